@@ -1,0 +1,101 @@
+/**
+ * What every checkpoint format is read into: one configuration and one set of named tensors.
+ *
+ * Symbols: d model width, E inner width of one mixer, N state size, K convolution width, R dt rank,
+ * H heads, P head dimension, G groups, V vocabulary rows stored (padding included).
+ */
+
+export const BLOCK_KINDS = [
+  'mamba1',
+  'mamba2',
+  'diff_mamba1',
+  'diff_mamba2',
+  'diff_mamba2e',
+  'diff_s6',
+  'diff_s6_mamba2',
+] as const;
+
+export type BlockKind = (typeof BLOCK_KINDS)[number];
+
+/** How λ is made from its parameters (spec A4, A5). */
+export type LambdaForm = 'sigmoid_sum' | 'sigmoid_scalar' | 'sigmoid_channel' | 'exp' | { readonly constant: number };
+
+/** Sizes of one mixer. `R` is 0 for Mamba-2 kinds; `H`, `P`, `G` are 0 for Mamba-1 kinds. */
+export interface MixerConfig {
+  readonly d: number;
+  readonly E: number;
+  readonly N: number;
+  readonly K: number;
+  readonly R: number;
+  readonly H: number;
+  readonly P: number;
+  readonly G: number;
+  /** Δ is clamped to this range after softplus (Mamba-2 kinds). */
+  readonly timeStepLimit: readonly [number, number];
+  readonly useBias: boolean;
+  readonly useConvBias: boolean;
+  /** ε of the gated RMSNorm inside a Mamba-2 mixer. */
+  readonly epsilon: number;
+}
+
+export interface BlockConfig {
+  readonly kind: BlockKind;
+  readonly mixer: MixerConfig;
+  /** Present for Diff kinds. `diff_s6` has λ ≡ 1 and no λ_init factor: constant 1, λ_init 0, no subln. */
+  readonly lambda?: LambdaForm;
+  readonly lambdaInit?: number;
+  readonly subln?: boolean;
+}
+
+export const CHECKPOINT_FORMATS = [
+  'hf-mamba',
+  'hf-mamba2',
+  'hf-diffmamba2',
+  'official-mamba',
+  'official-mamba2',
+  'statescope',
+] as const;
+
+export type CheckpointFormat = (typeof CHECKPOINT_FORMATS)[number];
+
+export interface ModelConfig {
+  readonly format: CheckpointFormat;
+  readonly d: number;
+  /** Rows of the embedding, padding included. */
+  readonly V: number;
+  readonly epsilon: number;
+  readonly tied: boolean;
+  readonly blocks: readonly BlockConfig[];
+}
+
+export type StoredDtype = 'float32' | 'float16' | 'bfloat16' | 'float64';
+
+/** A weight, always float32 in memory; `dtype` is what the file held. */
+export interface CheckpointTensor {
+  /** The name in the file, before any renaming (`backbone.embedding.weight` in official checkpoints). */
+  readonly sourceName: string;
+  readonly shape: readonly number[];
+  readonly dtype: StoredDtype;
+  readonly data: Float32Array;
+}
+
+export interface Checkpoint {
+  /** Folder it was read from. */
+  readonly path: string;
+  readonly name: string;
+  readonly config: ModelConfig;
+  /**
+   * Keyed by the Hugging Face names of spec B (`backbone.embeddings.weight`,
+   * `backbone.layers.0.mixer.in_proj.weight`, `lm_head.weight` only where untied, …).
+   * A tied head has no entry of its own.
+   */
+  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+  readonly parameterCount: number;
+  /** Path of tokenizer.json where the folder has one. */
+  readonly tokenizerPath?: string;
+}
+
+/** A checkpoint or input that cannot be used; the message is one sentence that says what is wrong and what to do. */
+export class InputError extends Error {
+  override readonly name = 'InputError';
+}
