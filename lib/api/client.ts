@@ -1,0 +1,248 @@
+import type { z } from 'zod';
+import { readEventStream } from './events';
+import { decodeSafetensors, type WireTensor } from './safetensors';
+import {
+  ErrorBodySchema,
+  ExampleListSchema,
+  HealthSchema,
+  LENS_STATISTICS,
+  type LensMetadata,
+  LensMetadataSchema,
+  type LensQuery,
+  type LensStatistic,
+  type MapMetadata,
+  MapMetadataSchema,
+  type MapQuery,
+  ModelListSchema,
+  RunCreatedSchema,
+  type RunEvent,
+  type RunEventName,
+  RunEventSchemas,
+  RunListSchema,
+  type RunRequestInput,
+  RunSchema,
+  type Signal,
+  type SignalQuery,
+  SignalSchema,
+  type ThumbnailsMetadata,
+  ThumbnailsMetadataSchema,
+  type ThumbnailsQuery,
+  TokenizeReplySchema,
+  VocabularyReplySchema,
+} from './schemas';
+
+/** A refusal by the server, or no answer at all (`status` 0). */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly hint?: string,
+  ) {
+    super(message);
+  }
+}
+
+/** A [L, L] map: rows are destinations i, columns are sources j, zero for j > i. */
+export interface AttentionMap {
+  readonly L: number;
+  readonly data: Float32Array;
+  readonly metadata: MapMetadata;
+}
+
+/** Thumbnails of the layers that are finished, each `size` × `size`, one after the other. */
+export interface Thumbnails {
+  readonly size: number;
+  readonly layers: readonly Float32Array[];
+  readonly metadata: ThumbnailsMetadata;
+}
+
+/** Lens statistics, index `entry * L + position`; top tokens, index `(entry * L + position) * k + rank`. */
+export interface Lens {
+  readonly entries: readonly string[];
+  readonly L: number;
+  readonly k: number;
+  readonly topIds: Int32Array;
+  readonly topProbs: Float32Array;
+  readonly statistics: Readonly<Partial<Record<LensStatistic, Float32Array>>>;
+  readonly metadata: LensMetadata;
+}
+
+export interface ClientOptions {
+  /** Where the server is; empty for the page's own origin. */
+  readonly baseUrl?: string;
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+type Query = Readonly<Record<string, string | number | readonly number[] | undefined>>;
+
+const FINAL_STATES: readonly string[] = ['done', 'cancelled', 'error'];
+
+function pathOf(path: string, query: Query = {}): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+  return search.size > 0 ? `${path}?${search}` : path;
+}
+
+async function refusal(response: Response): Promise<ApiError> {
+  const body = ErrorBodySchema.safeParse(await response.json().catch(() => undefined));
+  if (!body.success) return new ApiError(`The server answered with status ${response.status}.`, response.status);
+  return new ApiError(body.data.error.message, response.status, body.data.error.hint);
+}
+
+function need(tensors: ReadonlyMap<string, WireTensor>, name: string): WireTensor {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new ApiError(`The server's answer lacks the tensor ${name}.`, 200);
+  return tensor;
+}
+
+const pause = (ms: number, signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+
+/**
+ * A typed client of the HTTP API for browsers and Node. Every method rejects with `ApiError` on a refusal
+ * and takes an optional AbortSignal last. Matrices are views of the received body, without a copy.
+ */
+export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fetch(...args) }: ClientOptions = {}) {
+  async function send(path: string, init: RequestInit = {}): Promise<Response> {
+    let response: Response;
+    try {
+      response = await fetch(`${baseUrl}${path}`, init);
+    } catch (cause) {
+      if (init.signal?.aborted) throw cause;
+      throw new ApiError('The server does not answer.', 0, 'Check that Statescope is still running.');
+    }
+    if (!response.ok) throw await refusal(response);
+    return response;
+  }
+
+  async function json<S extends z.ZodType>(schema: S, path: string, init?: RequestInit): Promise<z.output<S>> {
+    return schema.parse(await (await send(path, init)).json());
+  }
+
+  const post = <S extends z.ZodType>(schema: S, path: string, body: unknown, signal?: AbortSignal) =>
+    json(schema, path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal,
+    });
+
+  const body = async (path: string, signal?: AbortSignal) =>
+    decodeSafetensors(await (await send(path, { signal })).arrayBuffer());
+
+  const run = (id: string) => `/api/runs/${encodeURIComponent(id)}`;
+
+  /**
+   * Follows a run: first its whole state (`run`), then what happens to it. Reconnects after a lost
+   * connection, beginning again with `run`, and ends by itself once the run has ended.
+   * @returns a function that stops following; the run itself goes on.
+   */
+  function subscribe(
+    id: string,
+    onEvent: (event: RunEvent) => void,
+    onError: (error: ApiError) => void = () => undefined,
+  ): () => void {
+    const abort = new AbortController();
+    const follow = async (): Promise<boolean> => {
+      const response = await send(`${run(id)}/events`, {
+        headers: { accept: 'text/event-stream' },
+        signal: abort.signal,
+      });
+      if (!response.body) return false;
+      for await (const { event, data } of readEventStream(response.body)) {
+        if (abort.signal.aborted) return true;
+        if (!(event in RunEventSchemas)) continue;
+        const name = event as RunEventName;
+        const message = { event: name, data: RunEventSchemas[name].parse(JSON.parse(data)) } as RunEvent;
+        onEvent(message);
+        if ((message.event === 'run' || message.event === 'state') && FINAL_STATES.includes(message.data.state))
+          return true;
+      }
+      return false;
+    };
+    void (async () => {
+      for (let delay = 250; !abort.signal.aborted; delay = Math.min(2 * delay, 5000)) {
+        try {
+          if (await follow()) return;
+          delay = 250;
+        } catch (error) {
+          if (abort.signal.aborted) return;
+          const known = error instanceof ApiError ? error : new ApiError('The connection to the server was lost.', 0);
+          onError(known);
+          if (known.status >= 400 && known.status < 500) return;
+        }
+        await pause(delay, abort.signal);
+      }
+    })();
+    return () => abort.abort();
+  }
+
+  return {
+    health: (signal?: AbortSignal) => json(HealthSchema, '/api/health', { signal }),
+    models: (signal?: AbortSignal) => json(ModelListSchema, '/api/models', { signal }),
+    examples: (signal?: AbortSignal) => json(ExampleListSchema, '/api/examples', { signal }),
+    tokenize: (model: string, text: string, signal?: AbortSignal) =>
+      post(TokenizeReplySchema, '/api/tokenize', { model, text }, signal),
+    vocabulary: (model: string, q: string, signal?: AbortSignal) =>
+      json(VocabularyReplySchema, pathOf('/api/vocabulary', { model, q }), { signal }),
+    startRun: (request: RunRequestInput, signal?: AbortSignal) => post(RunCreatedSchema, '/api/runs', request, signal),
+    runs: (signal?: AbortSignal) => json(RunListSchema, '/api/runs', { signal }),
+    run: (id: string, signal?: AbortSignal) => json(RunSchema, run(id), { signal }),
+    /** Asks to cancel; the reply is the run's state at that moment, `cancelled` follows within a layer. */
+    cancelRun: (id: string, signal?: AbortSignal) => json(RunSchema, run(id), { method: 'DELETE', signal }),
+    subscribe,
+
+    async map(id: string, query: MapQuery, signal?: AbortSignal): Promise<AttentionMap> {
+      const { tensors, metadata } = await body(pathOf(`${run(id)}/map`, query), signal);
+      const { shape, data } = need(tensors, 'map');
+      return { L: shape[0], data: data as Float32Array, metadata: MapMetadataSchema.parse(metadata) };
+    },
+
+    async thumbnails(id: string, query: ThumbnailsQuery = {}, signal?: AbortSignal): Promise<Thumbnails> {
+      const { tensors, metadata } = await body(pathOf(`${run(id)}/thumbnails`, query), signal);
+      const { shape, data } = need(tensors, 'thumbnails');
+      const [count, size] = shape;
+      const layers = Array.from({ length: count }, (_, i) =>
+        (data as Float32Array).subarray(i * size * size, (i + 1) * size * size),
+      );
+      return { size, layers, metadata: ThumbnailsMetadataSchema.parse(metadata) };
+    },
+
+    async lens(id: string, query: LensQuery = {}, signal?: AbortSignal): Promise<Lens> {
+      const { tensors, metadata } = await body(pathOf(`${run(id)}/lens`, query), signal);
+      const ids = need(tensors, 'top_ids');
+      const [, L, k] = ids.shape;
+      const statistics: Partial<Record<LensStatistic, Float32Array>> = {};
+      for (const name of LENS_STATISTICS) {
+        const found = tensors.get(name);
+        if (found) statistics[name] = found.data as Float32Array;
+      }
+      const parsed = LensMetadataSchema.parse(metadata);
+      return {
+        entries: parsed.entries,
+        L,
+        k,
+        topIds: ids.data as Int32Array,
+        topProbs: need(tensors, 'top_probs').data as Float32Array,
+        statistics,
+        metadata: parsed,
+      };
+    },
+
+    signal: (id: string, query: SignalQuery = {}, signal?: AbortSignal): Promise<Signal> =>
+      json(SignalSchema, pathOf(`${run(id)}/signal`, query), { signal }),
+  };
+}
+
+export type Client = ReturnType<typeof createClient>;

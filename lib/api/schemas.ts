@@ -1,0 +1,326 @@
+import { z } from 'zod';
+
+/**
+ * Everything that travels between the page (or a script) and the server. The OpenAPI document, the
+ * client's types and the server's validation are all derived from these schemas.
+ *
+ * Offsets in text are UTF-16 code units, spans are half-open [start, end), layers are 0-based, and
+ * "layer k" is the output of block k.
+ */
+
+export const BlockKindSchema = z
+  .enum(['mamba1', 'mamba2', 'diff_mamba1', 'diff_mamba2', 'diff_mamba2e', 'diff_s6', 'diff_s6_mamba2'])
+  .meta({ description: 'Architecture of one block.' });
+export type BlockKind = z.infer<typeof BlockKindSchema>;
+
+export const BranchSchema = z.enum(['single', 'mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff']).meta({
+  description:
+    'Which map of a block: `single` for a plain block; for a differential block mixer 1, mixer 2, λ·mixer 2 or their difference.',
+});
+export type Branch = z.infer<typeof BranchSchema>;
+
+export const ReduceSchema = z
+  .string()
+  .regex(/^(mean|mean_abs|head:\d{1,6}|channel:\d{1,6})$/, 'reduce must be mean, mean_abs, head:K or channel:K')
+  .meta({ description: 'How channels become one matrix: `mean`, `mean_abs`, `head:K` (Mamba-2) or `channel:K`.' });
+export type Reduce = z.infer<typeof ReduceSchema>;
+
+const count = z.number().int().nonnegative();
+
+export const SpanSchema = z
+  .tuple([count, count])
+  .refine(([start, end]) => start < end, 'a span is [start, end) with start < end')
+  .meta({ description: 'Half-open span [start, end).' });
+export type Span = z.infer<typeof SpanSchema>;
+
+export const ErrorBodySchema = z.object({
+  error: z.object({
+    message: z.string().meta({ description: 'One sentence that says what is wrong.' }),
+    hint: z.string().optional().meta({ description: 'What to do about it.' }),
+  }),
+});
+export type ErrorBody = z.infer<typeof ErrorBodySchema>;
+
+export const DeviceSchema = z.object({ name: z.string(), description: z.string(), threads: count });
+export type Device = z.infer<typeof DeviceSchema>;
+
+export const HealthSchema = z.object({
+  status: z.enum(['starting', 'ready', 'failed']).meta({ description: 'State of the worker that owns the device.' }),
+  version: z.string(),
+  device: DeviceSchema.nullable().meta({ description: 'Null until the device is open.' }),
+  queue: count.meta({ description: 'Runs queued or running.' }),
+  memory: z.object({ residentBytes: count }),
+  error: z.string().optional(),
+});
+export type Health = z.infer<typeof HealthSchema>;
+
+export const ModelSummarySchema = z.object({
+  name: z.string().meta({ description: 'What requests use to name the model.' }),
+  format: z.string(),
+  layers: z.array(BlockKindSchema),
+  hidden_size: count,
+  parameters: count,
+  dtype: z.string(),
+  vocab_size: count,
+  tied: z.boolean(),
+  summary: z.string().meta({ description: 'One line: kinds, layers, width, parameters.' }),
+  hasTokenizer: z.boolean().meta({ description: 'Runs need a tokenizer.' }),
+});
+export type ModelSummary = z.infer<typeof ModelSummarySchema>;
+
+export const ModelListSchema = z.object({ models: z.array(ModelSummarySchema) });
+export type ModelList = z.infer<typeof ModelListSchema>;
+
+export const ExampleSchema = z.object({
+  id: z.string().min(1),
+  title: z.string(),
+  description: z.string(),
+  prompt: z.string().min(1),
+  needle: SpanSchema.meta({ description: 'Characters of the prompt that hold the answer.' }),
+  target: z.string().min(1),
+  candidates: z.array(z.string().min(1)),
+});
+export type Example = z.infer<typeof ExampleSchema>;
+
+export const ExampleListSchema = z.object({ examples: z.array(ExampleSchema) });
+export type ExampleList = z.infer<typeof ExampleListSchema>;
+
+export const TokenSchema = z.object({
+  id: count,
+  text: z.string(),
+  start: count.meta({ description: 'UTF-16 offset in the text.' }),
+  end: count,
+});
+export type Token = z.infer<typeof TokenSchema>;
+
+const ModelName = z.string().min(1).max(300);
+
+export const TokenizeRequestSchema = z.object({ model: ModelName, text: z.string() });
+export type TokenizeRequest = z.infer<typeof TokenizeRequestSchema>;
+
+export const TokenizeReplySchema = z.object({ tokens: z.array(TokenSchema) });
+export type TokenizeReply = z.infer<typeof TokenizeReplySchema>;
+
+export const VocabularyQuerySchema = z.object({ model: ModelName, q: z.string().max(200).default('') });
+export type VocabularyQuery = z.input<typeof VocabularyQuerySchema>;
+
+export const VocabularyEntrySchema = z.object({ id: count, text: z.string() });
+export type VocabularyEntry = z.infer<typeof VocabularyEntrySchema>;
+
+export const VocabularyReplySchema = z.object({ tokens: z.array(VocabularyEntrySchema) });
+export type VocabularyReply = z.infer<typeof VocabularyReplySchema>;
+
+export const RunRequestSchema = z.object({
+  models: z.array(ModelName).min(1).max(2).meta({ description: 'One model, or two to compare.' }),
+  prompt: z.string().min(1, 'the prompt is empty'),
+  position: z
+    .number()
+    .int()
+    .min(-1)
+    .default(-1)
+    .meta({ description: 'Token at which signals are read; −1 is the last.' }),
+  target: z.string().min(1, 'the target is empty').meta({
+    description: 'The answer; its first token is the target (with a leading space for byte-level vocabularies).',
+  }),
+  needle: SpanSchema.optional().meta({ description: 'Characters of the prompt that hold the answer.' }),
+  candidates: z.array(z.string().min(1)).max(1000).optional().meta({ description: 'Answer set of snr_candidates.' }),
+});
+/** A run request as the server keeps it, defaults filled in. */
+export type RunRequest = z.infer<typeof RunRequestSchema>;
+/** A run request as it may be sent. */
+export type RunRequestInput = z.input<typeof RunRequestSchema>;
+
+export const RunStateNameSchema = z.enum(['queued', 'running', 'done', 'cancelled', 'error']);
+export type RunStateName = z.infer<typeof RunStateNameSchema>;
+
+export const RunCreatedSchema = z.object({ id: z.string() });
+export type RunCreated = z.infer<typeof RunCreatedSchema>;
+
+export const BlockSummarySchema = z.object({
+  kind: BlockKindSchema,
+  lambda: z.number().nullable().meta({ description: 'λ (its mean where it is a vector); null for plain blocks.' }),
+  lambdaInit: z.number().nullable(),
+  branches: z.array(BranchSchema).meta({ description: 'Maps that exist; the last one is the default.' }),
+  heads: count.meta({ description: 'Heads of one mixer; 0 for Mamba-1 kinds.' }),
+  channels: count.meta({ description: 'Channels E of one mixer.' }),
+});
+export type BlockSummary = z.infer<typeof BlockSummarySchema>;
+
+export const RunModelSchema = z.object({
+  name: z.string(),
+  tokens: z.array(TokenSchema),
+  position: count.meta({ description: 'Token at which signals are read by default.' }),
+  needle: SpanSchema.nullable().meta({ description: 'The needle in tokens.' }),
+  target: VocabularyEntrySchema,
+  candidates: z.array(VocabularyEntrySchema),
+  entries: z.array(z.string()).meta({ description: 'Lens entries: embedding, layer 0 …, final.' }),
+  blocks: z.array(BlockSummarySchema),
+  mapsReady: count.meta({ description: 'Layers 0 … mapsReady − 1 have maps.' }),
+  signalReady: z.boolean(),
+  lensReady: z.boolean(),
+  error: z.string().optional(),
+});
+export type RunModel = z.infer<typeof RunModelSchema>;
+
+export const StageSchema = z.enum(['loading', 'forward', 'signal', 'lens']);
+export type Stage = z.infer<typeof StageSchema>;
+
+export const ProgressSchema = z.object({
+  model: count.meta({ description: 'Index into the models of the run.' }),
+  stage: StageSchema,
+  layer: count.meta({ description: 'Steps of this stage that are finished.' }),
+  layers: count,
+  secondsLeft: z
+    .number()
+    .nonnegative()
+    .nullable()
+    .meta({ description: 'Estimate for the whole run; null before one exists.' }),
+});
+export type Progress = z.infer<typeof ProgressSchema>;
+
+const instant = z.number().meta({ description: 'Milliseconds since 1970.' });
+
+export const TimingSchema = z.object({
+  createdAt: instant,
+  startedAt: instant.nullable(),
+  finishedAt: instant.nullable(),
+  firstMapMs: z.number().nullable().meta({ description: 'From start to the first map.' }),
+});
+export type Timing = z.infer<typeof TimingSchema>;
+
+export const RunSchema = z.object({
+  id: z.string(),
+  state: RunStateNameSchema,
+  request: RunRequestSchema,
+  queuePosition: count.meta({ description: '0 when running or finished, 1 for the next one, …' }),
+  progress: ProgressSchema.nullable(),
+  models: z.array(RunModelSchema),
+  device: DeviceSchema.nullable(),
+  timing: TimingSchema,
+  available: z
+    .boolean()
+    .meta({ description: 'False once the activations were released: maps and lenses need a new run.' }),
+  error: z.string().optional(),
+});
+export type Run = z.infer<typeof RunSchema>;
+
+export const RunListSchema = z.object({
+  runs: z.array(
+    z.object({
+      id: z.string(),
+      state: RunStateNameSchema,
+      request: RunRequestSchema,
+      timing: TimingSchema,
+      available: z.boolean(),
+    }),
+  ),
+});
+export type RunList = z.infer<typeof RunListSchema>;
+
+/** Server-sent events of one run, by event name. A stream opens with `run`, the whole state. */
+export const RunEventSchemas = {
+  run: RunSchema,
+  progress: ProgressSchema,
+  layer: z.object({ model: count, layer: count }),
+  signal: z.object({ model: count }),
+  lens: z.object({ model: count }),
+  state: z.object({ state: RunStateNameSchema, error: z.string().optional() }),
+} as const;
+export type RunEventName = keyof typeof RunEventSchemas;
+export type RunEvents = { [K in RunEventName]: z.infer<(typeof RunEventSchemas)[K]> };
+export type RunEvent = { [K in RunEventName]: { event: K; data: RunEvents[K] } }[RunEventName];
+
+const queryCount = z.coerce.number().int().nonnegative();
+
+export const MapQuerySchema = z.object({
+  model: queryCount.default(0),
+  layer: queryCount,
+  branch: BranchSchema.optional().meta({ description: "Default: the block's last branch." }),
+  reduce: ReduceSchema.default('mean'),
+});
+export type MapQuery = Pick<z.output<typeof MapQuerySchema>, 'layer'> & Partial<z.output<typeof MapQuerySchema>>;
+
+export const ThumbnailsQuerySchema = z.object({
+  model: queryCount.default(0),
+  branch: BranchSchema.optional().meta({ description: 'Plain blocks always show `single`.' }),
+  reduce: ReduceSchema.default('mean'),
+  size: z.coerce.number().int().min(4).max(256).default(56),
+});
+export type ThumbnailsQuery = Partial<z.output<typeof ThumbnailsQuerySchema>>;
+
+export const LensQuerySchema = z.object({
+  model: queryCount.default(0),
+  target: queryCount.optional().meta({ description: "Token id; default: the run's target." }),
+});
+export type LensQuery = Partial<z.output<typeof LensQuerySchema>>;
+
+export const SignalQuerySchema = z.object({
+  model: queryCount.default(0),
+  position: z.coerce.number().int().min(-1).optional().meta({ description: "Default: the run's position." }),
+  target: queryCount.optional().meta({ description: "Token id; default: the run's target." }),
+  needle: z
+    .string()
+    .regex(/^\d{1,7},\d{1,7}$/, 'needle must be start,end in tokens')
+    .transform((text) => text.split(',').map(Number) as [number, number])
+    .pipe(SpanSchema)
+    .optional()
+    .meta({ description: "`start,end` in tokens; default: the run's needle." }),
+});
+export type SignalQuery = Partial<z.output<typeof SignalQuerySchema>>;
+
+const curve = z.array(z.number().nullable());
+
+export const SignalSchema = z.object({
+  entries: z.array(z.string()),
+  position: count,
+  target: count,
+  needle: SpanSchema.nullable(),
+  target_prob: curve,
+  target_logprob: curve,
+  log_odds: curve,
+  snr_vocab: curve,
+  snr_candidates: curve,
+  attention_snr: curve.meta({ description: 'Null for the embedding and the output, and without a needle.' }),
+});
+export type Signal = z.infer<typeof SignalSchema>;
+
+/** `__metadata__` of a map body; values are strings in the file, as safetensors requires. */
+export const MapMetadataSchema = z.object({
+  form: z.literal('s6'),
+  reduce: ReduceSchema,
+  branch: BranchSchema,
+  convention: z.string(),
+  reconstruction_error: z.coerce.number(),
+  max_abs: z.coerce.number(),
+});
+export type MapMetadata = z.infer<typeof MapMetadataSchema>;
+
+export const ThumbnailsMetadataSchema = z.object({
+  form: z.literal('s6'),
+  reduce: ReduceSchema,
+  layers: z.coerce.number().int().meta({ description: 'Layers present: 0 … layers − 1.' }),
+  size: z.coerce.number().int(),
+});
+export type ThumbnailsMetadata = z.infer<typeof ThumbnailsMetadataSchema>;
+
+export const LensMetadataSchema = z.object({
+  entries: z
+    .string()
+    .transform((text) => text.split(','))
+    .meta({ description: 'Labels of the first axis, separated by commas.' }),
+  target: z.coerce.number().int(),
+});
+export type LensMetadata = z.output<typeof LensMetadataSchema>;
+
+/** Statistics of the lens body, all [entries, L] F32. */
+export const LENS_STATISTICS = [
+  'target_prob',
+  'target_logprob',
+  'target_rank',
+  'log_odds',
+  'entropy',
+  'kl_final_lens',
+  'snr_vocab',
+  'snr_candidates',
+] as const;
+export type LensStatistic = (typeof LENS_STATISTICS)[number];
