@@ -19,12 +19,12 @@ export interface Tap {
   scope(prefix: string): Tap;
 }
 
-const escape = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+const escaped = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
 
 /** Turns a comma-free hook pattern into a test; `*` stands for any run of characters. */
 export function matcher(pattern: string): (name: string) => boolean {
   if (!pattern.includes('*')) return (name) => name === pattern;
-  const expression = new RegExp(`^${pattern.split('*').map(escape).join('.*')}$`);
+  const expression = new RegExp(`^${pattern.split('*').map(escaped).join('.*')}$`);
   return (name) => expression.test(name);
 }
 

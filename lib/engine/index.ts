@@ -1,0 +1,90 @@
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { configureNative, nativeInfo, registerNative } from '@/kernels/native/register';
+import { registerPortable } from '@/kernels/portable/register';
+import { DEVICES, type Device, type DeviceName } from './devices';
+
+export { DEVICES, type Device, type DeviceName } from './devices';
+
+export interface DeviceOptions {
+  /** Default: `STATESCOPE_DEVICE`, else `auto`. */
+  readonly device?: string;
+  /** Threads of the native device; default: all that the machine offers. */
+  readonly threads?: number;
+}
+
+/** The device cannot run here; the message says why and what to choose instead. */
+export class DeviceError extends Error {
+  override readonly name = 'DeviceError';
+}
+
+/**
+ * Chooses the device and makes it the current tfjs back end. Calling it again switches devices; tensors stay
+ * on the device that made them.
+ * @throws DeviceError when the name is unknown or the device cannot start.
+ */
+export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  const wanted = options.device ?? process.env.STATESCOPE_DEVICE ?? 'auto';
+  const threads = options.threads ?? availableParallelism();
+  if (wanted !== 'auto') return open(checkName(wanted), threads);
+  const reasons: string[] = [];
+  for (const name of DEVICES) {
+    try {
+      return await open(name, threads);
+    } catch (error) {
+      reasons.push((error as Error).message);
+    }
+  }
+  throw new DeviceError(`No device can run here. ${reasons.join(' ')}`);
+}
+
+function checkName(wanted: string): DeviceName {
+  const name = DEVICES.find((device) => device === wanted);
+  if (!name) throw new DeviceError(`There is no device "${wanted}" here: choose one of auto, ${DEVICES.join(', ')}.`);
+  return name;
+}
+
+const START: Readonly<Record<DeviceName, (threads: number) => Promise<Device>>> = {
+  native: startNative,
+  wasm: startWasm,
+  cpu: startCpu,
+};
+
+async function open(name: DeviceName, threads: number): Promise<Device> {
+  quietBanner();
+  const device = await START[name](threads);
+  if (!(await tf.setBackend(name))) throw new DeviceError(`The ${name} device did not start: try --device cpu.`);
+  await tf.ready();
+  return device;
+}
+
+async function startNative(threads: number): Promise<Device> {
+  if (!registerNative())
+    throw new DeviceError('The native device is not built: run "npm run build:addon" (it needs a C++ compiler).');
+  configureNative({ threads });
+  const { isa } = nativeInfo();
+  return { name: 'native', threads, description: `C++ add-on, ${isa}, ${plural(threads, 'thread')}` };
+}
+
+async function startWasm(): Promise<Device> {
+  const wasm = await import('@tensorflow/tfjs-backend-wasm');
+  const folder = dirname(createRequire(join(process.cwd(), 'package.json')).resolve('@tensorflow/tfjs-backend-wasm'));
+  wasm.setWasmPaths(`${folder}/`);
+  registerPortable('wasm');
+  return { name: 'wasm', threads: 1, description: 'WebAssembly, portable' };
+}
+
+async function startCpu(): Promise<Device> {
+  registerPortable('cpu');
+  return { name: 'cpu', threads: 1, description: 'plain JavaScript' };
+}
+
+const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** The tfjs cpu back end advertises tfjs-node at its first write; results on stdout and stderr are ours alone. */
+function quietBanner() {
+  const backend = tf.findBackend('cpu') as { firstUse?: boolean } | null;
+  if (backend) backend.firstUse = false;
+}

@@ -1,0 +1,20 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { MixerConfig } from '@/lib/checkpoint/types';
+import type { Tap } from '../hooks';
+import { linear } from '../nn';
+import type { Weights } from '../weights';
+import { ssd } from './ssd';
+
+/** Mamba-2 mixer (Dao & Gu, arXiv 2405.21060; spec A2): u [B,L,d] → W_out SSD(u) [B,L,d]. */
+export function mamba2(u: tf.Tensor3D, w: Weights, config: MixerConfig, tap: Tap): tf.Tensor3D {
+  return tap.at('hook_out_proj', linear(ssd(u, mamba2Weights(w), config, tap), w.under('out_proj')));
+}
+
+export const mamba2Weights = (w: Weights) => ({
+  inProj: w.under('in_proj'),
+  conv: w.under('conv1d'),
+  dt_bias: w('dt_bias') as tf.Tensor1D,
+  A_log: w('A_log') as tf.Tensor1D,
+  D: w('D') as tf.Tensor1D,
+  norm: w('norm.weight') as tf.Tensor1D,
+});

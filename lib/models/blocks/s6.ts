@@ -1,0 +1,63 @@
+import * as tf from '@tensorflow/tfjs';
+import { selectiveScan } from '@/kernels/ops';
+import type { Tap } from '../hooks';
+import { linear, silu, splitLast } from '../nn';
+import type { Weights } from '../weights';
+import { explicitPositions, scanStates } from './states';
+
+/** The parameters of one selective scan; DiffS6 has two sets of them in one mixer. */
+export interface S6Weights {
+  readonly xProj: Weights;
+  readonly dtProj: Weights;
+  readonly A_log: tf.Tensor2D;
+  readonly D: tf.Tensor1D;
+}
+
+const AFTER_DELTA = ['hook_delta', 'hook_y', 'hook_ssm_output', 'hook_after_skip'];
+
+/**
+ * S6, the selective scan of Mamba-1 with its gate (spec A1, steps 3–5 without the output projection):
+ * x, z [B,L,E] → (C·S + D x) ⊙ SiLU(z) [B,L,E], where S_t = exp(Δ_t A) S_{t−1} + Δ_t B_t x_t.
+ * Cost O(B L E N). Intermediate tensors exist only where `tap` asks for them.
+ */
+export function s6(x: tf.Tensor3D, z: tf.Tensor3D, w: S6Weights, N: number, tap: Tap): tf.Tensor3D {
+  const R = w.dtProj('weight').shape[1] as number;
+  const [delta1, B0, C0] = splitLast(linear(x, w.xProj), [R, N, N]);
+  const delta2 = tap.at('hook_delta_2', linear(tap.at('hook_delta_1', delta1), w.dtProj));
+
+  const positions = explicitPositions(tap, x.shape[1]);
+  const fused = positions === null && !AFTER_DELTA.some((point) => tap.wants(point));
+  const delta = fused ? delta2 : tap.at('hook_delta', tf.softplus(delta2));
+  const A = tap.at('hook_A', tf.exp(w.A_log).neg() as tf.Tensor2D);
+  if (fused) {
+    const [B, C] = [tap.at('hook_B', B0), tap.at('hook_C', C0)];
+    return selectiveScan({ x, delta, A, B, C, D: w.D, z }, { softplus: true });
+  }
+
+  const y =
+    positions === null ? plainScan(x, delta, A, B0, C0, tap) : statefulScan(x, delta, A, B0, C0, positions, tap);
+  const ssmOutput = tap.at('hook_ssm_output', tap.at('hook_y', y).add(x.mul(w.D)) as tf.Tensor3D);
+  return tap.at('hook_after_skip', ssmOutput.mul(silu(z)) as tf.Tensor3D);
+}
+
+function plainScan(x: tf.Tensor3D, delta: tf.Tensor3D, A: tf.Tensor2D, B: tf.Tensor3D, C: tf.Tensor3D, tap: Tap) {
+  return selectiveScan({ x, delta, A, B: tap.at('hook_B', B), C: tap.at('hook_C', C) });
+}
+
+/** The recurrence with Ā, B̄ and the states as tensors that hooks can read and replace. */
+function statefulScan(
+  x: tf.Tensor3D,
+  delta: tf.Tensor3D,
+  A: tf.Tensor2D,
+  B0: tf.Tensor3D,
+  C0: tf.Tensor3D,
+  positions: ReadonlySet<number>,
+  tap: Tap,
+): tf.Tensor3D {
+  const A_bar = tap.at('hook_A_bar', tf.exp(delta.expandDims(3).mul(A)));
+  const B = tap.at('hook_B', B0);
+  const B_bar = tap.at('hook_B_bar', delta.expandDims(3).mul(B.expandDims(2)));
+  const C = tap.at('hook_C', C0);
+  const h = scanStates(A_bar, B_bar.mul(x.expandDims(3)), positions, tap);
+  return tf.sum(h.mul(C.expandDims(2)), 3) as tf.Tensor3D;
+}

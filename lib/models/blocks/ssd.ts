@@ -1,0 +1,101 @@
+import * as tf from '@tensorflow/tfjs';
+import { rmsNorm, ssdScan } from '@/kernels/ops';
+import type { MixerConfig } from '@/lib/checkpoint/types';
+import type { Tap } from '../hooks';
+import { convolve, linear, silu, splitLast } from '../nn';
+import type { Weights } from '../weights';
+import { explicitPositions, scanStates } from './states';
+
+/** The parameters of one state-space-dual layer; DiffS6Mamba2 shares some of them between its branches. */
+export interface SsdWeights {
+  readonly inProj: Weights;
+  readonly conv: Weights;
+  readonly dt_bias: tf.Tensor1D;
+  readonly A_log: tf.Tensor1D;
+  readonly D: tf.Tensor1D;
+  readonly norm: tf.Tensor1D;
+}
+
+/**
+ * SSD, the Mamba-2 mixer up to its output projection (spec A2, steps 1–5): u [B,L,d] → [B,L,E].
+ *
+ *     [z | x | B | C | dt] = W_in u,   [x | B | C] ← SiLU(conv([x | B | C])),   Δ = clamp(softplus(dt + dt_bias))
+ *     S_t = exp(Δ_t A_h) S_{t−1} + Δ_t B_t x_t,   y_t = C_t·S_t + D_h x_t
+ *     g = RMS(y ⊙ SiLU(z); norm)
+ *
+ * Head h reads group floor(h / (H/G)); the norm is taken over each of the G slices of E/G channels.
+ */
+export function ssd(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap): tf.Tensor3D {
+  const { E, N, H, P, G } = config;
+  const [batch, L] = u.shape;
+  const [z0, xBC0, dt] = splitLast(linear(u, w.inProj), [E, E + 2 * G * N, H]);
+  const z = tap.at('hook_skip', z0);
+  const [x0, B0, C0] = splitLast(convolve(tapInput(xBC0, config, tap), w.conv, tap), [E, G * N, G * N]);
+  const x = tap.at('hook_ssm_input', x0);
+
+  const delta = tap.at('hook_delta', clampedSoftplus(tap.at('hook_delta_2', dt.add(w.dt_bias)), config.timeStepLimit));
+  const A = tap.at('hook_A', tf.exp(w.A_log).neg() as tf.Tensor1D);
+  const B = tap.at('hook_B', B0.reshape([batch, L, G, N]) as tf.Tensor4D);
+  const C = tap.at('hook_C', C0.reshape([batch, L, G, N]) as tf.Tensor4D);
+  const heads = x.reshape([batch, L, H, P]) as tf.Tensor4D;
+
+  const positions = explicitPositions(tap, L);
+  if (positions === null && !tap.wants('hook_y')) {
+    const output = ssdScan({ x: heads, delta, A, B, C, D: w.D }).reshape([batch, L, E]) as tf.Tensor3D;
+    return gatedNorm(tap.at('hook_ssm_output', output), z, w.norm, config, tap);
+  }
+  const scanned =
+    positions === null
+      ? ssdScan({ x: heads, delta, A, B, C })
+      : statefulScan(heads, delta, A, B, C, positions, config, tap);
+  const y = tap.at('hook_y', scanned.reshape([batch, L, E]) as tf.Tensor3D);
+  const skip = heads.mul(w.D.reshape([H, 1])).reshape([batch, L, E]);
+  return gatedNorm(tap.at('hook_ssm_output', y.add(skip) as tf.Tensor3D), z, w.norm, config, tap);
+}
+
+/** `hook_in_proj` shows x before the convolution, which runs over x, B and C together. */
+function tapInput(xBC: tf.Tensor3D, { E, N, G }: MixerConfig, tap: Tap): tf.Tensor3D {
+  if (!tap.wants('hook_in_proj')) return xBC;
+  const [x, BC] = splitLast(xBC, [E, 2 * G * N]);
+  return tf.concat([tap.at('hook_in_proj', x), BC], 2);
+}
+
+function clampedSoftplus(x: tf.Tensor, [low, high]: readonly [number, number]): tf.Tensor3D {
+  const delta = tf.softplus(x);
+  return (
+    low > 0 || high < Number.POSITIVE_INFINITY ? tf.clipByValue(delta, low, Math.min(high, 3e38)) : delta
+  ) as tf.Tensor3D;
+}
+
+function gatedNorm(
+  y: tf.Tensor3D,
+  z: tf.Tensor3D,
+  weight: tf.Tensor1D,
+  { epsilon, G }: MixerConfig,
+  tap: Tap,
+): tf.Tensor3D {
+  const normed = tap.wants('hook_after_skip')
+    ? rmsNorm(tap.at('hook_after_skip', y.mul(silu(z)) as tf.Tensor3D), weight, { epsilon, groups: G })
+    : rmsNorm(y, weight, { epsilon, groups: G, gate: z });
+  return tap.at('hook_gated_norm', normed);
+}
+
+/** The recurrence with Ā, B̄ and the states [B,H,P,N] as tensors that hooks can read and replace. */
+function statefulScan(
+  x: tf.Tensor4D,
+  delta: tf.Tensor3D,
+  A: tf.Tensor1D,
+  B: tf.Tensor4D,
+  C: tf.Tensor4D,
+  positions: ReadonlySet<number>,
+  { H, G }: MixerConfig,
+  tap: Tap,
+): tf.Tensor {
+  const perHead = (group: tf.Tensor4D) =>
+    tf.gather(group, tf.range(0, H, 1, 'int32').floorDiv(tf.scalar(H / G, 'int32')) as tf.Tensor1D, 2);
+  const A_bar = tap.at('hook_A_bar', tf.exp(delta.mul(A)));
+  const B_bar = tap.at('hook_B_bar', delta.expandDims(3).mul(perHead(B)));
+  const input = x.expandDims(4).mul(B_bar.expandDims(3));
+  const h = scanStates(A_bar.expandDims(3).expandDims(4), input, positions, tap);
+  return tf.sum(h.mul(perHead(C).expandDims(3)), 4);
+}

@@ -1,0 +1,154 @@
+import * as tf from '@tensorflow/tfjs';
+import { rmsNorm } from '@/kernels/ops';
+import { type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint/types';
+import { BLOCKS } from './blocks';
+import { type Hook, listen, type Tap } from './hooks';
+import { weightsOf } from './weights';
+
+/** Token ids, [B][L] or an int32 tensor [B,L]. */
+export type Tokens = tf.Tensor2D | readonly (readonly number[])[];
+
+export interface ForwardOptions {
+  readonly hooks?: readonly Hook[];
+  /** Which positions to unembed: the head costs as much as several blocks. Default all. */
+  readonly logits?: 'all' | 'last';
+}
+
+export interface BlockOutput {
+  readonly index: number;
+  /** Residual stream leaving the block, [B,L,d]; valid until the generator is resumed. */
+  readonly residual: tf.Tensor3D;
+}
+
+/**
+ * A model with hooks. Shapes: B batch, L length, d width, V vocabulary rows. All tensors are float32 on the
+ * current device; whoever receives a tensor disposes of it.
+ */
+export interface Model {
+  readonly name: string;
+  readonly config: ModelConfig;
+  /** By canonical (Hugging Face) name; a tied head has no entry of its own. */
+  readonly parameters: ReadonlyMap<string, tf.Variable>;
+  /** Logits [B,L,V], or [B,1,V] with `logits: 'last'`. */
+  forward(tokens: Tokens, options?: ForwardOptions): tf.Tensor3D;
+  /** The forward pass one block at a time; returns the last residual stream [B,L,d]. Stop early with `return()`. */
+  blocksOf(tokens: Tokens, hooks?: readonly Hook[]): Generator<BlockOutput, tf.Tensor3D, void>;
+  /** W_U RMS(h; norm_f): residual stream [B,L,d] → logits [B,L,V], with `hook_norm` and `hook_logits`. */
+  unembed(h: tf.Tensor3D, hooks?: readonly Hook[]): tf.Tensor3D;
+  /** Keeps the tensors whose names match; memory is what was asked for. */
+  runWithCache(
+    tokens: Tokens,
+    options: ForwardOptions & { readonly names: readonly string[] },
+  ): { logits: tf.Tensor3D; cache: Map<string, tf.Tensor> };
+  runWithHooks(tokens: Tokens, hooks: readonly Hook[]): tf.Tensor3D;
+  dispose(): void;
+}
+
+const EMBEDDINGS = 'backbone.embeddings.weight';
+
+/** Puts a checkpoint's weights on the device. Cost: one copy of the weights. */
+export function createModel(checkpoint: Checkpoint): Model {
+  const { config, name } = checkpoint;
+  const parameters = new Map<string, tf.Variable>();
+  for (const [key, { data, shape }] of checkpoint.tensors)
+    parameters.set(
+      key,
+      tf.tidy(() => tf.variable(tf.tensor(data, [...shape], 'float32'), true)),
+    );
+  const weights = weightsOf(parameters);
+
+  const head = () => parameters.get(config.tied ? EMBEDDINGS : 'lm_head.weight') as unknown as tf.Tensor2D;
+
+  function unembedAt(h: tf.Tensor3D, tap: Tap): tf.Tensor3D {
+    return tf.tidy(() => {
+      const [B, L] = h.shape;
+      const scale = weights('backbone.norm_f.weight') as tf.Tensor1D;
+      const normed = tap.at('hook_norm', rmsNorm(h, scale, { epsilon: config.epsilon }));
+      const flat = tf.matMul(normed.reshape([B * L, config.d]), head(), false, true);
+      return tap.at('hook_logits', flat.reshape([B, L, config.V]) as tf.Tensor3D);
+    });
+  }
+
+  function blockAt(i: number, h: tf.Tensor3D, tap: Tap): tf.Tensor3D {
+    return tf.tidy(() => {
+      const at = tap.scope(`blocks.${i}`);
+      const w = weights.under(`backbone.layers.${i}`);
+      const block = config.blocks[i];
+      const resid = at.at('hook_resid_pre', h);
+      const scale = w('norm.weight') as tf.Tensor1D;
+      const u = at.at('hook_normalized_input', rmsNorm(resid, scale, { epsilon: config.epsilon }));
+      return at.at('hook_resid_post', resid.add(BLOCKS[block.kind](u, w, block, at)) as tf.Tensor3D);
+    });
+  }
+
+  function* blocksAt(tokens: Tokens, tap: Tap): Generator<BlockOutput, tf.Tensor3D, void> {
+    let h = tf.tidy(() => tap.at('hook_embed', embed(tokens)));
+    let finished = false;
+    try {
+      for (let index = 0; index < config.blocks.length; index++) {
+        const residual = blockAt(index, h, tap);
+        h.dispose();
+        h = residual;
+        yield { index, residual };
+      }
+      finished = true;
+      return h;
+    } finally {
+      if (!finished) h.dispose();
+    }
+  }
+
+  function embed(tokens: Tokens): tf.Tensor3D {
+    const ids = tokenTensor(tokens, config.V, name);
+    return tf.gather(weights(EMBEDDINGS), ids) as tf.Tensor3D;
+  }
+
+  function forwardAt(tokens: Tokens, tap: Tap, logits: 'all' | 'last'): tf.Tensor3D {
+    return tf.tidy(() => {
+      const run = blocksAt(tokens, tap);
+      let step = run.next();
+      while (!step.done) step = run.next();
+      const h = step.value;
+      return unembedAt(logits === 'last' ? h.slice([0, h.shape[1] - 1, 0], [-1, 1, -1]) : h, tap);
+    });
+  }
+
+  return {
+    name,
+    config,
+    parameters,
+    forward: (tokens, { hooks = [], logits = 'all' } = {}) => forwardAt(tokens, listen(hooks), logits),
+    blocksOf: (tokens, hooks = []) => blocksAt(tokens, listen(hooks)),
+    unembed: (h, hooks = []) => unembedAt(h, listen(hooks)),
+    runWithCache(tokens, { names, hooks = [], logits = 'all' }) {
+      const cache = new Map<string, tf.Tensor>();
+      const store: Hook[] = names.map((pattern) => [
+        pattern,
+        (value, at) => {
+          if (!cache.has(at)) cache.set(at, tf.keep(value.clone()));
+        },
+      ]);
+      return { logits: forwardAt(tokens, listen([...hooks, ...store]), logits), cache };
+    },
+    runWithHooks: (tokens, hooks) => forwardAt(tokens, listen(hooks), 'all'),
+    dispose: () => {
+      for (const variable of parameters.values()) variable.dispose();
+    },
+  };
+}
+
+/** @throws InputError when a row is empty, rows differ in length, or an id is outside the vocabulary. */
+function tokenTensor(tokens: Tokens, V: number, name: string): tf.Tensor2D {
+  if (!isRows(tokens)) return tokens;
+  const L = tokens[0]?.length ?? 0;
+  if (L === 0) throw new InputError('The input has no tokens: give at least one.');
+  if (tokens.some((row) => row.length !== L))
+    throw new InputError('The rows of the input have different lengths: make them equal, or run them one by one.');
+  for (const row of tokens)
+    for (const id of row)
+      if (!Number.isInteger(id) || id < 0 || id >= V)
+        throw new InputError(`Token id ${id} is outside the vocabulary of ${name}: ids go from 0 to ${V - 1}.`);
+  return tf.tensor2d(Int32Array.from(tokens.flat()), [tokens.length, L], 'int32');
+}
+
+const isRows = (tokens: Tokens): tokens is readonly (readonly number[])[] => Array.isArray(tokens);

@@ -1,0 +1,30 @@
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { ROOT } from './root.mjs';
+
+const ENTRIES = { worker: 'lib/server/worker.ts', cli: 'lib/cli/main.ts', 'train-demo': 'lib/training/demo.ts' };
+
+/** Programs that Node runs outside of Next, one file each; packages stay in node_modules. */
+export async function bundle(names = Object.keys(ENTRIES)) {
+  const out = join(ROOT, 'dist');
+  await mkdir(out, { recursive: true });
+  await Promise.all(
+    names.map(async (name) => {
+      const draft = join(out, `.${name}.${process.pid}.mjs`);
+      await build({
+        entryPoints: [join(ROOT, ENTRIES[name])],
+        outfile: draft,
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        target: 'node20',
+        packages: 'external',
+        alias: { '@': ROOT },
+        sourcemap: 'inline',
+        logLevel: 'warning',
+      });
+      await rename(draft, join(out, `${name}.mjs`));
+    }),
+  );
+}

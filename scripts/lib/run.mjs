@@ -1,0 +1,19 @@
+import { spawn } from 'node:child_process';
+import { ROOT } from './root.mjs';
+
+/** Runs a command in the clone with its output shown; resolves to its exit code. */
+export function run(command, args, { env = {}, stdio = 'inherit' } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: ROOT, stdio, env: { ...process.env, ...env } });
+    child.on('error', reject);
+    child.on('exit', (code, signal) => resolve(code ?? (signal ? 1 : 0)));
+  });
+}
+
+/** The same, but a failure ends the whole command with one line. */
+export async function mustRun(what, command, args, options) {
+  const code = await run(command, args, options);
+  if (code !== 0) throw new Error(`${what} failed (exit ${code}): the lines above say why.`);
+}
+
+export const say = (line) => process.stderr.write(`statescope: ${line}\n`);

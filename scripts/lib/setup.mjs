@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from './root.mjs';
+import { mustRun, say } from './run.mjs';
+import { digest, isDone, markDone } from './stamp.mjs';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+
+export function checkNode() {
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  throw new Error(`Statescope needs Node 20.19 or newer; this is ${process.versions.node}.`);
+}
+
+/** npm packages, exactly those of the lock file. Install scripts are not needed by any of them, so none runs. */
+export async function dependencies() {
+  const wanted = digest(['package-lock.json'], major, process.platform, process.arch);
+  if (existsSync(join(ROOT, 'node_modules', 'next')) && isDone('dependencies', wanted)) return;
+  say('installing packages (once)');
+  await mustRun(
+    'Installing packages',
+    'npm',
+    ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+    {
+      stdio: ['ignore', process.stderr, process.stderr],
+    },
+  );
+  markDone('dependencies', wanted);
+}
+
+/** The C++ add-on. Without a compiler the portable device takes over, after one line that says so. */
+export async function addon() {
+  const wanted = digest(['kernels/native'], major, process.arch, process.env.CXX ?? '');
+  if (isDone('addon', wanted)) return;
+  const { buildAddon } = await import('../../kernels/native/build.mjs');
+  await buildAddon({ log: say });
+  markDone('addon', wanted);
+}
+
+/** dist/worker.mjs and dist/cli.mjs. */
+export async function bundles() {
+  const wanted = digest(['lib', 'kernels', 'bench', 'scripts/lib/bundle.mjs', 'package-lock.json', 'tsconfig.json']);
+  if (existsSync(join(ROOT, 'dist', 'cli.mjs')) && isDone('bundles', wanted)) return;
+  const { bundle } = await import('./bundle.mjs');
+  await bundle();
+  markDone('bundles', wanted);
+}
+
+/** The production build of the page. */
+export async function page() {
+  const wanted = digest([
+    'app',
+    'components',
+    'lib',
+    'kernels',
+    'instrumentation.ts',
+    'next.config.js',
+    'package-lock.json',
+  ]);
+  if (existsSync(join(ROOT, '.next', 'BUILD_ID')) && isDone('page', wanted)) return;
+  say('building the page (once, and again when its sources change)');
+  await mustRun('Building the page', process.execPath, [NEXT, 'build'], {
+    stdio: ['ignore', process.stderr, process.stderr],
+    env: { NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' },
+  });
+  markDone('page', wanted);
+}
+
+export const NEXT = join(ROOT, 'node_modules', 'next', 'dist', 'bin', 'next');

@@ -1,0 +1,28 @@
+// npm start: sets up what is missing, then serves the production build.
+import { spawn } from 'node:child_process';
+import { ROOT } from './lib/root.mjs';
+import { say } from './lib/run.mjs';
+import { addon, bundles, checkNode, dependencies, NEXT, page } from './lib/setup.mjs';
+
+const port = process.env.PORT ?? '3000';
+const host = process.env.HOST ?? '127.0.0.1';
+
+try {
+  checkNode();
+  await dependencies();
+  await addon();
+  await bundles();
+  await page();
+} catch (error) {
+  say(error.message);
+  process.exit(1);
+}
+
+say(`open http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`);
+const server = spawn(process.execPath, [NEXT, 'start', '-p', port, '-H', host], {
+  cwd: ROOT,
+  stdio: 'inherit',
+  env: { ...process.env, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1', STATESCOPE_ROOT: ROOT },
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => server.kill(signal));
+server.on('exit', (code) => process.exit(code ?? 0));
