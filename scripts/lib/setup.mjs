@@ -19,7 +19,7 @@ export async function dependencies() {
   await mustRun(
     'Installing packages',
     'npm',
-    ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+    ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'],
     {
       stdio: ['ignore', process.stderr, process.stderr],
     },
