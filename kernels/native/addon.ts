@@ -1,0 +1,83 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What a kernel takes: typed arrays (or null for one that is absent) and numbers, in the order its C++ file says. */
+export type KernelArgument = Float32Array | Int32Array | Uint8Array | number | null;
+export type KernelCall = (...args: KernelArgument[]) => void;
+
+export interface NativeSettings {
+  /** Threads that take part in a kernel, the calling one included. */
+  readonly threads: number;
+  /** Instruction set in use: 'avx512', 'avx2' or 'generic'. */
+  readonly isa: string;
+}
+
+interface Addon {
+  readonly kernels: Readonly<Record<string, KernelCall>>;
+  configure(threads?: number, isa?: string): NativeSettings;
+}
+
+const RELATIVE_PATH = join('kernels', 'native', 'build', 'statescope.node');
+
+function isProjectRoot(folder: string): boolean {
+  const manifest = join(folder, 'package.json');
+  return existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === 'statescope';
+}
+
+function rootAbove(start: string): string | undefined {
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (isProjectRoot(folder)) return folder;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+/** STATESCOPE_ROOT, else the project folder above this file (sources or bundle), else above the working folder. */
+function findAddon(): string | undefined {
+  const roots = [
+    process.env.STATESCOPE_ROOT,
+    import.meta.url.startsWith('file:') ? rootAbove(dirname(fileURLToPath(import.meta.url))) : undefined,
+    rootAbove(process.cwd()),
+  ];
+  return roots.flatMap((root) => (root ? [join(root, RELATIVE_PATH)] : [])).find((path) => existsSync(path));
+}
+
+function open(): { addon: Addon | null; reason: string } {
+  const path = findAddon();
+  if (!path) return { addon: null, reason: 'The native add-on is not built; run `npm run build:addon`.' };
+  const module = { exports: {} as Addon };
+  try {
+    process.dlopen(module, path);
+    const isa = process.env.STATESCOPE_ISA ?? '';
+    module.exports.configure(availableParallelism(), isa);
+    return { addon: module.exports, reason: '' };
+  } catch (error) {
+    return { addon: null, reason: `The native add-on cannot be used: ${(error as Error).message}` };
+  }
+}
+
+const opened = open();
+
+/** Why the add-on is not available; empty where it is. */
+export const unavailableReason: string = opened.reason;
+
+/** True where the add-on was found and loaded. */
+export const isAvailable: boolean = opened.addon !== null;
+
+/** The C++ kernels by name. Call only where `isAvailable`. */
+export const kernels: Readonly<Record<string, KernelCall>> = opened.addon?.kernels ?? {};
+
+/**
+ * Sets threads and instruction set of the whole process; what is left out stays.
+ * @throws when the add-on is missing or the processor lacks the instruction set.
+ */
+export function configureNative(settings: { threads?: number; isa?: string } = {}): NativeSettings {
+  if (!opened.addon) throw new Error(unavailableReason);
+  return opened.addon.configure(settings.threads ?? 0, settings.isa ?? '');
+}
+
+/** The settings in force, or null where the add-on is missing. */
+export function nativeInfo(): NativeSettings | null {
+  return opened.addon ? opened.addon.configure() : null;
+}

@@ -1,0 +1,197 @@
+/**
+ * Builds the C++ add-on with the system's compiler: no node-gyp, no network.
+ *
+ * Files of src/ and src/core/ are compiled once; every file of src/kernels/ once per instruction set. An object is
+ * named by the hash of its command and of all sources it may include, so what has not changed is not compiled again.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { arch, platform } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const require = createRequire(import.meta.url);
+const JOBS = 2;
+const DAY = 24 * 60 * 60 * 1000;
+
+export const addonPath = join(here, 'build', 'statescope.node');
+
+const GENERIC = { name: 'generic', level: 0, lanes: 4, flags: [] };
+const INSTRUCTION_SETS =
+  arch() === 'x64'
+    ? [
+        GENERIC,
+        { name: 'avx2', level: 1, lanes: 8, flags: ['-mavx2', '-mfma'] },
+        {
+          name: 'avx512',
+          level: 2,
+          lanes: 16,
+          flags: [
+            '-mavx2',
+            '-mfma',
+            '-mavx512f',
+            '-mavx512dq',
+            '-mavx512bw',
+            '-mavx512vl',
+            '-mprefer-vector-width=512',
+          ],
+        },
+      ]
+    : [GENERIC];
+
+const FLAGS = ['-std=gnu++17', '-O3', '-fPIC', '-fvisibility=hidden', '-fno-math-errno', '-fno-trapping-math'];
+const WARNINGS = ['-Wall', '-Wextra', '-Wno-unknown-pragmas', '-Wno-psabi', '-Wno-unused-function'];
+
+function findCompiler() {
+  const candidates = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
+  return candidates.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
+}
+
+function includeFolders() {
+  const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+  const addonApi = dirname(require.resolve('node-addon-api/package.json'));
+  return [`-I${headers}`, `-I${addonApi}`];
+}
+
+const sourcesIn = (folder, ending) =>
+  readdirSync(join(here, 'src', folder), { withFileTypes: true })
+    .filter((entry) => entry.isFile() && ending.test(entry.name))
+    .map((entry) => join('src', folder, entry.name))
+    .sort();
+
+const hashOf = (parts) => {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\0');
+  return hash.digest('hex').slice(0, 16);
+};
+
+function run(command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: here, stdio: ['ignore', 'ignore', 'pipe'] });
+    let errors = '';
+    child.stderr.on('data', (chunk) => {
+      errors += chunk;
+    });
+    child.on('error', (error) => resolve({ ok: false, errors: error.message }));
+    child.on('close', (code) => resolve({ ok: code === 0, errors }));
+  });
+}
+
+/** Every object of the add-on: its source, its flags and the file name that its content gives it. */
+function listObjects(compiler, version) {
+  const common = [...FLAGS, ...WARNINGS, ...includeFolders()];
+  const headers = ['.', 'core', 'kernels'].flatMap((folder) => sourcesIn(folder, /\.(h|inc)$/));
+  const shared = headers.map((file) => readFileSync(join(here, file)));
+  const units = [
+    ...['.', 'core'].flatMap((folder) => sourcesIn(folder, /\.cc$/)).map((source) => ({ source, set: null })),
+    ...sourcesIn('kernels', /\.cc$/).flatMap((source) => INSTRUCTION_SETS.map((set) => ({ source, set }))),
+  ];
+  return units.map(({ source, set }) => {
+    const perSet = set
+      ? [
+          ...set.flags,
+          `-DSTATESCOPE_ISA=${set.name}`,
+          `-DSTATESCOPE_ISA_LEVEL=${set.level}`,
+          `-DSTATESCOPE_LANES=${set.lanes}`,
+        ]
+      : [];
+    const args = [...common, ...perSet, '-c', source];
+    const key = hashOf([compiler, version, ...args, readFileSync(join(here, source)), ...shared]);
+    const stem = source
+      .replace(/^src\//, '')
+      .replace(/\.cc$/, '')
+      .replaceAll('/', '-');
+    const object = join('build', 'objects', `${stem}${set ? `-${set.name}` : ''}-${key}.o`);
+    return { source, args, object };
+  });
+}
+
+async function compileAll(compiler, objects) {
+  const queue = objects.filter(({ object }) => !existsSync(join(here, object)));
+  const failures = [];
+  const worker = async () => {
+    for (let unit = queue.shift(); unit && failures.length === 0; unit = queue.shift()) {
+      const partial = `${unit.object}.${process.pid}.tmp`;
+      const { ok, errors } = await run(compiler, [...unit.args, '-o', partial]);
+      if (ok) renameSync(join(here, partial), join(here, unit.object));
+      else failures.push(`${unit.source}: ${errors.trim()}`);
+    }
+  };
+  const count = queue.length;
+  await Promise.all(Array.from({ length: JOBS }, worker));
+  return { count, failures };
+}
+
+/** Removes objects that no build has used for a day. */
+function removeStale(objects) {
+  const folder = join(here, 'build', 'objects');
+  const wanted = new Set(objects.map(({ object }) => join(here, object)));
+  for (const name of readdirSync(folder)) {
+    const file = join(folder, name);
+    if (!wanted.has(file) && Date.now() - statSync(file).mtimeMs > DAY) rmSync(file, { force: true });
+  }
+}
+
+async function build(log) {
+  if (platform() === 'win32') {
+    log('Native kernels are not built on Windows: Statescope will use its portable kernels.');
+    return false;
+  }
+  const compiler = findCompiler();
+  if (!compiler) {
+    log('No C++ compiler found (c++, g++ or clang++; CXX chooses one): Statescope will use its portable kernels.');
+    return false;
+  }
+  const version = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout;
+  mkdirSync(join(here, 'build', 'objects'), { recursive: true });
+  const objects = listObjects(compiler, version);
+  const linkKey = hashOf(objects.map(({ object }) => object));
+  const stamp = join(here, 'build', `linked-${linkKey}`);
+  if (existsSync(addonPath) && existsSync(stamp)) {
+    log('Native kernels are up to date.');
+    return true;
+  }
+  const { count, failures } = await compileAll(compiler, objects);
+  if (failures.length > 0) {
+    log(`Native kernels did not compile, portable kernels will be used. ${failures[0]}`);
+    return false;
+  }
+  const partial = `${addonPath}.${process.pid}.tmp`;
+  const platformFlags =
+    platform() === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-pthread', '-Wl,-z,nodelete', '-Wl,-s'];
+  const linked = await run(compiler, [
+    '-shared',
+    '-o',
+    partial,
+    ...objects.map(({ object }) => object),
+    ...platformFlags,
+  ]);
+  if (!linked.ok) {
+    log(`Native kernels did not link, portable kernels will be used. ${linked.errors.trim()}`);
+    return false;
+  }
+  for (const name of readdirSync(join(here, 'build')).filter((name) => name.startsWith('linked-')))
+    rmSync(join(here, 'build', name), { force: true });
+  renameSync(partial, addonPath);
+  writeFileSync(stamp, '');
+  removeStale(objects);
+  log(`Native kernels built (${count} of ${objects.length} objects compiled).`);
+  return true;
+}
+
+/**
+ * Builds kernels/native/build/statescope.node where anything has changed.
+ * @param {{ log?: (line: string) => void }} [options] `log` receives one line saying what happened.
+ * @returns {Promise<boolean>} whether the add-on is there; false (never an exception) without a compiler.
+ */
+export async function buildAddon({ log = () => {} } = {}) {
+  try {
+    return await build(log);
+  } catch (error) {
+    log(`Native kernels could not be built, portable kernels will be used. ${error.message}`);
+    return false;
+  }
+}

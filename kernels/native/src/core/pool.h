@@ -1,0 +1,7 @@
+#pragma once
+
+namespace statescope {
+
+void setThreadCount(int count);
+
+}  // namespace statescope
