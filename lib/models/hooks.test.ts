@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadCheckpoint } from '@/lib/checkpoint';
+import { openDevice } from '@/lib/engine';
+import { createModel, listen, type Model } from '@/lib/models';
+
+const TOKENS = [[5, 17, 3, 42, 8, 8, 21]];
+const folder = (name: string) => join(process.cwd(), 'lib/models/testing/cases', name);
+
+describe('hooks', () => {
+  it('match names with wildcards', () => {
+    const seen: string[] = [];
+    const tap = listen([['blocks.*.hook_delta', (_, name) => void seen.push(name)]]);
+    const value = tf.scalar(1);
+    tap.scope('blocks.3').scope('mixer_1').at('hook_delta', value);
+    tap.scope('blocks.3').at('hook_delta_2', value);
+    tap.at('hook_delta', value);
+    expect(seen).toEqual(['blocks.3.mixer_1.hook_delta']);
+    expect(tap.scope('blocks.3').wants('hook_delta')).toBe(true);
+    expect(tap.scope('blocks.3').wants('hook_h')).toBe(false);
+  });
+
+  it('refuse a replacement of another shape, naming the point', () => {
+    const tap = listen([['hook_embed', () => tf.zeros([2])]]);
+    expect(() => tap.at('hook_embed', tf.zeros([3]))).toThrow(/hook_embed returned shape \[2\].*\[3\]/);
+  });
+});
+
+describe.each(['hf-mamba1-bias', 'hf-mamba2-groups', 'hf-diffmamba2-all', 'statescope-diff-mamba1-sigmoid'])(
+  'replacing tensors in %s',
+  (name) => {
+    let model: Model;
+    beforeAll(async () => {
+      await openDevice({ device: 'cpu' });
+      model = createModel(await loadCheckpoint(folder(name)));
+    });
+
+    const cached = (names: string[], hooks: Parameters<Model['runWithHooks']>[1] = []) =>
+      model.runWithCache(TOKENS, { names, hooks }).cache;
+    const differs = (a: tf.Tensor, b: tf.Tensor) => a.sub(b).abs().max().dataSync()[0] > 1e-6;
+
+    it('changes what lies downstream and nothing upstream, at every point', () => {
+      const plain = cached(['*']);
+      const order = [...plain.keys()];
+      for (const point of order.filter((at) => at.startsWith('blocks.1.') && at !== 'blocks.1.hook_resid_post')) {
+        const edited = cached(['*'], [[point, (value) => value.mul(0.5).add(0.1)]]);
+        const first = order.find((at) => differs(plain.get(at) as tf.Tensor, edited.get(at) as tf.Tensor));
+        expect(first, `first change after editing ${point}`).toBe(point);
+        expect(differs(plain.get('hook_logits') as tf.Tensor, edited.get('hook_logits') as tf.Tensor), point).toBe(true);
+      }
+    });
+
+    it('gives one answer by the fused and by the explicit path', () => {
+      const fused = model.forward(TOKENS);
+      const explicit = model.runWithHooks(TOKENS, [['blocks.*', () => undefined]]);
+      expect(differs(fused, explicit)).toBe(false);
+    });
+
+    it('patches one state: later positions change, earlier ones do not', () => {
+      const point = [...cached(['blocks.0.*']).keys()].find((at) => at.endsWith('hook_h.3')) as string;
+      const before = model.forward(TOKENS);
+      const after = model.runWithHooks(TOKENS, [[point, (h) => h.mul(0)]]);
+      expect(differs(before.slice([0, 0, 0], [1, 3, -1]), after.slice([0, 0, 0], [1, 3, -1]))).toBe(false);
+      expect(differs(before.slice([0, 4, 0], [1, 1, -1]), after.slice([0, 4, 0], [1, 1, -1]))).toBe(true);
+    });
+  },
+);
