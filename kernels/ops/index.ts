@@ -1,0 +1,10 @@
+/** The operations that tfjs lacks, with gradients; each device registers the kernels behind them. */
+export * from './attention';
+export * from './causal-conv1d';
+export * from './cross-entropy';
+export { KERNELS, type KernelName } from './registry';
+export * from './rms-norm';
+export * from './selective-scan';
+export * from './silu';
+export * from './ssd-scan';
+export { OperandError } from './validate';

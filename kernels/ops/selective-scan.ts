@@ -1,0 +1,45 @@
+import type * as tf from '@tensorflow/tfjs';
+import { defineGradient, runKernel } from './registry';
+import { requireRank, requireShape } from './validate';
+
+/** Inputs of {@link selectiveScan}; all float32. */
+export interface SelectiveScanTensors {
+  readonly x: tf.Tensor3D;
+  readonly delta: tf.Tensor3D;
+  readonly A: tf.Tensor2D;
+  readonly B: tf.Tensor3D;
+  readonly C: tf.Tensor3D;
+  readonly D?: tf.Tensor1D;
+  readonly z?: tf.Tensor3D;
+}
+
+/**
+ * The S6 recurrence of Mamba-1 with its fused neighbours (spec A1, steps 3–5):
+ *
+ *     S_t = exp(Δ_t A) S_{t−1} + Δ_t B_t x_t,   y_t = (C_t·S_t + D x_t) ⊙ SiLU(z_t)
+ *
+ * x, delta, z, y [B,L,E]; A [E,N]; B, C [B,L,N]; D [E]. D and z are optional. With `softplus`, Δ = softplus(delta).
+ * Differentiable in all inputs; the backward pass recomputes states from checkpoints, so nothing of size B·L·E·N is kept.
+ * Cost: 6 flops and one exponential for each of the B·L·E·N state updates.
+ *
+ * @throws OperandError where shapes or dtypes do not fit.
+ */
+export function selectiveScan(
+  inputs: SelectiveScanTensors,
+  options: { readonly softplus?: boolean } = {},
+): tf.Tensor3D {
+  const op = 'selectiveScan';
+  const [batch, L, E] = requireRank(op, 'x', inputs.x, 'B,L,E');
+  const N = requireRank(op, 'A', inputs.A, 'E,N')[1];
+  requireShape(op, 'delta', inputs.delta, 'B,L,E', [batch, L, E]);
+  requireShape(op, 'A', inputs.A, 'E,N', [E, N]);
+  requireShape(op, 'B', inputs.B, 'B,L,N', [batch, L, N]);
+  requireShape(op, 'C', inputs.C, 'B,L,N', [batch, L, N]);
+  if (inputs.D) requireShape(op, 'D', inputs.D, 'E', [E]);
+  if (inputs.z) requireShape(op, 'z', inputs.z, 'B,L,E', [batch, L, E]);
+  const { x, delta, A, B, C, D, z } = inputs;
+  const [y] = runKernel('SelectiveScan', { x, delta, A, B, C, D, z }, { softplus: options.softplus ?? false });
+  return y as tf.Tensor3D;
+}
+
+defineGradient('SelectiveScan', 'SelectiveScanGrad');

@@ -1,0 +1,40 @@
+import type * as tf from '@tensorflow/tfjs';
+import { defineGradient, runKernel } from './registry';
+import { requireDivisor, requireRank, requireShape } from './validate';
+
+/** Inputs of {@link ssdScan}; all float32. */
+export interface SsdScanTensors {
+  readonly x: tf.Tensor4D;
+  readonly delta: tf.Tensor3D;
+  readonly A: tf.Tensor1D;
+  readonly B: tf.Tensor4D;
+  readonly C: tf.Tensor4D;
+  readonly D?: tf.Tensor1D;
+}
+
+/**
+ * The SSD recurrence of Mamba-2 (spec A2, step 4), per head h of group g = floor(h/(H/G)):
+ *
+ *     S_t = exp(Δ_t A_h) S_{t−1} + Δ_t x_t ⊗ B_t[g],   y_t = S_t C_t[g] + D_h x_t
+ *
+ * x, y [B,L,H,P]; delta [B,L,H], after softplus and clamp; A, D [H]; B, C [B,L,G,N]. D is optional. Differentiable in all
+ * inputs. The evaluation order (chunks or token by token) is the device's choice and changes only rounding.
+ *
+ * @throws OperandError where shapes or dtypes do not fit, or where G does not divide H.
+ */
+export function ssdScan(inputs: SsdScanTensors): tf.Tensor4D {
+  const op = 'ssdScan';
+  const [batch, L, H] = requireRank(op, 'x', inputs.x, 'B,L,H,P');
+  const [, , G, N] = requireRank(op, 'B', inputs.B, 'B,L,G,N');
+  requireShape(op, 'delta', inputs.delta, 'B,L,H', [batch, L, H]);
+  requireShape(op, 'A', inputs.A, 'H', [H]);
+  requireShape(op, 'B', inputs.B, 'B,L,G,N', [batch, L, G, N]);
+  requireShape(op, 'C', inputs.C, 'B,L,G,N', [batch, L, G, N]);
+  if (inputs.D) requireShape(op, 'D', inputs.D, 'H', [H]);
+  requireDivisor(op, 'G', G, H);
+  const { x, delta, A, B, C, D } = inputs;
+  const [y] = runKernel('SsdScan', { x, delta, A, B, C, D });
+  return y as tf.Tensor4D;
+}
+
+defineGradient('SsdScan', 'SsdScanGrad');

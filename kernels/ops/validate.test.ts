@@ -1,0 +1,126 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { registerPortable } from '../portable/register';
+import {
+  causalConv1d,
+  crossEntropy,
+  OperandError,
+  rmsNorm,
+  s6Attention,
+  selectiveScan,
+  silu,
+  ssdAttention,
+  ssdScan,
+} from '.';
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+  registerPortable('cpu');
+});
+
+const scan = (L: number, E: number, N: number) => ({
+  x: tf.ones<tf.Rank.R3>([1, L, E]),
+  delta: tf.ones<tf.Rank.R3>([1, L, E]),
+  A: tf.ones<tf.Rank.R2>([E, N]),
+  B: tf.ones<tf.Rank.R3>([1, L, N]),
+  C: tf.ones<tf.Rank.R3>([1, L, N]),
+});
+
+const ssd = (H: number, G: number) => ({
+  x: tf.ones<tf.Rank.R4>([1, 2, H, 3]),
+  delta: tf.ones<tf.Rank.R3>([1, 2, H]),
+  A: tf.ones<tf.Rank.R1>([H]),
+  B: tf.ones<tf.Rank.R4>([1, 2, G, 2]),
+  C: tf.ones<tf.Rank.R4>([1, 2, G, 2]),
+});
+
+describe('operations refuse inputs that do not fit', () => {
+  const refusals: [string, () => unknown, string][] = [
+    [
+      'x rank',
+      () => selectiveScan({ ...scan(2, 3, 4), x: tf.ones([2, 3]) as never }),
+      'selectiveScan: x has shape [2,3]; it must have the axes [B,L,E]',
+    ],
+    [
+      'B length',
+      () => selectiveScan({ ...scan(2, 3, 4), B: tf.ones([1, 3, 4]) }),
+      'selectiveScan: B has shape [1,3,4]; it must be [B,L,N] = [1,2,4] to fit the other inputs',
+    ],
+    [
+      'D size',
+      () => selectiveScan({ ...scan(2, 3, 4), D: tf.ones([4]) }),
+      'selectiveScan: D has shape [4]; it must be [E] = [3]',
+    ],
+    ['z size', () => selectiveScan({ ...scan(2, 3, 4), z: tf.ones([1, 2, 4]) }), 'selectiveScan: z has shape [1,2,4]'],
+    [
+      'x dtype',
+      () => selectiveScan({ ...scan(2, 3, 4), x: tf.ones([1, 2, 3], 'int32') }),
+      'selectiveScan: x is int32; it must be float32',
+    ],
+    ['groups of heads', () => ssdScan(ssd(3, 2)), 'ssdScan: G = 2 must be a whole number that divides 3'],
+    ['head count', () => ssdScan({ ...ssd(4, 2), A: tf.ones([3]) }), 'ssdScan: A has shape [3]; it must be [H] = [4]'],
+    [
+      'weight',
+      () => causalConv1d(tf.ones([1, 2, 3]), tf.ones([3, 2, 4]), null),
+      'causalConv1d: weight has shape [3,2,4]; it must be [E,1,K] = [3,1,4]',
+    ],
+    [
+      'bias',
+      () => causalConv1d(tf.ones([1, 2, 3]), tf.ones([3, 1, 4]), tf.ones([2])),
+      'causalConv1d: bias has shape [2]',
+    ],
+    [
+      'norm weight',
+      () => rmsNorm(tf.ones([2, 3]), tf.ones([2]), { epsilon: 1e-5 }),
+      'rmsNorm: weight has shape [2]; it must be [E] = [3]',
+    ],
+    [
+      'norm groups',
+      () => rmsNorm(tf.ones([2, 3]), tf.ones([3]), { epsilon: 1e-5, groups: 2 }),
+      'rmsNorm: groups = 2 must be a whole number that divides 3',
+    ],
+    [
+      'gate',
+      () => rmsNorm(tf.ones([2, 3]), tf.ones([3]), { epsilon: 1e-5, gate: tf.ones([3, 2]) }),
+      'rmsNorm: gate has shape [3,2]',
+    ],
+    ['scalar', () => rmsNorm(tf.scalar(1), tf.ones([1]), { epsilon: 1e-5 }), 'rmsNorm: x is a scalar'],
+    ['silu dtype', () => silu(tf.ones([2], 'int32')), 'silu: x is int32; it must be float32'],
+    [
+      'labels dtype',
+      () => crossEntropy(tf.ones([2, 3]), tf.ones([2])),
+      'crossEntropy: labels is float32; it must be int32',
+    ],
+    [
+      'label value',
+      () => crossEntropy(tf.ones([2, 3]), tf.tensor1d([0, 3], 'int32')),
+      'label 3 of row 1 is not below V = 3',
+    ],
+    [
+      'channel',
+      () =>
+        s6Attention(
+          { delta: tf.ones([2, 3]), A: tf.ones([3, 4]), B: tf.ones([2, 4]), C: tf.ones([2, 4]) },
+          { reduce: { channel: 3 } },
+        ),
+      's6Attention: channel = 3 must be a whole number from 0 to 2',
+    ],
+    [
+      'head',
+      () =>
+        ssdAttention(
+          { delta: tf.ones([2, 3]), A: tf.ones([3]), B: tf.ones([2, 1, 4]), C: tf.ones([2, 1, 4]) },
+          { reduce: { head: -1 } },
+        ),
+      'ssdAttention: head = -1 must be a whole number from 0 to 2',
+    ],
+  ];
+
+  it.each(refusals)('%s', (_, run, message) => {
+    expect(run).toThrow(message);
+  });
+
+  it('says so with an error type of its own', () => {
+    expect(() => silu(tf.ones([2], 'int32'))).toThrow(OperandError);
+  });
+});

@@ -1,0 +1,189 @@
+import type { KernelName } from '../ops/registry';
+import * as reference from '../reference';
+
+/** A tensor as a portable kernel sees it. */
+export interface View {
+  readonly shape: readonly number[];
+  readonly values: Float32Array | Int32Array;
+}
+
+/** What a portable kernel returns; the register rounds it to float32. */
+export interface Output {
+  readonly shape: readonly number[];
+  readonly values: Float64Array;
+}
+
+export type Attributes = Readonly<Record<string, unknown>>;
+
+/** Maps named inputs and attributes to outputs, in the order of the kernel's contract. */
+export type PortableKernel = (inputs: Readonly<Record<string, View>>, attributes: Attributes) => Output[];
+
+type Inputs = Readonly<Record<string, View>>;
+
+function floats(view: View): Float32Array {
+  return view.values as Float32Array;
+}
+
+function optionalFloats(view: View | undefined): Float32Array | undefined {
+  return view && floats(view);
+}
+
+function scanInput(inputs: Inputs, attributes: Attributes): reference.SelectiveScanInput {
+  const [batch, L, E] = inputs.x.shape;
+  return {
+    batch,
+    L,
+    E,
+    N: inputs.A.shape[1],
+    x: floats(inputs.x),
+    delta: floats(inputs.delta),
+    A: floats(inputs.A),
+    B: floats(inputs.B),
+    C: floats(inputs.C),
+    D: optionalFloats(inputs.D),
+    z: optionalFloats(inputs.z),
+    softplus: attributes.softplus as boolean,
+  };
+}
+
+function ssdInput(inputs: Inputs): reference.SsdScanInput {
+  const [batch, L, H, P] = inputs.x.shape;
+  const [, , G, N] = inputs.B.shape;
+  return {
+    batch,
+    L,
+    H,
+    P,
+    G,
+    N,
+    x: floats(inputs.x),
+    delta: floats(inputs.delta),
+    A: floats(inputs.A),
+    B: floats(inputs.B),
+    C: floats(inputs.C),
+    D: optionalFloats(inputs.D),
+  };
+}
+
+function convInput(inputs: Inputs, attributes: Attributes): reference.CausalConv1dInput {
+  const [batch, L, E] = inputs.x.shape;
+  return {
+    batch,
+    L,
+    E,
+    K: inputs.weight.shape[2],
+    x: floats(inputs.x),
+    weight: floats(inputs.weight),
+    bias: optionalFloats(inputs.bias),
+    silu: attributes.silu as boolean,
+  };
+}
+
+function normInput(inputs: Inputs, attributes: Attributes): reference.RmsNormInput {
+  const E = inputs.weight.shape[0];
+  return {
+    rows: inputs.x.values.length / E,
+    E,
+    groups: attributes.groups as number,
+    epsilon: attributes.epsilon as number,
+    x: floats(inputs.x),
+    weight: floats(inputs.weight),
+    gate: optionalFloats(inputs.gate),
+  };
+}
+
+function lossInput(inputs: Inputs): reference.CrossEntropyInput {
+  const [rows, V] = inputs.logits.shape;
+  return { rows, V, logits: floats(inputs.logits), labels: inputs.labels.values as Int32Array };
+}
+
+/** One output shaped like each present input, in the order of `names`. */
+function gradientsOf<T extends object>(inputs: Inputs, gradients: T, names: readonly (keyof T & string)[]): Output[] {
+  return names
+    .filter((name) => gradients[name] !== undefined)
+    .map((name) => ({ shape: inputs[name].shape, values: gradients[name] as Float64Array }));
+}
+
+/** Every kernel of ours as plain TypeScript, computing in float64 through `kernels/reference`. */
+export const portableKernels: Readonly<Record<KernelName, PortableKernel>> = {
+  SelectiveScan: (inputs, attributes) => [
+    { shape: inputs.x.shape, values: reference.selectiveScan(scanInput(inputs, attributes)) },
+  ],
+  SelectiveScanGrad: (inputs, attributes) =>
+    gradientsOf(inputs, reference.selectiveScanGrad(scanInput(inputs, attributes), floats(inputs.dy)), [
+      'x',
+      'delta',
+      'A',
+      'B',
+      'C',
+      'D',
+      'z',
+    ]),
+  SsdScan: (inputs) => [{ shape: inputs.x.shape, values: reference.ssdScan(ssdInput(inputs)) }],
+  SsdScanGrad: (inputs) =>
+    gradientsOf(inputs, reference.ssdScanGrad(ssdInput(inputs), floats(inputs.dy)), ['x', 'delta', 'A', 'B', 'C', 'D']),
+  CausalConv1d: (inputs, attributes) => [
+    { shape: inputs.x.shape, values: reference.causalConv1d(convInput(inputs, attributes)) },
+  ],
+  CausalConv1dGrad: (inputs, attributes) =>
+    gradientsOf(inputs, reference.causalConv1dGrad(convInput(inputs, attributes), floats(inputs.dy)), [
+      'x',
+      'weight',
+      'bias',
+    ]),
+  RmsNorm: (inputs, attributes) => [
+    { shape: inputs.x.shape, values: reference.rmsNorm(normInput(inputs, attributes)) },
+  ],
+  RmsNormGrad: (inputs, attributes) =>
+    gradientsOf(inputs, reference.rmsNormGrad(normInput(inputs, attributes), floats(inputs.dy)), [
+      'x',
+      'weight',
+      'gate',
+    ]),
+  Silu: (inputs) => [{ shape: inputs.x.shape, values: reference.silu(floats(inputs.x)) }],
+  SiluGrad: (inputs) => [{ shape: inputs.x.shape, values: reference.siluGrad(floats(inputs.x), floats(inputs.dy)) }],
+  CrossEntropy: (inputs) => {
+    const input = lossInput(inputs);
+    const { loss, logSumExp } = reference.crossEntropy(input);
+    return [
+      { shape: [], values: Float64Array.of(loss) },
+      { shape: [input.rows], values: logSumExp },
+    ];
+  },
+  CrossEntropyGrad: (inputs) => [
+    {
+      shape: inputs.logits.shape,
+      values: reference.crossEntropyGrad(lossInput(inputs), floats(inputs.logSumExp), inputs.dy.values[0]),
+    },
+  ],
+  S6Attention: (inputs, { reduce, channel }) => {
+    const [L, E] = inputs.delta.shape;
+    const input = {
+      L,
+      E,
+      N: inputs.A.shape[1],
+      delta: floats(inputs.delta),
+      A: floats(inputs.A),
+      B: floats(inputs.B),
+      C: floats(inputs.C),
+    };
+    const reduction = reduce === 'channel' ? { channel: channel as number } : (reduce as 'mean' | 'mean_abs');
+    return [{ shape: [L, L], values: reference.s6Attention(input, reduction) }];
+  },
+  SsdAttention: (inputs, { reduce, head }) => {
+    const [L, H] = inputs.delta.shape;
+    const [, G, N] = inputs.B.shape;
+    const input = {
+      L,
+      H,
+      G,
+      N,
+      delta: floats(inputs.delta),
+      A: floats(inputs.A),
+      B: floats(inputs.B),
+      C: floats(inputs.C),
+    };
+    const reduction = reduce === 'head' ? { head: head as number } : (reduce as 'mean' | 'mean_abs');
+    return [{ shape: [L, L], values: reference.ssdAttention(input, reduction) }];
+  },
+};

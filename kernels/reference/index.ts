@@ -1,0 +1,10 @@
+/** The definition of every operation of ours: plain loops in float64, which all devices are tested against. */
+export * from './causal-conv1d';
+export * from './cross-entropy';
+export type { Real } from './real';
+export * from './rms-norm';
+export * from './s6-attention';
+export * from './selective-scan';
+export * from './silu';
+export * from './ssd-attention';
+export * from './ssd-scan';
