@@ -1,0 +1,61 @@
+/** What the readers of all config formats share. */
+
+import type { Fields } from './json';
+import { blockPrefix, EMBEDDING, HEAD } from './names';
+import { InputError } from './types';
+
+/** Shapes of the stored tensors by canonical name: they decide where a config is silent. */
+export type StoredShapes = ReadonlyMap<string, readonly number[]>;
+
+/** What a config reader gets to see. */
+export interface ConfigInput {
+  readonly fields: Fields;
+  readonly shapes: StoredShapes;
+}
+
+/** λ_init of block i, counted from 0 (spec A4). */
+export const defaultLambdaInit = (i: number): number => 0.8 - 0.6 * Math.exp(-0.3 * i);
+
+/** R of Mamba-1: "auto" (or nothing) is ceil(d / 16). */
+export function timeStepRank(fields: Fields, field: string, d: number): number {
+  return fields.raw(field) === 'auto' ? Math.ceil(d / 16) : fields.size(field, Math.ceil(d / 16));
+}
+
+/** E = expand · d. @throws InputError unless it is a whole number */
+export function innerWidth(fields: Fields, expand: number, d: number): number {
+  if (!Number.isInteger(expand * d)) throw fields.fail('expand', `a number that makes expand × ${d} whole`);
+  return expand * d;
+}
+
+/** H = E / P. @throws InputError unless P divides E and G divides H */
+export function headCount(fields: Fields, E: number, P: number, G: number): number {
+  if (E % P !== 0) {
+    throw new InputError(`${fields.label}: the head dimension ${P} does not divide the inner width ${E}.`);
+  }
+  const H = E / P;
+  if (H % G !== 0) throw new InputError(`${fields.label}: ${G} groups do not divide ${H} heads.`);
+  return H;
+}
+
+/** Rows of the stored embedding. @throws InputError where there are fewer than the config's vocabulary */
+export function vocabularyRows({ fields, shapes }: ConfigInput, vocabSize: number): number {
+  const rows = shapes.get(EMBEDDING)?.[0];
+  if (rows === undefined) return vocabSize;
+  if (rows < vocabSize) {
+    throw new InputError(
+      `${fields.label}: vocab_size is ${vocabSize} but the stored embedding has only ${rows} rows; config and weights are not of the same model.`,
+    );
+  }
+  return rows;
+}
+
+/** Tied unless said otherwise; where nothing is said, a head that is not stored can only be the embedding. */
+export function isTied({ fields, shapes }: ConfigInput, field: string, classDefault: boolean): boolean {
+  return fields.flag(field, classDefault || !shapes.has(HEAD));
+}
+
+/** The class default of `use_bias` differs between library versions, so a silent config asks the stored tensors. */
+export function hasProjectionBias({ fields, shapes }: ConfigInput, field: string): boolean {
+  const stored = ['mixer', 'mixer_1'].some((mixer) => shapes.has(`${blockPrefix(0)}${mixer}.in_proj.bias`));
+  return fields.flag(field, stored);
+}

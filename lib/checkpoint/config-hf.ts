@@ -1,0 +1,106 @@
+/** Hugging Face configs: `mamba`, `mamba2`, and the authors' `mamba2` with `diffmamba` (spec B1, B3, B5). */
+
+import {
+  type ConfigInput,
+  defaultLambdaInit,
+  hasProjectionBias,
+  headCount,
+  innerWidth,
+  isTied,
+  timeStepRank,
+  vocabularyRows,
+} from './config-common';
+import { blockPrefix } from './names';
+import { type BlockConfig, InputError, type MixerConfig, type ModelConfig } from './types';
+
+function readMamba1(input: ConfigInput): ModelConfig {
+  const { fields } = input;
+  const d = fields.size('hidden_size', 768);
+  const epsilon = fields.positive('layer_norm_epsilon', 1e-5);
+  const mixer: MixerConfig = {
+    d,
+    E: innerWidth(fields, fields.positive('expand', 2), d),
+    N: fields.size('state_size', 16),
+    K: fields.size('conv_kernel', 4),
+    R: timeStepRank(fields, 'time_step_rank', d),
+    H: 0,
+    P: 0,
+    G: 0,
+    timeStepLimit: [0, Number.POSITIVE_INFINITY],
+    useBias: hasProjectionBias(input, 'use_bias'),
+    useConvBias: fields.flag('use_conv_bias', true),
+    epsilon,
+  };
+  return {
+    format: 'hf-mamba',
+    d,
+    V: vocabularyRows(input, fields.size('vocab_size', 50280)),
+    epsilon,
+    tied: isTied(input, 'tie_word_embeddings', true),
+    blocks: Array.from({ length: fields.size('num_hidden_layers', 32) }, () => ({ kind: 'mamba1', mixer })),
+  };
+}
+
+/** Which of n blocks are differential. Settings that are not known leave it to the stored tensors. */
+function diffBlocks({ fields, shapes }: ConfigInput, n: number): boolean[] {
+  const setting = fields.raw('diffmamba_settings');
+  return Array.from({ length: n }, (_, i) => {
+    if (setting === 'all') return true;
+    if (setting === 'quarter') return i >= n - Math.floor(n / 4);
+    if (setting === 'alternate') return i % 2 === 0;
+    return shapes.has(`${blockPrefix(i)}lambda_q1`);
+  });
+}
+
+function readMamba2(input: ConfigInput): ModelConfig {
+  const { fields } = input;
+  const d = fields.size('hidden_size', 4096);
+  const epsilon = fields.positive('layer_norm_epsilon', 1e-5);
+  const G = fields.size('n_groups', 8);
+  const E = innerWidth(fields, fields.positive('expand', 2), d);
+  const P = fields.size('head_dim', 64);
+  const H = headCount(fields, E, P, G);
+  if (fields.size('num_heads', H) !== H) {
+    throw fields.fail('num_heads', `${H} (expand × hidden_size / head_dim)`);
+  }
+  const plain: MixerConfig = {
+    d,
+    E,
+    N: fields.size('state_size', 128),
+    K: fields.size('conv_kernel', 4),
+    R: 0,
+    H,
+    P,
+    G,
+    timeStepLimit: fields.range('time_step_limit'),
+    useBias: hasProjectionBias(input, 'use_bias'),
+    useConvBias: fields.flag('use_conv_bias', true),
+    epsilon,
+  };
+  const n = fields.size('num_hidden_layers', 64);
+  const diff = fields.flag('diffmamba', false) ? diffBlocks(input, n) : Array<boolean>(n).fill(false);
+  if (diff.includes(true) && P % 2 !== 0) {
+    throw new InputError(`${fields.label}: head_dim ${P} must be even, since differential blocks halve it.`);
+  }
+  // The authors' Diff block: two mixers of expand 1 and half the head dimension (spec A4).
+  const half = (): MixerConfig => ({ ...plain, E: d, P: P / 2, H: headCount(fields, d, P / 2, G) });
+  const blocks = diff.map((isDiff, i): BlockConfig => {
+    if (!isDiff) return { kind: 'mamba2', mixer: plain };
+    const lambdaInit = defaultLambdaInit(i);
+    return { kind: 'diff_mamba2', mixer: half(), lambda: 'sigmoid_sum', lambdaInit, subln: true };
+  });
+  return {
+    format: fields.flag('diffmamba', false) ? 'hf-diffmamba2' : 'hf-mamba2',
+    d,
+    V: vocabularyRows(input, fields.size('vocab_size', 32768)),
+    epsilon,
+    tied: isTied(input, 'tie_word_embeddings', false),
+    blocks,
+  };
+}
+
+/** @throws InputError for unsupported activations or sizes that contradict each other */
+export function readHf(input: ConfigInput, type: 'mamba' | 'mamba2'): ModelConfig {
+  input.fields.only('hidden_act', ['silu', 'swish'], 'the activation must be silu');
+  return type === 'mamba' ? readMamba1(input) : readMamba2(input);
+}

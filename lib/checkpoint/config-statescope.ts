@@ -1,0 +1,192 @@
+/**
+ * Statescope's own config, reading and writing. Beyond one value for all blocks, the sizes of the mixers, `lambda` and
+ * `subln` may be lists with one value per block, as `layers` and `lambda_init` are: a hybrid of plain (expand 2) and
+ * Diff blocks (expand 1) cannot be told otherwise.
+ */
+
+import {
+  type ConfigInput,
+  defaultLambdaInit,
+  headCount,
+  innerWidth,
+  isTied,
+  timeStepRank,
+  vocabularyRows,
+} from './config-common';
+import { Fields, type JsonObject, toNumber } from './json';
+import {
+  BLOCK_KINDS,
+  type BlockConfig,
+  type BlockKind,
+  InputError,
+  type LambdaForm,
+  type MixerConfig,
+  type ModelConfig,
+} from './types';
+
+const DEFAULT_LAMBDA: Partial<Record<BlockKind, LambdaForm>> = {
+  diff_mamba1: 'exp',
+  diff_mamba2: 'sigmoid_sum',
+  diff_mamba2e: 'sigmoid_sum',
+  diff_s6_mamba2: 'sigmoid_scalar',
+};
+
+const PER_BLOCK = [
+  'layers',
+  'expand',
+  'state_size',
+  'conv_kernel',
+  'time_step_rank',
+  'head_dim',
+  'n_groups',
+  'subln',
+  'lambda',
+  'lambda_init',
+] as const;
+
+const MAMBA1_KINDS: readonly BlockKind[] = ['mamba1', 'diff_mamba1', 'diff_s6'];
+
+/** The fields as block i sees them: its own entry where a field is a list. */
+function fieldsOfBlock(fields: Fields, i: number, n: number): Fields {
+  const own: Record<string, unknown> = {};
+  for (const field of PER_BLOCK) {
+    const value = fields.raw(field);
+    if (Array.isArray(value) && value.length !== n) throw fields.fail(field, `one value, or a list of ${n}`);
+    own[field] = Array.isArray(value) ? value[i] : value;
+  }
+  return new Fields(own, fields.label);
+}
+
+function readLambda(fields: Fields, kind: BlockKind): LambdaForm | undefined {
+  const value = fields.raw('lambda');
+  if (value === undefined) return DEFAULT_LAMBDA[kind];
+  if (value === 'sigmoid_sum' || value === 'sigmoid_scalar' || value === 'sigmoid_channel' || value === 'exp')
+    return value;
+  const constant = typeof value === 'object' ? toNumber((value as JsonObject).constant) : undefined;
+  if (constant === undefined || !Number.isFinite(constant)) {
+    throw fields.fail('lambda', 'sigmoid_sum, sigmoid_scalar, sigmoid_channel, exp or {"constant": number}');
+  }
+  return { constant };
+}
+
+function readBlock(
+  own: Fields,
+  i: number,
+  common: Pick<MixerConfig, 'd' | 'timeStepLimit' | 'useBias' | 'useConvBias' | 'epsilon'>,
+): BlockConfig {
+  const kind = own.raw('layers') as BlockKind;
+  if (!BLOCK_KINDS.includes(kind)) throw own.fail('layers', `one of ${BLOCK_KINDS.join(', ')}`);
+  const { d } = common;
+  const E = innerWidth(own, own.positive('expand', kind === 'diff_mamba1' || kind === 'diff_mamba2' ? 1 : 2), d);
+  const sizes = { ...common, E, N: own.size('state_size'), K: own.size('conv_kernel', 4) };
+  const mixer = MAMBA1_KINDS.includes(kind)
+    ? {
+        ...sizes,
+        R: timeStepRank(own, 'time_step_rank', d),
+        H: 0,
+        P: 0,
+        G: 0,
+        timeStepLimit: [0, Number.POSITIVE_INFINITY] as const,
+      }
+    : mamba2Mixer(own, sizes);
+  if (kind === 'mamba1' || kind === 'mamba2') return { kind, mixer };
+  if (kind === 'diff_s6') return { kind, mixer, lambda: { constant: 1 }, lambdaInit: 0, subln: false };
+  if (kind === 'diff_mamba2e' && d % 2 !== 0)
+    throw new InputError(`${own.label}: diff_mamba2e needs an even hidden_size.`);
+  const lambdaInit = toNumber(own.raw('lambda_init') ?? defaultLambdaInit(i));
+  if (lambdaInit === undefined || !Number.isFinite(lambdaInit)) throw own.fail('lambda_init', 'one number per block');
+  return { kind, mixer, lambda: readLambda(own, kind), lambdaInit, subln: own.flag('subln', true) };
+}
+
+function mamba2Mixer(own: Fields, sizes: Omit<MixerConfig, 'R' | 'H' | 'P' | 'G'>): MixerConfig {
+  const P = own.size('head_dim');
+  const G = own.size('n_groups', 1);
+  return { ...sizes, R: 0, H: headCount(own, sizes.E, P, G), P, G };
+}
+
+/** @throws InputError naming the field that cannot be used */
+export function readStatescope(input: ConfigInput): ModelConfig {
+  const { fields } = input;
+  const d = fields.size('hidden_size');
+  const n = fields.size('num_hidden_layers');
+  const epsilon = fields.positive('layer_norm_epsilon', 1e-5);
+  const common = {
+    d,
+    timeStepLimit: fields.range('time_step_limit'),
+    useBias: fields.flag('use_bias', false),
+    useConvBias: fields.flag('use_conv_bias', true),
+    epsilon,
+  };
+  return {
+    format: 'statescope',
+    d,
+    V: vocabularyRows(input, fields.size('vocab_size')),
+    epsilon,
+    tied: isTied(input, 'tie_word_embeddings', true),
+    blocks: Array.from({ length: n }, (_, i) => readBlock(fieldsOfBlock(fields, i, n), i, common)),
+  };
+}
+
+/** One value where all blocks agree, otherwise the list. */
+function shared<T>(values: readonly T[]): T | readonly T[] {
+  return values.every((value) => JSON.stringify(value) === JSON.stringify(values[0])) ? values[0] : values;
+}
+
+const ofKinds = (blocks: readonly BlockConfig[], mamba1: boolean) =>
+  blocks.filter(({ kind }) => MAMBA1_KINDS.includes(kind) === mamba1);
+
+/**
+ * The config.json that `readStatescope` reads back to the same blocks.
+ * @throws InputError where Mamba-2 blocks differ in their Δ range, or mixers in their biases
+ */
+export function writeStatescope(config: ModelConfig): JsonObject {
+  const { blocks, d, epsilon } = config;
+  const every = <T>(of: (mixer: MixerConfig) => T) => shared(blocks.map(({ mixer }) => of(mixer)));
+  const single = <T>(field: string, values: readonly T[]): T => {
+    if (new Set(values.map((value) => String(value))).size <= 1) return values[0];
+    throw new InputError(`${field} must be the same in all blocks to be saved.`);
+  };
+  const mamba1 = ofKinds(blocks, true);
+  const mamba2 = ofKinds(blocks, false);
+  const differential = blocks.filter(({ kind }) => kind !== 'mamba1' && kind !== 'mamba2' && kind !== 'diff_s6');
+  const [low, high] =
+    single(
+      'time_step_limit',
+      mamba2.map(({ mixer }) => mixer.timeStepLimit),
+    ) ?? [];
+  return {
+    model_type: 'statescope',
+    hidden_size: d,
+    num_hidden_layers: blocks.length,
+    vocab_size: config.V,
+    layers: shared(blocks.map(({ kind }) => kind)),
+    expand: every(({ E }) => E / d),
+    state_size: every(({ N }) => N),
+    conv_kernel: every(({ K }) => K),
+    ...(mamba1.length > 0 && { time_step_rank: every(({ R }) => R || null) }),
+    ...(mamba2.length > 0 && {
+      head_dim: every(({ P }) => P || null),
+      n_groups: every(({ G }) => G || null),
+      time_step_limit: [
+        low === Number.NEGATIVE_INFINITY ? '-inf' : low,
+        high === Number.POSITIVE_INFINITY ? 'inf' : high,
+      ],
+    }),
+    use_bias: single(
+      'use_bias',
+      blocks.map(({ mixer }) => mixer.useBias),
+    ),
+    use_conv_bias: single(
+      'use_conv_bias',
+      blocks.map(({ mixer }) => mixer.useConvBias),
+    ),
+    layer_norm_epsilon: epsilon,
+    tie_word_embeddings: config.tied,
+    residual_in_fp32: true,
+    ...(differential.length > 0 && {
+      subln: shared(blocks.map(({ subln }) => subln ?? true)),
+      lambda: shared(blocks.map(({ kind, lambda }) => (kind === 'diff_s6' ? null : (lambda ?? null)))),
+      lambda_init: blocks.map(({ lambdaInit }) => lambdaInit ?? 0),
+    }),
+  };
+}

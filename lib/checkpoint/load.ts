@@ -1,0 +1,111 @@
+/** Reading a checkpoint folder of any supported format. */
+
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { parseConfig } from './config';
+import { parseJsonObject } from './json';
+import { canonicalName, EMBEDDING, HEAD } from './names';
+import { checkTensors } from './schema';
+import { type Checkpoint, type CheckpointTensor, InputError, type ModelConfig } from './types';
+import { openWeights, type StoredTensor, type WeightFiles } from './weights';
+
+export interface OpenCheckpoint {
+  readonly config: ModelConfig;
+  /** By canonical name; a tied head is left out. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly parameterCount: number;
+  close(): Promise<void>;
+}
+
+const elements = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
+
+async function readConfigFile(folder: string): Promise<string> {
+  const path = join(folder, 'config.json');
+  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new InputError(
+      `${path} cannot be read (${cause.code}); a checkpoint is a folder with config.json and its weights.`,
+    );
+  });
+}
+
+function match(weights: WeightFiles, configText: string, label: string): Omit<OpenCheckpoint, 'close'> {
+  const tensors = new Map<string, StoredTensor>();
+  for (const tensor of weights.tensors) {
+    const name = canonicalName(tensor.name);
+    if (tensors.has(name)) throw new InputError(`${label}: the tensor ${name} is stored twice.`);
+    tensors.set(name, tensor);
+  }
+  const shapes = () => new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  const config = parseConfig(parseJsonObject(configText, `${label}/config.json`), shapes(), `${label}/config.json`);
+  const head = tensors.get(HEAD);
+  if (config.tied && head) {
+    const embedding = tensors.get(EMBEDDING)?.shape ?? [];
+    if (head.shape.join() !== embedding.join()) {
+      throw new InputError(
+        `${label}: the head is tied to the embedding, but ${HEAD} has shape [${head.shape}] and the embedding [${embedding}].`,
+      );
+    }
+    tensors.delete(HEAD);
+  }
+  checkTensors(config, shapes(), label);
+  const parameterCount = [...tensors.values()].reduce((sum, { shape }) => sum + elements(shape), 0);
+  return { config, tensors, parameterCount };
+}
+
+/**
+ * Reads a folder's config and the headers of its weights, and checks that they fit each other. No values are read.
+ * The caller closes it.
+ * @throws InputError
+ */
+export async function openCheckpoint(folder: string): Promise<OpenCheckpoint> {
+  const configText = await readConfigFile(folder);
+  const weights = await openWeights(folder);
+  try {
+    return { ...match(weights, configText, basename(resolve(folder))), close: weights.close };
+  } catch (error) {
+    await weights.close();
+    throw error;
+  }
+}
+
+/** x · 0 is 0 for every finite number and NaN for all others, so one sum without branches tells. */
+function allFinite(values: Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] * 0;
+  return sum === 0;
+}
+
+/**
+ * Loads a checkpoint folder: Hugging Face `mamba`, `mamba2` and `diffmamba`, official state-spaces, or Statescope's own
+ * format (spec B; statescope-format.md). Every weight becomes float32; bf16 and fp16 are converted as they are read, so
+ * memory is four bytes per parameter plus one tensor.
+ * @param name what to call it; the folder's own name by default
+ * @throws InputError for missing or broken files, unsupported architectures, tensors that do not fit, and NaN or Inf
+ */
+export async function loadCheckpoint(folder: string, name = basename(resolve(folder))): Promise<Checkpoint> {
+  const open = await openCheckpoint(folder);
+  try {
+    const tensors = new Map<string, CheckpointTensor>();
+    for (const [canonical, stored] of open.tensors) {
+      const data = await stored.read();
+      if (!allFinite(data)) {
+        throw new InputError(
+          `${name}: the tensor ${stored.name} holds NaN or infinite values; the checkpoint is damaged.`,
+        );
+      }
+      tensors.set(canonical, { sourceName: stored.name, shape: stored.shape, dtype: stored.dtype, data });
+    }
+    const tokenizerPath = join(folder, 'tokenizer.json');
+    return {
+      path: resolve(folder),
+      name,
+      config: open.config,
+      tensors,
+      parameterCount: open.parameterCount,
+      ...(existsSync(tokenizerPath) && { tokenizerPath }),
+    };
+  } finally {
+    await open.close();
+  }
+}

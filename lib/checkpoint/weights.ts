@@ -1,0 +1,106 @@
+/** The weight files of a checkpoint folder, whichever format they have, as one list of lazily read tensors. */
+
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { storedDtype, toFloat32 } from './dtype';
+import { type ByteSource, openFile } from './files';
+import { parseJsonObject } from './json';
+import { readSafetensorsHeader } from './safetensors';
+import { InputError, type StoredDtype } from './types';
+
+export interface StoredTensor {
+  /** The name in the file. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: StoredDtype;
+  /** Reads the values; the memory is the caller's own. */
+  read(): Promise<Float32Array>;
+}
+
+export interface WeightFiles {
+  readonly tensors: readonly StoredTensor[];
+  close(): Promise<void>;
+}
+
+async function safetensorsTensors(source: ByteSource): Promise<StoredTensor[]> {
+  const { entries } = await readSafetensorsHeader(source);
+  return [...entries.values()].map(({ name, type, shape, start, end }) => ({
+    name,
+    shape,
+    dtype: storedDtype(type, name),
+    read: async () => toFloat32(await source.read(start, end - start), type),
+  }));
+}
+
+/** Opens several files; on failure none stays open. */
+async function openAll(
+  paths: readonly string[],
+  tensorsOf: (source: ByteSource) => Promise<StoredTensor[]>,
+): Promise<WeightFiles & { fileOf: ReadonlyMap<string, string> }> {
+  const sources: ByteSource[] = [];
+  const close = async () => {
+    await Promise.all(sources.map((source) => source.close()));
+  };
+  try {
+    const tensors: StoredTensor[] = [];
+    const fileOf = new Map<string, string>();
+    for (const path of paths) {
+      const source = await openFile(path);
+      sources.push(source);
+      for (const tensor of await tensorsOf(source)) {
+        const other = fileOf.get(tensor.name);
+        if (other) throw new InputError(`The tensor ${tensor.name} is in both ${other} and ${source.label}.`);
+        fileOf.set(tensor.name, source.label);
+        tensors.push(tensor);
+      }
+    }
+    return { tensors, fileOf, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A sharded checkpoint: the index says which file holds which tensor, and both must agree. */
+async function openSharded(indexPath: string): Promise<WeightFiles> {
+  const label = basename(indexPath);
+  const map = parseJsonObject(await readFile(indexPath, 'utf8'), label).weight_map;
+  if (typeof map !== 'object' || map === null) throw new InputError(`${label} has no weight_map; replace the file.`);
+  const shardOf = new Map(Object.entries(map as Record<string, unknown>));
+  const files = [...new Set(shardOf.values())];
+  for (const file of files) {
+    // An index must not be able to name files outside its own folder.
+    if (typeof file !== 'string' || basename(file) !== file || !file.endsWith('.safetensors')) {
+      throw new InputError(
+        `${label} names the shard ${JSON.stringify(file)}; shards must be .safetensors files beside it.`,
+      );
+    }
+  }
+  const folder = dirname(indexPath);
+  const weights = await openAll(
+    (files as string[]).map((file) => join(folder, file)),
+    safetensorsTensors,
+  );
+  for (const [name, file] of shardOf) {
+    if (weights.fileOf.get(name) === file) continue;
+    await weights.close();
+    throw new InputError(`${label} says that ${file} holds the tensor ${name}, but it does not; replace the files.`);
+  }
+  return weights;
+}
+
+/**
+ * Opens the weights of a folder and reads their headers: `model.safetensors`, a sharded
+ * `model.safetensors.index.json`, or `pytorch_model.bin`, in this order.
+ * @throws InputError where there are none or a header is broken
+ */
+export async function openWeights(folder: string): Promise<WeightFiles> {
+  const single = join(folder, 'model.safetensors');
+  if (existsSync(single)) return openAll([single], safetensorsTensors);
+  const index = join(folder, 'model.safetensors.index.json');
+  if (existsSync(index)) return openSharded(index);
+  throw new InputError(
+    `${folder} holds no weights; model.safetensors, model.safetensors.index.json or pytorch_model.bin is needed.`,
+  );
+}
