@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { cellAt, mapLayout, snapCell } from './mapLayout';
+
+const wide = { width: 1088, narrow: false, devicePixelRatio: 1, ownLabels: false, headHeights: [] };
+
+describe('mapLayout', () => {
+  it('fits two maps beside each other at 1440', () => {
+    for (const L of [8, 52, 64, 90, 200, 512]) {
+      const { maps, cell } = mapLayout({ ...wide, lengths: [L, L] });
+      expect(maps[0].left + maps[0].size).toBeLessThan(maps[1].left);
+      expect(maps[1].left + maps[1].size).toBeLessThanOrEqual(1088);
+      expect(maps[0].size).toBeCloseTo(cell * L);
+    }
+  });
+
+  it('staggers labels between 5 and 11 px a cell', () => {
+    expect(mapLayout({ ...wide, lengths: [52, 52] }).lanes).toBe(2);
+    expect(mapLayout({ ...wide, lengths: [30, 30] }).lanes).toBe(1);
+    expect(mapLayout({ ...wide, lengths: [200, 200] }).lanes).toBe(1);
+  });
+
+  it('stacks A above B when narrow, with room for the heads', () => {
+    const { maps, height } = mapLayout({
+      width: 366,
+      lengths: [52, 52],
+      narrow: true,
+      devicePixelRatio: 2,
+      ownLabels: false,
+      headHeights: [54, 124],
+    });
+    expect(maps[0].top).toBe(54);
+    expect(maps[1].top).toBeGreaterThan(maps[0].top + maps[0].size + 124);
+    expect(maps[1].left + maps[1].size).toBeLessThanOrEqual(366);
+    expect(height).toBeGreaterThan(maps[1].top + maps[1].size);
+  });
+
+  it('gives every map its own label column when tokenizers differ', () => {
+    const { maps, gutter } = mapLayout({ ...wide, ownLabels: true, lengths: [52, 60] });
+    expect(maps[1].left - (maps[0].left + maps[0].size)).toBeGreaterThanOrEqual(gutter);
+    expect(maps[1].left + maps[1].size).toBeLessThanOrEqual(1088);
+  });
+});
+
+describe('snapCell', () => {
+  it('takes whole device pixels when that costs at most 7 %', () => {
+    expect(snapCell(9.3, 1)).toBe(9);
+    expect(snapCell(9.3, 2)).toBe(9);
+    expect(snapCell(2.9, 1)).toBe(2.9);
+    expect(snapCell(1.4, 2)).toBe(1.4);
+  });
+});
+
+describe('cellAt', () => {
+  it('knows only causal cells', () => {
+    expect(cellAt(15, 25, 10, 5)).toEqual({ destination: 2, source: 1 });
+    expect(cellAt(25, 15, 10, 5)).toBeUndefined();
+    expect(cellAt(5, 55, 10, 5)).toBeUndefined();
+    expect(cellAt(-1, 5, 10, 5)).toBeUndefined();
+  });
+});

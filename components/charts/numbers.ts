@@ -1,0 +1,74 @@
+/**
+ * How numbers are written on the page: three significant digits, scientific below 0.001, a true minus sign,
+ * `–` for what does not exist. Nothing here ever prints "0.000" or "< 0.001".
+ */
+
+const MINUS = '−';
+const THIN_SPACE = '\u2009';
+const ABSENT = '–';
+
+export type Maybe = number | null | undefined;
+
+const present = (value: Maybe): value is number => value !== null && value !== undefined && !Number.isNaN(value);
+
+/** 12187 → `12 187` (thin space). Absent: `–`. */
+export function formatCount(value: Maybe): string {
+  if (!present(value)) return ABSENT;
+  const digits = Math.round(Math.abs(value))
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, THIN_SPACE);
+  return value < 0 ? MINUS + digits : digits;
+}
+
+function magnitude(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '∞';
+  if (value === 0) return '0';
+  if (value < 0.001 || value >= 1e6) return value.toExponential(2).replace('e+', 'e').replace('-', MINUS);
+  if (value >= 999.5) return formatCount(value);
+  return value.toPrecision(3);
+}
+
+/** A quantity without a sign of its own (probabilities, shares, errors): `0.331`, `3.20e−7`. */
+export function formatPlain(value: Maybe): string {
+  if (!present(value)) return ABSENT;
+  return (value < 0 ? MINUS : '') + magnitude(Math.abs(value));
+}
+
+/** A signed quantity always carries its sign: `+0.740`, `−2.10e−5`; an exact zero is `0`. */
+export function formatSigned(value: Maybe): string {
+  if (!present(value)) return ABSENT;
+  if (value === 0) return '0';
+  return (value < 0 ? MINUS : '+') + magnitude(Math.abs(value));
+}
+
+/** `formatSigned` or `formatPlain`, as the quantity asks. */
+export const formatValue = (value: Maybe, signed: boolean): string =>
+  signed ? formatSigned(value) : formatPlain(value);
+
+/** 55.13 → `55.1×`. */
+export function formatRatio(value: Maybe): string {
+  return present(value) && Number.isFinite(value) ? `${formatPlain(value)}×` : ABSENT;
+}
+
+/** Milliseconds below one second, else seconds: `840 ms`, `1.84 s`. */
+export function formatSeconds(seconds: Maybe): string {
+  if (!present(seconds)) return ABSENT;
+  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toPrecision(3)} s`;
+}
+
+/** 376_000_000 → `376 M`, 812_000 → `812 k`: the size of a model. */
+export function formatParameters(count: number): string {
+  const [value, unit] =
+    count >= 999.5e6 ? [count / 1e9, 'B'] : count >= 999.5e3 ? [count / 1e6, 'M'] : [count / 1e3, 'k'];
+  return `${value >= 99.95 ? Math.round(value) : value.toPrecision(3)}${THIN_SPACE}${unit}`;
+}
+
+/** A number on an axis: plain, with a true minus. */
+export const formatTick = (value: number): string => String(value).replace('-', MINUS);
+
+/** The two parts of a decade label, 10 and its exponent; 1 and 0.1 are written in full. */
+export function decadeLabel(exponent: number): { text: string; exponent?: string } {
+  if (exponent === 0) return { text: '1' };
+  if (exponent === -1) return { text: '0.1' };
+  return { text: '10', exponent: formatTick(exponent) };
+}
