@@ -7,6 +7,7 @@ import { storedDtype, toFloat32 } from './dtype';
 import { type ByteSource, openFile } from './files';
 import { parseJsonObject } from './json';
 import { readSafetensorsHeader } from './safetensors';
+import { listTorchTensors } from './torch-file';
 import { InputError, type StoredDtype } from './types';
 
 export interface StoredTensor {
@@ -100,6 +101,8 @@ export async function openWeights(folder: string): Promise<WeightFiles> {
   if (existsSync(single)) return openAll([single], safetensorsTensors);
   const index = join(folder, 'model.safetensors.index.json');
   if (existsSync(index)) return openSharded(index);
+  const torch = join(folder, 'pytorch_model.bin');
+  if (existsSync(torch)) return openAll([torch], listTorchTensors);
   throw new InputError(
     `${folder} holds no weights; model.safetensors, model.safetensors.index.json or pytorch_model.bin is needed.`,
   );
