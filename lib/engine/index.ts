@@ -61,10 +61,12 @@ async function open(name: DeviceName, threads: number): Promise<Device> {
 }
 
 async function startNative(threads: number): Promise<Device> {
+  // The native device starts from copies of the cpu kernels, so ours must be among them.
+  registerPortable('cpu');
   if (!registerNative())
     throw new DeviceError('The native device is not built: run "npm run build:addon" (it needs a C++ compiler).');
   configureNative({ threads });
-  const { isa } = nativeInfo();
+  const isa = nativeInfo()?.isa ?? 'portable';
   return { name: 'native', threads, description: `C++ add-on, ${isa}, ${plural(threads, 'thread')}` };
 }
 

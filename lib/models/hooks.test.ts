@@ -38,7 +38,9 @@ describe.each(['hf-mamba1-bias', 'hf-mamba2-groups', 'hf-diffmamba2-all', 'state
 
     const cached = (names: string[], hooks: Parameters<Model['runWithHooks']>[1] = []) =>
       model.runWithCache(TOKENS, { names, hooks }).cache;
-    const differs = (a: tf.Tensor, b: tf.Tensor) => a.sub(b).abs().max().dataSync()[0] > 1e-6;
+    /** More than two orders of the same sums can differ in float32. */
+    const differs = (a: tf.Tensor, b: tf.Tensor) =>
+      a.sub(b).abs().max().dataSync()[0] > 1e-5 * Math.max(a.abs().max().dataSync()[0], 1e-6);
 
     it('changes what lies downstream and nothing upstream, at every point', () => {
       const plain = cached(['*']);
@@ -47,7 +49,9 @@ describe.each(['hf-mamba1-bias', 'hf-mamba2-groups', 'hf-diffmamba2-all', 'state
         const edited = cached(['*'], [[point, (value) => value.mul(0.5).add(0.1)]]);
         const first = order.find((at) => differs(plain.get(at) as tf.Tensor, edited.get(at) as tf.Tensor));
         expect(first, `first change after editing ${point}`).toBe(point);
-        expect(differs(plain.get('hook_logits') as tf.Tensor, edited.get('hook_logits') as tf.Tensor), point).toBe(true);
+        expect(differs(plain.get('hook_logits') as tf.Tensor, edited.get('hook_logits') as tf.Tensor), point).toBe(
+          true,
+        );
       }
     });
 

@@ -83,7 +83,9 @@ describe.each(tested)('on %s', (device) => {
       const ids = tf.tensor2d(tokens, undefined, 'int32');
       const { loss, gradients } = lossAndGradients(model, ids);
       const checkpoint = await loadCheckpoint(folder);
-      const named = [...gradients].map(([name, value]) => [checkpoint.tensors.get(name)?.sourceName ?? name, value] as const);
+      const named = [...gradients].map(
+        ([name, value]) => [checkpoint.tensors.get(name)?.sourceName ?? name, value] as const,
+      );
       const expected = await readSafetensors(training);
       expect(await relativeError(loss, expected.get('loss')?.data as Float32Array)).toBeLessThan(1e-5);
       await expectAll(new Map(named), training, 'grad.', 1e-3);
