@@ -221,7 +221,11 @@ export type RunList = z.infer<typeof RunListSchema>;
 export const RunEventSchemas = {
   run: RunSchema,
   progress: ProgressSchema,
-  layer: z.object({ model: count, layer: count }),
+  layer: z.object({
+    model: count,
+    layer: count,
+    lambda: z.number().nullable().meta({ description: "The block's λ, now that it is known; null for plain blocks." }),
+  }),
   signal: z.object({ model: count }),
   lens: z.object({ model: count }),
   state: z.object({ state: RunStateNameSchema, error: z.string().optional() }),

@@ -1,0 +1,6 @@
+import { reply, respond, service } from '@/lib/server';
+
+export const runtime = 'nodejs';
+export const dynamic = 'force-dynamic';
+
+export const GET = () => respond(() => reply(service().health()));

@@ -1,0 +1,204 @@
+import { z } from 'zod';
+import * as schemas from './schemas';
+
+type JsonSchema = Record<string, unknown>;
+
+/** Schemas that other people's code generators get a name for. */
+const COMPONENTS = {
+  ErrorBody: schemas.ErrorBodySchema,
+  Health: schemas.HealthSchema,
+  ModelList: schemas.ModelListSchema,
+  ExampleList: schemas.ExampleListSchema,
+  TokenizeRequest: schemas.TokenizeRequestSchema,
+  TokenizeReply: schemas.TokenizeReplySchema,
+  VocabularyReply: schemas.VocabularyReplySchema,
+  RunRequest: schemas.RunRequestSchema,
+  RunCreated: schemas.RunCreatedSchema,
+  RunList: schemas.RunListSchema,
+  Run: schemas.RunSchema,
+  Signal: schemas.SignalSchema,
+  MapMetadata: schemas.MapMetadataSchema,
+  ThumbnailsMetadata: schemas.ThumbnailsMetadataSchema,
+  LensMetadata: schemas.LensMetadataSchema,
+} as const;
+
+type ComponentName = keyof typeof COMPONENTS;
+
+/** What a caller may send: defaults are optional, transforms are their input. */
+function jsonSchema(schema: z.ZodType): JsonSchema {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12' }) as JsonSchema;
+  return rest;
+}
+
+const reference = (name: ComponentName) => ({ $ref: `#/components/schemas/${name}` });
+const json = (name: ComponentName) => ({ content: { 'application/json': { schema: reference(name) } } });
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'The request does not fit the schema.',
+  404: 'There is no such model, run or model index.',
+  409: 'Not there yet, or released to make room.',
+  413: 'Too much text.',
+  422: 'Understood, but it cannot be computed: the message says why.',
+  503: 'The worker is down or too many runs wait.',
+};
+
+function refusals(statuses: readonly number[]) {
+  return Object.fromEntries(
+    [...statuses, 500].map((status) => [
+      status,
+      { description: REASONS[status] ?? 'The server failed.', ...json('ErrorBody') },
+    ]),
+  );
+}
+
+function ok(name: ComponentName, description: string, status = 200) {
+  return { [status]: { description, ...json(name) } };
+}
+
+function tensors(description: string) {
+  const schema = { type: 'string', format: 'binary' };
+  return { 200: { description, content: { 'application/vnd.safetensors': { schema } } } };
+}
+
+/** Query parameters, one for each property of an object schema. */
+function query(schema: z.ZodObject) {
+  const { properties = {}, required = [] } = jsonSchema(schema) as {
+    properties?: Record<string, JsonSchema>;
+    required?: string[];
+  };
+  return Object.entries(properties).map(([name, { description, ...rest }]) => ({
+    name,
+    in: 'query',
+    required: required.includes(name),
+    ...(description ? { description } : {}),
+    schema: rest,
+  }));
+}
+
+const runId = { name: 'id', in: 'path', required: true, schema: { type: 'string' } };
+const body = (name: ComponentName) => ({ required: true, ...json(name) });
+
+const eventDescription = () =>
+  Object.entries(schemas.RunEventSchemas)
+    .map(([name, schema]) => `event \`${name}\`: ${name === 'run' ? 'Run' : JSON.stringify(jsonSchema(schema))}`)
+    .join('\n\n');
+
+function paths() {
+  const operation = (summary: string, responses: object, rest: object = {}) => ({ summary, ...rest, responses });
+  return {
+    '/api/health': {
+      get: operation('State of the server; never waits for a computation', {
+        ...ok('Health', 'State'),
+        ...refusals([]),
+      }),
+    },
+    '/api/models': {
+      get: operation('Models that can be run', { ...ok('ModelList', 'Models'), ...refusals([503]) }),
+    },
+    '/api/examples': {
+      get: operation('Prompts that come with the bundled models', {
+        ...ok('ExampleList', 'Examples'),
+        ...refusals([]),
+      }),
+    },
+    '/api/tokenize': {
+      post: operation(
+        'Tokens of a text with their UTF-16 offsets',
+        { ...ok('TokenizeReply', 'Tokens'), ...refusals([400, 404, 413, 422, 503]) },
+        { requestBody: body('TokenizeRequest') },
+      ),
+    },
+    '/api/vocabulary': {
+      get: operation(
+        "Searches a model's vocabulary",
+        { ...ok('VocabularyReply', 'At most 50 tokens, best match first'), ...refusals([400, 404, 422, 503]) },
+        { parameters: query(schemas.VocabularyQuerySchema) },
+      ),
+    },
+    '/api/runs': {
+      get: operation('Runs that are remembered, newest first', { ...ok('RunList', 'Runs'), ...refusals([]) }),
+      post: operation(
+        'Queues a run of one or two models over a prompt',
+        { ...ok('RunCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
+        { requestBody: body('RunRequest') },
+      ),
+    },
+    '/api/runs/{id}': {
+      parameters: [runId],
+      get: operation('Whole state of a run', { ...ok('Run', 'State'), ...refusals([404]) }),
+      delete: operation('Cancels before the next layer; what is finished stays readable', {
+        ...ok('Run', 'State when the request arrived'),
+        ...refusals([404]),
+      }),
+    },
+    '/api/runs/{id}/events': {
+      parameters: [runId],
+      get: operation('Server-sent events of a run', {
+        200: { description: eventDescription(), content: { 'text/event-stream': { schema: { type: 'string' } } } },
+        ...refusals([404]),
+      }),
+    },
+    '/api/runs/{id}/map': {
+      parameters: [runId],
+      get: operation(
+        'Implicit attention of one layer',
+        {
+          ...tensors('`map` [L, L] F32, rows destinations, columns sources; `__metadata__` as MapMetadata'),
+          ...refusals([400, 404, 409, 422, 503]),
+        },
+        { parameters: query(schemas.MapQuerySchema) },
+      ),
+    },
+    '/api/runs/{id}/thumbnails': {
+      parameters: [runId],
+      get: operation(
+        'Small maps of all finished layers',
+        {
+          ...tensors('`thumbnails` [layers, s, s] F32, s = min(size, L); `__metadata__` as ThumbnailsMetadata'),
+          ...refusals([400, 404, 409, 422, 503]),
+        },
+        { parameters: query(schemas.ThumbnailsQuerySchema) },
+      ),
+    },
+    '/api/runs/{id}/lens': {
+      parameters: [runId],
+      get: operation(
+        'Logit-lens statistics at every entry and position',
+        {
+          ...tensors(
+            `\`top_ids\` [entries, L, k] I32, \`top_probs\` [entries, L, k] F32, and [entries, L] F32: ${schemas.LENS_STATISTICS.join(', ')}; \`__metadata__\` as LensMetadata`,
+          ),
+          ...refusals([400, 404, 409, 422, 503]),
+        },
+        { parameters: query(schemas.LensQuerySchema) },
+      ),
+    },
+    '/api/runs/{id}/signal': {
+      parameters: [runId],
+      get: operation(
+        'Signal of the target at one position, per entry',
+        { ...ok('Signal', 'Curves'), ...refusals([400, 404, 409, 422, 503]) },
+        { parameters: query(schemas.SignalQuerySchema) },
+      ),
+    },
+    '/api/openapi.json': { get: { summary: 'This document', responses: { 200: { description: 'OpenAPI 3.1' } } } },
+  };
+}
+
+/** The OpenAPI 3.1 document of the HTTP API, derived from the zod schemas. */
+export function openApiDocument(version: string) {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Statescope',
+      version,
+      license: { name: 'MIT', identifier: 'MIT' },
+      description:
+        'Runs selective state-space language models and reads their implicit attention, logit lens and signal per layer. Matrices travel as safetensors bodies.',
+    },
+    paths: paths(),
+    components: {
+      schemas: Object.fromEntries(Object.entries(COMPONENTS).map(([name, schema]) => [name, jsonSchema(schema)])),
+    },
+  };
+}

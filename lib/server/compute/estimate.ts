@@ -1,0 +1,42 @@
+import type { BlockConfig, ModelConfig } from '@/lib/checkpoint';
+
+const mixers = ({ kind }: BlockConfig) => (kind === 'mamba1' || kind === 'mamba2' || kind === 'diff_mamba2e' ? 1 : 2);
+
+/** Bytes that a run of L tokens keeps: residual streams and the S6 inputs and outputs of every block. */
+export function activationBytes(config: ModelConfig, L: number): number {
+  const residuals = (config.blocks.length + 1) * L * config.d;
+  const inputs = config.blocks.map((block) => {
+    const { E, N, H, G } = block.mixer;
+    const perToken = H > 0 ? H + 2 * G * N : E + 2 * N;
+    return mixers(block) * (L * (perToken + 2 * E) + (H > 0 ? H : E * N));
+  });
+  return 4 * inputs.reduce((sum, values) => sum + values, residuals);
+}
+
+/** Floating-point operations of one block with its map, up to a common factor: products and the implicit attention. */
+export function blockWork({ mixer, ...block }: BlockConfig, d: number, L: number): number {
+  const { E, N, H } = mixer;
+  return mixers({ mixer, ...block }) * (6 * L * E * d + (H > 0 ? L * L * (N + H) : L * L * E));
+}
+
+/** Of the lens at one entry: the unembedding of every position. */
+export const lensWork = ({ d, V }: ModelConfig, L: number): number => 2 * L * d * V;
+
+/** Time left from work done and work to do, assuming that both go at the same speed. */
+export class Forecast {
+  #done = 0;
+  readonly #start = performance.now();
+
+  constructor(private readonly total: number) {}
+
+  add(work: number): void {
+    this.#done += work;
+  }
+
+  /** Null before anything is done. */
+  get secondsLeft(): number | null {
+    if (this.#done === 0) return null;
+    const elapsed = (performance.now() - this.#start) / 1000;
+    return Math.max(0, (elapsed * (this.total - this.#done)) / this.#done);
+  }
+}

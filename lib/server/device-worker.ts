@@ -1,0 +1,145 @@
+import { existsSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { Device } from '@/lib/api/schemas';
+import { ServiceError } from './errors';
+import type { Message, MethodName, RunUpdate, WorkerMethods, WorkerStart } from './protocol';
+import { type Settings, workerPath } from './settings';
+
+export interface DeviceWorkerListener {
+  onUpdate(id: string, update: RunUpdate): void;
+  /** Activations of these runs are no longer in memory. */
+  onReleased(ids: readonly string[]): void;
+  /** The thread ended by itself; everything it held is gone. */
+  onCrash(reason: string): void;
+}
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+const ATTEMPTS = 3;
+
+/**
+ * The web server's handle of the one thread that owns the device. Calls are answered in the worker between
+ * two layers of a running run. A thread that dies is started again; after three deaths in a row without ever
+ * getting ready it stays down and every call says why.
+ */
+export class DeviceWorker {
+  device: Device | null = null;
+  status: 'starting' | 'ready' | 'failed' = 'starting';
+  error: string | undefined;
+  #worker: Worker | null = null;
+  #pending = new Map<number, Pending>();
+  #calls = 0;
+  #deaths = 0;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly listener: DeviceWorkerListener,
+  ) {}
+
+  /** Starts the thread if it is not running. */
+  start(): void {
+    if (this.#worker) return;
+    const path = workerPath(this.settings);
+    if (!existsSync(path)) {
+      this.#fail('The worker is not built: run "npm run setup" and start Statescope again.');
+      return;
+    }
+    this.status = 'starting';
+    this.error = undefined;
+    const workerData: WorkerStart = { settings: this.settings };
+    // The URL is made at run time and the bundler must not follow it.
+    const worker = new Worker(/* turbopackIgnore: true */ pathToFileURL(path), { workerData });
+    this.#worker = worker;
+    worker.unref();
+    let reason = 'its thread ended';
+    worker.on('message', (message: Message) => this.#receive(message));
+    worker.on('error', (error) => {
+      reason = error instanceof Error ? error.message : String(error);
+    });
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#died(reason);
+    });
+  }
+
+  /** @throws ServiceError with the worker's refusal, or 503 when there is no worker. */
+  call<M extends MethodName>(method: M, argument: WorkerMethods[M]['argument']): Promise<WorkerMethods[M]['result']> {
+    this.start();
+    const worker = this.#worker;
+    if (!worker || this.status === 'failed')
+      return Promise.reject(new ServiceError(503, this.error ?? 'The worker is not running.'));
+    const call = ++this.#calls;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(call, { resolve: resolve as Pending['resolve'], reject });
+      worker.postMessage({ kind: 'request', call, method, argument });
+    });
+  }
+
+  /** Ends the thread at once; pending calls are refused. */
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = null;
+    this.#rejectAll('The server is shutting down.');
+    await worker?.terminate();
+  }
+
+  #receive(message: Message): void {
+    switch (message.kind) {
+      case 'ready':
+        this.device = message.device;
+        this.status = 'ready';
+        this.#deaths = 0;
+        return;
+      case 'unusable':
+        this.#fail(message.message);
+        return;
+      case 'result':
+        this.#take(message.call)?.resolve(message.result);
+        return;
+      case 'refusal': {
+        const { status, message: text, hint } = message.refusal;
+        this.#take(message.call)?.reject(new ServiceError(status, text, hint));
+        return;
+      }
+      case 'update':
+        this.listener.onUpdate(message.id, message.update);
+        return;
+      case 'released':
+        this.listener.onReleased(message.ids);
+    }
+  }
+
+  #take(call: number): Pending | undefined {
+    const pending = this.#pending.get(call);
+    this.#pending.delete(call);
+    return pending;
+  }
+
+  #fail(message: string): void {
+    this.status = 'failed';
+    this.error = message;
+    this.#rejectAll(message);
+  }
+
+  #rejectAll(message: string): void {
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { reject } of pending) reject(new ServiceError(503, message));
+  }
+
+  #died(reason: string): void {
+    this.#worker = null;
+    this.device = null;
+    const sentence = `The computing thread stopped unexpectedly (${reason.replace(/\.+$/, '')}).`;
+    if (this.status === 'failed') return;
+    this.#deaths += 1;
+    this.listener.onCrash(sentence);
+    this.#rejectAll(`${sentence} It is being started again.`);
+    if (this.#deaths < ATTEMPTS) this.start();
+    else
+      this.#fail(`${sentence} It did not start in ${ATTEMPTS} attempts: see the server's log and restart Statescope.`);
+  }
+}

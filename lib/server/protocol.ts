@@ -1,0 +1,71 @@
+import type {
+  BlockSummary,
+  Device,
+  LensQuery,
+  MapQuery,
+  ModelSummary,
+  Progress,
+  RunModel,
+  RunRequest,
+  Signal,
+  SignalQuery,
+  ThumbnailsQuery,
+  Token,
+  TokenizeRequest,
+  VocabularyEntry,
+} from '@/lib/api/schemas';
+import type { Settings } from './settings';
+
+/** What passes between the web server's thread and the worker that owns the device. */
+
+/** A safetensors body; its buffer is transferred, not copied. */
+export type Body = Uint8Array<ArrayBuffer>;
+
+/** Methods of the worker: argument and result. */
+export interface WorkerMethods {
+  models: { argument: null; result: ModelSummary[] };
+  tokenize: { argument: TokenizeRequest; result: Token[] };
+  vocabulary: { argument: { model: string; q: string }; result: VocabularyEntry[] };
+  /** Resolves models, tokens, target and needle of a request, or refuses it. Touches no weights. */
+  prepare: { argument: RunRequest; result: RunModel[] };
+  /** Runs to the end; `cancel[0] ≠ 0` stops it before the next layer. */
+  run: { argument: { id: string; models: RunModel[]; cancel: Int32Array }; result: 'done' | 'cancelled' };
+  map: { argument: { id: string; query: MapQuery }; result: Body };
+  thumbnails: { argument: { id: string; query: ThumbnailsQuery }; result: Body };
+  lens: { argument: { id: string; query: LensQuery }; result: Body };
+  signal: { argument: { id: string; query: SignalQuery }; result: Signal };
+}
+
+export type MethodName = keyof WorkerMethods;
+
+export type Request = {
+  [M in MethodName]: { kind: 'request'; call: number; method: M; argument: WorkerMethods[M]['argument'] };
+}[MethodName];
+
+export interface Refusal {
+  readonly status: number;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** What a run tells while it computes. */
+export type RunUpdate =
+  | { type: 'progress'; progress: Progress }
+  | { type: 'blocks'; model: number; blocks: BlockSummary[] }
+  | { type: 'layer'; model: number; layer: number; lambda: number | null }
+  | { type: 'signal'; model: number }
+  | { type: 'lens'; model: number }
+  | { type: 'failure'; model: number; message: string };
+
+export type Message =
+  | { kind: 'ready'; device: Device }
+  | { kind: 'unusable'; message: string }
+  | { kind: 'result'; call: number; result: unknown }
+  | { kind: 'refusal'; call: number; refusal: Refusal }
+  | { kind: 'update'; id: string; update: RunUpdate }
+  | { kind: 'released'; ids: string[] };
+
+/** `workerData` of the worker. */
+export interface WorkerStart {
+  readonly settings: Settings;
+}

@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto';
+import type { Device, Run, RunEvent, RunEventName, RunEvents, RunList, RunModel, RunRequest } from '@/lib/api/schemas';
+import { ServiceError } from './errors';
+import type { RunUpdate } from './protocol';
+
+type Listener = (event: RunEvent) => void;
+
+interface Entry {
+  readonly run: Run;
+  /** One shared integer; ≠ 0 asks the worker to stop. */
+  readonly cancel: Int32Array;
+  readonly listeners: Set<Listener>;
+}
+
+export const isFinal = ({ state }: Pick<Run, 'state'>) =>
+  state === 'done' || state === 'cancelled' || state === 'error';
+
+/** Computes one run to its end in the worker. */
+export type Execute = (id: string, models: RunModel[], cancel: Int32Array) => Promise<'done' | 'cancelled'>;
+
+/**
+ * The state of all runs as the outside sees it, and the queue: first come, first served, one at a time. Holds
+ * no tensors.
+ */
+export class RunBook {
+  #entries = new Map<string, Entry>();
+  #queue: Entry[] = [];
+  #active: Entry | null = null;
+
+  constructor(
+    private readonly execute: Execute,
+    private readonly limits: { readonly keptRuns: number; readonly queueLimit: number },
+    private readonly device: () => Device | null,
+  ) {}
+
+  /** Runs queued or running. */
+  get load(): number {
+    return this.#queue.length + (this.#active ? 1 : 0);
+  }
+
+  /** @throws ServiceError 503 when too many runs wait. */
+  checkRoom(): void {
+    if (this.#queue.length < this.limits.queueLimit) return;
+    throw new ServiceError(
+      503,
+      `${this.#queue.length} runs are waiting already.`,
+      'Wait for them, or cancel some, and try again.',
+    );
+  }
+
+  /** @throws ServiceError 503 when too many runs wait. */
+  add(request: RunRequest, models: RunModel[]): Run {
+    this.checkRoom();
+    const run: Run = {
+      id: randomUUID().slice(0, 8),
+      state: 'queued',
+      request,
+      queuePosition: 0,
+      progress: null,
+      models,
+      device: this.device(),
+      timing: { createdAt: Date.now(), startedAt: null, finishedAt: null, firstMapMs: null },
+      available: true,
+    };
+    const entry = { run, cancel: new Int32Array(new SharedArrayBuffer(4)), listeners: new Set<Listener>() };
+    this.#entries.set(run.id, entry);
+    this.#queue.push(entry);
+    this.#forgetOldest();
+    this.#next();
+    this.#renumber();
+    return run;
+  }
+
+  /** @throws ServiceError 404. */
+  get(id: string): Run {
+    return this.#entry(id).run;
+  }
+
+  list(): RunList {
+    const runs = [...this.#entries.values()].map(({ run }) => run).reverse();
+    return {
+      runs: runs.map(({ id, state, request, timing, available }) => ({ id, state, request, timing, available })),
+    };
+  }
+
+  /** Cancels a waiting run at once and a running one before its next layer; a finished one stays as it is. */
+  cancel(id: string): Run {
+    const entry = this.#entry(id);
+    Atomics.store(entry.cancel, 0, 1);
+    if (entry.run.state === 'queued') {
+      this.#queue = this.#queue.filter((waiting) => waiting !== entry);
+      this.#finish(entry, 'cancelled');
+      this.#renumber();
+    }
+    return entry.run;
+  }
+
+  /** Calls `listener` with the whole run, then with every event. @returns a function that ends it. */
+  subscribe(id: string, listener: Listener): () => void {
+    const { run, listeners } = this.#entry(id);
+    listener({ event: 'run', data: run });
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  /** Applies what the worker tells and passes it on. */
+  update(id: string, update: RunUpdate): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    const { run } = entry;
+    const model = update.type === 'progress' ? undefined : run.models[update.model];
+    switch (update.type) {
+      case 'progress':
+        run.progress = update.progress;
+        this.#emit(entry, 'progress', update.progress);
+        return;
+      case 'blocks':
+        if (model) model.blocks = update.blocks;
+        return;
+      case 'layer': {
+        if (!model) return;
+        model.mapsReady = update.layer + 1;
+        model.blocks[update.layer].lambda = update.lambda;
+        run.timing.firstMapMs ??= Date.now() - (run.timing.startedAt ?? run.timing.createdAt);
+        this.#emit(entry, 'layer', { model: update.model, layer: update.layer, lambda: update.lambda });
+        return;
+      }
+      case 'signal':
+        if (model) model.signalReady = true;
+        this.#emit(entry, 'signal', { model: update.model });
+        return;
+      case 'failure':
+        if (model) model.error = update.message;
+        return;
+      case 'lens':
+        if (model) model.lensReady = true;
+        this.#emit(entry, 'lens', { model: update.model });
+    }
+  }
+
+  /** The activations of these runs are gone. */
+  released(ids: readonly string[]): void {
+    for (const id of ids) {
+      const entry = this.#entries.get(id);
+      if (entry) entry.run.available = false;
+    }
+  }
+
+  /** The worker died: what it held is gone. The running run ends through its rejected call. */
+  lostAll(): void {
+    for (const { run } of this.#entries.values()) if (isFinal(run)) run.available = false;
+  }
+
+  #entry(id: string): Entry {
+    const entry = this.#entries.get(id);
+    if (!entry)
+      throw new ServiceError(
+        404,
+        `There is no run ${id}.`,
+        'Runs are kept until the server restarts; start a new one.',
+      );
+    return entry;
+  }
+
+  #emit<K extends RunEventName>(entry: Entry, event: K, data: RunEvents[K]): void {
+    for (const listener of [...entry.listeners]) listener({ event, data } as RunEvent);
+  }
+
+  #next(): void {
+    if (this.#active) return;
+    const entry = this.#queue.shift();
+    if (!entry) return;
+    this.#active = entry;
+    const { run } = entry;
+    run.state = 'running';
+    run.device = this.device();
+    run.timing.startedAt = Date.now();
+    this.#emit(entry, 'state', { state: 'running' });
+    this.execute(run.id, run.models, entry.cancel)
+      .then(
+        (outcome) => this.#finish(entry, outcome),
+        (error: Error) => {
+          run.available = !(error instanceof ServiceError && error.status === 503);
+          this.#finish(entry, 'error', error.message);
+        },
+      )
+      .finally(() => {
+        this.#active = null;
+        this.#next();
+        this.#renumber();
+      });
+  }
+
+  #finish(entry: Entry, state: 'done' | 'cancelled' | 'error', error?: string): void {
+    const { run } = entry;
+    run.state = state;
+    run.error = error;
+    run.queuePosition = 0;
+    run.device = this.device() ?? run.device;
+    run.timing.finishedAt = Date.now();
+    this.#emit(entry, 'state', { state, error });
+  }
+
+  #renumber(): void {
+    this.#queue.forEach(({ run }, i) => {
+      run.queuePosition = i + 1;
+    });
+  }
+
+  #forgetOldest(): void {
+    const finished = [...this.#entries.values()].filter(({ run }) => isFinal(run));
+    for (const { run } of finished.slice(0, Math.max(0, finished.length - this.limits.keptRuns)))
+      this.#entries.delete(run.id);
+  }
+}

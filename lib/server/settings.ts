@@ -1,0 +1,44 @@
+import { totalmem } from 'node:os';
+import { join } from 'node:path';
+
+/** Limits and places, from the environment. Read once when the service starts. */
+export interface Settings {
+  /** The folder that holds `models/` and `dist/worker.mjs`. */
+  readonly root: string;
+  /** Longest prompt in tokens (STATESCOPE_MAX_TOKENS). */
+  readonly maxTokens: number;
+  /** Bytes of weights kept loaded (STATESCOPE_MODEL_MEMORY_MB). */
+  readonly modelBytes: number;
+  /** Bytes of activations kept for finished runs, the running one included (STATESCOPE_RUN_MEMORY_MB). */
+  readonly runBytes: number;
+  /** Finished runs whose state can still be read (STATESCOPE_KEPT_RUNS). */
+  readonly keptRuns: number;
+  /** Runs that may wait. */
+  readonly queueLimit: number;
+}
+
+const MB = 1024 * 1024;
+
+function positive(name: string, fallback: number): number {
+  const text = process.env[name];
+  if (text === undefined || text === '') return fallback;
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new Error(`${name} must be a positive number, not "${text}".`);
+  return value;
+}
+
+/** @throws Error with one sentence when a variable is not a positive number. */
+export function readSettings(): Settings {
+  const quarter = Math.max(512, Math.floor(totalmem() / MB / 4));
+  return {
+    root: process.env.STATESCOPE_ROOT || process.cwd(),
+    maxTokens: Math.floor(positive('STATESCOPE_MAX_TOKENS', 4096)),
+    modelBytes: positive('STATESCOPE_MODEL_MEMORY_MB', quarter) * MB,
+    runBytes: positive('STATESCOPE_RUN_MEMORY_MB', quarter) * MB,
+    keptRuns: Math.floor(positive('STATESCOPE_KEPT_RUNS', 50)),
+    queueLimit: 20,
+  };
+}
+
+/** The worker's bundle, which scripts/build.mjs makes from lib/server/worker.ts. */
+export const workerPath = ({ root }: Settings) => join(root, 'dist', 'worker.mjs');
