@@ -77,7 +77,10 @@ export function configureNative(settings: { threads?: number; isa?: string } = {
   return opened.addon.configure(settings.threads ?? 0, settings.isa ?? '');
 }
 
-/** The settings in force, or null where the add-on is missing. */
-export function nativeInfo(): NativeSettings | null {
-  return opened.addon ? opened.addon.configure() : null;
+/**
+ * The settings in force.
+ * @throws when the add-on is missing.
+ */
+export function nativeInfo(): NativeSettings {
+  return configureNative();
 }
