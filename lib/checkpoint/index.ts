@@ -1,3 +1,26 @@
+export { defaultLambdaInit } from './config-common';
 export { loadCheckpoint } from './load';
-export { encodeSafetensors, type OutputTensor, readSafetensors, writeSafetensors } from './safetensors';
+export { type NpzOptions, npzChunks, writeNpz } from './npz';
+export {
+  defaultRoots,
+  describeModel,
+  findModels,
+  type ListOptions,
+  listModels,
+  type ModelFolder,
+  type ModelListing,
+  type ResolveOptions,
+  resolveModel,
+} from './registry';
+export {
+  encodeSafetensors,
+  type OutputTensor,
+  readSafetensors,
+  type SafetensorsTensor,
+  safetensorsChunks,
+  writeSafetensors,
+} from './safetensors';
+export { type SavedTensor, type SaveOptions, saveCheckpoint } from './save';
+export { expectedTensors } from './schema';
+export { readTorchFile } from './torch-file';
 export * from './types';

@@ -1,0 +1,170 @@
+/** Finding the checkpoints on this machine: bundled models, folders the user names, and the Hugging Face cache. */
+
+import { existsSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, delimiter, join, resolve } from 'node:path';
+import { openCheckpoint } from './load';
+import { type BlockKind, type CheckpointFormat, InputError, type StoredDtype } from './types';
+
+export interface ModelFolder {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** One entry of the `models` command (cli.md). */
+export interface ModelListing extends ModelFolder {
+  readonly format: CheckpointFormat;
+  readonly layers: readonly BlockKind[];
+  readonly hidden_size: number;
+  readonly parameters: number;
+  /** The dtype of most parameters. */
+  readonly dtype: StoredDtype;
+  readonly vocab_size: number;
+  readonly tied: boolean;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The folder of the Hugging Face cache, by the rules of huggingface_hub. */
+function hubCache(environment: Environment): string {
+  if (environment.HF_HUB_CACHE) return environment.HF_HUB_CACHE;
+  if (environment.HF_HOME) return join(environment.HF_HOME, 'hub');
+  return join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface', 'hub');
+}
+
+/** `models/` of the project, then `STATESCOPE_MODELS` (a path list), then the Hugging Face cache. */
+export function defaultRoots(projectRoot = process.cwd(), environment: Environment = process.env): string[] {
+  const named = (environment.STATESCOPE_MODELS ?? '').split(delimiter).filter(Boolean);
+  return [join(projectRoot, 'models'), ...named, hubCache(environment)].map((root) => resolve(root));
+}
+
+const HUB_PREFIX = 'models--';
+
+const isModel = (folder: string) => existsSync(join(folder, 'config.json'));
+
+async function subfolders(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  const folders: string[] = [];
+  for (const name of names.sort()) {
+    const found = name.startsWith('.') ? undefined : await stat(join(folder, name)).catch(() => undefined);
+    if (found?.isDirectory()) folders.push(name);
+  }
+  return folders;
+}
+
+/** The snapshot of a cached repository that `main` points at, otherwise its newest. */
+async function snapshotOf(repository: string): Promise<string | undefined> {
+  const snapshots = join(repository, 'snapshots');
+  const revision = await readFile(join(repository, 'refs', 'main'), 'utf8').catch(() => '');
+  const revisions = await subfolders(snapshots);
+  const main = revisions.find((name) => name === revision.trim());
+  if (main && isModel(join(snapshots, main))) return join(snapshots, main);
+  let newest: { path: string; time: number } | undefined;
+  for (const path of revisions.map((name) => join(snapshots, name)).filter(isModel)) {
+    const time = (await stat(path)).mtimeMs;
+    if (!newest || time > newest.time) newest = { path, time };
+  }
+  return newest?.path;
+}
+
+async function foldersIn(root: string): Promise<ModelFolder[]> {
+  if (isModel(root)) return [{ name: basename(root), path: root }];
+  const found: ModelFolder[] = [];
+  for (const name of await subfolders(root)) {
+    const path = join(root, name);
+    if (name.startsWith(HUB_PREFIX)) {
+      const snapshot = await snapshotOf(path);
+      if (snapshot) found.push({ name: name.slice(HUB_PREFIX.length).replaceAll('--', '/'), path: snapshot });
+    } else if (isModel(path)) {
+      found.push({ name, path });
+    } else {
+      for (const inner of await subfolders(path)) {
+        if (isModel(join(path, inner))) found.push({ name: `${name}/${inner}`, path: join(path, inner) });
+      }
+    }
+  }
+  return found;
+}
+
+/**
+ * Every folder with a config.json in the roots, one level of owner folders included; hub caches by their snapshots.
+ * Where two roots have a model of the same name, the first root wins. Nothing is read.
+ */
+export async function findModels(roots: readonly string[] = defaultRoots()): Promise<ModelFolder[]> {
+  const byName = new Map<string, ModelFolder>();
+  for (const root of roots) {
+    for (const model of await foldersIn(root)) if (!byName.has(model.name)) byName.set(model.name, model);
+  }
+  return [...byName.values()];
+}
+
+/** Describes one checkpoint from its config and the headers of its weights. @throws InputError */
+export async function describeModel({ name, path }: ModelFolder): Promise<ModelListing> {
+  const { config, tensors, parameterCount, close } = await openCheckpoint(path);
+  await close();
+  const counts = new Map<StoredDtype, number>();
+  for (const { dtype, shape } of tensors.values()) {
+    counts.set(dtype, (counts.get(dtype) ?? 0) + shape.reduce((product, size) => product * size, 1));
+  }
+  const [dtype] = [...counts].reduce((most, entry) => (entry[1] > most[1] ? entry : most));
+  return {
+    name,
+    path,
+    format: config.format,
+    layers: config.blocks.map(({ kind }) => kind),
+    hidden_size: config.d,
+    parameters: parameterCount,
+    dtype,
+    vocab_size: config.V,
+    tied: config.tied,
+  };
+}
+
+export interface ListOptions {
+  readonly roots?: readonly string[];
+  /** Told of every folder that is not a usable checkpoint (a cache holds other people's architectures too). */
+  readonly onSkipped?: (folder: ModelFolder, reason: InputError) => void;
+}
+
+/** Lists the usable checkpoints of the roots. Cost: one config and the weights' headers per model. */
+export async function listModels({ roots = defaultRoots(), onSkipped }: ListOptions = {}): Promise<ModelListing[]> {
+  const listed: ModelListing[] = [];
+  for (const folder of await findModels(roots)) {
+    try {
+      listed.push(await describeModel(folder));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      onSkipped?.(folder, error);
+    }
+  }
+  return listed;
+}
+
+export interface ResolveOptions {
+  readonly roots?: readonly string[];
+  /** Refuses paths: for callers that must not be able to name files outside the roots. */
+  readonly namesOnly?: boolean;
+}
+
+/**
+ * The folder of a model by the name under which `listModels` shows it, or by its path.
+ * @throws InputError where there is none, naming what there is
+ */
+export async function resolveModel(
+  nameOrFolder: string,
+  { roots = defaultRoots(), namesOnly = false }: ResolveOptions = {},
+): Promise<ModelFolder> {
+  const known = await findModels(roots);
+  const named = known.find(({ name }) => name === nameOrFolder);
+  if (named) return named;
+  const path = resolve(nameOrFolder);
+  if (!namesOnly && isModel(path)) return known.find((model) => model.path === path) ?? { name: basename(path), path };
+  const names = known.map(({ name }) => name);
+  const have = names.length
+    ? `known models: ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}`
+    : 'no models were found';
+  throw new InputError(
+    `There is no model ${JSON.stringify(nameOrFolder)}${namesOnly ? '' : ' and no such folder with a config.json'}; ${have}.`,
+  );
+}
