@@ -1,0 +1,111 @@
+import * as tf from '@tensorflow/tfjs';
+
+export interface AdamWOptions {
+  readonly betas: readonly [number, number];
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** Which parameters are decayed, by name. */
+  readonly decays: (name: string) => boolean;
+}
+
+/** Moments of one parameter, in its own order of elements. */
+export interface Moments {
+  readonly first: Float32Array;
+  readonly second: Float32Array;
+}
+
+/** All that AdamW remembers between steps. */
+export interface AdamWState {
+  readonly step: number;
+  readonly moments: ReadonlyMap<string, Moments>;
+}
+
+/**
+ * Decoupled weight decay with Adam (Loshchilov & Hutter 2019), as torch.optim.AdamW computes it:
+ *
+ *     θ ← θ − η w θ;  m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²
+ *     θ ← θ − η / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
+ *
+ * The update runs on the host, one pass over each parameter: it costs 16 bytes a parameter and step and gives the same
+ * bits on every device.
+ */
+export class AdamW {
+  private count = 0;
+  private readonly moments = new Map<string, Moments>();
+
+  constructor(
+    private readonly parameters: ReadonlyMap<string, tf.Variable>,
+    private readonly options: AdamWOptions,
+  ) {
+    for (const [name, { size }] of parameters)
+      this.moments.set(name, { first: new Float32Array(size), second: new Float32Array(size) });
+  }
+
+  get state(): AdamWState {
+    return { step: this.count, moments: this.moments };
+  }
+
+  /** Goes on from a stored state. @throws when a parameter's moments are missing or of another size. */
+  restore({ step, moments }: AdamWState): void {
+    for (const [name, { first, second }] of this.moments) {
+      const stored = moments.get(name);
+      if (stored?.first.length !== first.length || stored.second.length !== second.length)
+        throw new Error(`The optimizer state has no moments of the right size for ${name}.`);
+      first.set(stored.first);
+      second.set(stored.second);
+    }
+    this.count = step;
+  }
+
+  /**
+   * One step. A parameter without a gradient is left as it is.
+   * @param gradients by parameter name, in the parameter's order of elements
+   */
+  step(gradients: ReadonlyMap<string, Float32Array>, learningRate: number): void {
+    this.count += 1;
+    for (const [name, variable] of this.parameters) {
+      const gradient = gradients.get(name);
+      if (gradient) this.update(name, variable, gradient, learningRate);
+    }
+  }
+
+  private update(name: string, variable: tf.Variable, gradient: Float32Array, learningRate: number): void {
+    const { betas, epsilon, weightDecay, decays } = this.options;
+    const [beta1, beta2] = betas;
+    const { first, second } = this.moments.get(name) as Moments;
+    const kept = 1 - learningRate * (decays(name) ? weightDecay : 0);
+    const stepSize = learningRate / (1 - beta1 ** this.count);
+    const scale = 1 / Math.sqrt(1 - beta2 ** this.count);
+    const values = Float32Array.from(variable.dataSync());
+    for (let i = 0; i < values.length; i++) {
+      const g = gradient[i];
+      first[i] = beta1 * first[i] + (1 - beta1) * g;
+      second[i] = beta2 * second[i] + (1 - beta2) * g * g;
+      values[i] = kept * values[i] - (stepSize * first[i]) / (Math.sqrt(second[i]) * scale + epsilon);
+    }
+    tf.tidy(() => variable.assign(tf.tensor(values, variable.shape)));
+  }
+}
+
+/**
+ * Scales all gradients in place by min(1, limit / (norm + 1e-6)), one norm over all of them (torch's clip_grad_norm_).
+ * @returns the norm before clipping, summed in float64
+ */
+export function clipGlobalNorm(gradients: ReadonlyMap<string, Float32Array>, limit: number): number {
+  let sum = 0;
+  for (const gradient of gradients.values()) for (const g of gradient) sum += g * g;
+  const norm = Math.sqrt(sum);
+  const scale = Math.min(1, limit / (norm + 1e-6));
+  if (scale < 1)
+    for (const gradient of gradients.values()) for (let i = 0; i < gradient.length; i++) gradient[i] *= scale;
+  return norm;
+}
+
+/**
+ * The language-model suite's rule (spec F): A_log, D, dt_bias, every bias and the block and final norms are left alone;
+ * λ, sub-norms, gated norms, embeddings and projections decay.
+ */
+export function decaysInLanguageModels(name: string): boolean {
+  if (/(^|\.)(A[12]?_log|D[12]?|dt[12]?_bias|bias)$/.test(name)) return false;
+  return !/(^|\.)(layers\.\d+\.norm|norm_f)\.weight$/.test(name);
+}

@@ -1,0 +1,42 @@
+import * as tf from '@tensorflow/tfjs';
+import { promptBatch } from '@/lib/data/batches';
+import { Random } from '@/lib/data/random';
+import { type RetrievalExample, retrievalExample } from '@/lib/data/retrieval';
+import type { WordTokenizer } from '@/lib/data/word-tokenizer';
+import type { Model } from '@/lib/models';
+
+const ROWS = 128;
+
+/** Held-out prompts whose stories have `fewest` to `most` sentences; the same for the same seed. */
+export function heldOutExamples(
+  seed: number,
+  count: number,
+  [fewest, most]: readonly [number, number],
+): RetrievalExample[] {
+  const random = new Random(seed);
+  return Array.from({ length: count }, () =>
+    retrievalExample(random, { sentences: random.integer(fewest, most), split: 'held-out' }),
+  );
+}
+
+/** The word (id) that the model gives the highest logit after each prompt. The whole vocabulary competes. */
+export function predictions(model: Model, tokenizer: WordTokenizer, examples: readonly RetrievalExample[]): number[] {
+  const found: number[] = [];
+  for (let from = 0; from < examples.length; from += ROWS) {
+    const { B, L, tokens, last } = promptBatch(examples.slice(from, from + ROWS), tokenizer);
+    const logits = tf.tidy(() => model.forward(tf.tensor2d(tokens, [B, L], 'int32')).dataSync());
+    const { V } = model.config;
+    for (const row of last) {
+      const scores = logits.subarray(row * V, (row + 1) * V);
+      found.push(scores.indexOf(Math.max(...scores)));
+    }
+  }
+  return found;
+}
+
+/** Share of prompts whose first predicted word is the answer. */
+export function accuracy(model: Model, tokenizer: WordTokenizer, examples: readonly RetrievalExample[]): number {
+  const found = predictions(model, tokenizer, examples);
+  const right = examples.filter(({ target }, i) => tokenizer.words[found[i]] === target).length;
+  return right / examples.length;
+}
