@@ -9,8 +9,18 @@ export type HookFunction = (value: tf.Tensor, name: string) => tf.Tensor | undef
 /** A hook name with `*` wildcards (`blocks.*.hook_delta`) and what to call there. */
 export type Hook = readonly [pattern: string, hook: HookFunction];
 
+/** What a mixer carries from one call to the next while decoding: past convolution inputs and its SSM state. */
+export interface Memory {
+  /** Tokens before the first one of this call. */
+  readonly position: number;
+  recall(name: string): tf.Tensor | undefined;
+  store(name: string, value: tf.Tensor): void;
+}
+
 /** What a forward pass asks of its observers, one instance per block scope. */
 export interface Tap {
+  /** Present while decoding with state; names are relative to the scope. */
+  readonly memory?: Memory;
   /** True when a hook or the cache asks for this point: only then must a fused kernel be taken apart. */
   wants(point: string): boolean;
   /** Passes a value through every hook of this point and returns what downstream computation must use. */
@@ -68,4 +78,19 @@ export function listen(hooks: readonly Hook[], prefix = '', memory = new Map<str
     };
   };
   return tapAt(prefix);
+}
+
+/** The same observers, with a memory to decode with. */
+export function withMemory(tap: Tap, memory: Memory): Tap {
+  return {
+    memory,
+    wants: tap.wants,
+    at: tap.at,
+    scope: (prefix) =>
+      withMemory(tap.scope(prefix), {
+        position: memory.position,
+        recall: (name) => memory.recall(`${prefix}.${name}`),
+        store: (name, value) => memory.store(`${prefix}.${name}`, value),
+      }),
+  };
 }

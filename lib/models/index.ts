@@ -1,3 +1,4 @@
+export { type DecodingState, disposeState, extend } from './decode';
 export { type Hook, type HookFunction, listen, matcher, silent, type Tap } from './hooks';
 export { lossAndGradients, nextTokenLoss } from './loss';
 export { type BlockOutput, createModel, type ForwardOptions, type Model, type Tokens } from './model';

@@ -41,6 +41,10 @@ export interface Model {
     options: ForwardOptions & { readonly names: readonly string[] },
   ): { logits: tf.Tensor3D; cache: Map<string, tf.Tensor> };
   runWithHooks(tokens: Tokens, hooks: readonly Hook[]): tf.Tensor3D;
+  /** The residual stream after the last block [B,L,d], observed by a tap; what decoding is built on. */
+  residualStream(tokens: Tokens, tap: Tap): tf.Tensor3D;
+  /** Checked token ids as an int32 tensor [B,L]. */
+  tokenTensor(tokens: Tokens): tf.Tensor2D;
   dispose(): void;
 }
 
@@ -103,12 +107,16 @@ export function createModel(checkpoint: Checkpoint): Model {
     return tf.gather(weights(EMBEDDINGS), ids) as tf.Tensor3D;
   }
 
+  function residualStream(tokens: Tokens, tap: Tap): tf.Tensor3D {
+    const run = blocksAt(tokens, tap);
+    let step = run.next();
+    while (!step.done) step = run.next();
+    return step.value;
+  }
+
   function forwardAt(tokens: Tokens, tap: Tap, logits: 'all' | 'last'): tf.Tensor3D {
     return tf.tidy(() => {
-      const run = blocksAt(tokens, tap);
-      let step = run.next();
-      while (!step.done) step = run.next();
-      const h = step.value;
+      const h = residualStream(tokens, tap);
       return unembedAt(logits === 'last' ? h.slice([0, h.shape[1] - 1, 0], [-1, 1, -1]) : h, tap);
     });
   }
@@ -131,6 +139,8 @@ export function createModel(checkpoint: Checkpoint): Model {
       return { logits: forwardAt(tokens, listen([...hooks, ...store]), logits), cache };
     },
     runWithHooks: (tokens, hooks) => forwardAt(tokens, listen(hooks), 'all'),
+    residualStream,
+    tokenTensor: (tokens) => tokenTensor(tokens, config.V, name),
     dispose: () => {
       for (const variable of parameters.values()) variable.dispose();
     },

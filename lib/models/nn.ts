@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { causalConv1d } from '@/kernels/ops';
-import type { Tap } from './hooks';
+import type { Memory, Tap } from './hooks';
 import type { Weights } from './weights';
 
 /** x W^T (+ bias): [B,L,in] → [B,L,out] with the weight stored [out,in], as PyTorch stores it. */
@@ -20,6 +20,17 @@ export const splitLast = (x: tf.Tensor3D, widths: number[]) => tf.split(x, width
 export function convolve(x: tf.Tensor3D, w: Weights, tap: Tap): tf.Tensor3D {
   const weight = w('weight') as tf.Tensor3D;
   const bias = w.has('bias') ? (w('bias') as tf.Tensor1D) : null;
-  if (!tap.wants('hook_conv')) return causalConv1d(x, weight, bias, { activation: 'silu' });
-  return silu(tap.at('hook_conv', causalConv1d(x, weight, bias)));
+  const past = tap.memory && pastInputs(x, weight.shape[2] - 1, tap.memory);
+  const input = past ? tf.concat([past, x], 1) : x;
+  const current = (y: tf.Tensor3D) => (past ? y.slice([0, past.shape[1], 0]) : y);
+  if (!tap.wants('hook_conv')) return current(causalConv1d(input, weight, bias, { activation: 'silu' }));
+  return silu(tap.at('hook_conv', current(causalConv1d(input, weight, bias))));
+}
+
+/** The last `width` inputs before this call, zeros at the start of the text; remembers those before the next one. */
+function pastInputs(x: tf.Tensor3D, width: number, memory: Memory): tf.Tensor3D {
+  const [B, L, E] = x.shape;
+  const past = (memory.recall('conv') ?? tf.zeros([B, width, E])) as tf.Tensor3D;
+  memory.store('conv', tf.concat([past, x], 1).slice([0, L, 0], [-1, width, -1]));
+  return past;
 }

@@ -1,0 +1,89 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadCheckpoint } from '@/lib/checkpoint';
+import { openDevice } from '@/lib/engine';
+import { createModel, type DecodingState, disposeState, extend, type Model } from '@/lib/models';
+import { referenceCases } from './testing/fixtures';
+
+const difference = (a: tf.Tensor, b: tf.Tensor) =>
+  tf.tidy(() => a.sub(b).abs().max().dataSync()[0] / b.abs().max().dataSync()[0]);
+
+describe.each(referenceCases())('decoding $name with state', ({ folder, tokens, greedy }) => {
+  let model: Model;
+  beforeAll(async () => {
+    await openDevice({ device: 'cpu' });
+    model = createModel(await loadCheckpoint(folder));
+  });
+
+  it('equals the full forward pass at every step, for the whole batch', () => {
+    const full = model.forward(tokens);
+    const prompt = Math.max(1, tokens[0].length - 5);
+    let { logits, state } = extend(
+      model,
+      tokens.map((row) => row.slice(0, prompt)),
+    );
+    for (let t = prompt - 1; ; t++) {
+      expect(difference(logits, full.slice([0, t, 0], [-1, 1, -1])), `position ${t}`).toBeLessThan(1e-5);
+      if (t + 1 === tokens[0].length) break;
+      ({ logits, state } = extend(
+        model,
+        tokens.map((row) => [row[t + 1]]),
+        state,
+      ));
+    }
+    expect(state.position).toBe(tokens[0].length);
+  });
+
+  it('decodes greedily to the tokens of the reference', () => {
+    let { logits, state } = extend(model, [greedy.prompt_tokens]);
+    for (const expected of greedy.new_tokens) {
+      const next = logits.argMax(-1).dataSync()[0];
+      expect(next).toBe(expected);
+      ({ logits, state } = extend(model, [[next]], state));
+    }
+  });
+});
+
+describe('a decoding state', () => {
+  let model: Model;
+  beforeAll(async () => {
+    await openDevice({ device: 'cpu' });
+    model = createModel(await loadCheckpoint(referenceCases()[0].folder));
+  });
+
+  it('stays valid after it was continued, and can be edited', () => {
+    const { state } = extend(model, [[1, 2, 3]]);
+    const once = extend(model, [[4]], state).logits;
+    expect(difference(extend(model, [[4]], state).logits, once)).toBe(0);
+    const edited: DecodingState = {
+      position: state.position,
+      tensors: new Map([...state.tensors].map(([name, value]) => [name, name.endsWith('ssm') ? value.mul(0) : value])),
+    };
+    expect(difference(extend(model, [[4]], edited).logits, once)).toBeGreaterThan(1e-4);
+  });
+
+  it('keeps memory flat over many steps', () => {
+    let { logits, state } = extend(model, [[1, 2, 3]]);
+    const before = tf.memory();
+    for (let i = 0; i < 200; i++) {
+      const next = extend(model, [[i % 50]], state);
+      tf.dispose(logits);
+      disposeState(state);
+      ({ logits, state } = next);
+    }
+    expect(tf.memory().numTensors).toBe(before.numTensors);
+    expect(tf.memory().numBytes).toBe(before.numBytes);
+  });
+
+  it('refuses another batch size', () => {
+    const { state } = extend(model, [[1, 2, 3]]);
+    expect(() => extend(model, [[4], [5]], state)).toThrow(/of 1 rows and the tokens are of 2/);
+  });
+
+  it('shows states by their position in the text', () => {
+    const { state } = extend(model, [[1, 2, 3]]);
+    const seen: string[] = [];
+    extend(model, [[4]], state, [['*.hook_h.3', (_, name) => void seen.push(name)]]);
+    expect(seen.length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,75 @@
+import * as tf from '@tensorflow/tfjs';
+import { InputError } from '@/lib/checkpoint/types';
+import { type Hook, listen, type Memory, withMemory } from './hooks';
+import type { Model, Tokens } from './model';
+
+/**
+ * What a model remembers of the text so far: per mixer the last K−1 inputs of its convolution
+ * (`blocks.0.conv` [B,K−1,channels]) and its SSM state (`blocks.0.mixer_1.ssm` [B,E,N], Mamba-2 [B,H,P,N]).
+ * The tensors are the caller's: they may be read, saved, and replaced by others of the same shape.
+ */
+export interface DecodingState {
+  /** Number of tokens behind it. */
+  readonly position: number;
+  readonly tensors: ReadonlyMap<string, tf.Tensor>;
+}
+
+/** Tokens of a long prompt that go through the explicit recurrence at a time: bounds its E·N·L states. */
+const CHUNK = 64;
+
+/**
+ * Reads further tokens from a state (or from the start), all rows of the batch in step. One token costs O(1) in
+ * the length of the text; a prompt is read in chunks, so that memory stays flat.
+ *
+ * @returns logits after the last token [B,1,V] and the state behind it; the given state stays valid.
+ * @throws InputError when the batch is not the state's.
+ */
+export function extend(
+  model: Model,
+  tokens: Tokens,
+  state?: DecodingState,
+  hooks: readonly Hook[] = [],
+): { logits: tf.Tensor3D; state: DecodingState } {
+  const given = state ?? { position: 0, tensors: new Map<string, tf.Tensor>() };
+  const ids = Array.isArray(tokens) ? model.tokenTensor(tokens) : (tokens as tf.Tensor2D);
+  const [B, L] = ids.shape;
+  checkBatch(given, B);
+  const tap = listen(hooks);
+  let current = given;
+  let last: tf.Tensor3D | undefined;
+  for (let start = 0; start < L; start += CHUNK) {
+    const next = new Map<string, tf.Tensor>();
+    const width = Math.min(CHUNK, L - start);
+    last?.dispose();
+    last = tf.tidy(() => {
+      const piece = ids.slice([0, start], [-1, width]);
+      const residual = model.residualStream(piece, withMemory(tap, memoryOf(current, next)));
+      return residual.slice([0, width - 1, 0], [-1, 1, -1]);
+    });
+    if (current !== given) disposeState(current);
+    current = { position: current.position + width, tensors: next };
+  }
+  if (ids !== tokens) ids.dispose();
+  const logits = model.unembed(last as tf.Tensor3D, hooks);
+  last?.dispose();
+  return { logits, state: current };
+}
+
+/** Stored tensors must outlive the scope of the block that makes them. */
+const memoryOf = ({ position, tensors }: DecodingState, next: Map<string, tf.Tensor>): Memory => ({
+  position,
+  recall: (name) => tensors.get(name),
+  store: (name, value) => void next.set(name, tf.keep(value)),
+});
+
+function checkBatch({ tensors }: DecodingState, B: number): void {
+  for (const [name, { shape }] of tensors)
+    if (shape[0] !== B)
+      throw new InputError(
+        `The state ${name} is of ${shape[0]} rows and the tokens are of ${B}: continue with the batch that it was made with.`,
+      );
+}
+
+export const disposeState = (state: DecodingState): void => {
+  for (const value of state.tensors.values()) value.dispose();
+};
