@@ -1,0 +1,92 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { InputError, loadCheckpoint } from '@/lib/checkpoint';
+import { openDevice } from '@/lib/engine';
+import { parseTrainingConfig } from './config';
+import { trainFromConfig } from './train';
+import { createTrainer } from './trainer';
+
+const config = {
+  name: 'tiny',
+  model: {
+    hidden_size: 16,
+    num_hidden_layers: 2,
+    layers: ['mamba2', 'diff_mamba2'],
+    expand: [2, 1],
+    state_size: 4,
+    head_dim: 8,
+  },
+  data: { sentences: [2, 3], questions: 2, curriculum_steps: 4 },
+  steps: 10,
+  batch_size: 2,
+  optimizer: { warmup_steps: 3, learning_rate: 0.01 },
+  log_every: 1,
+  evaluate_every: 5,
+  checkpoint_every: 5,
+  evaluation_examples: 8,
+};
+
+const weightsOf = async (folder: string) =>
+  new Map([...(await loadCheckpoint(folder)).tensors].map(([name, { data }]) => [name, data]));
+
+const metricsOf = async (folder: string) =>
+  (await readFile(join(folder, 'metrics.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => ({ ...JSON.parse(line), seconds: 0 }));
+
+describe('trainFromConfig', () => {
+  let folder: string;
+  beforeAll(async () => {
+    await openDevice({ device: 'cpu' });
+    folder = await mkdtemp(join(tmpdir(), 'statescope-train-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it('gives the same weights and metrics in one go and resumed half-way', async () => {
+    const [straight, halved] = [join(folder, 'straight'), join(folder, 'halved')];
+    const whole = await trainFromConfig(config, straight);
+    expect(whole).toMatchObject({ step: 10, finished: true });
+
+    const stop = new AbortController();
+    const first = await trainFromConfig(config, halved, {
+      signal: stop.signal,
+      onProgress: ({ step }) => step === 5 && stop.abort(),
+    });
+    expect(first).toMatchObject({ step: 5, finished: false });
+    expect(await weightsOf(halved)).not.toEqual(await weightsOf(straight));
+
+    const second = await trainFromConfig(config, halved, { resume: true });
+    expect(second).toEqual({ ...whole, folder: halved });
+    expect(await weightsOf(halved)).toEqual(await weightsOf(straight));
+    expect(await metricsOf(halved)).toEqual(await metricsOf(straight));
+  });
+
+  it('leaves a tokenizer and the configuration beside the weights', async () => {
+    const { tokenizerPath } = await loadCheckpoint(join(folder, 'straight'));
+    expect(tokenizerPath).toBeDefined();
+    const stored = JSON.parse(await readFile(join(folder, 'straight', 'training.json'), 'utf8'));
+    expect(stored).toEqual(parseTrainingConfig(config));
+  });
+
+  it('neither overwrites a run nor resumes from nothing nor with another model', async () => {
+    await expect(trainFromConfig(config, join(folder, 'straight'))).rejects.toThrow(InputError);
+    await expect(trainFromConfig(config, join(folder, 'none'), { resume: true })).rejects.toThrow(InputError);
+    const wider = { ...config, model: { ...config.model, hidden_size: 32 } };
+    await expect(trainFromConfig(wider, join(folder, 'straight'), { resume: true })).rejects.toThrow('does not fit');
+  });
+
+  it('learns a single batch by heart', () => {
+    const trainer = createTrainer(parseTrainingConfig({ ...config, steps: 60, batch_size: 4 }));
+    const { random } = trainer.state();
+    const losses: number[] = [];
+    for (let i = 0; i < 60; i++) {
+      trainer.restore({ ...trainer.state(), random });
+      losses.push(trainer.step().answers);
+    }
+    trainer.dispose();
+    expect(losses[59]).toBeLessThan(0.5 * losses[0]);
+  });
+});
