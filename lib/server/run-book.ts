@@ -173,6 +173,7 @@ export class RunBook {
     this.#active = entry;
     const { run } = entry;
     run.state = 'running';
+    run.queuePosition = 0;
     run.device = this.device();
     run.timing.startedAt = Date.now();
     this.#emit(entry, 'state', { state: 'running' });
@@ -202,9 +203,11 @@ export class RunBook {
   }
 
   #renumber(): void {
-    this.#queue.forEach(({ run }, i) => {
-      run.queuePosition = i + 1;
-    });
+    for (const [i, entry] of this.#queue.entries()) {
+      if (entry.run.queuePosition === i + 1) continue;
+      entry.run.queuePosition = i + 1;
+      this.#emit(entry, 'run', entry.run);
+    }
   }
 
   #forgetOldest(): void {

@@ -1,0 +1,138 @@
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BlockKind, ModelSummary } from '@/lib/api/schemas';
+import {
+  type Checkpoint,
+  defaultRoots,
+  describeModel,
+  findModels,
+  InputError,
+  loadCheckpoint,
+  type ModelConfig,
+  type ModelFolder,
+  type ModelListing,
+  openCheckpoint,
+} from '@/lib/checkpoint';
+import { loadTokenizer, type Tokenizer } from '@/lib/tokenizer';
+import { ServiceError } from '../errors';
+
+const KIND_NAMES: Readonly<Record<BlockKind, string>> = {
+  mamba1: 'Mamba',
+  mamba2: 'Mamba-2',
+  diff_mamba1: 'Diff-Mamba',
+  diff_mamba2: 'Diff-Mamba-2',
+  diff_mamba2e: 'Diff-Mamba-2E',
+  diff_s6: 'Diff-S6',
+  diff_s6_mamba2: 'Diff-S6 Mamba-2',
+};
+
+const count = (n: number) =>
+  n >= 1e9 ? `${(n / 1e9).toPrecision(3)} B` : n >= 1e6 ? `${(n / 1e6).toPrecision(3)} M` : `${Math.round(n / 1e3)} k`;
+
+function summarise({ layers, hidden_size, parameters }: ModelListing): string {
+  const kinds = [...new Set(layers)].map((kind) => KIND_NAMES[kind]).join(' + ');
+  return `${kinds} · ${layers.length} layers · d ${hidden_size} · ${count(parameters)} parameters`;
+}
+
+/** Changes whenever a file that decides a model's output changes: name, size and time of config, weights and tokenizer. */
+async function fingerprintOf(folder: string): Promise<string> {
+  const names = (await readdir(folder)).filter((name) => /\.(json|safetensors|bin)$/.test(name)).sort();
+  const parts = await Promise.all(
+    names.map(async (name) => {
+      const { size, mtimeMs } = await stat(join(folder, name));
+      return `${name}:${size}:${mtimeMs}`;
+    }),
+  );
+  return parts.join(' ');
+}
+
+/** The checkpoints that may be named in requests. Names are looked up in a list of what was found, never turned into paths. */
+export class Catalogue {
+  #tokenizers = new Map<string, { fingerprint: string; tokenizer: Promise<Tokenizer> }>();
+  #listings = new Map<string, { fingerprint: string; listing: ModelListing }>();
+  readonly #roots: readonly string[];
+
+  constructor(root: string) {
+    this.#roots = defaultRoots(root);
+  }
+
+  /** Usable models, in the order in which the roots name them. */
+  async list(): Promise<ModelSummary[]> {
+    const summaries: ModelSummary[] = [];
+    for (const folder of await findModels(this.#roots)) {
+      try {
+        const { path: _path, ...listing } = await this.#describe(folder);
+        summaries.push({
+          ...listing,
+          layers: [...listing.layers],
+          summary: summarise({ ...listing, path: folder.path }),
+          hasTokenizer: existsSync(join(folder.path, 'tokenizer.json')),
+        });
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+      }
+    }
+    return summaries;
+  }
+
+  /** Names of the models that ship with Statescope. */
+  async bundled(): Promise<string[]> {
+    return (await findModels(this.#roots.slice(0, 1))).map(({ name }) => name);
+  }
+
+  /** @throws ServiceError 404. */
+  async folder(name: string): Promise<ModelFolder> {
+    const found = (await findModels(this.#roots)).find((folder) => folder.name === name);
+    if (found) return found;
+    throw new ServiceError(
+      404,
+      `There is no model "${name}".`,
+      'Models are chosen by a name that GET /api/models lists; STATESCOPE_MODELS adds folders.',
+    );
+  }
+
+  async fingerprint(name: string): Promise<string> {
+    return fingerprintOf((await this.folder(name)).path);
+  }
+
+  /** Reads headers only. @throws ServiceError 404, InputError. */
+  async config(name: string): Promise<ModelConfig> {
+    const { config, close } = await openCheckpoint((await this.folder(name)).path);
+    await close();
+    return config;
+  }
+
+  /** @throws ServiceError 404, InputError. */
+  async checkpoint(name: string): Promise<Checkpoint> {
+    return loadCheckpoint((await this.folder(name)).path, name);
+  }
+
+  /** @throws ServiceError 404, or 422 for a model without tokenizer.json. */
+  async tokenizer(name: string): Promise<Tokenizer> {
+    const { path } = await this.folder(name);
+    const file = join(path, 'tokenizer.json');
+    if (!existsSync(file))
+      throw new ServiceError(
+        422,
+        `The model ${name} has no tokenizer.json, so it cannot read text.`,
+        'Put its tokenizer.json into its folder, or choose another model.',
+      );
+    const fingerprint = await fingerprintOf(path);
+    const known = this.#tokenizers.get(name);
+    if (known?.fingerprint === fingerprint) return known.tokenizer;
+    const tokenizer = loadTokenizer(file);
+    this.#tokenizers.set(name, { fingerprint, tokenizer });
+    tokenizer.catch(() => this.#tokenizers.delete(name));
+    return tokenizer;
+  }
+
+  async #describe(folder: ModelFolder): Promise<ModelListing> {
+    const fingerprint = await fingerprintOf(folder.path);
+    const known = this.#listings.get(folder.path);
+    if (known?.fingerprint === fingerprint) return known.listing;
+    const listing = await describeModel(folder);
+    this.#listings.set(folder.path, { fingerprint, listing });
+    return listing;
+  }
+}

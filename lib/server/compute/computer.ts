@@ -1,0 +1,116 @@
+import type { RunModel } from '@/lib/api/schemas';
+import type { Message, MethodName, Request, RunUpdate, WorkerMethods } from '../protocol';
+import type { Settings } from '../settings';
+import { entryLabels } from './branches';
+import { Catalogue } from './catalogue';
+import { LoadedModels } from './loaded-models';
+import { Maps } from './maps';
+import { Prompts } from './prompts';
+import { Readouts } from './readouts';
+import { Runner } from './runner';
+import { RunStore } from './store';
+
+type Argument<M extends MethodName> = WorkerMethods[M]['argument'];
+
+/** Bundled models heavier than this are not loaded before somebody asks for them. */
+const WARM_UP_PARAMETERS = 20e6;
+const WARM_UP_TOKENS = 48;
+const WARM_UP = 'warm-up';
+
+/** Everything the worker does, apart from its message port. */
+export class Computer {
+  readonly #catalogue: Catalogue;
+  readonly #models: LoadedModels;
+  readonly #prompts: Prompts;
+  readonly #maps = new Maps();
+  readonly #readouts: Readouts;
+  readonly #store: RunStore;
+  readonly #stopWarmUp = new Int32Array(1);
+
+  constructor(
+    settings: Settings,
+    private readonly send: (message: Message) => void,
+  ) {
+    this.#catalogue = new Catalogue(settings.root);
+    this.#models = new LoadedModels(this.#catalogue, settings.modelBytes);
+    this.#prompts = new Prompts(this.#catalogue, settings);
+    this.#readouts = new Readouts(this.#models);
+    this.#store = new RunStore(settings.runBytes, (ids) => {
+      this.#maps.forget(ids);
+      this.send({ kind: 'released', ids });
+    });
+  }
+
+  readonly #methods: { [M in MethodName]: (argument: Argument<M>) => Promise<WorkerMethods[M]['result']> } = {
+    models: () => this.#catalogue.list(),
+    tokenize: ({ model, text }) => this.#prompts.tokenize(model, text),
+    vocabulary: ({ model, q }) => this.#prompts.vocabulary(model, q),
+    prepare: (request) => this.#prompts.prepare(request),
+    run: (run) => {
+      this.#stopWarmUp[0] = 1;
+      return this.#run(run, (update) => this.send({ kind: 'update', id: run.id, update }));
+    },
+    map: async ({ id, query }) => this.#maps.map(this.#store.model(id, query.model ?? 0), id, query),
+    thumbnails: ({ id, query }) => this.#maps.thumbnails(this.#store.model(id, query.model ?? 0), id, query),
+    lens: ({ id, query }) => this.#readouts.lensBody(this.#store.model(id, query.model ?? 0), query),
+    signal: ({ id, query }) => this.#readouts.signal(this.#store.model(id, query.model ?? 0), query),
+  };
+
+  /** @throws ServiceError, InputError. */
+  async answer<M extends MethodName>(method: M, argument: Argument<M>): Promise<WorkerMethods[M]['result']>;
+  async answer(method: Request['method'], argument: Request['argument']): Promise<unknown> {
+    return this.#methods[method](argument as never);
+  }
+
+  /**
+   * Loads the bundled models and runs a few tokens through each, so that the first run finds weights on the
+   * device and code compiled. Gives way as soon as a run is asked for.
+   */
+  async warmUp(): Promise<void> {
+    try {
+      const bundled = new Set(await this.#catalogue.bundled());
+      for (const { name, parameters, layers, hasTokenizer } of await this.#catalogue.list()) {
+        if (this.#stopWarmUp[0] !== 0) return;
+        if (!bundled.has(name) || parameters > WARM_UP_PARAMETERS || !hasTokenizer) continue;
+        await this.#catalogue.tokenizer(name);
+        await this.#run(
+          { id: WARM_UP, models: [warmUpRequest(name, layers.length)], cancel: this.#stopWarmUp },
+          () => undefined,
+        );
+        this.#store.forget(WARM_UP);
+        this.#maps.forget([WARM_UP]);
+      }
+    } catch (error) {
+      console.error('Warming up failed:', error);
+    }
+  }
+
+  #run(run: Argument<'run'>, tell: (update: RunUpdate) => void): Promise<'done' | 'cancelled'> {
+    const tools = {
+      catalogue: this.#catalogue,
+      models: this.#models,
+      store: this.#store,
+      maps: this.#maps,
+      readouts: this.#readouts,
+    };
+    return new Runner(run, tools, tell).execute();
+  }
+}
+
+/** A run over the first token ids of the vocabulary, whatever they mean. */
+function warmUpRequest(name: string, layers: number): RunModel {
+  const tokens = Array.from({ length: WARM_UP_TOKENS }, (_, i) => ({ id: i % 2, text: '', start: 0, end: 0 }));
+  return {
+    name,
+    tokens,
+    position: WARM_UP_TOKENS - 1,
+    needle: null,
+    target: { id: 0, text: '' },
+    candidates: [],
+    entries: entryLabels(layers),
+    blocks: [],
+    mapsReady: 0,
+    signalReady: false,
+    lensReady: false,
+  };
+}

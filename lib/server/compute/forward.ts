@@ -1,0 +1,40 @@
+import type { BlockCache } from '@/lib/analysis/s6Attention';
+import type { Model } from '@/lib/models';
+import { Capture, copyOf } from './capture';
+import type { ModelRecord } from './store';
+
+export interface ForwardObserver {
+  /** Awaited before block i is computed; a rejection stops the pass there. */
+  before(i: number): Promise<void>;
+  /** Called with what block i left, before the record shows the block as finished. */
+  after(i: number, block: BlockCache): void;
+}
+
+/**
+ * The forward pass of one prompt, block by block, into a record. However it ends, the record holds every block
+ * that was finished and the device holds nothing of it.
+ */
+export async function forwardInto(record: ModelRecord, model: Model, observer: ForwardObserver): Promise<void> {
+  const capture = new Capture(record.config);
+  const blocks = model.blocksOf([record.request.tokens.map(({ id }) => id)], capture.hooks);
+  let finished = false;
+  try {
+    for (let i = 0; i < record.config.blocks.length; i++) {
+      await observer.before(i);
+      const step = blocks.next();
+      if (step.done) throw new Error(`The model ended after ${i} of ${record.config.blocks.length} blocks.`);
+      if (i === 0) record.residuals.push(capture.embedding());
+      const residual = copyOf(step.value.residual);
+      const block = capture.block(i);
+      observer.after(i, block);
+      record.residuals.push(residual);
+      record.blocks.push(block);
+    }
+    const end = blocks.next();
+    if (end.done) end.value.dispose();
+    finished = true;
+  } finally {
+    if (!finished) blocks.return(undefined as never);
+    capture.release();
+  }
+}

@@ -1,0 +1,145 @@
+import type { RunModel, RunRequest, Span, Token, VocabularyEntry } from '@/lib/api/schemas';
+import type { ModelConfig } from '@/lib/checkpoint';
+import type { Tokenizer } from '@/lib/tokenizer';
+import { ServiceError } from '../errors';
+import type { Settings } from '../settings';
+import { blockSummary, entryLabels } from './branches';
+import type { Catalogue } from './catalogue';
+import { activationBytes } from './estimate';
+
+/** No token of a usable vocabulary is longer than this on average, so longer text is refused unread. */
+const CHARACTERS_PER_TOKEN = 64;
+const VOCABULARY_MATCHES = 50;
+
+/** Turns the text of a request into token ids, spans and targets, or says why that cannot be. */
+export class Prompts {
+  constructor(
+    private readonly catalogue: Catalogue,
+    private readonly settings: Settings,
+  ) {}
+
+  /** @throws ServiceError 404, 413, 422. */
+  async tokenize(model: string, text: string): Promise<Token[]> {
+    this.#checkLength(text);
+    return (await this.catalogue.tokenizer(model)).encode(text);
+  }
+
+  /** Tokens whose text contains the query, exact and leading matches first, case ignored. */
+  async vocabulary(model: string, query: string): Promise<VocabularyEntry[]> {
+    const wanted = query.trim().toLowerCase();
+    const ranked = (await this.catalogue.tokenizer(model)).vocabulary().flatMap((entry) => {
+      const at = entry.text.trim().toLowerCase().indexOf(wanted);
+      const rank = at < 0 ? -1 : entry.text.trim().length === wanted.length ? 0 : at === 0 ? 1 : 2;
+      return rank < 0 ? [] : [{ entry, rank }];
+    });
+    ranked.sort((a, b) => a.rank - b.rank || a.entry.text.length - b.entry.text.length || a.entry.id - b.entry.id);
+    return ranked.slice(0, VOCABULARY_MATCHES).map(({ entry }) => entry);
+  }
+
+  /** @throws ServiceError 404, 413, 422; InputError for a damaged checkpoint. */
+  async prepare(request: RunRequest): Promise<RunModel[]> {
+    this.#checkLength(request.prompt);
+    const { needle, prompt } = request;
+    if (needle && needle[1] > prompt.length)
+      throw new ServiceError(422, `The needle ends at character ${needle[1]}, the prompt at ${prompt.length}.`);
+    const prepared: RunModel[] = [];
+    let bytes = 0;
+    for (const name of request.models) {
+      const config = await this.catalogue.config(name);
+      const model = this.#prepareModel(name, config, await this.catalogue.tokenizer(name), request);
+      bytes += activationBytes(config, model.tokens.length);
+      prepared.push(model);
+    }
+    if (bytes > this.settings.runBytes)
+      throw new ServiceError(
+        422,
+        `This run would keep ${megabytes(bytes)} MB of activations; the limit is ${megabytes(this.settings.runBytes)} MB.`,
+        'Shorten the prompt, run one model at a time, or raise STATESCOPE_RUN_MEMORY_MB.',
+      );
+    return prepared;
+  }
+
+  #prepareModel(name: string, config: ModelConfig, tokenizer: Tokenizer, request: RunRequest): RunModel {
+    const tokens = tokenizer.encode(request.prompt);
+    this.#checkTokens(name, config, tokens);
+    const last = tokens.length - 1;
+    if (request.position > last)
+      throw new ServiceError(
+        422,
+        `Position ${request.position} is outside the prompt, which ${name} reads as ${tokens.length} tokens.`,
+        `Choose 0 to ${last}, or −1 for the last.`,
+      );
+    const target = firstToken(name, config, tokenizer, request.target);
+    const candidates = (request.candidates ?? []).map((text) => firstToken(name, config, tokenizer, text));
+    return {
+      name,
+      tokens,
+      position: request.position < 0 ? last : request.position,
+      needle: request.needle ? tokenSpan(tokens, request.needle) : null,
+      target,
+      candidates: [...new Map(candidates.map((entry) => [entry.id, entry])).values()],
+      entries: entryLabels(config.blocks.length),
+      blocks: config.blocks.map(blockSummary),
+      mapsReady: 0,
+      signalReady: false,
+      lensReady: false,
+    };
+  }
+
+  #checkLength(text: string): void {
+    const limit = CHARACTERS_PER_TOKEN * this.settings.maxTokens;
+    if (text.length <= limit) return;
+    throw new ServiceError(
+      413,
+      `The text has ${text.length} characters; at most ${limit} are read.`,
+      `Shorten it: a run takes up to ${this.settings.maxTokens} tokens.`,
+    );
+  }
+
+  #checkTokens(name: string, { V }: ModelConfig, tokens: readonly Token[]): void {
+    const { maxTokens } = this.settings;
+    if (tokens.length === 0) throw new ServiceError(422, `${name} reads no token in this prompt.`, 'Type some words.');
+    if (tokens.length > maxTokens)
+      throw new ServiceError(
+        422,
+        `The prompt is ${tokens.length} tokens long for ${name}; the limit is ${maxTokens}.`,
+        'Shorten it, or raise STATESCOPE_MAX_TOKENS if there is memory for it.',
+      );
+    const stranger = tokens.find(({ id }) => id >= V);
+    if (stranger) throw strangerError(name, V, stranger.text, stranger.id);
+  }
+}
+
+const megabytes = (bytes: number) => Math.ceil(bytes / 1024 / 1024);
+
+const strangerError = (name: string, V: number, text: string, id: number) =>
+  new ServiceError(
+    422,
+    `"${text}" is token ${id} of the tokenizer, but ${name} has only ${V} rows in its vocabulary.`,
+    'The tokenizer.json in its folder belongs to another model.',
+  );
+
+/**
+ * The first token of an answer as it follows a prompt: of " " + answer (spec D), which word-level tokenizers
+ * read as the word itself.
+ * @throws ServiceError 422 when the vocabulary does not know it.
+ */
+function firstToken(name: string, { V }: ModelConfig, tokenizer: Tokenizer, answer: string): VocabularyEntry {
+  const [first] = tokenizer.encode(` ${answer.trimStart()}`);
+  if (!first || first.id === tokenizer.unknownId)
+    throw new ServiceError(
+      422,
+      `The vocabulary of ${name} does not contain "${answer}".`,
+      'Choose an answer that GET /api/vocabulary finds.',
+    );
+  if (first.id >= V) throw strangerError(name, V, first.text, first.id);
+  return { id: first.id, text: first.text };
+}
+
+/** Tokens that share a character with a span of characters; null when none does. */
+export function tokenSpan(tokens: readonly Token[], [start, end]: Span): Span | null {
+  const first = tokens.findIndex((token) => token.end > start && token.start < end);
+  if (first < 0) return null;
+  const last = tokens.findLastIndex((token) => token.end > start && token.start < end);
+  return [first, last + 1];
+}

@@ -1,0 +1,119 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Stage } from '@/lib/api/schemas';
+import type { ModelConfig } from '@/lib/checkpoint';
+import type { RunUpdate, WorkerMethods } from '../protocol';
+import { blockSummary, meanLambda } from './branches';
+import type { Catalogue } from './catalogue';
+import { activationBytes, blockWork, Forecast, lensWork } from './estimate';
+import { forwardInto } from './forward';
+import type { LoadedModels } from './loaded-models';
+import type { Maps } from './maps';
+import type { Readouts } from './readouts';
+import { isComplete, type ModelRecord, type RunStore } from './store';
+
+export interface Tools {
+  readonly catalogue: Catalogue;
+  readonly models: LoadedModels;
+  readonly store: RunStore;
+  readonly maps: Maps;
+  readonly readouts: Readouts;
+}
+
+/** Unwinds a run that was asked to stop. */
+class Cancelled extends Error {}
+
+/**
+ * Computes one run: for each model the forward pass block by block with each block's default map right after
+ * it, then the lens of each. Between any two steps the event loop turns once, so that other requests are
+ * answered and a cancel is seen. A model that fails does not stop the other.
+ * @throws Error at the end, when a model failed.
+ */
+export class Runner {
+  readonly #failures: string[] = [];
+  #records: ModelRecord[] = [];
+  #forecast = new Forecast(0);
+
+  constructor(
+    private readonly run: WorkerMethods['run']['argument'],
+    private readonly tools: Tools,
+    private readonly tell: (update: RunUpdate) => void,
+  ) {}
+
+  async execute(): Promise<'done' | 'cancelled'> {
+    const { id, models } = this.run;
+    const configs = await Promise.all(models.map(({ name }) => this.tools.catalogue.config(name)));
+    const sum = (value: (config: ModelConfig, L: number) => number) =>
+      configs.reduce((total, config, m) => total + value(config, models[m].tokens.length), 0);
+    this.#forecast = new Forecast(sum(totalWork));
+    this.#records = this.tools.store.begin(id, sum(activationBytes));
+    try {
+      for (const m of models.keys()) await this.#attempt(m, () => this.#forward(m));
+      for (const m of models.keys()) await this.#attempt(m, () => this.#lens(m));
+    } catch (error) {
+      if (error instanceof Cancelled) return 'cancelled';
+      throw error;
+    } finally {
+      this.tools.store.end(id);
+    }
+    if (this.#failures.length > 0) throw new Error(this.#failures.join(' '));
+    return 'done';
+  }
+
+  async #forward(m: number): Promise<void> {
+    const { id, models } = this.run;
+    const request = models[m];
+    await this.#step(m, 'loading', 0, 1);
+    await this.tools.models.use(request.name, async (model, fingerprint) => {
+      const { config } = model;
+      const L = request.tokens.length;
+      const record: ModelRecord = { request, config, fingerprint, L, residuals: [], blocks: [] };
+      this.#records[m] = record;
+      this.tell({ type: 'blocks', model: m, blocks: config.blocks.map(blockSummary) });
+      try {
+        await forwardInto(record, model, {
+          before: (i) => this.#step(m, 'forward', i, config.blocks.length),
+          after: (i, block) => {
+            this.tools.maps.add({ run: id, model: m, layer: i }, block, L);
+            this.#forecast.add(blockWork(config.blocks[i], config.d, L));
+            this.tell({ type: 'layer', model: m, layer: i, lambda: meanLambda(block.lambda) });
+          },
+        });
+      } finally {
+        if (record.blocks.length > 0) this.tell({ type: 'signal', model: m });
+      }
+    });
+  }
+
+  async #lens(m: number): Promise<void> {
+    const record = this.#records[m];
+    if (!record || !isComplete(record)) return;
+    const entries = record.residuals.length;
+    await this.tools.readouts.lens(record, record.request.target.id, async (done) => {
+      if (done > 0) this.#forecast.add(lensWork(record.config, record.L));
+      await this.#step(m, 'lens', done, entries);
+    });
+    this.tell({ type: 'lens', model: m });
+  }
+
+  async #step(model: number, stage: Stage, layer: number, layers: number): Promise<void> {
+    const { secondsLeft } = this.#forecast;
+    this.tell({ type: 'progress', progress: { model, stage, layer, layers, secondsLeft } });
+    await turn();
+    if (Atomics.load(this.run.cancel, 0) !== 0) throw new Cancelled();
+  }
+
+  async #attempt(m: number, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof Cancelled) throw error;
+      const message = `${this.run.models[m].name}: ${(error as Error).message}`;
+      this.#failures.push(message);
+      this.tell({ type: 'failure', model: m, message });
+    }
+  }
+}
+
+const totalWork = (config: ModelConfig, L: number): number =>
+  config.blocks.reduce((sum, block) => sum + blockWork(block, config.d, L), 0) +
+  (config.blocks.length + 1) * lensWork(config, L);
