@@ -1,0 +1,1 @@
+export { type Encoding, loadTokenizer, parseTokenizer, type Token, type Tokenizer } from './tokenizer';

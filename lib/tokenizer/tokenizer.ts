@@ -1,0 +1,211 @@
+/**
+ * Tokenizers of the `tokenizer.json` format. Vocabulary, merges, pre-tokenizers and decoders are those of
+ * `@huggingface/tokenizers`; added tokens, normalisation and offsets are done here, since the library gives no offsets
+ * and, version 0.2.0, differs from the Python package where comments say so.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Tokenizer as Library } from '@huggingface/tokenizers';
+import { InputError } from '@/lib/checkpoint/types';
+import { addedTokenSplitter, type Splitter } from './added-tokens';
+import { type AlignedText, aligned, originOf, type Range, textOf } from './alignment';
+import { bytesOf, showBytes } from './byte-level';
+import {
+  type AddedTokenDefinition,
+  type Component,
+  components,
+  corrected,
+  type TokenizerDefinition,
+} from './definition';
+import { type Normalizer, normalizerOf } from './normalizer';
+import { placeBytes, placeText, trimSpaces, type Word } from './offsets';
+
+export interface Token {
+  readonly id: number;
+  /** For the eye: spaces and line ends as themselves, bytes of a split character as `<0xE2>`. */
+  readonly text: string;
+  /** UTF-16 units of the original text, the end not included; tokens that are not in the text have an empty range. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Encoding {
+  readonly ids: number[];
+  readonly tokens: Token[];
+}
+
+export interface Tokenizer {
+  readonly vocabSize: number;
+  /** Ids and offsets of a text, as `encode` of the Python package gives them. Cost: linear in the text. */
+  encode(text: string): Encoding;
+  /** The text of ids; ids outside the vocabulary (padded rows of an embedding) are passed over. */
+  decode(ids: Iterable<number>, options?: { readonly skipSpecial?: boolean }): string;
+  /** One token for the eye, as in `Token.text`; an empty text for ids outside the vocabulary. */
+  tokenText(id: number): string;
+  /** `tokenText` of every id from 0 on, for searching. Made once. */
+  vocabulary(): readonly string[];
+}
+
+/** A token on its way: its spelling in the vocabulary and where it came from. */
+interface Placed {
+  readonly spelling: string;
+  readonly id: number;
+  readonly range: Range;
+}
+
+class JsonTokenizer implements Tokenizer {
+  readonly vocabSize: number;
+  private readonly library: Library;
+  private readonly normalize: Normalizer;
+  private readonly splitOriginal: Splitter;
+  private readonly splitNormalized: Splitter;
+  private readonly added: ReadonlyMap<number, AddedTokenDefinition>;
+  private readonly byteLevel: boolean;
+  /** The post-processor that trims spaces off the offsets, if any. */
+  private readonly trimmer: Component | undefined;
+  private readonly unknown: string | undefined;
+  private texts: readonly string[] | undefined;
+
+  constructor(private readonly definition: TokenizerDefinition) {
+    // The Python package's decode does not tidy spaces; the library does unless told.
+    this.library = new Library(corrected(definition), { clean_up_tokenization_spaces: false });
+    this.normalize = normalizerOf(definition.normalizer, this.library.normalizer);
+    const { added_tokens: added } = definition;
+    const byContent = (tokens: readonly AddedTokenDefinition[], spelling: (content: string) => string) =>
+      addedTokenSplitter(new Map(tokens.map((token) => [spelling(token.content), token])));
+    this.splitOriginal = byContent(
+      added.filter(({ normalized }) => !normalized),
+      (content) => content,
+    );
+    this.splitNormalized = byContent(
+      added.filter(({ normalized }) => normalized),
+      (content) => textOf(this.normalize(aligned(content))),
+    );
+    this.added = new Map(added.map((token) => [token.id, token]));
+    this.byteLevel = components(definition.pre_tokenizer).some(({ type }) => type === 'ByteLevel');
+    this.trimmer = components(definition.post_processor).find(
+      ({ type, trim_offsets: trims = true }) => trims && (type === 'ByteLevel' || type === 'RobertaProcessing'),
+    );
+    this.unknown = definition.model.unk_token ?? undefined;
+    this.vocabSize = this.library.get_vocab().size;
+  }
+
+  encode(text: string): Encoding {
+    const placed = this.splitOriginal(text).flatMap(({ start, end, token }): Placed[] =>
+      token
+        ? [{ spelling: token.content, id: token.id, range: [start, end] }]
+        : this.encodeSection(this.normalize(aligned(text.slice(start, end), start))),
+    );
+    const tokens = this.surround(this.trim(placed)).map(({ id, range: [start, end] }) => ({
+      id,
+      text: this.tokenText(id),
+      start,
+      end,
+    }));
+    return { ids: tokens.map(({ id }) => id), tokens };
+  }
+
+  /** Normalised text in which added tokens may still be. */
+  private encodeSection(section: AlignedText): Placed[] {
+    const text = textOf(section);
+    // From UTF-16 positions to positions in the list of characters.
+    const characterAt = new Map<number, number>();
+    let unit = 0;
+    section.forEach((character, index) => {
+      characterAt.set(unit, index);
+      unit += character.text.length;
+    });
+    characterAt.set(unit, section.length);
+    return this.splitNormalized(text).flatMap(({ start, end, token }): Placed[] => {
+      const from = characterAt.get(start) as number;
+      const to = characterAt.get(end) as number;
+      if (!token) return this.encodeWords(section.slice(from, to));
+      return [{ spelling: token.content, id: token.id, range: originOf(section, from, to) }];
+    });
+  }
+
+  private encodeWords(characters: AlignedText): Placed[] {
+    const text = textOf(characters);
+    const words = (this.library.pre_tokenizer?._call(text) ?? [text]).map(
+      (word): Word => ({ text: word, tokens: this.modelTokens(word) }),
+    );
+    const ranges = this.byteLevel ? placeBytes(characters, words) : placeText(characters, words);
+    return words
+      .flatMap(({ tokens }) => tokens)
+      .flatMap((spelling, i) => {
+        const id = this.library.token_to_id(spelling);
+        // A model without an unknown token drops what it cannot spell.
+        return id === undefined ? [] : [{ spelling, id, range: ranges[i] }];
+      });
+  }
+
+  /** The model's tokens of one word. One word at a time: the library would fuse unknown tokens across words. */
+  private modelTokens(word: string): string[] {
+    // The library has no WordLevel model and passes every word through, known or not.
+    if (this.definition.model.type === 'WordLevel') {
+      const known = this.library.token_to_id(word) !== undefined;
+      return known ? [word] : this.unknown === undefined ? [] : [this.unknown];
+    }
+    return this.library.model?._call([word]) ?? [];
+  }
+
+  private trim(placed: readonly Placed[]): readonly Placed[] {
+    const { trimmer } = this;
+    if (!trimmer) return placed;
+    const addsPrefix = trimmer.add_prefix_space ?? true;
+    return placed.map((token, i) => ({
+      ...token,
+      range: trimSpaces(token.spelling, token.range, i === 0, addsPrefix),
+    }));
+  }
+
+  /** Adds what a template puts around the text (a token for its beginning, for example), with empty ranges. */
+  private surround(placed: readonly Placed[]): readonly Placed[] {
+    const spellings = placed.map(({ spelling }) => spelling);
+    const all = this.library.post_processor?._call(spellings, null, true).tokens ?? spellings;
+    if (all.length === spellings.length) return placed;
+    const start = all.findIndex((_, at) => spellings.every((spelling, i) => all[at + i] === spelling));
+    const around = (names: readonly string[]): Placed[] =>
+      names.map((spelling) => ({ spelling, id: this.library.token_to_id(spelling) ?? 0, range: [0, 0] }));
+    return [...around(all.slice(0, start)), ...placed, ...around(all.slice(start + placed.length))];
+  }
+
+  decode(ids: Iterable<number>, { skipSpecial = false }: { readonly skipSpecial?: boolean } = {}): string {
+    const known = [...ids].filter((id) => this.library.id_to_token(id) !== undefined);
+    // The library refuses an empty list.
+    return known.length === 0 ? '' : this.library.decode(known, { skip_special_tokens: skipSpecial });
+  }
+
+  tokenText(id: number): string {
+    const spelling = this.library.id_to_token(id) ?? '';
+    const bytes = this.byteLevel && !this.added.has(id) ? bytesOf(spelling) : undefined;
+    return bytes ? showBytes(bytes) : spelling;
+  }
+
+  vocabulary(): readonly string[] {
+    this.texts ??= Array.from({ length: this.library.model?.vocab.length ?? 0 }, (_, id) => this.tokenText(id));
+    return this.texts;
+  }
+}
+
+/**
+ * Reads a tokenizer.json.
+ * @throws InputError where the file is missing, not JSON, or of a kind that the library does not know
+ */
+export async function loadTokenizer(path: string): Promise<Tokenizer> {
+  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new InputError(`The tokenizer ${path} cannot be read (${cause.code}).`);
+  });
+  return parseTokenizer(text, basename(path));
+}
+
+/** The same from the file's text. @throws InputError */
+export function parseTokenizer(text: string, label = 'tokenizer.json'): Tokenizer {
+  try {
+    const definition = JSON.parse(text) as TokenizerDefinition;
+    return new JsonTokenizer({ ...definition, added_tokens: definition.added_tokens ?? [] });
+  } catch (cause) {
+    throw new InputError(`${label} is not a tokenizer that can be used: ${(cause as Error).message}`);
+  }
+}
