@@ -48,8 +48,8 @@ describe('placeLineLabels', () => {
 
   it('writes the upper name above and the lower below', () => {
     const [a, b] = placeLineLabels([line(() => 60), line(() => 120)], [110, 130], plot);
-    expect(a && a.y).toBeLessThan(60);
-    expect(b && b.y).toBeGreaterThan(60);
+    expect(a?.y).toBeLessThan(60);
+    expect(b?.y).toBeGreaterThan(60);
     expect(Math.abs((b?.y ?? 0) - 120)).toBeLessThan(25);
   });
 

@@ -10,7 +10,7 @@ export interface LensCell {
   readonly entropy: number;
 }
 
-const clamp01 = (t: number) => (t < 0 ? 0 : t > 1 ? 1 : t);
+const clamp01 = (t: number) => Math.min(1, Math.max(0, t));
 
 /** Decades that the target-probability colour spans. */
 const TARGET_DECADES = 8;

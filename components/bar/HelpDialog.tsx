@@ -1,0 +1,60 @@
+'use client';
+import { useEffect, useRef } from 'react';
+import { setShortcuts, useShortcuts } from '../state/shortcuts';
+
+const KEYS: readonly (readonly [string, string])[] = [
+  ['← →', 'previous, next layer'],
+  ['Home End', 'first, last layer'],
+  ['1 2 3 4', 'metric: p(target), log-odds, SNR, attention SNR'],
+  ['[ ]', 'branch of a differential block: mixer 1, λ·mixer 2, difference'],
+  ['N', 'values: linear, log, per row'],
+  ['S', 'shared scale'],
+  ['X', 'swap A and B'],
+  ['T', 'light or dark'],
+  ['L', 'copy the link of this page'],
+  ['⌘↵ or Ctrl ↵', 'run'],
+  ['Esc', 'cancel a run, else clear the lock'],
+  ['arrows in a map', 'move the cell cursor; Shift moves by 8; Home and End go to the row’s ends; Enter locks'],
+  ['arrows in the tokens', 'move; Enter sets; Shift extends the needle'],
+  ['?', 'this list'],
+];
+
+export function HelpDialog() {
+  const { helpOpen, singleKeys } = useShortcuts();
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const dialog = ref.current;
+    if (helpOpen && !dialog?.open) dialog?.showModal();
+    if (!helpOpen && dialog?.open) dialog.close();
+  }, [helpOpen]);
+  return (
+    <dialog ref={ref} aria-labelledby="help-title" onClose={() => setShortcuts({ helpOpen: false })}>
+      <h2 id="help-title">Keyboard</h2>
+      <table>
+        <tbody>
+          {KEYS.map(([keys, what]) => (
+            <tr key={keys}>
+              <th scope="row">
+                <kbd>{keys}</kbd>
+              </th>
+              <td>{what}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p style={{ marginTop: 12, display: 'flex', flexWrap: 'wrap', gap: 16 }}>
+        <button type="button" className="button" onClick={() => setShortcuts({ helpOpen: false })}>
+          Close <kbd>Esc</kbd>
+        </button>
+        <label className="checkbox">
+          <input
+            type="checkbox"
+            checked={singleKeys}
+            onChange={(event) => setShortcuts({ singleKeys: event.target.checked })}
+          />
+          Single-letter keys
+        </label>
+      </p>
+    </dialog>
+  );
+}

@@ -1,0 +1,180 @@
+'use client';
+import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import type { AttentionMap, Lens, Thumbnails } from '@/lib/api/client';
+import type { Branch, Reduce, Signal } from '@/lib/api/schemas';
+import { sameWord } from '../charts/tokens';
+import { type Selection, useSelection } from '../state/selection';
+import { client } from './client';
+import { branchAt, hasDiff, isDiff, type ModelView, type View } from './view';
+
+/** Results of a run never change once they exist. */
+const FOREVER = { staleTime: Number.POSITIVE_INFINITY, gcTime: 10 * 60_000, retry: 1 } as const;
+
+export const useModels = () => useQuery({ queryKey: ['models'], queryFn: ({ signal }) => client.models(signal) });
+
+export const useExamples = () => useQuery({ queryKey: ['examples'], queryFn: ({ signal }) => client.examples(signal) });
+
+export const useHealth = () =>
+  useQuery({ queryKey: ['health'], queryFn: ({ signal }) => client.health(signal), refetchInterval: 15_000 });
+
+export const useTokens = (model: string, text: string) =>
+  useQuery({
+    queryKey: ['tokens', model, text],
+    queryFn: async ({ signal }) => (text === '' ? [] : (await client.tokenize(model, text, signal)).tokens),
+    enabled: model !== '',
+    placeholderData: keepPreviousData,
+    ...FOREVER,
+  });
+
+export const useVocabulary = (model: string, q: string) =>
+  useQuery({
+    queryKey: ['vocabulary', model, q],
+    queryFn: async ({ signal }) => (await client.vocabulary(model, q, signal)).tokens,
+    enabled: model !== '',
+    placeholderData: keepPreviousData,
+    ...FOREVER,
+  });
+
+/** The `reduce` parameter for one model. `one` means a head where the block has heads, else a channel. */
+export function reduceFor(selection: Pick<Selection, 'reduction' | 'part'>, model: ModelView, layer: number): Reduce {
+  if (selection.reduction !== 'one') return selection.reduction;
+  const heads = model.model.blocks[layer]?.heads ?? 0;
+  return `${heads > 0 ? 'head' : 'channel'}:${selection.part[model.slot]}`;
+}
+
+/** The target's id in each model's vocabulary: the run's own target, else a token of the prompt, else the tokenizer's answer. */
+export function useTargetIds(view: View): (number | undefined)[] {
+  const known = view.models.map(({ model, tokens }) =>
+    view.target === view.run.request.target
+      ? model.target.id
+      : tokens.find((token) => token.text === view.target || sameWord(token.text, view.target))?.id,
+  );
+  const asked = useQueries({
+    queries: view.models.map(({ name }, k) => ({
+      queryKey: ['target', name, view.target],
+      queryFn: async ({ signal }: { signal: AbortSignal }) =>
+        (await client.tokenize(name, ` ${view.target.trim()}`, signal)).tokens.find((t) => t.text.trim() !== '')?.id ??
+        null,
+      enabled: known[k] === undefined && view.target.trim() !== '',
+      ...FOREVER,
+    })),
+  });
+  return known.map((id, k) => id ?? asked[k].data ?? undefined);
+}
+
+export function useSignals(view: View, targets: readonly (number | undefined)[]): UseQueryResult<Signal>[] {
+  return useQueries({
+    queries: view.models.map((m, k) => {
+      const needle = m.needle ? ([m.needle[0], m.needle[1] + 1] as [number, number]) : undefined;
+      const query = { model: m.index, position: m.position, target: targets[k], needle };
+      return {
+        queryKey: ['signal', view.run.id, query],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.signal(view.run.id, query, signal),
+        enabled: m.model.signalReady && targets[k] !== undefined,
+        placeholderData: keepPreviousData,
+        ...FOREVER,
+      };
+    }),
+  });
+}
+
+export function useLenses(view: View, targets: readonly (number | undefined)[]): UseQueryResult<Lens>[] {
+  return useQueries({
+    queries: view.models.map((m, k) => {
+      const query = { model: m.index, target: targets[k] };
+      return {
+        queryKey: ['lens', view.run.id, query],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.lens(view.run.id, query, signal),
+        enabled: m.model.lensReady && targets[k] !== undefined,
+        placeholderData: keepPreviousData,
+        ...FOREVER,
+      };
+    }),
+  });
+}
+
+/** Thumbnails of every finished layer; they are asked for again as layers finish. */
+export function useThumbnails(view: View, size: number): UseQueryResult<Thumbnails>[] {
+  const branch = useSelection((s) => s.branch);
+  const reduction = useSelection((s) => s.reduction);
+  const part = useSelection((s) => s.part);
+  return useQueries({
+    queries: view.models.map((m) => {
+      const reduce = reduceFor({ reduction, part }, m, view.layer);
+      const query = { model: m.index, branch: hasDiff(m) ? branch : undefined, reduce, size };
+      return {
+        queryKey: ['thumbnails', view.run.id, query, m.model.mapsReady],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.thumbnails(view.run.id, query, signal),
+        enabled: m.model.mapsReady > 0 && size > 0,
+        placeholderData: keepPreviousData,
+        ...FOREVER,
+      };
+    }),
+  });
+}
+
+const mapQuery = (runId: string, m: ModelView, layer: number, branch: Branch, reduce: Reduce) => {
+  const query = { model: m.index, layer, branch, reduce };
+  return {
+    queryKey: ['map', runId, query],
+    queryFn: ({ signal }: { signal: AbortSignal }): Promise<AttentionMap> => client.map(runId, query, signal),
+    enabled: layer < m.model.mapsReady,
+    ...FOREVER,
+    gcTime: 60_000,
+  };
+};
+
+export interface LayerMaps {
+  readonly model: ModelView;
+  readonly branch: Branch;
+  /** The map of the chosen branch. */
+  readonly map?: AttentionMap;
+  /** Mixer 1, λ·mixer 2 and their difference, for a differential block. */
+  readonly branches?: Partial<Record<'mixer_1' | 'lambda_mixer_2' | 'diff', AttentionMap>>;
+  /** Whether this layer has a map to fetch. */
+  readonly ready: boolean;
+  readonly error?: string;
+}
+
+const EQUATION = ['mixer_1', 'lambda_mixer_2', 'diff'] as const;
+
+/** The maps of one layer for every model; differential blocks bring all three terms of their equation. */
+export function useLayerMaps(view: View, layer = view.layer): LayerMaps[] {
+  const branch = useSelection((s) => s.branch);
+  const reduction = useSelection((s) => s.reduction);
+  const part = useSelection((s) => s.part);
+  const wanted = view.models.flatMap((m) => {
+    const reduce = reduceFor({ reduction, part }, m, layer);
+    const branches: readonly Branch[] = isDiff(m.model.blocks[layer]) ? EQUATION : ['single'];
+    return layer < m.layers ? branches.map((b) => ({ m, b, reduce })) : [];
+  });
+  const results = useQueries({ queries: wanted.map(({ m, b, reduce }) => mapQuery(view.run.id, m, layer, b, reduce)) });
+  return view.models.map((model) => {
+    const chosen = branchAt(model, layer, branch);
+    const own = wanted.map(({ m, b }, k) => ({ m, b, result: results[k] })).filter(({ m }) => m === model);
+    const of = (b: Branch) => own.find((entry) => entry.b === b)?.result.data;
+    return {
+      model,
+      branch: chosen,
+      map: of(chosen),
+      branches:
+        chosen === 'single'
+          ? undefined
+          : { mixer_1: of('mixer_1'), lambda_mixer_2: of('lambda_mixer_2'), diff: of('diff') },
+      ready: layer < model.model.mapsReady,
+      error: own.find((entry) => entry.result.error)?.result.error?.message,
+    };
+  });
+}
+
+/** Texts of token ids as one model's vocabulary gives them. Ids that are not known yet read `#id`. */
+export function useTokenTexts(model: ModelView): (id: number) => string {
+  const { data } = useVocabulary(model.name, '');
+  return useMemo(() => {
+    const texts = new Map(data?.map(({ id, text }) => [id, text]));
+    for (const { id, text } of [...model.tokens, ...model.model.candidates, model.model.target])
+      if (!texts.has(id)) texts.set(id, text);
+    return (id) => texts.get(id) ?? `#${id}`;
+  }, [data, model.tokens, model.model.candidates, model.model.target]);
+}

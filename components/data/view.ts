@@ -1,0 +1,149 @@
+import type { BlockSummary, Branch, Run, RunModel, Token } from '@/lib/api/schemas';
+import { alignTokens, tokensInSpan } from '../charts/tokens';
+import type { DiffBranch, ModelSlot, Selection } from '../state/selection';
+
+/** One model of the run on the page. Token indices here are the model's own unless said otherwise. */
+export interface ModelView {
+  readonly slot: ModelSlot;
+  /** Index in the run. */
+  readonly index: number;
+  readonly name: string;
+  readonly model: RunModel;
+  readonly tokens: readonly Token[];
+  readonly layers: number;
+  readonly position: number;
+  /** First and last token of the needle. */
+  readonly needle?: readonly [number, number];
+  /** Own token index for each token of model A, −1 where the two do not match; undefined where both agree. */
+  readonly fromA?: Int32Array;
+  /** Token index of model A for each own token, −1 where they do not match; undefined where both agree. */
+  readonly toA?: Int32Array;
+}
+
+/** Everything the figures need of run and selection. */
+export interface View {
+  readonly run: Run;
+  /** Model or prompt changed after the run: figures keep the run's values. */
+  readonly stale: boolean;
+  readonly models: readonly ModelView[];
+  /** Blocks of the deepest model. */
+  readonly layers: number;
+  readonly layer: number;
+  /** Read-out token of model A. */
+  readonly position: number;
+  readonly target: string;
+  readonly tokens: readonly Token[];
+}
+
+const sameNames = (a: readonly string[], b: readonly string[]) => [...a].sort().join('\n') === [...b].sort().join('\n');
+
+export const chosenModels = (selection: Pick<Selection, 'modelA' | 'modelB'>): string[] =>
+  selection.modelB ? [selection.modelA, selection.modelB] : [selection.modelA];
+
+export const isDiff = (block: BlockSummary | undefined): boolean => block !== undefined && block.branches.length > 1;
+
+/** The block that a page without a chosen layer opens: a differential one near two fifths of the depth. */
+export function tellingLayer(models: readonly Pick<RunModel, 'blocks'>[]): number {
+  const layers = Math.max(1, ...models.map((model) => model.blocks.length));
+  const wish = 0.4 * (layers - 1);
+  const score = (layer: number) =>
+    Math.abs(layer - wish) - (models.some((model) => isDiff(model.blocks[layer])) ? layers : 0);
+  return Array.from({ length: layers }, (_, layer) => layer).reduce(
+    (best, k) => (score(k) < score(best) ? k : best),
+    0,
+  );
+}
+
+const sameTokens = (a: readonly Token[], b: readonly Token[]) =>
+  a.length === b.length && a.every((token, k) => token.start === b[k].start && token.end === b[k].end);
+
+function modelView(
+  selection: Selection,
+  run: Run,
+  index: number,
+  slot: ModelSlot,
+  a: RunModel,
+  stale: boolean,
+): ModelView {
+  const model = run.models[index];
+  const { tokens } = model;
+  const agrees = sameTokens(tokens, a.tokens);
+  const fromA = agrees ? undefined : alignTokens(a.tokens, tokens);
+  const last = tokens.length - 1;
+  const wanted = Math.min(selection.position, a.tokens.length - 1);
+  const own = wanted < 0 ? last : fromA ? fromA[wanted] : wanted;
+  const spanOfRun = model.needle ? ([model.needle[0], model.needle[1] - 1] as const) : undefined;
+  return {
+    slot,
+    index,
+    name: model.name,
+    model,
+    tokens,
+    layers: model.blocks.length,
+    position: stale ? model.position : own < 0 ? last : own,
+    needle: stale ? spanOfRun : tokensInSpan(tokens, selection.needle ?? undefined),
+    fromA,
+    toA: agrees ? undefined : alignTokens(tokens, a.tokens),
+  };
+}
+
+/** Undefined until the run knows its models. Cost: one pass over the tokens. */
+export function makeView(selection: Selection, run: Run | null): View | undefined {
+  if (!run || run.models.length === 0 || run.models.some((model) => model.tokens.length === 0)) return undefined;
+  const names = run.models.map((model) => model.name);
+  const stale = !sameNames(names, chosenModels(selection)) || run.request.prompt !== selection.prompt;
+  const swapped = run.models.length === 2 && names[0] !== names[1] && names[0] === selection.modelB;
+  const order = swapped ? [1, 0] : run.models.map((_, index) => index);
+  const a = run.models[order[0]];
+  const models = order.map((index, k) => modelView(selection, run, index, k === 0 ? 'A' : 'B', a, stale));
+  const layers = Math.max(...models.map((model) => model.layers));
+  const chosen = selection.layer < 0 ? tellingLayer(run.models) : selection.layer;
+  return {
+    run,
+    stale,
+    models,
+    layers,
+    layer: Math.min(Math.max(0, chosen), Math.max(0, layers - 1)),
+    position: models[0].position,
+    target: stale ? run.request.target : selection.target,
+    tokens: a.tokens,
+  };
+}
+
+/** A token index of model A as the model's own, or undefined where nothing matches. */
+export function ownToken(model: ModelView, ofA: number | undefined): number | undefined {
+  if (ofA === undefined || ofA < 0) return undefined;
+  const own = model.fromA ? model.fromA[ofA] : ofA;
+  return own === undefined || own < 0 || own >= model.tokens.length ? undefined : own;
+}
+
+/** A model's own token index as that of model A, or undefined where nothing matches. */
+export function tokenOfA(model: ModelView, own: number): number | undefined {
+  const ofA = model.toA ? model.toA[own] : own;
+  return ofA < 0 ? undefined : ofA;
+}
+
+/** The branch to ask for at one layer: `single` for plain blocks. */
+export const branchAt = (model: ModelView, layer: number, branch: DiffBranch): Branch =>
+  isDiff(model.model.blocks[layer]) ? branch : 'single';
+
+/** Whether any block of the model is differential. */
+export const hasDiff = (model: ModelView): boolean => model.model.blocks.some(isDiff);
+
+export const BRANCH_NAMES: Record<DiffBranch, string> = {
+  mixer_1: 'mixer 1',
+  lambda_mixer_2: 'λ·mixer 2',
+  diff: 'difference',
+};
+
+const KIND_NAMES: Record<BlockSummary['kind'], string> = {
+  mamba1: 'Mamba',
+  mamba2: 'Mamba-2',
+  diff_mamba1: 'Diff-Mamba',
+  diff_mamba2: 'Diff-Mamba-2',
+  diff_mamba2e: 'Diff-Mamba-2E',
+  diff_s6: 'Diff-S6',
+  diff_s6_mamba2: 'Diff-S6 (Mamba-2)',
+};
+
+export const kindName = (kind: BlockSummary['kind']): string => KIND_NAMES[kind];

@@ -1,0 +1,151 @@
+'use client';
+import { useState } from 'react';
+import type { DrawnMap } from '../attention/drawnMaps';
+import { useExamples, useModels, useTokens } from '../data/queries';
+import type { View } from '../data/view';
+import { select, useSelection } from '../state/selection';
+import { Id, Section } from '../ui/parts';
+import { Segmented } from '../ui/Segmented';
+import { editPrompt, loadExample } from './edit';
+import { ReadoutAside, type ReadoutFacts } from './ReadoutAside';
+import { type ClickSets, TokenChips } from './TokenChips';
+
+const CLICK_SETS = [
+  { value: 'position', label: 'position' },
+  { value: 'needle', label: 'needle span' },
+  { value: 'target', label: 'target' },
+] as const;
+
+function ExampleMenu() {
+  const { data } = useExamples();
+  const exampleId = useSelection((s) => s.exampleId);
+  return (
+    <span className="select">
+      <select
+        aria-label="Example prompt"
+        data-testid="example-select"
+        value={exampleId}
+        onChange={(event) => {
+          const chosen = data?.examples.find((example) => example.id === event.target.value);
+          if (chosen) loadExample(chosen);
+          else select({ exampleId: '' });
+        }}
+      >
+        {data?.examples.map((example) => (
+          <option key={example.id} value={example.id}>
+            {example.title}
+          </option>
+        ))}
+        <option value="">Own text</option>
+      </select>
+    </span>
+  );
+}
+
+function Editor({ onClose }: { onClose: () => void }) {
+  const prompt = useSelection((s) => s.prompt);
+  const needle = useSelection((s) => s.needle);
+  const [draft, setDraft] = useState(prompt);
+  const apply = () => {
+    editPrompt({ prompt, needle }, draft);
+    onClose();
+  };
+  return (
+    <div className="editor">
+      <textarea
+        aria-label="Prompt text"
+        data-testid="prompt-text"
+        value={draft}
+        spellCheck={false}
+        // biome-ignore lint/a11y/noAutofocus: the field opens on request of the person who will type in it.
+        autoFocus
+        onChange={(event) => setDraft(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === 'Escape') onClose();
+          if (event.key === 'Enter' && (event.metaKey || event.ctrlKey)) apply();
+        }}
+      />
+      <div className="row">
+        <button type="button" className="button low primary" data-testid="prompt-apply" onClick={apply}>
+          Use this text
+        </button>
+        <button type="button" className="button low" onClick={onClose}>
+          Discard
+        </button>
+        <span className="note">The needle follows its words; the read-out becomes the last token.</span>
+      </div>
+    </div>
+  );
+}
+
+export function PromptSection(props: {
+  view: View | undefined;
+  maps: readonly (DrawnMap | undefined)[];
+  facts: ReadoutFacts | undefined;
+}) {
+  const { view, maps, facts } = props;
+  const [editing, setEditing] = useState(false);
+  const [clickSets, setClickSets] = useState<ClickSets>('position');
+  const model = useSelection((s) => s.modelA);
+  const prompt = useSelection((s) => s.prompt);
+  const { data: models } = useModels();
+  const { data: tokens = [], error } = useTokens(model, prompt);
+  const lanes = view && !view.stale ? maps : [];
+  const vocabulary = models?.models.find(({ name }) => name === model)?.vocab_size;
+  const controls = (
+    <>
+      <ExampleMenu />
+      <button
+        type="button"
+        className="button low"
+        data-testid="prompt-edit"
+        aria-expanded={editing}
+        onClick={() => setEditing(!editing)}
+      >
+        Edit text
+      </button>
+      <span className="control">
+        <span className="caption">Click sets</span>
+        <Segmented label="A click on a token sets" options={CLICK_SETS} value={clickSets} onChange={setClickSets} />
+      </span>
+      <span className="grow" />
+      <span className="note">
+        {tokens.length} tokens
+        {vocabulary ? ` · vocabulary of ${vocabulary.toLocaleString('en').replace(/,/g, '\u2009')}` : ''}
+      </span>
+    </>
+  );
+  return (
+    <Section
+      id="prompt"
+      title="Prompt"
+      controls={controls}
+      aside={<ReadoutAside tokens={tokens} view={view} facts={facts} />}
+    >
+      {editing && <Editor onClose={() => setEditing(false)} />}
+      {error ? (
+        <p className="note bad" role="alert">
+          {error.message}
+        </p>
+      ) : (
+        <TokenChips tokens={tokens} clickSets={clickSets} maps={lanes} />
+      )}
+      {tokens.length > 0 && (
+        <p className="note" style={{ marginTop: 6 }}>
+          {view && lanes.some(Boolean) ? (
+            <>
+              Lanes under each token: what position {view.position} reads from it in layer {view.layer}
+              {view.models.length > 1 && (
+                <>
+                  , <Id slot="A" small /> above <Id slot="B" small />
+                </>
+              )}
+              .{' '}
+            </>
+          ) : null}
+          Bracket: needle. Underlined: token equal to the target. Filled: read-out position.
+        </p>
+      )}
+    </Section>
+  );
+}

@@ -1,0 +1,70 @@
+'use client';
+import type { Token } from '@/lib/api/schemas';
+import { formatPlain, type Maybe } from '../charts/numbers';
+import { tokensInSpan } from '../charts/tokens';
+import type { View } from '../data/view';
+import { useSelection } from '../state/selection';
+import { SlotHead, TokenText, ValueRow } from '../ui/parts';
+import { TargetField } from './TargetField';
+
+/** What the run says about the target at the read-out, one value per model. */
+export interface ReadoutFacts {
+  readonly atOutput: readonly Maybe[];
+  /** First block with p(target) ≥ 0.1. */
+  readonly firstLayer: readonly Maybe[];
+}
+
+export function ReadoutAside(props: {
+  tokens: readonly Token[];
+  view: View | undefined;
+  facts: ReadoutFacts | undefined;
+}) {
+  const { tokens, view, facts } = props;
+  const position = useSelection((s) => (s.position < 0 ? tokens.length - 1 : Math.min(s.position, tokens.length - 1)));
+  const needleSpan = useSelection((s) => s.needle);
+  const needle = tokensInSpan(tokens, needleSpan ?? undefined);
+  const slots = view?.models.map(({ slot }) => slot) ?? [];
+  return (
+    <aside aria-label="Read-out">
+      <div className="block">
+        <h3>Read-out</h3>
+        <table className="values">
+          <tbody>
+            <tr>
+              <th scope="row">position</th>
+              <td>
+                {tokens[position] ? (
+                  <>
+                    {position} <TokenText text={tokens[position].text} />
+                  </>
+                ) : (
+                  '–'
+                )}
+              </td>
+            </tr>
+            <tr>
+              <th scope="row">target</th>
+              <td>
+                <TargetField />
+              </td>
+            </tr>
+            <tr>
+              <th scope="row">needle</th>
+              <td>{needle ? (needle[0] === needle[1] ? needle[0] : `${needle[0]}–${needle[1]}`) : 'none'}</td>
+            </tr>
+          </tbody>
+        </table>
+        {facts && view && (
+          <table className="values">
+            <SlotHead slots={slots} />
+            <tbody>
+              <ValueRow name="p(target) at output" values={facts.atOutput.map(formatPlain)} />
+              <ValueRow name="first layer with p ≥ 0.1" values={facts.firstLayer.map((layer) => layer ?? '–')} />
+            </tbody>
+          </table>
+        )}
+        {view?.stale && facts && <p className="note">Values from the previous prompt.</p>}
+      </div>
+    </aside>
+  );
+}

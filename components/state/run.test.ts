@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import type { Run } from '@/lib/api/schemas';
+import { afterEvent } from './run';
+
+const model = (name: string): Run['models'][number] => ({
+  name,
+  tokens: [],
+  position: 0,
+  needle: null,
+  target: { id: 1, text: ' a' },
+  candidates: [],
+  entries: ['embedding', 'layer 0', 'final'],
+  blocks: [],
+  mapsReady: 0,
+  signalReady: false,
+  lensReady: false,
+});
+
+const run: Run = {
+  id: 'r',
+  state: 'running',
+  request: { models: ['x', 'y'], prompt: 'p', position: -1, target: 'a' },
+  queuePosition: 1,
+  progress: null,
+  models: [model('x'), model('y')],
+  device: null,
+  timing: { createdAt: 0, startedAt: null, finishedAt: null, firstMapMs: null },
+  available: true,
+};
+
+describe('afterEvent', () => {
+  it('counts finished layers for the model the event names, and never backwards', () => {
+    const once = afterEvent(run, { event: 'layer', data: { model: 1, layer: 2, lambda: null } });
+    expect(once?.models.map((m) => m.mapsReady)).toEqual([0, 3]);
+    expect(afterEvent(once, { event: 'layer', data: { model: 1, layer: 0, lambda: 0.5 } })?.models[1].mapsReady).toBe(
+      3,
+    );
+  });
+
+  it('learns λ with its layer', () => {
+    const block = {
+      kind: 'diff_mamba2',
+      lambda: null,
+      lambdaInit: 0.2,
+      branches: ['diff'],
+      heads: 2,
+      channels: 4,
+    } as const;
+    const open = { ...run, models: [{ ...model('x'), blocks: [{ ...block, branches: [...block.branches] }] }] };
+    const next = afterEvent(open, { event: 'layer', data: { model: 0, layer: 0, lambda: 0.7 } });
+    expect(next?.models[0].blocks[0].lambda).toBe(0.7);
+  });
+
+  it('marks signals and lenses as ready', () => {
+    const next = afterEvent(afterEvent(run, { event: 'signal', data: { model: 0 } }), {
+      event: 'lens',
+      data: { model: 1 },
+    });
+    expect(next?.models.map((m) => [m.signalReady, m.lensReady])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+  });
+
+  it('takes the state and its error, and waits for a whole state first', () => {
+    expect(afterEvent(run, { event: 'state', data: { state: 'error', error: 'stop' } })).toMatchObject({
+      state: 'error',
+      error: 'stop',
+      queuePosition: 0,
+    });
+    expect(afterEvent(null, { event: 'state', data: { state: 'done' } })).toBeNull();
+    expect(afterEvent(null, { event: 'run', data: run })).toBe(run);
+  });
+});

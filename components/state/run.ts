@@ -1,0 +1,101 @@
+import { create } from 'zustand';
+import { ApiError } from '@/lib/api/client';
+import type { Run, RunEvent, RunRequestInput } from '@/lib/api/schemas';
+import { client } from '../data/client';
+import { select } from './selection';
+
+/** The run on the page, kept up to date from its event stream. */
+export interface RunStore {
+  readonly run: Run | null;
+  /** A request that did not become a run, or a run that could not be opened. */
+  readonly failure: { readonly message: string; readonly hint?: string } | null;
+  readonly starting: boolean;
+}
+
+export const useRun = create<RunStore>()(() => ({ run: null, failure: null, starting: false }));
+
+let stop: () => void = () => undefined;
+
+const failureOf = (error: unknown) =>
+  error instanceof ApiError
+    ? { message: error.message, hint: error.hint }
+    : { message: error instanceof Error ? error.message : String(error) };
+
+/** The run after one event. Layers finish in order, so layer k ready means k + 1 maps. */
+export function afterEvent(run: Run | null, message: RunEvent): Run | null {
+  if (message.event === 'run') return message.data;
+  if (!run) return run;
+  const change = (index: number, patch: Partial<Run['models'][number]>): Run => ({
+    ...run,
+    models: run.models.map((model, k) => (k === index ? { ...model, ...patch } : model)),
+  });
+  switch (message.event) {
+    case 'progress':
+      return { ...run, progress: message.data };
+    case 'layer': {
+      const { model: index, layer, lambda } = message.data;
+      const known = run.models[index];
+      if (!known) return run;
+      const blocks = known.blocks.map((block, k) => (k === layer ? { ...block, lambda } : block));
+      return change(index, { mapsReady: Math.max(known.mapsReady, layer + 1), blocks });
+    }
+    case 'signal':
+      return change(message.data.model, { signalReady: true });
+    case 'lens':
+      return change(message.data.model, { lensReady: true });
+    case 'state':
+      return { ...run, state: message.data.state, error: message.data.error ?? run.error, queuePosition: 0 };
+  }
+}
+
+const ENDED: readonly Run['state'][] = ['done', 'cancelled', 'error'];
+
+export const isEnded = (run: Run | null): boolean => run !== null && ENDED.includes(run.state);
+
+/** Opens a run by its id and follows it to its end. */
+export function openRun(id: string): void {
+  stop();
+  const unsubscribe = client.subscribe(
+    id,
+    (message) => {
+      if (message.event === 'run') useRun.setState({ failure: null });
+      useRun.setState((state) => ({ run: afterEvent(state.run?.id === id ? state.run : null, message) }));
+      // The stream's last event says only that the run ended; timing and per-model errors are in its whole state.
+      if (message.event === 'state' && ENDED.includes(message.data.state))
+        client.run(id).then(
+          (run) => useRun.setState((state) => (state.run?.id === id ? { run } : state)),
+          () => undefined,
+        );
+    },
+    (error) => {
+      if (error.status === 404) useRun.setState({ run: null });
+      useRun.setState({ failure: failureOf(error) });
+    },
+  );
+  stop = unsubscribe;
+}
+
+export async function startRun(request: RunRequestInput): Promise<void> {
+  stop();
+  useRun.setState({ starting: true, failure: null });
+  try {
+    const { id } = await client.startRun(request);
+    select({ runId: id });
+    openRun(id);
+  } catch (error) {
+    useRun.setState({ failure: failureOf(error) });
+  } finally {
+    useRun.setState({ starting: false });
+  }
+}
+
+export async function cancelRun(): Promise<void> {
+  const { run } = useRun.getState();
+  if (!run || isEnded(run)) return;
+  try {
+    const next = await client.cancelRun(run.id);
+    if (isEnded(next)) useRun.setState({ run: next });
+  } catch (error) {
+    useRun.setState({ failure: failureOf(error) });
+  }
+}

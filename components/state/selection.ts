@@ -1,0 +1,85 @@
+import { create } from 'zustand';
+import type { Metric } from '../charts/curve';
+import type { LensColour } from '../charts/lensCells';
+import type { ValueMode } from '../charts/values';
+
+export type ModelSlot = 'A' | 'B';
+export type DiffBranch = 'mixer_1' | 'lambda_mixer_2' | 'diff';
+/** How channels become one matrix; `one` is the single head or channel chosen for each model. */
+export type Reduction = 'mean' | 'mean_abs' | 'one';
+/** Positions that the lens grid shows: the last ones, the needle's, those around the read-out, or a page. */
+export type LensRows = 'last' | 'needle' | 'position' | `page-${number}`;
+
+export interface Cell {
+  readonly destination: number;
+  readonly source: number;
+}
+
+/** What the researcher has chosen. Token indices are those of model A. */
+export interface Selection {
+  readonly modelA: string;
+  /** Empty for none. */
+  readonly modelB: string;
+  /** Empty for a text of one's own. */
+  readonly exampleId: string;
+  readonly prompt: string;
+  /** Read-out token; −1 is the last. */
+  readonly position: number;
+  readonly target: string;
+  /** Characters [start, end) of the prompt. */
+  readonly needle: readonly [number, number] | null;
+  readonly candidates: readonly string[];
+  readonly runId: string;
+  /** −1 until one is chosen: the view then picks a telling one. */
+  readonly layer: number;
+  readonly branch: DiffBranch;
+  readonly reduction: Reduction;
+  /** Head or channel per model, used by the reduction `one`. */
+  readonly part: Readonly<Record<ModelSlot, number>>;
+  readonly values: ValueMode;
+  readonly sharedScale: boolean;
+  readonly metric: Metric;
+  readonly logAxis: boolean;
+  readonly lensColour: LensColour;
+  readonly lensRows: LensRows;
+  readonly lock: Cell | null;
+}
+
+export const INITIAL_SELECTION: Selection = {
+  modelA: '',
+  modelB: '',
+  exampleId: '',
+  prompt: '',
+  position: -1,
+  target: '',
+  needle: null,
+  candidates: [],
+  runId: '',
+  layer: -1,
+  branch: 'diff',
+  reduction: 'mean',
+  part: { A: 0, B: 0 },
+  values: 'linear',
+  sharedScale: true,
+  metric: 'p',
+  logAxis: true,
+  lensColour: 'top',
+  lensRows: 'last',
+  lock: null,
+};
+
+export const useSelection = create<Selection>()(() => INITIAL_SELECTION);
+
+export const select = (patch: Partial<Selection>): void => useSelection.setState(patch);
+
+/** Locks a cell of the maps, or unlocks it when it is locked already. */
+export function toggleLock(cell: Cell): void {
+  const { lock } = useSelection.getState();
+  const same = lock?.destination === cell.destination && lock.source === cell.source;
+  select({ lock: same ? null : cell });
+}
+
+export function swapModels(): void {
+  const { modelA, modelB, part } = useSelection.getState();
+  if (modelB) select({ modelA: modelB, modelB: modelA, part: { A: part.B, B: part.A } });
+}

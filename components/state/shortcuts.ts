@@ -1,0 +1,129 @@
+import { create } from 'zustand';
+import { METRICS } from '../charts/curve';
+import { makeView } from '../data/view';
+import { clearHover } from './hover';
+import { isBusy, runOrCancel } from './request';
+import { cancelRun, useRun } from './run';
+import { type DiffBranch, select, swapModels, useSelection } from './selection';
+import { toggleTheme } from './theme';
+
+export interface Shortcuts {
+  readonly helpOpen: boolean;
+  /** Single letters can be switched off for people whose tools type them. */
+  readonly singleKeys: boolean;
+  /** A short message in place of a dialog, such as "link copied". */
+  readonly notice: string;
+}
+
+export const useShortcuts = create<Shortcuts>()(() => ({ helpOpen: false, singleKeys: true, notice: '' }));
+
+export const setShortcuts = (patch: Partial<Shortcuts>): void => useShortcuts.setState(patch);
+
+let noticeTimer: ReturnType<typeof setTimeout> | undefined;
+
+export function notify(notice: string): void {
+  clearTimeout(noticeTimer);
+  setShortcuts({ notice });
+  noticeTimer = setTimeout(() => setShortcuts({ notice: '' }), 2000);
+}
+
+export function copyLink(): void {
+  navigator.clipboard.writeText(location.href).then(
+    () => notify('link copied'),
+    () => notify('copying was refused; the address bar holds the link'),
+  );
+}
+
+const BRANCHES: readonly DiffBranch[] = ['mixer_1', 'lambda_mixer_2', 'diff'];
+const VALUES = ['linear', 'log', 'row'] as const;
+
+const next = <T>(list: readonly T[], current: T, step: number): T =>
+  list[(list.indexOf(current) + step + list.length) % list.length];
+
+function moveLayer(to: (layer: number, layers: number) => number): void {
+  const view = makeView(useSelection.getState(), useRun.getState().run);
+  if (view) select({ layer: Math.min(Math.max(0, to(view.layer, view.layers)), view.layers - 1) });
+}
+
+const isTextField = (target: EventTarget | null) =>
+  target instanceof HTMLElement &&
+  (target.isContentEditable ||
+    target instanceof HTMLTextAreaElement ||
+    target instanceof HTMLSelectElement ||
+    (target instanceof HTMLInputElement && target.type !== 'radio' && target.type !== 'checkbox'));
+
+/** Figures with a cursor of their own, and radio groups, keep the arrow keys. */
+const ownsArrows = (target: EventTarget | null) =>
+  target instanceof HTMLElement && (target.closest('[data-arrows]') !== null || target instanceof HTMLInputElement);
+
+function letter(key: string): boolean {
+  const selection = useSelection.getState();
+  switch (key) {
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+      select({ metric: METRICS[Number(key) - 1] });
+      return true;
+    case '[':
+    case ']':
+      select({ branch: next(BRANCHES, selection.branch, key === ']' ? 1 : -1) });
+      return true;
+    case 'n':
+      select({ values: next(VALUES, selection.values, 1) });
+      return true;
+    case 's':
+      select({ sharedScale: !selection.sharedScale });
+      return true;
+    case 'x':
+      swapModels();
+      return true;
+    case 't':
+      toggleTheme();
+      return true;
+    case 'l':
+      copyLink();
+      return true;
+    case '?':
+      setShortcuts({ helpOpen: true });
+      return true;
+    default:
+      return false;
+  }
+}
+
+function cancelOrClear(): void {
+  if (isBusy()) void cancelRun();
+  else select({ lock: null });
+  clearHover();
+}
+
+const LAYER_MOVES = new Map<string, (layer: number, layers: number) => number>([
+  ['ArrowLeft', (layer) => layer - 1],
+  ['ArrowRight', (layer) => layer + 1],
+  ['Home', () => 0],
+  ['End', (_, layers) => layers - 1],
+]);
+
+/** The page's keyboard. Nothing happens inside text fields, except Run. */
+export function handleKey(event: KeyboardEvent): void {
+  if ((event.metaKey || event.ctrlKey) && event.key === 'Enter') {
+    event.preventDefault();
+    if (!isBusy()) runOrCancel();
+    return;
+  }
+  if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented) return;
+  if (isTextField(event.target) || useShortcuts.getState().helpOpen) return;
+  if (event.key === 'Escape') {
+    cancelOrClear();
+    return;
+  }
+  const move = LAYER_MOVES.get(event.key);
+  if (move) {
+    if (ownsArrows(event.target)) return;
+    event.preventDefault();
+    moveLayer(move);
+    return;
+  }
+  if (useShortcuts.getState().singleKeys && letter(event.key.toLowerCase())) event.preventDefault();
+}

@@ -1,0 +1,45 @@
+import { create } from 'zustand';
+import { PALETTES, type Palette } from '../charts/palette';
+
+export type Theme = 'light' | 'dark';
+
+export const THEME_KEY = 'statescope-theme';
+
+/** Runs before the first paint, so that the page never flashes in the other theme. */
+export const THEME_SCRIPT = `try{var t=localStorage.getItem('${THEME_KEY}')}catch(e){}document.documentElement.dataset.theme=t==='dark'||t==='light'?t:matchMedia('(prefers-color-scheme: dark)').matches?'dark':'light'`;
+
+export const useTheme = create<{ theme: Theme }>()(() => ({ theme: 'light' }));
+
+export const usePalette = (): Palette => PALETTES[useTheme((state) => state.theme)];
+
+function apply(theme: Theme): void {
+  document.documentElement.dataset.theme = theme;
+  useTheme.setState({ theme });
+}
+
+export function toggleTheme(): void {
+  const next = useTheme.getState().theme === 'dark' ? 'light' : 'dark';
+  apply(next);
+  try {
+    localStorage.setItem(THEME_KEY, next);
+  } catch {
+    // Private windows may refuse storage; the choice then lasts as long as the page.
+  }
+}
+
+/** Reads what the first-paint script decided and follows the system until the researcher chooses. Returns a stop function. */
+export function followTheme(): () => void {
+  apply(document.documentElement.dataset.theme === 'dark' ? 'dark' : 'light');
+  const system = matchMedia('(prefers-color-scheme: dark)');
+  const follow = () => {
+    let chosen: string | null = null;
+    try {
+      chosen = localStorage.getItem(THEME_KEY);
+    } catch {
+      chosen = null;
+    }
+    if (!chosen) apply(system.matches ? 'dark' : 'light');
+  };
+  system.addEventListener('change', follow);
+  return () => system.removeEventListener('change', follow);
+}

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { INITIAL_SELECTION, type Selection } from './selection';
+import { fromQuery, toQuery } from './url';
+
+const chosen: Selection = {
+  ...INITIAL_SELECTION,
+  modelA: 'one',
+  modelB: 'two',
+  runId: '7f3c',
+  prompt: 'Mary went home .',
+  target: ' home',
+  needle: [0, 14],
+  position: 3,
+  layer: 2,
+  branch: 'lambda_mixer_2',
+  reduction: 'one',
+  part: { A: 4, B: 7 },
+  values: 'row',
+  sharedScale: false,
+  metric: 'snr',
+  logAxis: false,
+  lensColour: 'rank',
+  lensRows: 'page-2',
+  lock: { destination: 3, source: 1 },
+};
+
+describe('the selection in a link', () => {
+  it('comes back as it went', () => {
+    expect({ ...INITIAL_SELECTION, ...fromQuery(toQuery(chosen)) }).toEqual(chosen);
+  });
+
+  it('leaves out what has its first value', () => {
+    const { a, b, ...rest } = toQuery({ ...INITIAL_SELECTION, modelA: 'one' });
+    expect([a, b]).toEqual(['one', 'none']);
+    expect(Object.values(rest).every((value) => value === null)).toBe(true);
+  });
+
+  it('names the example instead of its text', () => {
+    expect(toQuery({ ...chosen, exampleId: 'qa1' })).toMatchObject({ example: 'qa1', prompt: null });
+  });
+
+  it('can say that there is no second model', () => {
+    expect(fromQuery({ b: 'none' })).toEqual({ modelB: '' });
+    expect(fromQuery({})).toEqual({});
+  });
+});

@@ -1,0 +1,123 @@
+'use client';
+import {
+  createParser,
+  parseAsBoolean,
+  parseAsInteger,
+  parseAsString,
+  parseAsStringLiteral,
+  useQueryStates,
+} from 'nuqs';
+import { useEffect, useRef } from 'react';
+import { METRICS } from '../charts/curve';
+import { openRun } from './run';
+import { INITIAL_SELECTION, type LensRows, type Selection, select, useSelection } from './selection';
+
+/** Two whole numbers joined by a dash, such as a span or a cell. */
+const parseAsPair = createParser<[number, number]>({
+  parse: (text) => {
+    const match = /^(\d{1,7})-(\d{1,7})$/.exec(text);
+    return match ? [Number(match[1]), Number(match[2])] : null;
+  },
+  serialize: ([a, b]) => `${a}-${b}`,
+  eq: (a, b) => a[0] === b[0] && a[1] === b[1],
+});
+
+const parseAsRows = createParser<LensRows>({
+  parse: (text) => (/^(last|needle|position|page-\d{1,5})$/.test(text) ? (text as LensRows) : null),
+  serialize: String,
+});
+
+const PARSERS = {
+  a: parseAsString,
+  b: parseAsString,
+  run: parseAsString,
+  example: parseAsString,
+  prompt: parseAsString,
+  target: parseAsString,
+  needle: parseAsPair,
+  position: parseAsInteger,
+  layer: parseAsInteger,
+  branch: parseAsStringLiteral(['mixer_1', 'lambda_mixer_2', 'diff']),
+  reduce: parseAsStringLiteral(['mean', 'mean_abs', 'one']),
+  part: parseAsPair,
+  values: parseAsStringLiteral(['linear', 'log', 'row']),
+  shared: parseAsBoolean,
+  metric: parseAsStringLiteral(METRICS),
+  log: parseAsBoolean,
+  lens: parseAsStringLiteral(['top', 'target', 'rank', 'entropy']),
+  rows: parseAsRows,
+  lock: parseAsPair,
+};
+
+/** No B at all, in the URL; an absent `b` means "the page chooses". */
+const NONE = 'none';
+
+type Query = { [K in keyof typeof PARSERS]: ReturnType<(typeof PARSERS)[K]['parse']> };
+
+/** The selection as query parameters; what has its first value is left out. */
+export function toQuery(s: Selection): Partial<Query> {
+  const unless = <T>(value: T, first: T) => (value === first ? null : value);
+  const first = INITIAL_SELECTION;
+  return {
+    a: s.modelA || null,
+    b: s.modelA ? s.modelB || NONE : null,
+    run: s.runId || null,
+    example: s.exampleId || null,
+    prompt: s.exampleId ? null : s.prompt || null,
+    target: s.target || null,
+    needle: s.needle ? [s.needle[0], s.needle[1]] : null,
+    position: unless(s.position, first.position),
+    layer: unless(s.layer, first.layer),
+    branch: unless(s.branch, first.branch),
+    reduce: unless(s.reduction, first.reduction),
+    part: s.reduction === 'one' ? [s.part.A, s.part.B] : null,
+    values: unless(s.values, first.values),
+    shared: unless(s.sharedScale, first.sharedScale),
+    metric: unless(s.metric, first.metric),
+    log: unless(s.logAxis, first.logAxis),
+    lens: unless(s.lensColour, first.lensColour),
+    rows: unless(s.lensRows, first.lensRows),
+    lock: s.lock ? [s.lock.destination, s.lock.source] : null,
+  };
+}
+
+/** What a link says about the selection; parameters that are absent say nothing. */
+export function fromQuery(q: Partial<Query>): Partial<Selection> {
+  const entries: [keyof Selection, unknown][] = [
+    ['modelA', q.a],
+    ['modelB', q.b === NONE ? '' : q.b],
+    ['runId', q.run],
+    ['exampleId', q.example],
+    ['prompt', q.prompt],
+    ['target', q.target],
+    ['needle', q.needle],
+    ['position', q.position],
+    ['layer', q.layer],
+    ['branch', q.branch],
+    ['reduction', q.reduce],
+    ['part', q.part && { A: q.part[0], B: q.part[1] }],
+    ['values', q.values],
+    ['sharedScale', q.shared],
+    ['metric', q.metric],
+    ['logAxis', q.log],
+    ['lensColour', q.lens],
+    ['lensRows', q.rows],
+    ['lock', q.lock && { destination: q.lock[0], source: q.lock[1] }],
+  ];
+  return Object.fromEntries(entries.filter(([, value]) => value !== null && value !== undefined));
+}
+
+/** Reads the link once, opens its run, and from then on writes every change of the selection to the URL. */
+export function useLinkedSelection(): void {
+  const [query, setQuery] = useQueryStates(PARSERS, { history: 'replace', shallow: true });
+  const read = useRef(false);
+  useEffect(() => {
+    if (!read.current) {
+      read.current = true;
+      const linked = fromQuery(query);
+      select(linked);
+      if (linked.runId) openRun(linked.runId);
+    }
+    return useSelection.subscribe((selection) => void setQuery(toQuery(selection)));
+  }, [query, setQuery]);
+}

@@ -1,0 +1,34 @@
+'use client';
+import { useId } from 'react';
+
+export interface Option<T extends string> {
+  readonly value: T;
+  readonly label: string;
+  readonly testId?: string;
+}
+
+/** A radio group drawn as one row of segments. */
+export function Segmented<T extends string>(props: {
+  label: string;
+  options: readonly Option<T>[];
+  value: T;
+  onChange: (value: T) => void;
+}) {
+  const name = useId();
+  return (
+    <div className="segmented" role="radiogroup" aria-label={props.label}>
+      {props.options.map(({ value, label, testId }) => (
+        <label key={value} data-testid={testId}>
+          <input
+            type="radio"
+            name={name}
+            value={value}
+            checked={props.value === value}
+            onChange={() => props.onChange(value)}
+          />
+          {label}
+        </label>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,60 @@
+'use client';
+import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
+
+const NARROW = '(max-width: 900px)';
+
+function subscribeTo(query: string) {
+  return (notify: () => void) => {
+    const media = matchMedia(query);
+    media.addEventListener('change', notify);
+    return () => media.removeEventListener('change', notify);
+  };
+}
+const subscribeNarrow = subscribeTo(NARROW);
+
+export const useNarrow = (): boolean =>
+  useSyncExternalStore(
+    subscribeNarrow,
+    () => matchMedia(NARROW).matches,
+    () => false,
+  );
+
+/** The width of the element that takes the ref, 0 until it is known. */
+export function useWidth(): [(element: HTMLElement | null) => void, number] {
+  const [element, setElement] = useState<HTMLElement | null>(null);
+  const [width, setWidth] = useState(0);
+  useEffect(() => {
+    if (!element) return;
+    setWidth(element.clientWidth);
+    const observer = new ResizeObserver(() => setWidth(element.clientWidth));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [element]);
+  return [useCallback((next) => setElement(next), []), width];
+}
+
+export const usePixelRatio = (): number =>
+  useSyncExternalStore(
+    subscribeTo('(resolution: 1dppx)'),
+    () => window.devicePixelRatio || 1,
+    () => 1,
+  );
+
+/** Changes once the page's own fonts are there, so that canvas text is drawn again in them. */
+export function useFontsReady(): boolean {
+  const [ready, setReady] = useState(false);
+  useEffect(() => {
+    let live = true;
+    Promise.all([
+      document.fonts.load("500 10.5px 'IBM Plex Mono'"),
+      document.fonts.load("600 11px 'Inter Variable'"),
+    ]).then(
+      () => live && setReady(true),
+      () => undefined,
+    );
+    return () => {
+      live = false;
+    };
+  }, []);
+  return ready;
+}

@@ -1,0 +1,72 @@
+import type { ReactNode } from 'react';
+import { displayToken } from '../charts/tokens';
+import type { ModelSlot } from '../state/selection';
+
+/** The swatch that names a model; identity never rests on its hue alone. */
+export const Id = ({ slot, small }: { slot: ModelSlot; small?: boolean }) => (
+  <span className={`id ${slot}${small ? ' small' : ''}`}>{slot}</span>
+);
+
+/** A token in the mono face, its leading space a quieter dot. */
+export function TokenText({ text }: { text: string }) {
+  const shown = displayToken(text);
+  return shown.startsWith('·') && shown.length > 1 ? (
+    <>
+      <span className="space">·</span>
+      {shown.slice(1)}
+    </>
+  ) : (
+    shown
+  );
+}
+
+export const Section = (props: {
+  id: string;
+  title: ReactNode;
+  controls?: ReactNode;
+  aside: ReactNode;
+  children: ReactNode;
+}) => (
+  <section className="section" id={props.id} aria-labelledby={`${props.id}-title`}>
+    <div className="column">
+      <div className="head">
+        <h2 id={`${props.id}-title`}>{props.title}</h2>
+        {props.controls}
+      </div>
+      {props.children}
+    </div>
+    {props.aside}
+  </section>
+);
+
+/** Head of a table with one column per model. */
+export const SlotHead = ({ caption, slots }: { caption?: string; slots: readonly ModelSlot[] }) => (
+  <thead>
+    <tr>
+      {caption ? <th scope="col">{caption}</th> : <td />}
+      {slots.map((slot) => (
+        <th key={slot} scope="col">
+          <Id slot={slot} />
+        </th>
+      ))}
+    </tr>
+  </thead>
+);
+
+/** A row of exact values: its name, then one value per model. */
+export const ValueRow = (props: {
+  name: ReactNode;
+  values: readonly ReactNode[];
+  kind?: 'sub' | 'strong' | 'rule';
+  mono?: boolean;
+}) => (
+  <tr className={props.kind}>
+    <th scope="row" className={props.mono ? 'mono' : undefined}>
+      {props.name}
+    </th>
+    {props.values.map((value, column) => (
+      // biome-ignore lint/suspicious/noArrayIndexKey: columns are the models, in their fixed order.
+      <td key={column}>{value}</td>
+    ))}
+  </tr>
+);
