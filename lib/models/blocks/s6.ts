@@ -3,7 +3,7 @@ import { selectiveScan } from '@/kernels/ops';
 import type { Tap } from '../hooks';
 import { linear, silu, splitLast } from '../nn';
 import type { Weights } from '../weights';
-import { explicitPositions, scanStates } from './states';
+import { at, explicitPositions, scanInTheOpen } from './states';
 
 /** The parameters of one selective scan; DiffS6 has two sets of them in one mixer. */
 export interface S6Weights {
@@ -44,7 +44,7 @@ function plainScan(x: tf.Tensor3D, delta: tf.Tensor3D, A: tf.Tensor2D, B: tf.Ten
   return selectiveScan({ x, delta, A, B: tap.at('hook_B', B), C: tap.at('hook_C', C) });
 }
 
-/** The recurrence with Ā, B̄ and the states as tensors that hooks can read and replace. */
+/** The recurrence with Ā, B̄ and the states [B,E,N] as tensors that hooks can read and replace. */
 function statefulScan(
   x: tf.Tensor3D,
   delta: tf.Tensor3D,
@@ -54,10 +54,17 @@ function statefulScan(
   positions: ReadonlySet<number>,
   tap: Tap,
 ): tf.Tensor3D {
-  const A_bar = tap.at('hook_A_bar', tf.exp(delta.expandDims(3).mul(A)));
+  const A_bar = tap.wants('hook_A_bar') && tap.at('hook_A_bar', tf.exp(delta.expandDims(3).mul(A)));
   const B = tap.at('hook_B', B0);
-  const B_bar = tap.at('hook_B_bar', delta.expandDims(3).mul(B.expandDims(2)));
+  const B_bar = tap.wants('hook_B_bar') && tap.at('hook_B_bar', delta.expandDims(3).mul(B.expandDims(2)));
   const C = tap.at('hook_C', C0);
-  const h = scanStates(A_bar, B_bar.mul(x.expandDims(3)), positions, tap);
-  return tf.sum(h.mul(C.expandDims(2)), 3) as tf.Tensor3D;
+  const decay = (t: number) => (A_bar ? at(A_bar, t) : tf.exp(at(delta, t).expandDims(2).mul(A)));
+  const write = (t: number) => (B_bar ? at(B_bar, t) : at(delta, t).expandDims(2).mul(at(B, t).expandDims(1)));
+  const recurrence = {
+    L: x.shape[1],
+    decay,
+    input: (t: number) => write(t).mul(at(x, t).expandDims(2)),
+    read: (h: tf.Tensor, t: number) => tf.sum(h.mul(at(C, t).expandDims(1)), 2),
+  };
+  return scanInTheOpen(recurrence, positions, tap) as tf.Tensor3D;
 }

@@ -4,7 +4,7 @@ import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Tap } from '../hooks';
 import { convolve, linear, silu, splitLast } from '../nn';
 import type { Weights } from '../weights';
-import { explicitPositions, scanStates } from './states';
+import { at, explicitPositions, scanInTheOpen } from './states';
 
 /** The parameters of one state-space-dual layer; DiffS6Mamba2 shares some of them between its branches. */
 export interface SsdWeights {
@@ -91,11 +91,21 @@ function statefulScan(
   { H, G }: MixerConfig,
   tap: Tap,
 ): tf.Tensor {
-  const perHead = (group: tf.Tensor4D) =>
-    tf.gather(group, tf.range(0, H, 1, 'int32').floorDiv(tf.scalar(H / G, 'int32')) as tf.Tensor1D, 2);
+  const group = tf.range(0, H, 1, 'int32').floorDiv(tf.scalar(H / G, 'int32')) as tf.Tensor1D;
+  const perHead = (groups: tf.Tensor, axis = 2) => tf.gather(groups, group, axis);
   const A_bar = tap.at('hook_A_bar', tf.exp(delta.mul(A)));
-  const B_bar = tap.at('hook_B_bar', delta.expandDims(3).mul(perHead(B)));
-  const input = x.expandDims(4).mul(B_bar.expandDims(3));
-  const h = scanStates(A_bar.expandDims(3).expandDims(4), input, positions, tap);
-  return tf.sum(h.mul(perHead(C).expandDims(3)), 4);
+  const B_bar = tap.wants('hook_B_bar') && tap.at('hook_B_bar', delta.expandDims(3).mul(perHead(B)));
+  const write = (t: number) =>
+    B_bar
+      ? at(B_bar, t)
+      : at(delta, t)
+          .expandDims(2)
+          .mul(perHead(at(B, t), 1));
+  const recurrence = {
+    L: x.shape[1],
+    decay: (t: number) => at(A_bar, t).expandDims(2).expandDims(3),
+    input: (t: number) => at(x, t).expandDims(3).mul(write(t).expandDims(2)),
+    read: (h: tf.Tensor, t: number) => tf.sum(h.mul(perHead(at(C, t), 1).expandDims(2)), 3),
+  };
+  return scanInTheOpen(recurrence, positions, tap);
 }

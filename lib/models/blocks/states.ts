@@ -16,24 +16,41 @@ export function explicitPositions(tap: Tap, L: number): ReadonlySet<number> | nu
   return explicit ? positions : null;
 }
 
-/**
- * S_t = decay_t S_{t−1} + input_t, state by state, so that `hook_h.t` can read or replace each one before the
- * next is formed; `hook_h` sees all of them. S_{−1} is what an earlier call left in the tap's memory, else 0.
- *
- * decay and input broadcast to [B,L,…state]; returns the states [B,L,…state].
- * Cost: L small operations and the whole [B,L,…state] in memory; for looking, not for training.
- */
-export function scanStates(decay: tf.Tensor, input: tf.Tensor, positions: ReadonlySet<number>, tap: Tap): tf.Tensor {
-  const first = tap.memory?.position ?? 0;
-  const inputs = tf.unstack(input, 1);
-  const states: tf.Tensor[] = [];
-  let past: tf.Tensor | undefined = tap.memory?.recall('ssm');
-  for (const [t, a] of tf.unstack(decay, 1).entries()) {
-    const h: tf.Tensor = past ? a.mul(past).add(inputs[t]) : inputs[t];
-    past = positions.has(t) ? tap.at(`hook_h.${first + t}`, h) : h;
-    states.push(past);
-  }
-  const all = tap.at('hook_h', tf.stack(states, 1));
-  tap.memory?.store('ssm', tf.squeeze(all.slice([0, states.length - 1], [-1, 1]), [1]));
-  return all;
+/** One recurrence S_t = decay(t) S_{t−1} + input(t), y_t = read(S_t, t), token by token; t counts from 0 in this call. */
+export interface Recurrence {
+  readonly L: number;
+  readonly decay: (t: number) => tf.Tensor;
+  readonly input: (t: number) => tf.Tensor;
+  readonly read: (state: tf.Tensor, t: number) => tf.Tensor;
 }
+
+/**
+ * Runs a recurrence in the open, so that `hook_h.t` can read or replace each state before the next is formed.
+ * S_{−1} is what an earlier call left in the tap's memory, else 0. Returns y [B,L,…].
+ *
+ * Cost: a few small operations per token. Memory: one state, and those that were asked for (`hook_h`: all of them).
+ */
+export function scanInTheOpen(step: Recurrence, positions: ReadonlySet<number>, tap: Tap): tf.Tensor {
+  const first = tap.memory?.position ?? 0;
+  const wantsAll = tap.wants('hook_h');
+  const states: tf.Tensor[] = [];
+  const outputs: tf.Tensor[] = [];
+  let past: tf.Tensor | undefined = tap.memory?.recall('ssm');
+  for (let t = 0; t < step.L; t++) {
+    const before = past;
+    const h: tf.Tensor = tf.tidy(() => (before ? step.decay(t).mul(before).add(step.input(t)) : step.input(t)));
+    past = positions.has(t) ? tap.at(`hook_h.${first + t}`, h) : h;
+    if (wantsAll) states.push(past);
+    else outputs.push(tf.tidy(() => step.read(past as tf.Tensor, t)));
+  }
+  if (wantsAll) {
+    const all = tap.at('hook_h', tf.stack(states, 1));
+    past = at(all, step.L - 1);
+    outputs.push(...Array.from({ length: step.L }, (_, t) => step.read(at(all, t), t)));
+  }
+  tap.memory?.store('ssm', past as tf.Tensor);
+  return tf.stack(outputs, 1);
+}
+
+/** Row t of [B,L,…], as [B,…]. */
+export const at = (x: tf.Tensor, t: number): tf.Tensor => tf.squeeze(x.slice([0, t], [-1, 1]), [1]);
