@@ -1,0 +1,9 @@
+export {
+  CONVERSION_KINDS,
+  CONVERSION_LAYOUTS,
+  type ConversionKind,
+  type ConversionLayout,
+  type ConversionOptions,
+  convertCheckpoint,
+} from './convert';
+export { chosenBlocks, type Pattern } from './pattern';
