@@ -1,0 +1,3 @@
+export * from './lens';
+export * from './s6Attention';
+export * from './snr';

@@ -1,0 +1,129 @@
+import * as tf from '@tensorflow/tfjs';
+import { selectiveScan, ssdScan } from '@/kernels/ops';
+import type { S6Inputs } from './s6Inputs';
+
+/**
+ * How far a map is from the scan it claims to describe, as ‖got − expected‖₂ / ‖expected‖₂:
+ *
+ * - one channel or head: the map applied to its own inputs x, against the outputs y of the forward pass;
+ * - `mean`: the map applied to the channel mean of x, against the mean output of the scan when every channel is given
+ *   that signal, which is the mean map by linearity;
+ * - `mean_abs`, which is no linear map: three of its columns, against the magnitudes of the scan's response to an impulse
+ *   there; the largest of the three.
+ *
+ * @param map [L,L] Cost: O(L²·P) for a head, otherwise one to three scans and O(L²).
+ */
+export function reconstructionErrorOf(
+  inputs: S6Inputs,
+  reduction: { readonly how: string; readonly index?: number },
+  map: Float32Array,
+): number {
+  if (reduction.how === 'mean') return errorOfMean(inputs, map);
+  if (reduction.how === 'mean_abs') return errorOfMagnitudes(inputs, map);
+  return errorOfChannels(inputs, channelsOf(inputs, reduction), map);
+}
+
+function channelsOf(inputs: S6Inputs, { how, index = 0 }: { readonly how: string; readonly index?: number }): number[] {
+  if (how === 'channel' || inputs.family === 'mamba1') return [index];
+  return Array.from({ length: inputs.P }, (_, p) => index * inputs.P + p);
+}
+
+/** Column `channel` of a [L,E] array. */
+const column = (values: Float32Array, L: number, E: number, channel: number) =>
+  Float64Array.from({ length: L }, (_, i) => values[i * E + channel]);
+
+function errorOfChannels({ L, E, x, y }: S6Inputs, channels: readonly number[], map: Float32Array): number {
+  const got = channels.flatMap((e) => [...apply(map, column(x, L, E, e))]);
+  return relativeError(
+    got,
+    channels.flatMap((e) => [...column(y, L, E, e)]),
+  );
+}
+
+function errorOfMean(inputs: S6Inputs, map: Float32Array): number {
+  const { L, E, x } = inputs;
+  const signal = Float64Array.from({ length: L }, (_, i) => {
+    let sum = 0;
+    for (let e = 0; e < E; e++) sum += x[i * E + e];
+    return sum / E;
+  });
+  const [response] = responses(inputs, [signal], false);
+  return relativeError(apply(map, signal), response);
+}
+
+function errorOfMagnitudes(inputs: S6Inputs, map: Float32Array): number {
+  const { L } = inputs;
+  const sources = [...new Set([0, Math.floor(L / 2), L - 1])];
+  const impulses = sources.map((j) => Float64Array.from({ length: L }, (_, i) => (i === j ? 1 : 0)));
+  const errors = responses(inputs, impulses, true).map((response, k) =>
+    relativeError(
+      Float64Array.from({ length: L }, (_, i) => map[i * L + sources[k]]),
+      response,
+    ),
+  );
+  return Math.max(...errors);
+}
+
+/** Outputs of the scan when all channels get the same signal: their mean, or the mean of their magnitudes, over channels. */
+function responses(inputs: S6Inputs, signals: readonly Float64Array[], magnitudes: boolean): Float32Array[] {
+  const { L } = inputs;
+  const mean = tf.tidy(() => {
+    const signal = tf.tensor2d(Float32Array.from(signals.flatMap((values) => [...values])), [signals.length, L]);
+    const y = inputs.family === 'mamba1' ? s6Response(inputs, signal) : ssdResponse(inputs, signal);
+    return tf.mean(magnitudes ? tf.abs(y) : y, 2);
+  });
+  const values = mean.dataSync() as Float32Array;
+  const rows = signals.map((_, k) => values.slice(k * L, (k + 1) * L));
+  mean.dispose();
+  return rows;
+}
+
+function s6Response({ L, E, N, ...arrays }: S6Inputs & { family: 'mamba1' }, signal: tf.Tensor2D): tf.Tensor {
+  const batch = signal.shape[0];
+  return selectiveScan({
+    x: tf.tile(signal.expandDims(2), [1, 1, E]) as tf.Tensor3D,
+    delta: repeat(arrays.delta, [L, E], batch) as tf.Tensor3D,
+    A: tf.tensor2d(arrays.A, [E, N]),
+    B: repeat(arrays.B, [L, N], batch) as tf.Tensor3D,
+    C: repeat(arrays.C, [L, N], batch) as tf.Tensor3D,
+  });
+}
+
+/** One channel per head is enough: all P of them share its map. */
+function ssdResponse({ L, H, G, N, ...arrays }: S6Inputs & { family: 'mamba2' }, signal: tf.Tensor2D): tf.Tensor {
+  const batch = signal.shape[0];
+  return ssdScan({
+    x: tf.tile(signal.expandDims(2).expandDims(3), [1, 1, H, 1]) as tf.Tensor4D,
+    delta: repeat(arrays.delta, [L, H], batch) as tf.Tensor3D,
+    A: tf.tensor1d(arrays.A),
+    B: repeat(arrays.B, [L, G, N], batch) as tf.Tensor4D,
+    C: repeat(arrays.C, [L, G, N], batch) as tf.Tensor4D,
+  }).reshape([batch, L, H]);
+}
+
+function repeat(values: Float32Array, shape: readonly number[], batch: number): tf.Tensor {
+  const one = tf.tensor(values, [1, ...shape]);
+  return batch === 1 ? one : tf.tile(one, [batch, ...shape.map(() => 1)]);
+}
+
+/** M·v for a lower-triangular map [L,L], summed in float64. */
+function apply(map: Float32Array, v: Float64Array): Float64Array {
+  const L = v.length;
+  const result = new Float64Array(L);
+  for (let i = 0; i < L; i++) {
+    let sum = 0;
+    for (let j = 0; j <= i; j++) sum += map[i * L + j] * v[j];
+    result[i] = sum;
+  }
+  return result;
+}
+
+function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let difference = 0;
+  let size = 0;
+  for (let i = 0; i < expected.length; i++) {
+    difference += (got[i] - expected[i]) ** 2;
+    size += expected[i] ** 2;
+  }
+  return size === 0 ? Math.sqrt(difference) : Math.sqrt(difference / size);
+}

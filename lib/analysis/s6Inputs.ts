@@ -1,0 +1,156 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { BlockConfig, BlockKind, ModelConfig } from '@/lib/checkpoint/types';
+
+/** The scan inside a block: S6 of Mamba-1, or SSD of Mamba-2. */
+export type Family = 'mamba1' | 'mamba2';
+
+/** A scan of its own: the one of a plain block, or one of the two that a differential block subtracts. */
+export type ScanBranch = 'single' | 'mixer_1' | 'mixer_2';
+
+/** What one selective scan read and gave, for one sequence; row-major, shapes in brackets. */
+export interface Mamba1Inputs {
+  readonly family: 'mamba1';
+  readonly L: number;
+  readonly E: number;
+  readonly N: number;
+  /** Δ [L,E], after softplus. */
+  readonly delta: Float32Array;
+  /** [E,N], negative. */
+  readonly A: Float32Array;
+  /** [L,N] */
+  readonly B: Float32Array;
+  /** [L,N] */
+  readonly C: Float32Array;
+  /** [L,E] */
+  readonly x: Float32Array;
+  /** [L,E], without D·x. */
+  readonly y: Float32Array;
+}
+
+/** The same of one SSD scan with H heads of P channels and G groups; E = H·P. */
+export interface Mamba2Inputs {
+  readonly family: 'mamba2';
+  readonly L: number;
+  readonly E: number;
+  readonly N: number;
+  readonly H: number;
+  readonly P: number;
+  readonly G: number;
+  /** Δ [L,H], after softplus and clamp. */
+  readonly delta: Float32Array;
+  /** [H], negative. */
+  readonly A: Float32Array;
+  /** [L,G,N] */
+  readonly B: Float32Array;
+  /** [L,G,N] */
+  readonly C: Float32Array;
+  /** [L,E] */
+  readonly x: Float32Array;
+  /** [L,E], without D·x. */
+  readonly y: Float32Array;
+}
+
+export type S6Inputs = Mamba1Inputs | Mamba2Inputs;
+
+/** What a block left behind for one sequence, in memory of its own: independent of the device and of the cache. */
+export interface BlockCache {
+  readonly index: number;
+  readonly kind: BlockKind;
+  /** One entry, `single`, for plain blocks; `mixer_1` and `mixer_2` for differential ones. */
+  readonly scans: ReadonlyMap<ScanBranch, S6Inputs>;
+  /** λ of a differential block; an array where it has one value per channel. */
+  readonly lambda?: number | Float32Array;
+}
+
+const FAMILY: Readonly<Record<BlockKind, Family>> = {
+  mamba1: 'mamba1',
+  mamba2: 'mamba2',
+  diff_mamba1: 'mamba1',
+  diff_mamba2: 'mamba2',
+  diff_mamba2e: 'mamba2',
+  diff_s6: 'mamba1',
+  diff_s6_mamba2: 'mamba2',
+};
+
+/** Kinds with one scan; the two halves of `diff_mamba2e` share theirs. */
+const ONE_SCAN: readonly BlockKind[] = ['mamba1', 'mamba2', 'diff_mamba2e'];
+
+const POINTS = {
+  delta: 'hook_delta',
+  A: 'hook_A',
+  B: 'hook_B',
+  C: 'hook_C',
+  x: 'hook_ssm_input',
+  y: 'hook_y',
+} as const;
+
+type Quantity = keyof typeof POINTS;
+
+const QUANTITIES = Object.keys(POINTS) as Quantity[];
+
+export const familyOf = (kind: BlockKind): Family => FAMILY[kind];
+
+/** The scans of a block: `single`, or the two branches. */
+export const scansOf = (kind: BlockKind): readonly ScanBranch[] =>
+  ONE_SCAN.includes(kind) ? ['single'] : ['mixer_1', 'mixer_2'];
+
+function hookName(block: number, kind: BlockKind, scan: ScanBranch, quantity: Quantity): string {
+  const shared = scan === 'single' || (kind === 'diff_s6' && quantity === 'x');
+  return `blocks.${block}.${shared ? '' : `${scan}.`}${POINTS[quantity]}`;
+}
+
+/** Hook names (hooks.md) that {@link blockCache} reads for one block; they hold every scan's inputs, its output and λ. */
+export function captureNames(config: ModelConfig, block: number): string[] {
+  const { kind } = config.blocks[block];
+  const scans = scansOf(kind);
+  const names = scans.flatMap((scan) => QUANTITIES.map((quantity) => hookName(block, kind, scan, quantity)));
+  return [...new Set(names), ...(scans.length > 1 ? [`blocks.${block}.hook_lambda`] : [])];
+}
+
+/**
+ * Copies what block `block` left in a cache, for one batch element. The cache may be disposed of afterwards.
+ * Memory: 12 L E bytes per scan and a little.
+ * @throws when the cache lacks one of {@link captureNames}.
+ */
+export function blockCache(
+  config: ModelConfig,
+  block: number,
+  cache: ReadonlyMap<string, tf.Tensor>,
+  batchIndex = 0,
+): BlockCache {
+  const settings = config.blocks[block];
+  const { kind } = settings;
+  const read = (name: string) => {
+    const tensor = cache.get(name);
+    if (!tensor) throw new Error(`The cache has no ${name}; ask for captureNames(config, ${block}).`);
+    return tensor;
+  };
+  const inputs = (scan: ScanBranch) => {
+    const of = (quantity: Quantity) => read(hookName(block, kind, scan, quantity));
+    return scanInputs(settings, of, batchIndex);
+  };
+  const scans = new Map(scansOf(kind).map((scan) => [scan, inputs(scan)]));
+  if (scans.has('single')) return { index: block, kind, scans };
+  const lambda = copy(read(`blocks.${block}.hook_lambda`));
+  return { index: block, kind, scans, lambda: lambda.length === 1 ? lambda[0] : lambda };
+}
+
+function scanInputs({ kind, mixer }: BlockConfig, of: (q: Quantity) => tf.Tensor, batchIndex: number): S6Inputs {
+  const [batch, L] = of('delta').shape;
+  if (batchIndex < 0 || batchIndex >= batch)
+    throw new Error(`The cache has ${batch} rows; there is no row ${batchIndex}.`);
+  const row = (quantity: Quantity) => copy(of(quantity), batchIndex);
+  const { E, N, H, P, G } = mixer;
+  const arrays = { delta: row('delta'), A: copy(of('A')), B: row('B'), C: row('C'), x: row('x'), y: row('y') };
+  return familyOf(kind) === 'mamba1'
+    ? { family: 'mamba1', L, E, N, ...arrays }
+    : { family: 'mamba2', L, E, N, H, P, G, ...arrays };
+}
+
+/** A tensor's values, or those of one batch element, in memory of their own: a device may reuse what `dataSync` returns. */
+function copy(tensor: tf.Tensor, batchIndex?: number): Float32Array {
+  const values = tensor.dataSync() as Float32Array;
+  if (batchIndex === undefined) return values.slice();
+  const size = values.length / tensor.shape[0];
+  return values.slice(batchIndex * size, (batchIndex + 1) * size);
+}

@@ -1,0 +1,85 @@
+import type { Model } from '@/lib/models';
+import { type LensStatistic, lensOf, type Residuals } from './lens';
+import { type AttentionMap, attentionOf, type BlockCache } from './s6Attention';
+
+/** The tokens of the needle, [start, end). */
+export type Span = readonly [start: number, end: number];
+
+/**
+ * Share of what position i reads, by magnitude, that comes from the needle's tokens:
+ * Σ_{j ∈ needle} |M[i,j]| / Σ_{j ≤ i} |M[i,j]|, between 0 and 1; NaN where the row is zero. Needle tokens after i count nothing.
+ * @param map [L,L], target by source
+ */
+export function attentionShare(map: Float32Array, L: number, position: number, [start, end]: Span): number {
+  let signal = 0;
+  let total = 0;
+  for (let j = 0; j <= position; j++) {
+    const magnitude = Math.abs(map[position * L + j]);
+    total += magnitude;
+    if (j >= start && j < end) signal += magnitude;
+  }
+  return signal / total;
+}
+
+/**
+ * The map whose row attention SNR is taken from: `mean_abs` of a plain block, the mean over channels of |α|. In a
+ * differential block the branches must cancel before magnitudes are taken, so there it is `mean` of `diff`, A₁ − λA₂. For
+ * SSD scans with one group the two agree: all heads of a position pair have the same sign.
+ * Undefined for a λ per channel.
+ */
+export function attentionForSnr(block: BlockCache): AttentionMap | undefined {
+  if (block.scans.has('single')) return attentionOf(block, { branch: 'single', reduce: 'mean_abs' });
+  if (typeof block.lambda !== 'number') return undefined;
+  return attentionOf(block, { branch: 'diff', reduce: 'mean' });
+}
+
+/** Attention SNR of one layer: {@link attentionShare} of {@link attentionForSnr}; NaN where it is not defined. */
+export function attentionSnr(block: BlockCache, position: number, needle: Span): number {
+  const attention = attentionForSnr(block);
+  return attention ? attentionShare(attention.map, attention.L, position, needle) : Number.NaN;
+}
+
+/** Lens statistics that measure how strongly the target stands out. */
+export const SIGNAL_STATISTICS = [
+  'target_prob',
+  'target_logprob',
+  'log_odds',
+  'snr_vocab',
+  'snr_candidates',
+] as const satisfies readonly LensStatistic[];
+
+/** One value per entry, unrounded; NaN where a measure is not defined. */
+export type SignalCurves = Readonly<Record<(typeof SIGNAL_STATISTICS)[number] | 'attention_snr', Float64Array>> & {
+  /** `embedding`, `layer 0` …, `final`. */
+  readonly entries: readonly string[];
+};
+
+export interface SignalRequest {
+  readonly position: number;
+  readonly target: number;
+  readonly needle?: Span;
+  readonly candidates?: readonly number[];
+}
+
+/**
+ * The signal-to-noise measures of one prompt at one position, per entry of the logit lens: probability and log-odds of the
+ * target, SNR over the vocabulary and over the candidates, and attention SNR (layers only, and only with a needle).
+ * @param residuals of one row @param blocks of all layers, in order
+ * @throws InputError for a position, target or candidates that do not fit.
+ */
+export function signalAt(
+  model: Model,
+  residuals: Residuals,
+  blocks: readonly BlockCache[],
+  { position, target, needle, candidates }: SignalRequest,
+): SignalCurves {
+  const { entries, statistics } = lensOf(model, residuals, {
+    targets: [target],
+    candidates: candidates && [candidates],
+    positions: [position],
+  });
+  const attention = new Float64Array(entries.length).fill(Number.NaN);
+  if (needle) for (const block of blocks) attention[block.index + 1] = attentionSnr(block, position, needle);
+  const { target_prob, target_logprob, log_odds, snr_vocab, snr_candidates } = statistics;
+  return { entries, target_prob, target_logprob, log_odds, snr_vocab, snr_candidates, attention_snr: attention };
+}
