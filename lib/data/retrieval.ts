@@ -49,7 +49,7 @@ export function splitOf(story: string): Split {
 }
 
 /** How often each kind of sentence is told. */
-const KINDS: Readonly<Record<SentenceKind, number>> = { move: 0.42, placement: 0.32, pickup: 0.1, noise: 0.16 };
+const KINDS: Readonly<Record<SentenceKind, number>> = { move: 0.44, placement: 0.36, pickup: 0.08, noise: 0.12 };
 
 /** What a story has settled so far: the room and the sentence that said it last. */
 interface Settled {
@@ -100,7 +100,7 @@ interface Story {
 }
 
 function tellStory(random: Random, sentences: number): Story {
-  const size = sentences <= 3 ? 3 : 4;
+  const size = Math.min(5, 2 + sentences);
   const cast: Cast = { persons: random.sample(PERSONS, size), things: random.sample(OBJECTS, size - 1) };
   const world: World = { persons: new Map(), things: new Map() };
   const told = Array.from({ length: sentences }, (_, index) => tell(random, cast, world, index));

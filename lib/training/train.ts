@@ -12,7 +12,7 @@ import { createTrainer, type StepReport, type Trainer } from './trainer';
 /** A line of metrics.jsonl: a step, with the held-out accuracy where it was measured. */
 export interface TrainingMetrics extends StepReport {
   readonly steps: number;
-  /** Computing time since the start of this call. */
+  /** Computing time since the first step, pauses between resumed calls left out. */
   readonly seconds: number;
   readonly accuracy?: number;
 }
@@ -55,20 +55,22 @@ async function save(folder: string, config: TrainingConfig, trainer: Trainer): P
   await saveTrainingState(folder, { ...state, parameters });
 }
 
-/** Drops the lines of steps that a resumed run will do again. */
-async function rewindMetrics(folder: string, step: number): Promise<void> {
+/** Drops the lines of steps that a resumed run will do again. @returns the computing time up to there */
+async function rewindMetrics(folder: string, step: number): Promise<number> {
   const path = join(folder, METRICS);
-  if (!existsSync(path)) return;
+  if (!existsSync(path)) return 0;
   const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line && JSON.parse(line).step <= step);
   await writeFile(path, lines.map((line) => `${line}\n`).join(''));
+  return lines.length > 0 ? (JSON.parse(lines[lines.length - 1]) as TrainingMetrics).seconds : 0;
 }
 
-async function prepare(folder: string, trainer: Trainer, resume: boolean): Promise<void> {
+/** Makes the folder ready and, where asked, the trainer go on. @returns the computing time so far */
+async function prepare(folder: string, trainer: Trainer, resume: boolean): Promise<number> {
   if (!resume && hasTrainingState(folder))
     throw new InputError(`${folder} already holds a training run: give --resume or another folder.`);
   if (resume) trainer.restore(await loadTrainingState(folder));
   await mkdir(folder, { recursive: true });
-  await rewindMetrics(folder, trainer.stepsDone);
+  return rewindMetrics(folder, trainer.stepsDone);
 }
 
 /**
@@ -81,7 +83,7 @@ export async function trainFromConfig(json: unknown, folder: string, options: Tr
   const config = parseTrainingConfig(json);
   const trainer = createTrainer(config);
   try {
-    await prepare(folder, trainer, options.resume ?? false);
+    const before = await prepare(folder, trainer, options.resume ?? false);
     const heldOut = heldOutExamples(EVALUATION_SEED, config.evaluation_examples, config.data.sentences);
     const measure = () => accuracy(trainer.model, trainer.tokenizer, heldOut);
     const started = performance.now();
@@ -91,7 +93,7 @@ export async function trainFromConfig(json: unknown, folder: string, options: Tr
       const due = (every: number) => report.step % every === 0 || report.step === steps;
       if (due(config.log_every) || due(config.evaluate_every)) {
         const measured = due(config.evaluate_every) ? { accuracy: measure() } : {};
-        const metrics = { ...report, steps, seconds: (performance.now() - started) / 1000, ...measured };
+        const metrics = { ...report, steps, seconds: before + (performance.now() - started) / 1000, ...measured };
         await appendFile(join(folder, METRICS), `${JSON.stringify(metrics)}\n`);
         options.onProgress?.(metrics);
       }

@@ -1,0 +1,76 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '@/lib/checkpoint';
+import { retrievalVocabulary, wordTokenizer } from '@/lib/data/word-tokenizer';
+import { openDevice } from '@/lib/engine';
+import { createModel } from '@/lib/models';
+import { parseTrainingConfig } from './config';
+import { DEMO } from './demo-config';
+import { demoExamples } from './demo-examples';
+import { type DemoReport, measureDemo, readme } from './demo-report';
+import { hasTrainingState } from './state';
+import { type TrainingMetrics, trainFromConfig } from './train';
+
+const EXAMPLES_SEED = 0xe8a3;
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+function progress(name: string): (metrics: TrainingMetrics) => void {
+  return ({ step, steps, answers, text, accuracy, seconds }) => {
+    const measured = accuracy === undefined ? '' : `  held-out accuracy ${(100 * accuracy).toFixed(1)} %`;
+    say(
+      `${name}  ${step}/${steps}  answers ${answers.toFixed(3)}  text ${text.toFixed(3)}  ${seconds.toFixed(0)} s${measured}`,
+    );
+  };
+}
+
+/** The weights, tokenizer and description of one trained run, without what only a resumed run needs. */
+async function publish(run: string, folder: string, checkpoint: Checkpoint, report: DemoReport): Promise<void> {
+  await saveCheckpoint(folder, checkpoint.config, checkpoint.tensors, { tokenizerPath: join(run, 'tokenizer.json') });
+  await writeFile(join(folder, 'README.md'), readme(report));
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      runs: { type: 'string', default: 'runs' },
+      models: { type: 'string', default: 'models' },
+      only: { type: 'string' },
+      device: { type: 'string' },
+      threads: { type: 'string', default: String(availableParallelism()) },
+    },
+  });
+  const device = await openDevice({ device: values.device, threads: Number(values.threads) });
+  say(`Training the demo pair on ${device.name} (${device.description}); runs are kept in ${values.runs}/.`);
+  for (const config of DEMO.filter(({ name }) => !values.only || name === values.only)) {
+    const run = join(values.runs, config.name);
+    await trainFromConfig(config, run, { resume: hasTrainingState(run), onProgress: progress(config.name) });
+  }
+  if (values.only) return;
+
+  const tokenizer = wordTokenizer(retrievalVocabulary());
+  const trained = await Promise.all(
+    DEMO.map(async ({ name }) => ({ ...(await loadCheckpoint(join(values.runs, name))), name })),
+  );
+  const models = trained.map(createModel);
+  await mkdir(values.models, { recursive: true });
+  for (const [i, checkpoint] of trained.entries()) {
+    const run = join(values.runs, checkpoint.name);
+    const report = await measureDemo(
+      run,
+      parseTrainingConfig(DEMO[i]),
+      checkpoint,
+      models[i],
+      tokenizer,
+      device.description,
+    );
+    await publish(run, join(values.models, checkpoint.name), checkpoint, report);
+    say(`${checkpoint.name}: ${(100 * report.accuracy).toFixed(1)} % at the training length.`);
+  }
+  const examples = demoExamples(models, tokenizer, EXAMPLES_SEED);
+  await writeFile(join(values.models, 'examples.json'), `${JSON.stringify(examples, null, 2)}\n`);
+}
+
+await main();
