@@ -2,12 +2,16 @@ import * as tf from '@tensorflow/tfjs';
 import { isAvailable, unavailableReason } from './addon';
 import { NativeBackend } from './backend';
 import type { Override, Overrides } from './override';
+import { conv } from './tfjs/conv';
+import { loss } from './tfjs/loss';
+import { norm } from './tfjs/norm';
+import { selectiveScan } from './tfjs/scan';
 import { unary } from './tfjs/unary';
 
 export { configureNative, type NativeSettings, nativeInfo } from './addon';
 
 /** Every file of `tfjs/` adds its overrides here. */
-const groups: readonly Overrides[] = [unary];
+const groups: readonly Overrides[] = [unary, conv, loss, norm, selectiveScan];
 
 /** Above 'cpu' (1) and 'wasm' (2), so that tfjs itself would choose it too. */
 const PRIORITY = 4;

@@ -125,7 +125,7 @@ interface NormCase {
 }
 
 export const NORM_CASES: readonly NormCase[] = [
-  { rows: 1, E: 1 },
+  { rows: 1, E: 2 },
   { rows: 3, E: 7 },
   { rows: 2, E: 12, groups: 3, gate: true },
   { rows: 4, E: 10, gate: true },

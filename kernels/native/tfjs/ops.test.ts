@@ -1,0 +1,89 @@
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  convCase,
+  lossCase,
+  normCase,
+  type OpCase,
+  runCase,
+  s6AttentionCase,
+  scanCase,
+  siluCase,
+  smallCases,
+  ssdAttentionCase,
+  ssdCase,
+} from '../../ops/op-cases';
+import { registerPortable } from '../../portable/register';
+import { expectClose } from '../../reference/test-support';
+import { isAvailable, kernels } from '../addon';
+import { configureNative, nativeInfo, registerNative } from '../register';
+
+/** Shapes beyond one tile, one vector and one task, and never a multiple of any of them. */
+function largeCases(): OpCase[] {
+  return [
+    scanCase({ batch: 2, L: 70, E: 83, N: 16, D: true, z: true, softplus: true }),
+    scanCase({ batch: 1, L: 33, E: 600, N: 7, z: true }),
+    scanCase({ batch: 1, L: 19, E: 21, N: 31, D: true, softplus: true }),
+    ssdCase({ batch: 2, L: 150, H: 3, P: 20, G: 1, N: 37, D: true }),
+    ssdCase({ batch: 1, L: 129, H: 4, P: 64, G: 2, N: 64, D: true }),
+    ssdCase({ batch: 1, L: 64, H: 2, P: 33, G: 2, N: 18 }),
+    convCase({ batch: 3, L: 37, E: 130, K: 4, bias: true, silu: true }),
+    convCase({ batch: 1, L: 600, E: 45, K: 5 }),
+    normCase({ rows: 77, E: 131 }),
+    normCase({ rows: 35, E: 3 * 67, groups: 3, gate: true }),
+    siluCase(40_001),
+    lossCase(70, 131),
+    lossCase(3, 9001),
+    s6AttentionCase(150, 19, 16, 'mean'),
+    s6AttentionCase(61, 40, 5, 'mean_abs'),
+    s6AttentionCase(150, 3, 16, { channel: 1 }),
+    ssdAttentionCase(150, 6, 2, 37, 'mean'),
+    ssdAttentionCase(61, 6, 3, 5, 'mean_abs'),
+    ssdAttentionCase(61, 6, 3, 5, { head: 4 }),
+  ];
+}
+
+const settings = ['avx512', 'avx2', 'generic'].flatMap((isa) => [1, 2].map((threads) => ({ isa, threads })));
+const cases = isAvailable ? [...smallCases(), ...largeCases()] : [];
+
+describe.skipIf(!isAvailable)('native kernels of our operations equal the float64 reference', () => {
+  const initial = nativeInfo();
+
+  beforeAll(async () => {
+    registerPortable('cpu');
+    registerNative();
+    await tf.setBackend('native');
+  });
+
+  afterAll(() => {
+    if (initial) configureNative(initial);
+  });
+
+  it('registers a C++ kernel for each of them', () => {
+    const ours = Object.keys(kernels);
+    expect(ours).toEqual(expect.arrayContaining(['selectiveScan', 'selectiveScanGrad', 'causalConv1d', 'rmsNormGrad']));
+  });
+
+  describe.each(settings)('$isa, $threads threads', (setting) => {
+    let supported = true;
+
+    beforeAll(() => {
+      try {
+        configureNative(setting);
+      } catch {
+        supported = false;
+      }
+    });
+
+    it.each(cases.map((c) => [c.name, c] as const))('%s', (_, c) => {
+      if (!supported) return;
+      const before = tf.memory().numTensors;
+      const { value, gradients } = runCase(c);
+      expectClose(value, c.expected, 5e-6, 'value');
+      for (const [name, gradient] of Object.entries(gradients)) {
+        expectClose(gradient, c.gradients?.[name] as Float64Array, 1e-5, `gradient of ${name}`);
+      }
+      expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
+    });
+  });
+});
