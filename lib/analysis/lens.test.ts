@@ -1,0 +1,197 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { InputError } from '@/lib/checkpoint';
+import { readSafetensors } from '@/lib/checkpoint/safetensors';
+import { openDevice } from '@/lib/engine';
+import type { Model } from '@/lib/models';
+import { LENS_STATISTICS, type Lens, type LensStatistic, lensOf, residualsOf, type Translator } from '.';
+import { finalRow, rowStatistics, topIds } from './lensStatistics';
+import { bundledCase, fixture, loadModel } from './testing/fixtures';
+
+beforeAll(async () => {
+  await openDevice();
+});
+
+type Expected = Record<LensStatistic, number[][][]>;
+
+async function translatorsOf(folder: string): Promise<Translator[]> {
+  const tensors = await readSafetensors(join(folder, 'params.safetensors'));
+  const data = (name: string) => tensors.get(name)?.data as Float32Array;
+  return Array.from({ length: tensors.size / 2 }, (_, k) => ({ weight: data(`${k}.weight`), bias: data(`${k}.bias`) }));
+}
+
+/** Tokens whose logit is within 1e-4 of the target's may change places with it. */
+function rankSlack(logProbs: Float32Array, target: number): number {
+  return logProbs.reduce(
+    (count, value, j) => count + (j !== target && Math.abs(value - logProbs[target]) < 1e-4 ? 1 : 0),
+    0,
+  );
+}
+
+function expectLens(got: Lens, expected: Expected, logProbs: Float32Array, targets: number[], V: number) {
+  const P = got.positions.length;
+  for (const name of LENS_STATISTICS)
+    expected[name].forEach((rows, entry) => {
+      rows.forEach((values, row) => {
+        values.forEach((value, position) => {
+          const column = (entry * got.B + row) * P + position;
+          const at = logProbs.subarray(column * V, (column + 1) * V);
+          const tolerance = name === 'target_rank' ? rankSlack(at, targets[row]) : 1e-4;
+          const difference = Math.abs(got.statistics[name][column] - value);
+          expect(difference, `${name}, entry ${entry}, row ${row}, position ${position}`).toBeLessThanOrEqual(
+            tolerance,
+          );
+        });
+      });
+    });
+}
+
+describe.each(['mamba', 'mamba2'])('lenses of %s', (name) => {
+  const folder = fixture('lens', name);
+
+  it.skipIf(!folder)('give every statistic of the reference', async () => {
+    const model = await loadModel(folder as string);
+    const { V } = model.config;
+    const expected = JSON.parse(readFileSync(join(folder as string, 'expected.json'), 'utf8'));
+    const stored = await readSafetensors(join(folder as string, 'expected.safetensors'));
+    const { tokens, targets, candidates } = expected;
+    const residuals = residualsOf(model, tokens);
+    const logProbs = (lens: string) => stored.get(`${lens}.log_probs`)?.data as Float32Array;
+
+    const logit = lensOf(model, residuals, { targets, candidates });
+    expect(logit.entries).toEqual(expected.entries);
+    expectLens(logit, expected.logit_lens, logProbs('logit_lens'), targets, V);
+
+    const translators = await translatorsOf(join(folder as string, 'tuned'));
+    const tuned = lensOf(model, residuals, { targets, candidates, translators });
+    expect(tuned.entries).toEqual(expected.tuned_entries);
+    expectLens(tuned, expected.tuned_lens, logProbs('tuned_lens'), targets, V);
+    model.dispose();
+  });
+
+  it.skipIf(!folder)('give the statistics of the last position of many prompts', async () => {
+    const model = await loadModel(folder as string);
+    const { prompts, logit_lens } = JSON.parse(readFileSync(join(folder as string, 'aggregate.json'), 'utf8'));
+    type Prompt = { tokens: number[]; target: number; candidates: number[] };
+    (prompts as Prompt[]).forEach(({ tokens, target, candidates }, index) => {
+      const request = { targets: [target], candidates: [candidates], positions: [tokens.length - 1] };
+      const { statistics } = lensOf(model, residualsOf(model, [tokens]), request);
+      for (const statistic of LENS_STATISTICS.filter((each) => each !== 'target_rank'))
+        logit_lens[statistic].values[index].forEach((value: number, entry: number) => {
+          expect(Math.abs(statistics[statistic][entry] - value), `${statistic} ${index} ${entry}`).toBeLessThan(1e-4);
+        });
+    });
+    model.dispose();
+  });
+});
+
+describe('statistics of one distribution', () => {
+  const V = 17;
+  const random = (seed: number) =>
+    Float32Array.from({ length: V }, (_, j) => 6 * Math.sin(seed * 12.9898 + j * 78.233));
+  const softmax = (z: Float32Array) => {
+    const e = [...z].map(Math.exp);
+    const sum = e.reduce((a, b) => a + b);
+    return e.map((value) => value / sum);
+  };
+
+  it('equal their definitions', () => {
+    const [z, f] = [random(1), random(2)];
+    const [p, q] = [softmax(z), softmax(f)];
+    const target = 4;
+    const others = [...z].filter((_, j) => j !== target);
+    const mean = others.reduce((a, b) => a + b) / others.length;
+    const std = Math.sqrt(others.reduce((a, b) => a + (b - mean) ** 2, 0) / others.length);
+    const got = rowStatistics(z, target, finalRow(f), [4, 6, 8, 8]);
+    expect(got.target_prob).toBeCloseTo(p[target], 12);
+    expect(got.target_logprob).toBeCloseTo(Math.log(p[target]), 12);
+    expect(got.target_rank).toBe(others.filter((value) => value > z[target]).length);
+    expect(got.log_odds).toBeCloseTo(z[target] - Math.max(...others), 12);
+    expect(got.entropy).toBeCloseTo(-p.reduce((sum, value) => sum + value * Math.log(value), 0), 12);
+    expect(got.kl_final_lens).toBeCloseTo(
+      q.reduce((sum, value, j) => sum + value * Math.log(value / p[j]), 0),
+      12,
+    );
+    expect(got.kl_lens_final).toBeCloseTo(
+      p.reduce((sum, value, j) => sum + value * Math.log(value / q[j]), 0),
+      12,
+    );
+    expect(got.snr_vocab).toBeCloseTo((z[target] - mean) / std, 12);
+    expect(got.snr_candidates).toBeCloseTo((z[4] - (z[6] + z[8]) / 2) / (Math.abs(z[6] - z[8]) / 2), 10);
+  });
+
+  it('keep probabilities far below what float32 can add up', () => {
+    const z = new Float32Array(V);
+    z[3] = 200;
+    const got = rowStatistics(z, 0, finalRow(z));
+    expect(got.target_prob / Math.exp(-200)).toBeCloseTo(1, 10);
+    expect(got.target_logprob).toBeCloseTo(-200, 10);
+    expect(got.snr_candidates).toBeNaN();
+  });
+
+  it('name the strongest tokens, equal ones by id', () => {
+    expect(topIds(Float32Array.of(1, 5, 3, 5, 4), 3)).toEqual([1, 3, 4]);
+    expect(topIds(Float32Array.of(2, 2, 2), 3)).toEqual([0, 1, 2]);
+  });
+});
+
+describe('a lens request', () => {
+  const folder = bundledCase('hf-mamba1-bias');
+  const tokens = [
+    [1, 2, 3, 4],
+    [5, 6, 7, 8],
+  ];
+  const run = async <T>(work: (model: Model) => T) => {
+    const model = await loadModel(folder);
+    const result = work(model);
+    model.dispose();
+    return result;
+  };
+
+  it('reads single positions as it reads all of them, with the strongest tokens', async () => {
+    await run((model) => {
+      const residuals = residualsOf(model, tokens);
+      const before = tf.memory().numTensors;
+      const all = lensOf(model, residuals, { targets: [9, 10], topK: 2 });
+      const one = lensOf(model, residuals, { targets: [9, 10], topK: 2, positions: [2] });
+      expect(tf.memory().numTensors).toBe(before);
+      const n = all.entries.length;
+      for (let entry = 0; entry < n; entry++)
+        for (let row = 0; row < 2; row++) {
+          const [from, to] = [(entry * 2 + row) * 4 + 2, entry * 2 + row];
+          expect(one.statistics.entropy[to]).toBeCloseTo(all.statistics.entropy[from], 5);
+          expect(one.top?.ids.slice(2 * to, 2 * to + 2)).toEqual(all.top?.ids.slice(2 * from, 2 * from + 2));
+          expect(one.top?.probabilities[2 * to]).toBeCloseTo(all.top?.probabilities[2 * from] as number, 6);
+        }
+      const last = (n - 1) * 2;
+      const final = model.forward(tokens).arraySync()[1][2];
+      expect(one.top?.ids[2 * (last + 1)]).toBe(final.indexOf(Math.max(...final)));
+    });
+  });
+
+  it.each([
+    [{ targets: [1] }, /one target per row/],
+    [{ targets: [1, 1e6] }, /outside the vocabulary/],
+    [{ targets: [1, 2], positions: [4] }, /no position 4/],
+    [{ targets: [1, 2], candidates: [[1, 2]] }, /one per row/],
+    [
+      {
+        targets: [1, 2],
+        candidates: [
+          [1, 2],
+          [2, 3, 4],
+        ],
+      },
+      /at least two candidates/,
+    ],
+    [{ targets: [1, 2], translators: [] }, /0 translators/],
+  ])('%j is refused in a sentence', async (request, message) => {
+    await run((model) => {
+      const residuals = residualsOf(model, tokens);
+      expect(() => lensOf(model, residuals, request)).toThrow(message);
+      expect(() => lensOf(model, residuals, request)).toThrow(InputError);
+    });
+  });
+});
