@@ -94,6 +94,8 @@ function unicodeChanges(cluster: AlignedText, form: UnicodeForm): Change[] {
 
 /** Unicode normalisation with origins. */
 export function normalizeUnicode(characters: AlignedText, form: UnicodeForm): AlignedText {
+  const before = textOf(characters);
+  if (before.normalize(form) === before) return characters;
   return applyChanges(
     characters,
     clusters(characters).flatMap((cluster) => unicodeChanges(cluster, form)),

@@ -65,7 +65,8 @@ export function placeBytes(characters: AlignedText, words: readonly Word[]): Ran
   const bytes: number[] = [];
   const characterOf: number[] = [];
   characters.forEach(({ text }, index) => {
-    for (const byte of utf8.encode(text)) {
+    const code = text.charCodeAt(0);
+    for (const byte of code < 0x80 ? [code] : utf8.encode(text)) {
       bytes.push(byte);
       characterOf.push(index);
     }

@@ -108,18 +108,18 @@ class JsonTokenizer implements Tokenizer {
 
   /** Normalised text in which added tokens may still be. */
   private encodeSection(section: AlignedText): Placed[] {
-    const text = textOf(section);
-    // From UTF-16 positions to positions in the list of characters.
-    const characterAt = new Map<number, number>();
+    const pieces = this.splitNormalized(textOf(section));
+    if (pieces.length === 1 && !pieces[0].token) return this.encodeWords(section);
+    // Pieces follow one another, so one pass turns their UTF-16 positions into positions in the list of characters.
+    let index = 0;
     let unit = 0;
-    section.forEach((character, index) => {
-      characterAt.set(unit, index);
-      unit += character.text.length;
-    });
-    characterAt.set(unit, section.length);
-    return this.splitNormalized(text).flatMap(({ start, end, token }): Placed[] => {
-      const from = characterAt.get(start) as number;
-      const to = characterAt.get(end) as number;
+    const indexAt = (position: number): number => {
+      while (unit < position) unit += section[index++].text.length;
+      return index;
+    };
+    return pieces.flatMap(({ start, end, token }): Placed[] => {
+      const from = indexAt(start);
+      const to = indexAt(end);
       if (!token) return this.encodeWords(section.slice(from, to));
       return [{ spelling: token.content, id: token.id, range: originOf(section, from, to) }];
     });

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { floatToHalf, halfToFloat, toFloat32 } from './dtype';
+
+describe('half precision', () => {
+  it.each([
+    [0x0000, 0],
+    [0x3c00, 1],
+    [0xc000, -2],
+    [0x7bff, 65504],
+    [0x0400, 2 ** -14],
+    [0x03ff, 1023 * 2 ** -24],
+    [0x0001, 2 ** -24],
+    [0x3555, 0.333251953125],
+    [0x7c00, Number.POSITIVE_INFINITY],
+    [0xfc00, Number.NEGATIVE_INFINITY],
+  ])('%i is %f', (bits, value) => {
+    expect(halfToFloat(bits)).toBe(value);
+    expect(floatToHalf(value)).toBe(bits);
+  });
+
+  it('keeps every value through a round trip', () => {
+    for (let bits = 0; bits < 65536; bits++) {
+      const value = halfToFloat(bits);
+      if (!Number.isNaN(value)) expect(floatToHalf(value)).toBe(bits);
+    }
+  });
+
+  it('rounds to the nearest, ties to even', () => {
+    expect(floatToHalf(1 + 2 ** -11)).toBe(0x3c00);
+    expect(floatToHalf(1 + 3 * 2 ** -11)).toBe(0x3c02);
+    expect(floatToHalf(1 + 2 ** -11 + 2 ** -20)).toBe(0x3c01);
+    expect(floatToHalf(2 - 2 ** -12)).toBe(0x4000);
+    expect(floatToHalf(2 ** -25)).toBe(0);
+    expect(floatToHalf(1.5 * 2 ** -24)).toBe(2);
+    expect(floatToHalf(65519)).toBe(0x7bff);
+    expect(floatToHalf(65520)).toBe(0x7c00);
+    expect(Object.is(halfToFloat(floatToHalf(-0)), -0)).toBe(true);
+    expect(Number.isNaN(halfToFloat(floatToHalf(Number.NaN)))).toBe(true);
+  });
+});
+
+it('reads elements at any position in memory', () => {
+  const bytes = new Uint8Array(9);
+  bytes.set(new Uint8Array(Float32Array.of(1.5, -3).buffer), 1);
+  expect(toFloat32(bytes.subarray(1), 'F32')).toEqual(Float32Array.of(1.5, -3));
+});
