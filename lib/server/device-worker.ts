@@ -40,9 +40,9 @@ export class DeviceWorker {
     private readonly listener: DeviceWorkerListener,
   ) {}
 
-  /** Starts the thread if it is not running. */
+  /** Starts the thread, unless it runs or has failed for good. */
   start(): void {
-    if (this.#worker) return;
+    if (this.#worker || this.status === 'failed') return;
     const path = workerPath(this.settings);
     if (!existsSync(path)) {
       this.#fail('The worker is not built: run "npm run setup" and start Statescope again.');

@@ -1,28 +1,26 @@
-import type { BlockKind, BlockSummary, Branch, Reduce } from '@/lib/api/schemas';
+import { scansOf } from '@/lib/analysis/s6Inputs';
+import type { BlockSummary, Branch, Reduce } from '@/lib/api/schemas';
 import type { BlockConfig } from '@/lib/checkpoint';
 import { ServiceError } from '../errors';
 
-/** The maps that a block has; the last one is shown by default. */
-export function branchesOf(kind: BlockKind): Branch[] {
-  const plain = kind === 'mamba1' || kind === 'mamba2' || kind === 'diff_mamba2e';
-  return plain ? ['single'] : ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'];
+/**
+ * The maps that a block has; the last one is shown by default. With one λ per output channel there is no
+ * difference of S6 maps.
+ */
+export function branchesOf({ kind, lambda }: BlockConfig): Branch[] {
+  if (scansOf(kind).length === 1) return ['single'];
+  return lambda === 'sigmoid_channel' ? ['mixer_1', 'mixer_2'] : ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'];
 }
 
-export const defaultBranch = (kind: BlockKind): Branch => branchesOf(kind).at(-1) as Branch;
+export const defaultBranch = (block: BlockConfig): Branch => branchesOf(block).at(-1) as Branch;
 
-/** Labels of the lens entries: the embedding, the output of every block, and the model's own output. */
-export const entryLabels = (layers: number): string[] => [
-  'embedding',
-  ...Array.from({ length: layers }, (_, i) => `layer ${i}`),
-  'final',
-];
-
-export function blockSummary({ kind, mixer, lambdaInit }: BlockConfig): BlockSummary {
+export function blockSummary(block: BlockConfig): BlockSummary {
+  const { kind, mixer, lambdaInit } = block;
   return {
     kind,
     lambda: null,
     lambdaInit: lambdaInit ?? null,
-    branches: branchesOf(kind),
+    branches: branchesOf(block),
     heads: mixer.H,
     channels: mixer.E,
   };
@@ -36,12 +34,14 @@ export function meanLambda(lambda: number | Float32Array | undefined): number | 
 }
 
 /** @throws ServiceError 422 when the block has no such branch, head or channel. */
-export function checkView({ kind, mixer }: BlockConfig, layer: number, branch: Branch, reduce: Reduce): void {
-  if (!branchesOf(kind).includes(branch))
+export function checkView(block: BlockConfig, layer: number, branch: Branch, reduce: Reduce): void {
+  const { kind, mixer } = block;
+  const branches = branchesOf(block);
+  if (!branches.includes(branch))
     throw new ServiceError(
       422,
       `Layer ${layer} (${kind}) has no branch ${branch}.`,
-      `Choose one of ${branchesOf(kind).join(', ')}.`,
+      `Choose one of ${branches.join(', ')}.`,
     );
   const [what, index] = reduce.split(':');
   if (index === undefined) return;

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BlockKind, ModelSummary } from '@/lib/api/schemas';
 import {
@@ -12,9 +12,9 @@ import {
   type ModelConfig,
   type ModelFolder,
   type ModelListing,
-  openCheckpoint,
 } from '@/lib/checkpoint';
-import { loadTokenizer, type Tokenizer } from '@/lib/tokenizer';
+import { openCheckpoint } from '@/lib/checkpoint/load';
+import { parseTokenizer, type Tokenizer } from '@/lib/tokenizer';
 import { ServiceError } from '../errors';
 
 const KIND_NAMES: Readonly<Record<BlockKind, string>> = {
@@ -35,6 +35,18 @@ function summarise({ layers, hidden_size, parameters }: ModelListing): string {
   return `${kinds} · ${layers.length} layers · d ${hidden_size} · ${count(parameters)} parameters`;
 }
 
+/** A tokenizer and how it writes what it does not know. */
+export interface TextReader {
+  readonly tokenizer: Tokenizer;
+  readonly unknown: string | undefined;
+}
+
+async function readTokenizer(file: string): Promise<TextReader> {
+  const text = await readFile(file, 'utf8');
+  const tokenizer = parseTokenizer(text, file);
+  return { tokenizer, unknown: JSON.parse(text).model?.unk_token ?? undefined };
+}
+
 /** Changes whenever a file that decides a model's output changes: name, size and time of config, weights and tokenizer. */
 async function fingerprintOf(folder: string): Promise<string> {
   const names = (await readdir(folder)).filter((name) => /\.(json|safetensors|bin)$/.test(name)).sort();
@@ -49,7 +61,7 @@ async function fingerprintOf(folder: string): Promise<string> {
 
 /** The checkpoints that may be named in requests. Names are looked up in a list of what was found, never turned into paths. */
 export class Catalogue {
-  #tokenizers = new Map<string, { fingerprint: string; tokenizer: Promise<Tokenizer> }>();
+  #tokenizers = new Map<string, { fingerprint: string; reader: Promise<TextReader> }>();
   #listings = new Map<string, { fingerprint: string; listing: ModelListing }>();
   readonly #roots: readonly string[];
 
@@ -109,7 +121,7 @@ export class Catalogue {
   }
 
   /** @throws ServiceError 404, or 422 for a model without tokenizer.json. */
-  async tokenizer(name: string): Promise<Tokenizer> {
+  async tokenizer(name: string): Promise<TextReader> {
     const { path } = await this.folder(name);
     const file = join(path, 'tokenizer.json');
     if (!existsSync(file))
@@ -120,11 +132,11 @@ export class Catalogue {
       );
     const fingerprint = await fingerprintOf(path);
     const known = this.#tokenizers.get(name);
-    if (known?.fingerprint === fingerprint) return known.tokenizer;
-    const tokenizer = loadTokenizer(file);
-    this.#tokenizers.set(name, { fingerprint, tokenizer });
-    tokenizer.catch(() => this.#tokenizers.delete(name));
-    return tokenizer;
+    if (known?.fingerprint === fingerprint) return known.reader;
+    const reader = readTokenizer(file);
+    this.#tokenizers.set(name, { fingerprint, reader });
+    reader.catch(() => this.#tokenizers.delete(name));
+    return reader;
   }
 
   async #describe(folder: ModelFolder): Promise<ModelListing> {

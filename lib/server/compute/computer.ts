@@ -1,7 +1,7 @@
+import { entryLabels } from '@/lib/analysis';
 import type { RunModel } from '@/lib/api/schemas';
 import type { Message, MethodName, Request, RunUpdate, WorkerMethods } from '../protocol';
 import type { Settings } from '../settings';
-import { entryLabels } from './branches';
 import { Catalogue } from './catalogue';
 import { LoadedModels } from './loaded-models';
 import { Maps } from './maps';
@@ -34,7 +34,7 @@ export class Computer {
     this.#catalogue = new Catalogue(settings.root);
     this.#models = new LoadedModels(this.#catalogue, settings.modelBytes);
     this.#prompts = new Prompts(this.#catalogue, settings);
-    this.#readouts = new Readouts(this.#models);
+    this.#readouts = new Readouts(this.#models, this.#maps);
     this.#store = new RunStore(settings.runBytes, (ids) => {
       this.#maps.forget(ids);
       this.send({ kind: 'released', ids });
@@ -53,7 +53,7 @@ export class Computer {
     map: async ({ id, query }) => this.#maps.map(this.#store.model(id, query.model ?? 0), id, query),
     thumbnails: ({ id, query }) => this.#maps.thumbnails(this.#store.model(id, query.model ?? 0), id, query),
     lens: ({ id, query }) => this.#readouts.lensBody(this.#store.model(id, query.model ?? 0), query),
-    signal: ({ id, query }) => this.#readouts.signal(this.#store.model(id, query.model ?? 0), query),
+    signal: ({ id, query }) => this.#readouts.signal(this.#store.model(id, query.model ?? 0), id, query),
   };
 
   /** @throws ServiceError, InputError. */

@@ -1,6 +1,7 @@
+import { scansOf } from '@/lib/analysis/s6Inputs';
 import type { BlockConfig, ModelConfig } from '@/lib/checkpoint';
 
-const mixers = ({ kind }: BlockConfig) => (kind === 'mamba1' || kind === 'mamba2' || kind === 'diff_mamba2e' ? 1 : 2);
+const mixers = ({ kind }: BlockConfig) => scansOf(kind).length;
 
 /** Bytes that a run of L tokens keeps: residual streams and the S6 inputs and outputs of every block. */
 export function activationBytes(config: ModelConfig, L: number): number {
@@ -14,9 +15,9 @@ export function activationBytes(config: ModelConfig, L: number): number {
 }
 
 /** Floating-point operations of one block with its map, up to a common factor: products and the implicit attention. */
-export function blockWork({ mixer, ...block }: BlockConfig, d: number, L: number): number {
-  const { E, N, H } = mixer;
-  return mixers({ mixer, ...block }) * (6 * L * E * d + (H > 0 ? L * L * (N + H) : L * L * E));
+export function blockWork(block: BlockConfig, d: number, L: number): number {
+  const { E, N, H } = block.mixer;
+  return mixers(block) * (6 * L * E * d + (H > 0 ? L * L * (N + H) : L * L * E));
 }
 
 /** Of the lens at one entry: the unembedding of every position. */

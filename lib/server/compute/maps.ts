@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { attentionOf, type BlockCache } from '@/lib/analysis/s6Attention';
+import { type AttentionMap, attentionOf, type BlockCache, differenceOf, lambdaTimes } from '@/lib/analysis/s6Attention';
 import { encodeSafetensors } from '@/lib/api/safetensors';
 import type { Branch, MapQuery, Reduce, ThumbnailsQuery } from '@/lib/api/schemas';
+import type { BlockConfig } from '@/lib/checkpoint';
 import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
 import { branchesOf, checkView, defaultBranch } from './branches';
@@ -15,10 +16,7 @@ interface Place {
   readonly layer: number;
 }
 
-interface ComputedMap {
-  readonly map: Float32Array;
-  readonly reconstructionError: number;
-  readonly convention: string;
+interface MeasuredMap extends AttentionMap {
   readonly maxAbs: number;
 }
 
@@ -28,12 +26,12 @@ const THUMBNAIL_SIZE = 56;
 
 /** Implicit-attention maps and their thumbnails, computed when asked for and remembered up to a limit. */
 export class Maps {
-  #maps = new LeastRecentlyUsed<ComputedMap>(MAP_BYTES);
+  #maps = new LeastRecentlyUsed<MeasuredMap>(MAP_BYTES);
   #thumbnails = new LeastRecentlyUsed<Float32Array>(THUMBNAIL_BYTES);
 
   /** Computes a block's default map and its thumbnail, which every run shows. */
-  add(place: Place, block: BlockCache, L: number): void {
-    this.#thumbnail(place, block, L, defaultBranch(block.kind), 'mean', THUMBNAIL_SIZE);
+  add(place: Place, settings: BlockConfig, block: BlockCache, L: number): void {
+    this.#thumbnail(place, block, L, defaultBranch(settings), 'mean', THUMBNAIL_SIZE);
   }
 
   /** One map as a safetensors body. @throws ServiceError 409 before the layer is finished, 422 for a view it does not have. */
@@ -42,8 +40,9 @@ export class Maps {
       throw new ServiceError(404, `${record.request.name} has ${record.config.blocks.length} layers, numbered from 0.`);
     const block = record.blocks[layer];
     if (!block) throw new ServiceError(409, `Layer ${layer} has not been computed in this run.`);
-    const shown = branch ?? defaultBranch(block.kind);
-    checkView(record.config.blocks[layer], layer, shown, reduce);
+    const settings = record.config.blocks[layer];
+    const shown = branch ?? defaultBranch(settings);
+    checkView(settings, layer, shown, reduce);
     const { map, maxAbs, convention, reconstructionError } = this.#map({ run, model, layer }, block, shown, reduce);
     return encodeSafetensors(
       { map: { shape: [record.L, record.L], data: map } },
@@ -68,8 +67,9 @@ export class Maps {
     const s = Math.min(size, record.L);
     const data = new Float32Array(blocks.length * s * s);
     for (const [layer, block] of blocks.entries()) {
-      const shown = branch && branchesOf(block.kind).includes(branch) ? branch : defaultBranch(block.kind);
-      checkView(record.config.blocks[layer], layer, shown, reduce);
+      const settings = record.config.blocks[layer];
+      const shown = branch && branchesOf(settings).includes(branch) ? branch : defaultBranch(settings);
+      checkView(settings, layer, shown, reduce);
       data.set(this.#thumbnail({ run, model, layer }, block, record.L, shown, reduce, s), layer * s * s);
       await turn();
     }
@@ -79,6 +79,17 @@ export class Maps {
     );
   }
 
+  /**
+   * The map from whose rows attention SNR is taken: magnitudes of a plain block, but of a differential block the
+   * difference, because its branches must cancel first. Undefined where there is no difference.
+   */
+  forAttentionSnr(record: ModelRecord, place: Place): Float32Array | undefined {
+    const block = record.blocks[place.layer];
+    const branches = branchesOf(record.config.blocks[place.layer]);
+    if (branches.includes('single')) return this.#map(place, block, 'single', 'mean_abs').map;
+    return branches.includes('diff') ? this.#map(place, block, 'diff', 'mean').map : undefined;
+  }
+
   /** Drops what belongs to these runs. */
   forget(runs: readonly string[]): void {
     const belongs = (key: string) => runs.includes(key.slice(0, key.indexOf('/')));
@@ -86,15 +97,22 @@ export class Maps {
     this.#thumbnails.deleteWhere(belongs);
   }
 
-  #map({ run, model, layer }: Place, block: BlockCache, branch: Branch, reduce: Reduce): ComputedMap {
-    const key = `${run}/${model}/${layer}/${branch}/${reduce}`;
+  #map(place: Place, block: BlockCache, branch: Branch, reduce: Reduce): MeasuredMap {
+    const key = `${place.run}/${place.model}/${place.layer}/${branch}/${reduce}`;
     const known = this.#maps.get(key);
     if (known) return known;
-    const { map, reconstructionError, convention } = attentionOf(block, { branch, reduce });
-    const maxAbs = map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const computed = { map, reconstructionError, convention, maxAbs };
-    this.#maps.set(key, computed);
-    return computed;
+    const computed = this.#compute(place, block, branch, reduce);
+    const measured = { ...computed, maxAbs: largest(computed.map) };
+    this.#maps.set(key, measured);
+    return measured;
+  }
+
+  /** Maps that are made of the branches' maps take those from the cache. */
+  #compute(place: Place, block: BlockCache, branch: Branch, reduce: Reduce): AttentionMap {
+    const other = (name: Branch) => this.#map(place, block, name, reduce);
+    if (branch === 'lambda_mixer_2') return lambdaTimes(other('mixer_2'), block);
+    if (branch === 'diff') return differenceOf(other('mixer_1'), other('mixer_2'), block);
+    return attentionOf(block, { branch, reduce });
   }
 
   #thumbnail(place: Place, block: BlockCache, L: number, branch: Branch, reduce: Reduce, size: number): Float32Array {
@@ -106,4 +124,10 @@ export class Maps {
     this.#thumbnails.set(key, data);
     return data;
   }
+}
+
+function largest(values: Float32Array): number {
+  let most = 0;
+  for (const value of values) most = Math.max(most, Math.abs(value));
+  return most;
 }

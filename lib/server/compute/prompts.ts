@@ -1,10 +1,10 @@
+import { entryLabels } from '@/lib/analysis';
 import type { RunModel, RunRequest, Span, Token, VocabularyEntry } from '@/lib/api/schemas';
 import type { ModelConfig } from '@/lib/checkpoint';
-import type { Tokenizer } from '@/lib/tokenizer';
 import { ServiceError } from '../errors';
 import type { Settings } from '../settings';
-import { blockSummary, entryLabels } from './branches';
-import type { Catalogue } from './catalogue';
+import { blockSummary } from './branches';
+import type { Catalogue, TextReader } from './catalogue';
 import { activationBytes } from './estimate';
 
 /** No token of a usable vocabulary is longer than this on average, so longer text is refused unread. */
@@ -21,16 +21,18 @@ export class Prompts {
   /** @throws ServiceError 404, 413, 422. */
   async tokenize(model: string, text: string): Promise<Token[]> {
     this.#checkLength(text);
-    return (await this.catalogue.tokenizer(model)).encode(text);
+    return (await this.catalogue.tokenizer(model)).tokenizer.encode(text).tokens;
   }
 
   /** Tokens whose text contains the query, exact and leading matches first, case ignored. */
   async vocabulary(model: string, query: string): Promise<VocabularyEntry[]> {
     const wanted = query.trim().toLowerCase();
-    const ranked = (await this.catalogue.tokenizer(model)).vocabulary().flatMap((entry) => {
-      const at = entry.text.trim().toLowerCase().indexOf(wanted);
-      const rank = at < 0 ? -1 : entry.text.trim().length === wanted.length ? 0 : at === 0 ? 1 : 2;
-      return rank < 0 ? [] : [{ entry, rank }];
+    const { tokenizer } = await this.catalogue.tokenizer(model);
+    const ranked = tokenizer.vocabulary().flatMap((text, id) => {
+      const bare = text.trim().toLowerCase();
+      const at = bare.indexOf(wanted);
+      if (at < 0 || text === '') return [];
+      return [{ entry: { id, text }, rank: bare.length === wanted.length ? 0 : at === 0 ? 1 : 2 }];
     });
     ranked.sort((a, b) => a.rank - b.rank || a.entry.text.length - b.entry.text.length || a.entry.id - b.entry.id);
     return ranked.slice(0, VOCABULARY_MATCHES).map(({ entry }) => entry);
@@ -59,8 +61,8 @@ export class Prompts {
     return prepared;
   }
 
-  #prepareModel(name: string, config: ModelConfig, tokenizer: Tokenizer, request: RunRequest): RunModel {
-    const tokens = tokenizer.encode(request.prompt);
+  #prepareModel(name: string, config: ModelConfig, reader: TextReader, request: RunRequest): RunModel {
+    const { tokens } = reader.tokenizer.encode(request.prompt);
     this.#checkTokens(name, config, tokens);
     const last = tokens.length - 1;
     if (request.position > last)
@@ -69,8 +71,8 @@ export class Prompts {
         `Position ${request.position} is outside the prompt, which ${name} reads as ${tokens.length} tokens.`,
         `Choose 0 to ${last}, or −1 for the last.`,
       );
-    const target = firstToken(name, config, tokenizer, request.target);
-    const candidates = (request.candidates ?? []).map((text) => firstToken(name, config, tokenizer, text));
+    const target = firstToken(name, config, reader, request.target);
+    const candidates = (request.candidates ?? []).map((text) => firstToken(name, config, reader, text));
     return {
       name,
       tokens,
@@ -124,9 +126,11 @@ const strangerError = (name: string, V: number, text: string, id: number) =>
  * read as the word itself.
  * @throws ServiceError 422 when the vocabulary does not know it.
  */
-function firstToken(name: string, { V }: ModelConfig, tokenizer: Tokenizer, answer: string): VocabularyEntry {
-  const [first] = tokenizer.encode(` ${answer.trimStart()}`);
-  if (!first || first.id === tokenizer.unknownId)
+function firstToken(name: string, { V }: ModelConfig, reader: TextReader, answer: string): VocabularyEntry {
+  const text = ` ${answer.trimStart()}`;
+  const first = reader.tokenizer.encode(text).tokens.find(isOfText);
+  const known = first && (first.text !== reader.unknown || text.slice(first.start, first.end) === reader.unknown);
+  if (!known)
     throw new ServiceError(
       422,
       `The vocabulary of ${name} does not contain "${answer}".`,
@@ -135,6 +139,9 @@ function firstToken(name: string, { V }: ModelConfig, tokenizer: Tokenizer, answ
   if (first.id >= V) throw strangerError(name, V, first.text, first.id);
   return { id: first.id, text: first.text };
 }
+
+/** Not a token that the tokenizer puts around every text. A lone space may have an empty span, too. */
+const isOfText = ({ text, start, end }: Token) => end > start || (text !== '' && text.trim() === '');
 
 /** Tokens that share a character with a span of characters; null when none does. */
 export function tokenSpan(tokens: readonly Token[], [start, end]: Span): Span | null {

@@ -73,7 +73,7 @@ export class Runner {
         await forwardInto(record, model, {
           before: (i) => this.#step(m, 'forward', i, config.blocks.length),
           after: (i, block) => {
-            this.tools.maps.add({ run: id, model: m, layer: i }, block, L);
+            this.tools.maps.add({ run: id, model: m, layer: i }, config.blocks[i], block, L);
             this.#forecast.add(blockWork(config.blocks[i], config.d, L));
             this.tell({ type: 'layer', model: m, layer: i, lambda: meanLambda(block.lambda) });
           },
@@ -87,10 +87,10 @@ export class Runner {
   async #lens(m: number): Promise<void> {
     const record = this.#records[m];
     if (!record || !isComplete(record)) return;
-    const entries = record.residuals.length;
-    await this.tools.readouts.lens(record, record.request.target.id, async (done) => {
-      if (done > 0) this.#forecast.add(lensWork(record.config, record.L));
-      await this.#step(m, 'lens', done, entries);
+    const work = lensEntries(record.config) * lensWork(record.config, record.L);
+    await this.tools.readouts.lens(record, record.request.target.id, async (done, total) => {
+      this.#forecast.add(work / total);
+      await this.#step(m, 'lens', done, total);
     });
     this.tell({ type: 'lens', model: m });
   }
@@ -114,6 +114,8 @@ export class Runner {
   }
 }
 
+const lensEntries = ({ blocks }: ModelConfig) => blocks.length + 2;
+
 const totalWork = (config: ModelConfig, L: number): number =>
   config.blocks.reduce((sum, block) => sum + blockWork(block, config.d, L), 0) +
-  (config.blocks.length + 1) * lensWork(config, L);
+  lensEntries(config) * lensWork(config, L);

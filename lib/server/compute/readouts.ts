@@ -1,0 +1,171 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { attentionShare, entryLabels, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
+import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
+import { LENS_STATISTICS, type LensQuery, type Signal, type SignalQuery, type Span } from '@/lib/api/schemas';
+import type { Model } from '@/lib/models';
+import { ServiceError } from '../errors';
+import type { Body } from '../protocol';
+import type { LoadedModels } from './loaded-models';
+import type { Maps } from './maps';
+import { isComplete, type ModelRecord } from './store';
+
+const TOP_TOKENS = 8;
+/** Lenses of other targets that a run keeps. */
+const KEPT_LENSES = 4;
+
+type OnStep = (done: number, total: number) => Promise<void>;
+
+const residualsOf = ({ L, residuals }: ModelRecord): Residuals => ({ B: 1, L, streams: residuals });
+
+/** A spread needs two values: with fewer wrong candidates there is no `snr_candidates`. */
+function candidatesOf({ request }: ModelRecord, target: number): number[] | undefined {
+  const ids = request.candidates.map(({ id }) => id);
+  return new Set(ids.filter((id) => id !== target)).size < 2 ? undefined : ids;
+}
+
+const finite = (values: Float64Array) => Array.from(values, (value) => (Number.isFinite(value) ? value : null));
+
+/** Lens and signal of what runs left behind, for any target, position and needle, without a new forward pass. */
+export class Readouts {
+  #lenses = new WeakMap<ModelRecord, Map<number, Lens>>();
+
+  constructor(
+    private readonly models: LoadedModels,
+    private readonly maps: Maps,
+  ) {}
+
+  /** The logit lens at every entry and position. Remembered per target. @param onStep awaited between steps; a rejection stops. */
+  async lens(record: ModelRecord, target: number, onStep: OnStep = async () => turn()): Promise<Lens> {
+    const known = this.#lenses.get(record)?.get(target);
+    if (known) return known;
+    const lens = await this.#with(record, async (model) => {
+      const candidates = candidatesOf(record, target);
+      const steps = lensSteps(model, residualsOf(record), {
+        targets: [target],
+        candidates: candidates && [candidates],
+        topK: Math.min(TOP_TOKENS, model.config.V),
+      });
+      try {
+        let step = steps.next();
+        while (!step.done) {
+          await onStep(step.value.done, step.value.total);
+          step = steps.next();
+        }
+        return step.value;
+      } finally {
+        steps.return(undefined as never);
+      }
+    });
+    this.#remember(record, target, lens);
+    return lens;
+  }
+
+  /** @throws ServiceError 409 before every block is computed, 422 for a target outside the vocabulary. */
+  async lensBody(record: ModelRecord, { target = record.request.target.id }: LensQuery): Promise<Body> {
+    checkTarget(record, target);
+    if (!isComplete(record))
+      throw new ServiceError(
+        409,
+        `The lens needs all layers of ${record.request.name}; ${record.blocks.length} are computed.`,
+      );
+    const { entries, statistics, top } = await this.lens(record, target);
+    const shape = [entries.length, record.L];
+    const tensors: Record<string, WireTensor> = {};
+    if (top) {
+      tensors.top_ids = { shape: [...shape, top.k], data: top.ids };
+      tensors.top_probs = { shape: [...shape, top.k], data: Float32Array.from(top.probabilities) };
+    }
+    for (const name of LENS_STATISTICS)
+      if (name !== 'snr_candidates' || candidatesOf(record, target))
+        tensors[name] = { shape, data: Float32Array.from(statistics[name]) };
+    return encodeSafetensors(tensors, { entries: entries.join(','), target: String(target) });
+  }
+
+  /**
+   * Signal per entry at one position. Of a run that was cancelled, the layers that were finished.
+   * @throws ServiceError 409 before the first layer, 422 for a position, target or needle outside the run.
+   */
+  async signal(record: ModelRecord, run: string, query: SignalQuery): Promise<Signal> {
+    const { model: index = 0, target = record.request.target.id, needle = record.request.needle } = query;
+    checkTarget(record, target);
+    const position = positionOf(record, query.position ?? record.request.position);
+    if (needle && needle[1] > record.L)
+      throw new ServiceError(422, `The needle ends at token ${needle[1]}; the prompt has ${record.L}.`);
+    const layers = record.blocks.length;
+    if (layers === 0) throw new ServiceError(409, `No layer of ${record.request.name} has been computed yet.`);
+    // The run may go on meanwhile: what is finished now is what is answered.
+    const complete = isComplete(record);
+    const residuals = { B: 1, L: record.L, streams: record.residuals.slice(0, layers + 1) };
+    const curves = await this.#with(record, async (model) =>
+      signalAt(model, residuals, [], { position, target, candidates: candidatesOf(record, target) }),
+    );
+    const attention = await this.#attentionSnr(record, run, index, layers, position, needle);
+    // The last entry is the model's own output, which a run that was stopped does not have.
+    const shown = complete ? layers + 2 : layers + 1;
+    const curve = (values: Float64Array) => finite(values.subarray(0, shown));
+    return {
+      entries: entryLabels(layers).slice(0, shown),
+      position,
+      target,
+      needle,
+      target_prob: curve(curves.target_prob),
+      target_logprob: curve(curves.target_logprob),
+      log_odds: curve(curves.log_odds),
+      snr_vocab: curve(curves.snr_vocab),
+      snr_candidates: curve(curves.snr_candidates),
+      attention_snr: curve(attention),
+    };
+  }
+
+  async #attentionSnr(
+    record: ModelRecord,
+    run: string,
+    model: number,
+    layers: number,
+    position: number,
+    needle: Span | null,
+  ): Promise<Float64Array> {
+    const shares = new Float64Array(layers + 2).fill(Number.NaN);
+    if (!needle) return shares;
+    for (let layer = 0; layer < layers; layer++) {
+      const map = this.maps.forAttentionSnr(record, { run, model, layer });
+      if (map) shares[layer + 1] = attentionShare(map, record.L, position, needle);
+      await turn();
+    }
+    return shares;
+  }
+
+  /** @throws ServiceError 409 when the model's files are no longer those that computed the run. */
+  #with<T>(record: ModelRecord, work: (model: Model) => Promise<T>): Promise<T> {
+    const { name } = record.request;
+    return this.models.use(name, (model, fingerprint) => {
+      if (fingerprint === record.fingerprint) return work(model);
+      throw new ServiceError(409, `The files of ${name} have changed since this run.`, 'Run the prompt again.');
+    });
+  }
+
+  #remember(record: ModelRecord, target: number, lens: Lens): void {
+    const lenses = this.#lenses.get(record) ?? new Map<number, Lens>();
+    lenses.set(target, lens);
+    const [oldest] = [...lenses.keys()].filter((id) => id !== record.request.target.id);
+    if (lenses.size > KEPT_LENSES) lenses.delete(oldest);
+    this.#lenses.set(record, lenses);
+  }
+}
+
+function checkTarget({ config, request }: ModelRecord, target: number): void {
+  if (target >= config.V)
+    throw new ServiceError(
+      422,
+      `Token ${target} is outside the vocabulary of ${request.name}, which has ${config.V} rows.`,
+    );
+}
+
+function positionOf({ L, request }: ModelRecord, position: number): number {
+  if (position >= L)
+    throw new ServiceError(
+      422,
+      `Position ${position} is outside the prompt, which ${request.name} reads as ${L} tokens.`,
+    );
+  return position < 0 ? L - 1 : position;
+}

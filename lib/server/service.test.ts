@@ -1,0 +1,327 @@
+import { Worker } from 'node:worker_threads';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { decodeSafetensors } from '@/lib/api/safetensors';
+import { type Run, type RunEvent, type RunRequestInput, RunRequestSchema, RunSchema } from '@/lib/api/schemas';
+import { isFinal } from './run-book';
+import { Service } from './service';
+import { makeWorkspace, request, type Workspace } from './testing/workspace';
+
+process.env.STATESCOPE_DEVICE = 'cpu';
+
+let workspace: Workspace;
+let service: Service;
+
+beforeAll(async () => {
+  workspace = await makeWorkspace();
+  service = new Service(workspace.settings);
+  service.start();
+});
+
+afterAll(async () => {
+  await service.worker.close();
+  await workspace.remove();
+});
+
+const start = (overrides: Partial<RunRequestInput> = {}) =>
+  service.createRun(RunRequestSchema.parse(request(overrides)));
+
+/** Waits until a test on the events so far is true; ends at the latest with the run. */
+function until(id: string, test: (event: RunEvent) => boolean): Promise<RunEvent[]> {
+  return new Promise((resolve) => {
+    const events: RunEvent[] = [];
+    let leave = () => {};
+    let ended = false;
+    const end = () => {
+      ended = true;
+      leave();
+      resolve(events);
+    };
+    leave = service.subscribe(id, (event) => {
+      if (ended) return;
+      events.push(structuredClone(event));
+      const last = (event.event === 'run' || event.event === 'state') && isFinal(event.data);
+      if (last || test(event)) end();
+    });
+    if (ended) leave();
+  });
+}
+
+const finished = async (run: Run): Promise<Run> => {
+  await until(run.id, () => false);
+  return service.run(run.id);
+};
+
+const mapOf = async (id: string, query: Parameters<Service['map']>[1]) => {
+  const { tensors, metadata } = decodeSafetensors((await service.map(id, query)).buffer);
+  return { map: tensors.get('map'), metadata };
+};
+
+describe('a run of two models', () => {
+  let run: Run;
+  let events: RunEvent[];
+
+  beforeAll(async () => {
+    const queued = await start({ models: ['plain', 'diff'] });
+    events = await until(queued.id, () => false);
+    run = service.run(queued.id);
+  });
+
+  it('ends as done, and its state fits the schema', () => {
+    expect(run.error).toBeUndefined();
+    expect(run.state).toBe('done');
+    expect(() => RunSchema.parse(run)).not.toThrow();
+    expect(run.device?.name).toBe('cpu');
+  });
+
+  it('tells of every layer in order, of signals and lenses, and of progress', () => {
+    const layers = events.flatMap((event) => (event.event === 'layer' ? [[event.data.model, event.data.layer]] : []));
+    expect(layers).toEqual([
+      [0, 0],
+      [0, 1],
+      [0, 2],
+      [0, 3],
+      [1, 0],
+      [1, 1],
+      [1, 2],
+    ]);
+    const names = events.map(({ event }) => event);
+    expect(names.filter((name) => name === 'signal')).toHaveLength(2);
+    expect(names.filter((name) => name === 'lens')).toHaveLength(2);
+    expect(names.indexOf('signal')).toBeLessThan(names.indexOf('lens'));
+    const stages = events.flatMap((event) => (event.event === 'progress' ? [event.data.stage] : []));
+    expect(new Set(stages)).toEqual(new Set(['loading', 'forward', 'lens']));
+  });
+
+  it('finds tokens, needle, target and candidates in the text', () => {
+    const [{ tokens, needle, target, candidates, position, entries }] = run.models;
+    expect(tokens.slice(...(needle ?? [0, 0])).map(({ text }) => text)).toEqual(['kitchen']);
+    expect(target.text).toBe('kitchen');
+    expect(candidates.map(({ text }) => text)).toEqual(['kitchen', 'garden', 'office']);
+    expect(position).toBe(tokens.length - 1);
+    expect(entries).toEqual(['embedding', 'layer 0', 'layer 1', 'layer 2', 'layer 3', 'final']);
+  });
+
+  it('describes blocks, λ included', () => {
+    const [plain, diff] = run.models;
+    expect(plain.blocks[0]).toMatchObject({ kind: 'mamba2', lambda: null, branches: ['single'], heads: 4 });
+    expect(diff.blocks.map(({ branches }) => branches.at(-1))).toEqual(['diff', 'single', 'diff']);
+    const { lambda, lambdaInit } = diff.blocks[0];
+    expect(lambda).toBeGreaterThan(lambdaInit as number);
+  });
+
+  it('gives causal maps that rebuild the scan', async () => {
+    for (const [model, layer] of [
+      [0, 0],
+      [0, 3],
+      [1, 0],
+      [1, 1],
+      [1, 2],
+    ]) {
+      const { map, metadata } = await mapOf(run.id, { model, layer });
+      const L = run.models[model].tokens.length;
+      expect(map?.shape).toEqual([L, L]);
+      const values = map?.data as Float32Array;
+      expect(values.every((value, k) => k % L <= Math.floor(k / L) || value === 0)).toBe(true);
+      expect(Number(metadata.reconstruction_error)).toBeLessThan(1e-4);
+      expect(Number(metadata.max_abs)).toBe(Math.max(...values.map(Math.abs)));
+    }
+  });
+
+  it('gives branches whose difference is the difference', async () => {
+    const [first, scaled, diff] = await Promise.all(
+      (['mixer_1', 'lambda_mixer_2', 'diff'] as const).map((branch) => mapOf(run.id, { model: 1, layer: 0, branch })),
+    );
+    const values = (of: typeof first) => of.map?.data as Float32Array;
+    for (const [k, value] of values(diff).entries()) expect(value).toBeCloseTo(values(first)[k] - values(scaled)[k], 6);
+    expect(diff.metadata.branch).toBe('diff');
+  });
+
+  it('gives thumbnails of all layers, each a reduced map', async () => {
+    const { tensors, metadata } = decodeSafetensors((await service.thumbnails(run.id, { model: 1, size: 4 })).buffer);
+    const thumbnails = tensors.get('thumbnails');
+    expect(thumbnails?.shape).toEqual([3, 4, 4]);
+    expect(metadata.layers).toBe('3');
+    const { metadata: map } = await mapOf(run.id, { model: 1, layer: 1 });
+    const values = thumbnails?.data as Float32Array;
+    const largest = Math.max(...values.slice(16, 32).map(Math.abs));
+    expect(largest).toBeCloseTo(Number(map.max_abs), 6);
+  });
+
+  it('gives the same numbers by lens and by signal, for any target and position', async () => {
+    const L = run.models[0].tokens.length;
+    const target = run.models[0].candidates[1].id;
+    const { tensors, metadata } = decodeSafetensors((await service.lens(run.id, { target })).buffer);
+    const signal = await service.signal(run.id, { target, position: 3 });
+    expect(metadata.entries.split(',')).toEqual(signal.entries);
+    for (const name of ['target_prob', 'log_odds', 'snr_vocab', 'snr_candidates'] as const) {
+      const column = signal.entries.map((_, entry) => tensors.get(name)?.data[entry * L + 3] as number);
+      for (const [entry, value] of signal[name].entries()) expect(value).toBeCloseTo(column[entry], 4);
+    }
+    const [, , k] = tensors.get('top_ids')?.shape ?? [];
+    const best = tensors.get('top_ids')?.data[(5 * L + 3) * k] as number;
+    const { target_prob: top } = await service.signal(run.id, { target: best, position: 3 });
+    expect(top[5]).toBeCloseTo(tensors.get('top_probs')?.data[(5 * L + 3) * k] as number, 5);
+  });
+
+  it('measures attention SNR per layer, within 0 and 1, and all of it for a needle that is everything', async () => {
+    for (const model of [0, 1]) {
+      const { attention_snr: snr, needle } = await service.signal(run.id, { model });
+      expect(needle).toEqual(run.models[model].needle);
+      expect([snr[0], snr.at(-1)]).toEqual([null, null]);
+      for (const value of snr.slice(1, -1)) expect(value as number).toBeGreaterThan(0);
+      const L = run.models[model].tokens.length;
+      const { attention_snr: all } = await service.signal(run.id, { model, needle: [0, L] });
+      for (const value of all.slice(1, -1)) expect(value).toBeCloseTo(1, 6);
+    }
+  });
+
+  it.each([
+    ['a layer that does not exist', { layer: 9 }, 404],
+    ['a model that does not exist', { model: 5, layer: 0 }, 404],
+    ['a branch that a plain block lacks', { layer: 0, branch: 'diff' }, 422],
+    ['heads of a Mamba-1 block', { model: 1, layer: 1, reduce: 'head:0' }, 422],
+    ['a head that does not exist', { layer: 0, reduce: 'head:99' }, 422],
+  ] as const)('refuses %s', async (_what, query, status) => {
+    await expect(service.map(run.id, query)).rejects.toMatchObject({ status });
+  });
+
+  it('refuses positions, targets and needles outside the run', async () => {
+    await expect(service.signal(run.id, { position: 1000 })).rejects.toMatchObject({ status: 422 });
+    await expect(service.signal(run.id, { target: 100_000 })).rejects.toMatchObject({ status: 422 });
+    await expect(service.signal(run.id, { needle: [0, 1000] })).rejects.toMatchObject({ status: 422 });
+    await expect(service.lens(run.id, { target: 100_000 })).rejects.toMatchObject({ status: 422 });
+  });
+});
+
+describe('a running run', () => {
+  it('is cancelled before the next layer, and what is finished stays readable', async () => {
+    const { id } = await start({ models: ['deep'] });
+    const seen = await until(id, (event) => event.event === 'layer' && event.data.layer === 2);
+    expect(seen.at(-1)?.event).toBe('layer');
+    service.cancelRun(id);
+    const rest = await until(id, () => false);
+    const run = service.run(id);
+    expect(run.state).toBe('cancelled');
+    const ready = run.models[0].mapsReady;
+    expect(ready).toBeGreaterThanOrEqual(3);
+    expect(ready).toBeLessThan(20);
+    expect(rest.filter(({ event }) => event === 'layer').length).toBeLessThan(17);
+    await expect(mapOf(id, { layer: 2 })).resolves.toBeDefined();
+    await expect(service.map(id, { layer: ready })).rejects.toMatchObject({ status: 409 });
+    await expect(service.lens(id, {})).rejects.toMatchObject({ status: 409 });
+    const { entries, target_prob: probabilities } = await service.signal(id, {});
+    expect(entries).toEqual(['embedding', ...Array.from({ length: ready }, (_, i) => `layer ${i}`)]);
+    expect(probabilities).toHaveLength(ready + 1);
+  });
+
+  it('lets health, lists and questions about finished runs through', async () => {
+    const done = await finished(await start());
+    const { id } = await start({ models: ['deep'] });
+    await until(id, (event) => event.event === 'layer');
+    expect(service.health()).toMatchObject({ status: 'ready', queue: 1, device: { name: 'cpu' } });
+    await service.models();
+    await mapOf(done.id, { layer: 1, reduce: 'mean_abs' });
+    await service.signal(done.id, { position: 2 });
+    expect(service.run(id).state).toBe('running');
+    service.cancelRun(id);
+    await finished(service.run(id));
+  });
+
+  it('makes others wait, and a waiting one is cancelled at once', async () => {
+    const first = await start({ models: ['deep'] });
+    const second = await start();
+    const third = await start();
+    expect(second).toMatchObject({ state: 'queued', queuePosition: 1 });
+    await expect(service.map(second.id, { layer: 0 })).rejects.toMatchObject({ status: 409 });
+    expect(service.cancelRun(second.id).state).toBe('cancelled');
+    expect(service.run(third.id).queuePosition).toBe(1);
+    service.cancelRun(first.id);
+    expect((await finished(third)).state).toBe('done');
+  });
+});
+
+describe('a request that cannot be run', () => {
+  it.each([
+    ['an unknown model', { models: ['nobody'] }, 404, /no model "nobody"/],
+    ['a path outside the models folder', { models: ['../../../etc'] }, 404, /no model/],
+    ['the absolute path of a model', { models: ['/etc'] }, 404, /no model/],
+    ['a model without a tokenizer', { models: ['wordless'] }, 422, /no tokenizer\.json/],
+    ['a damaged checkpoint', { models: ['damaged'] }, 422, /./],
+    ['a prompt without tokens', { prompt: '   ', needle: undefined }, 422, /no token/],
+    ['a target outside the vocabulary', { target: 'submarine' }, 422, /does not contain "submarine"/],
+    ['a candidate outside the vocabulary', { candidates: ['kitchen', 'submarine'] }, 422, /submarine/],
+    ['a position outside the prompt', { position: 500 }, 422, /outside the prompt/],
+    ['a needle outside the prompt', { needle: [0, 5000] }, 422, /needle ends/],
+    ['more tokens than the limit', { prompt: 'Mary '.repeat(65), needle: undefined }, 422, /65 tokens.*limit is 64/],
+    ['a hundred thousand tokens', { prompt: 'Mary '.repeat(100_000), needle: undefined }, 413, /500000 characters/],
+  ] as const)('is refused: %s', async (_what, overrides, status, message) => {
+    const before = service.listRuns().runs.length;
+    await expect(start(overrides as Partial<RunRequestInput>)).rejects.toMatchObject({
+      status,
+      message: expect.stringMatching(message),
+    });
+    expect(service.listRuns().runs).toHaveLength(before);
+    expect(service.health()).toMatchObject({ status: 'ready', queue: 0 });
+  });
+});
+
+describe('text and vocabulary', () => {
+  it('lists usable models only', async () => {
+    const models = await service.models();
+    expect(models.map(({ name }) => name)).toEqual(['channels', 'deep', 'diff', 'plain', 'wordless']);
+    expect(models.find(({ name }) => name === 'diff')).toMatchObject({
+      layers: ['diff_mamba2', 'mamba1', 'diff_mamba1'],
+      hasTokenizer: true,
+      summary: expect.stringContaining('Diff-Mamba-2 + Mamba + Diff-Mamba · 3 layers · d 16'),
+    });
+    expect(models.at(-1)?.hasTokenizer).toBe(false);
+  });
+
+  it('tokenizes with offsets', async () => {
+    const tokens = await service.tokenize({ model: 'plain', text: 'the  garden.' });
+    expect(tokens.map(({ text, start, end }) => [text, start, end])).toEqual([
+      ['the', 0, 3],
+      ['garden', 5, 11],
+      ['.', 11, 12],
+    ]);
+  });
+
+  it('searches the vocabulary, best match first', async () => {
+    const found = (await service.vocabulary('plain', 'the')).map(({ text }) => text);
+    expect(found[0].toLowerCase()).toBe('the');
+    expect(await service.vocabulary('plain', 'submarine')).toEqual([]);
+  });
+});
+
+describe('a λ per channel', () => {
+  it('runs, and shows the branches alone', async () => {
+    const run = await finished(await start({ models: ['channels'] }));
+    expect(run.state).toBe('done');
+    expect(run.models[0].blocks[0].branches).toEqual(['mixer_1', 'mixer_2']);
+    expect((await service.signal(run.id, {})).attention_snr).toEqual([null, null, null]);
+  });
+});
+
+describe('a worker that dies', () => {
+  it('ends the run with a clear sentence and comes back', async () => {
+    const messages = vi.spyOn(Worker.prototype, 'postMessage');
+    const log = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    const done = await finished(await start());
+    const { id } = await start({ models: ['deep'] });
+    await until(id, (event) => event.event === 'layer');
+    const unanswered = expect(service.lens(done.id, {})).rejects.toMatchObject({ status: 503 });
+    await (messages.mock.contexts.at(-1) as Worker).terminate();
+    await unanswered;
+    await until(id, () => false);
+    expect(service.run(id)).toMatchObject({
+      state: 'error',
+      available: false,
+      error: expect.stringMatching(/^The computing thread stopped unexpectedly/),
+    });
+    await expect(service.map(done.id, { layer: 0 })).rejects.toMatchObject({ status: 409 });
+    expect((await finished(await start())).state).toBe('done');
+    expect(service.health().status).toBe('ready');
+    expect(log).toHaveBeenCalledOnce();
+    vi.restoreAllMocks();
+  });
+});

@@ -1,0 +1,99 @@
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import type { RunRequestInput } from '@/lib/api/schemas';
+import { saveCheckpoint } from '@/lib/checkpoint';
+import { parseConfig } from '@/lib/checkpoint/config';
+import { Random } from '@/lib/data/random';
+import { retrievalVocabulary, tokenizerJson } from '@/lib/data/word-tokenizer';
+import { initialCheckpoint } from '@/lib/training/initialise';
+import type { Settings } from '../settings';
+
+const MB = 1024 * 1024;
+const SIZES = { hidden_size: 16, state_size: 4, conv_kernel: 4, time_step_rank: 2, head_dim: 8, n_groups: 1 };
+
+/** Small random models by name: plain and differential, with words and without, and one that is damaged. */
+const MODELS = {
+  plain: { layers: Array(4).fill('mamba2'), expand: 2 },
+  diff: { layers: ['diff_mamba2', 'mamba1', 'diff_mamba1'], expand: 1 },
+  channels: { layers: ['diff_mamba2'], expand: 1, lambda: 'sigmoid_channel' },
+  wordless: { layers: ['mamba1'], expand: 1 },
+  /** So many blocks that a run of it can be met half-way. */
+  deep: { layers: Array(200).fill('mamba2'), expand: 2 },
+} as const;
+
+export const VOCABULARY = retrievalVocabulary();
+
+async function writeModel(folder: string, name: keyof typeof MODELS): Promise<void> {
+  const { layers, ...rest } = MODELS[name];
+  const json = {
+    ...SIZES,
+    ...rest,
+    layers: [...layers],
+    model_type: 'statescope',
+    num_hidden_layers: layers.length,
+    vocab_size: VOCABULARY.length,
+  };
+  const config = parseConfig(json, new Map());
+  const { tensors } = initialCheckpoint(config, new Random(7), name);
+  await saveCheckpoint(join(folder, name), config, tensors);
+  if (name === 'wordless') return;
+  await writeFile(join(folder, name, 'tokenizer.json'), JSON.stringify(tokenizerJson(VOCABULARY)));
+}
+
+export interface Workspace {
+  readonly root: string;
+  readonly settings: Settings;
+  remove(): Promise<void>;
+}
+
+/**
+ * A folder like an installed Statescope: the worker's bundle and tiny random models. It lies inside
+ * node_modules, where the bundle finds the packages that it leaves outside.
+ */
+export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<Workspace> {
+  const cache = join(process.cwd(), 'node_modules', '.cache');
+  await mkdir(cache, { recursive: true });
+  const root = await mkdtemp(join(cache, 'statescope-test-'));
+  const models = join(root, 'models');
+  await mkdir(models);
+  await Promise.all([
+    copyFile(join(process.cwd(), 'package.json'), join(root, 'package.json')),
+    build({
+      entryPoints: [join(process.cwd(), 'lib/server/worker.ts')],
+      outfile: join(root, 'dist', 'worker.mjs'),
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      packages: 'external',
+      alias: { '@': process.cwd() },
+      logLevel: 'warning',
+    }),
+    ...(Object.keys(MODELS) as (keyof typeof MODELS)[]).map((name) => writeModel(models, name)),
+  ]);
+  await mkdir(join(models, 'damaged'));
+  await writeFile(join(models, 'damaged', 'config.json'), '{"model_type": "mamba"');
+  const settings = {
+    root,
+    maxTokens: 64,
+    modelBytes: 64 * MB,
+    runBytes: 64 * MB,
+    keptRuns: 20,
+    queueLimit: 4,
+    ...overrides,
+  };
+  return { root, settings, remove: () => rm(root, { recursive: true, force: true }) };
+}
+
+export const PROMPT = 'Mary went to the kitchen. John went to the garden. Where is Mary?';
+
+/** A request that fits every model with words. */
+export const request = (overrides: Partial<RunRequestInput> = {}): RunRequestInput => ({
+  models: ['plain'],
+  prompt: PROMPT,
+  target: 'kitchen',
+  needle: [PROMPT.indexOf('kitchen'), PROMPT.indexOf('kitchen') + 'kitchen'.length],
+  candidates: ['kitchen', 'garden', 'office'],
+  ...overrides,
+});
