@@ -1,8 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseConfig } from './config';
 import { loadCheckpoint } from './load';
-import { readSafetensors } from './safetensors';
+import { encodeSafetensors, type OutputTensor, readSafetensors } from './safetensors';
+import { expectedTensors } from './schema';
+import { InputError } from './types';
 
 const models = join(process.cwd(), '../shared/fixtures/models');
 const cases = existsSync(models) ? readdirSync(models) : [];
@@ -17,12 +22,17 @@ describe.skipIf(cases.length === 0)('every checkpoint of the shared fixtures (..
   it.each(cases)('%s', async (name) => {
     const folder = join(models, name);
     const expected = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
-    const { config, tensors } = await loadCheckpoint(folder);
+    const { config, tensors, parameterCount } = await loadCheckpoint(folder);
     expect(config.blocks.map(({ kind }) => kind)).toEqual(expected.blocks);
     for (const [key, value] of Object.entries(expected.lambda_init)) {
       const block = config.blocks[Number(key.split('.')[1])];
       if (block.kind !== 'diff_s6') expect(block.lambdaInit).toBeCloseTo(value, 12);
     }
+    expect(new Map([...tensors].map(([key, { shape }]) => [key, shape]))).toEqual(expectedTensors(config));
+    for (const { shape, data } of tensors.values()) expect(data.length).toBe(shape.reduce((a, b) => a * b, 1));
+    expect(parameterCount).toBe([...tensors.values()].reduce((sum, { data }) => sum + data.length, 0));
+    expect(tensors.has('lm_head.weight')).toBe(!config.tied);
+
     const answers = await readSafetensors(join(folder, 'expected.safetensors'));
     const embed = answers.get('hook_embed');
     const embedding = tensors.get('backbone.embeddings.weight');
@@ -32,5 +42,151 @@ describe.skipIf(cases.length === 0)('every checkpoint of the shared fixtures (..
       expect(embedding?.data.slice(token * d, (token + 1) * d)).toEqual(want);
     });
     expect(answers.get('hook_logits')?.shape.at(-1)).toBe(config.V);
+  });
+
+  it('honours the strides of a transposed view: its matrix maps the input to the gate', async () => {
+    const folder = join(models, 'official-mamba2');
+    const { config, tensors } = await loadCheckpoint(folder);
+    const answers = await readSafetensors(join(folder, 'expected.safetensors'));
+    const weight = tensors.get('backbone.layers.1.mixer.in_proj.weight')?.data as Float32Array;
+    const input = answers.get('blocks.1.hook_normalized_input')?.data as Float32Array;
+    const gate = answers.get('blocks.1.hook_skip')?.data as Float32Array;
+    const { d } = config;
+    const { E } = config.blocks[1].mixer;
+    for (let row = 0; row < input.length / d; row++) {
+      for (let e = 0; e < E; e++) {
+        let sum = 0;
+        for (let i = 0; i < d; i++) sum += weight[e * d + i] * input[row * d + i];
+        expect(Math.abs(sum - gate[row * E + e])).toBeLessThan(1e-4);
+      }
+    }
+  });
+
+  it('keeps the source names and dtypes', async () => {
+    const official = await loadCheckpoint(join(models, 'official-mamba1'));
+    expect(official.tensors.get('backbone.embeddings.weight')?.sourceName).toBe('backbone.embedding.weight');
+    const sharded = await loadCheckpoint(join(models, 'hf-mamba2-sharded'), 'a name');
+    expect(sharded.name).toBe('a name');
+    expect(new Set([...sharded.tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['bfloat16']));
+  });
+});
+
+const CONFIG = { model_type: 'mamba', hidden_size: 8, num_hidden_layers: 1, vocab_size: 5, state_size: 2 };
+
+/** All tensors of the tiny model, filled with distinct numbers. */
+function tinyTensors(): Map<string, OutputTensor> {
+  const shapes = expectedTensors(parseConfig(CONFIG, new Map()));
+  return new Map(
+    [...shapes].map(([name, shape]) => {
+      const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i / 8 - 1);
+      return [name, { name, shape, data }];
+    }),
+  );
+}
+
+describe('a folder made here', () => {
+  let root: string;
+  let count = 0;
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'statescope-load-'));
+  });
+  afterAll(() => rm(root, { recursive: true }));
+
+  async function folderWith(files: Record<string, string | Uint8Array>): Promise<string> {
+    const folder = join(root, `model-${count++}`);
+    await mkdir(folder);
+    for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+    return folder;
+  }
+  const withTensors = (tensors: Map<string, OutputTensor>, config: object = CONFIG) =>
+    folderWith({ 'config.json': JSON.stringify(config), 'model.safetensors': encodeSafetensors(tensors.values()) });
+
+  async function refusal(folder: string): Promise<string> {
+    const failure = await loadCheckpoint(folder).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(InputError);
+    return (failure as InputError).message;
+  }
+
+  it('loads, with its tokenizer', async () => {
+    const folder = await withTensors(tinyTensors());
+    expect((await loadCheckpoint(folder)).tokenizerPath).toBeUndefined();
+    await writeFile(join(folder, 'tokenizer.json'), '{}');
+    expect(await loadCheckpoint(folder)).toMatchObject({ path: folder, tokenizerPath: join(folder, 'tokenizer.json') });
+  });
+
+  it('drops a stored head that is tied, and refuses one of another shape', async () => {
+    const tensors = tinyTensors();
+    tensors.set('lm_head.weight', { name: 'lm_head.weight', shape: [5, 8], data: new Float32Array(40) });
+    const { tensors: loaded } = await loadCheckpoint(await withTensors(tensors));
+    expect(loaded.has('lm_head.weight')).toBe(false);
+    tensors.set('lm_head.weight', { name: 'lm_head.weight', shape: [4, 8], data: new Float32Array(32) });
+    expect(await refusal(await withTensors(tensors))).toMatch(/tied to the embedding/);
+  });
+
+  it('names missing, unknown and misshapen tensors in one sentence', async () => {
+    const tensors = tinyTensors();
+    tensors.delete('backbone.layers.0.mixer.D');
+    tensors.set('surplus', { name: 'surplus', shape: [1], data: new Float32Array(1) });
+    tensors.set('backbone.norm_f.weight', { name: 'backbone.norm_f.weight', shape: [9], data: new Float32Array(9) });
+    expect(await refusal(await withTensors(tensors))).toMatch(
+      /missing: backbone\.layers\.0\.mixer\.D; unknown: surplus; of the wrong shape: backbone\.norm_f\.weight \[9\] instead of \[8\]\.$/,
+    );
+    tensors.clear();
+    tensors.set('surplus', { name: 'surplus', shape: [1], data: new Float32Array(1) });
+    expect(await refusal(await withTensors(tensors))).toMatch(/ and 9 more/);
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'refuses a weight that is %s',
+    async (value) => {
+      const tensors = tinyTensors();
+      (tensors.get('backbone.layers.0.mixer.A_log')?.data as Float32Array)[3] = value;
+      expect(await refusal(await withTensors(tensors))).toMatch(/A_log holds NaN or infinite/);
+    },
+  );
+
+  it('refuses integer weights, missing files and broken configs', async () => {
+    const tensors = tinyTensors();
+    tensors.set('backbone.norm_f.weight', { name: 'backbone.norm_f.weight', shape: [8], data: new Int32Array(8) });
+    expect(await refusal(await withTensors(tensors))).toMatch(/holds I32 values/);
+    expect(await refusal(await folderWith({}))).toMatch(/config\.json cannot be read \(ENOENT\)/);
+    expect(await refusal(await folderWith({ 'config.json': '{}' }))).toMatch(/holds no weights/);
+    const weights = encodeSafetensors(tinyTensors().values());
+    expect(await refusal(await folderWith({ 'config.json': '{', 'model.safetensors': weights }))).toMatch(
+      /not valid JSON/,
+    );
+    const cut = { 'config.json': JSON.stringify(CONFIG), 'model.safetensors': weights.slice(0, -1) };
+    expect(await refusal(await folderWith(cut))).toMatch(/cut short/);
+  });
+
+  describe('in shards', () => {
+    const all = [...tinyTensors().values()];
+    const index = (fileOf: (name: string, i: number) => string) =>
+      JSON.stringify({ weight_map: Object.fromEntries(all.map(({ name }, i) => [name, fileOf(name, i)])) });
+    const shards = {
+      'config.json': JSON.stringify(CONFIG),
+      'a.safetensors': encodeSafetensors(all.slice(0, 4)),
+      'b.safetensors': encodeSafetensors(all.slice(4)),
+    };
+    const right = (_: string, i: number) => (i < 4 ? 'a.safetensors' : 'b.safetensors');
+    const withIndex = (text: string, files: Record<string, string | Uint8Array> = shards) =>
+      folderWith({ ...files, 'model.safetensors.index.json': text });
+
+    it('loads', async () => {
+      const { tensors } = await loadCheckpoint(await withIndex(index(right)));
+      expect(tensors.get('backbone.norm_f.weight')?.data).toEqual(all.at(-1)?.data);
+    });
+
+    it('refuses an index that leaves the folder, misplaces a tensor or is none', async () => {
+      expect(await refusal(await withIndex(index(() => '../model-0/model.safetensors')))).toMatch(/shards must be/);
+      expect(await refusal(await withIndex(index(() => '/etc/passwd')))).toMatch(/shards must be/);
+      expect(await refusal(await withIndex(index((_, i) => (i < 5 ? 'a.safetensors' : 'b.safetensors'))))).toMatch(
+        /says that a\.safetensors holds/,
+      );
+      expect(await refusal(await withIndex('{}'))).toMatch(/no weight_map/);
+      expect(await refusal(await withIndex(index(() => 'c.safetensors')))).toMatch(/cannot be opened/);
+      const twice = { ...shards, 'b.safetensors': encodeSafetensors(all.slice(3)) };
+      expect(await refusal(await withIndex(index(right), twice))).toMatch(/in both a\.safetensors and b\.safetensors/);
+    });
   });
 });
