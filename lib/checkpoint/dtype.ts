@@ -64,6 +64,19 @@ export function floatToHalf(value: number): number {
   return sign | (((exponent + 14) << 10) + units);
 }
 
+/** The upper halves of float32 values, rounded to nearest, ties to even. */
+export function toBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const source = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const target = new Uint16Array(values.length);
+  for (let i = 0; i < source.length; i++) {
+    const bits = source[i];
+    const notANumber = (bits & 0x7fffffff) > 0x7f800000;
+    // Rounding could carry a NaN's fraction over into infinity.
+    target[i] = notANumber ? 0x7fc0 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+  }
+  return target;
+}
+
 function roundHalfToEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;

@@ -21,6 +21,7 @@ export {
   writeSafetensors,
 } from './safetensors';
 export { type SavedTensor, type SaveOptions, saveCheckpoint } from './save';
+export { type HfTensor, type SaveHfOptions, saveHfCheckpoint } from './save-hf';
 export { expectedTensors } from './schema';
 export { readTorchFile } from './torch-file';
 export * from './types';

@@ -33,7 +33,7 @@ export interface NpzOptions {
 
 /**
  * An .npz archive as consecutive chunks. Stored arrays are not copied.
- * @throws InputError above 4 GiB
+ * @throws InputError above 4 GiB, and for bfloat16
  */
 export function npzChunks(tensors: Iterable<OutputTensor>, { compress = false }: NpzOptions = {}): Uint8Array[] {
   const chunks: Uint8Array[] = [];
@@ -44,6 +44,7 @@ export function npzChunks(tensors: Iterable<OutputTensor>, { compress = false }:
   let size = 0;
   for (const tensor of tensors) {
     const { type, bytes } = outputBytes(tensor);
+    if (type === 'BF16') throw new InputError(`NumPy has no bfloat16: write ${tensor.name} as float32 or float16.`);
     const header = npyHeader(DESCRIPTIONS[type], tensor.shape);
     size += header.byteLength + bytes.byteLength;
     if (size > LARGEST_ARCHIVE) {

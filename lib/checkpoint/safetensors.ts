@@ -3,7 +3,7 @@
  * The header comes from an untrusted file and is checked completely before a single tensor is read.
  */
 
-import { ELEMENT_BYTES, type ElementType, floatToHalf, toFloat32 } from './dtype';
+import { ELEMENT_BYTES, type ElementType, floatToHalf, toBfloat16, toFloat32 } from './dtype';
 import { type ByteSource, openFile, writeAtomically } from './files';
 import { InputError } from './types';
 
@@ -166,24 +166,27 @@ export async function readSafetensors(path: string): Promise<Map<string, Safeten
   }
 }
 
-/** A tensor to be written; a Float32Array is written as F32, or rounded to half precision where `type` is F16. */
+export type OutputType = 'F32' | 'F16' | 'BF16' | 'I32';
+
+/** A tensor to be written; a Float32Array is written as F32, or rounded where `type` is F16 or BF16. */
 export interface OutputTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly data: Float32Array | Int32Array;
-  readonly type?: 'F32' | 'F16' | 'I32';
+  readonly type?: OutputType;
 }
 
 /** Element type and little-endian bytes of a tensor to be written; float32 and int32 are not copied. */
 export function outputBytes({ name, shape, data, type }: OutputTensor): {
-  type: 'F32' | 'F16' | 'I32';
+  type: OutputType;
   bytes: Uint8Array;
 } {
   const count = shape.reduce((product, size) => product * size, 1);
   if (count !== data.length) throw new Error(`${name}: shape [${shape}] does not hold ${data.length} elements.`);
   const natural = data instanceof Int32Array ? 'I32' : 'F32';
-  if (type === 'F16' && natural === 'F32') {
-    return { type, bytes: new Uint8Array(Uint16Array.from(data, floatToHalf).buffer) };
+  if (data instanceof Float32Array && (type === 'F16' || type === 'BF16')) {
+    const bits = type === 'F16' ? Uint16Array.from(data, floatToHalf) : toBfloat16(data);
+    return { type, bytes: new Uint8Array(bits.buffer) };
   }
   if (type && type !== natural) throw new Error(`${name}: ${natural} data cannot be written as ${type}.`);
   return { type: natural, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
@@ -191,7 +194,7 @@ export function outputBytes({ name, shape, data, type }: OutputTensor): {
 
 /**
  * A safetensors file as consecutive chunks: the header, then each tensor's own memory (nothing is copied).
- * Four-byte types come before F16, so that every tensor starts on a multiple of its element size.
+ * Four-byte types come before half precision, so that every tensor starts on a multiple of its element size.
  */
 export function safetensorsChunks(
   tensors: Iterable<OutputTensor>,

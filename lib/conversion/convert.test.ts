@@ -1,7 +1,17 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { type Checkpoint, expectedTensors, InputError, loadCheckpoint, type ModelConfig } from '@/lib/checkpoint';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type Checkpoint,
+  expectedTensors,
+  InputError,
+  loadCheckpoint,
+  type ModelConfig,
+  saveCheckpoint,
+  saveHfCheckpoint,
+} from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel, type Model } from '@/lib/models';
 import { type ConversionLayout, chosenBlocks, convertCheckpoint } from '.';
@@ -229,6 +239,28 @@ describe('a converted model', () => {
     expect(Math.abs(values.mean.dataSync()[0])).toBeLessThan(0.15);
     expect(Math.abs(values.variance.dataSync()[0] - 1)).toBeLessThan(0.2);
     expect(await finiteLogits(createModel(all))).toBe(true);
+  });
+});
+
+describe('a converted checkpoint on disk', () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'convert-'));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+
+  it('is read back from both formats, and from the authors’ only in their patterns', async () => {
+    const plain = await loadCheckpoint(caseFolder('official-mamba2-defaults'));
+    const { config, tensors } = convertCheckpoint(plain, { to: 'diff_mamba2', pattern: 'alternate', layout: 'aware' });
+    await saveCheckpoint(join(scratch, 'own'), config, tensors);
+    await saveHfCheckpoint(join(scratch, 'hf'), config, tensors);
+    for (const [folder, format] of [['own', 'statescope'] as const, ['hf', 'hf-diffmamba2'] as const]) {
+      const read = await loadCheckpoint(join(scratch, folder));
+      expect(read.config).toEqual({ ...config, format });
+      for (const [name, { data }] of tensors) expect(read.tensors.get(name)?.data, name).toEqual(data);
+    }
+    const two = await loadCheckpoint(caseFolder('hf-mamba2-groups'));
+    const second = convertCheckpoint(two, { to: 'diff_mamba2', pattern: [1] });
+    await saveCheckpoint(join(scratch, 'second'), second.config, second.tensors);
+    expect((await loadCheckpoint(join(scratch, 'second'))).config).toEqual(second.config);
+    await expect(saveHfCheckpoint(join(scratch, 'no'), second.config, second.tensors)).rejects.toThrow(/patterns all/);
   });
 });
 
