@@ -86,6 +86,11 @@ export class NativeBackend extends MathBackendCPU {
     return this.pool.take(length);
   }
 
+  /** Takes back a buffer from `allocate` that did not become an output. */
+  recycle(buffer: Float32Array): void {
+    if (BufferPool.keeps(buffer.length)) this.pool.give(buffer);
+  }
+
   /** Wraps a buffer from `allocate` (or a fresh one that nobody else holds) as a float32 tensor. */
   output(shape: number[], buffer: Float32Array): tf.TensorInfo {
     const dataId = {};
@@ -93,19 +98,22 @@ export class NativeBackend extends MathBackendCPU {
     return { dataId, shape, dtype: 'float32' };
   }
 
-  /** The floats of a float32 tensor, for the duration of a kernel. */
+  /** The floats of a float32 tensor, for the duration of a kernel. JavaScript kernels may leave other arrays behind. */
   floats(tensor: tf.TensorInfo): Float32Array {
-    return this.data.get(tensor.dataId).buffer as Float32Array;
+    const { buffer } = this.data.get(tensor.dataId);
+    return buffer instanceof Float32Array ? buffer : Float32Array.from(buffer as ArrayLike<number>);
   }
 
   /** The integers of an int32 tensor, for the duration of a kernel. */
   ints(tensor: tf.TensorInfo): Int32Array {
-    return this.data.get(tensor.dataId).buffer as Int32Array;
+    const { buffer } = this.data.get(tensor.dataId);
+    return buffer instanceof Int32Array ? buffer : Int32Array.from(buffer as ArrayLike<number>);
   }
 
   /** The bytes of a bool tensor, for the duration of a kernel. */
   bytes(tensor: tf.TensorInfo): Uint8Array {
-    return this.data.get(tensor.dataId).buffer as Uint8Array;
+    const { buffer } = this.data.get(tensor.dataId);
+    return buffer instanceof Uint8Array ? buffer : Uint8Array.from(buffer as ArrayLike<number>);
   }
 
   /** The same data under another shape: no copy. */

@@ -2,16 +2,34 @@ import * as tf from '@tensorflow/tfjs';
 import { isAvailable, unavailableReason } from './addon';
 import { NativeBackend } from './backend';
 import type { Override, Overrides } from './override';
+import { binary } from './tfjs/binary';
 import { conv } from './tfjs/conv';
+import { gatherGroup } from './tfjs/gather';
+import { layout } from './tfjs/layout';
+import { logic } from './tfjs/logic';
 import { loss } from './tfjs/loss';
+import { matmul } from './tfjs/matmul';
 import { norm } from './tfjs/norm';
+import { reduce } from './tfjs/reduce';
 import { selectiveScan } from './tfjs/scan';
 import { unary } from './tfjs/unary';
 
 export { configureNative, type NativeSettings, nativeInfo } from './addon';
 
 /** Every file of `tfjs/` adds its overrides here. */
-const groups: readonly Overrides[] = [unary, conv, loss, norm, selectiveScan];
+const groups: readonly Overrides[] = [
+  unary,
+  binary,
+  matmul,
+  reduce,
+  layout,
+  gatherGroup,
+  logic,
+  conv,
+  loss,
+  norm,
+  selectiveScan,
+];
 
 /** Above 'cpu' (1) and 'wasm' (2), so that tfjs itself would choose it too. */
 const PRIORITY = 4;

@@ -19,11 +19,11 @@ struct Product {
 };
 
 enum : int { kSharedPack = 0, kTaskPack = 1 };
-// Depth of a block: a panel of B (depth x TILE_COLUMNS) stays in the first-level cache.
+// Depth of a block, and rows of A that are swept per panel of B: deep blocks, because every block reads and writes C.
 #if STATESCOPE_LANES == 16
 enum : long { kDepth = 768, kBlockRows = 224 };
 #else
-enum : long { kDepth = 384, kBlockRows = 144 };
+enum : long { kDepth = 768, kBlockRows = 144 };
 #endif
 // B is packed once and shared by all threads while a block of it fits the second-level cache.
 enum : long { kSharedFloats = 160 * 1024, kPanelsPerTask = 4, kGemvRows = 4 };

@@ -34,5 +34,13 @@ UNARY(square, x* x)
 UNARY(sqrt, vsqrt(x))
 UNARY(rsqrt, splat(1.f) / vsqrt(x))
 UNARY(reciprocal, splat(1.f) / x)
+UNARY(cube, x* x* x)
+UNARY(sign, select(x > vf{}, splat(1.f), select(x < vf{}, splat(-1.f), vf{})))
+
+// step(x, y, alpha): 1 where x > 0, alpha elsewhere, NaN stays NaN.
+KERNEL(step) {
+  const vf alpha = splat(args.number(0));
+  mapUnary(args, [=](vf x) { return select(x != x, x, select(x > vf{}, splat(1.f), alpha)); });
+}
 
 KERNELS_END
