@@ -1,0 +1,206 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createClient } from '@/lib/api/client';
+import { readEventStream } from '@/lib/api/events';
+import { ErrorBodySchema, type RunEvent } from '@/lib/api/schemas';
+import { closeService, service } from '@/lib/server';
+import { makeWorkspace, PROMPT, request, type Workspace } from '@/lib/server/testing/workspace';
+import * as examples from './examples/route';
+import * as health from './health/route';
+import * as models from './models/route';
+import * as openapi from './openapi.json/route';
+import * as events from './runs/[id]/events/route';
+import * as lens from './runs/[id]/lens/route';
+import * as map from './runs/[id]/map/route';
+import * as run from './runs/[id]/route';
+import * as signal from './runs/[id]/signal/route';
+import * as thumbnails from './runs/[id]/thumbnails/route';
+import * as runs from './runs/route';
+import * as tokenize from './tokenize/route';
+import * as vocabulary from './vocabulary/route';
+
+type Handler = (request: Request, context: { params: Promise<{ id: string }> }) => Promise<Response>;
+type Module = Partial<Record<'GET' | 'POST' | 'DELETE', Handler>>;
+
+const ROUTES: Readonly<Record<string, object>> = {
+  examples,
+  health,
+  models,
+  'openapi.json': openapi,
+  tokenize,
+  vocabulary,
+  runs,
+  'runs/*': run,
+  'runs/*/events': events,
+  'runs/*/lens': lens,
+  'runs/*/map': map,
+  'runs/*/signal': signal,
+  'runs/*/thumbnails': thumbnails,
+};
+
+/** What Next does: finds the handler of a path and method. */
+async function send(path: string, init: RequestInit = {}): Promise<Response> {
+  const url = new URL(path, 'http://host');
+  const [, , ...parts] = url.pathname.split('/');
+  const id = parts[0] === 'runs' ? (parts[1] ?? '') : '';
+  const key = parts.map((part, i) => (parts[0] === 'runs' && i === 1 ? '*' : part)).join('/');
+  const handler = (ROUTES[key] as Module)[(init.method ?? 'GET') as keyof Module] as Handler;
+  return handler(new Request(url, init), { params: Promise.resolve({ id: decodeURIComponent(id) }) });
+}
+
+const client = createClient({ baseUrl: 'http://host', fetch: (url, init) => send(String(url), init) });
+
+const json = (path: string, body: unknown, contentType = 'application/json') =>
+  send(path, { method: 'POST', headers: { 'content-type': contentType }, body: JSON.stringify(body) });
+
+const follow = (id: string) =>
+  new Promise<RunEvent[]>((resolve, reject) => {
+    const seen: RunEvent[] = [];
+    client.subscribe(
+      id,
+      (event) => {
+        seen.push(event);
+        const state = event.event === 'run' || event.event === 'state' ? event.data.state : '';
+        if (state === 'done' || state === 'cancelled' || state === 'error') resolve(seen);
+      },
+      reject,
+    );
+  });
+
+let workspace: Workspace;
+const variables = ['STATESCOPE_ROOT', 'STATESCOPE_MAX_TOKENS', 'STATESCOPE_DEVICE'] as const;
+const before = variables.map((name) => process.env[name]);
+
+beforeAll(async () => {
+  workspace = await makeWorkspace();
+  for (const [i, value] of [workspace.root, '64', 'cpu'].entries()) process.env[variables[i]] = value;
+});
+
+afterAll(async () => {
+  await closeService();
+  await workspace.remove();
+  for (const [i, name] of variables.entries()) {
+    if (before[i] === undefined) delete process.env[name];
+    else process.env[name] = before[i];
+  }
+});
+
+describe('the API, through its own client', () => {
+  it('goes from models to curves', async () => {
+    const { models: listed } = await client.models();
+    expect(listed.map(({ name }) => name)).toContain('diff');
+    const { id } = await client.startRun(request({ models: ['plain', 'diff'] }));
+    const seen = await follow(id);
+    expect(seen[0].event).toBe('run');
+    expect(seen.at(-1)).toEqual({ event: 'state', data: { state: 'done' } });
+
+    const state = await client.run(id);
+    expect(state.models.map(({ mapsReady, lensReady }) => [mapsReady, lensReady])).toEqual([
+      [4, true],
+      [3, true],
+    ]);
+    const attention = await client.map(id, { model: 1, layer: 0, branch: 'mixer_2' });
+    expect(attention).toMatchObject({ L: state.models[1].tokens.length, metadata: { branch: 'mixer_2', form: 's6' } });
+    expect((await client.thumbnails(id, { model: 0 })).layers).toHaveLength(4);
+    const { entries, statistics } = await client.lens(id, { model: 1 });
+    expect(entries).toEqual(['embedding', 'layer 0', 'layer 1', 'layer 2', 'final']);
+    expect(statistics.kl_final_lens?.at(-1)).toBeCloseTo(0, 6);
+    expect((await client.signal(id, { needle: [1, 3] })).needle).toEqual([1, 3]);
+    expect((await client.runs()).runs[0].id).toBe(id);
+    expect((await client.cancelRun(id)).state).toBe('done');
+  });
+
+  it('answers about text', async () => {
+    expect((await client.tokenize('plain', 'Mary.')).tokens).toHaveLength(2);
+    expect((await client.vocabulary('plain', 'kitch')).tokens.map(({ text }) => text)).toEqual(['kitchen']);
+  });
+
+  it('opens the event stream of a finished run with its state, and ends it', async () => {
+    const { id } = await client.startRun(request());
+    await follow(id);
+    expect((await follow(id)).map(({ event }) => event)).toEqual(['run']);
+  });
+
+  it('goes on when a reader leaves', async () => {
+    const { id } = await client.startRun(request({ models: ['deep'] }));
+    const response = await send(`/api/runs/${id}/events`);
+    expect(response.headers.get('content-type')).toContain('text/event-stream');
+    for await (const message of readEventStream(response.body as ReadableStream<Uint8Array>))
+      if (message.event === 'layer') break;
+    expect((await client.run(id)).state).toBe('running');
+    await client.cancelRun(id);
+    expect((await follow(id)).at(-1)).toMatchObject({ data: { state: 'cancelled' } });
+  });
+
+  it('stays healthy while a run computes', async () => {
+    const { id } = await client.startRun(request({ models: ['deep'] }));
+    expect(await client.health()).toMatchObject({ status: 'ready', queue: 1, version: expect.stringMatching(/^\d/) });
+    await client.cancelRun(id);
+    await follow(id);
+  });
+
+  it('serves its own description', async () => {
+    const response = await send('/api/openapi.json');
+    expect(await response.json()).toMatchObject({ openapi: '3.1.0', info: { version: service().version } });
+  });
+});
+
+describe('examples', () => {
+  const file = () => join(workspace.root, 'models', 'examples.json');
+
+  it('are none where there is no file, those of the file, and an error where it is damaged', async () => {
+    expect(await client.examples()).toEqual({ examples: [] });
+    const example = {
+      id: 'a',
+      title: 'A',
+      description: '',
+      prompt: PROMPT,
+      needle: [0, 4],
+      target: 'x',
+      candidates: [],
+    };
+    await mkdir(join(workspace.root, 'models'), { recursive: true });
+    await writeFile(file(), JSON.stringify([example]));
+    expect(await client.examples()).toEqual({ examples: [example] });
+    await writeFile(file(), '[{"id": 1}]');
+    await expect(client.examples()).rejects.toMatchObject({
+      status: 500,
+      message: expect.stringContaining('examples'),
+    });
+  });
+});
+
+describe('refusals', () => {
+  const long = 'Mary '.repeat(100_000);
+  const run = '/api/runs';
+
+  it.each<[string, () => Promise<Response>, number]>([
+    [
+      'JSON that is none',
+      () => send(run, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{' }),
+      400,
+    ],
+    ['another content type', () => json(run, request(), 'text/plain'), 400],
+    ['a field of the wrong type', () => json(run, { ...request(), prompt: 3 }), 400],
+    ['three models', () => json(run, request({ models: ['plain', 'plain', 'plain'] })), 400],
+    ['a bad query', () => send('/api/runs/x/map?layer=minus'), 400],
+    ['an unknown model', () => json(run, request({ models: ['nobody'] })), 404],
+    ['a path as a model', () => json(run, request({ models: ['../../secrets'] })), 404],
+    ['an unknown model for the tokenizer', () => json('/api/tokenize', { model: 'nobody', text: 'a' }), 404],
+    ['an unknown model for the vocabulary', () => send('/api/vocabulary?model=nobody&q=a'), 404],
+    ['an unknown run', () => send('/api/runs/nothing'), 404],
+    ['events of an unknown run', () => send('/api/runs/nothing/events'), 404],
+    ['cancelling an unknown run', () => send('/api/runs/nothing', { method: 'DELETE' }), 404],
+    ['a map of an unknown run', () => send('/api/runs/nothing/map?layer=0'), 404],
+    ['a hundred thousand tokens', () => json(run, request({ prompt: long, needle: undefined })), 413],
+    ['a body of megabytes', () => json(run, request({ prompt: long.repeat(10), needle: undefined })), 413],
+    ['a model without a tokenizer', () => json(run, request({ models: ['wordless'] })), 422],
+    ['an unknown target', () => json(run, request({ target: 'submarine' })), 422],
+  ])('of %s', async (_what, answer, status) => {
+    const response = await answer();
+    const { error } = ErrorBodySchema.parse(await response.json());
+    expect([response.status, error.message]).toEqual([status, expect.stringMatching(/^[A-Z"].*\.$/)]);
+    expect((await client.health()).queue).toBe(0);
+  });
+});

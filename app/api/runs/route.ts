@@ -1,0 +1,13 @@
+import { RunRequestSchema } from '@/lib/api/schemas';
+import { readBody, reply, respond, service } from '@/lib/server';
+
+export const runtime = 'nodejs';
+export const dynamic = 'force-dynamic';
+
+export const GET = () => respond(() => reply(service().listRuns()));
+
+export const POST = (request: Request) =>
+  respond(async () => {
+    const { id } = await service().createRun(await readBody(request, RunRequestSchema));
+    return reply({ id }, 202);
+  });
