@@ -16,9 +16,9 @@ export const TEMPLATES = {
   move: [
     '{P} went to the {R}.',
     '{P} moved to the {R}.',
-    '{P} walked to the {R}.',
-    '{P} travelled to the {R}.',
-    '{P} hurried to the {R}.',
+    '{P} entered the {R}.',
+    '{P} visited the {R}.',
+    '{P} reached the {R}.',
   ],
   /** Says where an object is, and so where the person is. */
   placement: ['{P} left the {O} in the {R}.', '{P} put the {O} in the {R}.', '{P} dropped the {O} in the {R}.'],
