@@ -34,29 +34,23 @@ export function useDrawnMaps(maps: readonly LayerMaps[]): (DrawnMap | undefined)
     () => datas.map((map) => map && { map, values: mode === 'row' ? rowShares(map.data, map.L) : map.data }),
     [mode, ...datas],
   );
-  const limits = useMemo(() => {
-    const present = drawn.filter((entry) => entry !== undefined);
-    if (shared) {
-      const limit = saturation(present.map((entry) => entry.values));
-      return drawn.map(() => limit);
-    }
-    return drawn.map((entry) => (entry ? saturation([entry.values]) : 1));
-  }, [drawn, shared]);
-  return useMemo(
-    () =>
-      drawn.map((entry, k) => {
-        if (!entry) return undefined;
-        const kind = signed ? 'diverging' : 'sequential';
-        return {
-          source: maps[k],
-          L: entry.map.L,
-          raw: entry.map.data,
-          values: entry.values,
-          scale: valueScale(limits[k], signed, mode),
-          kind,
-          table: colourTable(palette, kind),
-        };
-      }),
-    [drawn, limits, signed, mode, palette, maps],
+  const scales = useMemo(() => {
+    const present = drawn.filter((entry) => entry !== undefined).map(({ values }) => values);
+    const common = shared ? valueScale(saturation(present), signed, mode) : undefined;
+    return drawn.map((entry) => common ?? valueScale(entry ? saturation([entry.values]) : 1, signed, mode));
+  }, [drawn, shared, signed, mode]);
+  const kind = signed ? 'diverging' : 'sequential';
+  const table = colourTable(palette, kind);
+  return drawn.map(
+    (entry, k) =>
+      entry && {
+        source: maps[k],
+        L: entry.map.L,
+        raw: entry.map.data,
+        values: entry.values,
+        scale: scales[k],
+        kind,
+        table,
+      },
   );
 }

@@ -1,0 +1,103 @@
+'use client';
+import { useCallback } from 'react';
+import { formatValue } from '../charts/numbers';
+import { cssColour } from '../charts/palette';
+import { exceeds, legendTicks } from '../charts/values';
+import { ownToken } from '../data/view';
+import { useHover } from '../state/hover';
+import { useSelection } from '../state/selection';
+import { usePalette } from '../state/theme';
+import { DrawnCanvas } from '../ui/canvas';
+import { usePixelRatio } from '../ui/measure';
+import { Id } from '../ui/parts';
+import type { DrawnMap } from './drawnMaps';
+
+const WIDTH = 220;
+const LEFT = 28;
+
+/** Two carets, A above and B below the ramp, at the hovered cell's value. */
+function Carets({ maps }: { maps: readonly DrawnMap[] }) {
+  const destination = useHover((s) => s.destination);
+  const source = useHover((s) => s.source);
+  return maps.map((map) => {
+    const { model } = map.source;
+    const [i, j] = [ownToken(model, destination), ownToken(model, source)];
+    if (i === undefined || j === undefined || j > i || i >= map.L) return null;
+    const x = LEFT + map.scale.position(map.values[i * map.L + j]) * WIDTH;
+    const shape = model.slot === 'A' ? `M${x},-1l-4,-5h8z` : `M${x},11l-4,5h8z`;
+    return <path key={model.slot} className={`${model.slot}-fill`} d={shape} />;
+  });
+}
+
+function Ramp({ maps }: { maps: readonly DrawnMap[] }) {
+  const [{ scale, table }] = maps;
+  const pixelRatio = usePixelRatio();
+  const draw = useCallback(
+    (context: CanvasRenderingContext2D) => {
+      for (let x = 0; x < WIDTH; x++) {
+        context.fillStyle = cssColour(table, x / (WIDTH - 1));
+        context.fillRect(x, 0, 1, 10);
+      }
+    },
+    [table],
+  );
+  const over = exceeds(
+    maps.map(({ values }) => values),
+    scale.limit,
+  );
+  return (
+    <div className="ramp">
+      <DrawnCanvas width={WIDTH} height={10} pixelRatio={pixelRatio} draw={draw} style={{ left: LEFT }} />
+      <svg width={WIDTH + 2 * LEFT} height="36" aria-hidden="true">
+        {legendTicks(scale).map((tick) => {
+          const x = LEFT + scale.position(tick) * WIDTH;
+          return (
+            <g key={tick}>
+              <path className="rule" d={`M${x},10v4`} />
+              <text className="axis" x={x} y="25" textAnchor="middle">
+                {formatValue(tick, scale.signed)}
+              </text>
+            </g>
+          );
+        })}
+        {over && <path className="ink" d={`M${LEFT + WIDTH + 2},1l6,4l-6,4z`} />}
+        {over && scale.signed && <path className="ink" d={`M${LEFT - 2},1l-6,4l6,4z`} />}
+        <Carets maps={maps} />
+      </svg>
+    </div>
+  );
+}
+
+/** Ramp, ticks, quantity, what is shared, and the colours that are not values. */
+export function Legend({ maps }: { maps: readonly (DrawnMap | undefined)[] }) {
+  const shared = useSelection((s) => s.sharedScale);
+  const values = useSelection((s) => s.values);
+  const palette = usePalette();
+  const present = maps.filter((map) => map !== undefined);
+  if (present.length === 0) return <div className="legend" style={{ minHeight: 36 }} />;
+  const groups = shared || present.length === 1 ? [present] : present.map((map) => [map]);
+  return (
+    <div className="legend">
+      {groups.map((group) => (
+        <div key={group[0].source.model.slot} style={{ display: 'flex', gap: 6 }}>
+          {groups.length > 1 && <Id slot={group[0].source.model.slot} small />}
+          <Ramp maps={group} />
+        </div>
+      ))}
+      <div className="note words">
+        <b>implicit attention α</b> · {values === 'row' ? 'share of the row’s Σ|α|' : 'no unit'}
+        <br />
+        {present.length === 1 ? 'one map' : shared ? 'one scale for both models' : 'each map on its own scale'}
+        {values === 'log' ? ', logarithmic' : ''}, saturates at the 99.8th percentile
+      </div>
+      <span className="grow" />
+      <div className="note swatches">
+        <i style={{ background: palette.mask }} />
+        not causal
+        <br />
+        <i style={{ background: palette.zero }} />
+        zero
+      </div>
+    </div>
+  );
+}

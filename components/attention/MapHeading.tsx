@@ -1,0 +1,120 @@
+'use client';
+import { useMemo } from 'react';
+import { formatPlain } from '../charts/numbers';
+import { colourTable } from '../charts/palette';
+import { rasterise } from '../charts/raster';
+import { saturation, valueScale } from '../charts/values';
+import type { LayerMaps } from '../data/queries';
+import { BRANCH_NAMES, isDiff, kindName } from '../data/view';
+import { type DiffBranch, select, useSelection } from '../state/selection';
+import { usePalette } from '../state/theme';
+import { PixelCanvas } from '../ui/canvas';
+import { usePixelRatio } from '../ui/measure';
+import { Id } from '../ui/parts';
+import { ERROR_LIMIT } from './drawnMaps';
+
+const SIDE = 44;
+/** The three small maps saturate at this share of their common limit. */
+const GAIN = 0.7;
+const TERMS: readonly DiffBranch[] = ['mixer_1', 'lambda_mixer_2', 'diff'];
+
+/** Name, block, λ and map error of one map. */
+export function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
+  const { model, branch, map } = entry;
+  const block = model.model.blocks[layer];
+  const reduction = useSelection((s) => s.reduction);
+  const part = useSelection((s) => s.part[model.slot]);
+  const branchName = branch === 'single' || branch === 'mixer_2' ? '' : `, ${BRANCH_NAMES[branch]}`;
+  const partName = reduction === 'one' && block ? `, ${block.heads > 0 ? 'head' : 'channel'} ${part}` : '';
+  const error = map?.metadata.reconstruction_error;
+  const tooLarge = error !== undefined && !(error <= ERROR_LIMIT);
+  return (
+    <div className="map-name">
+      <Id slot={model.slot} />
+      <div>
+        <b>
+          {model.name}
+          {branchName}
+          {partName}
+        </b>
+        <small>
+          {block
+            ? `${kindName(block.kind)} block, ${isDiff(block) ? 'two mixers' : 'one mixer'}${block.lambda === null ? '' : `, λ = ${block.lambda.toFixed(3)}`}`
+            : `this model has ${model.layers} layers`}
+        </small>
+        <small className={tooLarge ? 'bad' : undefined}>
+          {error === undefined
+            ? (entry.error ?? '\u00a0')
+            : tooLarge
+              ? `map error ${formatPlain(error)}, above ${formatPlain(ERROR_LIMIT)}: do not read small values`
+              : `map error ${formatPlain(error)}`}
+        </small>
+      </div>
+    </div>
+  );
+}
+
+/** mixer 1 − λ·mixer 2 = difference, as a radio group of small maps on one scale. */
+export function BranchEquation({ entry, layer, testIds }: { entry: LayerMaps; layer: number; testIds: string }) {
+  const { model, branches } = entry;
+  const chosen = useSelection((s) => s.branch);
+  const signed = useSelection((s) => s.reduction !== 'mean_abs');
+  const palette = usePalette();
+  const pixels = Math.round(SIDE * usePixelRatio());
+  const [first, second, difference] = TERMS.map((term) => branches?.[term]);
+  const rasters = useMemo(() => {
+    const maps = [first, second, difference];
+    const present = maps.filter((map) => map !== undefined).map(({ data }) => data);
+    if (present.length === 0) return [];
+    const scale = valueScale(saturation(present) * GAIN, signed, 'linear');
+    const table = colourTable(palette, signed ? 'diverging' : 'sequential');
+    return maps.map((map) => map && rasterise(map.data, map.L, pixels, scale, table, palette.mask));
+  }, [first, second, difference, signed, palette, pixels]);
+  if (!isDiff(model.model.blocks[layer]))
+    return model.model.blocks.some(isDiff) ? <span className="note">Plain block: nothing to subtract.</span> : null;
+  return (
+    <div className="equation" role="radiogroup" aria-label={`Branch of ${model.slot}`}>
+      {TERMS.map((term, k) => (
+        <TermChoice
+          key={term}
+          term={term}
+          sign={k === 0 || !signed ? '' : k === 1 ? '−' : '='}
+          name={`branch-${model.slot}`}
+          testId={`${testIds}${term}`}
+          checked={term === chosen}
+        >
+          {rasters[k] ? (
+            <PixelCanvas raster={rasters[k]} />
+          ) : (
+            <div style={{ width: SIDE, height: SIDE, background: 'var(--sunken)' }} />
+          )}
+        </TermChoice>
+      ))}
+    </div>
+  );
+}
+
+function TermChoice(props: {
+  term: DiffBranch;
+  sign: string;
+  name: string;
+  testId: string;
+  checked: boolean;
+  children: React.ReactNode;
+}) {
+  const { term, sign, name, testId, checked, children } = props;
+  return (
+    <>
+      {sign && (
+        <span className="sign" aria-hidden="true">
+          {sign}
+        </span>
+      )}
+      <label data-testid={testId}>
+        <input type="radio" name={name} value={term} checked={checked} onChange={() => select({ branch: term })} />
+        {children}
+        {BRANCH_NAMES[term]}
+      </label>
+    </>
+  );
+}

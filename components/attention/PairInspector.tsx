@@ -1,0 +1,140 @@
+'use client';
+import type { ReactNode } from 'react';
+import { formatPlain, formatValue } from '../charts/numbers';
+import { pairFacts, topSources } from '../charts/pair';
+import { BRANCH_NAMES, ownToken, type View } from '../data/view';
+import { useHover } from '../state/hover';
+import { type DiffBranch, useSelection } from '../state/selection';
+import { SlotHead, TokenText, ValueRow } from '../ui/parts';
+import { type DrawnMap, ERROR_LIMIT } from './drawnMaps';
+import { inspectedPair } from './inspected';
+
+const TERMS: readonly DiffBranch[] = ['mixer_1', 'lambda_mixer_2', 'diff'];
+const REASONS = { pointer: 'pointer', locked: 'locked', needle: 'needle', strongest: 'read most' } as const;
+const SOURCES = 6;
+
+function MapCheck({ view, maps }: { view: View; maps: readonly (DrawnMap | undefined)[] }) {
+  const errors = maps.map((map) => map?.source.map?.metadata.reconstruction_error);
+  return (
+    <div className="block">
+      <h3>
+        Map check <em>‖Mx − y‖ ÷ ‖y‖, limit 1e−3</em>
+      </h3>
+      <table className="values">
+        <SlotHead slots={view.models.map(({ slot }) => slot)} />
+        <tbody>
+          <ValueRow
+            name="error"
+            values={errors.map((error) => (
+              <span key="error" className={error !== undefined && !(error <= ERROR_LIMIT) ? 'bad' : undefined}>
+                {formatPlain(error)}
+              </span>
+            ))}
+          />
+        </tbody>
+      </table>
+      {errors.some((error) => error !== undefined && !(error <= ERROR_LIMIT)) && (
+        <p className="note bad">The map does not reproduce what the layer computed: do not read small values.</p>
+      )}
+    </div>
+  );
+}
+
+/** What one model's map says of the pair, or undefined where it has no such tokens. */
+function factsOf(map: DrawnMap | undefined, destination: number, source: number) {
+  if (!map) return undefined;
+  const { model, branches } = map.source;
+  const [i, j] = [ownToken(model, destination), ownToken(model, source)];
+  if (i === undefined || j === undefined || j > i || i >= map.L) return undefined;
+  const term = (name: DiffBranch) => branches?.[name]?.data[i * map.L + j];
+  return { ...pairFacts(map.raw, map.L, i, j), distance: i - j, of: i + 1, term, diff: branches !== undefined };
+}
+
+/** Exact values of one source and destination. */
+export function PairInspector({ view, maps }: { view: View; maps: readonly (DrawnMap | undefined)[] }) {
+  const hover = useHover();
+  const lock = useSelection((s) => s.lock);
+  const slots = view.models.map(({ slot }) => slot);
+  const pair = inspectedPair(view, hover, lock, maps);
+  const { destination, source } = pair;
+  const facts = maps.map((map) => factsOf(map, destination, source));
+  const known = maps.find((map) => map !== undefined);
+  if (!known)
+    return (
+      <aside aria-label="Inspector: one source and destination" data-testid="inspector">
+        <div className="block">
+          <h3>Source → destination</h3>
+          <p className="note">Layer {view.layer} has no map yet.</p>
+        </div>
+      </aside>
+    );
+  const { signed } = known.scale;
+  const value = (v: number | undefined) => formatValue(v, signed);
+  const leading = maps[maps.length - 1] ?? known;
+  const leadingRow = ownToken(leading.source.model, destination);
+  const sources =
+    leadingRow === undefined || leadingRow >= leading.L ? [] : topSources(leading.raw, leading.L, leadingRow, SOURCES);
+  const row = (name: ReactNode, of: (f: NonNullable<(typeof facts)[number]>) => ReactNode, kind?: 'sub' | 'strong') => (
+    <ValueRow name={name} kind={kind} values={facts.map((f) => (f ? of(f) : '–'))} />
+  );
+  return (
+    <aside aria-label="Inspector: one source and destination" data-testid="inspector">
+      <div className="block">
+        <h3 className="pair">
+          {source} <TokenText text={view.tokens[source]?.text ?? ''} /> → {destination}{' '}
+          <TokenText text={view.tokens[destination]?.text ?? ''} /> <em>{REASONS[pair.reason]}</em>
+        </h3>
+        <table className="values">
+          <SlotHead caption="α, no unit" slots={slots} />
+          <tbody>
+            {row('value', (f) => value(f.value), 'strong')}
+            {facts.some((f) => f?.diff) &&
+              TERMS.map((term) => (
+                <ValueRow
+                  key={term}
+                  kind="sub"
+                  name={BRANCH_NAMES[term]}
+                  values={facts.map((f) => (f?.diff ? value(f.term(term)) : ''))}
+                />
+              ))}
+            {row('share of row', (f) => formatPlain(f.share))}
+            {row('rank in row', (f) => `${f.rank} of ${f.of}`)}
+            {row('distance', (f) => f.distance)}
+          </tbody>
+        </table>
+      </div>
+      {sources.length > 0 && leadingRow !== undefined && (
+        <div className="block">
+          <h3>
+            Position {destination} reads most <em>by |{leading.source.model.slot}|</em>
+          </h3>
+          <table className="values">
+            <SlotHead slots={slots} />
+            <tbody>
+              {sources.map((own) => (
+                <ValueRow
+                  key={own}
+                  mono
+                  kind={own === ownToken(leading.source.model, source) ? 'strong' : undefined}
+                  name={
+                    <>
+                      {String(own).padStart(2, '\u2007')} <TokenText text={leading.source.model.tokens[own].text} />
+                    </>
+                  }
+                  values={maps.map((map) => {
+                    if (!map) return '–';
+                    const { model } = map.source;
+                    const ofA = leading.source.model.toA ? leading.source.model.toA[own] : own;
+                    const [i, j] = [ownToken(model, destination), map === leading ? own : ownToken(model, ofA)];
+                    return i === undefined || j === undefined || i >= map.L ? '–' : value(map.raw[i * map.L + j]);
+                  })}
+                />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <MapCheck view={view} maps={maps} />
+    </aside>
+  );
+}

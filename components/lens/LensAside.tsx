@@ -1,0 +1,120 @@
+'use client';
+import type { Lens } from '@/lib/api/client';
+import type { LensStatistic } from '@/lib/api/schemas';
+import { layerName } from '../charts/layerAxis';
+import { formatCount, formatPlain, type Maybe } from '../charts/numbers';
+import { sameWord } from '../charts/tokens';
+import { useTokenTexts } from '../data/queries';
+import { type ModelView, ownToken, type View } from '../data/view';
+import { entryAt } from '../signal/series';
+import { useHover } from '../state/hover';
+import { Id, SlotHead, TokenText, ValueRow } from '../ui/parts';
+
+const SHOWN = 7;
+
+/** The cell of one model's lens that the aside speaks of: its offset in the statistics, or undefined. */
+function offsetOf(
+  lens: Lens | undefined,
+  model: ModelView,
+  ofA: number,
+  layer: number,
+  layers: number,
+): number | undefined {
+  if (!lens) return undefined;
+  const own = ownToken(model, ofA);
+  const entry = entryAt(lens, layer, layers);
+  return own === undefined || own >= lens.L || entry < 0 ? undefined : entry * lens.L + own;
+}
+
+/** A model's top tokens at one cell. */
+function TopTokens({
+  model,
+  lens,
+  at,
+  target,
+}: {
+  model: ModelView;
+  lens: Lens | undefined;
+  at: number | undefined;
+  target: string;
+}) {
+  const textOf = useTokenTexts(model);
+  const count = lens && at !== undefined ? Math.min(SHOWN, lens.k) : 0;
+  return (
+    <table className="values" style={{ marginTop: 0 }}>
+      <thead>
+        <tr>
+          <th scope="col">
+            <Id slot={model.slot} />
+          </th>
+          <td />
+        </tr>
+      </thead>
+      <tbody>
+        {lens &&
+          at !== undefined &&
+          Array.from({ length: count }, (_, rank) => at * lens.k + rank).map((index) => {
+            const text = textOf(lens.topIds[index]);
+            return (
+              <tr key={index}>
+                <th scope="row" className={`mono ellipsis${sameWord(text, target) ? ' target' : ''}`}>
+                  <TokenText text={text} />
+                </th>
+                <td>{formatPlain(lens.topProbs[index])}</td>
+              </tr>
+            );
+          })}
+      </tbody>
+    </table>
+  );
+}
+
+/** Exact lens values of the cell under the pointer, else of the read-out at the selected layer. */
+export function LensAside(props: { view: View; lenses: readonly (Lens | undefined)[]; rows: readonly number[] }) {
+  const { view, lenses, rows } = props;
+  const hoverLayer = useHover((s) => s.layer);
+  const destination = useHover((s) => s.destination);
+  const fromLens = useHover((s) => s.origin === 'lens');
+  const layer = hoverLayer ?? view.layer;
+  const position = destination !== undefined && (fromLens || rows.includes(destination)) ? destination : view.position;
+  const offsets = view.models.map((model, k) => offsetOf(lenses[k], model, position, layer, view.layers));
+  const of = (name: LensStatistic): Maybe[] =>
+    offsets.map((at, k) => (at === undefined ? undefined : lenses[k]?.statistics[name]?.[at]));
+  const slots = view.models.map(({ slot }) => slot);
+  const name = layerName(layer, view.layers);
+  return (
+    <aside aria-label="Lens cell">
+      <div className="block">
+        <h3>
+          {name[0].toUpperCase() + name.slice(1)}, position {position}{' '}
+          <em className="mono">
+            <TokenText text={view.tokens[position]?.text ?? ''} />
+          </em>
+        </h3>
+        {offsets.some((at) => at !== undefined) ? (
+          <div className="side-by-side">
+            {view.models.map((model, k) => (
+              <TopTokens key={model.slot} model={model} lens={lenses[k]} at={offsets[k]} target={view.target} />
+            ))}
+          </div>
+        ) : (
+          <p className="note">Not computed yet.</p>
+        )}
+      </div>
+      <div className="block">
+        <table className="values">
+          <SlotHead slots={slots} />
+          <tbody>
+            <ValueRow name="p(target)" values={of('target_prob').map(formatPlain)} />
+            <ValueRow name="rank of target" values={of('target_rank').map(formatCount)} />
+            <ValueRow name="entropy, nats" values={of('entropy').map(formatPlain)} />
+            <ValueRow name="KL to output, nats" values={of('kl_final_lens').map(formatPlain)} />
+          </tbody>
+        </table>
+        <p className="note" style={{ marginTop: 8 }}>
+          Neighbouring layers with the same top token share one label. “out” is the model’s own output, not a lens.
+        </p>
+      </div>
+    </aside>
+  );
+}

@@ -1,0 +1,133 @@
+'use client';
+import { useMemo } from 'react';
+import type { Lens } from '@/lib/api/client';
+import { layerAxis } from '../charts/layerAxis';
+import { type LensColour, lensLegend } from '../charts/lensCells';
+import { colourTable, cssColour } from '../charts/palette';
+import { useModels } from '../data/queries';
+import { ownToken, tokenOfA, type View } from '../data/view';
+import { type LensRows, select, useSelection } from '../state/selection';
+import { usePalette } from '../state/theme';
+import { useNarrow, useWidth } from '../ui/measure';
+import { Section } from '../ui/parts';
+import { Segmented } from '../ui/Segmented';
+import { LensAside } from './LensAside';
+import { LensGrid, ROW } from './LensGrid';
+import { rowChoices, rowRange } from './lensRows';
+
+const COLOURS: readonly { value: LensColour; label: string; testId: string }[] = [
+  { value: 'top', label: 'top p', testId: 'lens-colour-top' },
+  { value: 'target', label: 'target p', testId: 'lens-colour-target' },
+  { value: 'rank', label: 'target rank', testId: 'lens-colour-rank' },
+  { value: 'entropy', label: 'entropy', testId: 'lens-colour-entropy' },
+];
+const STOPS = [0, 0.16, 0.33, 0.5, 0.66, 0.83, 1];
+
+function Scale({ colour, vocabulary }: { colour: LensColour; vocabulary: number }) {
+  const table = colourTable(usePalette(), 'sequential');
+  const { low, high, meaning } = lensLegend(colour, vocabulary);
+  return (
+    <span className="note scale">
+      {low}
+      <i style={{ background: `linear-gradient(90deg,${STOPS.map((t) => cssColour(table, t)).join()})` }} />
+      {high}&ensp;{meaning}
+    </span>
+  );
+}
+
+export function LensSection(props: { view: View; lenses: readonly (Lens | undefined)[]; staleMark: string }) {
+  const { view, lenses, staleMark } = props;
+  const colour = useSelection((s) => s.lensColour);
+  const chosen = useSelection((s) => s.lensRows);
+  const [ref, width] = useWidth();
+  const narrow = useNarrow();
+  const { data: models } = useModels();
+  const axis = useMemo(() => layerAxis(width, view.layers, narrow), [width, view.layers, narrow]);
+  const vocabulary = models?.models.find(({ name }) => name === view.models[0].name)?.vocab_size ?? 50_000;
+  const { needle, position } = view.models[0];
+  const choices = rowChoices(view.tokens.length, position, needle);
+  const rowsKnown = chosen !== 'needle' || needle ? chosen : 'last';
+  const [from, to] = rowRange(rowsKnown, view.tokens.length, position, needle);
+  const rows = useMemo(() => Array.from({ length: to - from + 1 }, (_, k) => from + k), [from, to]);
+  const rowsOf = useMemo(
+    () =>
+      view.models.map((model) =>
+        model.fromA
+          ? model.tokens
+              .map((_, own) => own)
+              .filter((own) => {
+                const ofA = tokenOfA(model, own);
+                return ofA !== undefined && ofA >= from && ofA <= to && ownToken(model, ofA) === own;
+              })
+          : rows,
+      ),
+    [view.models, rows, from, to],
+  );
+  const controls = (
+    <>
+      <span className="control">
+        <span className="caption">Colour</span>
+        <Segmented
+          label="Lens colour"
+          options={COLOURS}
+          value={colour}
+          onChange={(value) => select({ lensColour: value })}
+        />
+      </span>
+      <span className="control">
+        <span className="caption">Positions</span>
+        <span className="select">
+          <select
+            aria-label="Positions shown"
+            data-testid="lens-rows"
+            value={rowsKnown}
+            onChange={(event) => select({ lensRows: event.target.value as LensRows })}
+          >
+            {choices.telling.map(({ value, label }) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+            <optgroup label="All positions">
+              {choices.pages.map(({ value, label }) => (
+                <option key={value} value={value}>
+                  {label}
+                </option>
+              ))}
+            </optgroup>
+          </select>
+        </span>
+      </span>
+      <span className="grow" />
+      <Scale colour={colour} vocabulary={vocabulary} />
+    </>
+  );
+  return (
+    <Section
+      id="lens"
+      title={
+        <>
+          Lens: top token by layer and position <em>{staleMark}</em>
+        </>
+      }
+      controls={controls}
+      aside={<LensAside view={view} lenses={lenses} rows={rows} />}
+    >
+      <div ref={ref} style={{ minHeight: view.models.length * (rows.length * ROW + 20), display: 'grid', gap: 8 }}>
+        {width > 0 &&
+          view.models.map((model, k) => (
+            <LensGrid
+              key={model.slot}
+              view={view}
+              model={model}
+              axis={axis}
+              lens={lenses[k]}
+              colour={colour}
+              vocabulary={vocabulary}
+              rows={rowsOf[k]}
+            />
+          ))}
+      </div>
+    </Section>
+  );
+}

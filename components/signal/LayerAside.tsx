@@ -1,0 +1,85 @@
+'use client';
+import type { Signal } from '@/lib/api/schemas';
+import { METRIC_INFO, type Metric } from '../charts/curve';
+import { layerName } from '../charts/layerAxis';
+import { formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';
+import { kindName, type View } from '../data/view';
+import { useHover } from '../state/hover';
+import { SlotHead, ValueRow } from '../ui/parts';
+import { metricValues, onAxis, snrCandidates } from './series';
+
+const capital = (text: string) => text[0].toUpperCase() + text.slice(1);
+const number = (value: Maybe): value is number => typeof value === 'number' && Number.isFinite(value);
+
+/** B against A: a ratio for probabilities and shares, a difference for signed quantities. */
+function comparison([a, b]: readonly Maybe[], signed: boolean): { name: string; text: string } | undefined {
+  if (!number(a) || !number(b)) return undefined;
+  return signed ? { name: 'B − A', text: formatSigned(b - a) } : { name: 'B ÷ A', text: formatRatio(b / a) };
+}
+
+function lambdaText(lambda: number | null, init: number | null): string {
+  if (lambda === null) return '–';
+  return init === null ? lambda.toFixed(3) : `${lambda.toFixed(3)} (${init.toFixed(3)})`;
+}
+
+/** Exact values of the layer under the pointer, else of the selected one. */
+export function LayerAside(props: { view: View; signals: readonly (Signal | undefined)[]; metric: Metric }) {
+  const { view, signals, metric } = props;
+  const hovered = useHover((s) => s.layer);
+  const layer = hovered ?? view.layer;
+  const info = METRIC_INFO[metric];
+  const slots = view.models.map(({ slot }) => slot);
+  const values = signals.map((signal) =>
+    signal ? onAxis(metricValues(signal, metric), view.layers)[layer + 1] : undefined,
+  );
+  const compared = comparison(values, info.signed);
+  const blocks = view.models.map(({ model }) => (layer >= 0 && layer < view.layers ? model.blocks[layer] : undefined));
+  const known = signals.find((signal) => signal !== undefined);
+  return (
+    <aside aria-label="Selected layer">
+      <div className="block">
+        <h3>
+          {capital(layerName(layer, view.layers))}{' '}
+          <em>{hovered !== undefined && hovered !== view.layer ? 'under the pointer' : 'selected'}</em>
+        </h3>
+        {values.some(number) ? (
+          <table className="values">
+            <SlotHead caption={info.name} slots={slots} />
+            <tbody>
+              <ValueRow name="this prompt" values={values.map((value) => formatValue(value, info.signed))} />
+              {compared && <ValueRow kind="rule" name={compared.name} values={['', compared.text]} />}
+            </tbody>
+          </table>
+        ) : (
+          <p className="note">{known ? `${info.name} is not defined here.` : 'Not computed yet.'}</p>
+        )}
+        {blocks.some(Boolean) && (
+          <table className="values">
+            {values.some(number) ? null : <SlotHead slots={slots} />}
+            <tbody>
+              <ValueRow name="block" values={blocks.map((block) => (block ? kindName(block.kind) : '–'))} />
+              <ValueRow
+                name={
+                  <>
+                    λ (λ<sub>init</sub>)
+                  </>
+                }
+                values={blocks.map((block) => (block ? lambdaText(block.lambda, block.lambdaInit) : '–'))}
+              />
+            </tbody>
+          </table>
+        )}
+      </div>
+      <div className="block">
+        <p className="note">
+          <b style={{ fontWeight: 600, color: 'var(--ink-2)' }}>{info.name}.</b> {info.definition}
+          {metric === 'snr' &&
+            known &&
+            (snrCandidates(known) === 'answers'
+              ? ' Candidates: the example’s answer set.'
+              : ' Candidates: the whole vocabulary.')}
+        </p>
+      </div>
+    </aside>
+  );
+}

@@ -1,0 +1,210 @@
+'use client';
+import type { Lens, Thumbnails } from '@/lib/api/client';
+import type { LayerAxis } from '../charts/layerAxis';
+import { useTokenTexts } from '../data/queries';
+import { isDiff, kindName, type ModelView, type View } from '../data/view';
+import { LensRowCanvas } from '../lens/LensRowCanvas';
+import { clearHover, hover, useHover } from '../state/hover';
+import { select } from '../state/selection';
+import { HitArea } from '../ui/HitArea';
+import { AxisTicks, RowLabel } from './AxisParts';
+import { StripThumbnails } from './StripThumbnails';
+import { lensRow } from './series';
+import { type StripLayout, stripLayout } from './stripLayout';
+
+/** Upper end of the λ track, unless a block has more. */
+const LAMBDA_TOP = 1.8;
+
+/** λ of every differential block as a bar, λ_init as a tick. */
+function LambdaTrack({ view, axis, strip }: { view: View; axis: LayerAxis; strip: StripLayout }) {
+  const models = view.models.filter(({ model }) => model.blocks.some(isDiff));
+  const most = Math.max(LAMBDA_TOP, ...models.flatMap(({ model }) => model.blocks.map((block) => block.lambda ?? 0)));
+  const base = strip.lambdaTop + strip.lambdaHeight;
+  const y = (value: number) => base - (Math.max(0, value) / most) * strip.lambdaHeight;
+  const width = Math.min(10, Math.max(2, axis.pitch * 0.32));
+  const caption = `λ of ${models.map(({ slot }) => slot).join(', ')}, 0–${most === LAMBDA_TOP ? LAMBDA_TOP : most.toPrecision(2)}`;
+  return (
+    <g>
+      <RowLabel y={base - 2} text={axis.narrow ? 'λ' : caption} narrow={axis.narrow} />
+      <line className="grid" x1={axis.gutter} x2={axis.width} y1={base + 0.5} y2={base + 0.5} />
+      {models.flatMap(({ slot, model }, k) =>
+        model.blocks.map((block, layer) => {
+          if (!isDiff(block) || block.lambda === null) return null;
+          const x = axis.x(layer) + (models.length > 1 ? (k - 0.5) * (width + 2) : 0);
+          return (
+            // biome-ignore lint/suspicious/noArrayIndexKey: blocks are known by their place.
+            <g key={`${slot}${layer}`}>
+              <rect
+                className={`${slot}-fill`}
+                opacity=".75"
+                x={x - width / 2}
+                width={width}
+                y={y(block.lambda)}
+                height={base - y(block.lambda)}
+              />
+              {block.lambdaInit !== null && (
+                <line
+                  stroke="var(--ink)"
+                  x1={x - width / 2 - 1.5}
+                  x2={x + width / 2 + 1.5}
+                  y1={y(block.lambdaInit)}
+                  y2={y(block.lambdaInit)}
+                />
+              )}
+            </g>
+          );
+        }),
+      )}
+    </g>
+  );
+}
+
+/** Boxes at the selected and the hovered layer. Only this is redrawn on hover. */
+function StripOverlay({ axis, strip, layer }: { axis: LayerAxis; strip: StripLayout; layer: number }) {
+  const hovered = useHover((s) => s.layer);
+  const box = (l: number, className: string, grow: number) => {
+    const side = strip.thumbnail;
+    const shown = l >= strip.first && l < strip.first + strip.count;
+    const bottom = strip.thumbnailTops[strip.thumbnailTops.length - 1] + side;
+    return (
+      <g className={className}>
+        {shown && (
+          <rect
+            x={Math.round(strip.thumbnailX(l) - side / 2) - grow}
+            y={strip.thumbnailTops[0] - grow}
+            width={side + 2 * grow}
+            height={bottom - strip.thumbnailTops[0] + 2 * grow}
+            rx="1"
+          />
+        )}
+        <rect
+          x={axis.x(l) - axis.pitch / 2 - 0.5}
+          y={strip.lensTops[0] - 0.75}
+          width={axis.pitch + 1}
+          height={strip.lensTops.length * (strip.lensHeight + 1) + 0.5}
+        />
+      </g>
+    );
+  };
+  return (
+    <svg
+      className="layer overlay"
+      width={axis.width}
+      height={strip.height}
+      aria-hidden="true"
+      data-hover-layer={hovered ?? ''}
+    >
+      {box(layer, 'selected', 2.25)}
+      {hovered !== undefined && hovered !== layer && box(hovered, 'hovered', 1.5)}
+    </svg>
+  );
+}
+
+function StripLens(props: {
+  axis: LayerAxis;
+  strip: StripLayout;
+  model: ModelView;
+  lens: Lens | undefined;
+  row: number;
+  vocabulary: number;
+}) {
+  const { axis, strip, model, lens, row, vocabulary } = props;
+  const textOf = useTokenTexts(model);
+  const cells = lens ? lensRow(lens, model.position, axis.layers) : new Array(axis.layers + 2).fill(undefined);
+  return (
+    <LensRowCanvas
+      axis={axis}
+      cells={cells}
+      colour="top"
+      vocabulary={vocabulary}
+      height={strip.lensHeight}
+      textOf={textOf}
+      top={strip.lensTops[row]}
+    />
+  );
+}
+
+/** Thumbnails, λ and lens at the read-out, all on the curve's layer axis; a slider over the layers. */
+export function LayerStrip(props: {
+  view: View;
+  axis: LayerAxis;
+  thumbnails: readonly (Thumbnails | undefined)[];
+  lenses: readonly (Lens | undefined)[];
+  vocabulary: number;
+  valueText: string;
+}) {
+  const { view, axis, thumbnails, lenses, vocabulary, valueText } = props;
+  const withLambda = view.models.some(({ model }) => model.blocks.some(isDiff));
+  const strip = stripLayout(axis, view.layer, view.models.length, withLambda);
+  const kinds = view.models
+    .map(({ slot, model }) =>
+      model.blocks[view.layer] ? `${slot} ${kindName(model.blocks[view.layer].kind)} block` : '',
+    )
+    .filter(Boolean)
+    .join(', ');
+  const [low, high] = [strip.first, strip.first + strip.count - 1];
+  const point = (x: number, y: number) => {
+    const layer = strip.at(x + axis.gutter, y);
+    hover({ origin: 'strip', layer, ...(y >= strip.lensTops[0] && { destination: view.position }) });
+  };
+  return (
+    <div
+      className="figure"
+      role="slider"
+      tabIndex={0}
+      data-testid="layer-strip"
+      aria-label="Layer"
+      aria-valuemin={0}
+      aria-valuemax={axis.layers - 1}
+      aria-valuenow={view.layer}
+      aria-valuetext={`layer ${view.layer}, ${kinds}, ${valueText}`}
+      style={{ height: strip.height }}
+    >
+      <StripThumbnails view={view} thumbnails={thumbnails} strip={strip} />
+      {view.models.map((model, row) => (
+        <StripLens
+          key={model.slot}
+          axis={axis}
+          strip={strip}
+          model={model}
+          lens={lenses[row]}
+          row={row}
+          vocabulary={vocabulary}
+        />
+      ))}
+      <svg className="layer" width={axis.width} height={strip.height} aria-hidden="true">
+        {!axis.narrow && (
+          <text className="axis" y="14">
+            layer
+          </text>
+        )}
+        <AxisTicks axis={axis} layer={view.layer} y={14} pill />
+        {axis.narrow && strip.count < axis.layers && (
+          <path
+            className="grid"
+            d={`M${axis.x(low) - axis.pitch / 2},${strip.axisHeight - 1}L${axis.gutter},${strip.thumbnailTops[0] - 2}M${axis.x(high) + axis.pitch / 2},${strip.axisHeight - 1}L${axis.width},${strip.thumbnailTops[0] - 2}`}
+          />
+        )}
+        {view.models.map(({ slot, position }, row) => (
+          <g key={slot}>
+            <RowLabel
+              y={strip.thumbnailTops[row] + strip.thumbnail / 2 + 4}
+              slot={slot}
+              text="attention"
+              narrow={axis.narrow}
+            />
+            <RowLabel y={strip.lensTops[row] + 14} slot={slot} text={`lens @${position}`} narrow={axis.narrow} />
+          </g>
+        ))}
+        {withLambda && <LambdaTrack view={view} axis={axis} strip={strip} />}
+      </svg>
+      <StripOverlay axis={axis} strip={strip} layer={view.layer} />
+      <HitArea
+        style={{ left: axis.gutter, width: axis.width - axis.gutter, top: 0, height: strip.height }}
+        onPoint={point}
+        onLeave={clearHover}
+        onPick={(x, y) => select({ layer: Math.min(Math.max(0, strip.at(x + axis.gutter, y)), axis.layers - 1) })}
+      />
+    </div>
+  );
+}

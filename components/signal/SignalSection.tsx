@@ -1,0 +1,108 @@
+'use client';
+import { useMemo } from 'react';
+import type { Lens } from '@/lib/api/client';
+import type { Signal } from '@/lib/api/schemas';
+import { METRIC_INFO, METRICS } from '../charts/curve';
+import { layerAxis } from '../charts/layerAxis';
+import { formatValue } from '../charts/numbers';
+import { useModels, useThumbnails } from '../data/queries';
+import type { View } from '../data/view';
+import { select, useSelection } from '../state/selection';
+import { useNarrow, useWidth } from '../ui/measure';
+import { Section } from '../ui/parts';
+import { Segmented } from '../ui/Segmented';
+import { LayerAside } from './LayerAside';
+import { LayerStrip } from './LayerStrip';
+import { SignalCurve } from './SignalCurve';
+import { metricValues, onAxis } from './series';
+
+const METRIC_OPTIONS = METRICS.map((value) => ({ value, label: METRIC_INFO[value].label, testId: `metric-${value}` }));
+const AXIS_OPTIONS = [
+  { value: 'log', label: 'log', testId: 'axis-log' },
+  { value: 'linear', label: 'linear', testId: 'axis-linear' },
+] as const;
+/** Thumbnails are computed at most this many cells a side. */
+const THUMBNAIL_CELLS = 56;
+
+const Key = () => (
+  <span className="note key">
+    <svg width="22" height="10" aria-hidden="true">
+      <path d="M0 5h22" stroke="var(--ink-2)" strokeWidth="1.75" />
+      <circle cx="6" cy="5" r="2.6" fill="var(--bg)" stroke="var(--ink-2)" />
+      <rect x="13.5" y="2.5" width="5" height="5" fill="var(--bg)" stroke="var(--ink-2)" />
+    </svg>
+    this prompt, n = 1: no interval
+  </span>
+);
+
+export function SignalSection(props: {
+  view: View;
+  signals: readonly (Signal | undefined)[];
+  lenses: readonly (Lens | undefined)[];
+  staleMark: string;
+}) {
+  const { view, signals, lenses, staleMark } = props;
+  const metric = useSelection((s) => s.metric);
+  const logAxis = useSelection((s) => s.logAxis);
+  const [ref, width] = useWidth();
+  const narrow = useNarrow();
+  const thumbnails = useThumbnails(view, THUMBNAIL_CELLS);
+  const { data: models } = useModels();
+  const info = METRIC_INFO[metric];
+  const axis = useMemo(() => layerAxis(width, view.layers, narrow), [width, view.layers, narrow]);
+  const vocabulary = models?.models.find(({ name }) => name === view.models[0].name)?.vocab_size ?? 50_000;
+  const valueText = `${info.label} ${view.models
+    .map(({ slot }, k) => {
+      const signal = signals[k];
+      return `${slot} ${formatValue(signal ? onAxis(metricValues(signal, metric), view.layers)[view.layer + 1] : undefined, info.signed)}`;
+    })
+    .join(', ')}`;
+  const controls = (
+    <>
+      <Segmented
+        label="Metric"
+        options={METRIC_OPTIONS}
+        value={metric}
+        onChange={(value) => select({ metric: value })}
+      />
+      {info.log && (
+        <Segmented
+          label="Vertical scale"
+          options={AXIS_OPTIONS}
+          value={logAxis ? 'log' : 'linear'}
+          onChange={(value) => select({ logAxis: value === 'log' })}
+        />
+      )}
+      <span className="grow" />
+      <Key />
+    </>
+  );
+  return (
+    <Section
+      id="signal"
+      title={
+        <>
+          Signal by layer <em>{staleMark}</em>
+        </>
+      }
+      controls={controls}
+      aside={<LayerAside view={view} signals={signals} metric={metric} />}
+    >
+      <div ref={ref} style={{ minHeight: 330 }}>
+        {width > 0 && (
+          <>
+            <SignalCurve view={view} axis={axis} signals={signals} metric={metric} log={info.log && logAxis} />
+            <LayerStrip
+              view={view}
+              axis={axis}
+              thumbnails={thumbnails.map(({ data }) => data)}
+              lenses={lenses}
+              vocabulary={vocabulary}
+              valueText={valueText}
+            />
+          </>
+        )}
+      </div>
+    </Section>
+  );
+}

@@ -1,0 +1,62 @@
+'use client';
+import { useMemo } from 'react';
+import type { Thumbnails } from '@/lib/api/client';
+import { colourTable } from '../charts/palette';
+import { rasterise } from '../charts/raster';
+import { rowShares, saturation, valueScale } from '../charts/values';
+import type { View } from '../data/view';
+import { useSelection } from '../state/selection';
+import { usePalette } from '../state/theme';
+import { PixelCanvas } from '../ui/canvas';
+import { usePixelRatio } from '../ui/measure';
+import type { StripLayout } from './stripLayout';
+
+/** Small maps saturate at half the shared limit, so that their faint structure still shows. */
+const THUMBNAIL_GAIN = 0.5;
+
+/** One small map per layer and model, on the scale and reduction of the large ones. */
+export function StripThumbnails(props: {
+  view: View;
+  thumbnails: readonly (Thumbnails | undefined)[];
+  strip: StripLayout;
+}) {
+  const { view, thumbnails, strip } = props;
+  const mode = useSelection((s) => s.values);
+  const shared = useSelection((s) => s.sharedScale);
+  const signed = useSelection((s) => s.reduction !== 'mean_abs');
+  const palette = usePalette();
+  const pixelRatio = usePixelRatio();
+  const pixels = Math.round(strip.thumbnail * pixelRatio);
+  const rasters = useMemo(() => {
+    const layers = thumbnails.map((entry) =>
+      entry ? entry.layers.map((values) => (mode === 'row' ? rowShares(values, entry.size) : values)) : [],
+    );
+    const limitOfAll = saturation(layers.flat());
+    const table = colourTable(palette, signed ? 'diverging' : 'sequential');
+    return layers.map((maps, m) => {
+      const limit = (shared ? limitOfAll : saturation(maps)) * THUMBNAIL_GAIN;
+      const scale = valueScale(limit, signed, mode);
+      const size = thumbnails[m]?.size ?? 1;
+      return maps.map((values) => rasterise(values, size, pixels, scale, table, palette.mask));
+    });
+  }, [thumbnails, mode, shared, signed, palette, pixels]);
+  const side = strip.thumbnail;
+  return view.models.flatMap((model, m) =>
+    Array.from({ length: strip.count }, (_, k) => strip.first + k)
+      .filter((layer) => layer < model.layers)
+      .map((layer) => {
+        const style = {
+          left: Math.round(strip.thumbnailX(layer) - side / 2),
+          top: strip.thumbnailTops[m],
+          width: side,
+          height: side,
+        };
+        const raster = layer < model.model.mapsReady ? rasters[m][layer] : undefined;
+        return raster ? (
+          <PixelCanvas key={`${model.slot}${layer}`} raster={raster} style={style} />
+        ) : (
+          <div key={`${model.slot}${layer}`} style={{ position: 'absolute', background: 'var(--sunken)', ...style }} />
+        );
+      }),
+  );
+}

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import type { Lens } from '@/lib/api/client';
+import type { Signal } from '@/lib/api/schemas';
+import { entryAt, lensRow, metricValues, onAxis, snrCandidates } from './series';
+
+const signal: Signal = {
+  entries: ['embedding', 'layer 0', 'final'],
+  position: 3,
+  target: 1,
+  needle: null,
+  target_prob: [0.1, 0.2, 0.3],
+  target_logprob: [0, 0, 0],
+  log_odds: [1, 2, 3],
+  snr_vocab: [4, 5, 6],
+  snr_candidates: [null, null, null],
+  attention_snr: [null, 0.5, null],
+};
+
+const lens: Lens = {
+  entries: ['embedding', 'layer 0', 'final'],
+  L: 2,
+  k: 2,
+  topIds: Int32Array.from({ length: 12 }, (_, k) => k),
+  topProbs: Float32Array.from({ length: 12 }, (_, k) => k / 100),
+  statistics: { target_rank: Float32Array.of(1, 2, 3, 4, 5, 6) },
+  metadata: { entries: [], target: 0 },
+};
+
+describe('series on the layer axis', () => {
+  it('sets the output last, also for a shallower model', () => {
+    expect(onAxis(['e', '0', 'out'], 3)).toEqual(['e', '0', undefined, undefined, 'out']);
+    expect(onAxis(['e', '0', '1', 'out'], 2)).toEqual(['e', '0', '1', 'out']);
+  });
+
+  it('takes the vocabulary where there is no answer set', () => {
+    expect(snrCandidates(signal)).toBe('vocabulary');
+    expect(metricValues(signal, 'snr')).toEqual([4, 5, 6]);
+    expect(metricValues({ ...signal, snr_candidates: [7, 8, 9] }, 'snr')).toEqual([7, 8, 9]);
+    expect(metricValues(signal, 'attention')).toEqual([null, 0.5, null]);
+  });
+
+  it('reads the lens by entry and position', () => {
+    const row = lensRow(lens, 1, 2);
+    expect(row.map((cell) => cell?.topId)).toEqual([2, 6, undefined, 10]);
+    expect(row[3]?.targetRank).toBe(6);
+    expect(lensRow(lens, 5, 2).every((cell) => cell === undefined)).toBe(true);
+  });
+
+  it('finds the entry of a layer', () => {
+    expect([-1, 0, 1, 2].map((layer) => entryAt(lens, layer, 2))).toEqual([0, 1, -1, 2]);
+  });
+});

@@ -1,0 +1,59 @@
+import type { Lens } from '@/lib/api/client';
+import type { Signal } from '@/lib/api/schemas';
+import type { Metric } from '../charts/curve';
+import type { LensCell } from '../charts/lensCells';
+import type { Maybe } from '../charts/numbers';
+
+/**
+ * Values per lens entry (embedding, blocks, output) on an axis of `layers` blocks: the output always stands last,
+ * missing blocks of a shallower model are absent.
+ */
+export function onAxis<T>(values: readonly T[], layers: number): (T | undefined)[] {
+  const out: (T | undefined)[] = new Array(layers + 2).fill(undefined);
+  values.forEach((value, entry) => {
+    out[entry === values.length - 1 ? layers + 1 : entry] = value;
+  });
+  return out;
+}
+
+const anyPresent = (values: readonly Maybe[]) => values.some((value) => value !== null && value !== undefined);
+
+/** Which candidates SNR compares with: the answer set where the request brought one, else the whole vocabulary. */
+export const snrCandidates = (signal: Signal): 'answers' | 'vocabulary' =>
+  anyPresent(signal.snr_candidates) ? 'answers' : 'vocabulary';
+
+export function metricValues(signal: Signal, metric: Metric): readonly Maybe[] {
+  switch (metric) {
+    case 'p':
+      return signal.target_prob;
+    case 'logodds':
+      return signal.log_odds;
+    case 'snr':
+      return snrCandidates(signal) === 'answers' ? signal.snr_candidates : signal.snr_vocab;
+    case 'attention':
+      return signal.attention_snr;
+  }
+}
+
+/** The lens cells of one position on an axis of `layers` blocks. */
+export function lensRow(lens: Lens, position: number, layers: number): (LensCell | undefined)[] {
+  const { L, k, statistics } = lens;
+  if (position < 0 || position >= L) return new Array(layers + 2).fill(undefined);
+  const cells = lens.entries.map((_, entry): LensCell => {
+    const at = entry * L + position;
+    return {
+      topId: lens.topIds[at * k],
+      topProb: lens.topProbs[at * k],
+      targetProb: statistics.target_prob?.[at] ?? Number.NaN,
+      targetRank: statistics.target_rank?.[at] ?? Number.NaN,
+      entropy: statistics.entropy?.[at] ?? Number.NaN,
+    };
+  });
+  return onAxis(cells, layers);
+}
+
+/** Index of a lens entry for a layer of the axis, or −1 where this model has none. */
+export function entryAt(lens: Lens, layer: number, layers: number): number {
+  if (layer >= layers) return lens.entries.length - 1;
+  return layer + 1 < lens.entries.length - 1 ? layer + 1 : -1;
+}
