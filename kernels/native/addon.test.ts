@@ -1,0 +1,76 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { configureNative, isAvailable, kernels, nativeInfo, unavailableReason } from './addon';
+
+if (!isAvailable) console.warn(`The native add-on is not tested: ${unavailableReason}`);
+
+const ADDON = fileURLToPath(new URL('./build/statescope.node', import.meta.url));
+
+/** Runs `script` in a fresh Node with the add-on as `addon`; returns what it prints. */
+function inFreshProcess(script: string): string {
+  const load = `const m = { exports: {} }; process.dlopen(m, ${JSON.stringify(ADDON)}); const addon = m.exports;`;
+  return execFileSync(process.execPath, ['-e', load + script], { encoding: 'utf8' }).trim();
+}
+
+describe.skipIf(!isAvailable)('add-on', () => {
+  it('changes threads and instruction set, and keeps what is not named', () => {
+    const before = nativeInfo();
+    expect(configureNative({ isa: 'generic' })).toEqual({ isa: 'generic', threads: before.threads });
+    expect(configureNative({ threads: 3 })).toEqual({ isa: 'generic', threads: 3 });
+    expect(configureNative(before)).toEqual(before);
+  });
+
+  it('refuses an instruction set that does not exist', () => {
+    expect(() => configureNative({ isa: 'mmx' })).toThrow(/does not run 'mmx'/);
+  });
+
+  it('refuses arguments that are neither arrays nor numbers', () => {
+    expect(() => kernels.exp('x' as unknown as number)).toThrow(/argument 0/);
+  });
+
+  it('gives the same results with more threads than cores', () => {
+    const before = nativeInfo();
+    const [M, N, K] = [123, 77, 59];
+    const a = Float32Array.from({ length: M * K }, (_, i) => (i % 13) - 6);
+    const b = Float32Array.from({ length: N * K }, (_, i) => (i % 7) - 3);
+    const results = [1, 2, 7].map((threads) => {
+      configureNative({ threads });
+      const c = new Float32Array(M * N);
+      kernels.matmul(a, b, c, null, M, N, K, K, 1, 1, K, 0, 1, 0, 0);
+      return c;
+    });
+    configureNative(before);
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+  });
+
+  it('treats denormal numbers as zero inside kernels and leaves them alone in JavaScript', () => {
+    const y = new Float32Array(1);
+    kernels.multiply(Float32Array.of(1e-39), Float32Array.of(1e30), y, 1, 1, 1, 1);
+    expect(y[0]).toBe(0);
+    let tiny = 1e-308;
+    for (let i = 0; i < 3; i++) tiny /= 2;
+    expect(tiny).toBeGreaterThan(0);
+  });
+
+  it('serves several worker threads of one process at a time', () => {
+    const worker = `
+      const { parentPort } = require('node:worker_threads');
+      const m = { exports: {} }; process.dlopen(m, ${JSON.stringify(ADDON)});
+      const n = 200, a = new Float32Array(n * n).fill(1), c = new Float32Array(n * n);
+      let ok = true;
+      for (let r = 0; r < 50; r++) {
+        m.exports.kernels.matmul(a, a, c, null, n, n, n, n, 1, n, 1, 0, 1, 0, 0);
+        ok = ok && c.every((x) => x === n);
+      }
+      parentPort.postMessage(ok);`;
+    const script = `
+      addon.configure(2, '');
+      const { Worker } = require('node:worker_threads');
+      const runs = [0, 1, 2].map(() => new Promise((resolve) =>
+        new Worker(${JSON.stringify(worker)}, { eval: true }).on('message', resolve)));
+      Promise.all(runs).then((all) => console.log(all.join()));`;
+    expect(inFreshProcess(script)).toBe('true,true,true');
+  });
+});
