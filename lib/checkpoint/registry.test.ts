@@ -1,0 +1,128 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseConfig } from './config';
+import { defaultRoots, findModels, listModels, resolveModel } from './registry';
+import { encodeSafetensors } from './safetensors';
+import { expectedTensors } from './schema';
+import { InputError } from './types';
+
+const CONFIG = { model_type: 'mamba', hidden_size: 8, num_hidden_layers: 2, vocab_size: 5, state_size: 2 };
+
+function weights(): Uint8Array {
+  const shapes = expectedTensors(parseConfig(CONFIG, new Map()));
+  return encodeSafetensors(
+    [...shapes].map(([name, shape]) => ({ name, shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) })),
+  );
+}
+
+describe('models on disk', () => {
+  let root: string;
+  const at = (...names: string[]) => join(root, ...names);
+
+  async function model(...names: string[]): Promise<void> {
+    await mkdir(at(...names), { recursive: true });
+    await writeFile(at(...names, 'config.json'), JSON.stringify(CONFIG));
+    await writeFile(at(...names, 'model.safetensors'), weights());
+  }
+
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'statescope-registry-'));
+    await model('models', 'tiny');
+    await model('models', 'owner', 'nested');
+    await model('models', '.hidden.partial-1');
+    await model('other', 'tiny');
+    await model('other', 'second');
+    await mkdir(at('models', 'broken'));
+    await writeFile(at('models', 'broken', 'config.json'), '{"model_type":"bert"}');
+    await mkdir(at('models', 'empty'));
+    await model('hub', 'blobs-of-a-snapshot');
+    const cached = (revision: string) => ['hub', 'models--state-spaces--mamba-130m-hf', 'snapshots', revision];
+    await model(...cached('old'));
+    await model(...cached('main'));
+    await mkdir(at('hub', 'models--state-spaces--mamba-130m-hf', 'refs'));
+    await writeFile(at('hub', 'models--state-spaces--mamba-130m-hf', 'refs', 'main'), 'main');
+    await model('hub', 'models--me--unreferenced', 'snapshots', 'older');
+    await utimes(at('hub', 'models--me--unreferenced', 'snapshots', 'older'), 1, 1);
+    await model('hub', 'models--me--unreferenced', 'snapshots', 'newer');
+    await mkdir(at('hub', 'models--me--no-snapshot'));
+    await symlink(at('nowhere'), at('models', 'dangling'));
+  });
+  afterAll(() => rm(root, { recursive: true }));
+
+  it('lists names, sizes and dtypes from headers, and tells what it skips', async () => {
+    const skipped: string[] = [];
+    const listed = await listModels({ roots: [at('models')], onSkipped: ({ name }) => skipped.push(name) });
+    expect(listed.map(({ name }) => name)).toEqual(['owner/nested', 'tiny']);
+    expect(skipped).toEqual(['broken']);
+    const shapes = expectedTensors(parseConfig(CONFIG, new Map()));
+    expect(listed[1]).toEqual({
+      name: 'tiny',
+      path: at('models', 'tiny'),
+      format: 'hf-mamba',
+      layers: ['mamba1', 'mamba1'],
+      hidden_size: 8,
+      parameters: [...shapes.values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0),
+      dtype: 'float32',
+      vocab_size: 5,
+      tied: true,
+    });
+  });
+
+  it('lets the first root win and takes a root that is itself a model', async () => {
+    const found = await findModels([at('other'), at('models'), at('models', 'owner', 'nested'), at('nowhere')]);
+    const paths = new Map(found.map(({ name, path }) => [name, path]));
+    expect(paths.get('tiny')).toBe(at('other', 'tiny'));
+    expect(paths.get('second')).toBe(at('other', 'second'));
+    expect(paths.get('nested')).toBe(at('models', 'owner', 'nested'));
+  });
+
+  it('reads the Hugging Face cache: the snapshot of main, else the newest', async () => {
+    const paths = new Map((await findModels([at('hub')])).map(({ name, path }) => [name, path]));
+    expect(paths.get('state-spaces/mamba-130m-hf')).toMatch(/snapshots\/main$/);
+    expect(paths.get('me/unreferenced')).toMatch(/snapshots\/newer$/);
+    expect(paths.has('me/no-snapshot')).toBe(false);
+  });
+
+  it('resolves names before folders, and only names where asked', async () => {
+    const roots = [at('models'), at('hub')];
+    expect((await resolveModel('tiny', { roots })).path).toBe(at('models', 'tiny'));
+    expect(await resolveModel(at('models', 'owner', 'nested'), { roots })).toMatchObject({ name: 'owner/nested' });
+    expect(await resolveModel(at('other', 'second'), { roots })).toEqual({
+      name: 'second',
+      path: at('other', 'second'),
+    });
+    for (const name of [at('other', 'second'), '../other/second', 'tiny/../tiny', '', '.']) {
+      await expect(resolveModel(name, { roots, namesOnly: true })).rejects.toThrow(InputError);
+    }
+    await expect(resolveModel('nothing', { roots })).rejects.toThrow(/no model "nothing".*known models: .*tiny/);
+    await expect(resolveModel('nothing', { roots: [] })).rejects.toThrow(/no models were found/);
+  });
+});
+
+describe('default roots', () => {
+  it('are the project, the path list and the cache, in this order', () => {
+    const list = ['/a', '/b'].join(delimiter);
+    expect(defaultRoots('/project', { STATESCOPE_MODELS: list, HF_HOME: '/hf' })).toEqual([
+      resolve('/project/models'),
+      resolve('/a'),
+      resolve('/b'),
+      resolve('/hf/hub'),
+    ]);
+    expect(defaultRoots('/p', { HF_HUB_CACHE: '/c', HF_HOME: '/hf' }).at(-1)).toBe(resolve('/c'));
+    expect(defaultRoots('/p', { XDG_CACHE_HOME: '/x' }).at(-1)).toBe(resolve('/x/huggingface/hub'));
+    expect(defaultRoots('/p', {}).at(-1)).toMatch(/\.cache[\\/]huggingface[\\/]hub$/);
+  });
+});
+
+const fixtures = join(process.cwd(), '../shared/fixtures/models');
+it.skipIf(!existsSync(fixtures))('lists every shared fixture, .bin files included (../shared is needed)', async () => {
+  const listed = await listModels({ roots: [fixtures] });
+  expect(listed).toHaveLength(25);
+  const byName = new Map(listed.map((model) => [model.name, model]));
+  expect(byName.get('hf-mamba2-sharded')).toMatchObject({ dtype: 'bfloat16', format: 'hf-mamba2', parameters: 26884 });
+  expect(byName.get('official-mamba1')).toMatchObject({ format: 'official-mamba', vocab_size: 104, tied: true });
+  expect(byName.get('hf-diffmamba2-all')?.layers).toEqual(['diff_mamba2', 'diff_mamba2', 'diff_mamba2']);
+});
