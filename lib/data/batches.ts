@@ -50,8 +50,11 @@ export function lessonBatch(random: Random, tokenizer: WordTokenizer, options: L
   return { B: rows.length, L, tokens, labels, answers };
 }
 
+/** A prompt with its answer. */
+export type Asked = Pick<RetrievalExample, 'prompt' | 'target'>;
+
 /** Prompts as one batch, with the position of each one's last token in the flat rows. */
-export function promptBatch(examples: readonly RetrievalExample[], tokenizer: WordTokenizer) {
+export function promptBatch(examples: readonly Asked[], tokenizer: WordTokenizer) {
   const rows = examples.map(({ prompt }) => tokenizer.encode(prompt));
   const { L, tokens } = padRows(rows, tokenizer.words.indexOf(PADDING));
   return {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { promptBatch } from '@/lib/data/batches';
+import { type Asked, promptBatch } from '@/lib/data/batches';
 import { Random } from '@/lib/data/random';
 import { type RetrievalExample, retrievalExample } from '@/lib/data/retrieval';
 import type { WordTokenizer } from '@/lib/data/word-tokenizer';
@@ -20,7 +20,7 @@ export function heldOutExamples(
 }
 
 /** The word (id) that the model gives the highest logit after each prompt. The whole vocabulary competes. */
-export function predictions(model: Model, tokenizer: WordTokenizer, examples: readonly RetrievalExample[]): number[] {
+export function predictions(model: Model, tokenizer: WordTokenizer, examples: readonly Asked[]): number[] {
   const found: number[] = [];
   for (let from = 0; from < examples.length; from += ROWS) {
     const { B, L, tokens, last } = promptBatch(examples.slice(from, from + ROWS), tokenizer);
@@ -35,7 +35,7 @@ export function predictions(model: Model, tokenizer: WordTokenizer, examples: re
 }
 
 /** Share of prompts whose first predicted word is the answer. */
-export function accuracy(model: Model, tokenizer: WordTokenizer, examples: readonly RetrievalExample[]): number {
+export function accuracy(model: Model, tokenizer: WordTokenizer, examples: readonly Asked[]): number {
   const found = predictions(model, tokenizer, examples);
   const right = examples.filter(({ target }, i) => tokenizer.words[found[i]] === target).length;
   return right / examples.length;
