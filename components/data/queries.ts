@@ -1,6 +1,6 @@
 'use client';
-import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
-import { useMemo } from 'react';
+import { keepPreviousData, type UseQueryResult, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useMemo } from 'react';
 import type { AttentionMap, Lens, Thumbnails } from '@/lib/api/client';
 import type { Branch, Reduce, Signal } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
@@ -166,6 +166,25 @@ export function useLayerMaps(view: View, layer = view.layer): LayerMaps[] {
       error: own.find((entry) => entry.result.error)?.result.error?.message,
     };
   });
+}
+
+/** Asks for the maps of the neighbouring layers once the selected one is there, so that stepping shows no gap. */
+export function usePrefetchedLayers(view: View): void {
+  const queries = useQueryClient();
+  const reduction = useSelection((s) => s.reduction);
+  const part = useSelection((s) => s.part);
+  const { run, models, layer } = view;
+  useEffect(() => {
+    if (run.state === 'running') return;
+    for (const near of [layer + 1, layer - 1])
+      for (const m of models) {
+        const block = m.model.blocks[near];
+        if (!block || near >= m.model.mapsReady) continue;
+        const branches: readonly Branch[] = isDiff(block) ? EQUATION : ['single'];
+        for (const branch of branches)
+          void queries.prefetchQuery(mapQuery(run.id, m, near, branch, reduceFor({ reduction, part }, m, near)));
+      }
+  }, [queries, run.id, run.state, models, layer, reduction, part]);
 }
 
 /** Texts of token ids as one model's vocabulary gives them. Ids that are not known yet read `#id`. */

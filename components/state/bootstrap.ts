@@ -1,0 +1,59 @@
+'use client';
+import { useEffect } from 'react';
+import type { Example, ModelSummary } from '@/lib/api/schemas';
+import { useExamples, useModels } from '../data/queries';
+import { loadExample } from '../prompt/edit';
+import { useRun } from './run';
+import { type Selection, select, useSelection } from './selection';
+
+const differential = (model: ModelSummary) => model.layers.some((kind) => kind.startsWith('diff'));
+
+/** A plain model for A and a differential one for B, of equal depth and width where there is such a pair. */
+export function defaultModels(models: readonly ModelSummary[]): Pick<Selection, 'modelA' | 'modelB'> {
+  const usable = models.filter((model) => model.hasTokenizer);
+  const pairs = usable
+    .filter((model) => !differential(model))
+    .flatMap((a) => usable.filter(differential).map((b) => ({ a, b })));
+  const twins = pairs.find(
+    ({ a, b }) =>
+      a.layers.length === b.layers.length && a.hidden_size === b.hidden_size && a.vocab_size === b.vocab_size,
+  );
+  const pair = twins ?? pairs.find(({ a, b }) => a.vocab_size === b.vocab_size) ?? pairs[0];
+  if (pair) return { modelA: pair.a.name, modelB: pair.b.name };
+  return { modelA: usable[0]?.name ?? '', modelB: usable[1]?.name ?? '' };
+}
+
+/** The example that a link names, else the first. */
+const startingExample = (examples: readonly Example[], id: string) =>
+  examples.find((example) => example.id === id) ?? examples[0];
+
+/** Fills in what neither the link nor the researcher has said: models, and the first example's prompt. */
+export function useBootstrap(): void {
+  const { data: models } = useModels();
+  const { data: examples } = useExamples();
+  const run = useRun((s) => s.run);
+  useEffect(() => {
+    const { modelA } = useSelection.getState();
+    if (models && !modelA) select(defaultModels(models.models));
+  }, [models]);
+  useEffect(() => {
+    const { prompt, exampleId, position, target, needle, lock } = useSelection.getState();
+    if (!examples || prompt !== '') return;
+    const example = startingExample(examples.examples, exampleId);
+    if (!example) return;
+    loadExample(example);
+    // A link may name an example and still read it elsewhere.
+    if (exampleId === example.id) select({ position, lock, ...(target && { target }), ...(needle && { needle }) });
+  }, [examples]);
+  useEffect(() => {
+    const { prompt } = useSelection.getState();
+    if (!run || prompt !== '') return;
+    const { request } = run;
+    select({
+      prompt: request.prompt,
+      target: request.target,
+      needle: request.needle ?? null,
+      candidates: request.candidates ?? [],
+    });
+  }, [run]);
+}

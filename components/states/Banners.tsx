@@ -1,0 +1,110 @@
+'use client';
+import { type ReactNode, useState } from 'react';
+import type { View } from '../data/view';
+import { requestOf } from '../state/request';
+import { startRun, useRun } from '../state/run';
+import { useSelection } from '../state/selection';
+
+function RunAgain({ label = 'Run again' }: { label?: string }) {
+  const again = () => {
+    const request = requestOf(useSelection.getState());
+    if (typeof request !== 'string') void startRun(request);
+  };
+  return (
+    <button type="button" className="button low" onClick={again}>
+      {label}
+    </button>
+  );
+}
+
+function CopyDetails({ details }: { details: string }) {
+  const [copied, setCopied] = useState(false);
+  return (
+    <button
+      type="button"
+      className="button low"
+      onClick={() =>
+        navigator.clipboard.writeText(details).then(
+          () => setCopied(true),
+          () => setCopied(false),
+        )
+      }
+    >
+      {copied ? 'Copied' : 'Copy details'}
+    </button>
+  );
+}
+
+const Banner = ({ error, children, actions }: { error?: boolean; children: ReactNode; actions?: ReactNode }) => (
+  <div
+    className={error ? 'banner error' : 'banner'}
+    role={error ? 'alert' : 'status'}
+    data-testid={error ? 'error-banner' : 'banner'}
+  >
+    <span className="grow">{children}</span>
+    {actions}
+  </div>
+);
+
+/** What is finished and still valid, model by model. */
+function finished(view: View): string {
+  return view.models
+    .map(({ slot, model, layers }) =>
+      model.mapsReady >= layers
+        ? `${slot} is complete`
+        : model.mapsReady === 0
+          ? `${slot} has no layer`
+          : `${slot} is exact for layers 0–${model.mapsReady - 1}`,
+    )
+    .join(', ');
+}
+
+/** What happened to the run, where it was not simply done. */
+export function Banners({ view }: { view: View | undefined }) {
+  const { run, failure } = useRun();
+  if (failure)
+    return (
+      <Banner error actions={<CopyDetails details={[failure.message, failure.hint].filter(Boolean).join('\n')} />}>
+        <b>{failure.message}</b> {failure.hint}
+      </Banner>
+    );
+  if (!run) return null;
+  const broken = run.models.filter((model) => model.error);
+  if (run.state === 'error' || broken.length > 0) {
+    const what = broken.map((model) => `${model.name}: ${model.error}`).join(' ') || run.error || 'The run stopped.';
+    const details = `run ${run.id}\n${run.error ?? ''}\n${broken.map((model) => `${model.name}: ${model.error}`).join('\n')}`;
+    return (
+      <Banner
+        error
+        actions={
+          <>
+            <CopyDetails details={details} />
+            <RunAgain />
+          </>
+        }
+      >
+        <b>{what}</b> {view && `What is still valid: ${finished(view)}.`}
+      </Banner>
+    );
+  }
+  if (run.state === 'cancelled')
+    return (
+      <Banner actions={<RunAgain />}>
+        <b>Cancelled.</b> {view ? `${finished(view)}; the rest is left blank.` : 'Nothing was computed.'}
+      </Banner>
+    );
+  if (!run.available)
+    return (
+      <Banner actions={<RunAgain />}>
+        <b>This run’s activations were released.</b> What the page has loaded stays; other layers and positions need a
+        new run.
+      </Banner>
+    );
+  if (view?.stale)
+    return (
+      <Banner actions={<RunAgain label="Run" />}>
+        <b>The inputs changed after this run.</b> The figures below are from the previous prompt.
+      </Banner>
+    );
+  return null;
+}

@@ -1,0 +1,48 @@
+'use client';
+import { useExamples, useModels } from '../data/queries';
+import { loadExample } from '../prompt/edit';
+import { useSelection } from '../state/selection';
+
+const SHOWN = 3;
+
+/** Before the first run: one question, two sentences, three examples. */
+export function EmptyState() {
+  const { data, error } = useExamples();
+  const { data: models, error: modelsError } = useModels();
+  const exampleId = useSelection((s) => s.exampleId);
+  return (
+    <div className="empty">
+      <h2>Which earlier tokens does each layer read?</h2>
+      <p>
+        Pick an example or type a prompt; mark the needle, the position to read out and the token that should come next.
+        Then press Run: both models run on this machine.
+      </p>
+      {models?.models.length === 0 && (
+        <p className="bad">
+          No models were found: put a checkpoint folder into models/ or name one in STATESCOPE_MODELS.
+        </p>
+      )}
+      {(error ?? modelsError) && (
+        <p className="bad" role="alert">
+          {(error ?? modelsError)?.message}
+        </p>
+      )}
+      <div className="examples">
+        {data?.examples.slice(0, SHOWN).map((example) => (
+          <button
+            type="button"
+            key={example.id}
+            aria-pressed={example.id === exampleId}
+            onClick={() => loadExample(example)}
+          >
+            <b>{example.title}</b>
+            <code>{example.prompt}</code>
+            <small>
+              {example.description} Answer: {example.target.trim()}.
+            </small>
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}
