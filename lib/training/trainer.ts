@@ -15,6 +15,8 @@ import type { TrainingState } from './state';
 export interface StepReport {
   /** Steps done, this one included. */
   readonly step: number;
+  /** The weighted sum that is minimised. */
+  readonly loss: number;
   readonly answers: number;
   readonly text: number;
   readonly gradient_norm: number;
@@ -76,7 +78,16 @@ export function createTrainer(config: TrainingConfig): Trainer {
         throw new InputError(`The gradient is no longer finite at step ${stepsDone + 1}: lower the learning rate.`);
       optimizer.step(gradients, rate);
       stepsDone += 1;
-      return { step: stepsDone, answers, text, gradient_norm: norm, learning_rate: rate, tokens: batch.B * batch.L };
+      const loss = config.loss.answers * answers + config.loss.text * text;
+      return {
+        step: stepsDone,
+        loss,
+        answers,
+        text,
+        gradient_norm: norm,
+        learning_rate: rate,
+        tokens: batch.B * batch.L,
+      };
     },
     state: () => ({
       step: stepsDone,
