@@ -1,0 +1,46 @@
+import type * as tf from '@tensorflow/tfjs';
+import { s6Attention, ssdAttention } from '@/kernels/ops';
+import { rateOf } from './machine';
+import { type Benchmark, measurement, medianMs } from './measure';
+import { finish, scoped, tensor, timeSteps } from './operands';
+
+function s6Mean(device: string, L: number) {
+  return scoped(() => {
+    const [E, N] = [1536, 16];
+    const inputs = {
+      delta: timeSteps<tf.Rank.R2>([L, E]),
+      A: tensor<tf.Rank.R2>([E, N], -16, -1),
+      B: tensor<tf.Rank.R2>([L, N]),
+      C: tensor<tf.Rank.R2>([L, N]),
+    };
+    const median = medianMs(() => finish(() => s6Attention(inputs, { reduce: 'mean' })));
+    const floor = `a lower triangle of L·L dot products of length E·N at ${rateOf(device).what}`;
+    const line = { what: 'S6 attention, channel mean', shape: `L=${L} E=${E} N=${N}`, device, floor };
+    return measurement(line, median, (((L * L) / 2) * E * N) / rateOf(device).perMs);
+  });
+}
+
+/** What does the channel-mean map of one Mamba-130m layer cost, at two lengths? */
+export const s6AttentionBenchmark: Benchmark = {
+  name: 's6 attention',
+  run: (device) => [s6Mean(device, 512), s6Mean(device, 1024)],
+};
+
+/** And the head mean of one Mamba2-130m layer? */
+export const ssdAttentionBenchmark: Benchmark = {
+  name: 'ssd attention',
+  run: (device) =>
+    scoped(() => {
+      const [L, H, N] = [1024, 24, 128];
+      const inputs = {
+        delta: timeSteps<tf.Rank.R2>([L, H]),
+        A: tensor<tf.Rank.R1>([H], -16, -1),
+        B: tensor<tf.Rank.R3>([L, 1, N]),
+        C: tensor<tf.Rank.R3>([L, 1, N]),
+      };
+      const median = medianMs(() => finish(() => ssdAttention(inputs, { reduce: 'mean' })));
+      const floor = `a lower triangle of L·L·(N + 2H) operations at ${rateOf(device).what}`;
+      const line = { what: 'SSD attention, head mean', shape: `L=${L} H=${H} N=${N}`, device, floor };
+      return [measurement(line, median, (((L * L) / 2) * (N + 2 * H)) / rateOf(device).perMs)];
+    }),
+};

@@ -1,0 +1,19 @@
+import { s6AttentionBenchmark, ssdAttentionBenchmark } from './attention';
+import type { Benchmark } from './measure';
+import { mamba2Benchmark, mambaBenchmark, trainingBenchmark } from './model';
+import { selectiveScanBenchmark, ssdBenchmark } from './scans';
+import { sgemm } from './sgemm';
+
+export type { Benchmark, Measurement } from './measure';
+
+/** Each answers one question; small ones first. */
+export const BENCHMARKS: readonly Benchmark[] = [
+  sgemm,
+  selectiveScanBenchmark,
+  ssdBenchmark,
+  s6AttentionBenchmark,
+  ssdAttentionBenchmark,
+  mambaBenchmark,
+  mamba2Benchmark,
+  trainingBenchmark,
+];

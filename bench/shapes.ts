@@ -1,0 +1,55 @@
+import type { BlockConfig, ModelConfig } from '@/lib/checkpoint';
+import { Random } from '@/lib/data/random';
+import { createModel, type Model } from '@/lib/models';
+import { initialCheckpoint } from '@/lib/training';
+
+const LIMIT = [0, Number.POSITIVE_INFINITY] as const;
+const SHARED = { K: 4, timeStepLimit: LIMIT, useBias: false, useConvBias: true, epsilon: 1e-5 };
+
+function mamba1(d: number): BlockConfig {
+  return { kind: 'mamba1', mixer: { ...SHARED, d, E: 2 * d, N: 16, R: Math.ceil(d / 16), H: 0, P: 0, G: 0 } };
+}
+
+function mamba2(d: number): BlockConfig {
+  return { kind: 'mamba2', mixer: { ...SHARED, d, E: 2 * d, N: 128, R: 0, H: (2 * d) / 64, P: 64, G: 1 } };
+}
+
+function config(block: BlockConfig, layers: number, V: number): ModelConfig {
+  const blocks = Array.from({ length: layers }, () => block);
+  return { format: 'statescope', d: block.mixer.d, V, epsilon: 1e-5, tied: true, blocks };
+}
+
+/** Mamba-130m: d = 768, 24 layers, N = 16, R = 48. */
+export const MAMBA_130M = config(mamba1(768), 24, 50280);
+
+/** Mamba2-130m: d = 768, 24 layers, 24 heads of 64, N = 128. */
+export const MAMBA2_130M = config(mamba2(768), 24, 50288);
+
+/** A model that a laptop can train: d = 256, 8 layers. */
+export const SMALL = config(mamba1(256), 8, 4096);
+
+/** A model of the shape with fresh random weights. */
+export const randomModel = (shape: ModelConfig): Model =>
+  createModel(initialCheckpoint(shape, new Random(1), 'random weights'));
+
+/** Inner and outer width of every matrix product of one token: [k, n] of [tokens, k] × [n, k]ᵀ. */
+export function productsOf({ blocks, d, V }: ModelConfig): (readonly [k: number, n: number])[] {
+  const inBlock = ({ kind, mixer: { E, N, R, H, G } }: BlockConfig): (readonly [number, number])[] =>
+    kind === 'mamba1'
+      ? [
+          [d, 2 * E],
+          [E, R + 2 * N],
+          [R, E],
+          [E, d],
+        ]
+      : [
+          [d, 2 * E + 2 * G * N + H],
+          [E, d],
+        ];
+  return [...blocks.flatMap(inBlock), [d, V]];
+}
+
+export const tokensOf = (rows: number, L: number, V: number): number[][] => {
+  const random = new Random(3);
+  return Array.from({ length: rows }, () => Array.from({ length: L }, () => random.integer(0, V - 1)));
+};

@@ -1,0 +1,111 @@
+import type { Command } from 'commander';
+import {
+  LENS_STATISTICS,
+  type Lens,
+  type LensProgress,
+  type LensStatistic,
+  lensSteps,
+  readTunedLens,
+  residualsOf,
+} from '@/lib/analysis';
+import { InputError, type OutputTensor } from '@/lib/checkpoint';
+import { readIdRows, readTokens, requireEqualLengths } from '../input';
+import { type Io, progress } from '../io';
+import { type CommonOptions, withCommon, withOut } from '../options';
+import { printJson, requireWritable, table, writeTensors } from '../output';
+import { indices } from '../parse';
+import { openCheckpointOf, openSession } from '../session';
+
+interface LensOptions extends CommonOptions {
+  readonly targets: number[];
+  readonly candidates?: string;
+  readonly position: string;
+  readonly tuned?: string;
+}
+
+/** Logit lens, or tuned lens, of every layer. */
+export function lensCommand(program: Command, io: Io, line: string): void {
+  withOut(withCommon(program.command('lens').description('what every layer would answer: logit or tuned lens')))
+    .requiredOption('--targets <list>', 'one token id per row of the input', indices('--targets'))
+    .option('--candidates <list|file>', 'token ids for every row, or a JSON file with one list a row')
+    .option('--position <n|all>', 'position to read; negative numbers count from the end', '-1')
+    .option('--tuned <folder>', 'use the translators of a tuned lens')
+    .action(async (options: LensOptions) => {
+      await requireWritable(options.out);
+      const checkpoint = await openCheckpointOf(options);
+      const rows = requireEqualLengths(await readTokens(options, checkpoint));
+      const positions = positionsOf(options.position, rows[0].length);
+      const candidates = await candidatesOf(options.candidates, rows.length);
+      const translators = options.tuned ? await readTunedLens(options.tuned, checkpoint.config.d) : undefined;
+      const { model, provenance } = await openSession(checkpoint, options, line, io);
+      const request = { targets: options.targets, candidates, positions, translators };
+      const lens = drain(lensSteps(model, residualsOf(model, rows), request), io);
+
+      const statistics = LENS_STATISTICS.filter((name) => name !== 'snr_candidates' || candidates);
+      const prefix = translators ? 'tuned_lens' : 'logit_lens';
+      const shape = [lens.entries.length, lens.B, positions.length];
+      const tensors = statistics.map(
+        (name): OutputTensor => ({
+          name: `${prefix}.${name}`,
+          shape,
+          data: Float32Array.from(lens.statistics[name]),
+        }),
+      );
+      if (options.out) await writeTensors(options.out, tensors, provenance);
+      if (options.json) return printJson(io, { lens: prefix, shape, ...asJson(lens, statistics) });
+      io.out(readable(lens, statistics, options.targets));
+    });
+}
+
+function positionsOf(text: string, L: number): number[] {
+  if (text === 'all') return Array.from({ length: L }, (_, t) => t);
+  const given = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+  const position = given < 0 ? L + given : given;
+  if (position >= 0 && position < L) return [position];
+  throw new InputError(`--position takes "all" or a position from ${-L} to ${L - 1}, not "${text}".`);
+}
+
+async function candidatesOf(text: string | undefined, B: number): Promise<readonly number[][] | undefined> {
+  if (text === undefined) return undefined;
+  if (text.endsWith('.json')) return readIdRows(text, 'candidates file');
+  const ids = indices('--candidates')(text);
+  return Array.from({ length: B }, () => ids);
+}
+
+function drain(steps: Generator<LensProgress, Lens, void>, io: Io): Lens {
+  const bar = progress(io, 'lens');
+  let step = steps.next();
+  while (!step.done) {
+    bar.at(step.value.done, step.value.total);
+    step = steps.next();
+  }
+  bar.end();
+  return step.value;
+}
+
+function asJson({ entries, positions, B, statistics }: Lens, names: readonly LensStatistic[]) {
+  const P = positions.length;
+  const nested = (values: Float64Array) =>
+    entries.map((_, entry) =>
+      Array.from({ length: B }, (_, row) => [...values.subarray((entry * B + row) * P, (entry * B + row + 1) * P)]),
+    );
+  const values = Object.fromEntries(names.map((name) => [name, nested(statistics[name])]));
+  return { entries, positions, statistics: values };
+}
+
+/** One table per row and position. */
+function readable(
+  { entries, positions, B, statistics }: Lens,
+  names: readonly LensStatistic[],
+  targets: readonly number[],
+): string {
+  const P = positions.length;
+  return Array.from({ length: B * P }, (_, column) => {
+    const row = Math.floor(column / P);
+    const lines = entries.map((entry, k) => ({
+      entry,
+      ...Object.fromEntries(names.map((name) => [name, statistics[name][k * B * P + column]])),
+    }));
+    return `row ${row}, position ${positions[column % P]}, target ${targets[row]}\n${table(lines)}`;
+  }).join('\n');
+}

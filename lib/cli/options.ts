@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+import type { InputOptions } from './input';
+import { wholeNumber } from './parse';
+import type { DeviceOptions, ModelOptions } from './session';
+
+export interface OutputOptions {
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+/** The options that most commands share. */
+export type CommonOptions = ModelOptions & InputOptions & OutputOptions & DeviceOptions;
+
+const LONGEST_INPUT = 8192;
+
+export const withDevice = (command: Command): Command =>
+  command
+    .option('--device <name>', 'auto, native, wasm or cpu (default: STATESCOPE_DEVICE, else auto)')
+    .option('--threads <n>', 'threads of the native device', wholeNumber('--threads', 1));
+
+export const withJson = (command: Command): Command => command.option('--json', 'print JSON to stdout');
+
+/** Model, input, device and output, as every command that computes takes them. */
+export const withCommon = (command: Command): Command =>
+  withJson(
+    withDevice(
+      command
+        .requiredOption('--model <name|folder>', 'a name that "models" lists, or a folder with config.json')
+        .option('--tokens <file>', 'token ids as JSON, one list per row: [[5, 9, 12]]')
+        .option('--prompt <text>', 'a text instead; the model needs a tokenizer.json')
+        .option('--max-tokens <n>', 'longest row that is accepted', wholeNumber('--max-tokens', 1), LONGEST_INPUT),
+    ),
+  );
+
+export const withOut = (command: Command): Command =>
+  command.option('--out <file>', 'write the tensors here: .safetensors, or .npz');

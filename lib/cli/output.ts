@@ -1,0 +1,63 @@
+import { stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { InputError, type OutputTensor, writeNpz, writeSafetensors } from '@/lib/checkpoint';
+import { version } from '@/package.json';
+import type { Io } from './io';
+
+/** What `__metadata__` says about a file of results. */
+export interface Provenance {
+  readonly model: string;
+  readonly device: string;
+  readonly command: string;
+}
+
+/** Checks that a file of results can be written, before anything is computed. @throws InputError */
+export async function requireWritable(out: string | undefined): Promise<void> {
+  if (out === undefined) return;
+  if (!/\.(safetensors|npz)$/.test(out))
+    throw new InputError(`--out takes a file that ends in .safetensors or .npz, not "${out}".`);
+  const folder = dirname(resolve(out));
+  const found = await stat(folder).catch(() => undefined);
+  if (!found?.isDirectory()) throw new InputError(`The folder ${folder} of --out does not exist: make it first.`);
+}
+
+/** Writes tensors as safetensors with metadata, or as NPZ by extension. */
+export async function writeTensors(
+  out: string,
+  tensors: readonly OutputTensor[],
+  provenance: Provenance,
+): Promise<void> {
+  if (out.endsWith('.npz')) await writeNpz(out, tensors);
+  else await writeSafetensors(out, tensors, { ...provenance, version });
+}
+
+type Cell = string | number | boolean | null | undefined;
+
+/** Prints rows as JSON, or as a table for people with one column per key of the first row. */
+export function printRows(io: Io, rows: readonly Readonly<Record<string, unknown>>[], json: boolean): void {
+  if (json) printJson(io, rows);
+  else if (rows.length > 0) io.out(table(rows));
+}
+
+export const printJson = (io: Io, value: unknown): void => io.out(`${JSON.stringify(value)}\n`);
+
+function show(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.join(', ')}]`;
+  if (typeof value === 'number' && !Number.isInteger(value)) return compact(value);
+  return String((value as Cell) ?? '–');
+}
+
+/** Four significant digits for reading; files and JSON hold the whole number. */
+const compact = (value: number) => {
+  const size = Math.abs(value);
+  return size >= 1e-3 && size < 1e6 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
+};
+
+export function table(rows: readonly Readonly<Record<string, unknown>>[]): string {
+  const columns = Object.keys(rows[0]);
+  const cells = [columns, ...rows.map((row) => columns.map((column) => show(row[column])))];
+  const widths = columns.map((_, c) => Math.max(...cells.map((line) => line[c].length)));
+  const numeric = columns.map((column) => rows.every((row) => typeof (row[column] ?? 0) === 'number'));
+  const pad = (text: string, c: number) => (numeric[c] ? text.padStart(widths[c]) : text.padEnd(widths[c]));
+  return cells.map((line) => `${line.map(pad).join('  ').trimEnd()}\n`).join('');
+}

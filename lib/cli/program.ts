@@ -1,0 +1,73 @@
+import { Command, CommanderError } from 'commander';
+import { InputError } from '@/lib/checkpoint';
+import { DeviceError } from '@/lib/engine';
+import { version } from '@/package.json';
+import { attentionCommand } from './commands/attention';
+import { benchCommand } from './commands/bench';
+import { generateCommand } from './commands/generate';
+import { gradCommand } from './commands/grad';
+import { lensCommand } from './commands/lens';
+import { modelsCommand } from './commands/models';
+import { runCommand } from './commands/run';
+import { trainCommand } from './commands/train';
+import { type Io, processIo } from './io';
+
+const COMMANDS = [
+  modelsCommand,
+  runCommand,
+  generateCommand,
+  gradCommand,
+  attentionCommand,
+  lensCommand,
+  trainCommand,
+  benchCommand,
+] as const;
+
+const SUCCESS = 0;
+const INTERNAL_FAILURE = 1;
+const BAD_USAGE = 2;
+
+/**
+ * Runs one command line.
+ * @param args without the program's name
+ * @returns the exit code: 0, 1 for an internal failure, 2 for bad usage or bad input
+ */
+export async function runCli(args: readonly string[], io: Io = processIo): Promise<number> {
+  const line = ['statescope', ...args].join(' ');
+  try {
+    await createProgram(io, line).parseAsync([...args], { from: 'user' });
+    return SUCCESS;
+  } catch (error) {
+    return report(error as Error, io, args.includes('--debug'));
+  }
+}
+
+function createProgram(io: Io, line: string): Command {
+  const program = new Command('statescope')
+    .description('Looks inside Mamba and Diff-Mamba language models.')
+    .version(version)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({ writeOut: io.out, writeErr: io.err, outputError: () => {} });
+  for (const add of COMMANDS) add(program, io, line);
+  for (const command of program.commands)
+    command.option('--debug', 'show where an error comes from').allowExcessArguments(false);
+  return program;
+}
+
+function report(error: Error, io: Io, debug: boolean): number {
+  if (error instanceof CommanderError) return reportUsage(error, io);
+  io.err(`statescope: ${error.message}\n`);
+  if (debug && error.stack) io.err(`${error.stack}\n`);
+  return error instanceof InputError || error instanceof DeviceError ? BAD_USAGE : INTERNAL_FAILURE;
+}
+
+/** Commander has printed help and version itself; of its errors only the sentence is kept. */
+function reportUsage({ code, exitCode, message }: CommanderError, io: Io): number {
+  if (exitCode === 0) return SUCCESS;
+  if (code !== 'commander.help') {
+    const sentence = message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+    io.err(`statescope: ${sentence}; "statescope --help" lists commands and options.\n`);
+  }
+  return BAD_USAGE;
+}
