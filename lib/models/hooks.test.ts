@@ -88,3 +88,28 @@ describe.each(edited)('replacing tensors in $name', ({ folder }) => {
     expect(differs(before.slice([0, 4, 0], [1, 1, -1]), after.slice([0, 4, 0], [1, 1, -1]))).toBe(true);
   });
 });
+
+describe('memory', () => {
+  it('grows with what was asked for: a few states are not all states', async () => {
+    await openDevice({ device: 'cpu' });
+    const mamba1 = referenceCases().find(({ name }) => name === 'hf-mamba1-bias');
+    const model = createModel(await loadCheckpoint((mamba1 as { folder: string }).folder));
+    const { E, N } = model.config.blocks[0].mixer;
+    const L = 256;
+    const tokens = [Array.from({ length: L }, (_, t) => (7 * t) % 100)];
+    const profile = async (names: string[]) => {
+      let kept = 0;
+      const { peakBytes } = await tf.profile(() => {
+        const { logits, cache } = model.runWithCache(tokens, { names });
+        kept = [...cache.values()].reduce((sum, value) => sum + 4 * value.size, 0);
+        tf.dispose([logits, ...cache.values()]);
+      });
+      return { kept, peakBytes };
+    };
+    const few = await profile(['blocks.0.hook_h.3', 'blocks.0.hook_h.200']);
+    const all = await profile(['blocks.0.hook_h']);
+    expect(few.kept).toBe(2 * 4 * E * N);
+    expect(all.kept).toBe(L * 4 * E * N);
+    expect(all.peakBytes - few.peakBytes).toBeGreaterThan(0.8 * L * 4 * E * N);
+  });
+});
