@@ -67,9 +67,11 @@ export function memorySource(bytes: Uint8Array, label: string): ByteSource {
   return source;
 }
 
+let partials = 0;
+
 /** Writes chunks to a neighbouring temporary file and renames it, so that no reader ever sees half a file. */
 export async function writeAtomically(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
-  const partial = `${path}.partial-${process.pid}`;
+  const partial = `${path}.partial-${process.pid}-${partials++}`;
   const handle = await open(partial, 'w');
   try {
     for (const chunk of chunks) {

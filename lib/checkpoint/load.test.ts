@@ -7,6 +7,7 @@ import { parseConfig } from './config';
 import { loadCheckpoint } from './load';
 import { encodeSafetensors, type OutputTensor, readSafetensors } from './safetensors';
 import { expectedTensors } from './schema';
+import { statePickle, torchZip } from './torch-zip.fixture';
 import { InputError } from './types';
 
 const models = join(process.cwd(), '../shared/fixtures/models');
@@ -175,6 +176,26 @@ describe('a folder made here', () => {
     it('loads', async () => {
       const { tensors } = await loadCheckpoint(await withIndex(index(right)));
       expect(tensors.get('backbone.norm_f.weight')?.data).toEqual(all.at(-1)?.data);
+    });
+
+    it('loads torch shards', async () => {
+      const plans = [...tinyTensors().values()].map(({ name, shape, data }, i) => {
+        const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+        return { name, storage: String(i), elements: data.length, shape, strides, data };
+      });
+      const shard = (part: typeof plans) =>
+        torchZip(
+          statePickle(part),
+          Object.fromEntries(part.map(({ storage, data }) => [storage, new Uint8Array(data.buffer)])),
+        );
+      const folder = await folderWith({
+        'config.json': JSON.stringify(CONFIG),
+        'one.bin': shard(plans.slice(0, 5)),
+        'two.bin': shard(plans.slice(5)),
+        'pytorch_model.bin.index.json': index((_, i) => (i < 5 ? 'one.bin' : 'two.bin')),
+      });
+      const { tensors } = await loadCheckpoint(folder);
+      for (const { name, data } of plans) expect(tensors.get(name)?.data).toEqual(data);
     });
 
     it('refuses an index that leaves the folder, misplaces a tensor or is none', async () => {

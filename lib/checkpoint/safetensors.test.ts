@@ -58,9 +58,6 @@ describe('writing and reading', () => {
           for (const [name, values] of Object.entries(tensors)) {
             const got = read.get(name);
             expect(got?.shape).toEqual([1, values.length]);
-            expect(
-              Array.from(new Int32Array(Float32Array.from(got?.data as Float32Array).buffer.slice(0))),
-            ).toHaveLength(values.length);
             const data = got?.data as Float32Array;
             expect(Array.from(new Int32Array(data.buffer, data.byteOffset, data.length))).toEqual(values);
           }
@@ -76,6 +73,7 @@ describe('writing and reading', () => {
         { name: 'half', shape: [3], data: Float32Array.of(1, -2.5, 1 / 3), type: 'F16' },
         { name: 'whole', shape: [2], data: Int32Array.of(7, -9) },
         { name: 'full', shape: [], data: Float32Array.of(Math.PI) },
+        { name: '__proto__', shape: [1], data: Float32Array.of(4) },
       ],
       { command: 'run' },
     );
@@ -84,6 +82,7 @@ describe('writing and reading', () => {
     expect([...entries.values()].map(({ name, type, start }) => [name, type, start % 4])).toEqual([
       ['whole', 'I32', 0],
       ['full', 'F32', 0],
+      ['__proto__', 'F32', 0],
       ['half', 'F16', 0],
     ]);
     const path = join(folder, 'mixed.safetensors');

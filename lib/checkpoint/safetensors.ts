@@ -202,16 +202,16 @@ export function safetensorsChunks(
 ): Uint8Array[] {
   const parts = [...tensors].map((tensor) => ({ tensor, ...outputBytes(tensor) }));
   parts.sort((a, b) => ELEMENT_BYTES[b.type] - ELEMENT_BYTES[a.type]);
-  const header: Record<string, unknown> = Object.keys(metadata).length ? { __metadata__: metadata } : {};
+  const header = new Map<string, unknown>(Object.keys(metadata).length ? [['__metadata__', metadata]] : []);
   let offset = 0;
   for (const { tensor, type, bytes } of parts) {
-    if (tensor.name === '__metadata__' || Object.hasOwn(header, tensor.name)) {
+    if (tensor.name === '__metadata__' || header.has(tensor.name)) {
       throw new Error(`The tensor name ${tensor.name} cannot be used twice in one safetensors file.`);
     }
-    header[tensor.name] = { dtype: type, shape: tensor.shape, data_offsets: [offset, offset + bytes.byteLength] };
+    header.set(tensor.name, { dtype: type, shape: tensor.shape, data_offsets: [offset, offset + bytes.byteLength] });
     offset += bytes.byteLength;
   }
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const padded = Math.ceil(json.byteLength / 8) * 8;
   const head = new Uint8Array(8 + padded).fill(0x20);
   new DataView(head.buffer).setBigUint64(0, BigInt(padded), true);

@@ -64,7 +64,11 @@ async function openAll(
 }
 
 /** A sharded checkpoint: the index says which file holds which tensor, and both must agree. */
-async function openSharded(indexPath: string): Promise<WeightFiles> {
+async function openSharded(
+  indexPath: string,
+  extension: '.safetensors' | '.bin',
+  tensorsOf: (source: ByteSource) => Promise<StoredTensor[]>,
+): Promise<WeightFiles> {
   const label = basename(indexPath);
   const map = parseJsonObject(await readFile(indexPath, 'utf8'), label).weight_map;
   if (typeof map !== 'object' || map === null) throw new InputError(`${label} has no weight_map; replace the file.`);
@@ -72,16 +76,16 @@ async function openSharded(indexPath: string): Promise<WeightFiles> {
   const files = [...new Set(shardOf.values())];
   for (const file of files) {
     // An index must not be able to name files outside its own folder.
-    if (typeof file !== 'string' || basename(file) !== file || !file.endsWith('.safetensors')) {
+    if (typeof file !== 'string' || basename(file) !== file || !file.endsWith(extension)) {
       throw new InputError(
-        `${label} names the shard ${JSON.stringify(file)}; shards must be .safetensors files beside it.`,
+        `${label} names the shard ${JSON.stringify(file)}; shards must be ${extension} files beside it.`,
       );
     }
   }
   const folder = dirname(indexPath);
   const weights = await openAll(
     (files as string[]).map((file) => join(folder, file)),
-    safetensorsTensors,
+    tensorsOf,
   );
   for (const [name, file] of shardOf) {
     if (weights.fileOf.get(name) === file) continue;
@@ -92,17 +96,21 @@ async function openSharded(indexPath: string): Promise<WeightFiles> {
 }
 
 /**
- * Opens the weights of a folder and reads their headers: `model.safetensors`, a sharded
- * `model.safetensors.index.json`, or `pytorch_model.bin`, in this order.
+ * Opens the weights of a folder and reads their headers: `model.safetensors` or `pytorch_model.bin`, each whole or as
+ * shards with an index. Safetensors come first where a folder has both.
  * @throws InputError where there are none or a header is broken
  */
 export async function openWeights(folder: string): Promise<WeightFiles> {
-  const single = join(folder, 'model.safetensors');
-  if (existsSync(single)) return openAll([single], safetensorsTensors);
-  const index = join(folder, 'model.safetensors.index.json');
-  if (existsSync(index)) return openSharded(index);
-  const torch = join(folder, 'pytorch_model.bin');
-  if (existsSync(torch)) return openAll([torch], listTorchTensors);
+  const formats = [
+    ['model', '.safetensors', safetensorsTensors],
+    ['pytorch_model', '.bin', listTorchTensors],
+  ] as const;
+  for (const [name, extension, tensorsOf] of formats) {
+    const single = join(folder, name + extension);
+    if (existsSync(single)) return openAll([single], tensorsOf);
+    const index = `${single}.index.json`;
+    if (existsSync(index)) return openSharded(index, extension, tensorsOf);
+  }
   throw new InputError(
     `${folder} holds no weights; model.safetensors, model.safetensors.index.json or pytorch_model.bin is needed.`,
   );
