@@ -10,7 +10,10 @@ const endsRun = (message: RunEvent) => (message.event === 'run' || message.event
  * run ends. A reader who leaves only ends the stream; the run goes on. Comments every 15 s keep proxies from
  * closing a quiet connection.
  */
-export function eventStream(subscribe: (listener: (event: RunEvent) => void) => () => void): Response {
+export function eventStream(
+  subscribe: (listener: (event: RunEvent) => void) => () => void,
+  disconnected?: AbortSignal,
+): Response {
   const encoder = new TextEncoder();
   let leave: () => void = () => undefined;
   let heartbeat: ReturnType<typeof setInterval> | undefined;
@@ -30,6 +33,7 @@ export function eventStream(subscribe: (listener: (event: RunEvent) => void) => 
         controller.close();
       };
       leave = subscribe(listener);
+      disconnected?.addEventListener('abort', stop, { once: true });
       if (!open) leave();
       else heartbeat = setInterval(() => controller.enqueue(encoder.encode(': here\n\n')), HEARTBEAT_MS);
     },

@@ -32,7 +32,7 @@ const count = (n: number) =>
 
 function summarise({ layers, hidden_size, parameters }: ModelListing): string {
   const kinds = [...new Set(layers)].map((kind) => KIND_NAMES[kind]).join(' + ');
-  return `${kinds} · ${layers.length} layers · d ${hidden_size} · ${count(parameters)} parameters`;
+  return `${kinds} · ${layers.length} ${layers.length === 1 ? 'layer' : 'layers'} · d ${hidden_size} · ${count(parameters)} parameters`;
 }
 
 /** A tokenizer and how it writes what it does not know. */

@@ -14,7 +14,7 @@ type Argument<M extends MethodName> = WorkerMethods[M]['argument'];
 
 /** Bundled models heavier than this are not loaded before somebody asks for them. */
 const WARM_UP_PARAMETERS = 20e6;
-const WARM_UP_TOKENS = 48;
+const WARM_UP_TOKENS = 32;
 const WARM_UP = 'warm-up';
 
 /** Everything the worker does, apart from its message port. */

@@ -19,7 +19,7 @@ const MODELS = {
   channels: { layers: ['diff_mamba2'], expand: 1, lambda: 'sigmoid_channel' },
   wordless: { layers: ['mamba1'], expand: 1 },
   /** So many blocks that a run of it can be met half-way. */
-  deep: { layers: Array(200).fill('mamba2'), expand: 2 },
+  deep: { layers: Array(120).fill('mamba2'), expand: 2 },
 } as const;
 
 export const VOCABULARY = retrievalVocabulary();

@@ -7,8 +7,8 @@ interface Context {
   readonly params: Promise<{ id: string }>;
 }
 
-export const GET = (_request: Request, { params }: Context) =>
+export const GET = (request: Request, { params }: Context) =>
   respond(async () => {
     const { id } = service().run((await params).id);
-    return eventStream((listener) => service().subscribe(id, listener));
+    return eventStream((listener) => service().subscribe(id, listener), request.signal);
   });
