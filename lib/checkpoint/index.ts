@@ -5,6 +5,7 @@ export {
   defaultRoots,
   describeModel,
   findModels,
+  hubCache,
   type ListOptions,
   listModels,
   type ModelFolder,

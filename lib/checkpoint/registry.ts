@@ -27,7 +27,7 @@ export interface ModelListing extends ModelFolder {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The folder of the Hugging Face cache, by the rules of huggingface_hub. */
-function hubCache(environment: Environment): string {
+export function hubCache(environment: Environment): string {
   if (environment.HF_HUB_CACHE) return environment.HF_HUB_CACHE;
   if (environment.HF_HOME) return join(environment.HF_HOME, 'hub');
   return join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface', 'hub');

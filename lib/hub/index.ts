@@ -1,0 +1,1 @@
+export { type DownloadProgress, type FetchOptions, fetchModel } from './fetch-model';
