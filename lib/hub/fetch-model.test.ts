@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { encodeSafetensors, InputError, listModels, loadCheckpoint } from '@/lib/checkpoint';
 import { type DownloadProgress, type FetchOptions, fetchModel } from '.';
-import { type HubServer, startHub } from './testing/hub-server';
+import { FORMER_NAME, type HubServer, startHub } from './testing/hub-server';
 
 const MODEL = 'someone/tiny-mamba';
 const cases = join(process.cwd(), 'lib/models/testing/cases');
@@ -133,6 +133,13 @@ describe('fetching a model', () => {
     writeFileSync(join(partial, 'config.json'), readFileSync(join(plainCase, 'config.json')));
     await expect(fetchFrom(server, { allowDownload: false })).rejects.toThrow(/is not complete on this machine/);
     expect((await fetchFrom(server)).path).toBe(join(repository(), 'snapshots', server.commit));
+  });
+
+  it('follows a renamed repository', async () => {
+    const { endpoint } = await serve();
+    const { name, path } = await fetchModel(FORMER_NAME, { roots: [], cache, endpoint, allowDownload: true });
+    expect(name).toBe(FORMER_NAME);
+    expect((await loadCheckpoint(path)).config).toEqual((await loadCheckpoint(plainCase)).config);
   });
 
   it('shares one download between two callers', async () => {

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+/** The served repository answers to this name too, by a redirect, as a renamed one does. */
+export const FORMER_NAME = 'someone/former-name';
+
 /** What goes wrong with the contents of one file, each time for as long as the count lasts. */
 export interface Faults {
   /** The connection is cut after so many bytes of the answer have arrived, so many times. */
@@ -91,6 +94,10 @@ export async function startHub(model: string, files: ReadonlyMap<string, Uint8Ar
   const [hub, endpoint] = await listen((request, response) => {
     server.requests++;
     const [, repository, revision, name] = /^\/(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(request.url ?? '') ?? [];
+    if (repository === FORMER_NAME) {
+      response.writeHead(307, { location: `/${model}/resolve/${revision}/${name}` }).end();
+      return;
+    }
     if (repository !== model || (revision !== 'main' && revision !== commit)) {
       response.writeHead(404, { 'x-error-code': 'RepoNotFound' }).end();
       return;
