@@ -12,6 +12,7 @@ import { matmul } from './tfjs/matmul';
 import { norm } from './tfjs/norm';
 import { reduce } from './tfjs/reduce';
 import { selectiveScan } from './tfjs/scan';
+import { ssdScan } from './tfjs/scan-ssd';
 import { unary } from './tfjs/unary';
 
 export { configureNative, type NativeSettings, nativeInfo } from './addon';
@@ -29,6 +30,7 @@ const groups: readonly Overrides[] = [
   loss,
   norm,
   selectiveScan,
+  ssdScan,
 ];
 
 /** Above 'cpu' (1) and 'wasm' (2), so that tfjs itself would choose it too. */
