@@ -98,6 +98,16 @@ describe('class defaults and the stored tensors', () => {
     expect(config.blocks[1].mixer.timeStepLimit).toEqual([0, Number.POSITIVE_INFINITY]);
   });
 
+  it('Hugging Face', () => {
+    const mamba2 = parse({ model_type: 'mamba2' });
+    expect(mamba2).toMatchObject({ d: 4096, V: 32768, tied: true });
+    expect(mamba2.blocks).toHaveLength(64);
+    expect(mamba2.blocks[0].mixer).toMatchObject({ E: 8192, N: 128, K: 4, H: 128, P: 64, G: 8, useConvBias: true });
+    const mamba1 = parse({ model_type: 'mamba' });
+    expect(mamba1).toMatchObject({ d: 768, V: 50280, tied: true });
+    expect(mamba1.blocks[31].mixer).toMatchObject({ E: 1536, N: 16, K: 4, R: 48, useConvBias: true });
+  });
+
   it('takes the rows of the stored embedding, and refuses fewer than the vocabulary', () => {
     const stored = (rows: number) => new Map([['backbone.embeddings.weight', [rows, 64]]]);
     expect(parse(official2, stored(112)).V).toBe(112);

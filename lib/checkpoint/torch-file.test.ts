@@ -77,8 +77,8 @@ describe('files that must be refused', () => {
   const wrap = (pickle: Uint8Array) => torchZip(pickle, { 0: six });
 
   it.each<[string, Uint8Array, RegExp]>([
-    ['a call of os.system', wrap(call('os', 'system')), /posix|os\.system/],
-    ['a call of eval', wrap(call('builtins', 'eval')), /builtins\.eval/],
+    ['a call of os.system', wrap(call('os', 'system')), /asks for the Python object os\.system/],
+    ['a call of eval', wrap(call('builtins', 'eval')), /asks for the Python object builtins\.eval/],
     ['a call of a storage class', wrap(call('torch', 'FloatStorage')), /not a function/],
     ['a view beyond its storage', one({ shape: [2, 4], strides: [4, 1] }), /beyond its storage/],
     ['a stride beyond its storage', one({ strides: [1000, 1] }), /beyond its storage/],

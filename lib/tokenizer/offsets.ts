@@ -29,9 +29,12 @@ interface PlacedWord {
   readonly tokens: number;
 }
 
+const isSpaceUnit = (unit: number | string) => unit === 0x20 || unit === ' ';
+
 /**
- * Places words in the units of the text, in order. A word that is not there may begin with a space that the pre-tokenizer
- * put before the text; that space points at the first character, as in the Python package.
+ * Places words in the units of the text, in order. A word may begin with a space that the pre-tokenizer put before the
+ * text: it does where the word without its space comes earlier than with it. That space points at the first character, as
+ * in the Python package.
  */
 function placeWords(
   characters: AlignedText,
@@ -46,8 +49,9 @@ function placeWords(
   let position = 0;
   return words.flatMap((word) => {
     const found = find(units, word.units, position);
-    const added = found < 0 ? 1 : 0;
-    const start = added ? Math.max(find(units, Array.from(word.units).slice(1), position), position) : found;
+    const bare = isSpaceUnit(word.units[0]) ? find(units, Array.from(word.units).slice(1), position) : -1;
+    const added = bare >= 0 && (found < 0 || bare < found) ? 1 : 0;
+    const start = Math.max(added ? bare : found, position);
     const end = start - added + word.units.length;
     position = end;
     if (!word.lengths) return Array.from({ length: word.tokens }, () => rangeOf(start, end));
