@@ -2,7 +2,7 @@
  * Builds the C++ add-on with the system's compiler: no node-gyp, no network.
  *
  * Files of src/ and src/core/ are compiled once; every file of src/kernels/ once per instruction set. An object is
- * named by the hash of its command and of all sources it may include, so what has not changed is not compiled again.
+ * named by the hash of its command, its source and what that includes, so what has not changed is not compiled again.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -80,11 +80,18 @@ function run(command, args) {
   });
 }
 
+/** A source and everything it includes by a quoted path, each file once. */
+function withIncludes(file, seen = new Set()) {
+  if (seen.has(file) || !existsSync(file)) return seen;
+  seen.add(file);
+  for (const [, name] of readFileSync(file, 'utf8').matchAll(/^#include "([^"]+)"/gm))
+    withIncludes(join(dirname(file), name), seen);
+  return seen;
+}
+
 /** Every object of the add-on: its source, its flags and the file name that its content gives it. */
 function listObjects(compiler, version) {
   const common = [...FLAGS, ...WARNINGS, ...includeFolders()];
-  const headers = ['.', 'core', 'kernels'].flatMap((folder) => sourcesIn(folder, /\.(h|inc)$/));
-  const shared = headers.map((file) => readFileSync(join(here, file)));
   const units = [
     ...['.', 'core'].flatMap((folder) => sourcesIn(folder, /\.cc$/)).map((source) => ({ source, set: null })),
     ...sourcesIn('kernels', /\.cc$/).flatMap((source) => INSTRUCTION_SETS.map((set) => ({ source, set }))),
@@ -99,7 +106,8 @@ function listObjects(compiler, version) {
         ]
       : [];
     const args = [...common, ...perSet, '-c', source];
-    const key = hashOf([compiler, version, ...args, readFileSync(join(here, source)), ...shared]);
+    const contents = [...withIncludes(join(here, source))].map((file) => readFileSync(file));
+    const key = hashOf([compiler, version, ...args, ...contents]);
     const stem = source
       .replace(/^src\//, '')
       .replace(/\.cc$/, '')

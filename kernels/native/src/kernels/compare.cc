@@ -2,6 +2,7 @@
 // Floor: 9 bytes of traffic per element.
 #include "../core/kernel.h"
 #include "broadcast.inc"
+#include "bytes.inc"
 
 KERNELS_BEGIN
 
@@ -16,20 +17,17 @@ void mapCompare(const Arguments& args, F f) {
     const float* left = a + offsetA;
     const float* right = b + offsetB;
     uint8_t* out = y + offsetY;
-    if (stepA && stepB)
-      for (long i = 0; i < n; i++) out[i] = f(left[i], right[i]);
-    else if (stepA)
-      for (long i = 0; i < n; i++) out[i] = f(left[i], *right);
-    else if (stepB)
-      for (long i = 0; i < n; i++) out[i] = f(*left, right[i]);
-    else
-      for (long i = 0; i < n; i++) out[i] = f(*left, *right);
+    for (long i = 0; i < n; i += LANES) {
+      const vf l = stepA ? loadPart(left + i, n - i) : splat(*left);
+      const vf r = stepB ? loadPart(right + i, n - i) : splat(*right);
+      storeMask(out + i, f(l, r), n - i);
+    }
   });
 }
 
-#define COMPARE(NAME, OPERATOR)                                            \
-  KERNEL(NAME) {                                                           \
-    mapCompare(args, [](float a, float b) -> uint8_t { return a OPERATOR b; }); \
+#define COMPARE(NAME, OPERATOR)                                \
+  KERNEL(NAME) {                                               \
+    mapCompare(args, [](vf a, vf b) -> vi { return a OPERATOR b; }); \
   }
 
 COMPARE(greater, >)
