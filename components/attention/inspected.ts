@@ -1,4 +1,5 @@
 import { topSources } from '../charts/pair';
+import { sameWord } from '../charts/tokens';
 import { ownToken, type View } from '../data/view';
 import type { Hover } from '../state/hover';
 import type { Cell } from '../state/selection';
@@ -11,7 +12,7 @@ export interface Inspected extends Cell {
 
 /**
  * The pair that the inspector speaks of, in tokens of model A: what is under the pointer, else the lock, else the
- * read-out position and the needle's end (or what it reads most).
+ * read-out position and the answer in the needle (else its end, else what is read most).
  */
 export function inspectedPair(
   view: View,
@@ -34,6 +35,11 @@ export function inspectedPair(
   }
   if (lock && lock.destination <= last) return { ...lock, reason: 'locked' };
   const needle = view.models[0].needle;
-  if (needle && needle[1] <= view.position) return { destination: view.position, source: needle[1], reason: 'needle' };
+  if (needle && needle[1] <= view.position) {
+    const answer = view.tokens.findIndex(
+      (token, k) => k >= needle[0] && k <= needle[1] && sameWord(token.text, view.target),
+    );
+    return { destination: view.position, source: answer < 0 ? needle[1] : answer, reason: 'needle' };
+  }
   return { destination: view.position, source: strongestOf(view.position), reason: 'strongest' };
 }

@@ -26,10 +26,10 @@ function Pattern({ layers }: { layers: ModelSummary['layers'] }) {
   );
 }
 
-const sizeLine = (model: ModelSummary) =>
-  `${model.layers.length} layers · d ${model.hidden_size} · ${formatParameters(model.parameters)}`;
+const sizeLine = (model: ModelSummary, short?: boolean) =>
+  `${model.layers.length} layers${short ? '' : ` · d ${model.hidden_size}`} · ${formatParameters(model.parameters)}`;
 
-function Picker({ slot, testId }: { slot: ModelSlot; testId?: string }) {
+function Picker({ slot, testId, row }: { slot: ModelSlot; testId?: string; row?: boolean }) {
   const { data } = useModels();
   const name = useSelection((s) => (slot === 'A' ? s.modelA : s.modelB));
   const models = data?.models ?? [];
@@ -43,7 +43,7 @@ function Picker({ slot, testId }: { slot: ModelSlot; testId?: string }) {
         {chosen ? (
           <>
             <Pattern layers={chosen.layers} />
-            <span>{sizeLine(chosen)}</span>
+            <span>{sizeLine(chosen, row)}</span>
           </>
         ) : (
           <span>{slot === 'B' && !name ? 'compare with a second model' : '\u00a0'}</span>
@@ -74,7 +74,7 @@ export function ModelPickers({ row }: { row?: boolean }) {
   const single = useSelection((s) => s.modelB === '');
   return (
     <fieldset className={row ? 'models row' : 'models'} aria-label="Models">
-      <Picker slot="A" testId={row ? 'model-a-narrow' : 'model-a'} />
+      <Picker slot="A" row={row} testId={row ? 'model-a-narrow' : 'model-a'} />
       <button
         type="button"
         className="button quiet icon"
@@ -85,7 +85,7 @@ export function ModelPickers({ row }: { row?: boolean }) {
       >
         <SwapIcon />
       </button>
-      <Picker slot="B" testId={row ? 'model-b-narrow' : 'model-b'} />
+      <Picker slot="B" row={row} testId={row ? 'model-b-narrow' : 'model-b'} />
     </fieldset>
   );
 }

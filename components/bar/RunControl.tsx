@@ -1,5 +1,5 @@
 'use client';
-import type { Run } from '@/lib/api/schemas';
+import type { Progress, Run } from '@/lib/api/schemas';
 import { formatSeconds } from '../charts/numbers';
 import { useHealth } from '../data/queries';
 import { requestOf, runOrCancel } from '../state/request';
@@ -9,9 +9,8 @@ import { type Selection, useSelection } from '../state/selection';
 const STAGES = { loading: 'loading', forward: 'layer', signal: 'signal', lens: 'lens' } as const;
 
 /** Share of the whole run that is finished, models one after the other. */
-function fraction(run: Run): number {
+function fraction(run: Run, progress: Progress | null): number {
   const count = Math.max(1, run.request.models.length);
-  const { progress } = run;
   if (!progress) return 0;
   const stages = { loading: [0, 0.1], forward: [0.1, 0.6], signal: [0.7, 0.05], lens: [0.75, 0.25] } as const;
   const [start, width] = stages[progress.stage];
@@ -19,7 +18,7 @@ function fraction(run: Run): number {
   return Math.min(1, (progress.model + own) / count);
 }
 
-function words(run: Run): { line: string; detail: string } {
+function words(run: Run, progress: Progress | null): { line: string; detail: string } {
   const seconds =
     run.timing.startedAt && run.timing.finishedAt ? (run.timing.finishedAt - run.timing.startedAt) / 1000 : null;
   switch (run.state) {
@@ -29,7 +28,6 @@ function words(run: Run): { line: string; detail: string } {
         detail: `run ${run.id.slice(0, 8)}`,
       };
     case 'running': {
-      const { progress } = run;
       if (!progress) return { line: 'starting', detail: '' };
       const left = progress.secondsLeft === null ? '' : ` · ${formatSeconds(progress.secondsLeft)} left`;
       const name = run.models[progress.model]?.name ?? run.request.models[progress.model] ?? '';
@@ -56,12 +54,12 @@ const missing = (selection: Selection): string | null => {
 
 /** Run and Cancel in one button, the run's state beside it. */
 export function RunControl({ stale }: { stale: boolean }) {
-  const { run, starting } = useRun();
+  const { run, progress, starting } = useRun();
   const lacking = useSelection(missing);
   const { data: health, error } = useHealth();
   const busy = starting || (run !== null && !isEnded(run));
   const status = run
-    ? words(run)
+    ? words(run, progress)
     : starting
       ? { line: 'sending', detail: '' }
       : {
@@ -81,9 +79,9 @@ export function RunControl({ stale }: { stale: boolean }) {
             aria-label="Progress of the run"
             aria-valuemin={0}
             aria-valuemax={100}
-            aria-valuenow={Math.round(fraction(run) * 100)}
+            aria-valuenow={Math.round(fraction(run, progress) * 100)}
           >
-            <i style={{ width: `${fraction(run) * 100}%` }} />
+            <i style={{ width: `${fraction(run, progress) * 100}%` }} />
           </div>
         ) : (
           status.detail && (

@@ -23,7 +23,8 @@ export const METRIC_INFO: Record<Metric, MetricInfo> = {
     name: 'Needle probability',
     signed: false,
     log: true,
-    definition: 'pₗ(target) at the read-out position, through the logit lens, not rounded.',
+    definition:
+      'Probability of the target at the read-out position, through the logit lens of each layer, not rounded.',
   },
   logodds: {
     label: 'log-odds',
@@ -82,12 +83,8 @@ function logScale(values: readonly number[], bottom: number, top: number): Curve
   const decades = Math.round(-floorExponent);
   const step = decades > 6 ? 2 : 1;
   const ticks: CurveTick[] = [];
-  for (let e = -decades; e <= 0; e += 1)
-    if ((e + decades) % step === 0 || e === 0)
-      if (!(e === 0 && step === 2 && decades % 2 === 1 && ticks.length === 0))
-        ticks.push({ y: scale(10 ** e), ...decadeLabel(e), zero: false });
-  const spaced = ticks.filter((tick, k) => k === ticks.length - 1 || tick.y - ticks[ticks.length - 1].y >= 12);
-  return { y: (v) => scale(Math.max(floor, v)), below: (v) => v < floor, ticks: spaced };
+  for (let e = 0; e >= -decades; e -= step) ticks.unshift({ y: scale(10 ** e), ...decadeLabel(e), zero: false });
+  return { y: (v) => scale(Math.max(floor, v)), below: (v) => v < floor, ticks };
 }
 
 /** Starts at 0, or shows it, with a strong zero line. Range: [bottom, top] in pixels. */

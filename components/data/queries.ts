@@ -11,9 +11,11 @@ import { branchAt, hasDiff, isDiff, type ModelView, type View } from './view';
 /** Results of a run never change once they exist. */
 const FOREVER = { staleTime: Number.POSITIVE_INFINITY, gcTime: 10 * 60_000, retry: 1 } as const;
 
-export const useModels = () => useQuery({ queryKey: ['models'], queryFn: ({ signal }) => client.models(signal) });
+export const useModels = () =>
+  useQuery({ queryKey: ['models'], queryFn: ({ signal }) => client.models(signal), staleTime: 60_000 });
 
-export const useExamples = () => useQuery({ queryKey: ['examples'], queryFn: ({ signal }) => client.examples(signal) });
+export const useExamples = () =>
+  useQuery({ queryKey: ['examples'], queryFn: ({ signal }) => client.examples(signal), staleTime: 60_000 });
 
 export const useHealth = () =>
   useQuery({ queryKey: ['health'], queryFn: ({ signal }) => client.health(signal), refetchInterval: 15_000 });

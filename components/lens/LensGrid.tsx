@@ -127,7 +127,7 @@ export function LensGrid(props: {
                 textAnchor="end"
                 style={{ fontSize: 10.5 }}
               >
-                {cut(displayToken(model.tokens[own].text), axis.narrow ? 5 : 9)}
+                {cut(displayToken(model.tokens[own].text), axis.narrow ? 5 : own >= 100 ? 8 : 9)}
               </text>
               {strong && <path className="ink" d={`M${axis.gutter - 1},${y + ROW / 2 - 0.5}l-4,-3v6z`} />}
             </g>

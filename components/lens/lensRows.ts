@@ -42,7 +42,7 @@ export function rowChoices(
   const label = (rows: LensRows) => rowRange(rows, count, position, needle).join('–');
   const telling: RowChoice[] = [
     { value: 'last', label: `last, ${label('last')}` },
-    { value: 'position', label: `around the read-out, ${label('position')}` },
+    { value: 'position', label: `read-out, ${label('position')}` },
   ];
   if (needle) telling.splice(1, 0, { value: 'needle', label: `needle, ${label('needle')}` });
   const pages = Array.from({ length: Math.ceil(count / PAGE) }, (_, page): RowChoice => {

@@ -1,18 +1,20 @@
 import { create } from 'zustand';
 import { ApiError } from '@/lib/api/client';
-import type { Run, RunEvent, RunRequestInput } from '@/lib/api/schemas';
+import type { Progress, Run, RunEvent, RunRequestInput } from '@/lib/api/schemas';
 import { client } from '../data/client';
 import { select } from './selection';
 
 /** The run on the page, kept up to date from its event stream. */
 export interface RunStore {
   readonly run: Run | null;
+  /** Apart from the run, so that a step of progress redraws the bar and no figure. */
+  readonly progress: Progress | null;
   /** A request that did not become a run, or a run that could not be opened. */
   readonly failure: { readonly message: string; readonly hint?: string } | null;
   readonly starting: boolean;
 }
 
-export const useRun = create<RunStore>()(() => ({ run: null, failure: null, starting: false }));
+export const useRun = create<RunStore>()(() => ({ run: null, progress: null, failure: null, starting: false }));
 
 let stop: () => void = () => undefined;
 
@@ -31,7 +33,7 @@ export function afterEvent(run: Run | null, message: RunEvent): Run | null {
   });
   switch (message.event) {
     case 'progress':
-      return { ...run, progress: message.data };
+      return run;
     case 'layer': {
       const { model: index, layer, lambda } = message.data;
       const known = run.models[index];
@@ -52,32 +54,54 @@ const ENDED: readonly Run['state'][] = ['done', 'cancelled', 'error'];
 
 export const isEnded = (run: Run | null): boolean => run !== null && ENDED.includes(run.state);
 
+/** Events that arrive close together cost one redraw. */
+const GATHER_MS = 40;
+
 /** Opens a run by its id and follows it to its end. */
 export function openRun(id: string): void {
   stop();
+  let gathered: RunEvent[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const apply = () => {
+    timer = undefined;
+    const events = gathered;
+    gathered = [];
+    useRun.setState((state) => {
+      const run = events.reduce(afterEvent, state.run?.id === id ? state.run : null);
+      const progress = events.reduce<Progress | null>(
+        (latest, message) =>
+          message.event === 'progress' ? message.data : message.event === 'run' ? message.data.progress : latest,
+        state.progress,
+      );
+      return { run, progress, failure: run ? null : state.failure };
+    });
+    // The stream's last event says only that the run ended; timing and per-model errors are in its whole state.
+    if (events.some((message) => message.event === 'state' && ENDED.includes(message.data.state)))
+      client.run(id).then(
+        (run) => useRun.setState((state) => (state.run?.id === id ? { run } : state)),
+        () => undefined,
+      );
+  };
   const unsubscribe = client.subscribe(
     id,
     (message) => {
-      if (message.event === 'run') useRun.setState({ failure: null });
-      useRun.setState((state) => ({ run: afterEvent(state.run?.id === id ? state.run : null, message) }));
-      // The stream's last event says only that the run ended; timing and per-model errors are in its whole state.
-      if (message.event === 'state' && ENDED.includes(message.data.state))
-        client.run(id).then(
-          (run) => useRun.setState((state) => (state.run?.id === id ? { run } : state)),
-          () => undefined,
-        );
+      gathered.push(message);
+      timer ??= setTimeout(apply, GATHER_MS);
     },
     (error) => {
-      if (error.status === 404) useRun.setState({ run: null });
+      if (error.status === 404) useRun.setState({ run: null, progress: null });
       useRun.setState({ failure: failureOf(error) });
     },
   );
-  stop = unsubscribe;
+  stop = () => {
+    clearTimeout(timer);
+    unsubscribe();
+  };
 }
 
 export async function startRun(request: RunRequestInput): Promise<void> {
   stop();
-  useRun.setState({ starting: true, failure: null });
+  useRun.setState({ starting: true, failure: null, progress: null });
   try {
     const { id } = await client.startRun(request);
     select({ runId: id });

@@ -1,5 +1,6 @@
 import { create } from 'zustand';
 import { PALETTES, type Palette } from '../charts/palette';
+import { THEME_KEY } from './theme-script';
 
 export type Theme = 'light' | 'dark';
 
