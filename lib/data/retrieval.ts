@@ -100,7 +100,7 @@ interface Story {
 }
 
 function tellStory(random: Random, sentences: number): Story {
-  const size = Math.min(5, 2 + sentences);
+  const size = Math.min(5, 1 + sentences);
   const cast: Cast = { persons: random.sample(PERSONS, size), things: random.sample(OBJECTS, size - 1) };
   const world: World = { persons: new Map(), things: new Map() };
   const told = Array.from({ length: sentences }, (_, index) => tell(random, cast, world, index));

@@ -7,22 +7,22 @@ import type { TrainingConfig } from './config';
  */
 const SHARED = {
   seed: 7,
-  data: { task: 'retrieval', sentences: [2, 6], questions: 3, curriculum_steps: 200 },
-  steps: 1000,
-  batch_size: 32,
+  data: { task: 'retrieval', sentences: [2, 6], questions: 3, curriculum_steps: 500 },
+  steps: 1800,
+  batch_size: 16,
   optimizer: {
     learning_rate: 3e-3,
     final_learning_rate: 3e-5,
     warmup_steps: 100,
-    betas: [0.9, 0.98],
+    betas: [0.9, 0.99],
     weight_decay: 0.1,
     clip_norm: 1,
   },
   loss: { answers: 1, text: 0.1 },
-  log_every: 10,
+  log_every: 20,
   checkpoint_every: 100,
-  evaluate_every: 100,
-  evaluation_examples: 512,
+  evaluate_every: 150,
+  evaluation_examples: 256,
 };
 
 const SIZES = { hidden_size: 128, num_hidden_layers: 4, state_size: 32, conv_kernel: 4 };
