@@ -25,7 +25,7 @@ export type Body = Uint8Array<ArrayBuffer>;
 export interface WorkerMethods {
   models: { argument: null; result: ModelSummary[] };
   tokenize: { argument: TokenizeRequest; result: Token[] };
-  vocabulary: { argument: { model: string; q: string }; result: VocabularyEntry[] };
+  vocabulary: { argument: { model: string; q: string; limit?: number }; result: VocabularyEntry[] };
   /** Resolves models, tokens, target and needle of a request, or refuses it. Touches no weights. */
   prepare: { argument: RunRequest; result: RunModel[] };
   /** Runs to the end; `cancel[0] ≠ 0` stops it before the next layer. */

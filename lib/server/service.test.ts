@@ -176,6 +176,25 @@ describe('a run of two models', () => {
   });
 
   it.each([
+    { model: 0, layer: 2, branch: 'single', reduce: 'mean_abs' },
+    { model: 1, layer: 0, branch: 'diff', reduce: 'mean' },
+    { model: 1, layer: 1, branch: 'single', reduce: 'mean_abs' },
+  ] as const)('takes attention SNR from the row of the map that it names: %o', async (query) => {
+    const { map } = await mapOf(run.id, query);
+    const L = run.models[query.model].tokens.length;
+    const [start, end] = [2, 7];
+    const values = map?.data as Float32Array;
+    const row = Array.from(values.subarray(9 * L, 10 * L), Math.abs);
+    const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+    const { attention_snr: snr } = await service.signal(run.id, {
+      model: query.model,
+      position: 9,
+      needle: [start, end],
+    });
+    expect(snr[query.layer + 1]).toBeCloseTo(sum(row.slice(start, end)) / sum(row), 5);
+  });
+
+  it.each([
     ['a layer that does not exist', { layer: 9 }, 404],
     ['a model that does not exist', { model: 5, layer: 0 }, 404],
     ['a branch that a plain block lacks', { layer: 0, branch: 'diff' }, 422],

@@ -67,7 +67,8 @@ export class Service {
   models = (): Promise<ModelSummary[]> => this.worker.call('models', null);
   examples = (): Promise<ExampleList> => readExamples(this.settings.root);
   tokenize = (request: TokenizeRequest): Promise<Token[]> => this.worker.call('tokenize', request);
-  vocabulary = (model: string, q: string): Promise<VocabularyEntry[]> => this.worker.call('vocabulary', { model, q });
+  vocabulary = (model: string, q: string, limit?: number): Promise<VocabularyEntry[]> =>
+    this.worker.call('vocabulary', { model, q, limit });
 
   /** Checks the whole request before it is queued: a run that was accepted can only fail by an internal error. */
   async createRun(request: RunRequest): Promise<Run> {

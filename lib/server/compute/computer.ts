@@ -44,7 +44,7 @@ export class Computer {
   readonly #methods: { [M in MethodName]: (argument: Argument<M>) => Promise<WorkerMethods[M]['result']> } = {
     models: () => this.#catalogue.list(),
     tokenize: ({ model, text }) => this.#prompts.tokenize(model, text),
-    vocabulary: ({ model, q }) => this.#prompts.vocabulary(model, q),
+    vocabulary: ({ model, q, limit }) => this.#prompts.vocabulary(model, q, limit),
     prepare: (request) => this.#prompts.prepare(request),
     run: (run) => {
       this.#stopWarmUp[0] = 1;

@@ -81,13 +81,16 @@ export class Maps {
 
   /**
    * The map from whose rows attention SNR is taken: magnitudes of a plain block, but of a differential block the
-   * difference, because its branches must cancel first. Undefined where there is no difference.
+   * difference, because its branches must cancel first. Undefined where there is no difference. With one group
+   * all heads of a Mamba-2 block share each entry's sign, so its mean has the magnitudes of `mean_abs`.
    */
   forAttentionSnr(record: ModelRecord, place: Place): Float32Array | undefined {
     const block = record.blocks[place.layer];
-    const branches = branchesOf(record.config.blocks[place.layer]);
-    if (branches.includes('single')) return this.#map(place, block, 'single', 'mean_abs').map;
-    return branches.includes('diff') ? this.#map(place, block, 'diff', 'mean').map : undefined;
+    const settings = record.config.blocks[place.layer];
+    const branches = branchesOf(settings);
+    if (branches.includes('diff')) return this.#map(place, block, 'diff', 'mean').map;
+    if (!branches.includes('single')) return undefined;
+    return this.#map(place, block, 'single', settings.mixer.G === 1 ? 'mean' : 'mean_abs').map;
   }
 
   /** Drops what belongs to these runs. */

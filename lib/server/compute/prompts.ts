@@ -25,7 +25,7 @@ export class Prompts {
   }
 
   /** Tokens whose text contains the query, exact and leading matches first, case ignored. */
-  async vocabulary(model: string, query: string): Promise<VocabularyEntry[]> {
+  async vocabulary(model: string, query: string, limit = VOCABULARY_MATCHES): Promise<VocabularyEntry[]> {
     const wanted = query.trim().toLowerCase();
     const { tokenizer } = await this.catalogue.tokenizer(model);
     const ranked = tokenizer.vocabulary().flatMap((text, id) => {
@@ -35,7 +35,7 @@ export class Prompts {
       return [{ entry: { id, text }, rank: bare.length === wanted.length ? 0 : at === 0 ? 1 : 2 }];
     });
     ranked.sort((a, b) => a.rank - b.rank || a.entry.text.length - b.entry.text.length || a.entry.id - b.entry.id);
-    return ranked.slice(0, VOCABULARY_MATCHES).map(({ entry }) => entry);
+    return ranked.slice(0, limit).map(({ entry }) => entry);
   }
 
   /** @throws ServiceError 404, 413, 422; InputError for a damaged checkpoint. */
