@@ -1,12 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { InputError } from '@/lib/checkpoint';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { InputError, writeSafetensors } from '@/lib/checkpoint';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
-import { LENS_STATISTICS, type Lens, type LensStatistic, lensOf, residualsOf, type Translator } from '.';
+import { LENS_STATISTICS, type Lens, type LensStatistic, lensOf, readTunedLens, residualsOf } from '.';
 import { finalRow, rowStatistics, topIds } from './lensStatistics';
 import { bundledCase, fixture, loadModel } from './testing/fixtures';
 
@@ -15,12 +16,6 @@ beforeAll(async () => {
 });
 
 type Expected = Record<LensStatistic, number[][][]>;
-
-async function translatorsOf(folder: string): Promise<Translator[]> {
-  const tensors = await readSafetensors(join(folder, 'params.safetensors'));
-  const data = (name: string) => tensors.get(name)?.data as Float32Array;
-  return Array.from({ length: tensors.size / 2 }, (_, k) => ({ weight: data(`${k}.weight`), bias: data(`${k}.bias`) }));
-}
 
 /** Tokens whose logit is within 1e-4 of the target's may change places with it. */
 function rankSlack(logProbs: Float32Array, target: number): number {
@@ -64,7 +59,7 @@ describe.each(['mamba', 'mamba2'])('lenses of %s', (name) => {
     expect(logit.entries).toEqual(expected.entries);
     expectLens(logit, expected.logit_lens, logProbs('logit_lens'), targets, V);
 
-    const translators = await translatorsOf(join(folder as string, 'tuned'));
+    const translators = await readTunedLens(join(folder as string, 'tuned'), model.config.d);
     const tuned = lensOf(model, residuals, { targets, candidates, translators });
     expect(tuned.entries).toEqual(expected.tuned_entries);
     expectLens(tuned, expected.tuned_lens, logProbs('tuned_lens'), targets, V);
@@ -193,5 +188,37 @@ describe('a lens request', () => {
       expect(() => lensOf(model, residuals, request)).toThrow(message);
       expect(() => lensOf(model, residuals, request)).toThrow(InputError);
     });
+  });
+});
+
+describe('a tuned lens on disk', () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'statescope-lens-'));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+  const stored = fixture('lens', 'mamba', 'tuned');
+
+  it.skipIf(!stored)('is the same as safetensors and as a torch file', async () => {
+    copyFileSync(join(stored as string, 'params.pt'), join(scratch, 'params.pt'));
+    const torch = await readTunedLens(scratch, 48);
+    expect(torch).toEqual(await readTunedLens(stored as string, 48));
+    expect(torch).toHaveLength(4);
+  });
+
+  it('must have the width of the model and every layer', async () => {
+    const tensor = (name: string, shape: number[]) => ({
+      name,
+      shape,
+      data: new Float32Array(shape[0] * (shape[1] ?? 1)),
+    });
+    const write = (...tensors: ReturnType<typeof tensor>[]) =>
+      writeSafetensors(join(scratch, 'params.safetensors'), tensors);
+    await write(tensor('0.weight', [3, 3]), tensor('0.bias', [3]));
+    await expect(readTunedLens(scratch, 3)).resolves.toHaveLength(1);
+    await expect(readTunedLens(scratch, 4)).rejects.toThrow(/0\.weight must be of shape \[4,4\]/);
+    await write(tensor('0.weight', [3, 3]), tensor('0.bias', [3]), tensor('2.weight', [3, 3]), tensor('2.bias', [3]));
+    await expect(readTunedLens(scratch, 3)).rejects.toThrow(/1\.weight .* is missing/);
+  });
+
+  it('is not any folder', async () => {
+    await expect(readTunedLens(bundledCase('len1-mamba1'), 3)).rejects.toThrow(/not a tuned lens/);
   });
 });

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { expectedTensors } from '@/lib/checkpoint';
+import { median } from './measure';
+import { MAMBA_130M, MAMBA2_130M, productsOf, SMALL } from './shapes';
+
+describe('what benchmarks compare with', () => {
+  it.each([
+    ['Mamba-130m', MAMBA_130M],
+    ['Mamba2-130m', MAMBA2_130M],
+    ['the small model', SMALL],
+  ])('the products of %s use every weight matrix once', (_, shape) => {
+    const matrices = [...expectedTensors(shape)].filter(([name]) => /(_proj|embeddings)\.weight$/.test(name));
+    const weights = matrices.reduce((sum, [, [rows, columns]]) => sum + rows * columns, 0);
+    expect(productsOf(shape).reduce((sum, [k, n]) => sum + k * n, 0)).toBe(weights);
+  });
+
+  it('the published model has 129 million parameters', () => {
+    const sizes = [...expectedTensors(MAMBA_130M).values()].map((shape) => shape.reduce((a, b) => a * b, 1));
+    expect(sizes.reduce((a, b) => a + b)).toBe(129_135_360);
+  });
+
+  it('the median is the middle', () => {
+    expect(median([5, 1, 9])).toBe(5);
+    expect(median([4, 1, 9, 2])).toBe(3);
+  });
+});
