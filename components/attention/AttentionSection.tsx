@@ -75,12 +75,11 @@ function Reduce({ view }: { view: View }) {
 function Convention({ entries }: { entries: readonly LayerMaps[] }) {
   const said = entries.filter(({ map }) => map !== undefined);
   const texts = new Set(said.map(({ map }) => map?.metadata.convention));
-  if (said.length === 0) return null;
   return (
     <p className="convention">
       <b>Convention.</b>{' '}
-      {texts.size === 1
-        ? said[0].map?.metadata.convention
+      {texts.size <= 1
+        ? (said[0]?.map?.metadata.convention ?? 'stated with the first map')
         : said.map(({ model, map }) => (
             <span key={model.slot}>
               <Id slot={model.slot} small /> {map?.metadata.convention}{' '}

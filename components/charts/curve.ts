@@ -73,10 +73,13 @@ export interface CurveScale {
 const finite = (values: readonly Maybe[]) =>
   values.filter((v): v is number => typeof v === 'number' && Number.isFinite(v));
 
+/** Where an axis without data ends. */
+const EMPTY_FLOOR = 1e-6;
+
 /** Decades down to the data, at most to 1e−12; the top is 1. Range: [bottom, top] in pixels. */
 function logScale(values: readonly number[], bottom: number, top: number): CurveScale {
   const positive = values.filter((v) => v > 0);
-  const least = positive.length ? Math.min(...positive) : 0.1;
+  const least = positive.length ? Math.min(...positive) : EMPTY_FLOOR;
   const floorExponent = Math.max(Math.log10(LOG_LIMIT), Math.min(-1, Math.floor(Math.log10(least))));
   const floor = 10 ** Math.round(floorExponent);
   const scale = scaleLog([floor, 1], [bottom, top]);

@@ -38,6 +38,14 @@ export const useVocabulary = (model: string, q: string) =>
     ...FOREVER,
   });
 
+/** Every token of a model; the lens names its top tokens by id. */
+const useWholeVocabulary = (model: string) =>
+  useQuery({
+    queryKey: ['vocabulary', model],
+    queryFn: async ({ signal }) => (await client.vocabulary(model, '', signal, 1_000_000)).tokens,
+    ...FOREVER,
+  });
+
 /** The `reduce` parameter for one model. `one` means a head where the block has heads, else a channel. */
 export function reduceFor(selection: Pick<Selection, 'reduction' | 'part'>, model: ModelView, layer: number): Reduce {
   if (selection.reduction !== 'one') return selection.reduction;
@@ -191,7 +199,7 @@ export function usePrefetchedLayers(view: View): void {
 
 /** Texts of token ids as one model's vocabulary gives them. Ids that are not known yet read `#id`. */
 export function useTokenTexts(model: ModelView): (id: number) => string {
-  const { data } = useVocabulary(model.name, '');
+  const { data } = useWholeVocabulary(model.name);
   return useMemo(() => {
     const texts = new Map(data?.map(({ id, text }) => [id, text]));
     for (const { id, text } of [...model.tokens, ...model.model.candidates, model.model.target])

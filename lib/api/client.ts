@@ -194,8 +194,8 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     examples: (signal?: AbortSignal) => json(ExampleListSchema, '/api/examples', { signal }),
     tokenize: (model: string, text: string, signal?: AbortSignal) =>
       post(TokenizeReplySchema, '/api/tokenize', { model, text }, signal),
-    vocabulary: (model: string, q: string, signal?: AbortSignal) =>
-      json(VocabularyReplySchema, pathOf('/api/vocabulary', { model, q }), { signal }),
+    vocabulary: (model: string, q: string, signal?: AbortSignal, limit?: number) =>
+      json(VocabularyReplySchema, pathOf('/api/vocabulary', { model, q, limit }), { signal }),
     startRun: (request: RunRequestInput, signal?: AbortSignal) => post(RunCreatedSchema, '/api/runs', request, signal),
     runs: (signal?: AbortSignal) => json(RunListSchema, '/api/runs', { signal }),
     run: (id: string, signal?: AbortSignal) => json(RunSchema, run(id), { signal }),

@@ -111,7 +111,7 @@ function paths() {
     '/api/vocabulary': {
       get: operation(
         "Searches a model's vocabulary",
-        { ...ok('VocabularyReply', 'At most 50 tokens, best match first'), ...refusals([400, 404, 422, 503]) },
+        { ...ok('VocabularyReply', 'At most `limit` tokens, best match first'), ...refusals([400, 404, 422, 503]) },
         { parameters: query(schemas.VocabularyQuerySchema) },
       ),
     },

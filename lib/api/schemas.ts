@@ -101,7 +101,11 @@ export type TokenizeRequest = z.infer<typeof TokenizeRequestSchema>;
 export const TokenizeReplySchema = z.object({ tokens: z.array(TokenSchema) });
 export type TokenizeReply = z.infer<typeof TokenizeReplySchema>;
 
-export const VocabularyQuerySchema = z.object({ model: ModelName, q: z.string().max(200).default('') });
+export const VocabularyQuerySchema = z.object({
+  model: ModelName,
+  q: z.string().max(200).default('').meta({ description: 'Empty for every token.' }),
+  limit: z.coerce.number().int().min(1).max(1_000_000).default(50).meta({ description: 'Most tokens to answer.' }),
+});
 export type VocabularyQuery = z.input<typeof VocabularyQuerySchema>;
 
 export const VocabularyEntrySchema = z.object({ id: count, text: z.string() });

@@ -309,6 +309,7 @@ describe('text and vocabulary', () => {
     const found = (await service.vocabulary('plain', 'the')).map(({ text }) => text);
     expect(found[0].toLowerCase()).toBe('the');
     expect(await service.vocabulary('plain', 'submarine')).toEqual([]);
+    expect(await service.vocabulary('plain', '', 3)).toHaveLength(3);
   });
 });
 

@@ -6,6 +6,6 @@ export const dynamic = 'force-dynamic';
 
 export const GET = (request: Request) =>
   respond(async () => {
-    const { model, q } = readQuery(request, VocabularyQuerySchema);
-    return reply({ tokens: await service().vocabulary(model, q) });
+    const { model, q, limit } = readQuery(request, VocabularyQuerySchema);
+    return reply({ tokens: await service().vocabulary(model, q, limit) });
   });
