@@ -110,8 +110,16 @@ function TermChoice(props: {
           {sign}
         </span>
       )}
-      <label data-testid={testId}>
-        <input type="radio" name={name} value={term} checked={checked} onChange={() => select({ branch: term })} />
+      <label>
+        <input
+          type="radio"
+          data-testid={testId}
+          aria-checked={checked}
+          name={name}
+          value={term}
+          checked={checked}
+          onChange={() => select({ branch: term })}
+        />
         {children}
         {BRANCH_NAMES[term]}
       </label>

@@ -3,9 +3,9 @@ import type { Maybe } from './numbers';
 import { decadeLabel, formatTick } from './numbers';
 
 /** The signal curve's vertical axis. Layers −1 … n on the shared layer axis. */
-export type Metric = 'p' | 'logodds' | 'snr' | 'attention';
+export type Metric = 'p' | 'log_odds' | 'snr' | 'attention_snr';
 
-export const METRICS: readonly Metric[] = ['p', 'logodds', 'snr', 'attention'];
+export const METRICS: readonly Metric[] = ['p', 'log_odds', 'snr', 'attention_snr'];
 
 export interface MetricInfo {
   readonly label: string;
@@ -26,7 +26,7 @@ export const METRIC_INFO: Record<Metric, MetricInfo> = {
     definition:
       'Probability of the target at the read-out position, through the logit lens of each layer, not rounded.',
   },
-  logodds: {
+  log_odds: {
     label: 'log-odds',
     name: 'Log-odds',
     unit: 'nats',
@@ -42,7 +42,7 @@ export const METRIC_INFO: Record<Metric, MetricInfo> = {
     log: false,
     definition: '(target logit − mean of the other candidates’ logits) ÷ their standard deviation.',
   },
-  attention: {
+  attention_snr: {
     label: 'attention SNR',
     name: 'Attention SNR',
     unit: 'share',

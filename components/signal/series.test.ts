@@ -36,7 +36,7 @@ describe('series on the layer axis', () => {
     expect(snrCandidates(signal)).toBe('vocabulary');
     expect(metricValues(signal, 'snr')).toEqual([4, 5, 6]);
     expect(metricValues({ ...signal, snr_candidates: [7, 8, 9] }, 'snr')).toEqual([7, 8, 9]);
-    expect(metricValues(signal, 'attention')).toEqual([null, 0.5, null]);
+    expect(metricValues(signal, 'attention_snr')).toEqual([null, 0.5, null]);
   });
 
   it('reads the lens by entry and position', () => {

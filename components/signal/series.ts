@@ -26,11 +26,11 @@ export function metricValues(signal: Signal, metric: Metric): readonly Maybe[] {
   switch (metric) {
     case 'p':
       return signal.target_prob;
-    case 'logodds':
+    case 'log_odds':
       return signal.log_odds;
     case 'snr':
       return snrCandidates(signal) === 'answers' ? signal.snr_candidates : signal.snr_vocab;
-    case 'attention':
+    case 'attention_snr':
       return signal.attention_snr;
   }
 }

@@ -18,9 +18,11 @@ export function Segmented<T extends string>(props: {
   return (
     <div className="segmented" role="radiogroup" aria-label={props.label}>
       {props.options.map(({ value, label, testId }) => (
-        <label key={value} data-testid={testId}>
+        <label key={value}>
           <input
             type="radio"
+            data-testid={testId}
+            aria-checked={props.value === value}
             name={name}
             value={value}
             checked={props.value === value}
