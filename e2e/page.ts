@@ -1,0 +1,22 @@
+import { expect, type Page } from '@playwright/test';
+
+/** Opens the page with the first example in place; returns what the console complains about from then on. */
+export async function open(page: Page, path = '/'): Promise<string[]> {
+  const complaints: string[] = [];
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.goto(path);
+  await expect(page.getByTestId('run-button')).toBeEnabled();
+  return complaints;
+}
+
+export const expectState = (page: Page, state: string) =>
+  expect(page.getByTestId('status')).toHaveAttribute('data-state', state, { timeout: 30_000 });
+
+/** Presses Run and waits until both models are finished and drawn. */
+export async function run(page: Page): Promise<void> {
+  await page.getByTestId('run-button').click();
+  await expectState(page, 'done');
+  await expect(page.getByTestId('map-A')).toBeVisible();
+  await expect(page.getByTestId('map-B')).toBeVisible();
+}

@@ -1,0 +1,84 @@
+import { expect, test } from '@playwright/test';
+import { expectState, open, run } from './page';
+
+test('one press of Run fills the page with both models', async ({ page }) => {
+  const complaints = await open(page);
+  await run(page);
+  await expect(page.getByTestId('layer-strip')).toBeVisible();
+  await expect(page.getByTestId('lens-A')).toBeVisible();
+  await expect(page.getByTestId('lens-B')).toBeVisible();
+  expect(complaints).toEqual([]);
+});
+
+test('a cell under the pointer is the same pair in both maps', async ({ page }) => {
+  await open(page);
+  await run(page);
+  const [a, b] = [page.getByTestId('map-A'), page.getByTestId('map-B')];
+  await a.scrollIntoViewIfNeeded();
+  const box = await a.boundingBox();
+  if (!box) throw new Error('the map is not on the page');
+  await page.mouse.move(box.x + box.width * 0.3, box.y + box.height * 0.8);
+  await expect(a).not.toHaveAttribute('data-hover-row', '');
+  const [row, column] = [await a.getAttribute('data-hover-row'), await a.getAttribute('data-hover-col')];
+  expect(Number(row)).toBeGreaterThan(Number(column));
+  await expect(b).toHaveAttribute('data-hover-row', String(row));
+  await expect(b).toHaveAttribute('data-hover-col', String(column));
+});
+
+test('the keyboard alone runs and chooses a layer and a metric', async ({ page }) => {
+  await open(page);
+  await page.keyboard.press('ControlOrMeta+Enter');
+  await expectState(page, 'done');
+  const strip = page.getByTestId('layer-strip');
+  await page.keyboard.press('Home');
+  await expect(strip).toHaveAttribute('aria-valuenow', '0');
+  await page.keyboard.press('ArrowRight');
+  await expect(strip).toHaveAttribute('aria-valuenow', '1');
+  await page.keyboard.press('2');
+  await expect(page.getByRole('radio', { name: 'log-odds' })).toBeChecked();
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog')).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog')).toBeHidden();
+});
+
+test('a branch of the differential model is another map', async ({ page }) => {
+  await open(page);
+  await run(page);
+  const pixels = () =>
+    page
+      .getByTestId('map-B')
+      .locator('xpath=ancestor-or-self::*[.//canvas][1]')
+      .locator('canvas')
+      .first()
+      .evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
+  const difference = await pixels();
+  await page.keyboard.press('[');
+  await expect.poll(pixels).not.toBe(difference);
+});
+
+test('a run is cancelled and the page stays usable', async ({ page }) => {
+  await open(page);
+  const words = Array.from({ length: 330 }, () => 'Mary went to the kitchen .').join(' ');
+  await page.getByTestId('prompt-edit').click();
+  await page.getByTestId('prompt-text').fill(`${words} Where is Mary ? Answer :`);
+  await page.getByTestId('prompt-apply').click();
+  await page.getByTestId('run-button').click();
+  await expect(page.getByTestId('run-button')).toContainText('Cancel');
+  await page.getByTestId('run-button').click();
+  await expectState(page, 'cancelled');
+  await expect(page.getByTestId('run-button')).toContainText('Run');
+});
+
+test('a link opens the run with its selection', async ({ page }) => {
+  await open(page);
+  await run(page);
+  await page.keyboard.press('Home');
+  await page.keyboard.press('ArrowRight');
+  await expect(page).toHaveURL(/layer=1/);
+  const link = page.url();
+  await page.goto('about:blank');
+  await page.goto(link);
+  await expect(page.getByTestId('map-A')).toBeVisible();
+  await expect(page.getByTestId('layer-strip')).toHaveAttribute('aria-valuenow', '1');
+});
