@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { isAvailable, unavailableReason } from './addon';
 import { NativeBackend } from './backend';
 import type { Override, Overrides } from './override';
+import { attention } from './tfjs/attention';
 import { binary } from './tfjs/binary';
 import { conv } from './tfjs/conv';
 import { gatherGroup } from './tfjs/gather';
@@ -31,6 +32,7 @@ const groups: readonly Overrides[] = [
   norm,
   selectiveScan,
   ssdScan,
+  attention,
 ];
 
 /** Above 'cpu' (1) and 'wasm' (2), so that tfjs itself would choose it too. */
