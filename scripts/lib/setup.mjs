@@ -29,7 +29,7 @@ export async function dependencies() {
 
 /** The C++ add-on. Without a compiler the portable device takes over, after one line that says so. */
 export async function addon() {
-  const wanted = digest(['kernels/native'], major, process.arch, process.env.CXX ?? '');
+  const wanted = digest(['kernels/native/src', 'kernels/native/build.mjs'], major, process.arch, process.env.CXX ?? '');
   if (isDone('addon', wanted)) return;
   const { buildAddon } = await import('../../kernels/native/build.mjs');
   await buildAddon({ log: say });
