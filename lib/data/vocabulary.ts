@@ -13,13 +13,7 @@ export type Thing = (typeof OBJECTS)[number];
 /** `{P}` a person, `{R}` a room, `{O}` an object. */
 export const TEMPLATES = {
   /** Says where a person is. */
-  move: [
-    '{P} went to the {R}.',
-    '{P} moved to the {R}.',
-    '{P} entered the {R}.',
-    '{P} visited the {R}.',
-    '{P} reached the {R}.',
-  ],
+  move: ['{P} entered the {R}.', '{P} reached the {R}.', '{P} visited the {R}.'],
   /** Says where an object is, and so where the person is. */
   placement: ['{P} left the {O} in the {R}.', '{P} put the {O} in the {R}.', '{P} dropped the {O} in the {R}.'],
   /** Names a person and an object but no place; the object's place is open afterwards. */

@@ -27,6 +27,8 @@ export const trainingSchema = z.strictObject({
       curriculum_steps: z.int().min(0).default(0),
     })
     .prefault({}),
+  /** Standard deviation of the initial embedding: 0.02 in mamba_ssm, 0.1 in the Hugging Face classes. */
+  embedding_deviation: positive.default(0.02),
   steps: count,
   batch_size: count.default(32),
   optimizer: z

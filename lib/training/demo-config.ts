@@ -7,8 +7,8 @@ import type { TrainingConfig } from './config';
  */
 const SHARED = {
   seed: 7,
-  data: { task: 'retrieval', sentences: [2, 6], questions: 3, curriculum_steps: 500 },
-  steps: 1800,
+  data: { task: 'retrieval', sentences: [2, 5], questions: 5, curriculum_steps: 500 },
+  steps: 2200,
   batch_size: 16,
   optimizer: {
     learning_rate: 3e-3,
@@ -21,7 +21,7 @@ const SHARED = {
   loss: { answers: 1, text: 0.1 },
   log_every: 20,
   checkpoint_every: 100,
-  evaluate_every: 150,
+  evaluate_every: 100,
   evaluation_examples: 256,
 };
 

@@ -114,7 +114,7 @@ export function readme(report: DemoReport): string {
   return `# ${report.name}
 
 A small ${lambda.length > 0 ? 'Diff-Mamba-2' : 'Mamba-2'} that answers where a person or an object is. It was trained with Statescope itself; \`npm run train:demo\`
-trains it again from the same seed. Its twin has the same budget and saw the same data in the same order.
+trains it again from the same seed. Its twin has the same depth, width, state size and total inner width, and saw the same data in the same order.
 
 | | |
 |---|---|

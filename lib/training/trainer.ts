@@ -6,7 +6,7 @@ import { retrievalVocabulary, type WordTokenizer, wordTokenizer } from '@/lib/da
 import { createModel, type Model } from '@/lib/models';
 import { AdamW, clipGlobalNorm, decaysInLanguageModels } from './adamw';
 import { modelConfigOf, type TrainingConfig } from './config';
-import { initialCheckpoint } from './initialise';
+import { INITIAL, initialCheckpoint } from './initialise';
 import { batchGradients } from './loss';
 import { learningRate } from './schedule';
 import type { TrainingState } from './state';
@@ -48,7 +48,8 @@ function longest({ sentences: [fewest, most], curriculum_steps }: TrainingConfig
 export function createTrainer(config: TrainingConfig): Trainer {
   const tokenizer = wordTokenizer(retrievalVocabulary());
   const modelConfig = modelConfigOf(config, tokenizer.words.length);
-  const model = createModel(initialCheckpoint(modelConfig, new Random(config.seed), config.name));
+  const initial = { ...INITIAL, embeddingDeviation: config.embedding_deviation };
+  const model = createModel(initialCheckpoint(modelConfig, new Random(config.seed), config.name, initial));
   const { optimizer: settings, data } = config;
   const decays = settings.weight_decay_on === 'all' ? () => true : decaysInLanguageModels;
   const { epsilon, betas, weight_decay: weightDecay } = settings;
