@@ -94,7 +94,8 @@ function differential({ lambda, subln, mixer }: BlockConfig, difference: number,
 
 const under = (prefix: string, shapes: Shapes): Shapes => shapes.map(([name, shape]) => [`${prefix}.${name}`, shape]);
 
-function blockTensors(block: BlockConfig): Shapes {
+/** Tensors of one block without its norm, by name below `backbone.layers.i`, and their shapes. */
+export function blockTensors(block: BlockConfig): Shapes {
   const { kind, mixer } = block;
   const { d, E } = mixer;
   switch (kind) {

@@ -148,7 +148,7 @@ export function createModel(checkpoint: Checkpoint): Model {
 }
 
 /** @throws InputError when a row is empty, rows differ in length, or an id is outside the vocabulary. */
-function tokenTensor(tokens: Tokens, V: number, name: string): tf.Tensor2D {
+export function tokenTensor(tokens: Tokens, V: number, name: string): tf.Tensor2D {
   if (!isRows(tokens)) return tokens;
   const L = tokens[0]?.length ?? 0;
   if (L === 0) throw new InputError('The input has no tokens: give at least one.');
