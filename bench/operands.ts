@@ -18,11 +18,16 @@ export function scoped<T>(work: () => T): T {
   }
 }
 
+/** Random values are drawn once for so many elements and then repeated: drawing 10⁸ of them would outlast the benchmark. */
+const PERIOD = 65521;
+
 /** Values between low and high, the same in every process. */
 export function values(shape: readonly number[], low = -1, high = 1, seed = 7): Float32Array {
   const random = new Random(seed);
   const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  for (let k = 0; k < data.length; k++) data[k] = random.uniform(low, high);
+  const drawn = Math.min(PERIOD, data.length);
+  for (let k = 0; k < drawn; k++) data[k] = random.uniform(low, high);
+  for (let filled = drawn; filled < data.length; filled *= 2) data.copyWithin(filled, 0, filled);
   return data;
 }
 

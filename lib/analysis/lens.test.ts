@@ -163,6 +163,8 @@ describe('a lens request', () => {
       const last = (n - 1) * 2;
       const final = model.forward(tokens).arraySync()[1][2];
       expect(one.top?.ids[2 * (last + 1)]).toBe(final.indexOf(Math.max(...final)));
+      const logSum = Math.log(final.reduce((sum, value) => sum + Math.exp(value), 0));
+      expect(one.statistics.target_logprob[last + 1]).toBeCloseTo(final[10] - logSum, 4);
     });
   });
 
