@@ -108,6 +108,7 @@ export function TokenChips({ tokens, clickSets, maps }: ChipsProps) {
         const inNeedle = needle && k >= needle[0] && k <= needle[1];
         const classes = [
           'chip',
+          k > 0 && token.start > tokens[k - 1].end && 'gap',
           inNeedle && 'needle',
           needle?.[0] === k && 'first',
           needle?.[1] === k && 'last',
