@@ -36,6 +36,8 @@ export const trainingSchema = z.strictObject({
       learning_rate: positive.default(3e-3),
       final_learning_rate: z.number().min(0).default(3e-5),
       warmup_steps: z.int().min(0).default(100),
+      /** A second cosine that starts at this step from this rate; the first has reached its end by then. */
+      restart: z.strictObject({ step: count, learning_rate: positive }).optional(),
       betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
       epsilon: positive.default(1e-8),
       weight_decay: z.number().min(0).default(0.1),

@@ -8,12 +8,13 @@ import type { TrainingConfig } from './config';
 const SHARED = {
   seed: 7,
   data: { task: 'retrieval', sentences: [2, 5], questions: 5, curriculum_steps: 500 },
-  steps: 2200,
+  steps: 3000,
   batch_size: 16,
   optimizer: {
     learning_rate: 3e-3,
     final_learning_rate: 3e-5,
     warmup_steps: 100,
+    restart: { step: 2200, learning_rate: 1.5e-3 },
     betas: [0.9, 0.99],
     weight_decay: 0.1,
     clip_norm: 1,

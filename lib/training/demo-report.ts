@@ -100,6 +100,9 @@ export async function measureDemo(
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
+const restartOf = ({ restart }: TrainingConfig['optimizer']) =>
+  restart ? `; again from ${restart.learning_rate} at step ${restart.step}` : '';
+
 /** The README of a demo model. */
 export function readme(report: DemoReport): string {
   const { config, sizes, lambda } = report;
@@ -122,7 +125,7 @@ trains it again from the same seed. Its twin has the same depth, width, state si
 | Data | generated stories of ${data.sentences[0]} to ${data.sentences[1]} sentences (persons, rooms, objects, noise) with up to ${data.questions} questions each; one sentence in each story supports an answer. A sixteenth of all stories, chosen by a hash of their text, is held out |
 | Training | ${config.steps} steps of ${config.batch_size} stories, seed ${config.seed}; stories grow over the first ${data.curriculum_steps} steps |
 | Loss | ${loss.answers} × cross-entropy of the answers + ${loss.text} × of every next token |
-| Optimizer | AdamW, learning rate ${optimizer.learning_rate} (cosine to ${optimizer.final_learning_rate}, ${optimizer.warmup_steps} steps of warm-up), betas ${optimizer.betas.join(' and ')}, weight decay ${optimizer.weight_decay} (not on A_log, D, dt_bias, biases, block norms), gradient norm clipped to ${optimizer.clip_norm} |
+| Optimizer | AdamW, learning rate ${optimizer.learning_rate} (cosine to ${optimizer.final_learning_rate}, ${optimizer.warmup_steps} steps of warm-up${restartOf(optimizer)}), betas ${optimizer.betas.join(' and ')}, weight decay ${optimizer.weight_decay} (not on A_log, D, dt_bias, biases, block norms), gradient norm clipped to ${optimizer.clip_norm} |
 | Time | ${(report.seconds / 60).toFixed(1)} minutes on a shared 2-core machine (${report.device}) |
 
 ## Held-out accuracy

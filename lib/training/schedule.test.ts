@@ -14,3 +14,10 @@ it('warms up linearly, peaks, and ends at the floor', () => {
 it('works without warm-up and for a single step', () => {
   expect(learningRate({ peak: 1, floor: 0, warmupSteps: 0, steps: 1 }, 0)).toBeCloseTo(1);
 });
+
+it('starts a second cosine at a restart', () => {
+  const twice = { ...schedule, steps: 151, restart: { step: 101, peak: 0.5 } };
+  for (const step of [0, 10, 55, 100]) expect(learningRate(twice, step)).toBeCloseTo(learningRate(schedule, step));
+  expect(learningRate(twice, 101)).toBeCloseTo(0.5);
+  expect(learningRate(twice, 150)).toBeCloseTo(0.1);
+});

@@ -59,6 +59,7 @@ export function createTrainer(config: TrainingConfig): Trainer {
     floor: settings.final_learning_rate,
     warmupSteps: settings.warmup_steps,
     steps: config.steps,
+    restart: settings.restart && { step: settings.restart.step, peak: settings.restart.learning_rate },
   };
   let random = new Random(config.seed + DATA_STREAM);
   let stepsDone = 0;
