@@ -4,6 +4,7 @@ import { DeviceError } from '@/lib/engine';
 import { version } from '@/package.json';
 import { attentionCommand } from './commands/attention';
 import { benchCommand } from './commands/bench';
+import { convertCommand } from './commands/convert';
 import { generateCommand } from './commands/generate';
 import { gradCommand } from './commands/grad';
 import { lensCommand } from './commands/lens';
@@ -20,6 +21,7 @@ const COMMANDS = [
   attentionCommand,
   lensCommand,
   trainCommand,
+  convertCommand,
   benchCommand,
 ] as const;
 

@@ -1,7 +1,8 @@
-import { type Checkpoint, defaultRoots, loadCheckpoint, resolveModel } from '@/lib/checkpoint';
+import { type Checkpoint, defaultRoots, loadCheckpoint } from '@/lib/checkpoint';
 import { type Device, openDevice } from '@/lib/engine';
+import { fetchModel } from '@/lib/hub';
 import { createModel, type Model } from '@/lib/models';
-import type { Io } from './io';
+import { type Io, progress } from './io';
 import type { Provenance } from './output';
 
 export interface DeviceOptions {
@@ -23,11 +24,21 @@ export interface Session {
 /** The folder that holds `models/`. */
 export const projectRoot = (): string => process.env.STATESCOPE_ROOT || process.cwd();
 
-/** The checkpoint of `--model`, a folder or a name that `models` lists. @throws InputError */
-export async function openCheckpointOf({ model }: ModelOptions): Promise<Checkpoint> {
-  const folder = await resolveModel(model, { roots: defaultRoots(projectRoot()) });
+/**
+ * The checkpoint of `--model`: a folder, a name that `models` lists, or, where STATESCOPE_ALLOW_DOWNLOAD is 1, a model
+ * of the hub. @throws InputError
+ */
+export async function openCheckpointOf({ model }: Pick<ModelOptions, 'model'>, io: Io): Promise<Checkpoint> {
+  const bar = progress(io, `${model}: MB`);
+  const folder = await fetchModel(model, {
+    roots: defaultRoots(projectRoot()),
+    onProgress: ({ totalReceived, totalSize }) => bar.at(megabytes(totalReceived), megabytes(totalSize)),
+  });
+  bar.end();
   return loadCheckpoint(folder.path, folder.name);
 }
+
+const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
 /** Opens the device and puts the checkpoint on it. @param command the line that was typed, for the files' metadata */
 export async function openSession(

@@ -32,7 +32,7 @@ export function attentionCommand(program: Command, io: Io, line: string): void {
     .action(async (options: AttentionOptions) => {
       requireKnownForms(options.form);
       await requireWritable(options.out);
-      const checkpoint = await openCheckpointOf(options);
+      const checkpoint = await openCheckpointOf(options, io);
       const rows = requireEqualLengths(await readTokens(options, checkpoint));
       const row = rows[options.batchIndex];
       if (!row)

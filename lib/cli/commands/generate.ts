@@ -26,7 +26,7 @@ export function generateCommand(program: Command, io: Io, line: string): void {
     .action(async (options: GenerateOptions) => {
       if (options.topK !== undefined && options.temperature === undefined)
         throw new InputError('--top-k needs --temperature: without one the best token is always taken.');
-      const checkpoint = await openCheckpointOf(options);
+      const checkpoint = await openCheckpointOf(options, io);
       const rows = await readTokens(options, checkpoint);
       const { model } = await openSession(checkpoint, options, line, io);
       const choose = chooser(options);

@@ -13,7 +13,7 @@ export function gradCommand(program: Command, io: Io, line: string): void {
   withOut(withCommon(program.command('grad').description('next-token loss and gradients of all parameters'))).action(
     async (options: CommonOptions) => {
       await requireWritable(options.out);
-      const checkpoint = await openCheckpointOf(options);
+      const checkpoint = await openCheckpointOf(options, io);
       const rows = requireEqualLengths(await readTokens(options, checkpoint));
       const L = rows[0].length;
       if (L < 2) throw new InputError('A next-token loss needs at least two tokens in a row.');

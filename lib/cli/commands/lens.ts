@@ -32,7 +32,7 @@ export function lensCommand(program: Command, io: Io, line: string): void {
     .option('--tuned <folder>', 'use the translators of a tuned lens')
     .action(async (options: LensOptions) => {
       await requireWritable(options.out);
-      const checkpoint = await openCheckpointOf(options);
+      const checkpoint = await openCheckpointOf(options, io);
       const rows = requireEqualLengths(await readTokens(options, checkpoint));
       const positions = positionsOf(options.position, rows[0].length);
       const candidates = await candidatesOf(options.candidates, rows.length);

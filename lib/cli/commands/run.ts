@@ -47,7 +47,7 @@ export function runCommand(program: Command, io: Io, line: string): void {
     .requiredOption('--names <list>', 'hook names, with * as wildcard, or "all"', words('--names'))
     .action(async (options: CommonOptions & { names: string[] }) => {
       await requireWritable(options.out);
-      const checkpoint = await openCheckpointOf(options);
+      const checkpoint = await openCheckpointOf(options, io);
       const tokens = requireEqualLengths(await readTokens(options, checkpoint));
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       const { cache } = model.runWithCache(tokens, { names: patternsOf(options.names) });
