@@ -27,7 +27,7 @@ function matrix({ data, shape }: LmSuiteTensor): number[][] {
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 
 /** The whole model's word vectors, [V][d]: every row through its projection. */
-function denseVectors(config: LmSuiteConfig, tensors: ReadonlyMap<string, LmSuiteTensor>): number[][] {
+function denseVectors(tensors: ReadonlyMap<string, LmSuiteTensor>): number[][] {
   const tables = [...tensors.keys()].filter((name) => name.startsWith('encoder.emb_layers.'));
   return tables.flatMap((name, i) => {
     const projection = tensors.get(`encoder.emb_projs.${i}`);
@@ -39,7 +39,7 @@ function denseVectors(config: LmSuiteConfig, tensors: ReadonlyMap<string, LmSuit
 /** p of every token by the definition, one row: head over tokens and clusters, times each tail's softmax. */
 function denseProbabilities(config: LmSuiteConfig, tensors: ReadonlyMap<string, LmSuiteTensor>, h: number[]): number[] {
   const get = (name: string) => tensors.get(name) as LmSuiteTensor;
-  const vectors = denseVectors(config, tensors);
+  const vectors = denseVectors(tensors);
   const biases = [...tensors]
     .filter(([name]) => name.startsWith('loss.out_layers_biases.'))
     .flatMap(([, t]) => [...t.data]);
@@ -93,7 +93,7 @@ describe.each(['cpu', 'native'])('on %s', (name) => {
       if (!opened) skip('This device is not built.');
       const ids = Int32Array.from({ length: 40 }, (_, t) => (11 * t + 5) % config.V);
       const embedded = adaptiveEmbedding(ids, config, device(tensors).under('encoder'), noDropout);
-      const vectors = denseVectors(config, tensors);
+      const vectors = denseVectors(tensors);
       const scaled = Array.from(ids, (id) => vectors[id].map((value) => value * Math.sqrt(config.d))).flat();
       expect(distance(embedded.dataSync(), scaled)).toBeLessThan(2e-5);
     });

@@ -38,6 +38,8 @@ describe.each(['cpu', 'native'])('layers of the suite on %s', (device) => {
     if (!opened) skip('This device is not built.');
     const d = 24;
     const [x, weight, bias] = [normals(6 * d, 3), normals(d), normals(d)];
+    // A row whose variance is of the size of ε.
+    for (let e = 0; e < d; e++) x[e] *= 1e-3;
     const w = weightsOf(
       new Map([
         ['weight', tf.tensor1d(weight)],
@@ -88,6 +90,8 @@ describe.each(['cpu', 'native'])('layers of the suite on %s', (device) => {
     });
     const output = feedForward(tf.tensor3d(u, [1, 2, d]), weightsOf(data), silent, (x) => x);
     expect(distance(output.dataSync(), expected)).toBeLessThan(2e-5);
+    const dropped = feedForward(tf.tensor3d(u, [1, 2, d]), weightsOf(data), silent, (x) => x.mul(0));
+    expect(distance(dropped.dataSync(), [...b2, ...b2])).toBe(0);
   });
 });
 

@@ -183,7 +183,7 @@ describe('dropout', () => {
   it.each(['residual', 'embedding', 'softmax'] as const)('acts at %s alone when only that rate is set', (where) => {
     const own = { residual: 0, embedding: 0, softmax: 0, [where]: 0.5 };
     const changed = createLmSuiteModel({ ...config, dropout: own }, movedWeights(config, new Random(9)));
-    const names = ['hook_embed', 'sublayers.2.hook_out_proj', 'sublayers.2.hook_resid_post', 'hook_logits'];
+    const names = ['hook_embed', 'sublayers.0.hook_resid_sum', 'sublayers.2.hook_resid_post', 'hook_logits'];
     const plain = model.runWithCache(TOKENS, { names }).cache;
     const dropped = changed.runWithCache(TOKENS, { names, training: true, seed: 3 }).cache;
     const differs = names.map(
@@ -256,5 +256,24 @@ describe('inputs that cannot be used', () => {
     expect(() => createLmSuiteModel(config, new Map([...tensors, ['loss.cluster_bias', other]]))).toThrow(
       /shape \[3\]/,
     );
+  });
+});
+
+describe('devices', () => {
+  it('agree on the loss and its gradients', async ({ skip }) => {
+    const config = tinySuite('diff_mamba2');
+    const lossAndGradients = () => {
+      const model = createLmSuiteModel(config, movedWeights(config, new Random(6)));
+      const loss = () => model.loss(TOKENS, LABELS, { training: true, seed: 2 });
+      const { value, grads } = tf.variableGrads(loss, [...model.parameters.values()]);
+      return [...read(value), ...[...model.parameters.values()].flatMap(({ name }) => [...read(grads[name])])];
+    };
+    const onCpu = lossAndGradients();
+    const native = await openDevice({ device: 'native' }).then(
+      () => true,
+      () => false,
+    );
+    if (!native) skip('The native device is not built.');
+    expect(distance(lossAndGradients(), onCpu)).toBeLessThan(1e-4);
   });
 });
