@@ -64,6 +64,12 @@ describe('placeLineLabels', () => {
     });
   });
 
+  it('keeps names of lines that coincide apart', () => {
+    const flat = line(() => 95);
+    const [a, b] = placeLineLabels([flat, flat], [100, 100], plot);
+    if (a && b && Math.abs(a.y - b.y) < 14) expect(Math.abs(a.x - b.x)).toBeGreaterThanOrEqual(116);
+  });
+
   it('gives up rather than collide', () => {
     const flat = line(() => 95);
     expect(placeLineLabels([flat, flat], [100, 100], plot).filter(Boolean).length).toBeLessThanOrEqual(2);

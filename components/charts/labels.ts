@@ -86,6 +86,9 @@ function heightsOver(line: readonly Point[], left: number, right: number): [numb
   return low <= high ? [low, high] : undefined;
 }
 
+/** Room between two names in one row, in pixels. */
+const NAME_GAP = 16;
+
 /**
  * Where to write each line's name on the plot: near its own line, over no line and no other name. Returns the
  * left end and baseline per line, or undefined where no free place exists.
@@ -108,7 +111,8 @@ export function placeLineLabels(
         [reach[1] + 6, 0],
       ] as const) {
         const box = { left, right, top, bottom: top + fontSize + 2 };
-        if (box.top < plot.top || box.bottom > plot.bottom || placed.some((other) => overlaps(box, other))) continue;
+        const padded = { ...box, left: left - NAME_GAP, right: right + NAME_GAP };
+        if (box.top < plot.top || box.bottom > plot.bottom || placed.some((other) => overlaps(padded, other))) continue;
         let clearance = Number.POSITIVE_INFINITY;
         for (let k = 0; k < lines.length; k++) {
           const other = k === own ? undefined : heightsOver(lines[k], left - 4, right + 4);

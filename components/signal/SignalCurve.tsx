@@ -14,7 +14,7 @@ import { metricValues, onAxis } from './series';
 
 const TOP = 10;
 const BOTTOM = 8;
-const NAME_WIDTH = 6.6;
+const NAME_WIDTH = 7.2;
 
 interface Line {
   readonly slot: ModelSlot;

@@ -72,6 +72,16 @@ describe.each(edited)('replacing tensors in $name', ({ folder }) => {
     expect(differs(fused, explicit)).toBe(false);
   });
 
+  it('leaves a tensor that a hook supplied to its owner', () => {
+    const own = tf.ones([1, TOKENS[0].length, model.config.d]);
+    const supply = () => own;
+    model.runWithHooks(TOKENS, [
+      ['hook_embed', supply],
+      ['blocks.0.hook_resid_post', supply],
+    ]);
+    expect(own.isDisposed).toBe(false);
+  });
+
   it('lets gradients flow through a hook', () => {
     const gradient = tf.grad((edit: tf.Tensor) =>
       model.runWithHooks(TOKENS, [['blocks.0.hook_resid_post', (value) => value.add(edit)]]).sum(),

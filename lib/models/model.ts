@@ -81,12 +81,13 @@ export function createModel(checkpoint: Checkpoint): Model {
       const resid = at.at('hook_resid_pre', h);
       const scale = w('norm.weight') as tf.Tensor1D;
       const u = at.at('hook_normalized_input', rmsNorm(resid, scale, { epsilon: config.epsilon }));
-      return at.at('hook_resid_post', resid.add(BLOCKS[block.kind](u, w, block, at)) as tf.Tensor3D);
+      // A clone, because a hook may return a tensor of its own, which the next block must not dispose of.
+      return at.at('hook_resid_post', resid.add(BLOCKS[block.kind](u, w, block, at)) as tf.Tensor3D).clone();
     });
   }
 
   function* blocksAt(tokens: Tokens, tap: Tap): Generator<BlockOutput, tf.Tensor3D, void> {
-    let h = tf.tidy(() => tap.at('hook_embed', embed(tokens)));
+    let h = tf.tidy(() => tap.at('hook_embed', embed(tokens)).clone());
     let finished = false;
     try {
       for (let index = 0; index < config.blocks.length; index++) {
