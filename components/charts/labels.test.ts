@@ -67,7 +67,8 @@ describe('placeLineLabels', () => {
   it('keeps names of lines that coincide apart', () => {
     const flat = line(() => 95);
     const [a, b] = placeLineLabels([flat, flat], [100, 100], plot);
-    if (a && b && Math.abs(a.y - b.y) < 14) expect(Math.abs(a.x - b.x)).toBeGreaterThanOrEqual(116);
+    if (!a || !b) throw new Error('both names have room');
+    expect(Math.abs(a.y - b.y) >= 14 || Math.abs(a.x - b.x) >= 116).toBe(true);
   });
 
   it('gives up rather than collide', () => {
