@@ -45,11 +45,11 @@ test('the keyboard alone runs and chooses a layer and a metric', async ({ page }
 test('a branch of the differential model is another map', async ({ page }) => {
   await open(page);
   await run(page);
-  const difference = await page.getByTestId('part-B').screenshot();
+  const difference = await page.getByTestId('maps').screenshot();
   await page.keyboard.press('[');
   await expect(page.getByTestId('branch-diff')).not.toBeChecked();
   await expect(page.getByTestId('branch-lambda_mixer_2')).toBeChecked();
-  await expect.poll(async () => difference.equals(await page.getByTestId('part-B').screenshot())).toBe(false);
+  await expect.poll(async () => difference.equals(await page.getByTestId('maps').screenshot())).toBe(false);
 });
 
 test('a run is cancelled and the page stays usable', async ({ page }) => {
