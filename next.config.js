@@ -26,6 +26,8 @@ const contentSecurityPolicy = [
 export default {
   reactStrictMode: true,
   poweredByHeader: false,
+  // Next would write rule files for editors into the project.
+  agentRules: false,
   // Types are checked by `npm test` over the whole repository; checking them again would double the first start.
   typescript: { ignoreBuildErrors: true },
   // These run in the worker only; where a route's imports reach one it must stay a plain Node import.
