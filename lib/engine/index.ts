@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { configureNative, nativeInfo, registerNative } from '@/kernels/native/register';
+import { bridgeFromCpu } from '@/kernels/portable/bridge';
 import { registerPortable } from '@/kernels/portable/register';
 import { DEVICES, type Device, type DeviceName } from './devices';
 
@@ -75,6 +76,7 @@ async function startWasm(): Promise<Device> {
   const folder = dirname(createRequire(join(process.cwd(), 'package.json')).resolve('@tensorflow/tfjs-backend-wasm'));
   wasm.setWasmPaths(`${folder}/`);
   registerPortable('wasm');
+  bridgeFromCpu('wasm');
   return { name: 'wasm', threads: 1, description: 'WebAssembly, portable' };
 }
 
