@@ -35,5 +35,5 @@ export const DEMO: readonly DemoConfig[] = [
   { ...SHARED, name: 'demo-diff-mamba2', model: { ...SIZES, layers: 'diff_mamba2', expand: 1, head_dim: 16 } },
 ];
 
-/** The story size at which both models are held to 95 %: the longest that training tells. */
+/** The longest story that training tells, in sentences; the pair is meant to reach 95 % here. */
 export const TRAINING_LENGTH = SHARED.data.sentences[1];
