@@ -24,17 +24,15 @@ const bracket = (needle: readonly [number, number], cell: number, axis: 'row' | 
   return axis === 'row' ? `M-3,${from}h-3V${to}h3` : `M${from},3v3H${to}v-3`;
 };
 
-function RowLabels({
-  tokens,
-  indices,
-  layout,
-  strong,
-}: {
-  tokens: readonly Token[];
-  indices: readonly number[];
-  layout: MapLayout;
-  strong: (k: number) => boolean;
-}) {
+/** The tokens that get a label on one axis of a map, and which of them stand out. */
+interface AxisLabels {
+  readonly tokens: readonly Token[];
+  readonly indices: readonly number[];
+  readonly layout: MapLayout;
+  readonly strong: (k: number) => boolean;
+}
+
+function RowLabels({ tokens, indices, layout, strong }: AxisLabels) {
   const { cell, lanes, narrow } = layout;
   const { fontSize, rowLimit } = labelStyle(cell, lanes, narrow);
   return indices.map((i) => {
@@ -58,17 +56,7 @@ function RowLabels({
   });
 }
 
-function ColumnLabels({
-  tokens,
-  indices,
-  layout,
-  strong,
-}: {
-  tokens: readonly Token[];
-  indices: readonly number[];
-  layout: MapLayout;
-  strong: (k: number) => boolean;
-}) {
+function ColumnLabels({ tokens, indices, layout, strong }: AxisLabels) {
   const { cell, lanes, narrow } = layout;
   const { fontSize, columnLimit } = labelStyle(cell, lanes, narrow);
   return indices.map((j) => {
