@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Run } from '@/lib/api/schemas';
-import { afterEvent } from './run';
+import { client } from '../data/client';
+import { afterEvent, cancelRun, startRun } from './run';
 
 const model = (name: string): Run['models'][number] => ({
   name,
@@ -70,5 +71,25 @@ describe('afterEvent', () => {
     });
     expect(afterEvent(null, { event: 'state', data: { state: 'done' } })).toBeNull();
     expect(afterEvent(null, { event: 'run', data: run })).toBe(run);
+  });
+});
+
+describe('cancelRun', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it('cancels a run that the server has not named yet as soon as it has a name', async () => {
+    let answer: (reply: { id: string }) => void = () => undefined;
+    vi.spyOn(client, 'startRun').mockReturnValue(new Promise((resolve) => (answer = resolve)));
+    vi.spyOn(client, 'subscribe').mockReturnValue(() => undefined);
+    const cancel = vi.spyOn(client, 'cancelRun').mockResolvedValue({ ...run, state: 'cancelled' });
+    const started = startRun(run.request);
+    await cancelRun();
+    expect(cancel).not.toHaveBeenCalled();
+    answer({ id: 'late' });
+    await started;
+    expect(cancel).toHaveBeenCalledWith('late');
+
+    await startRun(run.request);
+    expect(cancel).toHaveBeenCalledTimes(1);
   });
 });

@@ -99,13 +99,18 @@ export function openRun(id: string): void {
   };
 }
 
+/** Cancel pressed before the server has named the run: the run is cancelled as soon as it has a name. */
+let unwanted = false;
+
 export async function startRun(request: RunRequestInput): Promise<void> {
   stop();
+  unwanted = false;
   useRun.setState({ starting: true, failure: null, progress: null });
   try {
     const { id } = await client.startRun(request);
     select({ runId: id });
     openRun(id);
+    if (unwanted) await client.cancelRun(id);
   } catch (error) {
     useRun.setState({ failure: failureOf(error) });
   } finally {
@@ -114,8 +119,9 @@ export async function startRun(request: RunRequestInput): Promise<void> {
 }
 
 export async function cancelRun(): Promise<void> {
-  const { run } = useRun.getState();
-  if (!run || isEnded(run)) return;
+  const { run, starting } = useRun.getState();
+  if (starting) unwanted = true;
+  if (starting || !run || isEnded(run)) return;
   try {
     const next = await client.cancelRun(run.id);
     if (isEnded(next)) useRun.setState({ run: next });
