@@ -8,7 +8,7 @@ import type { TrainingConfig } from './config';
 const SHARED = {
   seed: 7,
   data: { task: 'retrieval', sentences: [2, 5], questions: 5, curriculum_steps: 500 },
-  steps: 3000,
+  steps: 4500,
   batch_size: 16,
   optimizer: {
     learning_rate: 3e-3,

@@ -67,7 +67,7 @@ async function main(): Promise<void> {
       device.description,
     );
     await publish(run, join(values.models, checkpoint.name), checkpoint, report);
-    say(`${checkpoint.name}: ${(100 * report.accuracy).toFixed(1)} % over the lengths told in training.`);
+    say(`${checkpoint.name}: ${(100 * report.accuracy).toFixed(1)} % over the longest stories told in training.`);
   }
   const examples = demoExamples(models, tokenizer, EXAMPLES_SEED);
   await writeFile(join(values.models, 'examples.json'), `${JSON.stringify(examples, null, 2)}\n`);
