@@ -1,12 +1,9 @@
 // npm run dev: the development server, with the worker and the command line rebuilt first.
 import { spawn } from 'node:child_process';
 import { ROOT } from './lib/root.mjs';
-import { addon, bundles, checkNode, dependencies, NEXT } from './lib/setup.mjs';
+import { NEXT, prepare } from './lib/setup.mjs';
 
-checkNode();
-await dependencies();
-await addon();
-await bundles();
+await prepare();
 const server = spawn(process.execPath, [NEXT, 'dev', ...process.argv.slice(2)], {
   cwd: ROOT,
   stdio: 'inherit',

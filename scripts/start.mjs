@@ -2,21 +2,12 @@
 import { spawn } from 'node:child_process';
 import { ROOT } from './lib/root.mjs';
 import { say } from './lib/run.mjs';
-import { addon, bundles, checkNode, dependencies, NEXT, page } from './lib/setup.mjs';
+import { NEXT, page, prepare } from './lib/setup.mjs';
 
 const port = process.env.PORT ?? '3000';
 const host = process.env.HOST ?? '127.0.0.1';
 
-try {
-  checkNode();
-  await dependencies();
-  await addon();
-  await bundles();
-  await page();
-} catch (error) {
-  say(error.message);
-  process.exit(1);
-}
+await prepare(page);
 
 say(`open http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`);
 const server = spawn(process.execPath, [NEXT, 'start', '-p', port, '-H', host], {

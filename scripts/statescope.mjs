@@ -3,17 +3,8 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT } from './lib/root.mjs';
-import { say } from './lib/run.mjs';
-import { addon, bundles, checkNode, dependencies } from './lib/setup.mjs';
+import { prepare } from './lib/setup.mjs';
 
 process.env.STATESCOPE_ROOT ??= ROOT;
-try {
-  checkNode();
-  await dependencies();
-  await addon();
-  await bundles();
-} catch (error) {
-  say(error.message);
-  process.exit(1);
-}
+await prepare();
 await import(pathToFileURL(join(ROOT, 'dist', 'cli.mjs')).href);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { chromium } from './lib/chromium.mjs';
 import { ROOT } from './lib/root.mjs';
 import { run, say } from './lib/run.mjs';
-import { addon, bundles, checkNode, dependencies, page } from './lib/setup.mjs';
+import { page, prepare } from './lib/setup.mjs';
 
 const RESULTS = join(ROOT, 'test-results');
 const bin = (name) => join(ROOT, 'node_modules', '.bin', name);
@@ -61,15 +61,7 @@ async function pageTests() {
   addCounts({ passed: stats?.expected ?? 0, failed: stats?.unexpected ?? 0, skipped: stats?.skipped ?? 0 }, code);
 }
 
-try {
-  checkNode();
-  await dependencies();
-  await addon();
-  await bundles();
-} catch (error) {
-  say(error.message);
-  process.exit(1);
-}
+await prepare();
 rmSync(RESULTS, { recursive: true, force: true });
 mkdirSync(RESULTS, { recursive: true });
 await step('lint and format', bin('biome'), ['ci', '.', '--reporter=summary']);

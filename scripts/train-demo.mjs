@@ -3,17 +3,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { bundle } from './lib/bundle.mjs';
 import { ROOT } from './lib/root.mjs';
-import { say } from './lib/run.mjs';
-import { addon, checkNode, dependencies } from './lib/setup.mjs';
+import { prepare } from './lib/setup.mjs';
 
 process.chdir(ROOT);
-try {
-  checkNode();
-  await dependencies();
-  await addon();
-  await bundle(['train-demo']);
-} catch (error) {
-  say(error.message);
-  process.exit(1);
-}
+await prepare(() => bundle(['train-demo']));
 await import(pathToFileURL(join(ROOT, 'dist', 'train-demo.mjs')).href);

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -45,15 +45,20 @@ const INSTRUCTION_SETS =
 const FLAGS = ['-std=gnu++17', '-O3', '-fPIC', '-fvisibility=hidden', '-fno-math-errno', '-fno-trapping-math'];
 const WARNINGS = ['-Wall', '-Wextra', '-Wno-unknown-pragmas', '-Wno-psabi', '-Wno-unused-function'];
 
-function findCompiler() {
+/** The first compiler that answers, with what it says of itself; null where there is none. */
+export function findCompiler() {
   const candidates = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
-  return candidates.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
+  for (const name of candidates) {
+    const { status, stdout } = spawnSync(name, ['--version'], { encoding: 'utf8' });
+    if (status === 0) return { name, version: stdout };
+  }
+  return null;
 }
 
 function includeFolders() {
   const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
   const addonApi = dirname(require.resolve('node-addon-api/package.json'));
-  return [`-I${headers}`, `-I${addonApi}`];
+  return [`-I${relative(here, headers)}`, `-I${relative(here, addonApi)}`];
 }
 
 const sourcesIn = (folder, ending) =>
@@ -90,7 +95,7 @@ function withIncludes(file, seen = new Set()) {
 }
 
 /** Every object of the add-on: its source, its flags and the file name that its content gives it. */
-function listObjects(compiler, version) {
+function listObjects({ name, version }) {
   const common = [...FLAGS, ...WARNINGS, ...includeFolders()];
   const units = [
     ...['.', 'core'].flatMap((folder) => sourcesIn(folder, /\.cc$/)).map((source) => ({ source, set: null })),
@@ -107,7 +112,7 @@ function listObjects(compiler, version) {
       : [];
     const args = [...common, ...perSet, '-c', source];
     const contents = [...withIncludes(join(here, source))].map((file) => readFileSync(file));
-    const key = hashOf([compiler, version, ...args, ...contents]);
+    const key = hashOf([name, version, ...args, ...contents]);
     const stem = source
       .replace(/^src\//, '')
       .replace(/\.cc$/, '')
@@ -153,16 +158,15 @@ async function build(log) {
     log('No C++ compiler found (c++, g++ or clang++; CXX chooses one): Statescope will use its portable kernels.');
     return false;
   }
-  const version = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout;
   mkdirSync(join(here, 'build', 'objects'), { recursive: true });
-  const objects = listObjects(compiler, version);
+  const objects = listObjects(compiler);
   const linkKey = hashOf(objects.map(({ object }) => object));
   const stamp = join(here, 'build', `linked-${linkKey}`);
   if (existsSync(addonPath) && existsSync(stamp)) {
     log('Native kernels are up to date.');
     return true;
   }
-  const { count, failures } = await compileAll(compiler, objects);
+  const { count, failures } = await compileAll(compiler.name, objects);
   if (failures.length > 0) {
     log(`Native kernels did not compile, portable kernels will be used. ${failures[0]}`);
     return false;
@@ -170,7 +174,7 @@ async function build(log) {
   const partial = `${addonPath}.${process.pid}.tmp`;
   const platformFlags =
     platform() === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-pthread', '-Wl,-z,nodelete', '-Wl,-s'];
-  const linked = await run(compiler, [
+  const linked = await run(compiler.name, [
     '-shared',
     '-o',
     partial,

@@ -6,7 +6,7 @@ import { ROOT } from './root.mjs';
 const ENTRIES = { worker: 'lib/server/worker.ts', cli: 'lib/cli/main.ts', 'train-demo': 'lib/training/demo.ts' };
 
 /** Programs that Node runs outside of Next, one file each; packages stay in node_modules. */
-export async function bundle(names = Object.keys(ENTRIES)) {
+export async function bundle(names) {
   const out = join(ROOT, 'dist');
   await mkdir(out, { recursive: true });
   await Promise.all(

@@ -6,13 +6,13 @@ import { digest, isDone, markDone } from './stamp.mjs';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 
-export function checkNode() {
+function checkNode() {
   if (major > 20 || (major === 20 && minor >= 19)) return;
   throw new Error(`Statescope needs Node 20.19 or newer; this is ${process.versions.node}.`);
 }
 
 /** npm packages, exactly those of the lock file. Install scripts are not needed by any of them, so none runs. */
-export async function dependencies() {
+async function dependencies() {
   const wanted = digest(['package-lock.json'], major, process.platform, process.arch);
   if (existsSync(join(ROOT, 'node_modules', 'next')) && isDone('dependencies', wanted)) return;
   say('installing packages (once)');
@@ -28,20 +28,29 @@ export async function dependencies() {
 }
 
 /** The C++ add-on. Without a compiler the portable device takes over, after one line that says so. */
-export async function addon() {
-  const wanted = digest(['kernels/native/src', 'kernels/native/build.mjs'], major, process.arch, process.env.CXX ?? '');
+async function addon() {
+  const { buildAddon, findCompiler } = await import('../../kernels/native/build.mjs');
+  const compiler = findCompiler();
+  const wanted = digest(
+    ['kernels/native/src', 'kernels/native/build.mjs'],
+    process.arch,
+    compiler?.name ?? '',
+    compiler?.version ?? '',
+  );
   if (isDone('addon', wanted)) return;
-  const { buildAddon } = await import('../../kernels/native/build.mjs');
   await buildAddon({ log: say });
   markDone('addon', wanted);
 }
 
+const BUNDLES = ['worker', 'cli'];
+
 /** dist/worker.mjs and dist/cli.mjs. */
-export async function bundles() {
+async function bundles() {
   const wanted = digest(['lib', 'kernels', 'bench', 'scripts/lib/bundle.mjs', 'package-lock.json', 'tsconfig.json']);
-  if (existsSync(join(ROOT, 'dist', 'cli.mjs')) && isDone('bundles', wanted)) return;
+  const there = BUNDLES.every((name) => existsSync(join(ROOT, 'dist', `${name}.mjs`)));
+  if (there && isDone('bundles', wanted)) return;
   const { bundle } = await import('./bundle.mjs');
-  await bundle();
+  await bundle(BUNDLES);
   markDone('bundles', wanted);
 }
 
@@ -66,3 +75,14 @@ export async function page() {
 }
 
 export const NEXT = join(ROOT, 'node_modules', 'next', 'dist', 'bin', 'next');
+
+/** Packages, add-on and bundles, then `more`; what cannot be set up ends the command with one line. */
+export async function prepare(...more) {
+  try {
+    checkNode();
+    for (const step of [dependencies, addon, bundles, ...more]) await step();
+  } catch (error) {
+    say(error.message);
+    process.exit(1);
+  }
+}

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { ROOT } from './root.mjs';
 
 const STAMPS = join(ROOT, '.setup');
-const SKIPPED = new Set(['node_modules', '.next', 'dist', 'build', '.git']);
+const SKIPPED = new Set(['node_modules', '.next', 'dist', 'build', '.git', 'testing']);
 
 function* filesUnder(path) {
   if (!existsSync(path)) return;
