@@ -1,0 +1,135 @@
+// npm run bench:page: what the page costs in a real browser, on the production build. Prints one line a figure.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { chromium as browsers } from '@playwright/test';
+import { chromium as findBrowser } from '../scripts/lib/chromium.mjs';
+import { ROOT } from '../scripts/lib/root.mjs';
+
+const HOVERS = 200;
+const REDRAWS = 20;
+const LONG_SENTENCES = 100;
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  return port;
+}
+
+async function startServer(port) {
+  const server = spawn(process.execPath, [join(ROOT, 'scripts', 'start.mjs')], {
+    env: { ...process.env, PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  for (;;) {
+    const answer = await fetch(`http://127.0.0.1:${port}/api/health`).catch(() => null);
+    if (answer?.ok) return server;
+    if (server.exitCode !== null) throw new Error('The server did not start: the lines above say why.');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+const report = (what, value, aim) => console.log(`${what.padEnd(58)} ${value.padStart(10)}   aim ${aim}`);
+const ms = (value) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+
+/** Resolves, in the page, to the time from now until the lower triangle of map A shows more than one colour. */
+const untilDrawn = () => {
+  const start = performance.now();
+  document.querySelector('[data-testid="run-button"]').click();
+  return new Promise((resolve) => {
+    const look = () => {
+      const canvas = document.querySelector('[data-testid="maps"] canvas');
+      if (canvas?.width) {
+        const { width, height } = canvas;
+        const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, width, height).data.buffer);
+        const seen = new Set();
+        for (let y = 0; y < height; y += 4) for (let x = 0; x < y && x < width; x += 4) seen.add(pixels[y * width + x]);
+        if (seen.size > 2) return requestAnimationFrame(() => resolve(performance.now() - start));
+      }
+      requestAnimationFrame(look);
+    };
+    look();
+  });
+};
+
+/** Milliseconds of main-thread work that `action` causes. */
+async function busy(cdp, action) {
+  const total = async () => {
+    const { metrics } = await cdp.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'TaskDuration').value * 1000;
+  };
+  const before = await total();
+  await action();
+  return (await total()) - before;
+}
+
+const done = (page) =>
+  page.waitForSelector('[data-testid="status"][data-state="done"]', { state: 'attached', timeout: 120_000 });
+
+async function measureFirstVisit(page, origin) {
+  await page.goto(origin);
+  await page.waitForSelector('[data-testid="run-button"]:enabled');
+  const bytes = await page.evaluate(() =>
+    performance
+      .getEntriesByType('resource')
+      .filter(({ name }) => /\.js(\?|$)/.test(name))
+      .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0),
+  );
+  report('JavaScript of the first load, compressed', `${Math.round(bytes / 1000)} kB`, '250 kB');
+  report('first Run of a fresh server to the first cells', ms(await page.evaluate(untilDrawn)), '2 s');
+  await done(page);
+}
+
+async function measureLongPrompt(page, cdp) {
+  const sentences = Array.from({ length: LONG_SENTENCES }, () => 'Mary entered the kitchen .').join(' ');
+  await page.getByTestId('prompt-edit').click();
+  await page.getByTestId('prompt-text').fill(`${sentences} Where is Mary ? Answer :`);
+  await page.getByTestId('prompt-apply').click();
+  await page.getByTestId('run-button').click();
+  await page.waitForSelector('[data-testid="status"][data-state="running"]', { state: 'attached' });
+  await done(page);
+  const box = await page.getByTestId('map-A').boundingBox();
+  await page.mouse.move(0, 0);
+  const settle = () => page.waitForTimeout(300);
+
+  await page.getByTestId('map-A').scrollIntoViewIfNeeded();
+  for (const key of ['[', ']']) {
+    await page.keyboard.press(key);
+    await settle();
+  }
+  const redraw = await busy(cdp, async () => {
+    for (let k = 0; k < REDRAWS; k++) {
+      await page.keyboard.press(k % 2 ? ']' : '[');
+      await page.waitForTimeout(50);
+    }
+  });
+  report('redraw of a computed map, L = 505 (branch to branch)', ms(redraw / REDRAWS), '16 ms');
+
+  const place = (await page.getByTestId('map-A').boundingBox()) ?? box;
+  const hovers = await busy(cdp, async () => {
+    for (let k = 0; k < HOVERS; k++) {
+      await page.mouse.move(place.x + place.width * 0.3 + (k % 20), place.y + place.height * 0.6 + k / 10);
+      await page.evaluate(() => new Promise(requestAnimationFrame));
+    }
+  });
+  report('hover update of all panels, L = 505', ms(hovers / HOVERS), '8 ms');
+}
+
+const port = await freePort();
+const server = await startServer(port);
+try {
+  const executablePath = await findBrowser();
+  if (!executablePath) process.exit(1);
+  const browser = await browsers.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('Performance.enable');
+  await measureFirstVisit(page, `http://127.0.0.1:${port}`);
+  await measureLongPrompt(page, cdp);
+  await browser.close();
+} finally {
+  server.kill();
+}
