@@ -14,7 +14,18 @@ import {
   ssdInput,
 } from '../reference/cases';
 import { Random } from '../reference/test-support';
-import { causalConv1d, crossEntropy, rmsNorm, s6Attention, selectiveScan, silu, ssdAttention, ssdScan } from '.';
+import {
+  causalConv1d,
+  crossEntropy,
+  rmsNorm,
+  s6Attention,
+  selectiveScan,
+  selectiveScanWithState,
+  silu,
+  ssdAttention,
+  ssdScan,
+  ssdScanWithState,
+} from '.';
 
 type Arrays = Readonly<Record<string, Float64Array | undefined>>;
 
@@ -32,9 +43,11 @@ export interface OpCase {
 /** Selective scan on the case `c`, its gradients included. */
 export function scanCase(c: Parameters<typeof scanInput>[0], seed = 1): OpCase {
   const input = scanInput(c, seed);
-  const { batch: b, L, E, N } = input;
+  const { batch: b, L, E, N, softplus } = input;
   const seq = [b, L, E];
   const dy = randomDy(b * L * E);
+  const dState = c.final ? randomDy(b * E * N) : undefined;
+  const { y, state } = reference.selectiveScanWithState(input);
   return {
     name: `selectiveScan ${JSON.stringify(c)}`,
     inputs: present({
@@ -45,11 +58,13 @@ export function scanCase(c: Parameters<typeof scanInput>[0], seed = 1): OpCase {
       C: [input.C, [b, L, N]],
       D: [input.D, [E]],
       z: [input.z, seq],
+      state: [input.state, [b, E, N]],
     }),
-    run: (t) => selectiveScan(t as never, { softplus: input.softplus }),
-    expected: reference.selectiveScan(input),
-    dy,
-    gradients: { ...reference.selectiveScanGrad(input, dy) },
+    run: (t) =>
+      c.final ? joined(selectiveScanWithState(t as never, { softplus })) : selectiveScan(t as never, { softplus }),
+    expected: dState ? Float64Array.of(...y, ...state) : y,
+    dy: dState ? Float64Array.of(...dy, ...dState) : dy,
+    gradients: { ...reference.selectiveScanGrad(input, dy, dState) },
   };
 }
 
@@ -58,6 +73,8 @@ export function ssdCase(c: Parameters<typeof ssdInput>[0], seed = 1): OpCase {
   const input = ssdInput(c, seed);
   const { batch: b, L, H, P, G, N } = input;
   const dy = randomDy(b * L * H * P);
+  const dState = c.final ? randomDy(b * H * P * N) : undefined;
+  const { y, state } = reference.ssdScanWithState(input);
   return {
     name: `ssdScan ${JSON.stringify(c)}`,
     inputs: present({
@@ -67,11 +84,12 @@ export function ssdCase(c: Parameters<typeof ssdInput>[0], seed = 1): OpCase {
       B: [input.B, [b, L, G, N]],
       C: [input.C, [b, L, G, N]],
       D: [input.D, [H]],
+      state: [input.state, [b, H, P, N]],
     }),
-    run: (t) => ssdScan(t as never),
-    expected: reference.ssdScan(input),
-    dy,
-    gradients: { ...reference.ssdScanGrad(input, dy) },
+    run: (t) => (c.final ? joined(ssdScanWithState(t as never)) : ssdScan(t as never)),
+    expected: dState ? Float64Array.of(...y, ...state) : y,
+    dy: dState ? Float64Array.of(...dy, ...dState) : dy,
+    gradients: { ...reference.ssdScanGrad(input, dy, dState) },
   };
 }
 
@@ -202,6 +220,9 @@ export function runCase(c: OpCase): { value: Float32Array; gradients: Record<str
     return { value: value.dataSync() as Float32Array, gradients };
   });
 }
+
+/** Both results of a scan as one, so that the gradient of either is checked. */
+const joined = ({ y, state }: { y: tf.Tensor; state: tf.Tensor }) => tf.concat([y.flatten(), state.flatten()]);
 
 function randomDy(size: number): Float64Array {
   return new Random(7).normal(size).map(Math.fround);

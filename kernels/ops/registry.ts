@@ -39,16 +39,20 @@ export function runKernel(kernel: KernelName, inputs: Inputs, attributes: Attrib
 }
 
 /**
- * Registers the gradient of `kernel` as the kernel `gradient`, which receives the same inputs and attributes and `dy`
- * (and the outputs named in `saveOutputs`, in the order of the kernel's outputs), and returns one tensor for each
- * present input that is not in `constants`.
+ * Registers the gradient of `kernel` as the kernel `gradient`, which receives the same inputs and attributes and the
+ * gradients of the outputs under the names `dys` (and the outputs named in `saveOutputs`, in the order of the kernel's
+ * outputs), and returns one tensor for each present input that is not in `constants`.
  */
 export function defineGradient(
   kernel: KernelName,
   gradient: KernelName,
-  options: { readonly constants?: readonly string[]; readonly saveOutputs?: readonly (string | null)[] } = {},
+  options: {
+    readonly constants?: readonly string[];
+    readonly saveOutputs?: readonly (string | null)[];
+    readonly dys?: readonly string[];
+  } = {},
 ): void {
-  const { constants = [], saveOutputs = [] } = options;
+  const { constants = [], saveOutputs = [], dys = ['dy'] } = options;
   const savedNames = saveOutputs.filter((name) => name !== null);
   tf.registerGradient({
     kernelName: kernel,
@@ -57,7 +61,8 @@ export function defineGradient(
     gradFunc: (dy, saved, attributes) => {
       const { names, ...rest } = attributes as Attributes & { names: string[] };
       const inputs = Object.fromEntries([...names, ...savedNames].map((name, i) => [name, saved[i]]));
-      const outputs = runKernel(gradient, { ...inputs, dy: Array.isArray(dy) ? dy[0] : dy }, rest);
+      const ofOutputs = Object.fromEntries([dy].flat().flatMap((each, i) => (dys[i] ? [[dys[i], each]] : [])));
+      const outputs = runKernel(gradient, { ...inputs, ...ofOutputs }, rest);
       return Object.fromEntries(
         names.filter((name) => !constants.includes(name)).map((name, i) => [name, () => outputs[i]]),
       );

@@ -51,6 +51,16 @@ describe('operations refuse inputs that do not fit', () => {
       () => selectiveScan({ ...scan(2, 3, 4), D: tf.ones([4]) }),
       'selectiveScan: D has shape [4]; it must be [E] = [3]',
     ],
+    [
+      'state size',
+      () => selectiveScan({ ...scan(2, 3, 4), state: tf.ones([1, 4, 3]) }),
+      'selectiveScan: state has shape [1,4,3]; it must be [B,E,N] = [1,3,4]',
+    ],
+    [
+      'state of heads',
+      () => ssdScan({ ...ssd(2, 1), state: tf.ones([1, 2, 2, 3]) }),
+      'ssdScan: state has shape [1,2,2,3]; it must be [B,H,P,N] = [1,2,3,2]',
+    ],
     ['z size', () => selectiveScan({ ...scan(2, 3, 4), z: tf.ones([1, 2, 4]) }), 'selectiveScan: z has shape [1,2,4]'],
     [
       'x dtype',

@@ -42,6 +42,7 @@ function scanInput(inputs: Inputs, attributes: Attributes): reference.SelectiveS
     C: floats(inputs.C),
     D: optionalFloats(inputs.D),
     z: optionalFloats(inputs.z),
+    state: optionalFloats(inputs.state),
     softplus: attributes.softplus as boolean,
   };
 }
@@ -62,6 +63,7 @@ function ssdInput(inputs: Inputs): reference.SsdScanInput {
     B: floats(inputs.B),
     C: floats(inputs.C),
     D: optionalFloats(inputs.D),
+    state: optionalFloats(inputs.state),
   };
 }
 
@@ -104,24 +106,40 @@ function gradientsOf<T extends object>(inputs: Inputs, gradients: T, names: read
     .map((name) => ({ shape: inputs[name].shape, values: gradients[name] as Float64Array }));
 }
 
+/** y, and the last state where it is asked for. */
+function scanOutputs(inputs: Inputs, { finalState }: Attributes, y: Float64Array, state: Output): Output[] {
+  const output = { shape: inputs.x.shape, values: y };
+  return finalState ? [output, state] : [output];
+}
+
 /** Every kernel of ours as plain TypeScript, computing in float64 through `kernels/reference`. */
 export const portableKernels: Readonly<Record<KernelName, PortableKernel>> = {
-  SelectiveScan: (inputs, attributes) => [
-    { shape: inputs.x.shape, values: reference.selectiveScan(scanInput(inputs, attributes)) },
-  ],
+  SelectiveScan: (inputs, attributes) => {
+    const [batch, , E] = inputs.x.shape;
+    const { y, state } = reference.selectiveScanWithState(scanInput(inputs, attributes));
+    return scanOutputs(inputs, attributes, y, { shape: [batch, E, inputs.A.shape[1]], values: state });
+  },
   SelectiveScanGrad: (inputs, attributes) =>
-    gradientsOf(inputs, reference.selectiveScanGrad(scanInput(inputs, attributes), floats(inputs.dy)), [
+    gradientsOf(
+      inputs,
+      reference.selectiveScanGrad(scanInput(inputs, attributes), floats(inputs.dy), optionalFloats(inputs.dState)),
+      ['x', 'delta', 'A', 'B', 'C', 'D', 'z', 'state'],
+    ),
+  SsdScan: (inputs, attributes) => {
+    const [batch, , H, P] = inputs.x.shape;
+    const { y, state } = reference.ssdScanWithState(ssdInput(inputs));
+    return scanOutputs(inputs, attributes, y, { shape: [batch, H, P, inputs.B.shape[3]], values: state });
+  },
+  SsdScanGrad: (inputs) =>
+    gradientsOf(inputs, reference.ssdScanGrad(ssdInput(inputs), floats(inputs.dy), optionalFloats(inputs.dState)), [
       'x',
       'delta',
       'A',
       'B',
       'C',
       'D',
-      'z',
+      'state',
     ]),
-  SsdScan: (inputs) => [{ shape: inputs.x.shape, values: reference.ssdScan(ssdInput(inputs)) }],
-  SsdScanGrad: (inputs) =>
-    gradientsOf(inputs, reference.ssdScanGrad(ssdInput(inputs), floats(inputs.dy)), ['x', 'delta', 'A', 'B', 'C', 'D']),
   CausalConv1d: (inputs, attributes) => [
     { shape: inputs.x.shape, values: reference.causalConv1d(convInput(inputs, attributes)) },
   ],

@@ -19,6 +19,10 @@ interface ScanCase {
   readonly D?: boolean;
   readonly z?: boolean;
   readonly softplus?: boolean;
+  /** From a state, not from 0. */
+  readonly initial?: boolean;
+  /** The last state is asked for. */
+  readonly final?: boolean;
 }
 
 /** Shapes that are awkward for tiles, vectors and thread splits. */
@@ -28,6 +32,9 @@ export const SCAN_CASES: readonly ScanCase[] = [
   { batch: 2, L: 5, E: 4, N: 3, D: true },
   { batch: 1, L: 17, E: 7, N: 16, z: true, softplus: true },
   { batch: 3, L: 6, E: 2, N: 5, D: true, z: true, softplus: true },
+  { batch: 2, L: 1, E: 5, N: 3, D: true, z: true, softplus: true, initial: true, final: true },
+  { batch: 1, L: 18, E: 3, N: 4, final: true },
+  { batch: 2, L: 3, E: 2, N: 2, z: true, initial: true },
 ];
 
 export function scanInput(c: ScanCase, seed = 1): SelectiveScanInput {
@@ -45,6 +52,7 @@ export function scanInput(c: ScanCase, seed = 1): SelectiveScanInput {
     C: f32(random.normal(batch * L * N)),
     D: c.D ? f32(random.normal(E)) : undefined,
     z: c.z ? f32(random.normal(batch * L * E)) : undefined,
+    state: c.initial ? f32(random.normal(batch * E * N)) : undefined,
     softplus: c.softplus ?? false,
   };
 }
@@ -57,6 +65,10 @@ interface SsdCase {
   readonly G: number;
   readonly N: number;
   readonly D?: boolean;
+  /** From a state, not from 0. */
+  readonly initial?: boolean;
+  /** The last state is asked for. */
+  readonly final?: boolean;
 }
 
 export const SSD_CASES: readonly SsdCase[] = [
@@ -64,6 +76,9 @@ export const SSD_CASES: readonly SsdCase[] = [
   { batch: 2, L: 5, H: 2, P: 3, G: 1, N: 4, D: true },
   { batch: 1, L: 9, H: 4, P: 2, G: 2, N: 3, D: true },
   { batch: 1, L: 7, H: 6, P: 5, G: 3, N: 2 },
+  { batch: 2, L: 1, H: 4, P: 3, G: 2, N: 5, D: true, initial: true, final: true },
+  { batch: 1, L: 6, H: 2, P: 2, G: 1, N: 3, final: true },
+  { batch: 2, L: 3, H: 2, P: 3, G: 2, N: 4, initial: true },
 ];
 
 export function ssdInput(c: SsdCase, seed = 1): SsdScanInput {
@@ -82,6 +97,7 @@ export function ssdInput(c: SsdCase, seed = 1): SsdScanInput {
     B: f32(random.normal(batch * L * G * N)),
     C: f32(random.normal(batch * L * G * N)),
     D: c.D ? f32(random.normal(H)) : undefined,
+    state: c.initial ? f32(random.normal(batch * H * P * N)) : undefined,
   };
 }
 

@@ -8,10 +8,12 @@ import {
   rmsNormGrad,
   selectiveScan,
   selectiveScanGrad,
+  selectiveScanWithState,
   silu,
   siluGrad,
   ssdScan,
   ssdScanGrad,
+  ssdScanWithState,
 } from '.';
 import {
   CONV_CASES,
@@ -46,9 +48,31 @@ function checkGradients<T extends object>(
   }
 }
 
+/** A scan's y and last state as one array, so that one `dy` reaches both. */
+const joined =
+  <T>(scan: (input: T) => { y: Float64Array; state: Float64Array }) =>
+  (input: T) => {
+    const { y, state } = scan(input);
+    return Float64Array.of(...y, ...state);
+  };
+
+/** The gradient of `joined`: the last `size` values belong to the state. */
+const split =
+  <T>(gradient: (input: T, dy: Float64Array, dState: Float64Array) => object, size: number) =>
+  (input: T, dy: Float64Array) =>
+    gradient(input, dy.subarray(0, dy.length - size), dy.subarray(dy.length - size));
+
 describe('reference gradients equal finite differences', () => {
-  it.each(SCAN_CASES)('selectiveScan %o', (c) => checkGradients(scanInput(c), selectiveScan, selectiveScanGrad));
-  it.each(SSD_CASES)('ssdScan %o', (c) => checkGradients(ssdInput(c), ssdScan, ssdScanGrad));
+  it.each(SCAN_CASES)('selectiveScan %o', (c) =>
+    c.final
+      ? checkGradients(scanInput(c), joined(selectiveScanWithState), split(selectiveScanGrad, c.batch * c.E * c.N))
+      : checkGradients(scanInput(c), selectiveScan, selectiveScanGrad),
+  );
+  it.each(SSD_CASES)('ssdScan %o', (c) =>
+    c.final
+      ? checkGradients(ssdInput(c), joined(ssdScanWithState), split(ssdScanGrad, c.batch * c.H * c.P * c.N))
+      : checkGradients(ssdInput(c), ssdScan, ssdScanGrad),
+  );
   it.each(CONV_CASES)('causalConv1d %o', (c) => checkGradients(convInput(c), causalConv1d, causalConv1dGrad));
   it.each(NORM_CASES)('rmsNorm %o', (c) => checkGradients(normInput(c), rmsNorm, rmsNormGrad));
 

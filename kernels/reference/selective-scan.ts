@@ -20,6 +20,8 @@ export interface SelectiveScanInput {
   readonly D?: Real;
   /** [B,L,E] */
   readonly z?: Real;
+  /** [B,E,N], the state before the first token; 0 where absent. */
+  readonly state?: Real;
   readonly softplus: boolean;
 }
 
@@ -31,23 +33,24 @@ export interface SelectiveScanGradients {
   readonly C: Float64Array;
   readonly D?: Float64Array;
   readonly z?: Float64Array;
+  readonly state?: Float64Array;
 }
 
 /**
  * The S6 recurrence of Mamba-1 (spec A1, steps 3–5), per channel e:
  *
- *     S_t[n] = exp(Δ_t A[e,n]) S_{t−1}[n] + Δ_t B_t[n] x_t,   S_{−1} = 0
+ *     S_t[n] = exp(Δ_t A[e,n]) S_{t−1}[n] + Δ_t B_t[n] x_t,   S_{−1} = `state` or 0
  *     y_t = (Σ_n C_t[n] S_t[n] + D x_t) · SiLU(z_t)
  *
- * with Δ = softplus(delta) where `softplus` is set. Returns y [B,L,E]. Cost O(B·L·E·N).
+ * with Δ = softplus(delta) where `softplus` is set. Returns y [B,L,E] and the last state [B,E,N]. Cost O(B·L·E·N).
  */
-export function selectiveScan(input: SelectiveScanInput): Float64Array {
+export function selectiveScanWithState(input: SelectiveScanInput): { y: Float64Array; state: Float64Array } {
   const { batch, L, E, N, x, A, B, C, D, z } = input;
   const y = new Float64Array(batch * L * E);
-  const state = new Float64Array(N);
+  const states = input.state ? Float64Array.from(input.state) : new Float64Array(batch * E * N);
   for (let b = 0; b < batch; b++) {
     for (let e = 0; e < E; e++) {
-      state.fill(0);
+      const state = states.subarray((b * E + e) * N, (b * E + e + 1) * N);
       for (let t = 0; t < L; t++) {
         const row = b * L + t;
         const at = row * E + e;
@@ -61,18 +64,25 @@ export function selectiveScan(input: SelectiveScanInput): Float64Array {
       }
     }
   }
-  return y;
+  return { y, state: states };
+}
+
+/** y of {@link selectiveScanWithState}. */
+export function selectiveScan(input: SelectiveScanInput): Float64Array {
+  return selectiveScanWithState(input).y;
 }
 
 /**
- * Gradients of {@link selectiveScan} for `dy` [B,L,E]. With a_t = exp(Δ_t A), u the output before the gate and
+ * Gradients of {@link selectiveScanWithState} for `dy` [B,L,E] and `dState` [B,E,N] of the last state (0 where absent). With a_t = exp(Δ_t A), u the output before the gate and
  * G_t = ∂loss/∂S_t:
  *
  *     du = dy · SiLU(z),   dz = dy · u · SiLU'(z),   G_t = C_t du_t + a_{t+1} G_{t+1}
  *     dx = D du + Δ Σ_n B G,   dΔ = Σ_n G (A a S_{t−1} + B x),   ddelta = dΔ · σ(delta)
  *     dA = Σ_t Δ a S_{t−1} G,   dB = Σ_e Δ x G,   dC = Σ_e du S_t,   dD = Σ_t du x
+ *
+ * and dS_{−1} = a_0 G_0; the last G also receives `dState`.
  */
-export function selectiveScanGrad(input: SelectiveScanInput, dy: Real): SelectiveScanGradients {
+export function selectiveScanGrad(input: SelectiveScanInput, dy: Real, dState?: Real): SelectiveScanGradients {
   const { batch, L, E, N, x, A, B, C, D, z } = input;
   const grads = {
     x: new Float64Array(batch * L * E),
@@ -82,12 +92,18 @@ export function selectiveScanGrad(input: SelectiveScanInput, dy: Real): Selectiv
     C: new Float64Array(batch * L * N),
     D: D ? new Float64Array(E) : undefined,
     z: z ? new Float64Array(batch * L * E) : undefined,
+    state: input.state ? new Float64Array(batch * E * N) : undefined,
   };
-  /** states[t+1] is S_t; row 0 is the zero state before the first token. */
+  /** states[t+1] is S_t; row 0 is the state before the first token. */
   const states = new Float64Array((L + 1) * N);
   const G = new Float64Array(N);
   for (let b = 0; b < batch; b++) {
     for (let e = 0; e < E; e++) {
+      const own = (b * E + e) * N;
+      for (let n = 0; n < N; n++) {
+        states[n] = input.state ? input.state[own + n] : 0;
+        G[n] = dState ? dState[own + n] : 0;
+      }
       for (let t = 0; t < L; t++) {
         const row = b * L + t;
         const at = row * E + e;
@@ -97,7 +113,6 @@ export function selectiveScanGrad(input: SelectiveScanInput, dy: Real): Selectiv
           states[(t + 1) * N + n] = decay * states[t * N + n] + step * B[row * N + n] * x[at];
         }
       }
-      G.fill(0);
       for (let t = L - 1; t >= 0; t--) {
         const row = b * L + t;
         const at = row * E + e;
@@ -125,6 +140,7 @@ export function selectiveScanGrad(input: SelectiveScanInput, dy: Real): Selectiv
         if (grads.D) grads.D[e] += du * x[at];
         if (grads.z && z) grads.z[at] = dy[at] * u * siluSlope(z[at]);
       }
+      grads.state?.set(G, own);
     }
   }
   return grads;

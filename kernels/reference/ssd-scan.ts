@@ -20,6 +20,8 @@ export interface SsdScanInput {
   readonly C: Real;
   /** [H] */
   readonly D?: Real;
+  /** [B,H,P,N], the state before the first token; 0 where absent. */
+  readonly state?: Real;
 }
 
 export interface SsdScanGradients {
@@ -29,22 +31,24 @@ export interface SsdScanGradients {
   readonly B: Float64Array;
   readonly C: Float64Array;
   readonly D?: Float64Array;
+  readonly state?: Float64Array;
 }
 
 /**
  * The SSD recurrence of Mamba-2 (spec A2, step 4), per head h of group g = floor(h/(H/G)):
  *
- *     S_t[p,n] = exp(Δ_t A_h) S_{t−1}[p,n] + Δ_t B_t[g,n] x_t[p],   S_{−1} = 0
+ *     S_t[p,n] = exp(Δ_t A_h) S_{t−1}[p,n] + Δ_t B_t[g,n] x_t[p],   S_{−1} = `state` or 0
  *     y_t[p] = Σ_n C_t[g,n] S_t[p,n] + D_h x_t[p]
  *
- * Returns y [B,L,H,P]. Cost O(B·L·H·P·N).
+ * Returns y [B,L,H,P] and the last state [B,H,P,N]. Cost O(B·L·H·P·N).
  */
-export function ssdScan(input: SsdScanInput): Float64Array {
+export function ssdScanWithState(input: SsdScanInput): { y: Float64Array; state: Float64Array } {
   const { batch, L, H, P, N, x, delta, A, B, C, D } = input;
   const y = new Float64Array(batch * L * H * P);
-  const state = new Float64Array(N);
+  const states = input.state ? Float64Array.from(input.state) : new Float64Array(batch * H * P * N);
   forEachRow(input, (b, h, g, p) => {
-    state.fill(0);
+    const row = (b * H + h) * P + p;
+    const state = states.subarray(row * N, (row + 1) * N);
     for (let t = 0; t < L; t++) {
       const at = ((b * L + t) * H + h) * P + p;
       const step = delta[(b * L + t) * H + h];
@@ -58,17 +62,24 @@ export function ssdScan(input: SsdScanInput): Float64Array {
       y[at] = sum;
     }
   });
-  return y;
+  return { y, state: states };
+}
+
+/** y of {@link ssdScanWithState}. */
+export function ssdScan(input: SsdScanInput): Float64Array {
+  return ssdScanWithState(input).y;
 }
 
 /**
- * Gradients of {@link ssdScan} for `dy` [B,L,H,P]. With a_t = exp(Δ_t A_h) and W_t = ∂loss/∂S_t:
+ * Gradients of {@link ssdScanWithState} for `dy` [B,L,H,P] and `dState` [B,H,P,N] of the last state (0 where absent). With a_t = exp(Δ_t A_h) and W_t = ∂loss/∂S_t:
  *
  *     W_t = C_t dy_t + a_{t+1} W_{t+1}
  *     dx = D dy + Δ Σ_n B W,   dΔ = Σ_{p,n} W (A a S_{t−1} + B x),   dA = Σ_{t,p,n} Δ a S_{t−1} W
  *     dB = Σ_{h in g, p} Δ x W,   dC = Σ_{h in g, p} dy S_t,   dD = Σ_{t,p} dy x
+ *
+ * and dS_{−1} = a_0 W_0; the last W also receives `dState`.
  */
-export function ssdScanGrad(input: SsdScanInput, dy: Real): SsdScanGradients {
+export function ssdScanGrad(input: SsdScanInput, dy: Real, dState?: Real): SsdScanGradients {
   const { batch, L, H, P, N, x, delta, A, B, C, D } = input;
   const grads = {
     x: new Float64Array(batch * L * H * P),
@@ -77,11 +88,17 @@ export function ssdScanGrad(input: SsdScanInput, dy: Real): SsdScanGradients {
     B: new Float64Array(B.length),
     C: new Float64Array(C.length),
     D: D ? new Float64Array(H) : undefined,
+    state: input.state ? new Float64Array(batch * H * P * N) : undefined,
   };
-  /** states[t+1] is S_t; row 0 is the zero state before the first token. */
+  /** states[t+1] is S_t; row 0 is the state before the first token. */
   const states = new Float64Array((L + 1) * N);
   const W = new Float64Array(N);
   forEachRow(input, (b, h, g, p) => {
+    const own = ((b * H + h) * P + p) * N;
+    for (let n = 0; n < N; n++) {
+      states[n] = input.state ? input.state[own + n] : 0;
+      W[n] = dState ? dState[own + n] : 0;
+    }
     for (let t = 0; t < L; t++) {
       const step = delta[(b * L + t) * H + h];
       const decay = Math.exp(step * A[h]);
@@ -89,7 +106,6 @@ export function ssdScanGrad(input: SsdScanInput, dy: Real): SsdScanGradients {
       const bc = ((b * L + t) * input.G + g) * N;
       for (let n = 0; n < N; n++) states[(t + 1) * N + n] = decay * states[t * N + n] + scaled * B[bc + n];
     }
-    W.fill(0);
     for (let t = L - 1; t >= 0; t--) {
       const head = (b * L + t) * H + h;
       const at = head * P + p;
@@ -110,6 +126,7 @@ export function ssdScanGrad(input: SsdScanInput, dy: Real): SsdScanGradients {
       grads.x[at] = dx;
       if (grads.D) grads.D[h] += dy[at] * x[at];
     }
+    grads.state?.set(W, own);
   });
   return grads;
 }

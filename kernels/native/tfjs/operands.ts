@@ -17,6 +17,16 @@ export function allocateLike<T extends Optional[]>(
   return tensors.map((tensor) => (tensor ? backend.allocate(sizeOf(tensor.shape)) : null)) as never;
 }
 
+/** A buffer for each shape, to be filled. */
+export function allocateShapes(backend: NativeBackend, shapes: readonly number[][]): Float32Array[] {
+  return shapes.map((shape) => backend.allocate(sizeOf(shape)));
+}
+
+/** The shapes of a scan's results: y, and the last state where it is asked for. */
+export function scanShapes(y: number[], state: number[], { finalState }: { finalState?: unknown }): number[][] {
+  return finalState ? [y, state] : [y];
+}
+
 /** The gradients of the present inputs as tensors of their shapes, in the same order. */
 export function gradientOutputs(
   backend: NativeBackend,

@@ -1,6 +1,6 @@
 import { kernels } from '../addon';
 import type { KernelInputs, Overrides } from '../override';
-import { allocateLike, gradientOutputs, optionalFloats } from './operands';
+import { allocateLike, allocateShapes, gradientOutputs, optionalFloats, scanShapes } from './operands';
 
 /** [batch, L, E, N, softplus] as the C++ selective scans take them. */
 function sizes({ inputs: { x, A }, attrs }: KernelInputs): number[] {
@@ -10,27 +10,28 @@ function sizes({ inputs: { x, A }, attrs }: KernelInputs): number[] {
 /** The selective scan of `kernels/ops`; inputs were checked there. */
 export const selectiveScan: Overrides = {
   SelectiveScan: (call) => {
-    const { backend, inputs } = call;
-    const { x, delta, A, B, C, D, z } = inputs;
-    const [y] = allocateLike(backend, x);
+    const { backend, inputs, attrs } = call;
+    const { x, delta, A, B, C, D, z, state } = inputs;
+    const shapes = scanShapes(x.shape, [x.shape[0], ...A.shape], attrs);
+    const outputs = allocateShapes(backend, shapes);
     kernels.selectiveScan(
-      ...[x, delta, A, B, C].map((tensor) => backend.floats(tensor)),
-      optionalFloats(backend, D),
-      optionalFloats(backend, z),
-      y,
+      ...[x, delta, A, B, C, D, z, state].map((tensor) => optionalFloats(backend, tensor)),
+      outputs[0],
+      outputs[1] ?? null,
       ...sizes(call),
     );
-    return backend.output(x.shape, y);
+    return outputs.map((values, i) => backend.output(shapes[i], values));
   },
 
   SelectiveScanGrad: (call) => {
     const { backend, inputs } = call;
-    const { x, delta, A, B, C, D, z, dy } = inputs;
-    const wanted = [x, delta, A, B, C, D, z];
+    const { x, delta, A, B, C, D, z, state, dy, dState } = inputs;
+    const wanted = [x, delta, A, B, C, D, z, state];
     const gradients = allocateLike(backend, ...wanted);
     kernels.selectiveScanGrad(
       ...wanted.map((tensor) => optionalFloats(backend, tensor)),
       backend.floats(dy),
+      optionalFloats(backend, dState),
       ...gradients,
       ...sizes(call),
     );

@@ -1,7 +1,8 @@
 // The S6 recurrence with its fused neighbours, float32:
 //   S_t = exp(Δ_t A) S_{t-1} + Δ_t B_t x_t,  y_t = (C_t.S_t + D x_t) * SiLU(z_t),  Δ = delta or softplus(delta)
-// selectiveScan(x, delta, A, B, C, D|null, z|null, y, batch, L, E, N, softplus)
-// x, delta, z, y [batch,L,E]; A [E,N]; B, C [batch,L,N]; D [E].
+// selectiveScan(x, delta, A, B, C, D|null, z|null, S|null, y, last|null, batch, L, E, N, softplus)
+// x, delta, z, y [batch,L,E]; A [E,N]; B, C [batch,L,N]; D [E]; S, the state before the first token (0 where null), and
+// last, the state after the last one, [batch,E,N].
 //
 // Lanes are channels. A task walks a block of channels in tiles of a few steps; within a tile it takes as many states
 // as the registers hold and keeps them there.
@@ -35,8 +36,8 @@ void scanStates(ScanTile& tile, const float* B, const float* C, long N, const fl
 
 KERNEL(selectiveScan) {
   const ScanArguments s(args);
-  const float* z = args.floats(6);
-  float* y = args.floats(7);
+  const float *z = args.floats(6), *S = args.floats(7);
+  float *y = args.floats(8), *last = args.floats(9);
   const long width = s.blockWidth(), blocks = ceilDiv(s.E, width * LANES);
   parallelFor(s.batch * blocks, [&](long task) {
     const long b = task / blocks, first = task % blocks * width * LANES;
@@ -44,7 +45,7 @@ KERNEL(selectiveScan) {
     float* A2 = workspace(0, 2 * width * s.N * LANES);
     float* states = A2 + width * s.N * LANES;
     for (long v = 0; v < vectors; v++) s.loadDecayRates(first + v * LANES, A2 + v * s.N * LANES);
-    clear(states, width * s.N * LANES);
+    s.loadStates(S, b, first, vectors, states);
     ScanTile tile;
     for (long t0 = 0; t0 < s.L; t0 += SCAN_STEPS)
       for (long v = 0; v < vectors; v++) {
@@ -61,6 +62,7 @@ KERNEL(selectiveScan) {
           storePart(y + at, z ? tile.y[t] * vsilu(loadPart(z + at, lanes)) : tile.y[t], lanes);
         }
       }
+    if (last) s.storeStates(last, b, first, vectors, states);
   });
 }
 

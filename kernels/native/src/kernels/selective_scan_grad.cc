@@ -1,6 +1,7 @@
 // Gradients of the selective scan (equations: kernels/reference/selective-scan.ts):
-// selectiveScanGrad(x, delta, A, B, C, D|null, z|null, dy, dx, ddelta, dA, dB, dC, dD|null, dz|null,
-//                   batch, L, E, N, softplus)
+// selectiveScanGrad(x, delta, A, B, C, D|null, z|null, S|null, dy, dlast|null, dx, ddelta, dA, dB, dC, dD|null, dz|null,
+//                   dS|null, batch, L, E, N, softplus)
+// S is the state before the first token and dlast the gradient of the one after the last, both 0 where null.
 //
 // Lanes are channels. A task walks its block of channels forward once, keeping the state at every tile's start; then
 // tile by tile backward, where the states and decays of the tile are computed again into the first-level cache. dB and
@@ -83,12 +84,12 @@ ALWAYS_INLINE void forPairs(long N, Body body) {
 
 struct ScanGradient {
   const ScanArguments s;
-  const float *z, *dy;
-  float *dx, *ddelta, *dz;
+  const float *z, *S, *dy, *dlast;
+  float *dx, *ddelta, *dz, *dS;
 
   explicit ScanGradient(const Arguments& args)
-      : s(args), z(args.floats(6)), dy(args.floats(7)), dx(args.floats(8)), ddelta(args.floats(9)),
-        dz(args.floats(14)) {}
+      : s(args), z(args.floats(6)), S(args.floats(7)), dy(args.floats(8)), dlast(args.floats(9)),
+        dx(args.floats(10)), ddelta(args.floats(11)), dz(args.floats(16)), dS(args.floats(17)) {}
 
   // Gradients of the channels `first` .. of batch item b. dA [E][N] and dD [E] are this batch item's own, dB and dC
   // [L][N] this task's own.
@@ -98,7 +99,9 @@ struct ScanGradient {
     float *A2 = memory, *states = A2 + vectors * perVector, *adjoints = states + vectors * perVector;
     float *sumA = adjoints + vectors * perVector, *starts = sumA + vectors * perVector;
     for (long v = 0; v < vectors; v++) s.loadDecayRates(first + v * LANES, A2 + v * perVector);
-    clear(states, 3 * vectors * perVector);
+    s.loadStates(S, b, first, vectors, states);
+    s.loadStates(dlast, b, first, vectors, adjoints);
+    clear(sumA, vectors * perVector);
     vf skipSum[SCAN_BLOCK_VECTORS] = {};
     const long sumRows = ceilDiv(SCAN_STEPS * N, LANES) * LANES;
     vf* scratch = reinterpret_cast<vf*>(workspace(2, (2 * sumRows + (2 * SCAN_STEPS + 1) * GROUP) * LANES));
@@ -156,6 +159,7 @@ struct ScanGradient {
         for (long n = 0; n < N; n++) dA[(e + lane) * N + n] = sumA[(v * N + n) * LANES + lane];
       if (s.D) storePart(dD + e, skipSum[v], lanes);
     }
+    if (dS) s.storeStates(dS, b, first, vectors, adjoints);
   }
 
   // Moves the states of one vector of channels over a tile.
@@ -180,7 +184,7 @@ struct ScanGradient {
 KERNEL(selectiveScanGrad) {
   const ScanGradient gradient(args);
   const ScanArguments& s = gradient.s;
-  float *dA = args.floats(10), *dB = args.floats(11), *dC = args.floats(12), *dD = args.floats(13);
+  float *dA = args.floats(12), *dB = args.floats(13), *dC = args.floats(14), *dD = args.floats(15);
   // The partial sums fix the split into blocks, so it must not follow the number of threads.
   const long width = s.E >= 8 * SCAN_BLOCK_VECTORS * LANES ? SCAN_BLOCK_VECTORS : 2;
   const long blocks = ceilDiv(s.E, width * LANES), rows = s.L * s.N;

@@ -1,7 +1,8 @@
 // The SSD recurrence of Mamba-2, float32, in chunks:
 //   S_t = exp(Δ_t A_h) S_{t-1} + Δ_t x_t B_t[g]ᵀ,  y_t = S_t C_t[g] + D_h x_t,  g = floor(h/(H/G))
-// ssdScan(x, delta, A, B, C, D|null, y, batch, L, H, P, G, N)
-// x, y [batch,L,H,P]; delta [batch,L,H]; A, D [H]; B, C [batch,L,G,N].
+// ssdScan(x, delta, A, B, C, D|null, S|null, y, last|null, batch, L, H, P, G, N)
+// x, y [batch,L,H,P]; delta [batch,L,H]; A, D [H]; B, C [batch,L,G,N]; S, the state before the first token (0 where null),
+// and last, the state after the last one, [batch,H,P,N].
 //
 // Within a chunk of q tokens, with the state S before it,
 //   y_i = [e_i C_i | M_i] [S ; x],  M_ij = (C_i.B_j) Δ_j exp(A Σ_{j<k<=i} Δ_k) for j <= i (+ D_h on the diagonal)
@@ -14,7 +15,8 @@ KERNELS_BEGIN
 
 KERNEL(ssdScan) {
   const SsdArguments s(args);
-  float* y = args.floats(6);
+  const float* S = args.floats(6);
+  float *y = args.floats(7), *last = args.floats(8);
   const long N = s.N, P = s.P, width = padded(P), depth = N + CHUNK;
   float* dots = workspace(0, s.dotsSize());
   s.computeDots(dots);
@@ -24,7 +26,7 @@ KERNEL(ssdScan) {
     float* right = workspace(2, depth * width);      // the state above x
     float* scaled = workspace(3, CHUNK * width);
     const vi lanes = laneNumbers();
-    clear(right, N * width);
+    s.loadState(S, b, h, right);
     for (long c = 0; c < s.chunks(); c++) {
       const long t0 = c * CHUNK;
       const ChunkDecays d = s.decays(b, c, h);
@@ -40,8 +42,9 @@ KERNEL(ssdScan) {
       copyRows(right + N * width, width, s.xAt(b, t0, h), s.rowOfX(), d.length, P, [](long) { return 1.f; });
       product(d.length, P, Factor{left, depth, 1}, right, width, y + (s.xAt(b, t0, h) - s.x), s.rowOfX(), false,
               [](long) { return 0L; }, [&](long i, long m) { return N + i + m; });
-      if (c + 1 < s.chunks()) s.advance(right, scaled, d, b, c, h);
+      if (last || c + 1 < s.chunks()) s.advance(right, scaled, d, b, c, h);
     }
+    if (last) s.storeState(last, b, h, right);
   });
 }
 

@@ -1,5 +1,7 @@
 // Gradients of the SSD scan, in chunks (equations of the recurrence: kernels/reference/ssd-scan.ts):
-// ssdScanGrad(x, delta, A, B, C, D|null, dy, dx, ddelta, dA, dB, dC, dD|null, batch, L, H, P, G, N)
+// ssdScanGrad(x, delta, A, B, C, D|null, S|null, dy, dlast|null, dx, ddelta, dA, dB, dC, dD|null, dS|null,
+//             batch, L, H, P, G, N)
+// S is the state before the first token and dlast the gradient of the one after the last, both 0 where null.
 //
 // For a chunk with the state S before it and R = ∂loss/∂(state after it), with e_i the decay from the chunk's start, w_j
 // the decay to its end, l_ij the decay from j to i, and K_ij = l_ij (dy_i.x_j) for j <= i:
@@ -29,8 +31,8 @@ ALWAYS_INLINE float dot(const float* a, const float* b, long count) {
 
 struct SsdGradient {
   const SsdArguments s;
-  const float* dy;
-  float *dx, *ddelta;
+  const float *S, *dy, *dlast;
+  float *dx, *ddelta, *dS;
   const float* dots;
   long wideP, wideN;
 
@@ -58,31 +60,32 @@ struct SsdGradient {
   void run(long b, long h, bool first, float* dA, float* dD, float* dB, float* dC) const {
     const long N = s.N, P = s.P, g = s.groupOf(h), stateSize = N * wideP;
     const Buffers m(s.chunks(), N, P, wideN, wideP);
-    clear(m.states, stateSize);
+    s.loadState(S, b, h, m.states);
     for (long c = 0; c + 1 < s.chunks(); c++) {
       float* next = m.states + (c + 1) * stateSize;
       __builtin_memcpy(next, m.states + c * stateSize, stateSize * sizeof(float));
       s.advance(next, m.u, s.decays(b, c, h), b, c, h);
     }
-    clear(m.adjoint, stateSize);
+    s.loadState(dlast, b, h, m.adjoint);
     double sumA = 0, sumD = 0;
     for (long c = s.chunks() - 1; c >= 0; c--) {
       const long t0 = c * CHUNK;
       const ChunkDecays d = s.decays(b, c, h);
-      const float* S = m.states + c * stateSize;
+      const float* before = m.states + c * stateSize;
       const auto one = [](long) { return 1.f; };
       copyRows(m.x, wideP, s.xAt(b, t0, h), s.rowOfX(), d.length, P, one);
       copyRows(m.dy, wideP, dy + (s.xAt(b, t0, h) - s.x), s.rowOfX(), d.length, P, one);
       copyRows(m.B, wideN, s.BAt(b, t0, g), s.rowOfB(), d.length, N, one);
       copyRows(m.C, wideN, s.CAt(b, t0, g), s.rowOfB(), d.length, N, one);
       withinChunk(m, d, s.dotsAt(dots, b, c, g));
-      throughStates(m, d, S);
-      const float flow = d.whole * dot(S, m.adjoint, stateSize);
+      throughStates(m, d, before);
+      const float flow = d.whole * dot(before, m.adjoint, stateSize);
       sumA += decayGradients(m, d, flow, b, t0, h, s.dotsAt(dots, b, c, g));
       sumD += writeInput(m, d, b, t0, h);
       writeFactors(m, d, first, dB + t0 * N, dC + t0 * N);
       stepBack(m, d);
     }
+    if (dS) s.storeState(dS, b, h, m.adjoint);
     *dA = static_cast<float>(sumA);
     *dD = static_cast<float>(sumD);
   }
@@ -104,8 +107,8 @@ struct SsdGradient {
   }
 
   // fromS_i = e_i S dy_i and fromR_j = w_j R x_j, [CHUNK][wideN].
-  void throughStates(const Buffers& m, const ChunkDecays& d, const float* S) const {
-    transposeInto(m.turned, wideN, S, wideP, s.N, s.P);
+  void throughStates(const Buffers& m, const ChunkDecays& d, const float* before) const {
+    transposeInto(m.turned, wideN, before, wideP, s.N, s.P);
     product(d.length, wideN, s.P, Factor{m.dy, wideP, 1}, m.turned, wideN, m.fromS, wideN, false);
     transposeInto(m.turned, wideN, m.adjoint, wideP, s.N, s.P);
     product(d.length, wideN, s.P, Factor{m.x, wideP, 1}, m.turned, wideN, m.fromR, wideN, false);
@@ -193,14 +196,15 @@ struct SsdGradient {
 
 KERNEL(ssdScanGrad) {
   const SsdArguments s(args);
-  float *dA = args.floats(9), *dB = args.floats(10), *dC = args.floats(11), *dD = args.floats(12);
+  float *dA = args.floats(11), *dB = args.floats(12), *dC = args.floats(13), *dD = args.floats(14);
   const long heads = s.H / s.G, slices = minimum(heads, ceilDiv(GRAD_SLICES, s.batch * s.G)), rows = s.L * s.N;
   const long tasks = s.batch * s.G * slices;
   float* memory = workspace(0, s.dotsSize() + 2 * tasks * rows + 2 * s.batch * s.H);
   float *dots = memory, *sumB = dots + s.dotsSize(), *sumC = sumB + tasks * rows;
   float *sumA = sumC + tasks * rows, *sumD = sumA + s.batch * s.H;
   s.computeDots(dots);
-  const SsdGradient gradient{s, args.floats(6), args.floats(7), args.floats(8), dots, padded(s.P), padded(s.N)};
+  const SsdGradient gradient{s,  args.floats(6), args.floats(7), args.floats(8), args.floats(9), args.floats(10),
+                             args.floats(15), dots, padded(s.P), padded(s.N)};
   parallelFor(tasks, [&](long task) {
     const long slice = task % slices, g = task / slices % s.G, b = task / slices / s.G;
     const long from = heads * slice / slices, to = heads * (slice + 1) / slices;
