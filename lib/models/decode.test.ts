@@ -34,6 +34,24 @@ describe.each(referenceCases())('decoding $name with state', ({ folder, tokens, 
     expect(state.position).toBe(tokens[0].length);
   });
 
+  it('reads a prompt in pieces as it reads it at once', () => {
+    const whole = extend(model, tokens);
+    const L = tokens[0].length;
+    const cuts = [0, 1, Math.floor(L / 2), L - 1, L].filter((cut, i, all) => all.indexOf(cut) === i);
+    let logits: tf.Tensor | undefined;
+    let state: DecodingState | undefined;
+    for (let i = 1; i < cuts.length; i++)
+      ({ logits, state } = extend(
+        model,
+        tokens.map((row) => row.slice(cuts[i - 1], cuts[i])),
+        state,
+      ));
+    expect(difference(logits as tf.Tensor, whole.logits)).toBeLessThan(1e-5);
+    expect([...(state as DecodingState).tensors.keys()].sort()).toEqual([...whole.state.tensors.keys()].sort());
+    for (const [name, value] of (state as DecodingState).tensors)
+      expect(difference(value, whole.state.tensors.get(name) as tf.Tensor), name).toBeLessThan(1e-5);
+  });
+
   it('decodes greedily to the tokens of the reference', () => {
     let { logits, state } = extend(model, [greedy.prompt_tokens]);
     for (const expected of greedy.new_tokens) {

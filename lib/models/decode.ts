@@ -14,12 +14,12 @@ export interface DecodingState {
   readonly tensors: ReadonlyMap<string, tf.Tensor>;
 }
 
-/** Tokens of a long prompt that go through the explicit recurrence at a time: bounds its E·N·L states. */
-const CHUNK = 64;
+/** Tokens that go through the blocks at a time; a prompt longer than this is read in pieces, so that memory stays flat. */
+const PIECE = 2048;
 
 /**
- * Reads further tokens from a state (or from the start), all rows of the batch in step. One token costs O(1) in
- * the length of the text; a prompt is read in chunks, so that memory stays flat.
+ * Reads further tokens from a state (or from the start), all rows of the batch in step: one parallel pass over the
+ * tokens given, whose cost does not depend on the length of the text behind the state.
  *
  * @returns logits after the last token [B,1,V] and the state behind it; the given state stays valid.
  * @throws InputError when the batch is not the state's.
@@ -37,9 +37,9 @@ export function extend(
   const tap = listen(hooks);
   let current = given;
   let last: tf.Tensor3D | undefined;
-  for (let start = 0; start < L; start += CHUNK) {
+  for (let start = 0; start < L; start += PIECE) {
     const next = new Map<string, tf.Tensor>();
-    const width = Math.min(CHUNK, L - start);
+    const width = Math.min(PIECE, L - start);
     last?.dispose();
     last = tf.tidy(() => {
       const piece = ids.slice([0, start], [-1, width]);

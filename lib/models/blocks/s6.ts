@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { selectiveScan } from '@/kernels/ops';
+import { type SelectiveScanTensors, selectiveScan, selectiveScanWithState } from '@/kernels/ops';
 import type { Tap } from '../hooks';
 import { linear, silu, splitLast } from '../nn';
 import type { Weights } from '../weights';
-import { at, explicitPositions, scanInTheOpen } from './states';
+import { at, explicitPositions, scanInKernel, scanInTheOpen } from './states';
 
 /** The parameters of one selective scan; DiffS6 has two sets of them in one mixer. */
 export interface S6Weights {
@@ -31,17 +31,24 @@ export function s6(x: tf.Tensor3D, z: tf.Tensor3D, w: S6Weights, N: number, tap:
   const A = tap.at('hook_A', tf.exp(w.A_log).neg() as tf.Tensor2D);
   if (fused) {
     const [B, C] = [tap.at('hook_B', B0), tap.at('hook_C', C0)];
-    return selectiveScan({ x, delta, A, B, C, D: w.D, z }, { softplus: true });
+    return kernelScan({ x, delta, A, B, C, D: w.D, z }, true, tap);
   }
 
   const y =
-    positions === null ? plainScan(x, delta, A, B0, C0, tap) : statefulScan(x, delta, A, B0, C0, positions, tap);
+    positions === null
+      ? kernelScan({ x, delta, A, B: tap.at('hook_B', B0), C: tap.at('hook_C', C0) }, false, tap)
+      : statefulScan(x, delta, A, B0, C0, positions, tap);
   const ssmOutput = tap.at('hook_ssm_output', tap.at('hook_y', y).add(x.mul(w.D)) as tf.Tensor3D);
   return tap.at('hook_after_skip', ssmOutput.mul(silu(z)) as tf.Tensor3D);
 }
 
-function plainScan(x: tf.Tensor3D, delta: tf.Tensor3D, A: tf.Tensor2D, B: tf.Tensor3D, C: tf.Tensor3D, tap: Tap) {
-  return selectiveScan({ x, delta, A, B: tap.at('hook_B', B), C: tap.at('hook_C', C) });
+function kernelScan(inputs: SelectiveScanTensors, softplus: boolean, tap: Tap): tf.Tensor3D {
+  return scanInKernel(
+    inputs,
+    tap,
+    (tensors) => selectiveScan(tensors, { softplus }),
+    (tensors) => selectiveScanWithState(tensors, { softplus }),
+  );
 }
 
 /** The recurrence with Ā, B̄ and the states [B,E,N] as tensors that hooks can read and replace. */

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import { rmsNorm, ssdScan } from '@/kernels/ops';
+import { rmsNorm, ssdScan, ssdScanWithState } from '@/kernels/ops';
 import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Tap } from '../hooks';
 import { convolve, linear, silu, splitLast } from '../nn';
 import type { Weights } from '../weights';
-import { at, explicitPositions, scanInTheOpen } from './states';
+import { at, explicitPositions, scanInKernel, scanInTheOpen } from './states';
 
 /** The parameters of one state-space-dual layer; DiffS6Mamba2 shares some of them between its branches. */
 export interface SsdWeights {
@@ -41,12 +41,12 @@ export function ssd(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap
 
   const positions = explicitPositions(tap, L);
   if (positions === null && !tap.wants('hook_y')) {
-    const output = ssdScan({ x: heads, delta, A, B, C, D: w.D }).reshape([batch, L, E]) as tf.Tensor3D;
-    return gatedNorm(tap.at('hook_ssm_output', output), z, w.norm, config, tap);
+    const output = scanInKernel({ x: heads, delta, A, B, C, D: w.D }, tap, ssdScan, ssdScanWithState);
+    return gatedNorm(tap.at('hook_ssm_output', output.reshape([batch, L, E]) as tf.Tensor3D), z, w.norm, config, tap);
   }
   const scanned =
     positions === null
-      ? ssdScan({ x: heads, delta, A, B, C })
+      ? scanInKernel({ x: heads, delta, A, B, C }, tap, ssdScan, ssdScanWithState)
       : statefulScan(heads, delta, A, B, C, positions, config, tap);
   const y = tap.at('hook_y', scanned.reshape([batch, L, E]) as tf.Tensor3D);
   const skip = heads.mul(w.D.reshape([H, 1])).reshape([batch, L, E]);

@@ -2,18 +2,28 @@ import * as tf from '@tensorflow/tfjs';
 import type { Tap } from '../hooks';
 
 /**
- * Positions in this call whose state a hook asks for, or null when nobody asks for Ā, B̄ or any state and none
- * is carried over from an earlier call, so that the scan may stay in its kernel.
+ * Positions in this call whose state a hook asks for, or null when nobody asks for Ā, B̄ or any state, so that the scan
+ * may stay in its kernel.
  */
 export function explicitPositions(tap: Tap, L: number): ReadonlySet<number> | null {
   const first = tap.memory?.position ?? 0;
   const positions = new Set<number>();
   for (let t = 0; t < L; t++) if (tap.wants(`hook_h.${first + t}`)) positions.add(t);
-  const explicit =
-    tap.memory !== undefined ||
-    positions.size > 0 ||
-    ['hook_A_bar', 'hook_B_bar', 'hook_h'].some((point) => tap.wants(point));
+  const explicit = positions.size > 0 || ['hook_A_bar', 'hook_B_bar', 'hook_h'].some((point) => tap.wants(point));
   return explicit ? positions : null;
+}
+
+/** A scan in its kernel: with a memory, it goes on from the state of the call before and leaves its own for the next. */
+export function scanInKernel<Inputs extends object, Y extends tf.Tensor, State extends tf.Tensor>(
+  inputs: Inputs,
+  { memory }: Tap,
+  plain: (inputs: Inputs) => Y,
+  withState: (inputs: Inputs & { state?: State }) => { y: Y; state: State },
+): Y {
+  if (!memory) return plain(inputs);
+  const { y, state } = withState({ ...inputs, state: memory.recall('ssm') as State | undefined });
+  memory.store('ssm', state);
+  return y;
 }
 
 /** One recurrence S_t = decay(t) S_{t−1} + input(t), y_t = read(S_t, t), token by token; t counts from 0 in this call. */
