@@ -33,6 +33,8 @@ export interface Model {
   forward(tokens: Tokens, options?: ForwardOptions): tf.Tensor3D;
   /** The forward pass one block at a time; returns the last residual stream [B,L,d]. Stop early with `return()`. */
   blocksOf(tokens: Tokens, hooks?: readonly Hook[]): Generator<BlockOutput, tf.Tensor3D, void>;
+  /** The same from the residual stream h [B,L,d] that enters block `first`; h stays the caller's. */
+  blocksFrom(h: tf.Tensor3D, first: number, hooks?: readonly Hook[]): Generator<BlockOutput, tf.Tensor3D, void>;
   /** W_U RMS(h; norm_f): residual stream [B,L,d] → logits [B,L,V], with `hook_norm` and `hook_logits`. */
   unembed(h: tf.Tensor3D, hooks?: readonly Hook[]): tf.Tensor3D;
   /** Keeps the tensors whose names match; memory is what was asked for. */
@@ -86,11 +88,11 @@ export function createModel(checkpoint: Checkpoint): Model {
     });
   }
 
-  function* blocksAt(tokens: Tokens, tap: Tap): Generator<BlockOutput, tf.Tensor3D, void> {
-    let h = tf.tidy(() => tap.at('hook_embed', embed(tokens)).clone());
+  function* blocksAt(start: tf.Tensor3D, first: number, tap: Tap): Generator<BlockOutput, tf.Tensor3D, void> {
+    let h = start;
     let finished = false;
     try {
-      for (let index = 0; index < config.blocks.length; index++) {
+      for (let index = first; index < config.blocks.length; index++) {
         const residual = blockAt(index, h, tap);
         h.dispose();
         h = residual;
@@ -103,13 +105,23 @@ export function createModel(checkpoint: Checkpoint): Model {
     }
   }
 
-  function embed(tokens: Tokens): tf.Tensor3D {
-    const ids = tokenTensor(tokens, config.V, name);
-    return tf.gather(weights(EMBEDDINGS), ids) as tf.Tensor3D;
+  function* blocksAfterEmbedding(tokens: Tokens, tap: Tap): Generator<BlockOutput, tf.Tensor3D, void> {
+    return yield* blocksAt(embed(tokens, tap), 0, tap);
+  }
+
+  function* blocksFrom(h: tf.Tensor3D, first: number, tap: Tap): Generator<BlockOutput, tf.Tensor3D, void> {
+    return yield* blocksAt(h.clone(), first, tap);
+  }
+
+  function embed(tokens: Tokens, tap: Tap): tf.Tensor3D {
+    return tf.tidy(() => {
+      const ids = tokenTensor(tokens, config.V, name);
+      return tap.at('hook_embed', tf.gather(weights(EMBEDDINGS), ids) as tf.Tensor3D).clone();
+    });
   }
 
   function residualStream(tokens: Tokens, tap: Tap): tf.Tensor3D {
-    const run = blocksAt(tokens, tap);
+    const run = blocksAfterEmbedding(tokens, tap);
     let step = run.next();
     while (!step.done) step = run.next();
     return step.value;
@@ -127,7 +139,8 @@ export function createModel(checkpoint: Checkpoint): Model {
     config,
     parameters,
     forward: (tokens, { hooks = [], logits = 'all' } = {}) => forwardAt(tokens, listen(hooks), logits),
-    blocksOf: (tokens, hooks = []) => blocksAt(tokens, listen(hooks)),
+    blocksOf: (tokens, hooks = []) => blocksAfterEmbedding(tokens, listen(hooks)),
+    blocksFrom: (h, first, hooks = []) => blocksFrom(h, first, listen(hooks)),
     unembed: (h, hooks = []) => unembedAt(h, listen(hooks)),
     runWithCache(tokens, { names, hooks = [], logits = 'all' }) {
       const cache = new Map<string, tf.Tensor>();
