@@ -7,6 +7,7 @@ import { binary } from './tfjs/binary';
 import { conv } from './tfjs/conv';
 import { gatherGroup } from './tfjs/gather';
 import { layout } from './tfjs/layout';
+import { lens } from './tfjs/lens';
 import { logic } from './tfjs/logic';
 import { loss } from './tfjs/loss';
 import { matmul } from './tfjs/matmul';
@@ -33,6 +34,7 @@ const groups: readonly Overrides[] = [
   selectiveScan,
   ssdScan,
   attention,
+  lens,
 ];
 
 /** Above 'cpu' (1) and 'wasm' (2), so that tfjs itself would choose it too. */

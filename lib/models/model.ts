@@ -37,6 +37,10 @@ export interface Model {
   blocksFrom(h: tf.Tensor3D, first: number, hooks?: readonly Hook[]): Generator<BlockOutput, tf.Tensor3D, void>;
   /** W_U RMS(h; norm_f): residual stream [B,L,d] → logits [B,L,V], with `hook_norm` and `hook_logits`. */
   unembed(h: tf.Tensor3D, hooks?: readonly Hook[]): tf.Tensor3D;
+  /** RMS(h; norm_f) of [..., d], which the head reads. */
+  finalNorm<T extends tf.Tensor>(h: T): T;
+  /** W_U [V,d], tied or not; it belongs to the model. */
+  readonly head: tf.Tensor2D;
   /** Keeps the tensors whose names match; memory is what was asked for. */
   runWithCache(
     tokens: Tokens,
@@ -65,11 +69,13 @@ export function createModel(checkpoint: Checkpoint): Model {
 
   const head = () => parameters.get(config.tied ? EMBEDDINGS : 'lm_head.weight') as unknown as tf.Tensor2D;
 
+  const finalNorm = <T extends tf.Tensor>(h: T): T =>
+    rmsNorm(h, weights('backbone.norm_f.weight') as tf.Tensor1D, { epsilon: config.epsilon });
+
   function unembedAt(h: tf.Tensor3D, tap: Tap): tf.Tensor3D {
     return tf.tidy(() => {
       const [B, L] = h.shape;
-      const scale = weights('backbone.norm_f.weight') as tf.Tensor1D;
-      const normed = tap.at('hook_norm', rmsNorm(h, scale, { epsilon: config.epsilon }));
+      const normed = tap.at('hook_norm', finalNorm(h));
       const flat = tf.matMul(normed.reshape([B * L, config.d]), head(), false, true);
       return tap.at('hook_logits', flat.reshape([B, L, config.V]) as tf.Tensor3D);
     });
@@ -142,6 +148,10 @@ export function createModel(checkpoint: Checkpoint): Model {
     blocksOf: (tokens, hooks = []) => blocksAfterEmbedding(tokens, listen(hooks)),
     blocksFrom: (h, first, hooks = []) => blocksFrom(h, first, listen(hooks)),
     unembed: (h, hooks = []) => unembedAt(h, listen(hooks)),
+    finalNorm,
+    get head() {
+      return head();
+    },
     runWithCache(tokens, { names, hooks = [], logits = 'all' }) {
       const cache = new Map<string, tf.Tensor>();
       const store: Hook[] = names.map((pattern) => [
