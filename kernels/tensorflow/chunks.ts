@@ -41,13 +41,14 @@ export function joined(x: tf.Tensor, { tokens, chunks, width }: Segment): tf.Ten
 }
 
 /**
- * The recurrence over chunks, S_k = decay_k ⊙ S_{k−1} + own_k with S_{−1} = carry, in ⌈log₂(K+1)⌉ passes.
+ * The recurrence over chunks, S_k = decay_k ⊙ S_{k−1} + own_k with S_{−1} = carry, in about log₂ K passes.
  *
  * own [B,K,…], what each chunk gives from a zero state; decay [B,K,…] of the same rank, sizes 1 broadcast; carry [B,…].
  * Returns the states that enter each chunk [B,K,…] and the one that leaves the last [B,…].
  */
 export function chunkStates(own: tf.Tensor, decay: tf.Tensor, carry: tf.Tensor) {
   const K = own.shape[1] as number;
+  if (K === 1) return { entering: carry.expandDims(1), leaving: own.add(decay.mul(carry.expandDims(1))).squeeze([1]) };
   let states = tf.concat([carry.expandDims(1), own], 1);
   let decays = tf.pad(decay, [[0, 0], [1, 0], ...decay.shape.slice(2).map(() => [0, 0] as [number, number])]);
   for (let step = 1; step <= K; step *= 2) {

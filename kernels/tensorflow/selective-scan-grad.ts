@@ -11,13 +11,13 @@ import { siluOf, siluSlope } from './silu';
  * Work: about 22 elementwise passes over the B·L·E·N state updates. Memory: three tensors of a segment's updates. Floor:
  * one exponential and 16 operations an update.
  */
-export const selectiveScanGrad: ComposedKernel = (operands, { softplus }) => {
+export const selectiveScanGrad: ComposedKernel = (operands, { softplus, budget }) => {
   const { x, A, D, z, dy } = operands;
   const delta = softplus ? tf.softplus(operands.delta) : operands.delta;
   const all = { ...operands, delta, du: z ? dy.mul(siluOf(z)) : dy };
-  const cuts = segments(operands);
+  const cuts = segments(operands, budget);
   const entered = statesAtCuts(all, cuts);
-  let carry = zeroState(operands);
+  let carry = operands.dState ?? zeroState(operands);
   let dA: tf.Tensor = tf.zerosLike(A);
   const parts: ReturnType<typeof segmentGradients>[] = [];
   for (let i = cuts.length - 1; i >= 0; i--) {
@@ -40,13 +40,14 @@ export const selectiveScanGrad: ComposedKernel = (operands, { softplus }) => {
     C: whole('C'),
     D: D && all.du.mul(x).sum([0, 1]),
     z: z && dy.mul(siluSlope(z)).mul(skip ? whole('y').add(skip) : whole('y')),
+    state: carry,
   };
-  return presentGradients(operands, gradients, ['x', 'delta', 'A', 'B', 'C', 'D', 'z']);
+  return presentGradients(operands, gradients, ['x', 'delta', 'A', 'B', 'C', 'D', 'z', 'state']);
 };
 
 /** The states that enter the segments. */
 function statesAtCuts(operands: Operands, cuts: readonly Segment[]): tf.Tensor[] {
-  const states = [zeroState(operands)];
+  const states = [operands.state ?? zeroState(operands)];
   for (const segment of cuts.slice(0, -1)) {
     const before = states[states.length - 1];
     states.push(tf.tidy(() => enteringStates(stepsOf(operands, segment), operands.A, before, segment).leaving));

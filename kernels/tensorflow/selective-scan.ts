@@ -5,7 +5,7 @@ import { siluOf } from './silu';
 
 /** Tokens of a chunk: all chunks take a step together, so a segment needs this many steps forward, twice. */
 const WIDTH = 16;
-/** State updates of a segment whose decays and inputs are kept. */
+/** State updates of a segment whose decays and inputs are kept, unless the attribute `budget` says otherwise. */
 const BUDGET = 1 << 24;
 
 /**
@@ -15,28 +15,28 @@ const BUDGET = 1 << 24;
  * Work: about 9 elementwise passes over the B·L·E·N state updates, in 7·16 launches a segment whatever L is. Floor: one
  * exponential and 6 operations an update, 4 bytes of traffic an element of x, delta, z and y.
  */
-export const selectiveScan: ComposedKernel = (operands, { softplus }) => {
+export const selectiveScan: ComposedKernel = (operands, { softplus, finalState, budget }) => {
   const { x, A, D, z } = operands;
   const delta = softplus ? tf.softplus(operands.delta) : operands.delta;
-  let carry = zeroState(operands);
+  let carry = operands.state ?? zeroState(operands);
   const parts: tf.Tensor[] = [];
-  for (const segment of segments(operands)) {
+  for (const segment of segments(operands, budget)) {
     const part = tf.tidy(() => {
       const steps = stepsOf({ ...operands, delta }, segment);
-      const { entering, leaving } = enteringStates(steps, A, carry, segment);
-      let state = entering;
+      let state = segment.chunks > 1 ? enteringStates(steps, A, carry, segment).entering : carry;
       const y = steps.map(({ decay, input, C }) => {
         state = tf.tidy(() => decay.mul(state).add(input));
         return tf.matMul(state, C.expandDims(2)).squeeze([2]);
       });
-      return { y: joined(tf.stack(y, 1), segment), leaving };
+      return { y: joined(tf.stack(y, 1), segment), leaving: lastChunk(state, segment) };
     });
     parts.push(part.y);
     carry = part.leaving;
   }
   const scanned = parts.length > 1 ? tf.concat(parts, 1) : parts[0];
   const y = D ? scanned.add(x.mul(D)) : scanned;
-  return [z ? y.mul(siluOf(z)) : y];
+  const gated = z ? y.mul(siluOf(z)) : y;
+  return finalState ? [gated, carry] : [gated];
 };
 
 /** One step of all chunks of a segment; rows are B·chunks. */
@@ -52,9 +52,9 @@ export interface Step {
   readonly input: tf.Tensor;
 }
 
-export function segments({ x, A }: Operands): Segment[] {
+export function segments({ x, A }: Operands, budget: unknown = BUDGET): Segment[] {
   const [batch, L, E] = x.shape;
-  return segmentsOf(L, WIDTH, batch * WIDTH * E * (A.shape[1] as number), BUDGET);
+  return segmentsOf(L, WIDTH, batch * WIDTH * E * (A.shape[1] as number), budget as number);
 }
 
 export const zeroState = ({ x, A }: Operands): tf.Tensor => tf.zeros([x.shape[0], ...A.shape]);
@@ -80,6 +80,15 @@ export function enteringStates(steps: readonly Step[], A: tf.Tensor, carry: tf.T
   const byChunk = [carry.shape[0], chunks, ...A.shape];
   const { entering, leaving } = chunkStates(own.reshape(byChunk), chunkDecay(steps, A).reshape(byChunk), carry);
   return { entering: entering.reshape(own.shape), leaving };
+}
+
+/** The rows of the last chunk of each sequence: [B·chunks,…] → [B,…]. */
+function lastChunk(x: tf.Tensor, { chunks }: Segment): tf.Tensor {
+  const [rows, ...rest] = x.shape;
+  return x
+    .reshape([rows / chunks, chunks, ...rest])
+    .slice([0, chunks - 1], [-1, 1])
+    .squeeze([1]);
 }
 
 /** exp(A Σ Δ) of each chunk [rows,E,N]. */

@@ -5,12 +5,12 @@ import { indicator, times } from './triangle';
 
 /** Tokens of a chunk. */
 const WIDTH = 64;
-/** Elements of the largest tensor of a segment: products of pairs of a chunk's tokens, or its states. */
+/** Elements of a segment's largest tensor (pairs of a chunk's tokens, or states), unless the attribute `budget` differs. */
 const BUDGET = 1 << 23;
 
-export function segments({ x, B }: Operands): Segment[] {
+export function segments({ x, B }: Operands, budget: unknown = BUDGET): Segment[] {
   const [batch, L, H, P] = x.shape as number[];
-  return segmentsOf(L, WIDTH, batch * H * Math.max(WIDTH * WIDTH, P * (B.shape[3] as number)), BUDGET);
+  return segmentsOf(L, WIDTH, batch * H * Math.max(WIDTH * WIDTH, P * (B.shape[3] as number)), budget as number);
 }
 
 export const zeroState = ({ x, B }: Operands): tf.Tensor =>

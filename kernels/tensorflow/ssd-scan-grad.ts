@@ -13,11 +13,11 @@ const PARTS = ['x', 'delta', 'B', 'C'] as const;
  *
  * Floor: three times the multiply-adds of the forward scan.
  */
-export const ssdScanGrad: ComposedKernel = (operands) => {
+export const ssdScanGrad: ComposedKernel = (operands, { budget }) => {
   const { x, A, D, dy } = operands;
-  const cuts = segments(operands);
+  const cuts = segments(operands, budget);
   const entered = statesAtCuts(operands, cuts);
-  let carry = zeroState(operands);
+  let carry = operands.dState ?? zeroState(operands);
   let dA: tf.Tensor = tf.zerosLike(A);
   const parts: ReturnType<typeof segmentGradients>[] = [];
   for (let i = cuts.length - 1; i >= 0; i--) {
@@ -39,13 +39,14 @@ export const ssdScanGrad: ComposedKernel = (operands) => {
     B,
     C,
     D: D && dy.mul(x).sum([0, 1, 3]),
+    state: carry,
   };
-  return presentGradients(operands, gradients, ['x', 'delta', 'A', 'B', 'C', 'D']);
+  return presentGradients(operands, gradients, ['x', 'delta', 'A', 'B', 'C', 'D', 'state']);
 };
 
 /** The states that enter the segments. */
 function statesAtCuts(operands: Operands, cuts: readonly Segment[]): tf.Tensor[] {
-  const states = [zeroState(operands)];
+  const states = [operands.state ?? zeroState(operands)];
   for (const segment of cuts.slice(0, -1)) {
     const before = states[states.length - 1];
     states.push(tf.tidy(() => new SsdChunks(operands, segment).states(before, segment).leaving));

@@ -10,11 +10,11 @@ import { SsdChunks, segments, swapped, zeroState } from './ssd-chunks';
  *
  * Floor: L·64·(G·N + H·P) + 2·L·H·P·N multiply-adds a sequence.
  */
-export const ssdScan: ComposedKernel = (operands) => {
+export const ssdScan: ComposedKernel = (operands, { finalState, budget }) => {
   const { x, D } = operands;
-  let carry = zeroState(operands);
+  let carry = operands.state ?? zeroState(operands);
   const parts: tf.Tensor[] = [];
-  for (const segment of segments(operands)) {
+  for (const segment of segments(operands, budget)) {
     const part = tf.tidy(() => {
       const chunk = new SsdChunks(operands, segment);
       const { entering, leaving } = chunk.states(carry, segment);
@@ -26,5 +26,6 @@ export const ssdScan: ComposedKernel = (operands) => {
     carry = part.leaving;
   }
   const y = parts.length > 1 ? tf.concat(parts, 1) : parts[0];
-  return [D ? y.add(x.mul(D.expandDims(1))) : y];
+  const output = D ? y.add(x.mul(D.expandDims(1))) : y;
+  return finalState ? [output, carry] : [output];
 };
