@@ -17,7 +17,8 @@ export interface Repository {
 
 /** models--{owner}--{name} with blobs/, snapshots/{commit}/ and refs/main. */
 export async function openRepository(cache: string, model: string): Promise<Repository> {
-  const root = join(cache, `models--${model.replace('/', '--')}`);
+  const { getRepoFolderName } = await import('@huggingface/hub');
+  const root = join(cache, getRepoFolderName({ type: 'model', name: model }));
   const blob = (etag: string) => join(root, 'blobs', etag);
   const snapshot = (commit: string) => join(root, 'snapshots', commit);
   await mkdir(join(root, 'blobs'), { recursive: true });

@@ -2,83 +2,66 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { InputError } from '@/lib/checkpoint';
-import type { RemoteFile } from './remote';
-import { connectionError, type Patience, persistently, request, TransientError } from './requests';
+import { type RemoteFile, type RemoteModel, refusal } from './remote';
+import { connectionError, hubFetch, type Patience, persistently, TransientError } from './requests';
 
 const sizeOf = async (path: string) => (await stat(path).catch(() => undefined))?.size ?? 0;
 
-/** The place from which an answer continues; undefined where it does not fit what was asked for. */
-function startOf({ status, headers }: Response, asked: number): number | undefined {
-  if (status === 200) return 0;
-  return status === 206 && headers.get('content-range')?.startsWith(`bytes ${asked}-`) ? asked : undefined;
-}
-
-async function appendBody(
-  { url, size }: RemoteFile,
-  response: Response,
-  handle: FileHandle,
-  start: number,
+/** Adds what is missing to the partial file, whose end tells where to go on. */
+async function continueDownload(
+  { endpoint, model, commit }: RemoteModel,
+  { name, size }: RemoteFile,
+  partial: string,
   onBytes: (received: number) => void,
-  signal: AbortSignal | undefined,
+  patience: Patience,
 ): Promise<void> {
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  const have = await sizeOf(partial);
+  if (have === size && have > 0) return;
+  let failure: unknown;
+  const fetch = hubFetch(patience, (error) => {
+    failure = error;
+  });
+  const { downloadFile: openRemote } = await import('@huggingface/hub');
+  const blob = await openRemote({
+    ...{ repo: model, path: name, revision: commit, hubUrl: endpoint, fetch },
+    // Ranges over plain HTTP: a partial file goes on at any byte, whatever store the hub keeps it in.
+    xet: false,
+  }).catch(async (error) => {
+    throw await refusal(error, endpoint, model);
+  });
+  if (!blob) throw new InputError(`${model} on ${endpoint} has lost ${name}: try again later.`);
+  const start = have < size ? have : 0;
+  const reader = blob.slice(start).stream().getReader();
+  const handle = await open(partial, start > 0 ? 'a' : 'w');
   try {
     for (let received = start; ; ) {
       const { done, value } = await reader.read().catch((cause) => {
-        throw connectionError(url, cause, signal);
+        throw failure ?? connectionError(new URL(endpoint).host, cause, patience.signal);
       });
       if (done && received < size) throw new TransientError(`the connection ended after ${received} of ${size} bytes`);
-      if (done) return;
+      if (done) break;
       received += value.byteLength;
-      if (received > size) throw new InputError(`${url} sends more than the ${size} bytes announced: try again later.`);
+      if (received > size)
+        throw new InputError(`${endpoint} sends more than the ${size} bytes of ${name} announced: try again later.`);
       await handle.appendFile(value);
       onBytes(received);
     }
+    await handle.sync();
   } finally {
+    await handle.close();
     await reader.cancel().catch(() => undefined);
   }
 }
 
-/** Adds what is missing to the partial file, by an HTTP range where there is a beginning already. */
-async function continueDownload(
-  file: RemoteFile,
-  partial: string,
-  onBytes: (received: number) => void,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const have = await sizeOf(partial);
-  if (have === file.size && have > 0) return;
-  const asked = have < file.size ? have : 0;
-  const range = asked > 0 ? { range: `bytes=${asked}-` } : undefined;
-  const response = await request(file.url, { headers: { 'accept-encoding': 'identity', ...range }, signal });
-  const start = startOf(response, asked);
-  if (start === undefined) {
-    await response.body?.cancel();
-    if (asked === 0) throw new InputError(`${file.url} cannot be downloaded: the hub answered ${response.status}.`);
-    await rm(partial);
-    throw new TransientError(`${new URL(file.url).host} would not continue ${file.name}`);
-  }
-  const handle = await open(partial, start > 0 ? 'a' : 'w');
-  try {
-    await appendBody(file, response, handle, start, onBytes, signal);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** The digest that an etag is: sha256 of a large file, git's object id (sha1) of a small one. Mirrors may use others. */
-function digestFor({ etag, size }: RemoteFile): Hash | undefined {
-  if (/^[0-9a-f]{64}$/.test(etag)) return createHash('sha256');
-  if (/^[0-9a-f]{40}$/.test(etag)) return createHash('sha1').update(`blob ${size}\0`);
-  return undefined;
+/** The digest that an etag is: sha256 of a large file, git's object id (sha1) of a small one. */
+function digestFor({ etag, size }: RemoteFile): Hash {
+  return etag.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
 }
 
 async function checkDigest(file: RemoteFile, partial: string): Promise<void> {
   const digest = digestFor(file);
-  if (!digest) return;
   for await (const chunk of createReadStream(partial)) digest.update(chunk);
   const found = digest.digest('hex');
   if (found === file.etag) return;
@@ -94,6 +77,7 @@ async function checkDigest(file: RemoteFile, partial: string): Promise<void> {
  * @throws InputError for a wrong checksum or size (the partial file is removed) and after too many failures in a row
  */
 export async function downloadFile(
+  source: RemoteModel,
   file: RemoteFile,
   path: string,
   onBytes: (received: number) => void,
@@ -111,7 +95,7 @@ export async function downloadFile(
     before = furthest;
     return more;
   };
-  await persistently(() => continueDownload(file, partial, count, patience.signal), patience, advanced);
+  await persistently(() => continueDownload(source, file, partial, count, patience), patience, advanced);
   try {
     await checkDigest(file, partial);
   } catch (error) {

@@ -12,7 +12,7 @@ import {
 } from '@/lib/checkpoint';
 import { hasWeights, openRepository, type Repository, shardsOf } from './cache';
 import { downloadFile } from './download';
-import { HUB_NAME, type RemoteFile, remoteFile } from './remote';
+import { HUB_NAME, type RemoteFile, type RemoteModel, remoteModel } from './remote';
 import type { Patience } from './requests';
 
 export interface DownloadProgress {
@@ -41,8 +41,6 @@ export interface FetchOptions extends ResolveOptions {
   readonly retryPauseMs?: number;
 }
 
-const REVISION = 'main';
-
 function endpointOf(given: string | undefined): string {
   const endpoint = (given ?? process.env.HF_ENDPOINT ?? '') || 'https://huggingface.co';
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
@@ -50,49 +48,43 @@ function endpointOf(given: string | undefined): string {
   return endpoint.replace(/\/+$/, '');
 }
 
-/** One model on one hub. */
-interface Source {
-  readonly endpoint: string;
-  readonly model: string;
-  readonly repository: Repository;
-  readonly patience: Patience;
+/** The files of a model to be downloaded, config.json last. */
+async function filesOf(source: RemoteModel, repository: Repository, patience: Patience): Promise<RemoteFile[]> {
+  const { endpoint, model, files } = source;
+  const config = files.get('config.json');
+  if (!config) throw new InputError(`${endpoint} has no model ${model} with a config.json: check the name.`);
+  const tokenizer = files.get('tokenizer.json');
+  return [...(await weightsOf(source, repository, patience)), ...(tokenizer ? [tokenizer] : []), config];
 }
 
-/** The files of one commit to be downloaded, config.json last. */
-async function filesOf({ endpoint, model, repository, patience }: Source): Promise<RemoteFile[]> {
-  const config = await remoteFile(endpoint, model, REVISION, 'config.json', patience);
-  if (!config) throw new InputError(`${endpoint} has no model ${model} with a config.json: check the name.`);
-  const find = (name: string) => remoteFile(endpoint, model, config.commit, name, patience);
-  const files: RemoteFile[] = [];
-  const single = await find('model.safetensors');
-  const index = single ? undefined : await find('model.safetensors.index.json');
-  if (single) files.push(single);
-  else if (index) {
+async function weightsOf(source: RemoteModel, repository: Repository, patience: Patience): Promise<RemoteFile[]> {
+  const { endpoint, model, files } = source;
+  const single = files.get('model.safetensors');
+  if (single) return [single];
+  const index = files.get('model.safetensors.index.json');
+  if (index) {
     const path = repository.blob(index.etag);
-    if (!existsSync(path)) await downloadFile(index, path, () => undefined, patience);
-    for (const name of await shardsOf(path)) {
-      const shard = await find(name);
+    if (!existsSync(path)) await downloadFile(source, index, path, () => undefined, patience);
+    const shards = (await shardsOf(path)).map((name) => {
+      const shard = files.get(name);
       if (!shard) throw new InputError(`${model} on ${endpoint} lacks ${name}, which its index names.`);
-      files.push(shard);
-    }
-    files.push(index);
-  } else {
-    const torch = await find('pytorch_model.bin');
-    if (!torch)
-      throw new InputError(
-        `${model} on ${endpoint} has no model.safetensors and no pytorch_model.bin: choose another.`,
-      );
-    files.push(torch);
+      return shard;
+    });
+    return [...shards, index];
   }
-  const tokenizer = await find('tokenizer.json');
-  return tokenizer ? [...files, tokenizer, config] : [...files, config];
+  const torch = files.get('pytorch_model.bin');
+  if (torch) return [torch];
+  throw new InputError(`${model} on ${endpoint} has no model.safetensors and no pytorch_model.bin: choose another.`);
 }
 
 /** Contents first, then the names: a folder with a config.json is a model, so config.json is linked last. */
-async function downloadModel(source: Source, onProgress: FetchOptions['onProgress']): Promise<ModelFolder> {
-  const { model, repository, patience } = source;
-  const files = await filesOf(source);
-  const { commit } = files[0];
+async function downloadModel(
+  source: RemoteModel,
+  repository: Repository,
+  patience: Patience,
+  onProgress: FetchOptions['onProgress'],
+): Promise<string> {
+  const files = await filesOf(source, repository, patience);
   const totalSize = files.reduce((sum, { size }) => sum + size, 0);
   let done = 0;
   for (const file of files) {
@@ -101,12 +93,12 @@ async function downloadModel(source: Source, onProgress: FetchOptions['onProgres
     const report = (received: number) =>
       onProgress?.({ file: name, received, size, totalReceived: done + received, totalSize });
     if (existsSync(path)) report(size);
-    else await downloadFile(file, path, report, patience);
+    else await downloadFile(source, file, path, report, patience);
     done += size;
   }
-  for (const { etag, name } of files) await repository.link(etag, commit, name);
-  await repository.setMain(commit);
-  return { name: model, path: repository.snapshot(commit) };
+  for (const { etag, name } of files) await repository.link(etag, source.commit, name);
+  await repository.setMain(source.commit);
+  return repository.snapshot(source.commit);
 }
 
 const underway = new Map<string, Promise<ModelFolder>>();
@@ -139,8 +131,9 @@ export async function fetchModel(name: string, options: FetchOptions = {}): Prom
   const key = `${endpoint} ${cache} ${name}`;
   const shared = underway.get(key);
   if (shared) return shared;
-  const download = openRepository(cache, name)
-    .then((repository) => downloadModel({ endpoint, model: name, repository, patience }, onProgress))
+  const download = Promise.all([openRepository(cache, name), remoteModel(endpoint, name, patience)])
+    .then(([repository, source]) => downloadModel(source, repository, patience, onProgress))
+    .then((path) => ({ name, path }))
     .finally(() => underway.delete(key));
   underway.set(key, download);
   return download;

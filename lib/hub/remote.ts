@@ -1,77 +1,64 @@
-/** What a hub says about a file before it is downloaded. */
+/** What a hub says about a model before anything is downloaded. */
 
 import { InputError } from '@/lib/checkpoint';
-import { type Patience, persistently, request } from './requests';
+import { hubFetch, type Patience, persistently } from './requests';
 
 export interface RemoteFile {
   readonly name: string;
-  readonly url: string;
-  /** The commit of the repository, 40 hexadecimal digits. */
-  readonly commit: string;
-  /** Names the content: the sha256 of a large file, the git object id of a small one. */
+  /** The digest of the content, as the hub names it: the sha256 of a large file, the git object id of a small one. */
   readonly etag: string;
   readonly size: number;
 }
 
-const LONGEST_WAY = 5;
+export interface RemoteModel {
+  readonly endpoint: string;
+  readonly model: string;
+  /** The commit that the files are of, 40 hexadecimal digits. */
+  readonly commit: string;
+  /** By name; those at the top of the repository. */
+  readonly files: ReadonlyMap<string, RemoteFile>;
+}
 
 /** `owner/name`, with the letters that a hub allows. */
 export const HUB_NAME = /^(?!.*(?:--|\.\.))[A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*$/;
 
-const plainEtag = (etag: string | null) => etag?.replace(/^W\//, '').replaceAll('"', '') || undefined;
-
 /**
- * Asks a hub for one file of a repository: HEAD {endpoint}/{model}/resolve/{revision}/{file}. Redirects inside the hub
- * (renamed repositories) are followed; the one to the store of large files is not, since the facts stand on it.
- * @returns undefined where the repository has no such file
- * @throws InputError where the repository is not there, or the answer lacks the facts that a safe download needs
+ * The files of a model's newest commit, with their sizes and digests. Cost: two small requests.
+ * @throws InputError where the hub does not have the model, or the answer lacks what a safe download needs
  */
-export async function remoteFile(
-  endpoint: string,
-  model: string,
-  revision: string,
-  name: string,
-  patience: Patience,
-): Promise<RemoteFile | undefined> {
-  const url = `${endpoint}/${model}/resolve/${revision}/${name}`;
-  const facts: { commit?: string; etag?: string; size?: number } = {};
-  let place = url;
-  for (let hop = 0; hop < LONGEST_WAY; hop++) {
-    const { status, headers } = await persistently(
-      () =>
-        request(place, {
-          method: 'HEAD',
-          redirect: 'manual',
-          headers: { 'accept-encoding': 'identity' },
-          signal: patience.signal,
-        }),
-      patience,
-    );
-    if (status === 401 || status === 403 || headers.get('x-error-code') === 'RepoNotFound')
-      throw new InputError(`${endpoint} has no public model ${model}: check the name.`);
-    if (status === 404) return undefined;
-    if (status >= 400) throw new InputError(`${endpoint} refused ${model}/${name} with status ${status}.`);
-    facts.commit ??= headers.get('x-repo-commit') ?? undefined;
-    facts.etag ??= plainEtag(headers.get('x-linked-etag'));
-    if (headers.has('x-linked-size')) facts.size ??= Number(headers.get('x-linked-size'));
-    const location = headers.get('location');
-    const next = status >= 300 && location ? new URL(location, place) : undefined;
-    if (next && next.origin === new URL(place).origin) {
-      place = next.href;
-      continue;
+export async function remoteModel(endpoint: string, model: string, patience: Patience): Promise<RemoteModel> {
+  const { HubApiError, listFiles, modelInfo } = await import('@huggingface/hub');
+  const common = { hubUrl: endpoint, fetch: hubFetch(patience) };
+  const asked = async (): Promise<RemoteModel> => {
+    const { sha } = await modelInfo({ ...common, name: model, revision: 'main', additionalFields: ['sha'] });
+    // Commits and digests become names of folders and files, so they must be what they claim to be.
+    if (!/^[0-9a-f]{40}$/.test(sha ?? '')) throw incomplete(endpoint, model, 'its commit');
+    const files = new Map<string, RemoteFile>();
+    for await (const { type, path, size, oid, lfs } of listFiles({ ...common, repo: model, revision: sha })) {
+      if (type !== 'file') continue;
+      const etag = lfs?.oid ?? oid ?? '';
+      if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(etag) || !Number.isSafeInteger(size))
+        throw incomplete(endpoint, model, `checksum and size of ${path}`);
+      files.set(path, { name: path, etag, size });
     }
-    facts.etag ??= plainEtag(headers.get('etag'));
-    if (status === 200 && headers.has('content-length')) facts.size ??= Number(headers.get('content-length'));
-    return complete(name, url, facts);
-  }
-  throw new InputError(`${url} redirects in a circle: check HF_ENDPOINT.`);
+    return { endpoint, model, commit: sha, files };
+  };
+  return persistently(asked, patience).catch(async (error) => {
+    if (error instanceof HubApiError && [401, 403, 404].includes(error.statusCode))
+      throw new InputError(`${endpoint} has no public model ${model}: check the name.`);
+    throw await refusal(error, endpoint, model);
+  });
 }
 
-/** Commit and etag become names of folders and files, so they must be what they claim to be. */
-function complete(name: string, url: string, { commit, etag, size }: Partial<RemoteFile>): RemoteFile {
-  const usable =
-    /^[0-9a-f]{40}$/.test(commit ?? '') && /^\w[\w-]{0,127}$/.test(etag ?? '') && Number.isSafeInteger(size);
-  if (!usable)
-    throw new InputError(`${url} came without its commit, checksum or size, as a hub sends them: check HF_ENDPOINT.`);
-  return { name, url, commit: commit as string, etag: etag as string, size: size as number };
+/** What the library throws at an answer of the hub that it cannot use, in one sentence; other errors as they are. */
+export async function refusal(error: unknown, endpoint: string, model: string): Promise<unknown> {
+  const { HubApiError, InvalidApiResponseFormatError } = await import('@huggingface/hub');
+  if (error instanceof HubApiError)
+    return new InputError(`${endpoint} refused ${model} with status ${error.statusCode}.`);
+  if (error instanceof InvalidApiResponseFormatError || error instanceof SyntaxError)
+    return new InputError(`${endpoint} does not answer as a hub does: check HF_ENDPOINT.`);
+  return error;
 }
+
+const incomplete = (endpoint: string, model: string, what: string) =>
+  new InputError(`${endpoint} lists ${model} without ${what}, as a hub does: check HF_ENDPOINT.`);

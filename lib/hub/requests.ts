@@ -15,22 +15,36 @@ export interface Patience {
 export class TransientError extends Error {}
 
 /** The words of Node's fetch for a failed connection are in its cause. */
-export function connectionError(url: string, cause: unknown, signal: AbortSignal | undefined): unknown {
+export function connectionError(host: string, cause: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason;
-  const { code, message } = ((cause as Error).cause ?? cause) as NodeJS.ErrnoException;
-  return new TransientError(`the connection to ${new URL(url).host} failed (${code ?? message})`);
+  const { code, message } = ((cause as Error)?.cause ?? cause ?? {}) as NodeJS.ErrnoException;
+  return new TransientError(`the connection to ${host} failed (${code ?? message ?? 'it was closed'})`);
 }
 
-/** @throws TransientError where the server cannot be reached, is overloaded or fails */
-export async function request(url: string, init: RequestInit): Promise<Response> {
-  const response = await fetch(url, init).catch((cause) => {
-    throw connectionError(url, cause, init.signal ?? undefined);
-  });
-  if (response.status === 429 || response.status >= 500) {
+/**
+ * A fetch for the hub's library: it can be given up, and tells failures that may pass from others.
+ * @param onFailure told of each failure, since the library passes on only the words of one that ends a stream
+ */
+export function hubFetch({ signal }: Pick<Patience, 'signal'>, onFailure?: (error: unknown) => void): typeof fetch {
+  const failed = (error: unknown) => {
+    onFailure?.(error);
+    return error;
+  };
+  return async (input, init) => {
+    const { host } = new URL(input instanceof Request ? input.url : input);
+    const response = await fetch(input, { ...init, signal }).catch((cause) => {
+      throw failed(connectionError(host, cause, signal));
+    });
+    const { status } = response;
+    const transient = status === 429 || status >= 500;
+    const wantsRange = new Headers(init?.headers).has('range');
+    if (!transient && !(wantsRange && status === 200)) return response;
     await response.body?.cancel();
-    throw new TransientError(`${new URL(url).host} answered ${response.status}`);
-  }
-  return response;
+    if (transient) throw failed(new TransientError(`${host} answered ${status}`));
+    throw failed(
+      new InputError(`${host} sends files only as a whole, so that no download could be resumed: check HF_ENDPOINT.`),
+    );
+  };
 }
 
 /**

@@ -11,8 +11,10 @@ export interface Faults {
   cut?: { after: number; times: number };
   /** The answer has a flipped bit. */
   damaged?: boolean;
-  /** The server ignores ranges and sends everything. */
+  /** The server ignores ranges. */
   noRanges?: boolean;
+  /** Answers 403, as for a model whose terms must be accepted first. */
+  refused?: boolean;
   /** Answers 503 so many times. */
   busy?: number;
 }
@@ -20,9 +22,9 @@ export interface Faults {
 export interface HubServer {
   readonly endpoint: string;
   readonly commit: string;
-  /** "GET config.json", "GET model.safetensors bytes=100-", in order; HEAD requests are left out. */
+  /** "GET config.json", "GET model.safetensors bytes=100-199", in order; requests for one byte are left out. */
   readonly downloads: string[];
-  /** All requests, HEAD included. */
+  /** Everything that was asked of the hub. */
   requests: number;
   readonly faults: Map<string, Faults>;
   /** To be told how much of a file the client has: bytes still on their way when a connection is cut may be lost. */
@@ -33,6 +35,8 @@ export interface HubServer {
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const gitObject = (bytes: Uint8Array) =>
   createHash('sha1').update(`blob ${bytes.byteLength}\0`).update(bytes).digest('hex');
+
+const etagOf = (name: string, bytes: Uint8Array) => (isLarge(name) ? sha256(bytes) : gitObject(bytes));
 
 const isLarge = (name: string) => /\.(safetensors|bin)$/.test(name);
 
@@ -51,7 +55,7 @@ const close = (server: Server) =>
   });
 
 /**
- * A hub for one repository on this machine: small files are answered at once with their git object id as the etag; large
+ * A hub for one repository on this machine, with the API that lists its files and their digests: small files are answered at once with their git object id as the etag; large
  * ones are redirected to a store on another port, with `x-linked-etag` (sha256) and `x-linked-size` on the redirect.
  */
 export async function startHub(model: string, files: ReadonlyMap<string, Uint8Array>): Promise<HubServer> {
@@ -64,13 +68,25 @@ export async function startHub(model: string, files: ReadonlyMap<string, Uint8Ar
     const bytes = files.get(name) as Uint8Array;
     const fault = faults.get(name) ?? {};
     const { range } = request.headers;
+    if (fault.refused) {
+      response.writeHead(403).end();
+      return;
+    }
+    // The library asks for one byte to learn the size.
+    if (range === 'bytes=0-0') {
+      const etag = `"${etagOf(name, bytes)}"`;
+      if (fault.noRanges) response.writeHead(200, { etag }).end(bytes);
+      else
+        response.writeHead(206, { etag, 'content-range': `bytes 0-0/${bytes.byteLength}` }).end(bytes.subarray(0, 1));
+      return;
+    }
     downloads.push(['GET', name, range].filter(Boolean).join(' '));
     if (fault.busy) {
       fault.busy--;
       response.writeHead(503).end();
       return;
     }
-    const start = range && !fault.noRanges ? Number(/^bytes=(\d+)-$/.exec(range)?.[1]) : 0;
+    const start = range ? Number(/^bytes=(\d+)-\d+$/.exec(range)?.[1]) : 0;
     const body = Buffer.from(bytes.subarray(start));
     if (fault.damaged) body[body.byteLength - 1] ^= 1;
     const contentRange = `bytes ${start}-${bytes.byteLength - 1}/${bytes.byteLength}`;
@@ -87,13 +103,34 @@ export async function startHub(model: string, files: ReadonlyMap<string, Uint8Ar
     }
   }
 
+  function sendFacts([, repository, what, revision]: string[], response: ServerResponse) {
+    if (repository === FORMER_NAME) {
+      response.writeHead(307, { location: `/api/models/${model}/${what}/${revision}` }).end();
+      return;
+    }
+    if (repository !== model || (revision !== 'main' && revision !== commit)) {
+      response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":"Repository not found"}');
+      return;
+    }
+    const info = { _id: '0', id: model, private: false, lastModified: '2026-01-01T00:00:00.000Z', sha: commit };
+    const tree = [...files].map(([path, bytes]) => ({
+      ...{ type: 'file', path, size: bytes.byteLength, oid: gitObject(bytes) },
+      ...(isLarge(path) && { lfs: { oid: sha256(bytes), size: bytes.byteLength, pointerSize: 134 } }),
+    }));
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(what === 'tree' ? tree : info));
+  }
+
   const [store, storeUrl] = await listen((request, response) =>
     sendBody(request.url?.slice(1) ?? '', request, response),
   );
 
   const [hub, endpoint] = await listen((request, response) => {
     server.requests++;
-    const [, repository, revision, name] = /^\/(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(request.url ?? '') ?? [];
+    const { pathname } = new URL(request.url ?? '', endpoint);
+    const api = /^\/api\/models\/(.+?)\/(revision|tree)\/([^/]+)$/.exec(pathname);
+    if (api) return sendFacts(api, response);
+    const [, repository, revision, name] = /^\/(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(pathname) ?? [];
     if (repository === FORMER_NAME) {
       response.writeHead(307, { location: `/${model}/resolve/${revision}/${name}` }).end();
       return;
@@ -116,8 +153,6 @@ export async function startHub(model: string, files: ReadonlyMap<string, Uint8Ar
         etag: '"of-the-redirect"',
       });
       response.end();
-    } else if (request.method === 'HEAD') {
-      response.writeHead(200, { 'content-length': bytes.byteLength, etag: `W/"${gitObject(bytes)}"` }).end();
     } else {
       sendBody(name, request, response);
     }
