@@ -37,7 +37,7 @@ describe.skipIf(!isAvailable)('add-on', () => {
     const results = [1, 2, 7].map((threads) => {
       configureNative({ threads });
       const c = new Float32Array(M * N);
-      kernels.matmul(a, b, c, null, M, N, K, K, 1, 1, K, 0, 1, 0, 0);
+      kernels.matmul(a, b, c, null, M, N, K, K, 1, 1, K, 0, 1, 0, 0, 0);
       return c;
     });
     configureNative(before);
@@ -61,7 +61,7 @@ describe.skipIf(!isAvailable)('add-on', () => {
       const n = 200, a = new Float32Array(n * n).fill(1), c = new Float32Array(n * n);
       let ok = true;
       for (let r = 0; r < 50; r++) {
-        m.exports.kernels.matmul(a, a, c, null, n, n, n, n, 1, n, 1, 0, 1, 0, 0);
+        m.exports.kernels.matmul(a, a, c, null, n, n, n, n, 1, n, 1, 0, 1, 0, 0, 0);
         ok = ok && c.every((x) => x === n);
       }
       parentPort.postMessage(ok);`;

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What a kernel takes: typed arrays (or null for one that is absent) and numbers, in the order its C++ file says. */
-export type KernelArgument = Float32Array | Int32Array | Uint8Array | number | null;
+export type KernelArgument = Float32Array | Int32Array | Uint16Array | Uint8Array | number | null;
 export type KernelCall = (...args: KernelArgument[]) => void;
 
 export interface NativeSettings {
@@ -49,13 +49,14 @@ function open(): { addon: Addon | null; reason: string } {
   const module = { exports: {} as Addon };
   try {
     process.dlopen(module, path);
-    const isa = process.env.STATESCOPE_ISA ?? '';
-    module.exports.configure(availableParallelism(), isa);
+    isa = module.exports.configure(availableParallelism(), process.env.STATESCOPE_ISA ?? '').isa;
     return { addon: module.exports, reason: '' };
   } catch (error) {
     return { addon: null, reason: `The native add-on cannot be used: ${(error as Error).message}` };
   }
 }
+
+let isa = '';
 
 const opened = open();
 
@@ -74,8 +75,13 @@ export const kernels: Readonly<Record<string, KernelCall>> = opened.addon?.kerne
  */
 export function configureNative(settings: { threads?: number; isa?: string } = {}): NativeSettings {
   if (!opened.addon) throw new Error(unavailableReason);
-  return opened.addon.configure(settings.threads ?? 0, settings.isa ?? '');
+  const inForce = opened.addon.configure(settings.threads ?? 0, settings.isa ?? '');
+  isa = inForce.isa;
+  return inForce;
 }
+
+/** The instruction set in force, on which the order of packed weights depends. */
+export const currentIsa = (): string => isa;
 
 /**
  * The settings in force.

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
+import { kernels } from './addon';
 import { BufferPool } from './buffers';
+import { type Matrix, PackedWeights } from './packed-weights';
 
 type Values = tf.backend_util.BackendValues;
 
@@ -10,21 +12,38 @@ type Values = tf.backend_util.BackendValues;
 class TensorRecord {
   complexTensorInfos?: { real: tf.TensorInfo; imag: tf.TensorInfo };
 
+  /** @param exposed called when somebody reaches for `values` */
   constructor(
     public buffer: Values,
     readonly dtype: tf.DataType,
     public refCount: number,
     public recyclable: boolean,
+    private readonly exposed: (record: TensorRecord) => void,
   ) {}
 
   get values(): Values {
+    this.exposed(this);
     this.recyclable = false;
     return this.buffer;
   }
 
   set values(values: Values) {
+    this.exposed(this);
     this.recyclable = false;
     this.buffer = values;
+  }
+}
+
+/** A matrix of bfloat16 in half the memory; whoever asks for its floats gets a copy. */
+class HalvesRecord extends TensorRecord {
+  constructor(readonly halves: Uint16Array) {
+    super([], 'float32', 1, false, () => {});
+  }
+
+  override get values(): Values {
+    const floats = new Float32Array(this.halves.length);
+    kernels.expandBfloat16(this.halves, floats);
+    return floats;
   }
 }
 
@@ -47,25 +66,30 @@ const MathBackendCPU = tf.findBackend('cpu').constructor as new () => CpuBackend
  */
 export class NativeBackend extends MathBackendCPU {
   readonly pool = new BufferPool();
+  readonly packed: PackedWeights;
+  private readonly forget = (record: TensorRecord): void => this.packed.drop(record);
 
-  constructor() {
+  /** @param packedBytes memory for packed weights, as {@link PackedWeights} has it */
+  constructor(packedBytes?: number) {
     super();
     this.firstUse = false;
+    this.packed = new PackedWeights(packedBytes);
   }
 
   override write(values: Values, _shape: number[], dtype: tf.DataType): object {
     const dataId = {};
-    this.data.set(dataId, new TensorRecord(values, dtype, 1, false));
+    this.data.set(dataId, new TensorRecord(values, dtype, 1, false, this.forget));
     return dataId;
   }
 
   override move(dataId: object, values: Values, _shape: number[], dtype: tf.DataType, refCount: number): void {
-    this.data.set(dataId, new TensorRecord(values, dtype, refCount, false));
+    this.data.set(dataId, new TensorRecord(values, dtype, refCount, false, this.forget));
   }
 
   override disposeData(dataId: object, force = false): boolean {
     const record = this.data.has(dataId) ? this.data.get(dataId) : undefined;
     const disposed = super.disposeData(dataId, force);
+    if (record && disposed) this.packed.drop(record);
     if (record?.recyclable && disposed) {
       record.recyclable = false;
       this.pool.give(record.buffer as Float32Array);
@@ -94,13 +118,14 @@ export class NativeBackend extends MathBackendCPU {
   /** Wraps a buffer from `allocate` (or a fresh one that nobody else holds) as a float32 tensor. */
   output(shape: number[], buffer: Float32Array): tf.TensorInfo {
     const dataId = {};
-    this.data.set(dataId, new TensorRecord(buffer, 'float32', 1, BufferPool.keeps(buffer.length)));
+    this.data.set(dataId, new TensorRecord(buffer, 'float32', 1, BufferPool.keeps(buffer.length), this.forget));
     return { dataId, shape, dtype: 'float32' };
   }
 
   /** The floats of a float32 tensor, for the duration of a kernel. JavaScript kernels may leave other arrays behind. */
   floats(tensor: tf.TensorInfo): Float32Array {
-    const { buffer } = this.data.get(tensor.dataId);
+    const record = this.data.get(tensor.dataId);
+    const buffer = record instanceof HalvesRecord ? record.values : record.buffer;
     return buffer instanceof Float32Array ? buffer : Float32Array.from(buffer as ArrayLike<number>);
   }
 
@@ -114,6 +139,25 @@ export class NativeBackend extends MathBackendCPU {
   bytes(tensor: tf.TensorInfo): Uint8Array {
     const { buffer } = this.data.get(tensor.dataId);
     return buffer instanceof Uint8Array ? buffer : Uint8Array.from(buffer as ArrayLike<number>);
+  }
+
+  /** The packed panels of a model's weight, or null: see {@link PackedWeights}. Only variables are worth it. */
+  panels(tensor: tf.TensorInfo, matrix: Matrix): Float32Array | null {
+    if (!(tensor instanceof tf.Variable)) return null;
+    return this.packed.panelsOf(this.data.get(tensor.dataId), matrix, () => this.floats(tensor));
+  }
+
+  /** What a tensor from `halvesOutput` holds; undefined for every other tensor. */
+  halves(tensor: tf.TensorInfo): Uint16Array | undefined {
+    const record = this.data.get(tensor.dataId);
+    return record instanceof HalvesRecord ? record.halves : undefined;
+  }
+
+  /** Wraps bfloat16 values as a float32 tensor. */
+  halvesOutput(shape: number[], halves: Uint16Array): tf.TensorInfo {
+    const dataId = {};
+    this.data.set(dataId, new HalvesRecord(halves));
+    return { dataId, shape, dtype: 'float32' };
   }
 
   /** The same data under another shape: no copy. */

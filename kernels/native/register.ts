@@ -3,11 +3,11 @@ import { isAvailable, unavailableReason } from './addon';
 import { NativeBackend } from './backend';
 import type { Override, Overrides } from './override';
 import { attention } from './tfjs/attention';
+import { bfloat16 } from './tfjs/bfloat16';
 import { binary } from './tfjs/binary';
 import { conv } from './tfjs/conv';
 import { gatherGroup } from './tfjs/gather';
 import { layout } from './tfjs/layout';
-import { lens } from './tfjs/lens';
 import { logic } from './tfjs/logic';
 import { loss } from './tfjs/loss';
 import { matmul } from './tfjs/matmul';
@@ -34,7 +34,7 @@ const groups: readonly Overrides[] = [
   selectiveScan,
   ssdScan,
   attention,
-  lens,
+  bfloat16,
 ];
 
 /** Above 'cpu' (1) and 'wasm' (2), so that tfjs itself would choose it too. */

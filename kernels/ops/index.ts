@@ -1,8 +1,8 @@
 /** The operations that tfjs lacks, with gradients; each device registers the kernels behind them. */
 export * from './attention';
+export { roundToBfloat16 } from './bfloat16';
 export * from './causal-conv1d';
 export * from './cross-entropy';
-export * from './lens-statistics';
 export { KERNELS, type KernelName } from './registry';
 export * from './rms-norm';
 export * from './selective-scan';

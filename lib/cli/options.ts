@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { WEIGHT_FORMATS } from '@/lib/models';
 import type { InputOptions } from './input';
 import { wholeNumber } from './parse';
 import type { DeviceOptions, ModelOptions } from './session';
@@ -15,7 +16,7 @@ const LONGEST_INPUT = 8192;
 
 export const withDevice = (command: Command): Command =>
   command
-    .option('--device <name>', 'auto, tensorflow, native, wasm or cpu (default: STATESCOPE_DEVICE, else auto)')
+    .option('--device <name>', 'auto, native, wasm or cpu (default: STATESCOPE_DEVICE, else auto)')
     .option('--threads <n>', 'threads of the native device', wholeNumber('--threads', 1));
 
 export const withJson = (command: Command): Command => command.option('--json', 'print JSON to stdout');
@@ -28,6 +29,11 @@ export const withCommon = (command: Command): Command =>
         .requiredOption('--model <name|folder>', 'a name that "models" lists, or a folder with config.json')
         .option('--tokens <file>', 'token ids as JSON, one list per row: [[5, 9, 12]]')
         .option('--prompt <text>', 'a text instead; the model needs a tokenizer.json')
+        .addOption(
+          new Option('--weights <format>', 'keep the matrices in float32 or bf16: half the bytes, rounded')
+            .choices([...WEIGHT_FORMATS])
+            .default('float32'),
+        )
         .option('--max-tokens <n>', 'longest row that is accepted', wholeNumber('--max-tokens', 1), LONGEST_INPUT),
     ),
   );

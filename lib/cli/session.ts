@@ -1,7 +1,7 @@
 import { type Checkpoint, defaultRoots, loadCheckpoint } from '@/lib/checkpoint';
 import { type Device, openDevice } from '@/lib/engine';
 import { fetchModel } from '@/lib/hub';
-import { createModel, type Model } from '@/lib/models';
+import { createModel, type Model, type WeightFormat } from '@/lib/models';
 import { type Io, progress } from './io';
 import type { Provenance } from './output';
 
@@ -12,6 +12,7 @@ export interface DeviceOptions {
 
 export interface ModelOptions extends DeviceOptions {
   readonly model: string;
+  readonly weights?: WeightFormat;
 }
 
 export interface Session {

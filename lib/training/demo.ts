@@ -54,7 +54,7 @@ async function main(): Promise<void> {
   const trained = await Promise.all(
     DEMO.map(async ({ name }) => ({ ...(await loadCheckpoint(join(values.runs, name))), name })),
   );
-  const models = trained.map(createModel);
+  const models = trained.map((checkpoint) => createModel(checkpoint));
   await mkdir(values.models, { recursive: true });
   for (const [i, checkpoint] of trained.entries()) {
     const run = join(values.runs, checkpoint.name);

@@ -13,7 +13,10 @@ const gather: Override = ({ backend, inputs: { x, indices }, attrs }) => {
   const after = x.shape.slice(axis + 1);
   const shape = [...before, ...indices.shape, ...after];
   const y = backend.allocate(sizeOf(shape));
-  if (y.length > 0) kernels.gather(backend.floats(x), wanted, y, sizeOf(before), rows, wanted.length, sizeOf(after));
+  const halves = axis === 0 ? backend.halves(x) : undefined;
+  if (y.length > 0 && halves) kernels.gatherBfloat16(halves, wanted, y, wanted.length, sizeOf(after));
+  else if (y.length > 0)
+    kernels.gather(backend.floats(x), wanted, y, sizeOf(before), rows, wanted.length, sizeOf(after));
   return backend.output(shape, y);
 };
 

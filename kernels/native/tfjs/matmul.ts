@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import { kernels } from '../addon';
+import type { NativeBackend } from '../backend';
 import { allFloat, type KernelInputs, type Override, type Overrides, sizeOf } from '../override';
 
 const ACTIVATIONS: Readonly<Record<string, number>> = { linear: 0, relu: 1, sigmoid: 2 };
@@ -11,6 +12,28 @@ interface Product {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
   readonly activation: number;
+}
+
+/** Products of fewer rows read the weights where they are. */
+const FEWEST_ROWS_FOR_PANELS = 9;
+
+/** How the C++ kernel is given b. */
+const FLOATS = 0;
+const PANELS = 1;
+const HALVES = 2;
+
+/** b for M rows of a, in the form that the product reads fastest. */
+function secondFactor(
+  backend: NativeBackend,
+  b: tf.TensorInfo,
+  [M, K, N]: readonly [number, number, number],
+  transposed: boolean,
+): readonly [Float32Array | Uint16Array, form: number] {
+  const halves = transposed && backend.halves(b);
+  if (halves) return [halves, HALVES];
+  const matrix = { N, K, rowStride: transposed ? 1 : N, columnStride: transposed ? K : 1 };
+  const panels = M >= FEWEST_ROWS_FOR_PANELS && backend.panels(b, matrix);
+  return panels ? [panels, PANELS] : [backend.floats(b), FLOATS];
 }
 
 /**
@@ -35,9 +58,11 @@ function multiply({ backend }: KernelInputs, product: Product): tf.TensorInfo | 
   if (K === 0) return null;
   // One matrix b under many a: their rows are one long matrix.
   const joined = batchB === 1 && !transposeA;
+  const [factor, form] =
+    batchB === 1 ? secondFactor(backend, b, [M * batchA, K, N], transposeB) : [backend.floats(b), FLOATS];
   kernels.matmul(
     backend.floats(a),
-    backend.floats(b),
+    factor,
     y,
     bias ? backend.floats(bias) : null,
     joined ? M * batchA : M,
@@ -51,6 +76,7 @@ function multiply({ backend }: KernelInputs, product: Product): tf.TensorInfo | 
     joined ? 1 : Math.max(batchA, batchB),
     batchA === 1 ? 0 : M * K,
     batchB === 1 ? 0 : K * N,
+    form,
   );
   return backend.output(shape, y);
 }

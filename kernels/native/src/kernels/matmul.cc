@@ -1,8 +1,11 @@
 // Matrix product C = act(A B + bias) of float32 matrices with any row and column strides, batched.
-// matmul(A, B, C, bias|null, M, N, K, rowA, columnA, rowB, columnB, activation, batch, batchA, batchB)
+// matmul(A, B, C, bias|null, M, N, K, rowA, columnA, rowB, columnB, activation, batch, batchA, batchB, form)
+// form: 0 for B as floats; 1 for B as panels from packWeights; 2 for B as bfloat16 of [N, K] (rowB = 1). The latter two
+// are for one matrix under the whole batch.
 // Floor: 2·M·N·K floating-point operations at the FMA rate of the machine (fmaPeak in fma_peak.cc measures it);
 // for a few rows, one pass over B at memory bandwidth.
 #include "../core/kernel.h"
+#include "bfloat16.inc"
 #include "gemm.inc"
 
 KERNELS_BEGIN
@@ -11,22 +14,27 @@ struct Product {
   long M, N, K;
   const float* A;
   long rowA, columnA;
-  const float* B;
+  const float* B; // what is not null of B, panels and halves
   long rowB, columnB;
+  const float* panels;
+  const uint16_t* halves;
   float* C;
   const float* bias;
   Activation activation;
 };
 
-enum : int { kSharedPack = 0, kTaskPack = 1 };
-// Depth of a block, and rows of A that are swept per panel of B: deep blocks, because every block reads and writes C.
-#if STATESCOPE_LANES == 16
-enum : long { kDepth = 768, kBlockRows = 224 };
-#else
-enum : long { kDepth = 768, kBlockRows = 144 };
-#endif
+KERNELS_END
+#include "matmul_dot.inc"
+KERNELS_BEGIN
+
+enum : int { kSharedPack = 0, kTaskPack = 1, kExpanded = 2 };
+// Depth of a block. Deep blocks, because every block reads and writes C; a tile of A's rows stays in the first-level
+// cache under a group of B's columns, which stays in the second.
+enum : long { kDepth = 768, kGroupColumns = 128, kGroupPanels = kGroupColumns / TILE_COLUMNS };
 // B is packed once and shared by all threads while a block of it fits the second-level cache.
-enum : long { kSharedFloats = 160 * 1024, kPanelsPerTask = 4, kGemvRows = 4 };
+enum : long { kSharedFloats = 160 * 1024 };
+// Up to so many rows nothing is packed.
+enum : long { kDotRows = 8, kSumRows = 4 };
 
 // Depth of each block of K, even in size.
 long depthOf(long K) {
@@ -40,20 +48,61 @@ void packA(const Product& p, long k, long depth, long panel, float* out) {
 }
 
 void packB(const Product& p, long k, long depth, long panel, float* out) {
-  packPanel<TILE_COLUMNS>(p.N - panel * TILE_COLUMNS, depth, p.B + panel * TILE_COLUMNS * p.columnB + k * p.rowB,
-                          p.columnB, p.rowB, out);
+  const long first = panel * TILE_COLUMNS, columns = minimum(TILE_COLUMNS, p.N - first);
+  if (!p.halves)
+    return packPanel<TILE_COLUMNS>(columns, depth, p.B + first * p.columnB + k * p.rowB, p.columnB, p.rowB, out);
+  float* rows = workspace(kExpanded, TILE_COLUMNS * (depth + LANES));
+  const long stride = ceilDiv(depth, LANES) * LANES;
+  for (long n = 0; n < columns; n++) {
+    const uint16_t* w = p.halves + (first + n) * p.columnB + k;
+    long q = 0;
+    for (; q + LANES <= depth; q += LANES) store(rows + n * stride + q, loadBfloat16(w + q));
+    for (; q < depth; q++) rows[n * stride + q] = bfloat16(w[q]);
+  }
+  packPanel<TILE_COLUMNS>(columns, depth, rows, stride, 1, out);
 }
 
-// Row panels [i0, i1) times column panels [p0, p1) over one block of K. `a` and `b` start at panels i0 and p0.
-void multiplyBlock(const Product& p, long k, long depth, const float* a, long i0, long i1, const float* b, long p0,
+// Rows of A for the register tile: where they are, or packed.
+struct Rows {
+  const float* a;
+  bool packed;
+  long row, step, panel; // strides of a row, of a step of K, of TILE_ROWS rows
+
+  Rows from(long rowPanel) const { return {a + rowPanel * panel, packed, row, step, panel}; }
+};
+
+// Rows a multiple of 4096 bytes apart would push each other out of the first-level cache.
+bool readsInPlace(const Product& p) { return p.columnA == 1 && p.rowA % 1024 != 0; }
+
+Rows rowsInPlace(const Product& p, long k) { return {p.A + k, false, p.rowA, 1, TILE_ROWS * p.rowA}; }
+
+// Row panels [begin, end) packed to `memory`.
+Rows packRows(const Product& p, long k, long depth, long begin, long end, float* memory) {
+  for (long i = begin; i < end; i++) packA(p, k, depth, i, memory + (i - begin) * TILE_ROWS * depth);
+  return {memory, true, 1, TILE_ROWS, TILE_ROWS * depth};
+}
+
+// Panels of B from column panel `first` on: pre-packed over the whole of K, or packed for this block of it.
+struct Columns {
+  const float* b;
+  long panel;
+};
+
+Columns columnsOf(const Product& p, long k, long depth, long first, float* memory) {
+  if (p.panels) return {p.panels + (first * p.K + k) * TILE_COLUMNS, p.K * TILE_COLUMNS};
+  return {memory, depth * TILE_COLUMNS};
+}
+
+// Row panels [i0, i1) times column panels [p0, p1) over one block of K. `rows` and `columns` start at panels i0 and p0.
+void multiplyBlock(const Product& p, long k, long depth, Rows rows, long i0, long i1, Columns columns, long p0,
                    long p1) {
   const bool last = k + depth >= p.K;
-  for (long j = p0; j < p1; j++)
-    for (long i = i0; i < i1; i++) {
+  for (long i = i0; i < i1; i++)
+    for (long j = p0; j < p1; j++) {
       const long m = minimum(TILE_ROWS, p.M - i * TILE_ROWS), n = minimum(TILE_COLUMNS, p.N - j * TILE_COLUMNS);
       float* c = p.C + i * TILE_ROWS * p.N + j * TILE_COLUMNS;
-      anyTile(true, m, n, depth, a + (i - i0) * TILE_ROWS * depth, 1, TILE_ROWS, b + (j - p0) * TILE_COLUMNS * depth,
-              TILE_COLUMNS, c, p.N, k > 0);
+      anyTile(rows.packed, m, n, depth, rows.a + (i - i0) * rows.panel, rows.row, rows.step,
+              columns.b + (j - p0) * columns.panel, TILE_COLUMNS, c, p.N, k > 0);
       if (last && (p.bias || p.activation))
         finishBlock(c, p.N, m, n, p.bias ? p.bias + j * TILE_COLUMNS : nullptr, p.activation);
     }
@@ -62,33 +111,42 @@ void multiplyBlock(const Product& p, long k, long depth, const float* a, long i0
 // B's block shared, rows split over the threads: for many rows and a small B.
 void multiplyByRows(const Product& p, long k, long depth) {
   const long rowPanels = ceilDiv(p.M, TILE_ROWS), columnPanels = ceilDiv(p.N, TILE_COLUMNS);
-  float* b = workspace(kSharedPack, columnPanels * TILE_COLUMNS * depth);
-  parallelRanges(columnPanels, ceilDiv(columnPanels, 2 * threadCount()), [&](long begin, long end) {
-    for (long j = begin; j < end; j++) packB(p, k, depth, j, b + j * TILE_COLUMNS * depth);
-  });
-  const long grain = minimum(ceilDiv(rowPanels, 4 * threadCount()), kBlockRows / TILE_ROWS);
-  parallelRanges(rowPanels, grain, [&](long begin, long end) {
-    float* a = workspace(kTaskPack, (end - begin) * TILE_ROWS * depth);
-    for (long i = begin; i < end; i++) packA(p, k, depth, i, a + (i - begin) * TILE_ROWS * depth);
-    multiplyBlock(p, k, depth, a, begin, end, b, 0, columnPanels);
+  float* packed = nullptr;
+  if (!p.panels) {
+    packed = workspace(kSharedPack, columnPanels * TILE_COLUMNS * depth);
+    parallelRanges(columnPanels, ceilDiv(columnPanels, 2 * threadCount()), [&](long begin, long end) {
+      for (long j = begin; j < end; j++) packB(p, k, depth, j, packed + j * TILE_COLUMNS * depth);
+    });
+  }
+  const Columns columns = columnsOf(p, k, depth, 0, packed);
+  parallelRanges(rowPanels, ceilDiv(rowPanels, 8 * threadCount()), [&](long begin, long end) {
+    const Rows rows = readsInPlace(p)
+                          ? rowsInPlace(p, k).from(begin)
+                          : packRows(p, k, depth, begin, end, workspace(kTaskPack, (end - begin) * TILE_ROWS * depth));
+    multiplyBlock(p, k, depth, rows, begin, end, columns, 0, columnPanels);
   });
 }
 
-// A's block shared, columns split over the threads, each packing the few panels of B it needs next.
+// A's block shared, columns split over the threads, each packing the panels of B it needs next.
 void multiplyByColumns(const Product& p, long k, long depth) {
   const long rowPanels = ceilDiv(p.M, TILE_ROWS), columnPanels = ceilDiv(p.N, TILE_COLUMNS);
-  float* a = workspace(kSharedPack, rowPanels * TILE_ROWS * depth);
-  parallelRanges(rowPanels, ceilDiv(rowPanels, 4 * threadCount()), [&](long begin, long end) {
-    for (long i = begin; i < end; i++) packA(p, k, depth, i, a + i * TILE_ROWS * depth);
-  });
-  const long group = maximum(1, minimum(kPanelsPerTask, columnPanels / threadCount()));
-  const long blockPanels = kBlockRows / TILE_ROWS;
+  Rows rows = rowsInPlace(p, k);
+  if (!readsInPlace(p)) {
+    float* a = workspace(kSharedPack, rowPanels * TILE_ROWS * depth);
+    parallelRanges(rowPanels, ceilDiv(rowPanels, 4 * threadCount()), [&](long begin, long end) {
+      packRows(p, k, depth, begin, end, a + begin * TILE_ROWS * depth);
+    });
+    rows = {a, true, 1, TILE_ROWS, TILE_ROWS * depth};
+  }
+  const long group = maximum(1, minimum(kGroupPanels, ceilDiv(columnPanels, 2 * threadCount())));
   parallelFor(ceilDiv(columnPanels, group), [&](long task) {
     const long begin = task * group, end = minimum(columnPanels, begin + group);
-    float* b = workspace(kTaskPack, group * TILE_COLUMNS * depth);
-    for (long j = begin; j < end; j++) packB(p, k, depth, j, b + (j - begin) * TILE_COLUMNS * depth);
-    for (long i = 0; i < rowPanels; i += blockPanels)
-      multiplyBlock(p, k, depth, a + i * TILE_ROWS * depth, i, minimum(rowPanels, i + blockPanels), b, begin, end);
+    float* packed = nullptr;
+    if (!p.panels) {
+      packed = workspace(kTaskPack, group * TILE_COLUMNS * depth);
+      for (long j = begin; j < end; j++) packB(p, k, depth, j, packed + (j - begin) * TILE_COLUMNS * depth);
+    }
+    multiplyBlock(p, k, depth, rows, 0, rowPanels, columnsOf(p, k, depth, begin, packed), begin, end);
   });
 }
 
@@ -98,32 +156,6 @@ void multiplyPacked(const Product& p) {
                       ceilDiv(p.M, TILE_ROWS) >= 2 * threadCount();
   for (long k = 0; k < p.K; k += depth)
     byRows ? multiplyByRows(p, k, minimum(depth, p.K - k)) : multiplyByColumns(p, k, minimum(depth, p.K - k));
-}
-
-// A few rows times a matrix stored by columns ([N, K] weights): dot products of eight columns at a time.
-void multiplyFewRowsDot(const Product& p) {
-  constexpr long kColumns = 8;
-  parallelRanges(p.N, maximum(kColumns, 65536 / maximum(p.K, 1)), [&](long begin, long end) {
-    for (long m = 0; m < p.M; m++) {
-      const float* x = p.A + m * p.rowA;
-      for (long j = begin; j < end; j += kColumns) {
-        const float* w = p.B + j * p.columnB;
-        const long columns = minimum(kColumns, end - j);
-        vf sum[kColumns] = {};
-        if (columns == kColumns)
-          for (long k = 0; k < p.K; k += LANES) {
-            const vf xk = loadPart(x + k, p.K - k);
-            for (long c = 0; c < kColumns; c++) sum[c] += xk * loadPart(w + c * p.columnB + k, p.K - k);
-          }
-        else
-          for (long c = 0; c < columns; c++)
-            for (long k = 0; k < p.K; k += LANES)
-              sum[c] += loadPart(x + k, p.K - k) * loadPart(w + c * p.columnB + k, p.K - k);
-        for (long c = 0; c < columns; c++) p.C[m * p.N + j + c] = sumLanes(sum[c]);
-      }
-      finishBlock(p.C + m * p.N + begin, p.N, 1, end - begin, p.bias ? p.bias + begin : nullptr, p.activation);
-    }
-  });
 }
 
 // A few rows times a matrix stored by rows: adds up scaled rows of B, a slab of columns per task.
@@ -158,13 +190,15 @@ void multiplyFewRowsSum(const Product& p) {
 }
 
 void multiply(const Product& p) {
-  if (p.M <= kGemvRows && p.columnA == 1 && p.rowB == 1) return multiplyFewRowsDot(p);
-  if (p.M <= kGemvRows && p.columnA == 1 && p.columnB == 1) return multiplyFewRowsSum(p);
+  const bool dots = p.M <= kDotRows && p.columnA == 1 && p.rowB == 1;
+  if (dots && p.halves) return multiplyByDots(p, p.halves);
+  if (dots && p.B) return multiplyByDots(p, p.B);
+  if (p.B && p.M <= kSumRows && p.columnA == 1 && p.columnB == 1) return multiplyFewRowsSum(p);
   multiplyPacked(p);
 }
 
 KERNEL(matmul) {
-  Product p;
+  Product p{};
   p.M = args.integer(0);
   p.N = args.integer(1);
   p.K = args.integer(2);
@@ -174,11 +208,13 @@ KERNEL(matmul) {
   p.columnB = args.integer(6);
   p.activation = static_cast<Activation>(args.integer(7));
   p.bias = args.floats(3);
-  const long batch = args.integer(8), batchA = args.integer(9), batchB = args.integer(10);
+  const long batch = args.integer(8), batchA = args.integer(9), batchB = args.integer(10), form = args.integer(11);
+  if (form == 1) p.panels = args.floats(1);
+  if (form == 2) p.halves = static_cast<const uint16_t*>(args.buffers[1]);
   const auto one = [&](long i) {
     Product q = p;
     q.A = args.floats(0) + i * batchA;
-    q.B = args.floats(1) + i * batchB;
+    if (form == 0) q.B = args.floats(1) + i * batchB;
     q.C = args.floats(2) + i * p.M * p.N;
     multiply(q);
   };

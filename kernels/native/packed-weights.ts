@@ -1,0 +1,68 @@
+import { totalmem } from 'node:os';
+import { currentIsa, kernels } from './addon';
+
+/** Panels are at most this wide; the last one is padded. */
+const WIDEST_PANEL = 32;
+/** A matrix that changes after every step of training is not worth packing: it must come back. */
+const USES_BEFORE_PACKING = 2;
+
+interface Packed {
+  uses: number;
+  isa: string;
+  panels?: Float32Array;
+}
+
+/** A matrix as one side of a product: [K, N] by strides. */
+export interface Matrix {
+  readonly N: number;
+  readonly K: number;
+  readonly rowStride: number;
+  readonly columnStride: number;
+}
+
+/**
+ * Weights in the order of the register tile, kept between runs. A matrix is packed the second time that it is used
+ * and costs its own size again, until all of them together reach `budget` bytes; later ones are packed in every run.
+ */
+export class PackedWeights {
+  private readonly packed = new WeakMap<object, Map<string, Packed>>();
+  private bytes = 0;
+
+  /** @param budget bytes for all packed weights together; default an eighth of the machine's memory */
+  constructor(private readonly budget = totalmem() / 8) {}
+
+  /** Bytes of packed weights. */
+  get heldBytes(): number {
+    return this.bytes;
+  }
+
+  /**
+   * The panels of a matrix that belongs to `owner`, or null where they are not to be had (yet).
+   * @param floats the matrix itself, read only when it is packed
+   */
+  panelsOf(owner: object, matrix: Matrix, floats: () => Float32Array): Float32Array | null {
+    const { N, K, rowStride, columnStride } = matrix;
+    const forms = this.packed.get(owner) ?? new Map<string, Packed>();
+    this.packed.set(owner, forms);
+    const key = `${N} ${K} ${rowStride}`;
+    const known = forms.get(key) ?? { uses: 0, isa: currentIsa() };
+    forms.set(key, known);
+    known.uses += 1;
+    if (known.panels && known.isa === currentIsa()) return known.panels;
+    if (known.uses < USES_BEFORE_PACKING) return null;
+    this.bytes -= known.panels?.byteLength ?? 0;
+    const length = Math.ceil(N / WIDEST_PANEL) * WIDEST_PANEL * K;
+    if (this.bytes + 4 * length > this.budget) return null;
+    known.panels = new Float32Array(length);
+    known.isa = currentIsa();
+    kernels.packWeights(floats(), known.panels, N, K, rowStride, columnStride);
+    this.bytes += 4 * length;
+    return known.panels;
+  }
+
+  /** Forgets what was packed of `owner`: its values may change, or are gone. */
+  drop(owner: object): void {
+    for (const { panels } of this.packed.get(owner)?.values() ?? []) this.bytes -= panels?.byteLength ?? 0;
+    this.packed.delete(owner);
+  }
+}

@@ -1,0 +1,11 @@
+import { kernels } from '../addon';
+import { type Overrides, sizeOf } from '../override';
+
+/** The rounding of `kernels/ops`; the result is kept in two bytes a value. */
+export const bfloat16: Overrides = {
+  RoundToBfloat16: ({ backend, inputs: { x } }) => {
+    const halves = new Uint16Array(sizeOf(x.shape));
+    kernels.roundBfloat16(backend.floats(x), halves);
+    return backend.halvesOutput(x.shape, halves);
+  },
+};

@@ -1,0 +1,24 @@
+import * as tf from '@tensorflow/tfjs';
+import { requireDtype } from './validate';
+
+/**
+ * x rounded to bfloat16 (8 bits of mantissa, to nearest even: relative error at most 2⁻⁸), for weights that are read
+ * often and not trained. Any shape, float32 in and out; no gradient. A device that has the kernel RoundToBfloat16 keeps
+ * the result in two bytes a value; the others round and keep float32.
+ *
+ * @throws OperandError where x is not float32.
+ */
+export function roundToBfloat16<T extends tf.Tensor>(x: T): T {
+  requireDtype('roundToBfloat16', 'x', x, 'float32');
+  if (tf.getKernel('RoundToBfloat16', tf.getBackend()))
+    return tf.engine().runKernel('RoundToBfloat16', { x } as unknown as tf.NamedTensorMap) as T;
+  const bits = new Uint32Array(Float32Array.from(x.dataSync()).buffer);
+  for (let i = 0; i < bits.length; i++) bits[i] = rounded(bits[i]);
+  return tf.tensor(new Float32Array(bits.buffer), x.shape, 'float32') as T;
+}
+
+/** The bits of the float32 that holds the nearest bfloat16. */
+function rounded(bits: number): number {
+  const notANumber = (bits & 0x7fffffff) > 0x7f800000;
+  return notANumber ? (bits | 0x400000) & 0xffff0000 : (bits + 0x7fff + ((bits >>> 16) & 1)) & 0xffff0000;
+}

@@ -1,2 +1,0 @@
-export { type Generated, type GenerateOptions, generate, generateEach } from './generate';
-export { type Sampling, sampler } from './sampling';
