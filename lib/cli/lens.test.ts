@@ -1,0 +1,57 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { isAvailable } from '@/kernels/native/addon';
+import { readSafetensors } from '@/lib/checkpoint/safetensors';
+import { outcomeOf } from './testing';
+
+const FIXTURES = join(process.cwd(), '../shared/fixtures/lens');
+const present = existsSync(FIXTURES);
+if (!present) console.warn('left out: the lens on the command line (the full set of reference values is not here)');
+
+const folder = mkdtempSync(join(tmpdir(), 'statescope-lens-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const devices = isAvailable ? ['native', 'cpu'] : ['cpu'];
+const cases = ['mamba', 'mamba2'].flatMap((name) =>
+  devices.flatMap((device) => ['logit', 'tuned'].map((lens) => ({ name, device, lens }))),
+);
+
+describe.skipIf(!present)('the lens command gives every reference value', () => {
+  it.each(cases)('$lens lens of $name on $device', async ({ name, device, lens }) => {
+    const fixture = join(FIXTURES, name);
+    const { tokens, targets, candidates, ...expected } = JSON.parse(
+      readFileSync(join(fixture, 'expected.json'), 'utf8'),
+    );
+    const file = (label: string, value: unknown) => {
+      const path = join(folder, `${name}-${label}.json`);
+      writeFileSync(path, JSON.stringify(value));
+      return path;
+    };
+    const out = join(folder, `${name}-${device}-${lens}.safetensors`);
+    const {
+      code,
+      err,
+      out: printed,
+    } = await outcomeOf(
+      ...['lens', '--model', fixture, '--device', device, '--tokens', file('tokens', tokens)],
+      ...['--targets', targets.join(','), '--candidates', file('candidates', candidates), '--position', 'all'],
+      ...['--out', out, '--json', ...(lens === 'tuned' ? ['--tuned', join(fixture, 'tuned')] : [])],
+    );
+    expect(err).toContain(device);
+    expect(code).toBe(0);
+    expect(JSON.parse(printed).entries).toEqual(lens === 'tuned' ? expected.tuned_entries : expected.entries);
+
+    const got = await readSafetensors(out);
+    const statistics = expected[`${lens}_lens`] as Record<string, number[][][]>;
+    const keys = Object.keys(statistics).map((key) => `${lens}_lens.${key}`);
+    expect([...got.keys()].sort()).toEqual(keys.sort());
+    for (const [key, values] of Object.entries(statistics)) {
+      const data = got.get(`${lens}_lens.${key}`)?.data as Float32Array;
+      const worst = values.flat(2).reduce((most, value, k) => Math.max(most, Math.abs(data[k] - value)), 0);
+      // Ranks of logits that are nearer than rounding may change places.
+      expect(worst, key).toBeLessThanOrEqual(key === 'target_rank' ? 1 : 1e-4);
+    }
+  });
+});
