@@ -8,6 +8,7 @@ import { binary } from './tfjs/binary';
 import { conv } from './tfjs/conv';
 import { gatherGroup } from './tfjs/gather';
 import { layout } from './tfjs/layout';
+import { lens } from './tfjs/lens';
 import { logic } from './tfjs/logic';
 import { loss } from './tfjs/loss';
 import { matmul } from './tfjs/matmul';
@@ -34,6 +35,7 @@ const groups: readonly Overrides[] = [
   selectiveScan,
   ssdScan,
   attention,
+  lens,
   bfloat16,
 ];
 

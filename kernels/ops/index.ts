@@ -3,6 +3,7 @@ export * from './attention';
 export { roundToBfloat16 } from './bfloat16';
 export * from './causal-conv1d';
 export * from './cross-entropy';
+export * from './lens-statistics';
 export { KERNELS, type KernelName } from './registry';
 export * from './rms-norm';
 export * from './selective-scan';

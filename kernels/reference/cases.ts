@@ -23,6 +23,8 @@ interface ScanCase {
   readonly initial?: boolean;
   /** The last state is asked for. */
   readonly final?: boolean;
+  /** Δ from 1e-4 to 75 (without `softplus`): decays of a step from nearly nothing to all. */
+  readonly extreme?: boolean;
 }
 
 /** Shapes that are awkward for tiles, vectors and thread splits. */
@@ -46,7 +48,7 @@ export function scanInput(c: ScanCase, seed = 1): SelectiveScanInput {
     E,
     N,
     x: f32(random.normal(batch * L * E)),
-    delta: f32(c.softplus ? random.normal(batch * L * E) : random.uniform(batch * L * E, 0.01, 1)),
+    delta: f32(c.softplus ? random.normal(batch * L * E) : timeSteps(random, batch * L * E, c.extreme)),
     A: f32(random.uniform(E * N, -4, -0.1)),
     B: f32(random.normal(batch * L * N)),
     C: f32(random.normal(batch * L * N)),
@@ -55,6 +57,11 @@ export function scanInput(c: ScanCase, seed = 1): SelectiveScanInput {
     state: c.initial ? f32(random.normal(batch * E * N)) : undefined,
     softplus: c.softplus ?? false,
   };
+}
+
+/** Δ uniform in [0.01,1), or log-uniform over all that a step may be. */
+function timeSteps(random: Random, size: number, extreme = false): Float64Array {
+  return extreme ? random.uniform(size, Math.log(1e-4), Math.log(75)).map(Math.exp) : random.uniform(size, 0.01, 1);
 }
 
 interface SsdCase {
@@ -69,6 +76,7 @@ interface SsdCase {
   readonly initial?: boolean;
   /** The last state is asked for. */
   readonly final?: boolean;
+  readonly extreme?: boolean;
 }
 
 export const SSD_CASES: readonly SsdCase[] = [
@@ -92,7 +100,7 @@ export function ssdInput(c: SsdCase, seed = 1): SsdScanInput {
     G,
     N,
     x: f32(random.normal(batch * L * H * P)),
-    delta: f32(random.uniform(batch * L * H, 0.01, 1)),
+    delta: f32(timeSteps(random, batch * L * H, c.extreme)),
     A: f32(random.uniform(H, -4, -0.1)),
     B: f32(random.normal(batch * L * G * N)),
     C: f32(random.normal(batch * L * G * N)),

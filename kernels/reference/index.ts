@@ -1,6 +1,7 @@
 /** The definition of every operation of ours: plain loops in float64, which all devices are tested against. */
 export * from './causal-conv1d';
 export * from './cross-entropy';
+export * from './lens-statistics';
 export type { Real } from './real';
 export * from './rms-norm';
 export * from './s6-attention';

@@ -8,7 +8,6 @@ import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
 import { LENS_STATISTICS, type Lens, type LensStatistic, lensOf, readTunedLens, residualsOf } from '.';
-import { finalRow, rowStatistics, topIds } from './lensStatistics';
 import { bundledCase, fixture, loadModel } from './testing/fixtures';
 
 beforeAll(async () => {
@@ -82,56 +81,6 @@ describe.each(['mamba', 'mamba2'])('lenses of %s', (name) => {
   });
 });
 
-describe('statistics of one distribution', () => {
-  const V = 17;
-  const random = (seed: number) =>
-    Float32Array.from({ length: V }, (_, j) => 6 * Math.sin(seed * 12.9898 + j * 78.233));
-  const softmax = (z: Float32Array) => {
-    const e = [...z].map(Math.exp);
-    const sum = e.reduce((a, b) => a + b);
-    return e.map((value) => value / sum);
-  };
-
-  it('equal their definitions', () => {
-    const [z, f] = [random(1), random(2)];
-    const [p, q] = [softmax(z), softmax(f)];
-    const target = 4;
-    const others = [...z].filter((_, j) => j !== target);
-    const mean = others.reduce((a, b) => a + b) / others.length;
-    const std = Math.sqrt(others.reduce((a, b) => a + (b - mean) ** 2, 0) / others.length);
-    const got = rowStatistics(z, target, finalRow(f), [4, 6, 8, 8]);
-    expect(got.target_prob).toBeCloseTo(p[target], 12);
-    expect(got.target_logprob).toBeCloseTo(Math.log(p[target]), 12);
-    expect(got.target_rank).toBe(others.filter((value) => value > z[target]).length);
-    expect(got.log_odds).toBeCloseTo(z[target] - Math.max(...others), 12);
-    expect(got.entropy).toBeCloseTo(-p.reduce((sum, value) => sum + value * Math.log(value), 0), 12);
-    expect(got.kl_final_lens).toBeCloseTo(
-      q.reduce((sum, value, j) => sum + value * Math.log(value / p[j]), 0),
-      12,
-    );
-    expect(got.kl_lens_final).toBeCloseTo(
-      p.reduce((sum, value, j) => sum + value * Math.log(value / q[j]), 0),
-      12,
-    );
-    expect(got.snr_vocab).toBeCloseTo((z[target] - mean) / std, 12);
-    expect(got.snr_candidates).toBeCloseTo((z[4] - (z[6] + z[8]) / 2) / (Math.abs(z[6] - z[8]) / 2), 10);
-  });
-
-  it('keep probabilities far below what float32 can add up', () => {
-    const z = new Float32Array(V);
-    z[3] = 200;
-    const got = rowStatistics(z, 0, finalRow(z));
-    expect(got.target_prob / Math.exp(-200)).toBeCloseTo(1, 10);
-    expect(got.target_logprob).toBeCloseTo(-200, 10);
-    expect(got.snr_candidates).toBeNaN();
-  });
-
-  it('name the strongest tokens, equal ones by id', () => {
-    expect(topIds(Float32Array.of(1, 5, 3, 5, 4), 3)).toEqual([1, 3, 4]);
-    expect(topIds(Float32Array.of(2, 2, 2), 3)).toEqual([0, 1, 2]);
-  });
-});
-
 describe('a lens request', () => {
   const folder = bundledCase('hf-mamba1-bias');
   const tokens = [
@@ -190,6 +139,20 @@ describe('a lens request', () => {
       expect(() => lensOf(model, residuals, request)).toThrow(message);
       expect(() => lensOf(model, residuals, request)).toThrow(InputError);
     });
+  });
+});
+
+describe('a lens of damaged weights', () => {
+  it('is refused in a sentence that names the first layer', async () => {
+    const model = await loadModel(bundledCase('hf-mamba1-bias'));
+    const weight = model.parameters.get('backbone.layers.1.mixer.out_proj.weight');
+    weight?.assign(tf.fill(weight.shape, Number.NaN));
+    const residuals = residualsOf(model, [[1, 2, 3]]);
+    expect(() => lensOf(model, residuals, { targets: [9] })).toThrow(
+      /logits of layer 1 at position 0 of row 0 are not finite/,
+    );
+    expect(() => lensOf(model, residuals, { targets: [9] })).toThrow(InputError);
+    model.dispose();
   });
 });
 

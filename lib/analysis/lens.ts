@@ -1,15 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
+import { type LensOptions, type LensValues, lensStatistics } from '@/kernels/ops';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
-import {
-  type FinalRow,
-  finalRow,
-  LENS_STATISTICS,
-  type LensStatistic,
-  logSumExp,
-  rowStatistics,
-  topIds,
-} from './lensStatistics';
+import { LENS_STATISTICS, type LensStatistic, type RowStatistics, rowStatistics, strongest } from './lensStatistics';
 import type { Residuals } from './residuals';
 
 export { LENS_STATISTICS, type LensStatistic } from './lensStatistics';
@@ -52,59 +45,56 @@ export interface LensProgress {
   readonly total: number;
 }
 
-/** Values in one slab of logits; two slabs are alive at a time. */
-const SLAB = 2 ** 23;
+/** Rows of logits per step: enough to pay for reading the head, well under a second of work at V = 50k. */
+const STEP_ROWS = 600;
 
 /**
  * Logit lens of every layer (spec D): logits = head(norm_f(h)) of the embedding and of each block's output, and the
- * model's own output; with translators, the tuned lens head(norm_f(h + W h + b)) of each block's output. Statistics and
- * definitions: {@link rowStatistics}.
+ * model's own output; with translators, the tuned lens head(norm_f(h + W h + b)) of each block's output. Definitions of the
+ * statistics: {@link LENS_STATISTICS}.
  *
- * Works through slabs of positions, one layer at a time, and yields after each; never more than two slabs of logits exist.
- * Cost: (blocks + 2) unembeddings of all positions. Stop early with `return()`.
- * @throws InputError for targets, candidates or positions that do not fit.
+ * Works through the positions, all layers of some of them at a time, and yields after each step; logits stream by and are
+ * never stored. Cost: (blocks + 1) unembeddings of all positions. Stop early with `return()`.
+ * @throws InputError for targets, candidates or positions that do not fit, and where a logit is not finite.
  */
 export function* lensSteps(
   model: Model,
   residuals: Residuals,
   request: LensRequest,
 ): Generator<LensProgress, Lens, void> {
-  const { V } = model.config;
-  const { translators } = request;
   checkRequest(model, residuals, request);
+  const { translators, targets, candidates } = request;
   const { B, L, streams } = residuals;
-  const layers = streams.length - 1;
   const positions = request.positions ?? Array.from({ length: L }, (_, t) => t);
-  const first = translators ? 1 : 0;
-  const entries = entryLabels(layers).slice(first);
+  // The last stream is the model's own; with translators the embedding has none and the last block is seen twice.
+  const seen = translators ? [...streams.slice(1), streams[streams.length - 1]] : streams;
+  const entries = entryLabels(streams.length - 1).slice(translators ? 1 : 0);
   const columns = B * positions.length;
+  const ids = [...new Set([...targets, ...(candidates ?? []).flat()])];
   const store = createStore(entries.length, columns, request.topK ?? 0);
-  const rows = Math.max(1, Math.min(columns, Math.floor(SLAB / V)));
-  const total = Math.ceil(columns / rows) * entries.length;
-  let done = 0;
+  const step = Math.max(1, Math.min(columns, Math.floor(STEP_ROWS / seen.length)));
+  const total = Math.ceil(columns / step);
+  const rowOf = (column: number) => Math.floor(column / positions.length);
 
-  for (let start = 0; start < columns; start += rows) {
-    const slab = Array.from({ length: Math.min(rows, columns - start) }, (_, k) => start + k);
-    const place = (column: number) => ({
-      row: Math.floor(column / positions.length),
-      at: positions[column % positions.length],
-    });
-    const indices = slab.map((column) => place(column).row * L + place(column).at);
-    const finals = split(logitsAt(model, gather(streams[layers], indices, model.config.d)), V).map(finalRow);
-    const last = entries.length - 1;
-    for (let entry = 0; entry <= last; entry++) {
-      const stream = first + entry;
-      const logits =
-        entry === last || (stream === layers && !translators)
-          ? finals.map((final) => final.logits)
-          : split(logitsAt(model, gather(streams[stream], indices, model.config.d), translators?.[stream - 1]), V);
+  for (let done = 1; done <= total; done++) {
+    const start = (done - 1) * step;
+    const slab = Array.from({ length: Math.min(step, columns - start) }, (_, k) => start + k);
+    const places = slab.map((column) => rowOf(column) * L + positions[column % positions.length]);
+    const slots = slab.map((column) => ids.indexOf(targets[rowOf(column)]));
+    const values = measure(model, seen, places, { ids, targets: slots, topK: request.topK, translators });
+    entries.forEach((label, entry) => {
+      const stream = Math.min(entry, seen.length - 1);
       slab.forEach((column, k) => {
-        const { row } = place(column);
-        store.put(entry, column, logits[k], request.targets[row], finals[k], request.candidates?.[row]);
+        const row = rowOf(column);
+        const found = rowStatistics(values, stream * slab.length + k, ids, targets[row], candidates?.[row]);
+        if (!found)
+          throw new InputError(
+            `The logits of ${label} at position ${positions[column % positions.length]} of row ${row} are not finite: the weights of ${model.name} are damaged, or its numbers outgrow float32.`,
+          );
+        store.put(entry, column, found, values, stream * slab.length + k);
       });
-      done += 1;
-      yield { done, total };
-    }
+    });
+    yield { done, total };
   }
   return { entries, B, positions, ...store.result };
 }
@@ -125,33 +115,49 @@ export const entryLabels = (layers: number): string[] => [
 ];
 
 function createStore(entries: number, columns: number, k: number) {
-  const statistics = Object.fromEntries(
-    LENS_STATISTICS.map((name) => [name, new Float64Array(entries * columns)]),
-  ) as Record<LensStatistic, Float64Array>;
-  const ids = new Int32Array(entries * columns * k);
-  const probabilities = new Float64Array(entries * columns * k);
+  const size = entries * columns;
+  const statistics = Object.fromEntries(LENS_STATISTICS.map((name) => [name, new Float64Array(size)])) as Record<
+    LensStatistic,
+    Float64Array
+  >;
+  const top = { k, ids: new Int32Array(size * k), probabilities: new Float64Array(size * k) };
   return {
-    result: { statistics, ...(k > 0 && { top: { k, ids, probabilities } }) },
-    put(
-      entry: number,
-      column: number,
-      z: Float32Array,
-      target: number,
-      final: FinalRow,
-      candidates?: readonly number[],
-    ) {
+    result: { statistics, ...(k > 0 && { top }) },
+    put(entry: number, column: number, found: RowStatistics, values: LensValues, row: number) {
       const at = entry * columns + column;
-      const values = rowStatistics(z, target, final, candidates);
-      for (const name of LENS_STATISTICS) statistics[name][at] = values[name];
-      if (k === 0) return;
-      const lse = logSumExp(z);
-      topIds(z, k).forEach((id, place) => {
-        ids[at * k + place] = id;
-        probabilities[at * k + place] = Math.exp(z[id] - lse);
-      });
+      for (const name of LENS_STATISTICS) statistics[name][at] = found[name];
+      const named = strongest(values, row, k);
+      top.ids.set(named.ids, at * k);
+      top.probabilities.set(named.probabilities, at * k);
     },
   };
 }
+
+/** Statistics of the streams at `places` (rows of [B·L,d]); all streams but the last pass through their translator. */
+function measure(
+  model: Model,
+  streams: readonly Float32Array[],
+  places: readonly number[],
+  { translators, ...options }: LensOptions & { readonly translators?: readonly Translator[] },
+): LensValues {
+  const { d } = model.config;
+  const hidden = tf.tidy(() => {
+    const rows = streams.map((stream, s) => {
+      const h = tf.tensor2d(gather(stream, places, d), [places.length, d]);
+      return translators && s < translators.length ? translate(h, translators[s]) : h;
+    });
+    return model.finalNorm(tf.stack(rows) as tf.Tensor3D);
+  });
+  try {
+    return lensStatistics({ hidden, head: model.head }, options);
+  } finally {
+    hidden.dispose();
+  }
+}
+
+/** h + W h + b of rows h [n,d]. */
+const translate = (h: tf.Tensor2D, { weight, bias }: Translator): tf.Tensor2D =>
+  h.add(tf.matMul(h, tf.tensor2d(weight, [bias.length, bias.length]), false, true)).add(tf.tensor1d(bias));
 
 /** Rows `indices` of a [rows, d] array. */
 function gather(stream: Float32Array, indices: readonly number[], d: number): Float32Array {
@@ -161,23 +167,6 @@ function gather(stream: Float32Array, indices: readonly number[], d: number): Fl
   });
   return slab;
 }
-
-function logitsAt(model: Model, hidden: Float32Array, translator?: Translator): Float32Array {
-  const { d } = model.config;
-  const logits = tf.tidy(() => {
-    const h = tf.tensor2d(hidden, [hidden.length / d, d]);
-    const translated = translator
-      ? h.add(tf.matMul(h, tf.tensor2d(translator.weight, [d, d]), false, true)).add(tf.tensor1d(translator.bias))
-      : h;
-    return model.unembed(translated.expandDims(0) as tf.Tensor3D);
-  });
-  const values = (logits.dataSync() as Float32Array).slice();
-  logits.dispose();
-  return values;
-}
-
-const split = (logits: Float32Array, V: number) =>
-  Array.from({ length: logits.length / V }, (_, k) => logits.subarray(k * V, (k + 1) * V));
 
 function checkRequest(
   { config, name }: Model,

@@ -12,13 +12,13 @@ export interface Provenance {
 }
 
 /** Checks that a file of results can be written, before anything is computed. @throws InputError */
-export async function requireWritable(out: string | undefined): Promise<void> {
+export async function requireWritable(out: string | undefined, option = '--out'): Promise<void> {
   if (out === undefined) return;
   if (!/\.(safetensors|npz)$/.test(out))
-    throw new InputError(`--out takes a file that ends in .safetensors or .npz, not "${out}".`);
+    throw new InputError(`${option} takes a file that ends in .safetensors or .npz, not "${out}".`);
   const folder = dirname(resolve(out));
   const found = await stat(folder).catch(() => undefined);
-  if (!found?.isDirectory()) throw new InputError(`The folder ${folder} of --out does not exist: make it first.`);
+  if (!found?.isDirectory()) throw new InputError(`The folder ${folder} of ${option} does not exist: make it first.`);
 }
 
 /** Writes tensors as safetensors with metadata, or as NPZ by extension. */

@@ -148,9 +148,29 @@ describe('generate', () => {
     ]);
   });
 
+  it('goes on from a state as from the text', async () => {
+    const rows = [
+      [1, 2, 3, 4, 5],
+      [6, 7, 8, 9, 10],
+    ];
+    const whole = await generate(rows, '--max-new-tokens', '4');
+    const state = ['--max-new-tokens', '0', '--state-out', file('state.safetensors')];
+    expect(
+      await generate(
+        rows.map((row) => row.slice(0, 3)),
+        ...state,
+      ),
+    ).toEqual([[], []]);
+    const rest = rows.map((row) => row.slice(3));
+    expect(await generate(rest, '--max-new-tokens', '4', '--state-in', file('state.safetensors'))).toEqual(whole);
+  });
+
   it('samples the same for the same seed', async () => {
     const sample = (seed: string) =>
-      generate([[1, 2]], '--max-new-tokens', '8', '--temperature', '3', '--top-k', '40', '--seed', seed);
+      generate(
+        [[1, 2]],
+        ...['--max-new-tokens', '8', '--temperature', '3', '--top-k', '40', '--top-p', '0.9', '--seed', seed],
+      );
     const first = await sample('1');
     expect(await sample('1')).toEqual(first);
     expect(await sample('2')).not.toEqual(first);
@@ -192,6 +212,7 @@ describe('models', () => {
 
 describe('bad usage and bad input', () => {
   const base = ['run', ...model('hf-mamba1-bias'), '--names', 'all'];
+  const continued = ['generate', ...model('hf-mamba1-bias'), ...tokens([[1]], 'one.json'), '--max-new-tokens'];
   it.each([
     [['frobnicate'], /unknown command 'frobnicate'/],
     [['run', '--frobnicate'], /unknown option|required option/],
@@ -212,7 +233,12 @@ describe('bad usage and bad input', () => {
     [['attention', ...model('hf-mamba1-bias'), ...tokens([[1]], 'one.json'), '--layers', '9'], /no layer 9/],
     [['attention', ...model('hf-mamba1-bias'), ...tokens([[1]], 'one.json'), '--reduce', 'max'], /no reduction "max"/],
     [['lens', ...model('hf-mamba1-bias'), ...tokens([[1]], 'one.json'), '--targets', 'x'], /whole number/],
-    [['generate', ...model('hf-mamba1-bias'), ...tokens([[1]], 'one.json'), '--max-new-tokens', '0'], /at least 1/],
+    [[...continued, '0'], /at least 1/],
+    [[...continued, '2', '--top-p', '0.5'], /--top-p needs --temperature/],
+    [[...continued, '2', '--top-p', '1.5', '--temperature', '1'], /up to 1/],
+    [[...continued, '2', '--no-cache', '--state-out', file('s.safetensors')], /--no-cache keeps no state/],
+    [[...continued, '2', '--state-out', file('s.npz')], /ends in \.safetensors/],
+    [[...continued, '2', '--state-in', file('missing.safetensors')], /cannot be opened/],
     [['bench', '--only', 'nothing'], /No benchmark/],
   ])('%j ends with 2 and one sentence', async (args, message) => {
     const { code, out, err } = await outcomeOf(...args);

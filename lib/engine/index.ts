@@ -5,6 +5,8 @@ import * as tf from '@tensorflow/tfjs';
 import { configureNative, nativeInfo, registerNative } from '@/kernels/native/register';
 import { bridgeFromCpu } from '@/kernels/portable/bridge';
 import { registerPortable } from '@/kernels/portable/register';
+import { isCudaReady, loadTensorflow } from '@/kernels/tensorflow/load';
+import { registerTensorflow } from '@/kernels/tensorflow/register';
 import { DEVICES, type Device, type DeviceName } from './devices';
 
 export { DEVICES, type Device, type DeviceName } from './devices';
@@ -12,7 +14,7 @@ export { DEVICES, type Device, type DeviceName } from './devices';
 export interface DeviceOptions {
   /** Default: `STATESCOPE_DEVICE`, else `auto`. */
   readonly device?: string;
-  /** Threads of the native device; default: all that the machine offers. */
+  /** Threads of the native device, and of TensorFlow's first start; default: all that the machine offers. */
   readonly threads?: number;
 }
 
@@ -23,7 +25,7 @@ export class DeviceError extends Error {
 
 /**
  * Chooses the device and makes it the current tfjs back end. Calling it again switches devices; tensors stay
- * on the device that made them.
+ * on the device that made them. `auto` considers TensorFlow only where it is set up for CUDA and a device is there.
  * @throws DeviceError when the name is unknown or the device cannot start.
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
@@ -32,6 +34,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   if (wanted !== 'auto') return open(checkName(wanted), threads);
   const reasons: string[] = [];
   for (const name of DEVICES) {
+    if (name === 'tensorflow' && !isCudaReady()) continue;
     try {
       return await open(name, threads);
     } catch (error) {
@@ -48,6 +51,7 @@ function checkName(wanted: string): DeviceName {
 }
 
 const START: Readonly<Record<DeviceName, (threads: number) => Promise<Device>>> = {
+  tensorflow: startTensorflow,
   native: startNative,
   wasm: startWasm,
   cpu: startCpu,
@@ -59,6 +63,17 @@ async function open(name: DeviceName, threads: number): Promise<Device> {
   if (!(await tf.setBackend(name))) throw new DeviceError(`The ${name} device did not start: try --device cpu.`);
   await tf.ready();
   return device;
+}
+
+async function startTensorflow(threads: number): Promise<Device> {
+  try {
+    const { version, gpu } = loadTensorflow(threads);
+    registerTensorflow();
+    const where = gpu ? 'CUDA' : `processor, ${plural(threads, 'thread')}`;
+    return { name: 'tensorflow', threads, description: `TensorFlow ${version}, ${where}` };
+  } catch (error) {
+    throw new DeviceError((error as Error).message);
+  }
 }
 
 async function startNative(threads: number): Promise<Device> {

@@ -2,7 +2,17 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
-import { createModel, type DecodingState, disposeState, extend, type Model } from '@/lib/models';
+import {
+  createModel,
+  type DecodingState,
+  disposeState,
+  editState,
+  exportState,
+  extend,
+  importState,
+  type Model,
+  type StateTensor,
+} from '@/lib/models';
 import { referenceCases } from './testing/fixtures';
 
 const difference = (a: tf.Tensor, b: tf.Tensor) =>
@@ -73,11 +83,51 @@ describe('a decoding state', () => {
     const { state } = extend(model, [[1, 2, 3]]);
     const once = extend(model, [[4]], state).logits;
     expect(difference(extend(model, [[4]], state).logits, once)).toBe(0);
-    const edited: DecodingState = {
-      position: state.position,
-      tensors: new Map([...state.tensors].map(([name, value]) => [name, name.endsWith('ssm') ? value.mul(0) : value])),
-    };
+    const edited = editState(state, [['*.ssm', (value) => value.mul(0)]]);
+    expect(edited.position).toBe(3);
     expect(difference(extend(model, [[4]], edited).logits, once)).toBeGreaterThan(1e-4);
+    expect(difference(extend(model, [[4]], state).logits, once)).toBe(0);
+    expect(() => editState(state, [['blocks.99.*', (value) => value]])).toThrow(
+      /no tensor blocks\.99\.\*: its tensors are/,
+    );
+  });
+
+  it('comes back from the values that were exported', () => {
+    const { state } = extend(model, [
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    const stored = new Map(exportState(state).map((tensor) => [tensor.name, tensor]));
+    const back = importState(model, stored);
+    expect(back.position).toBe(3);
+    const [next, again] = [state, back].map((each) => extend(model, [[7], [8]], each).logits);
+    expect(difference(again, next)).toBe(0);
+
+    const [name, first] = [...stored][0];
+    const refused = (change: (tensors: Map<string, StateTensor>) => unknown) => {
+      const tensors = new Map<string, StateTensor>(stored);
+      change(tensors);
+      return () => importState(model, tensors);
+    };
+    expect(refused((tensors) => tensors.delete(name))).toThrow(`The state lacks ${name}`);
+    expect(refused((tensors) => tensors.set('more', first))).toThrow('The state holds more');
+    expect(refused((tensors) => tensors.set(name, { ...first, shape: [2, 1] }))).toThrow('has shape [2,1]');
+    const broken = Float32Array.from(first.data).fill(Number.NaN, 0, 1);
+    expect(refused((tensors) => tensors.set(name, { ...first, data: broken }))).toThrow(/NaN or infinite/);
+  });
+
+  it('has a gradient', () => {
+    const { state } = extend(model, [[1, 2, 3]]);
+    const [name, initial] = [...state.tensors].find(([each]) => each.endsWith('ssm')) as [string, tf.Tensor];
+    const sum = (value: tf.Tensor) =>
+      extend(model, [[4, 5]], { ...state, tensors: new Map(state.tensors).set(name, value) })
+        .logits.square()
+        .sum();
+    const gradient = tf.grad(sum)(initial);
+    const direction = gradient.div(gradient.norm());
+    const [up, down] = [1, -1].map((sign) => sum(initial.add(direction.mul(sign * 1e-2))).dataSync()[0]);
+    const slope = (up - down) / 2e-2;
+    expect(Math.abs(gradient.norm().dataSync()[0] / slope - 1)).toBeLessThan(2e-2);
   });
 
   it('keeps memory flat over many steps', () => {

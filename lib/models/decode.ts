@@ -1,18 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
+import { type DecodingState, disposeState } from './decoding-state';
 import { type Hook, listen, type Memory, withMemory } from './hooks';
 import type { Model, Tokens } from './model';
 
-/**
- * What a model remembers of the text so far: per mixer the last K−1 inputs of its convolution
- * (`blocks.0.conv` [B,K−1,channels]) and its SSM state (`blocks.0.mixer_1.ssm` [B,E,N], Mamba-2 [B,H,P,N]).
- * The tensors are the caller's: they may be read, saved, and replaced by others of the same shape.
- */
-export interface DecodingState {
-  /** Number of tokens behind it. */
-  readonly position: number;
-  readonly tensors: ReadonlyMap<string, tf.Tensor>;
-}
+/** What decoding needs of a model; those of the language-model suite have it too. */
+export type Decoder = Pick<Model, 'tokenTensor' | 'residualStream' | 'unembed'>;
 
 /** Tokens that go through the blocks at a time; a prompt longer than this is read in pieces, so that memory stays flat. */
 const PIECE = 2048;
@@ -25,7 +18,7 @@ const PIECE = 2048;
  * @throws InputError when the batch is not the state's.
  */
 export function extend(
-  model: Model,
+  model: Decoder,
   tokens: Tokens,
   state?: DecodingState,
   hooks: readonly Hook[] = [],
@@ -69,7 +62,3 @@ function checkBatch({ tensors }: DecodingState, B: number): void {
         `The state ${name} is of ${shape[0]} rows and the tokens are of ${B}: continue with the batch that it was made with.`,
       );
 }
-
-export const disposeState = (state: DecodingState): void => {
-  for (const value of state.tensors.values()) value.dispose();
-};

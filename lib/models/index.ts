@@ -1,5 +1,13 @@
-export { type DecodingState, disposeState, extend } from './decode';
+export { type Decoder, extend } from './decode';
+export {
+  type DecodingState,
+  disposeState,
+  editState,
+  exportState,
+  type StateTensor,
+} from './decoding-state';
 export { type Hook, type HookFunction, listen, matcher, silent, type Tap } from './hooks';
+export { importState } from './import-state';
 export { lossAndGradients, nextTokenLoss } from './loss';
 export {
   type BlockOutput,

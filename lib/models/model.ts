@@ -33,8 +33,14 @@ export interface Model {
   forward(tokens: Tokens, options?: ForwardOptions): tf.Tensor3D;
   /** The forward pass one block at a time; returns the last residual stream [B,L,d]. Stop early with `return()`. */
   blocksOf(tokens: Tokens, hooks?: readonly Hook[]): Generator<BlockOutput, tf.Tensor3D, void>;
+  /** The same from the residual stream h [B,L,d] that enters block `first`; h stays the caller's. */
+  blocksFrom(h: tf.Tensor3D, first: number, hooks?: readonly Hook[]): Generator<BlockOutput, tf.Tensor3D, void>;
   /** W_U RMS(h; norm_f): residual stream [B,L,d] → logits [B,L,V], with `hook_norm` and `hook_logits`. */
   unembed(h: tf.Tensor3D, hooks?: readonly Hook[]): tf.Tensor3D;
+  /** RMS(h; norm_f) of [..., d], which the head reads. */
+  finalNorm<T extends tf.Tensor>(h: T): T;
+  /** W_U [V,d], tied or not; it belongs to the model. */
+  readonly head: tf.Tensor2D;
   /** Keeps the tensors whose names match; memory is what was asked for. */
   runWithCache(
     tokens: Tokens,
@@ -81,11 +87,13 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
 
   const head = () => parameters.get(config.tied ? EMBEDDINGS : 'lm_head.weight') as unknown as tf.Tensor2D;
 
+  const finalNorm = <T extends tf.Tensor>(h: T): T =>
+    rmsNorm(h, weights('backbone.norm_f.weight') as tf.Tensor1D, { epsilon: config.epsilon });
+
   function unembedAt(h: tf.Tensor3D, tap: Tap): tf.Tensor3D {
     return tf.tidy(() => {
       const [B, L] = h.shape;
-      const scale = weights('backbone.norm_f.weight') as tf.Tensor1D;
-      const normed = tap.at('hook_norm', rmsNorm(h, scale, { epsilon: config.epsilon }));
+      const normed = tap.at('hook_norm', finalNorm(h));
       const flat = tf.matMul(normed.reshape([B * L, config.d]), head(), false, true);
       return tap.at('hook_logits', flat.reshape([B, L, config.V]) as tf.Tensor3D);
     });
@@ -104,11 +112,11 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
     });
   }
 
-  function* blocksAt(tokens: Tokens, tap: Tap): Generator<BlockOutput, tf.Tensor3D, void> {
-    let h = tf.tidy(() => tap.at('hook_embed', embed(tokens)).clone());
+  function* blocksAt(start: tf.Tensor3D, first: number, tap: Tap): Generator<BlockOutput, tf.Tensor3D, void> {
+    let h = start;
     let finished = false;
     try {
-      for (let index = 0; index < config.blocks.length; index++) {
+      for (let index = first; index < config.blocks.length; index++) {
         const residual = blockAt(index, h, tap);
         h.dispose();
         h = residual;
@@ -121,13 +129,23 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
     }
   }
 
-  function embed(tokens: Tokens): tf.Tensor3D {
-    const ids = tokenTensor(tokens, config.V, name);
-    return tf.gather(weights(EMBEDDINGS), ids) as tf.Tensor3D;
+  function* blocksAfterEmbedding(tokens: Tokens, tap: Tap): Generator<BlockOutput, tf.Tensor3D, void> {
+    return yield* blocksAt(embed(tokens, tap), 0, tap);
+  }
+
+  function* blocksFrom(h: tf.Tensor3D, first: number, tap: Tap): Generator<BlockOutput, tf.Tensor3D, void> {
+    return yield* blocksAt(h.clone(), first, tap);
+  }
+
+  function embed(tokens: Tokens, tap: Tap): tf.Tensor3D {
+    return tf.tidy(() => {
+      const ids = tokenTensor(tokens, config.V, name);
+      return tap.at('hook_embed', tf.gather(weights(EMBEDDINGS), ids) as tf.Tensor3D).clone();
+    });
   }
 
   function residualStream(tokens: Tokens, tap: Tap): tf.Tensor3D {
-    const run = blocksAt(tokens, tap);
+    const run = blocksAfterEmbedding(tokens, tap);
     let step = run.next();
     while (!step.done) step = run.next();
     return step.value;
@@ -145,8 +163,13 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
     config,
     parameters,
     forward: (tokens, { hooks = [], logits = 'all' } = {}) => forwardAt(tokens, listen(hooks), logits),
-    blocksOf: (tokens, hooks = []) => blocksAt(tokens, listen(hooks)),
+    blocksOf: (tokens, hooks = []) => blocksAfterEmbedding(tokens, listen(hooks)),
+    blocksFrom: (h, first, hooks = []) => blocksFrom(h, first, listen(hooks)),
     unembed: (h, hooks = []) => unembedAt(h, listen(hooks)),
+    finalNorm,
+    get head() {
+      return head();
+    },
     runWithCache(tokens, { names, hooks = [], logits = 'all' }) {
       const cache = new Map<string, tf.Tensor>();
       const store: Hook[] = names.map((pattern) => [

@@ -1,0 +1,37 @@
+import { kernels } from '../addon';
+import type { Overrides } from '../override';
+
+/** What `lensStatistics` of `kernels/ops` calls; inputs were checked there. */
+export const lens: Overrides = {
+  LensStatistics: ({ backend, inputs: { hidden, head, ids, targets }, attrs: { topK } }) => {
+    const [S, C, d] = hidden.shape;
+    const V = head.shape[0];
+    const U = ids.shape[0];
+    const statistics = backend.allocate(S * C * 8);
+    const logits = backend.allocate(S * C * U);
+    const topValues = backend.allocate(S * C * topK);
+    const topIds = new Int32Array(S * C * topK);
+    kernels.lensStatistics(
+      backend.floats(hidden),
+      backend.floats(head),
+      backend.ints(ids),
+      backend.ints(targets),
+      statistics,
+      logits,
+      topValues,
+      topIds,
+      S,
+      C,
+      d,
+      V,
+      U,
+      topK,
+    );
+    return [
+      backend.output([S, C, 8], statistics),
+      backend.output([S, C, U], logits),
+      backend.output([S, C, topK], topValues),
+      backend.makeTensorInfo([S, C, topK], 'int32', topIds),
+    ];
+  },
+};

@@ -1,0 +1,145 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Hook, Model } from '@/lib/models';
+import { residualsOf } from '../residuals';
+
+/** One prompt up to the position that is read, as the model sees it without any change. */
+export interface Baseline {
+  readonly tokens: readonly number[];
+  /** Number of tokens up to and including the position that is read: later ones cannot matter. */
+  readonly L: number;
+  /** Residual streams [L,d]: entering block 0, 1, …, and leaving the last. */
+  readonly streams: readonly Float32Array[];
+  /** Logits [V] at the position. */
+  readonly logits: Float32Array;
+}
+
+/** Memory: 4 (blocks + 1) L d bytes. Cost: one forward pass, and one unembedding. */
+export function baselineOf(model: Model, tokens: readonly number[], position: number): Baseline {
+  const read = tokens.slice(0, position + 1);
+  const { streams, L } = residualsOf(model, [read]);
+  const { d, blocks } = model.config;
+  const h = tf.tensor3d(streams[blocks.length].subarray((L - 1) * d), [1, 1, d]);
+  const logits = valuesOf(model.unembed(h));
+  h.dispose();
+  return { tokens: read, L, streams, logits };
+}
+
+/** Copies of one residual stream that enter a block together and are then made different by hooks. */
+export interface Batch {
+  /** The block that they enter. */
+  readonly first: number;
+  readonly rows: number;
+  readonly hooks: readonly Hook[];
+  /** Takes the logits [rows,V] at the position that is read. */
+  readonly receive: (logits: Float32Array) => void;
+}
+
+/** Blocks that have been run, of those that will be. */
+export interface Steps {
+  readonly done: number;
+  readonly total: number;
+}
+
+/**
+ * Runs every batch from its block to the end. Yields after each block; stop early with `return()`.
+ * @param batches made one at a time, so that what their hooks hold does not add up
+ * @param total blocks of all batches, see {@link blocksToRun}
+ * Cost: for each batch the blocks from `first` on over rows·L tokens; nothing before `first` is run again.
+ */
+export function* sweep(
+  model: Model,
+  { L, streams }: Pick<Baseline, 'L' | 'streams'>,
+  batches: Iterable<Batch>,
+  total: number,
+): Generator<Steps, void, void> {
+  let done = 0;
+  for (const { first, rows, hooks, receive } of batches) {
+    const start = tf.tidy(() => tf.tile(tf.tensor3d(streams[first], [1, L, model.config.d]), [rows, 1, 1]));
+    const blocks = blocksOf(model, start, first, hooks);
+    const last = yield* through(blocks, () => {
+      done += 1;
+      return { done, total };
+    });
+    const logits = tf.tidy(() => model.unembed(last.slice([0, L - 1, 0], [-1, 1, -1])));
+    last.dispose();
+    receive(valuesOf(logits));
+  }
+}
+
+/** Blocks that are run when `columns` rows enter each of these layers, `rows` at a time. */
+export const blocksToRun = (model: Model, layers: readonly number[], columns: number, rows: number): number =>
+  layers.reduce((sum, layer) => sum + Math.ceil(columns / rows) * (model.config.blocks.length - layer), 0);
+
+/** Items in runs of at most `size`, each with the index of its first. */
+export function* inBatches<T>(items: readonly T[], size: number): Generator<{ start: number; part: readonly T[] }> {
+  for (let start = 0; start < items.length; start += size) yield { start, part: items.slice(start, start + size) };
+}
+
+/** Runs a generator to its end. */
+export function drain<R>(steps: Generator<unknown, R, void>): R {
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/** The blocks from `first` on over a stream that they take over. */
+function* blocksOf(model: Model, start: tf.Tensor3D, first: number, hooks: readonly Hook[]) {
+  const blocks = model.blocksFrom(start, first, hooks);
+  try {
+    return yield* blocks;
+  } finally {
+    start.dispose();
+  }
+}
+
+/** Passes on what another generator yields, changed by `each`; the two end together. */
+function* through<T, U, R>(steps: Generator<T, R, void>, each: (value: T) => U): Generator<U, R, void> {
+  let finished = false;
+  try {
+    let step = steps.next();
+    while (!step.done) {
+      yield each(step.value);
+      step = steps.next();
+    }
+    finished = true;
+    return step.value;
+  } finally {
+    if (!finished) steps.return(undefined as never);
+  }
+}
+
+/** A tensor's values apart from the device. */
+export interface Captured {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Values of the hook points in one block of the unchanged prompt, in memory of their own. Cost: that block. */
+export function captureBlock(
+  model: Model,
+  { streams, L }: Pick<Baseline, 'streams' | 'L'>,
+  block: number,
+  names: readonly string[],
+): Map<string, Captured> {
+  const kept = new Map<string, Captured>();
+  const keep = (value: tf.Tensor, name: string) => {
+    kept.set(name, { shape: value.shape, data: (value.dataSync() as Float32Array).slice() });
+  };
+  const start = tf.tensor3d(streams[block], [1, L, model.config.d]);
+  const hooks = names.map((name): Hook => [name, keep]);
+  const blocks = model.blocksFrom(start, block, hooks);
+  try {
+    blocks.next();
+  } finally {
+    blocks.return(undefined as never);
+    start.dispose();
+  }
+  return kept;
+}
+
+/** A tensor's values in memory of their own, after which it is disposed of. */
+export function valuesOf(tensor: tf.Tensor): Float32Array {
+  const values = (tensor.dataSync() as Float32Array).slice();
+  tensor.dispose();
+  return values;
+}

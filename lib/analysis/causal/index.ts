@@ -1,0 +1,6 @@
+export type { AlignedSpans } from './alignment';
+export { type Budget, DEFAULT_MEMORY, megabytes } from './budget';
+export { drain, type Steps } from './continuation';
+export * from './patch';
+export { MIXERS, type Mixer, type Part } from './points';
+export type { Metric, Question } from './question';

@@ -1,0 +1,244 @@
+import * as tf from '@tensorflow/tfjs';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { InputError } from '@/lib/checkpoint';
+import { openDevice } from '@/lib/engine';
+import { disposeState, extend, type Hook, type Model } from '@/lib/models';
+import { bundledCase, loadModel } from '../testing/fixtures';
+import { type RandomCase, randomCases, randomModel } from '../testing/randomModel';
+import { type PatchRequest, patchBudget, patchGrid, patchSteps } from '.';
+
+beforeAll(async () => {
+  await openDevice();
+});
+
+const TARGET = 3;
+const FOIL = 7;
+
+/** Logits of the last position, with hooks. */
+function answer(model: Model, tokens: readonly number[], hooks: readonly Hook[] = []): Float32Array {
+  return tf.tidy(() =>
+    model
+      .forward([[...tokens]], { hooks, logits: 'last' })
+      .dataSync()
+      .slice(),
+  ) as Float32Array;
+}
+
+const difference = (logits: Float32Array) => logits[TARGET] - logits[FOIL];
+
+/** Every name that a point may have in a block. */
+const namesOf = (layer: number, point: string) =>
+  ['', 'mixer_1.', 'mixer_2.'].map((mixer) => `blocks.${layer}.${mixer}${point}`);
+
+/** The whole model run again, where hooks make what they see from what the clean run had there. */
+function patchedByHand(
+  model: Model,
+  { tokens, others }: Pick<RandomCase, 'tokens' | 'others'>,
+  names: readonly string[],
+  edit: (value: tf.Tensor, clean: tf.Tensor) => tf.Tensor,
+): number {
+  const { cache, logits } = model.runWithCache([[...others]], { names });
+  const hooks = [...cache].map(([name, clean]): Hook => [name, (value) => edit(value, clean)]);
+  const result = difference(answer(model, tokens, hooks));
+  for (const tensor of [logits, ...cache.values()]) tensor.dispose();
+  return result;
+}
+
+const requestOf = ({ tokens, others }: RandomCase, point: string): PatchRequest => ({
+  clean: others,
+  corrupted: tokens,
+  target: TARGET,
+  foil: FOIL,
+  point,
+});
+
+describe('a patch', () => {
+  it.each(['hook_resid_pre', 'hook_delta', 'hook_y', 'hook_out_proj'])(
+    'of %s equals the whole model run again with that position replaced',
+    (point) => {
+      fc.assert(
+        fc.property(randomCases(6), (random) => {
+          const model = randomModel(random);
+          const grid = patchGrid(model, requestOf(random, point));
+          const [clean, corrupted] = [random.others, random.tokens].map((tokens) => difference(answer(model, tokens)));
+          expect(grid.clean).toBeCloseTo(clean, 4);
+          expect(grid.corrupted).toBeCloseTo(corrupted, 4);
+          for (const [row, layer] of grid.layers.entries())
+            for (const [column, [t]] of grid.spans.entries()) {
+              const at = row * grid.spans.length + column;
+              const expected = patchedByHand(model, random, namesOf(layer, point), (value, source) => {
+                const row = source.slice([0, t], [1, 1]);
+                return tf.concat([value.slice([0, 0], [1, t]), row, value.slice([0, t + 1])], 1);
+              });
+              expect(grid.patched[at]).toBeCloseTo(expected, 3);
+              if (clean !== corrupted)
+                expect(grid.effect[at]).toBeCloseTo((grid.patched[at] - corrupted) / (clean - corrupted), 1);
+            }
+          model.dispose();
+        }),
+        { numRuns: 5 },
+      );
+    },
+  );
+
+  it('of a state equals replacing hook_h at that token', () => {
+    fc.assert(
+      fc.property(randomCases(5), (random) => {
+        const model = randomModel(random);
+        const grid = patchGrid(model, requestOf(random, 'hook_h'));
+        for (const [row, layer] of grid.layers.entries())
+          for (const [column, [t]] of grid.spans.entries()) {
+            const expected = patchedByHand(model, random, namesOf(layer, `hook_h.${t}`), (_, source) => source.clone());
+            expect(grid.patched[row * grid.spans.length + column]).toBeCloseTo(expected, 3);
+          }
+        model.dispose();
+      }),
+      { numRuns: 5 },
+    );
+  });
+
+  it.each(['ssm', 'conv'] as const)('of the %s of decoding equals reading on from an edited state', (point) => {
+    fc.assert(
+      fc.property(randomCases(6), (random) => {
+        const model = randomModel(random);
+        const grid = patchGrid(model, requestOf(random, point));
+        const L = random.tokens.length;
+        for (const [row, layer] of grid.layers.entries())
+          for (let t = 0; t < L - 1; t++) {
+            const [clean, corrupted] = [random.others, random.tokens].map(
+              (tokens) => extend(model, [tokens.slice(0, t + 1)]).state,
+            );
+            const tensors = new Map(corrupted.tensors);
+            for (const [name, value] of clean.tensors)
+              if (name.startsWith(`blocks.${layer}.`) && name.endsWith(point)) tensors.set(name, value);
+            const { logits, state } = extend(model, [random.tokens.slice(t + 1)], { position: t + 1, tensors });
+            const expected = difference(logits.dataSync() as Float32Array);
+            expect(grid.patched[row * grid.spans.length + t]).toBeCloseTo(expected, 3);
+            logits.dispose();
+            for (const each of [clean, corrupted, state]) disposeState(each);
+          }
+        for (const row of grid.layers.keys()) expect(grid.effect[(row + 1) * L - 1]).toBeCloseTo(0, 4);
+        model.dispose();
+      }),
+      { numRuns: 5 },
+    );
+  });
+
+  it('of the whole prompt at the first layer restores the clean answer', () => {
+    fc.assert(
+      fc.property(randomCases(), (random) => {
+        const model = randomModel(random);
+        const spans = [[0, random.tokens.length]] as const;
+        const grid = patchGrid(model, { ...requestOf(random, 'hook_resid_pre'), layers: [0], spans });
+        expect(grid.patched[0]).toBeCloseTo(grid.clean, 4);
+        model.dispose();
+      }),
+      { numRuns: 10 },
+    );
+  });
+});
+
+describe('on a small Diff-Mamba-2', () => {
+  let model: Model;
+  const clean = [5, 9, 12, 4, 8];
+  const corrupted = [5, 2, 12, 4, 8];
+  const request = { clean, corrupted, target: TARGET, foil: FOIL, point: 'hook_y' };
+  beforeAll(async () => {
+    model = await loadModel(bundledCase('hf-diffmamba2-all'));
+  });
+
+  it('patches of all heads, or all channels, together are the patch of the whole', () => {
+    const { mixer } = model.config.blocks[0];
+    const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+    const whole = patchGrid(model, request);
+    for (const part of [{ heads: numbers(mixer.H) }, { channels: numbers(mixer.E) }])
+      expect([...patchGrid(model, { ...request, ...part }).patched]).toEqual([...whole.patched]);
+    const one = patchGrid(model, { ...request, heads: [0] });
+    expect([...one.patched]).not.toEqual([...whole.patched]);
+    expect(patchGrid(model, { ...request, point: 'hook_h', heads: numbers(mixer.H) }).patched[1]).toBeCloseTo(
+      patchGrid(model, { ...request, point: 'hook_h' }).patched[1],
+      6,
+    );
+  });
+
+  it('patches one mixer, by option or by name', () => {
+    const byOption = patchGrid(model, { ...request, mixer: 'mixer_2' });
+    const byName = patchGrid(model, { ...request, point: 'mixer_2.hook_y' });
+    expect([...byOption.patched]).toEqual([...byName.patched]);
+    expect([...byOption.patched]).not.toEqual([...patchGrid(model, request).patched]);
+  });
+
+  it('aligns spans of prompts of different lengths', () => {
+    const longer = [7, ...clean];
+    const align = [{ clean: [1, 6], corrupted: [0, 5] }] as const;
+    const grid = patchGrid(model, {
+      ...request,
+      clean: longer,
+      align,
+      point: 'hook_resid_pre',
+      spans: [[0, 5]],
+      layers: [0, 1],
+    });
+    const direct = answer(model, longer);
+    expect(grid.clean).toBeCloseTo(difference(direct), 4);
+    expect(grid.spans).toEqual([[0, 5]]);
+    expect(() => patchGrid(model, { ...request, clean: longer })).toThrow(/equally long, or say which spans/);
+  });
+
+  it('gives the same whatever fits into a batch, and says the memory before', () => {
+    const all = patchBudget(model, request);
+    expect(all.rows).toBe(5);
+    const one = patchBudget(model, { ...request, memory: all.bytes / 2 });
+    expect(one.rows).toBeLessThan(5);
+    const [whole, pieces] = [request, { ...request, memory: all.bytes / 2 }].map(
+      (each) => patchGrid(model, each).patched,
+    );
+    pieces.forEach((value, k) => {
+      expect(value).toBeCloseTo(whole[k], 5);
+    });
+    expect(() => patchBudget(model, { ...request, memory: 1000 })).toThrow(/the limit is 1 MB: shorten the prompt/);
+  });
+
+  it.each(['hook_y', 'hook_h', 'conv'])('stops between steps of %s and leaves no tensor behind', (point) => {
+    const before = tf.memory().numTensors;
+    const steps = patchSteps(model, { ...request, point });
+    const first = steps.next();
+    expect(first.done).toBe(false);
+    steps.next();
+    steps.return(undefined as never);
+    expect(tf.memory().numTensors).toBe(before);
+    patchGrid(model, { ...request, point });
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('tells how far it is, and results as layers finish', () => {
+    const steps = patchSteps(model, request);
+    const seen: number[] = [];
+    let step = steps.next();
+    while (!step.done) {
+      seen.push(step.value.result.patched.filter((value) => !Number.isNaN(value)).length);
+      expect(step.value.done).toBe(seen.length);
+      step = steps.next();
+    }
+    expect(seen[seen.length - 1]).toBeGreaterThan(0);
+    expect(step.value.patched.some(Number.isNaN)).toBe(false);
+  });
+
+  it.each([
+    [{ target: 99999 }, /Token id 99999 is outside the vocabulary/],
+    [{ foil: TARGET }, /the same token/],
+    [{ layers: [99] }, /There is no layer 99/],
+    [{ position: 5 }, /There is no position 5/],
+    [{ spans: [[2, 9]] as const }, /There is no span \[2, 9\)/],
+    [{ point: 'hook_nothing' }, /has no hook point hook_nothing/],
+    [{ point: 'hook_A' }, /not one row per token/],
+    [{ heads: [99] }, /There is no head 99/],
+    [{ channels: [0], heads: [0] }, /not both/],
+    [{ point: 'hook_B', channels: [0] }, /more than one axis/],
+    [{ align: [{ clean: [0, 2], corrupted: [0, 1] }] as const }, /different lengths/],
+  ])('refuses %j in a sentence', (change, message) => {
+    expect(() => patchGrid(model, { ...request, ...change })).toThrow(message);
+    expect(() => patchGrid(model, { ...request, ...change })).toThrow(InputError);
+  });
+});

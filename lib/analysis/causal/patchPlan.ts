@@ -1,0 +1,67 @@
+import { type BlockConfig, InputError } from '@/lib/checkpoint/types';
+import type { Model } from '@/lib/models';
+import type { Span } from '../snr';
+import { alignmentOf, requireSpan } from './alignment';
+import { type Budget, budgetOf } from './budget';
+import type { Baseline } from './continuation';
+import type { PatchRequest } from './patch';
+import { layersOf, positionOf, requireQuestion } from './question';
+
+/** A patching request, checked against its model. */
+export interface PatchPlan {
+  readonly layers: readonly number[];
+  readonly spans: readonly Span[];
+  /** Of every token of the corrupted prompt up to the position that is read: its place in the clean prompt, or −1. */
+  readonly counterpart: Int32Array;
+  readonly position: number;
+  readonly cleanPosition: number;
+  readonly budget: Budget;
+}
+
+export interface PatchInputs extends PatchPlan {
+  readonly clean: Baseline;
+  readonly corrupted: Baseline;
+  /** Takes the logits [V] of a layer (as index into `layers`) and a span (as index into `spans`). */
+  readonly receive: (row: number, column: number, logits: Float32Array) => void;
+}
+
+/** @throws InputError */
+export function patchPlan(model: Model, request: PatchRequest): PatchPlan {
+  const { clean, corrupted } = request;
+  requireQuestion(model, request);
+  if (request.channels && request.heads) throw new InputError('Choose channels or heads to patch, not both.');
+  const layers = layersOf(model, request.layers);
+  const position = positionOf(request.position ?? -1, corrupted.length, 'corrupted prompt');
+  const aligned = alignmentOf(clean.length, corrupted.length, request.align);
+  const cleanPosition = position === corrupted.length - 1 ? clean.length - 1 : aligned[position];
+  if (cleanPosition < 0)
+    throw new InputError(
+      `Token ${position} of the corrupted prompt, which is read, is aligned with none of the clean one.`,
+    );
+  const counterpart = aligned.slice(0, position + 1).map((place) => (place <= cleanPosition ? place : -1));
+  const spans = request.spans ?? singles(counterpart);
+  if (spans.length === 0) throw new InputError('The prompts have no aligned tokens: nothing can be patched.');
+  for (const span of spans) {
+    requireSpan('corrupted prompt up to the position that is read', span, position + 1);
+    for (let p = span[0]; p < span[1]; p++)
+      if (counterpart[p] < 0)
+        throw new InputError(`Token ${p} of the corrupted prompt is aligned with none of the clean one: leave it out.`);
+  }
+  const L = Math.max(position, cleanPosition) + 1;
+  const states =
+    request.point === 'hook_h' || request.point === 'ssm' ? Math.max(...model.config.blocks.map(stateValues)) : 0;
+  const budget = budgetOf(model.config, {
+    L,
+    wanted: request.point === 'ssm' || request.point === 'conv' ? layers.length : spans.length,
+    prompts: 2,
+    extra: { fixed: L * states, perRow: 6 * states },
+    limit: request.memory,
+  });
+  return { layers, spans, counterpart, position, cleanPosition, budget };
+}
+
+const singles = (counterpart: Int32Array): Span[] =>
+  [...counterpart].flatMap((place, p): Span[] => (place < 0 ? [] : [[p, p + 1]]));
+
+/** Values of the states of a block after one token. */
+const stateValues = ({ mixer: { E, N } }: BlockConfig): number => 2 * E * N;

@@ -1,0 +1,42 @@
+import { type BlockConfig, InputError } from '@/lib/checkpoint/types';
+
+export const MIXERS = ['mixer_1', 'mixer_2'] as const;
+
+/** One of the two mixers of a differential block. */
+export type Mixer = (typeof MIXERS)[number];
+
+/** Part of a block's width. At most one of the two. */
+export interface Part {
+  readonly channels?: readonly number[];
+  /** Mamba-2 kinds: head h stands for its P channels. */
+  readonly heads?: readonly number[];
+}
+
+/** Every name that a hook point can have in block i: `blocks.i.hook_y`, or that below the mixers. */
+export function pointNames(block: number, point: string, mixer?: Mixer): string[] {
+  const [, named, bare] = /^(mixer_[12])\.(.+)$/.exec(point) ?? [];
+  if (named) return [`blocks.${block}.${named}.${bare}`];
+  const below = (mixer ? [mixer] : MIXERS).map((each) => `blocks.${block}.${each}.${point}`);
+  return mixer ? below : [`blocks.${block}.${point}`, ...below];
+}
+
+/**
+ * Indices on an axis of this size that a part of the block stands for; undefined for the whole.
+ * @throws InputError where the block has no such channel or head, or the axis has neither.
+ */
+export function indicesOf({ channels, heads }: Part, { mixer, kind }: BlockConfig, size: number): number[] | undefined {
+  if (channels) return checked('channel', channels, size);
+  if (!heads) return undefined;
+  const { H, P } = mixer;
+  if (H === 0) throw new InputError(`A ${kind} block has no heads: choose channels.`);
+  if (size !== H && size !== H * P)
+    throw new InputError(`This hook point is ${size} wide, which is not ${H} heads: choose channels.`);
+  const width = size / H;
+  return checked('head', heads, H).flatMap((head) => Array.from({ length: width }, (_, p) => head * width + p));
+}
+
+function checked(what: string, indices: readonly number[], count: number): number[] {
+  const missing = indices.find((index) => !Number.isInteger(index) || index < 0 || index >= count);
+  if (missing === undefined) return [...indices];
+  throw new InputError(`There is no ${what} ${missing}: they go from 0 to ${count - 1} here.`);
+}

@@ -1,0 +1,53 @@
+import * as tf from '@tensorflow/tfjs';
+import { InputError } from '@/lib/checkpoint/types';
+import { type Hook, listen, matcher } from './hooks';
+
+/**
+ * What a model remembers of the text so far: per mixer the last K−1 inputs of its convolution
+ * (`blocks.0.conv` [B,K−1,channels]) and its SSM state (`blocks.0.mixer_1.ssm` [B,E,N], Mamba-2 [B,H,P,N]).
+ * The tensors are the caller's: they may be read, saved, and replaced by others of the same shape.
+ */
+export interface DecodingState {
+  /** Number of tokens behind it. */
+  readonly position: number;
+  readonly tensors: ReadonlyMap<string, tf.Tensor>;
+}
+
+export const disposeState = (state: DecodingState): void => {
+  for (const value of state.tensors.values()) value.dispose();
+};
+
+/** A tensor of a file: what `writeSafetensors` takes and `readSafetensors` gives. */
+export interface StateTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Int32Array;
+}
+
+/** The name under which a file says how many tokens are behind the state. */
+export const POSITION = 'position';
+
+/** A state in the computer's memory, for a file: its tensors by their names, and `position`, int32 [1]. */
+export function exportState({ position, tensors }: DecodingState): StateTensor[] {
+  const values = [...tensors].map(([name, value]) => ({
+    name,
+    shape: value.shape,
+    data: Float32Array.from(value.dataSync()),
+  }));
+  return [...values, { name: POSITION, shape: [1], data: Int32Array.of(position) }];
+}
+
+/**
+ * A copy of a state in which tensors are replaced by what the edits return for them; names may have `*` wildcards
+ * (`[['blocks.3.*.ssm', (S) => S.mul(0)]]` makes block 3 forget). Both states must be disposed of.
+ *
+ * @throws InputError where no tensor has such a name; an Error where an edit changes the shape
+ */
+export function editState({ position, tensors }: DecodingState, edits: readonly Hook[]): DecodingState {
+  for (const [pattern] of edits)
+    if (![...tensors.keys()].some(matcher(pattern)))
+      throw new InputError(`The state has no tensor ${pattern}: its tensors are ${[...tensors.keys()].join(', ')}.`);
+  const tap = listen(edits);
+  const edited = [...tensors].map(([name, value]) => [name, tf.tidy(() => tap.at(name, value).clone())] as const);
+  return { position, tensors: new Map(edited) };
+}
