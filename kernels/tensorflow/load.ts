@@ -67,11 +67,12 @@ function prepareEnvironment(threads: number): void {
   for (const [name, value] of Object.entries(settings)) process.env[name] ??= value;
 }
 
-/** tfjs-node 4.22 calls these, which Node 23 removed. */
-function restoreRemovedUtilities(): void {
-  const utilities = util as unknown as Record<string, unknown>;
-  utilities.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  utilities.isArray ??= Array.isArray;
+/** tfjs-node 4.22 calls two functions of `util` whose use Node 22 reports and of which Node 23 has one no more. */
+function replaceOldUtilities(): void {
+  Object.assign(util, {
+    isArray: Array.isArray,
+    isNullOrUndefined: (value: unknown) => value === null || value === undefined,
+  });
 }
 
 /**
@@ -89,7 +90,7 @@ function load(threads: number): void {
   const folder = choosePackage();
   if (!folder) throw new Error(`TensorFlow is not set up: run "${SETUP}" (with "-- --gpu" for CUDA).`);
   prepareEnvironment(threads);
-  restoreRemovedUtilities();
+  replaceOldUtilities();
   try {
     createRequire(import.meta.url)(folder);
   } catch (error) {

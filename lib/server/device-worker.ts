@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type { Device } from '@/lib/api/schemas';
 import { ServiceError } from './errors';
 import type { Message, MethodName, RunUpdate, WorkerMethods, WorkerStart } from './protocol';
@@ -52,7 +52,8 @@ export class DeviceWorker {
     this.error = undefined;
     const workerData: WorkerStart = { settings: this.settings };
     // The URL is made at run time and the bundler must not follow it.
-    const worker = new Worker(/* turbopackIgnore: true */ pathToFileURL(path), { workerData });
+    // TensorFlow reads its settings from the process's environment, which a copy in the thread would not reach.
+    const worker = new Worker(/* turbopackIgnore: true */ pathToFileURL(path), { workerData, env: SHARE_ENV });
     this.#worker = worker;
     worker.unref();
     let reason = 'its thread ended';
