@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type CrossMap, mapByHalves, tokensOf } from './attention-map';
+import { type Cross, mapByHalves, product } from './attention-map';
 import type { ComposedKernel, Operands } from './kernel';
 
 /** Elements of the largest tensor that a group of channels may need. */
@@ -8,10 +8,10 @@ const BUDGET = 1 << 24;
 /**
  * α of the S6 recurrence, reduced over channels. With a border r between source j and target i,
  * exp(A Σ_{j+1..i} Δ) = exp(A Σ_{j+1..r} Δ) · exp(A Σ_{r+1..i} Δ), so that (e, n) is one long inner dimension of a matrix
- * product; exponents are sums outward from the border, ≤ 0. Magnitudes need each channel's own map and are summed tile by
- * tile. Channels go in groups, so that memory is bounded.
+ * product; both factors are products of decays outward from the border. Magnitudes need each channel's own map and are
+ * summed pair of blocks by pair of blocks. Channels go in groups, so that memory is bounded.
  *
- * Floor: L²/2 products of length E·N; exponentials L·log₂L·E·N.
+ * Floor: L²/2 products of length E·N.
  */
 export const s6Attention: ComposedKernel = (operands, { reduce, channel }) => {
   const { delta, A } = operands;
@@ -41,22 +41,24 @@ const channels = ({ delta, A, B, C }: Operands, first: number, count: number): O
 
 /** Σ_e α_e or Σ_e |α_e|. */
 function channelSum({ delta, A, B, C }: Operands, magnitudes: boolean): tf.Tensor {
+  const [L, E] = delta.shape as [number, number];
   const weights = B.mul(C).sum(1, true).mul(delta);
-  const diagonal = (magnitudes ? weights.abs() : weights).sum(1) as tf.Tensor1D;
-  const decays = (exponents: tf.Tensor) => exponents.expandDims(3).mul(A).exp();
-  const cross: CrossMap = (sources, tail, targets, head) => {
-    const written = tokensOf(delta, sources).expandDims(3).mul(tokensOf(B, sources).expandDims(2));
-    const left = decays(head).mul(tokensOf(C, targets).expandDims(2));
-    const right = decays(tail).mul(written);
-    if (!magnitudes) return tf.matMul(flat(left), flat(right), false, true);
-    const perChannel = (x: tf.Tensor) => tf.transpose(x, [0, 2, 1, 3]);
-    return tf.matMul(perChannel(left), perChannel(right), false, true).abs().sum(1);
-  };
-  return mapByHalves(delta as tf.Tensor2D, diagonal, cross);
+  const diagonal = (magnitudes ? weights.abs() : weights).sum(1);
+  const decay = delta.expandDims(2).mul(A).exp();
+  const read = C.expandDims(1).tile([1, E, 1]);
+  const written = delta.expandDims(2).mul(B.expandDims(1));
+  const flat = (x: tf.Tensor) => x.reshape([L, -1]);
+  const cross = magnitudes ? magnitudesOf(E) : product;
+  return mapByHalves(flat(decay), flat(read), flat(written), diagonal, cross);
 }
 
-/** [blocks,h,E,N] as [blocks,h,E·N]. */
-const flat = (x: tf.Tensor): tf.Tensor => {
-  const [blocks, h, E, N] = x.shape as [number, number, number, number];
-  return x.reshape([blocks, h, E * N]);
-};
+/** Σ_e |Σ_n read·written|. */
+const magnitudesOf =
+  (E: number): Cross =>
+  (read, written) => {
+    const perChannel = (x: tf.Tensor) => {
+      const [blocks, h, c] = x.shape as [number, number, number];
+      return tf.transpose(x.reshape([blocks, h, E, c / E]), [0, 2, 1, 3]);
+    };
+    return product(perChannel(read), perChannel(written)).abs().sum(1);
+  };
