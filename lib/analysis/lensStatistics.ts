@@ -68,7 +68,8 @@ export function strongest({ statistics, topValues, topIds }: LensValues, row: nu
   };
 }
 
-function signalToNoise(signal: number, noise: readonly number[]): number {
+/** (signal − mean)/std of the noise, population standard deviation; NaN with fewer than two values of it. */
+export function signalToNoise(signal: number, noise: readonly number[]): number {
   if (noise.length < 2) return Number.NaN;
   const mean = noise.reduce((sum, value) => sum + value, 0) / noise.length;
   const variance = noise.reduce((sum, value) => sum + (value - mean) ** 2, 0) / noise.length;

@@ -1,9 +1,14 @@
+export * from './ablate';
 export type { AlignedSpans } from './alignment';
 export { type Budget, DEFAULT_MEMORY, megabytes } from './budget';
+export { type Component, UNITS, type Unit } from './components';
 export { drain, type Steps } from './continuation';
 export * from './knockout';
 export type { Reads } from './knockoutHooks';
+export * from './lambda';
 export * from './patch';
 export { MIXERS, type Mixer, type Part } from './points';
 export type { Metric, Question } from './question';
+export type { Reading } from './reading';
+export { METHODS, type Method } from './referenceValues';
 export { readsFrom } from './removedReads';

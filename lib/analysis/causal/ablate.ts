@@ -1,0 +1,154 @@
+import * as tf from '@tensorflow/tfjs';
+import { InputError } from '@/lib/checkpoint/types';
+import type { Hook, Model } from '@/lib/models';
+import { type Budget, budgetOf } from './budget';
+import { type Component, componentsOf, type Place, placeOf, type Unit } from './components';
+import { type Baseline, type Batch, baselineOf, blocksToRun, drain, inBatches, sweep } from './continuation';
+import type { Progress } from './patch';
+import type { Mixer } from './points';
+import { layersOf, type Metric, metricOf, positionOf, type Question, requireQuestion, rowOf } from './question';
+import { type Reading, readingOf } from './reading';
+import { type Method, referenceValues } from './referenceValues';
+import { replaceRegions } from './replacement';
+
+export interface AblationRequest extends Question {
+  readonly tokens: readonly number[];
+  readonly candidates?: readonly number[];
+  readonly unit: Unit;
+  /** What a component's output is replaced by, at every token. */
+  readonly method: Method;
+  /** Prompts that `mean` and `resample` are taken from; default: the prompt itself. */
+  readonly reference?: readonly (readonly number[])[];
+  /** Of `resample`; equal seeds draw equal tokens. Default 0. */
+  readonly seed?: number;
+  readonly mixer?: Mixer;
+  readonly layers?: readonly number[];
+  readonly position?: number;
+  readonly memory?: number;
+}
+
+export interface Ablated extends Component, Reading {
+  /** value − base. */
+  readonly change: number;
+}
+
+export interface Ablation {
+  readonly metric: Metric;
+  readonly position: number;
+  /** The unchanged model. */
+  readonly base: Reading;
+  /** Those that are done, in the order of layers. */
+  readonly components: readonly Ablated[];
+}
+
+interface AblationPlan {
+  readonly components: readonly Component[];
+  readonly position: number;
+  readonly budget: Budget;
+}
+
+/** Memory and batch of an ablation, before it runs. @throws InputError where the request does not fit the model. */
+export const ablationBudget = (model: Model, request: AblationRequest): Budget => ablationPlan(model, request).budget;
+
+/**
+ * Ablates every component of a unit by itself and reads the answer: `zero`, `mean` (over all tokens of the reference
+ * prompts) or `resample` (each token gets the output of a random token of the reference prompts).
+ *
+ * Cost: one forward pass of the prompt and of each reference prompt, then for every layer l the blocks l … over all its
+ * components, batched. Yields after every block; stop early with `return()`.
+ * @throws InputError for a layer, token or unit that is not there, or too much memory.
+ */
+export function* ablationSteps(model: Model, request: AblationRequest): Generator<Progress<Ablation>, Ablation, void> {
+  const { components, position, budget } = ablationPlan(model, request);
+  const baseline = baselineOf(model, request.tokens, position);
+  const base = readingOf(baseline.logits, baseline.logits, request);
+  const reference = (request.method === 'zero' ? [] : (request.reference ?? [])).map((tokens) =>
+    baselineOf(model, tokens, tokens.length - 1),
+  );
+  const done: Ablated[] = [];
+  const result = (): Ablation => ({ metric: metricOf(request), position, base, components: [...done] });
+  const layers = [...new Set(components.map(({ layer }) => layer))];
+  const groups = layers.map((layer) => ({ layer, parts: components.filter((each) => each.layer === layer) }));
+  const total = groups.reduce(
+    (sum, { layer, parts }) => sum + blocksToRun(model, [layer], parts.length, budget.rows),
+    0,
+  );
+  const batches = ablationBatches(model, request, {
+    groups,
+    rows: budget.rows,
+    baseline,
+    reference: reference.length > 0 ? reference : [baseline],
+    receive: (component, logits) => {
+      const reading = readingOf(logits, baseline.logits, request);
+      done.push({ ...component, ...reading, change: reading.value - base.value });
+    },
+  });
+  for (const step of sweep(model, baseline, batches, total)) yield { ...step, result: result() };
+  return result();
+}
+
+/** {@link ablationSteps} in one go. */
+export const ablation = (model: Model, request: AblationRequest): Ablation => drain(ablationSteps(model, request));
+
+interface BatchInputs {
+  readonly groups: readonly { readonly layer: number; readonly parts: readonly Component[] }[];
+  readonly rows: number;
+  readonly baseline: Baseline;
+  readonly reference: readonly Baseline[];
+  readonly receive: (component: Component, logits: Float32Array) => void;
+}
+
+function* ablationBatches(
+  model: Model,
+  { method, seed = 0 }: AblationRequest,
+  { groups, rows, baseline, reference, receive }: BatchInputs,
+): Generator<Batch, void, void> {
+  for (const { layer, parts } of groups) {
+    const names = [...new Set(parts.map((part) => placeOf(model, part).name))];
+    const values = referenceValues(model, reference, { layer, names, method, seed, L: baseline.L });
+    for (const { part } of inBatches(parts, rows)) {
+      const places = part.map((each) => placeOf(model, each));
+      yield {
+        first: layer,
+        rows: part.length,
+        hooks: names.map((name) => replacing(name, places, values, baseline.L)),
+        receive: (logits) => {
+          for (const [k, component] of part.entries()) receive(component, rowOf(logits, model.config.V, k));
+        },
+      };
+    }
+  }
+}
+
+/** Replaces the rows whose component is at this point. */
+function replacing(
+  name: string,
+  places: readonly Place[],
+  values: ReturnType<typeof referenceValues>,
+  L: number,
+): Hook {
+  const regions = places.map((place) => ({
+    positions: place.name === name ? ([0, L] as const) : ([0, 0] as const),
+    channels: place.channels,
+  }));
+  return [name, (value) => tf.tidy(() => replaceRegions(value, values(name, value.shape[2] as number), regions))];
+}
+
+/** @throws InputError */
+function ablationPlan(model: Model, request: AblationRequest): AblationPlan {
+  requireQuestion(model, request);
+  for (const target of request.candidates ?? []) requireQuestion(model, { target });
+  const position = positionOf(request.position ?? -1, request.tokens.length);
+  const components = componentsOf(model, request.unit, layersOf(model, request.layers), request.mixer);
+  const reference = request.method === 'zero' ? [] : (request.reference ?? []);
+  if (reference.some((tokens) => tokens.length === 0))
+    throw new InputError('A reference prompt has no tokens: leave it out.');
+  const L = Math.max(position + 1, ...reference.map((tokens) => tokens.length));
+  const wanted = Math.max(...components.map(({ layer }) => components.filter((each) => each.layer === layer).length));
+  const width = 2 * Math.max(model.config.d, ...model.config.blocks.map(({ mixer }) => mixer.E));
+  const budget = budgetOf(model.config, {
+    ...{ L, wanted, prompts: 1 + reference.length, limit: request.memory },
+    extra: { fixed: (1 + reference.length) * L * width },
+  });
+  return { components, position, budget };
+}

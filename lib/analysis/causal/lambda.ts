@@ -1,0 +1,97 @@
+import * as tf from '@tensorflow/tfjs';
+import { InputError } from '@/lib/checkpoint/types';
+import type { Hook, Model } from '@/lib/models';
+import { budgetOf } from './budget';
+import { isDifferential } from './components';
+import { type Batch, baselineOf, blocksToRun, drain, sweep } from './continuation';
+import type { Progress } from './patch';
+import { layersOf, type Metric, metricOf, positionOf, type Question, requireQuestion, rowOf } from './question';
+import { type Reading, readingOf } from './reading';
+
+export interface LambdaRequest extends Question {
+  readonly tokens: readonly number[];
+  readonly candidates?: readonly number[];
+  /** Values of λ that are tried; 0 removes branch 2. */
+  readonly values: readonly number[];
+  /** Default: all differential layers. */
+  readonly layers?: readonly number[];
+  /** All layers at once instead of each by itself. */
+  readonly together?: boolean;
+  readonly position?: number;
+  readonly memory?: number;
+}
+
+export interface LambdaRun extends Reading {
+  readonly layers: readonly number[];
+  readonly lambda: number;
+  /** value − base. */
+  readonly change: number;
+}
+
+export interface LambdaOverride {
+  readonly metric: Metric;
+  readonly position: number;
+  readonly base: Reading;
+  readonly runs: readonly LambdaRun[];
+}
+
+/**
+ * Overrides λ of differential blocks, layer by layer or in all of them, and reads the answer. Everything else, the norm of
+ * the difference included, follows. Cost: for each value and layer l the blocks l … of one prompt. Yields after every block.
+ * @throws InputError where a chosen layer is not differential, or the request does not fit the model.
+ */
+export function* lambdaSteps(
+  model: Model,
+  request: LambdaRequest,
+): Generator<Progress<LambdaOverride>, LambdaOverride, void> {
+  requireQuestion(model, request);
+  for (const target of request.candidates ?? []) requireQuestion(model, { target });
+  const position = positionOf(request.position ?? -1, request.tokens.length);
+  const layers = differentialLayers(model, request.layers);
+  const stray = request.values.find((value) => !Number.isFinite(value));
+  if (request.values.length === 0 || stray !== undefined) throw new InputError('λ takes one or more finite numbers.');
+  budgetOf(model.config, { L: position + 1, wanted: 1, prompts: 1, limit: request.memory });
+  const baseline = baselineOf(model, request.tokens, position);
+  const base = readingOf(baseline.logits, baseline.logits, request);
+  const runs: LambdaRun[] = [];
+  const result = (): LambdaOverride => ({ metric: metricOf(request), position, base, runs: [...runs] });
+  const groups = request.together ? [layers] : layers.map((layer) => [layer]);
+  const batches = groups.flatMap((group) =>
+    request.values.map(
+      (lambda): Batch => ({
+        first: group[0],
+        rows: 1,
+        hooks: group.map((layer): Hook => [`blocks.${layer}.hook_lambda`, (value) => tf.fill(value.shape, lambda)]),
+        receive: (logits) => {
+          const reading = readingOf(rowOf(logits, model.config.V, 0), baseline.logits, request);
+          runs.push({ layers: group, lambda, ...reading, change: reading.value - base.value });
+        },
+      }),
+    ),
+  );
+  const total =
+    request.values.length *
+    blocksToRun(
+      model,
+      groups.map(([first]) => first),
+      1,
+      1,
+    );
+  for (const step of sweep(model, baseline, batches, total)) yield { ...step, result: result() };
+  return result();
+}
+
+/** {@link lambdaSteps} in one go. */
+export const lambdaOverride = (model: Model, request: LambdaRequest): LambdaOverride =>
+  drain(lambdaSteps(model, request));
+
+/** @throws InputError where there are none, or a chosen layer is not one. */
+export function differentialLayers(model: Model, layers?: readonly number[]): number[] {
+  const chosen = layersOf(model, layers);
+  const plain = chosen.find((layer) => !isDifferential(model.config.blocks[layer]));
+  if (layers && plain !== undefined)
+    throw new InputError(`Layer ${plain} is not differential, so it has no λ and nothing to cancel: leave it out.`);
+  const found = chosen.filter((layer) => isDifferential(model.config.blocks[layer]));
+  if (found.length > 0) return found;
+  throw new InputError(`${model.name} has no differential blocks, so it has no λ and nothing to cancel.`);
+}

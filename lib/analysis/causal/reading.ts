@@ -1,0 +1,43 @@
+import { rowStatistics, topIds } from '@/kernels/reference/lens-statistics';
+import { signalToNoise } from '../lensStatistics';
+import { measure, type Question } from './question';
+
+/** What a changed model says at the position that is read; definitions as those of the lens. */
+export interface Reading {
+  /** z_target − z_foil, or z_target without a foil. */
+  readonly value: number;
+  readonly target_prob: number;
+  readonly target_rank: number;
+  readonly log_odds: number;
+  readonly snr_vocab: number;
+  /** NaN with fewer than two candidates besides the target. */
+  readonly snr_candidates: number;
+  /** KL(unchanged ‖ changed), nats: how much of the whole answer changed. */
+  readonly kl: number;
+  /** The strongest token. */
+  readonly answer: number;
+}
+
+/** @param logits [V] of the changed model @param base [V] of the unchanged one */
+export function readingOf(
+  logits: Float32Array,
+  base: Float32Array,
+  question: Question & { readonly candidates?: readonly number[] },
+): Reading {
+  const { target, candidates = [] } = question;
+  const { target_logprob, target_rank, log_odds, snr_vocab, kl_final_lens } = rowStatistics(logits, target, base);
+  const others = [...new Set(candidates)].filter((id) => id !== target);
+  return {
+    value: measure(logits, question),
+    target_prob: Math.exp(target_logprob),
+    target_rank,
+    log_odds,
+    snr_vocab,
+    snr_candidates: signalToNoise(
+      logits[target],
+      others.map((id) => logits[id]),
+    ),
+    kl: kl_final_lens,
+    answer: topIds(logits, 1)[0],
+  };
+}
