@@ -25,4 +25,5 @@ export { type SavedTensor, type SaveOptions, saveCheckpoint } from './save';
 export { type HfTensor, type SaveHfOptions, saveHfCheckpoint } from './save-hf';
 export { expectedTensors } from './schema';
 export { readTorchFile } from './torch-file';
+export { type TorchTensor, writeTorchFile } from './torch-save';
 export * from './types';

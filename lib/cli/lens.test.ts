@@ -55,3 +55,28 @@ describe.skipIf(!present)('the lens command gives every reference value', () => 
     }
   });
 });
+
+it('fits a tuned lens that the lens command reads', async () => {
+  const model = join(process.cwd(), 'lib/models/testing/cases/hf-mamba1-bias');
+  const data = join(folder, 'rows.json');
+  writeFileSync(data, '[[1,2,3],[4,5,6]]');
+  const out = join(folder, 'tuned');
+  const fit = ['tuned-lens', '--model', model, '--data', data, '--out', out, '--tokens-per-step', '6', '--json'];
+  const fitted = await outcomeOf(...fit, '--steps', '2');
+  expect(fitted.code).toBe(0);
+  expect(JSON.parse(fitted.out)).toMatchObject({ step: 2, finished: true });
+  expect((await outcomeOf(...fit, '--steps', '2')).err).toContain('--resume');
+  const read = await outcomeOf(
+    'lens',
+    '--model',
+    model,
+    '--tokens',
+    data,
+    '--targets',
+    '7,8',
+    '--tuned',
+    out,
+    '--json',
+  );
+  expect(JSON.parse(read.out).lens).toBe('tuned_lens');
+});

@@ -11,6 +11,7 @@ import { lensCommand } from './commands/lens';
 import { modelsCommand } from './commands/models';
 import { runCommand } from './commands/run';
 import { trainCommand } from './commands/train';
+import { tunedLensCommand } from './commands/tuned-lens';
 import { type Io, processIo } from './io';
 
 const COMMANDS = [
@@ -21,6 +22,7 @@ const COMMANDS = [
   attentionCommand,
   lensCommand,
   trainCommand,
+  tunedLensCommand,
   convertCommand,
   benchCommand,
 ] as const;

@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { gunzipSync } from 'node:zlib';
+import { InputError } from '@/lib/checkpoint';
+import { endOfText, tokenChunks } from '@/lib/data/token-chunks';
+import type { Tokenizer } from '@/lib/tokenizer';
+
+/**
+ * Reads what a lens is fitted on, any of it also with `.gz`: `.txt`, one document; `.jsonl`, one document a line as
+ * {"text": …}; `.json`, equally long rows of token ids, each a chunk as it is. Documents are joined by the tokenizer's end of
+ * text and cut into chunks of `length` tokens.
+ * @throws InputError where the file cannot be read or is too short, or a text comes without a tokenizer.
+ */
+export async function readChunks(
+  path: string,
+  length: number,
+  V: number,
+  tokenizer: () => Promise<Tokenizer>,
+): Promise<number[][]> {
+  const text = await contentOf(path);
+  const name = path.replace(/\.gz$/, '');
+  if (name.endsWith('.json')) return checkRows(path, parse(path, text), V);
+  const documents = name.endsWith('.jsonl') ? linesOf(path, text) : [text];
+  const reader = await tokenizer();
+  const chunks = tokenChunks(
+    documents.map((document) => reader.encode(document).ids),
+    length,
+    endOfText(reader.vocabulary()),
+  );
+  if (chunks.length > 0) return checkRows(path, chunks, V);
+  throw new InputError(`${path} holds fewer than ${length} tokens: give more text, or a smaller --length.`);
+}
+
+async function contentOf(path: string): Promise<string> {
+  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new InputError(`The data ${path} cannot be read (${cause.code}).`);
+  });
+  return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
+}
+
+function parse(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new InputError(`${path} is not JSON.`);
+  }
+}
+
+function linesOf(path: string, text: string): string[] {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line, k) => {
+    const document = (parse(`Line ${k + 1} of ${path}`, line) as { text?: unknown } | null)?.text;
+    if (typeof document === 'string') return document;
+    throw new InputError(`Line ${k + 1} of ${path} has no "text": every line must be such as {"text": "…"}.`);
+  });
+}
+
+function checkRows(path: string, rows: unknown, V: number): number[][] {
+  const isRow = (row: unknown): row is number[] =>
+    Array.isArray(row) && row.length > 0 && row.every((id) => Number.isInteger(id) && id >= 0 && id < V);
+  if (Array.isArray(rows) && rows.length > 0 && rows.every(isRow) && rows.every((row) => row.length === rows[0].length))
+    return rows;
+  throw new InputError(
+    `${path} must give equally long rows of token ids from 0 to ${V - 1}, such as [[5, 9], [12, 4]].`,
+  );
+}
