@@ -1,0 +1,136 @@
+import type { create } from 'webgpu';
+
+/** What an adapter says of itself. */
+export interface AdapterDescription {
+  /** For people: `NVIDIA RTX 4090 (vulkan)`, or what the driver gives. */
+  readonly name: string;
+  /** False for processors that imitate a GPU (SwiftShader, llvmpipe, WARP). */
+  readonly hardware: boolean;
+}
+
+export interface Gpu {
+  readonly device: GPUDevice;
+  readonly info: GPUAdapterInfo;
+  readonly description: AdapterDescription;
+}
+
+/**
+ * Dawn advances its asynchronous work in a callback that it hands to `setImmediate`. Taking that callback for ourselves
+ * lets a read wait for the device without returning to the event loop, and lets the process end by itself.
+ */
+let waitingTick: (() => void) | undefined;
+
+function keepingTicks<T>(body: () => T): T {
+  const real = globalThis.setImmediate;
+  globalThis.setImmediate = ((tick: () => void) => {
+    waitingTick = tick;
+    return {};
+  }) as unknown as typeof setImmediate;
+  try {
+    return body();
+  } finally {
+    globalThis.setImmediate = real;
+  }
+}
+
+/** Lets Dawn finish what the device has done; returns at once. */
+function tick(): void {
+  const due = waitingTick;
+  waitingTick = undefined;
+  if (due) keepingTicks(due);
+}
+
+const pause = new Int32Array(new SharedArrayBuffer(4));
+const READ = 1;
+
+/** Maps `buffer` for reading and blocks until the device has filled it. */
+export function mapNow(buffer: GPUBuffer): void {
+  // A device that is lost rejects; the state of the buffer says so below.
+  keepingTicks(() => buffer.mapAsync(READ)).catch(() => undefined);
+  for (let turn = 0; buffer.mapState === 'pending'; turn++) {
+    tick();
+    if (buffer.mapState === 'pending' && turn > 20) Atomics.wait(pause, 0, 0, 0.1);
+  }
+  requireMapped(buffer);
+}
+
+/** The same, with the event loop free to do other work meanwhile. */
+export async function mapSoon(buffer: GPUBuffer): Promise<void> {
+  await finished(keepingTicks(() => buffer.mapAsync(READ))).catch(() => undefined);
+  requireMapped(buffer);
+}
+
+function requireMapped(buffer: GPUBuffer): void {
+  if (buffer.mapState !== 'mapped') throw new Error('The GPU was lost: its driver restarted, or it ran out of memory.');
+}
+
+async function finished<T>(work: Promise<T>): Promise<T> {
+  let done = false;
+  const mark = () => {
+    done = true;
+  };
+  work.then(mark, mark);
+  while (!done) {
+    tick();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return work;
+}
+
+const IMITATIONS = /swiftshader|llvmpipe|lavapipe|softpipe|microsoft basic render|warp/i;
+
+export function describe(info: Pick<GPUAdapterInfo, 'vendor' | 'architecture' | 'device' | 'description'>) {
+  const words = [info.description, info.device, info.architecture, info.vendor];
+  const name = words.find((word) => word) ?? 'an adapter without a name';
+  return { name, hardware: !words.some((word) => IMITATIONS.test(word)) };
+}
+
+const LIMITS = [
+  'maxBufferSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeWorkgroupsPerDimension',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+] as const;
+
+/** Storage buffers of the largest of our programs, and the threads of the widest. */
+const NEEDED = { maxStorageBuffersPerShaderStage: 10, maxComputeInvocationsPerWorkgroup: 256 } as const;
+
+/** Held for as long as the process lives: the device dies with the instance that made it. */
+let instance: GPU | undefined;
+
+/**
+ * Opens the fastest adapter with all the memory and workgroup sizes that it offers.
+ * @returns null where there is no adapter. @throws Error where there is one that is too small or broken.
+ */
+export async function openGpu(): Promise<Gpu | null> {
+  const dawn: { create: typeof create; globals: object } = await import('webgpu');
+  Object.assign(globalThis, dawn.globals);
+  instance ??= dawn.create([]);
+  const gpu = instance;
+  const adapter = await finished(keepingTicks(() => gpu.requestAdapter({ powerPreference: 'high-performance' })));
+  if (!adapter) return null;
+  const { info, limits } = adapter;
+  const description = describe(info);
+  for (const [limit, needed] of Object.entries(NEEDED))
+    if (limits[limit as keyof typeof NEEDED] < needed)
+      throw new Error(`${description.name} has a ${limit} of ${limits[limit as keyof typeof NEEDED]}, not ${needed}.`);
+  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, limits[name]]));
+  const requiredFeatures: GPUFeatureName[] = adapter.features.has('timestamp-query') ? ['timestamp-query'] : [];
+  const device = await finished(keepingTicks(() => adapter.requestDevice({ requiredLimits, requiredFeatures })));
+  return { device, info, description };
+}
+
+/** Runs `body` while `navigator.gpu` exists, as the tfjs back end wants it at its creation; Node 20 has no navigator. */
+export function withNavigator<T>(body: () => T): T {
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu: instance }, configurable: true });
+  try {
+    return body();
+  } finally {
+    if (before) Object.defineProperty(globalThis, 'navigator', before);
+    else Reflect.deleteProperty(globalThis, 'navigator');
+  }
+}

@@ -1,0 +1,58 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  convCase,
+  lossCase,
+  normCase,
+  type OpCase,
+  runCase,
+  s6AttentionCase,
+  scanCase,
+  smallCases,
+  ssdAttentionCase,
+  ssdCase,
+} from '../ops/op-cases';
+import { expectClose } from '../reference/test-support';
+import { registerWebgpu } from './register';
+import { allowSoftwareAdapter } from './testing/software-adapter';
+
+allowSoftwareAdapter();
+const adapter = await registerWebgpu();
+if (!adapter) console.warn("No WebGPU adapter here, so the WGSL kernels are not tested: Debian's chromium brings one.");
+
+/** Shapes beyond one tile, chunk and workgroup, and never a multiple of any of them. */
+function largeCases(): OpCase[] {
+  return [
+    scanCase({ batch: 2, L: 37, E: 67, N: 19, D: true, z: true, softplus: true }),
+    scanCase({ batch: 1, L: 70, E: 3, N: 16 }),
+    ssdCase({ batch: 2, L: 70, H: 2, P: 33, G: 1, N: 37, D: true }),
+    ssdCase({ batch: 1, L: 33, H: 4, P: 5, G: 2, N: 18 }),
+    convCase({ batch: 3, L: 37, E: 130, K: 4, bias: true, silu: true }),
+    normCase({ rows: 35, E: 3 * 67, groups: 3, gate: true }),
+    lossCase(70, 131),
+    s6AttentionCase(75, 67, 5, 'mean'),
+    s6AttentionCase(75, 5, 16, 'mean_abs'),
+    s6AttentionCase(101, 3, 19, { channel: 1 }),
+    ssdAttentionCase(101, 6, 2, 37, 'mean'),
+    ssdAttentionCase(75, 6, 3, 5, 'mean_abs'),
+    ssdAttentionCase(75, 6, 3, 5, { head: 4 }),
+  ];
+}
+
+const cases = [...smallCases(), ...largeCases()];
+
+describe.skipIf(!adapter)('WGSL kernels equal the float64 reference', () => {
+  beforeAll(async () => {
+    expect(await tf.setBackend('webgpu')).toBe(true);
+  });
+
+  it.each(cases.map((c) => [c.name, c] as const))('%s', (_, c) => {
+    const before = tf.memory().numTensors;
+    const { value, gradients } = runCase(c);
+    expectClose(value, c.expected, 1e-5, 'value');
+    for (const [name, gradient] of Object.entries(gradients)) {
+      expectClose(gradient, c.gradients?.[name] as Float64Array, 2e-5, `gradient of ${name}`);
+    }
+    expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
+  });
+});

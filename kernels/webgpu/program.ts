@@ -1,0 +1,79 @@
+import * as tf from '@tensorflow/tfjs';
+import type { WebGPUBackend, WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
+
+/** What a kernel of ours runs on. */
+export type Backend = WebGPUBackend;
+
+/** One dispatch of a WGSL program. All tensors reach the program as flat arrays. */
+export interface Dispatch {
+  /** Names the pipeline together with `constants`. */
+  readonly name: string;
+  /** Read-only arrays by the names that the code uses; those that are undefined are left out. */
+  readonly inputs: Readonly<Record<string, tf.TensorInfo | undefined>>;
+  /** Shape of the array `result` (float32), or a tensor of which several dispatches each write a part. */
+  readonly output: readonly number[] | tf.TensorInfo;
+  /** Compiled into the program as `const`: a new value is a new pipeline. */
+  readonly constants?: Readonly<Record<string, number | boolean>>;
+  /** Whole numbers, read as `uniforms.<name>`; at least one, because tfjs binds them always. */
+  readonly uniforms: Readonly<Record<string, number>>;
+  readonly floats?: Readonly<Record<string, number>>;
+  /** Threads of a workgroup. */
+  readonly threads: number;
+  /** Workgroups along x, y, z. */
+  readonly groups: readonly [number, number?, number?];
+  /** WGSL, with `fn main(index: i32)`: the flat number of the thread. */
+  readonly code: string;
+}
+
+/** Queues the program and returns its output; nothing waits. */
+export function dispatch(backend: Backend, what: Dispatch): tf.TensorInfo {
+  const { name, constants = {}, uniforms, floats = {}, threads, code } = what;
+  const inputs = Object.entries(what.inputs).filter(
+    (entry): entry is [string, tf.TensorInfo] => entry[1] !== undefined,
+  );
+  const output = 'dataId' in what.output ? what.output : backend.makeTensorInfo([...what.output], 'float32');
+  const size = tf.util.sizeFromShape(output.shape);
+  const [x, y = 1, z = 1] = what.groups;
+  const program: WebGPUProgram = {
+    outputShape: [size],
+    variableNames: inputs.map(([input]) => input),
+    uniforms: [
+      ...Object.keys(uniforms).map((key) => `${key} : i32, `),
+      ...Object.keys(floats).map((key) => `${key} : f32, `),
+    ].join(''),
+    workgroupSize: [threads, 1, 1],
+    dispatchLayout: { x: [0] },
+    dispatch: [x, y, z],
+    shaderKey: `statescope ${name} ${JSON.stringify(constants)} ${inputs.map(([input]) => input)}`,
+    getUserCode: () => `${constantsOf(constants)}\n${code}`,
+  };
+  const values = [
+    ...Object.values(uniforms).map((value) => ({ type: 'int32', data: [value] })),
+    ...Object.values(floats).map((value) => ({ type: 'float32', data: [value] })),
+  ];
+  backend.runWebGPUProgram(
+    program,
+    // Two axes: tfjs then leaves out code, and differences of pipelines, for inputs that are shaped like the output.
+    inputs.map(([, info]) => reshaped(info, [tf.util.sizeFromShape(info.shape), 1])),
+    'float32',
+    values,
+    reshaped(output, [size]),
+  );
+  return output;
+}
+
+function constantsOf(constants: Readonly<Record<string, number | boolean>>): string {
+  return Object.entries(constants)
+    .map(([key, value]) => `const ${key} = ${value};`)
+    .join('\n');
+}
+
+const reshaped = ({ dataId, dtype }: tf.TensorInfo, shape: number[]): tf.TensorInfo => ({ dataId, dtype, shape });
+
+/** Workgroups that hold `count` threads of `threads` each. */
+export const groupsFor = (count: number, threads: number): number => Math.ceil(count / threads);
+
+/** Frees intermediates; the back end keeps them until the programs that read them have run. */
+export function discard(backend: Backend, ...infos: (tf.TensorInfo | undefined)[]): void {
+  for (const info of infos) if (info) backend.disposeData(info.dataId);
+}

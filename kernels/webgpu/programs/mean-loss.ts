@@ -1,0 +1,54 @@
+import type * as tf from '@tensorflow/tfjs';
+import { type Backend, dispatch } from '../program';
+
+const THREADS = 128;
+
+const CODE = `
+var<workgroup> losses: array<f32, ${THREADS}>;
+var<workgroup> counts: array<f32, ${THREADS}>;
+fn main(index: i32) {
+  var loss = 0.0;
+  var count = 0.0;
+  for (var row = index; row < uniforms.rows; row += ${THREADS}) {
+    let label = labels[row];
+    if (label >= 0) {
+      loss += logSumExp[row] - logits[row * uniforms.V + label];
+      count += 1.0;
+    }
+  }
+  losses[index] = loss;
+  counts[index] = count;
+  for (var half = ${THREADS / 2}; half > 0; half /= 2) {
+    workgroupBarrier();
+    if (index < half) {
+      losses[index] += losses[index + half];
+      counts[index] += counts[index + half];
+    }
+  }
+  if (index == 0) {
+    result[0] = losses[0] / max(1.0, counts[0]);
+    result[1] = 1.0 / max(1.0, counts[0]);
+  }
+}`;
+
+/**
+ * [mean over labelled rows of log Σ exp − logits[label], 1 / number of labelled rows], by one workgroup.
+ * Floor: 12 bytes of traffic per row.
+ */
+export function meanLoss(
+  backend: Backend,
+  logits: tf.TensorInfo,
+  labels: tf.TensorInfo,
+  logSumExp: tf.TensorInfo,
+): tf.TensorInfo {
+  const [rows, V] = logits.shape;
+  return dispatch(backend, {
+    name: 'mean loss',
+    inputs: { logits, labels, logSumExp },
+    output: [2],
+    uniforms: { rows, V },
+    threads: THREADS,
+    groups: [1],
+    code: CODE,
+  });
+}

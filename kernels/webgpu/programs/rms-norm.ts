@@ -1,0 +1,70 @@
+import type * as tf from '@tensorflow/tfjs';
+import { ACTIVATIONS } from '../activations';
+import { type Backend, dispatch } from '../program';
+import { sizeOf } from '../shapes';
+
+export interface Norm {
+  readonly x: tf.TensorInfo;
+  readonly weight: tf.TensorInfo;
+  readonly gate?: tf.TensorInfo;
+  readonly groups: number;
+  readonly epsilon: number;
+}
+
+export const NORM_THREADS = 128;
+
+/** A workgroup has one group of channels of one row; `total` adds up a value of each of its threads. */
+export const normPrelude = (gated: boolean) => `${ACTIVATIONS}
+var<workgroup> sums: array<f32, ${NORM_THREADS}>;
+fn total(value: f32) -> f32 {
+  let me = i32(localIndex);
+  sums[me] = value;
+  for (var half = ${NORM_THREADS / 2}; half > 0; half /= 2) {
+    workgroupBarrier();
+    if (me < half) { sums[me] += sums[me + half]; }
+  }
+  workgroupBarrier();
+  let sum = sums[0];
+  workgroupBarrier();
+  return sum;
+}
+fn input(at: i32) -> f32 { return x[at]${gated ? ' * siluOf(gate[at])' : ''}; }
+fn inverseRms(start: i32, width: i32) -> f32 {
+  var square = 0.0;
+  if (start >= 0) {
+    for (var i = i32(localIndex); i < width; i += ${NORM_THREADS}) { let u = input(start + i); square += u * u; }
+  }
+  return inverseSqrt(total(square) / f32(width) + uniforms.epsilon);
+}
+// First element of this workgroup's group of channels, or -1 for workgroups beyond the last.
+fn startOf(index: i32, width: i32) -> i32 {
+  let unit = index / ${NORM_THREADS};
+  return select(-1, unit * width, unit < uniforms.units);
+}`;
+
+const code = (gated: boolean) => `${normPrelude(gated)}
+fn main(index: i32) {
+  let width = uniforms.E / uniforms.groups;
+  let start = startOf(index, width);
+  let r = inverseRms(start, width);
+  if (start < 0) { return; }
+  for (var i = i32(localIndex); i < width; i += ${NORM_THREADS}) {
+    result[start + i] = input(start + i) * r * weight[start % uniforms.E + i];
+  }
+}`;
+
+/** u · weight / sqrt(mean u² + ε) by row and group, u = x · SiLU(gate). Floor: 8 bytes of traffic per element, 12 with a gate. */
+export function rmsNorm(backend: Backend, { x, weight, gate, groups, epsilon }: Norm): tf.TensorInfo {
+  const E = weight.shape[0];
+  const units = (sizeOf(x.shape) / E) * groups;
+  return dispatch(backend, {
+    name: 'rms norm',
+    inputs: { x, weight, gate },
+    output: x.shape,
+    uniforms: { E, groups, units },
+    floats: { epsilon },
+    threads: NORM_THREADS,
+    groups: [units],
+    code: code(gate !== undefined),
+  });
+}

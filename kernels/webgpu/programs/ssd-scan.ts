@@ -1,0 +1,168 @@
+import type * as tf from '@tensorflow/tfjs';
+import { type Backend, dispatch, groupsFor } from '../program';
+import { multiplier, TILE, TILE_PRELUDE, TILE_THREADS } from '../tile';
+
+/** Arrays of one SSD scan, as `ops/ssd-scan.ts` describes them. */
+export interface Ssd {
+  readonly x: tf.TensorInfo;
+  readonly delta: tf.TensorInfo;
+  readonly A: tf.TensorInfo;
+  readonly B: tf.TensorInfo;
+  readonly C: tf.TensorInfo;
+  readonly D?: tf.TensorInfo;
+}
+
+/** Tokens of a chunk: one tile. */
+export const CHUNK = TILE;
+
+export function ssdSizes({ x, B }: Ssd): Readonly<Record<'batch' | 'L' | 'H' | 'P' | 'G' | 'N', number>> {
+  const [batch, L, H, P] = x.shape;
+  const [, , G, N] = B.shape;
+  return { batch, L, H, P, G, N };
+}
+
+/**
+ * Where a workgroup works: `unit` is (batch · chunks + chunk) · H + head, tokens count from the chunk's `start`. `decays`
+ * holds A·Δ of its tokens, zero beyond the end; sums of them go from one token to another, never as differences.
+ */
+export const SSD_PLACE = `
+var<private> unit: i32;
+var<private> head: i32;
+var<private> start: i32;
+var<private> row: i32;
+var<workgroup> decays: array<f32, ${CHUNK}>;
+fn place(at: i32) {
+  unit = at;
+  head = at % uniforms.H;
+  let chunk = at / uniforms.H;
+  start = chunk % uniforms.chunks * ${CHUNK};
+  row = chunk / uniforms.chunks * uniforms.L + start;
+}
+fn within(t: i32) -> bool { return start + t < uniforms.L; }
+fn headAt(t: i32) -> i32 { return (row + t) * uniforms.H + head; }
+fn groupAt(t: i32) -> i32 { return (row + t) * uniforms.G + head / (uniforms.H / uniforms.G); }
+fn decayAt(t: i32) -> f32 {
+  if (!within(t)) { return 0.0; }
+  return A[head] * delta[headAt(t)];
+}
+// Exponent of the decay from before the chunk to behind token t, and from behind token t to the end of the chunk.
+fn decayInto(t: i32) -> f32 {
+  var sum = 0.0;
+  for (var k = 0; k <= t; k++) { sum += decays[k]; }
+  return sum;
+}
+fn decayOut(t: i32) -> f32 {
+  var sum = 0.0;
+  for (var k = t + 1; k < ${CHUNK}; k++) { sum += decays[k]; }
+  return sum;
+}
+`;
+
+/** `fillDecayTile(lane)` puts exp(Σ_{s<k≤t} A Δ_k) at mix[t, s] for s ≤ t and 0 above; 32 lanes take a column each. */
+export const DECAY_TILE = `
+var<workgroup> mix: array<f32, ${CHUNK * CHUNK}>;
+fn fillDecayTile(lane: i32) {
+  if (lane >= ${CHUNK}) { return; }
+  var sum = 0.0;
+  for (var t = 0; t < ${CHUNK}; t++) {
+    if (t > lane) { sum += decays[t]; }
+    mix[t * ${CHUNK} + lane] = select(0.0, exp(sum), t >= lane);
+  }
+}
+`;
+
+/** Forward, rows are targets t and columns sources s; for the gradient the other way round, with B and C exchanged. */
+const code = (gradient: boolean, carried: boolean, skip: boolean) => {
+  const [own, other, source] = gradient ? ['B', 'C', 'dy'] : ['C', 'B', 'x'];
+  const mixed = gradient ? `mix[column * ${CHUNK} + r]` : `mix[r * ${CHUNK} + column] * stepAt(column)`;
+  const edge = gradient ? 'decayOut' : 'decayInto';
+  const written = gradient ? 'stepAt(r) * value' : 'value';
+  return `${TILE_PRELUDE}${SSD_PLACE}${DECAY_TILE}
+var<private> tileP: i32;
+var<workgroup> mixed: array<f32, ${CHUNK * CHUNK}>;
+fn stepAt(t: i32) -> f32 {
+  if (!within(t)) { return 0.0; }
+  return delta[headAt(t)];
+}
+fn own(r: i32, n: i32) -> f32 {
+  if (n >= uniforms.N || !within(r)) { return 0.0; }
+  return ${own}[groupAt(r) * uniforms.N + n];
+}
+fn other(n: i32, r: i32) -> f32 {
+  if (n >= uniforms.N || !within(r)) { return 0.0; }
+  return ${other}[groupAt(r) * uniforms.N + n];
+}
+fn source(r: i32, p: i32) -> f32 {
+  if (tileP + p >= uniforms.P || !within(r)) { return 0.0; }
+  return ${source}[headAt(r) * uniforms.P + tileP + p];
+}
+fn mixedAt(r: i32, k: i32) -> f32 { return mixed[r * ${CHUNK} + k]; }
+${multiplier({ name: 'agree', lhs: 'own', rhs: 'other', lhsAlongK: true, rhsAlongK: true })}
+${multiplier({ name: 'gather', lhs: 'mixedAt', rhs: 'source', lhsAlongK: true, rhsAlongK: false })}
+${
+  carried
+    ? `
+fn state(n: i32, p: i32) -> f32 {
+  if (n >= uniforms.N || tileP + p >= uniforms.P) { return 0.0; }
+  return carry[(unit * uniforms.P + tileP + p) * uniforms.N + n];
+}
+${multiplier({ name: 'recall', lhs: 'own', rhs: 'state', lhsAlongK: true, rhsAlongK: true })}`
+    : ''
+}
+fn main(index: i32) {
+  place(i32(workgroupId.y));
+  tileP = i32(workgroupId.x) * ${TILE};
+  let lane = i32(localIndex);
+  if (lane < ${CHUNK}) { decays[lane] = decayAt(lane); }
+  workgroupBarrier();
+  fillDecayTile(lane);
+  workgroupBarrier();
+  var agreement: array<vec4<f32>, 4>;
+  agree(&agreement, uniforms.N);
+  for (var i = 0; i < 4; i++) {
+    for (var j = 0; j < 4; j++) {
+      let r = tileRow() + i;
+      let column = tileColumn() + j;
+      mixed[r * ${CHUNK} + column] = agreement[i][j] * ${mixed};
+    }
+  }
+  workgroupBarrier();
+  var sum: array<vec4<f32>, 4>;
+  gather(&sum, ${CHUNK});
+  var recalled: array<vec4<f32>, 4>;
+  ${carried ? 'recall(&recalled, uniforms.N);' : ''}
+  for (var i = 0; i < 4; i++) {
+    let r = tileRow() + i;
+    let scale = exp(${edge}(r));
+    for (var j = 0; j < 4; j++) {
+      let p = tileColumn() + j;
+      if (within(r) && tileP + p < uniforms.P) {
+        let value = sum[i][j] + scale * recalled[i][j];
+        result[headAt(r) * uniforms.P + tileP + p] = ${written}${skip ? ' + D[head] * source(r, p)' : ''};
+      }
+    }
+  }
+}`;
+};
+
+/**
+ * y [B,L,H,P] by chunks of 32 tokens: (C_t·B_s) exp(A ΣΔ) Δ_s within a chunk, and what `carry` [B, chunks, H, P, N], the
+ * states before each chunk, gives (absent where there is one chunk). With `dy`, the gradient dx instead, `carry` being the
+ * gradients of the states behind each chunk. A workgroup has 32 of the P columns of one head and chunk.
+ *
+ * Floor: 2·B·L·H·(P·N + 32·P + 32·N·P/32) flops as matrix products; 8 bytes of traffic per element of x and the states.
+ */
+export function ssdScan(backend: Backend, ssd: Ssd, carry?: tf.TensorInfo, dy?: tf.TensorInfo): tf.TensorInfo {
+  const { x, delta, A, B, C, D } = ssd;
+  const { batch, L, H, P, G, N } = ssdSizes(ssd);
+  const chunks = groupsFor(L, CHUNK);
+  return dispatch(backend, {
+    name: `ssd scan ${dy ? 'grad' : ''}`,
+    inputs: dy ? { dy, delta, A, B, C, D, carry } : { x, delta, A, B, C, D, carry },
+    output: x.shape,
+    uniforms: { L, H, P, G, N, chunks },
+    threads: TILE_THREADS,
+    groups: [groupsFor(P, TILE), batch * chunks * H],
+    code: code(dy !== undefined, carry !== undefined, D !== undefined),
+  });
+}

@@ -1,0 +1,48 @@
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-webgpu';
+import type { KernelName } from '../ops/registry';
+import { DawnBackend } from './backend';
+import { type AdapterDescription, openGpu, withNavigator } from './dawn';
+import { attention } from './tfjs/attention';
+import { conv } from './tfjs/conv';
+import type { Kernel } from './tfjs/kernel';
+import { loss } from './tfjs/loss';
+import { norm } from './tfjs/norm';
+import { scan } from './tfjs/scan';
+import { scanSsd } from './tfjs/scan-ssd';
+
+export type { AdapterDescription } from './dawn';
+
+/** Every kernel of ours: a missing one is an error of types. */
+const kernels: Readonly<Record<KernelName, Kernel>> = { ...conv, ...norm, ...loss, ...scan, ...scanSsd, ...attention };
+
+/** Above the processor's back ends (native has 4), so that tfjs itself would choose it too. */
+const PRIORITY = 5;
+
+let adapter: AdapterDescription | undefined;
+
+/**
+ * Registers the tfjs back end `webgpu` on Dawn with our kernels, on the fastest adapter there is. Does nothing the second
+ * time.
+ * @returns what the adapter says of itself, or null where there is none.
+ * @throws Error where there is one that cannot run our programs, or that Dawn cannot open.
+ */
+export async function registerWebgpu(): Promise<AdapterDescription | null> {
+  if (adapter) return adapter;
+  const gpu = await openGpu();
+  if (!gpu) return null;
+  for (const [kernelName, kernel] of Object.entries(kernels))
+    tf.registerKernel({
+      kernelName,
+      backendName: 'webgpu',
+      kernelFunc: ({ inputs, attrs, backend }) =>
+        kernel({
+          backend: backend as DawnBackend,
+          inputs: inputs as Record<string, tf.TensorInfo>,
+          attrs: attrs ?? {},
+        }),
+    });
+  tf.registerBackend('webgpu', () => withNavigator(() => new DawnBackend(gpu)), PRIORITY);
+  adapter = gpu.description;
+  return adapter;
+}
