@@ -24,9 +24,9 @@ if (!adapter) console.warn("No WebGPU adapter here, so the WGSL kernels are not 
 function largeCases(): OpCase[] {
   return [
     scanCase({ batch: 2, L: 37, E: 67, N: 19, D: true, z: true, softplus: true }),
-    scanCase({ batch: 1, L: 70, E: 3, N: 16 }),
+    scanCase({ batch: 2, L: 70, E: 3, N: 16, initial: true, final: true }),
     ssdCase({ batch: 2, L: 70, H: 2, P: 33, G: 1, N: 37, D: true }),
-    ssdCase({ batch: 1, L: 33, H: 4, P: 5, G: 2, N: 18 }),
+    ssdCase({ batch: 2, L: 33, H: 4, P: 5, G: 2, N: 18, initial: true, final: true }),
     convCase({ batch: 3, L: 37, E: 130, K: 4, bias: true, silu: true }),
     normCase({ rows: 35, E: 3 * 67, groups: 3, gate: true }),
     lossCase(70, 131),

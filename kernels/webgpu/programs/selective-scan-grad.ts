@@ -103,7 +103,7 @@ fn main(index: i32) {
 /**
  * All gradients of the selective scan in one array: dx, ddelta, dz [B,L,E] each, then partial sums of dA [B·chunks, E, N],
  * dB and dC [B·L, tiles, N] each, and dD [B·chunks, E]. `carry` and `back` are the states before each chunk of Q tokens and
- * the gradients of those behind it; both absent where there is one chunk. A workgroup has 64 channels of one chunk; a thread
+ * the gradients of those behind it; nothing where absent. A workgroup has 64 channels of one chunk; a thread
  * recomputes and keeps the Q·N states of its channel.
  *
  * Floor: two exponentials and ten multiply-adds a state update, and four words of workgroup memory; 32 bytes of traffic per

@@ -11,11 +11,15 @@ export interface Scan {
   readonly C: tf.TensorInfo;
   readonly D?: tf.TensorInfo;
   readonly z?: tf.TensorInfo;
+  /** The state before the first token [B,E,N]. */
+  readonly state?: tf.TensorInfo;
   readonly softplus: boolean;
 }
 
+/** Gradients of the results: y, and the last state where it was asked for. */
 export interface ScanGradient {
   readonly dy: tf.TensorInfo;
+  readonly dState?: tf.TensorInfo;
 }
 
 export function scanSizes({ x, A }: Scan): Readonly<Record<'batch' | 'L' | 'E' | 'N', number>> {
@@ -55,8 +59,7 @@ fn main(index: i32) {
 }`;
 
 /**
- * y_t = (C_t·S_t + D x_t) SiLU(z_t) [B,L,E], from the states `carry` before each chunk of Q tokens (zero where absent,
- * which is right for one chunk). A workgroup has 64 channels of one chunk, a thread all N states of a channel.
+ * y_t = (C_t·S_t + D x_t) SiLU(z_t) [B,L,E], from the states `carry` before each chunk of Q tokens (zero where absent). A workgroup has 64 channels of one chunk, a thread all N states of a channel.
  * Floor: one exponential and three multiply-adds a state update; 16 bytes of traffic per token and channel.
  */
 export function selectiveScan(backend: Backend, scan: Scan, Q: number, carry?: tf.TensorInfo): tf.TensorInfo {

@@ -163,7 +163,7 @@ fn main(index: i32) {
 /**
  * Gradients of the SSD scan but for x, in one array: dB and dC of every head [B·L, H, N] each, ddelta [B,L,H], and partial
  * sums of dA and dD [B·chunks, H] each. `carry` and `back` are the states before each chunk of 32 tokens and the gradients
- * of those behind it; both absent where there is one chunk. A workgroup has one head of one chunk.
+ * of those behind it; nothing where absent. A workgroup has one head of one chunk.
  *
  * The gradient of a decay adds up what passes across its token, pair by pair: no differences of long sums.
  * Floor: 2·B·L·H·(2·P·N + 3·32·N + 32·P) flops as matrix products; 8 bytes written per token, head and N.

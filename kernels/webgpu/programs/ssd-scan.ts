@@ -10,6 +10,8 @@ export interface Ssd {
   readonly B: tf.TensorInfo;
   readonly C: tf.TensorInfo;
   readonly D?: tf.TensorInfo;
+  /** The state before the first token [B,H,P,N]. */
+  readonly state?: tf.TensorInfo;
 }
 
 /** Tokens of a chunk: one tile. */
@@ -147,7 +149,7 @@ fn main(index: i32) {
 
 /**
  * y [B,L,H,P] by chunks of 32 tokens: (C_t·B_s) exp(A ΣΔ) Δ_s within a chunk, and what `carry` [B, chunks, H, P, N], the
- * states before each chunk, gives (absent where there is one chunk). With `dy`, the gradient dx instead, `carry` being the
+ * states before each chunk, gives (nothing where absent). With `dy`, the gradient dx instead, `carry` being the
  * gradients of the states behind each chunk. A workgroup has 32 of the P columns of one head and chunk.
  *
  * Floor: 2·B·L·H·(P·N + 32·P + 32·N·P/32) flops as matrix products; 8 bytes of traffic per element of x and the states.

@@ -1,5 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { type Backend, discard } from '../program';
+import type { ScanGradient } from '../programs/selective-scan';
+import type { Carry } from '../programs/selective-scan-carry';
 import { CHUNK, type Ssd, ssdScan, ssdSizes } from '../programs/ssd-scan';
 import { ssdScanCarry } from '../programs/ssd-scan-carry';
 import { ssdScanGrad } from '../programs/ssd-scan-grad';
@@ -7,32 +9,38 @@ import { ssdScanState } from '../programs/ssd-scan-state';
 import { sumParts } from '../programs/sum-parts';
 import type { Call, Kernel } from './kernel';
 
-const ssdOf = ({ inputs: { x, delta, A, B, C, D } }: Call): Ssd => ({ x, delta, A, B, C, D });
+const ssdOf = ({ inputs: { x, delta, A, B, C, D, state } }: Call): Ssd => ({ x, delta, A, B, C, D, state });
 
-function carryOf(backend: Backend, ssd: Ssd, dy?: tf.TensorInfo): tf.TensorInfo {
-  const local = ssdScanState(backend, ssd, dy);
-  const carry = ssdScanCarry(backend, ssd, local, dy !== undefined);
+function carryOf(backend: Backend, ssd: Ssd, gradient?: ScanGradient): Carry {
+  const local = ssdScanState(backend, ssd, gradient?.dy);
+  const carry = ssdScanCarry(backend, ssd, local, gradient);
   discard(backend, local);
   return carry;
 }
 
 export const scanSsd = {
   SsdScan: (call) => {
-    const { backend } = call;
+    const { backend, attrs } = call;
     const of = ssdOf(call);
-    const carry = ssdSizes(of).L > CHUNK ? carryOf(backend, of) : undefined;
-    const y = ssdScan(backend, of, carry);
-    discard(backend, carry);
-    return [y];
+    const { batch, L, H, P, N } = ssdSizes(of);
+    const carry = L > CHUNK || of.state || attrs.finalState ? carryOf(backend, of) : undefined;
+    const results = [ssdScan(backend, of, carry?.packed)];
+    if (carry && attrs.finalState)
+      results.push(sumParts(backend, carry.packed, { offset: carry.end, shape: [batch, H, P, N] }));
+    discard(backend, carry?.packed);
+    return results;
   },
 
   SsdScanGrad: (call) => {
     const { backend, inputs } = call;
-    const { dy } = inputs;
+    const { dy, dState } = inputs;
     const of = ssdOf(call);
     const { batch, L, H, G, N } = ssdSizes(of);
-    const carries = L > CHUNK ? { carry: carryOf(backend, of), back: carryOf(backend, of, dy) } : undefined;
-    const dx = ssdScan(backend, of, carries?.back, dy);
+    const carried = L > CHUNK || of.state || dState;
+    const carry = carried ? carryOf(backend, of) : undefined;
+    const back = carried ? carryOf(backend, of, { dy, dState }) : undefined;
+    const carries = carry && back && { carry: carry.packed, back: back.packed };
+    const dx = ssdScan(backend, of, back?.packed, dy);
     const { packed, chunks, at } = ssdScanGrad(backend, of, dy, carries);
     const overHeads = (offset: number, { shape }: tf.TensorInfo) =>
       sumParts(backend, packed, { offset, shape, parts: H / G, inner: N });
@@ -46,7 +54,8 @@ export const scanSsd = {
       overHeads(at.C, of.C),
     ];
     if (of.D) gradients.push(overChunks(at.D, of.D));
-    discard(backend, packed, carries?.carry, carries?.back);
+    if (of.state && back) gradients.push(sumParts(backend, back.packed, { offset: back.end, shape: of.state.shape }));
+    discard(backend, packed, carry?.packed, back?.packed);
     return gradients;
   },
 } satisfies Record<string, Kernel>;
