@@ -1,3 +1,5 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { create } from 'webgpu';
 
 /** What an adapter says of itself. */
@@ -97,6 +99,26 @@ const LIMITS = [
 
 /** Storage buffers of the largest of our programs, and the threads of the widest. */
 const NEEDED = { maxStorageBuffersPerShaderStage: 10, maxComputeInvocationsPerWorkgroup: 256 } as const;
+
+const LIBRARY_FOLDERS = [
+  '/usr/lib',
+  '/usr/lib64',
+  '/usr/local/lib',
+  '/usr/lib/x86_64-linux-gnu',
+  '/usr/lib/aarch64-linux-gnu',
+];
+
+/**
+ * Whether this machine looks like one with a GPU that Dawn could open, so that asking is worth its time (and, on Linux
+ * without a Vulkan loader, the warning that Dawn prints). Costs a look into a few folders.
+ */
+export function mayHaveGpu(): boolean {
+  if (process.platform !== 'linux') return true;
+  const node = existsSync('/dev/dri') && readdirSync('/dev/dri').some((name) => name.startsWith('renderD'));
+  if (!node && !existsSync('/dev/nvidia0') && !existsSync('/dev/dxg')) return false;
+  const folders = [...(process.env.LD_LIBRARY_PATH ?? '').split(':').filter(Boolean), ...LIBRARY_FOLDERS];
+  return folders.some((folder) => existsSync(join(folder, 'libvulkan.so.1')));
+}
 
 /** Held for as long as the process lives: the device dies with the instance that made it. */
 let instance: GPU | undefined;

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import '@tensorflow/tfjs-backend-webgpu';
 import type { KernelName } from '../ops/registry';
-import { DawnBackend } from './backend';
-import { type AdapterDescription, openGpu, withNavigator } from './dawn';
+import { createBackend } from './backend';
+import { type AdapterDescription, openGpu } from './dawn';
+import type { Backend } from './program';
 import { attention } from './tfjs/attention';
 import { conv } from './tfjs/conv';
 import type { Kernel } from './tfjs/kernel';
@@ -11,7 +11,7 @@ import { norm } from './tfjs/norm';
 import { scan } from './tfjs/scan';
 import { scanSsd } from './tfjs/scan-ssd';
 
-export type { AdapterDescription } from './dawn';
+export { type AdapterDescription, mayHaveGpu } from './dawn';
 
 /** Every kernel of ours: a missing one is an error of types. */
 const kernels: Readonly<Record<KernelName, Kernel>> = { ...conv, ...norm, ...loss, ...scan, ...scanSsd, ...attention };
@@ -31,18 +31,19 @@ export async function registerWebgpu(): Promise<AdapterDescription | null> {
   if (adapter) return adapter;
   const gpu = await openGpu();
   if (!gpu) return null;
+  const webgpu = await createBackend(gpu);
   for (const [kernelName, kernel] of Object.entries(kernels))
     tf.registerKernel({
       kernelName,
       backendName: 'webgpu',
       kernelFunc: ({ inputs, attrs, backend }) =>
         kernel({
-          backend: backend as DawnBackend,
+          backend: backend as Backend,
           inputs: inputs as Record<string, tf.TensorInfo>,
           attrs: attrs ?? {},
         }),
     });
-  tf.registerBackend('webgpu', () => withNavigator(() => new DawnBackend(gpu)), PRIORITY);
+  tf.registerBackend('webgpu', () => webgpu, PRIORITY);
   adapter = gpu.description;
   return adapter;
 }

@@ -16,7 +16,7 @@ const LONGEST_INPUT = 8192;
 
 export const withDevice = (command: Command): Command =>
   command
-    .option('--device <name>', 'auto, tensorflow, native, wasm or cpu (default: STATESCOPE_DEVICE, else auto)')
+    .option('--device <name>', 'auto, tensorflow, webgpu, native, wasm or cpu (default: STATESCOPE_DEVICE, else auto)')
     .option('--threads <n>', 'threads of the native device', wholeNumber('--threads', 1));
 
 export const withJson = (command: Command): Command => command.option('--json', 'print JSON to stdout');

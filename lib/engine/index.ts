@@ -7,6 +7,7 @@ import { bridgeFromCpu } from '@/kernels/portable/bridge';
 import { registerPortable } from '@/kernels/portable/register';
 import { isCudaReady, loadTensorflow } from '@/kernels/tensorflow/load';
 import { registerTensorflow } from '@/kernels/tensorflow/register';
+import { mayHaveGpu, registerWebgpu } from '@/kernels/webgpu/register';
 import { DEVICES, type Device, type DeviceName } from './devices';
 
 export { DEVICES, type Device, type DeviceName } from './devices';
@@ -26,6 +27,7 @@ export class DeviceError extends Error {
 /**
  * Chooses the device and makes it the current tfjs back end. Calling it again switches devices; tensors stay
  * on the device that made them. `auto` considers TensorFlow only where it is set up for CUDA and a device is there.
+ * on the device that made them. `auto` takes WebGPU only where its adapter is a GPU, not a processor that imitates one.
  * @throws DeviceError when the name is unknown or the device cannot start.
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
@@ -35,6 +37,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const reasons: string[] = [];
   for (const name of DEVICES) {
     if (name === 'tensorflow' && !isCudaReady()) continue;
+    if (name === 'webgpu' && !(await hasGpu())) continue;
     try {
       return await open(name, threads);
     } catch (error) {
@@ -50,8 +53,15 @@ function checkName(wanted: string): DeviceName {
   return name;
 }
 
+async function hasGpu(): Promise<boolean> {
+  if (!mayHaveGpu()) return false;
+  const adapter = await registerWebgpu().catch(() => null);
+  return adapter?.hardware ?? false;
+}
+
 const START: Readonly<Record<DeviceName, (threads: number) => Promise<Device>>> = {
   tensorflow: startTensorflow,
+  webgpu: startWebgpu,
   native: startNative,
   wasm: startWasm,
   cpu: startCpu,
@@ -74,6 +84,17 @@ async function startTensorflow(threads: number): Promise<Device> {
   } catch (error) {
     throw new DeviceError((error as Error).message);
   }
+}
+
+async function startWebgpu(): Promise<Device> {
+  const adapter = await registerWebgpu().catch((error: Error) => {
+    throw new DeviceError(`The webgpu device did not start: ${error.message} Try --device native.`);
+  });
+  if (!adapter)
+    throw new DeviceError(
+      'The webgpu device finds no adapter: install a driver with Vulkan (on Linux with libvulkan1), or try --device native.',
+    );
+  return { name: 'webgpu', threads: 1, description: `WebGPU, ${adapter.name}` };
 }
 
 async function startNative(threads: number): Promise<Device> {
