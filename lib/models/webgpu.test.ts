@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { registerWebgpu } from '@/kernels/webgpu/register';
+import { allowSoftwareAdapter } from '@/kernels/webgpu/testing/software-adapter';
+import { loadCheckpoint } from '@/lib/checkpoint';
+import { readSafetensors } from '@/lib/checkpoint/safetensors';
+import { openDevice } from '@/lib/engine';
+import { createModel, lossAndGradients } from '@/lib/models';
+import { referenceCases } from './testing/fixtures';
+
+allowSoftwareAdapter();
+const adapter = await registerWebgpu();
+if (!adapter) console.warn("No WebGPU adapter here, so models are not tested on one: Debian's chromium brings one.");
+
+/** One case of each recurrence: a software adapter compiles programs slowly. */
+const names = ['statescope-diff-mamba1-sigmoid', 'hf-mamba2-groups'];
+const cases = referenceCases().filter(({ name }) => names.includes(name));
+
+function worst(got: ArrayLike<number>, expected: ArrayLike<number>): number {
+  const top = Math.max(...Array.from(expected, Math.abs));
+  return Math.max(...Array.from(expected, (value, i) => Math.abs(got[i] - value))) / (top || 1);
+}
+
+describe.skipIf(!adapter)('whole models on WebGPU', () => {
+  beforeAll(() => openDevice({ device: 'webgpu' }));
+
+  it.each(cases.map((c) => [c.name, c] as const))('%s gives the activations of the reference', async (_, c) => {
+    const model = createModel(await loadCheckpoint(c.folder));
+    const expected = await readSafetensors(join(c.folder, 'expected.safetensors'));
+    const { logits, cache } = model.runWithCache(c.tokens, { names: ['hook_*', 'blocks.*.hook_resid_*'] });
+    for (const [name, value] of cache)
+      expect(worst(value.dataSync(), expected.get(name)?.data as Float32Array), name).toBeLessThan(1e-3);
+    tf.dispose([logits, ...cache.values()]);
+    model.dispose();
+  });
+
+  it('reads nothing back before the gradients of a whole model are there', async () => {
+    const [{ folder, tokens }] = cases;
+    const model = createModel(await loadCheckpoint(folder));
+    const ids = tf.tensor2d(tokens, undefined, 'int32');
+    const backend = tf.backend();
+    const { readSync } = backend;
+    backend.readSync = () => {
+      throw new Error('a read-back');
+    };
+    const { loss, gradients } = tf.tidy(() => lossAndGradients(model, ids));
+    backend.readSync = readSync;
+    expect(Number.isFinite(loss.dataSync()[0])).toBe(true);
+    expect(gradients.size).toBe(model.parameters.size);
+    tf.dispose([loss, ids, ...gradients.values()]);
+    model.dispose();
+  });
+});
