@@ -26,8 +26,8 @@ export class DeviceError extends Error {
 
 /**
  * Chooses the device and makes it the current tfjs back end. Calling it again switches devices; tensors stay
- * on the device that made them. `auto` considers TensorFlow only where it is set up for CUDA and a device is there.
- * on the device that made them. `auto` takes WebGPU only where its adapter is a GPU, not a processor that imitates one.
+ * on the device that made them. `auto` considers TensorFlow only where it is set up for CUDA and a device is there, and
+ * WebGPU only where its adapter is a GPU, not a processor that imitates one.
  * @throws DeviceError when the name is unknown or the device cannot start.
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
