@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isAvailable } from '@/kernels/native/addon';
 import { loadCheckpoint, readSafetensors } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel, lossAndGradients, type Model } from '@/lib/models';
@@ -9,14 +10,10 @@ import { AdamW, clipGlobalNorm } from './adamw';
 
 /** Reference runs of torch's AdamW in float64; they lie beside the repository and are not part of it. */
 const FIXTURES = fileURLToPath(new URL('../../../shared/fixtures/models', import.meta.url));
-const CASES = [
-  'hf-mamba1',
-  'hf-mamba2',
-  'hf-diffmamba2-alternate',
-  'statescope-diff-mamba1',
-  'statescope-diff-mamba2',
-  'statescope-diff-s6-mamba2',
-];
+const CASES = existsSync(FIXTURES)
+  ? readdirSync(FIXTURES).filter((name) => existsSync(`${FIXTURES}/${name}/training.safetensors`))
+  : ['(../shared/fixtures/models is missing)'];
+const DEVICES = isAvailable ? (['native', 'cpu'] as const) : (['cpu'] as const);
 
 interface Training {
   readonly optimiser: {
@@ -41,8 +38,10 @@ function gradientsOf(model: Model, tokens: tf.Tensor2D) {
   return { loss: value, gradients: host };
 }
 
-describe.skipIf(!existsSync(FIXTURES))('three steps as torch takes them', () => {
-  beforeAll(() => openDevice());
+describe.skipIf(!existsSync(FIXTURES)).each(DEVICES)('three steps as torch takes them, on %s', (device) => {
+  beforeAll(async () => {
+    await openDevice({ device });
+  });
 
   describe.each(CASES)('%s', (name) => {
     const folder = `${FIXTURES}/${name}`;
@@ -65,19 +64,19 @@ describe.skipIf(!existsSync(FIXTURES))('three steps as torch takes them', () => 
       const adamw = new AdamW(model.parameters, { betas, epsilon, weightDecay, decays: () => true });
       for (let step = 0; step < optimiser.steps; step++) {
         const { loss, gradients } = gradientsOf(model, batch);
-        expect(Math.abs(loss / losses[step] - 1)).toBeLessThan(1e-4);
+        expect(Math.abs(loss / losses[step] - 1)).toBeLessThan(1e-5);
         if (step === 0)
           for (const [parameter, gradient] of gradients) {
             const want = expected.get(`grad.${parameter}`) as Float32Array;
             const error = largest(gradient.map((value, i) => value - want[i]));
-            expect(error, parameter).toBeLessThanOrEqual(1e-3 * largest(want) + 1e-6 * norms[0]);
+            expect(error, parameter).toBeLessThanOrEqual(1e-4 * largest(want) + 1e-7 * norms[0]);
           }
         const norm = clipGlobalNorm(gradients, optimiser.grad_norm_clip);
-        expect(Math.abs(norm / norms[step] - 1)).toBeLessThan(1e-3);
+        expect(Math.abs(norm / norms[step] - 1)).toBeLessThan(1e-4);
         adamw.step(gradients, optimiser.lr);
       }
       const last = gradientsOf(model, batch).loss;
-      expect(Math.abs(last / losses[optimiser.steps] - 1)).toBeLessThan(1e-4);
+      expect(Math.abs(last / losses[optimiser.steps] - 1)).toBeLessThan(1e-5);
 
       // Where a gradient is nearly zero AdamW turns rounding into a full step, so a few elements may differ more.
       let far = 0;
