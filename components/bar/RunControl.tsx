@@ -33,7 +33,7 @@ function words(run: Run, progress: Progress | null): { line: string; detail: str
       const name = run.models[progress.model]?.name ?? run.request.models[progress.model] ?? '';
       const step =
         progress.stage === 'loading'
-          ? `loading ${name}`
+          ? `loading ${name}${progress.layer > 0 ? ` · ${Math.floor((100 * progress.layer) / progress.layers)} %` : ''}`
           : `${STAGES[progress.stage]} ${progress.layer} of ${progress.layers}`;
       return { line: `${step}${left}`, detail: '' };
     }

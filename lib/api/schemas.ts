@@ -172,7 +172,7 @@ export type Stage = z.infer<typeof StageSchema>;
 export const ProgressSchema = z.object({
   model: count.meta({ description: 'Index into the models of the run.' }),
   stage: StageSchema,
-  layer: count.meta({ description: 'Steps of this stage that are finished.' }),
+  layer: count.meta({ description: 'Steps of this stage that are finished; while loading, parameters.' }),
   layers: count,
   secondsLeft: z
     .number()

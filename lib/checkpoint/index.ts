@@ -1,5 +1,5 @@
 export { defaultLambdaInit } from './config-common';
-export { loadCheckpoint } from './load';
+export { type LoadOptions, loadCheckpoint } from './load';
 export { type NpzOptions, npzChunks, writeNpz } from './npz';
 export {
   defaultRoots,

@@ -115,6 +115,20 @@ describe('a folder made here', () => {
     expect(await loadCheckpoint(folder)).toMatchObject({ path: folder, tokenizerPath: join(folder, 'tokenizer.json') });
   });
 
+  it('tells how much of it is in memory, tensor by tensor', async () => {
+    const seen: number[][] = [];
+    const onProgress = (...told: number[]) => seen.push(told);
+    const { parameterCount, tensors } = await loadCheckpoint(await withTensors(tinyTensors()), 'tiny', { onProgress });
+    let sum = 0;
+    expect(seen).toEqual(
+      [...tensors.values()].map(({ data }) => {
+        sum += data.length;
+        return [sum, parameterCount];
+      }),
+    );
+    expect(sum).toBe(parameterCount);
+  });
+
   it('drops a stored head that is tied, and refuses one of another shape', async () => {
     const tensors = tinyTensors();
     tensors.set('lm_head.weight', { name: 'lm_head.weight', shape: [5, 8], data: new Float32Array(40) });

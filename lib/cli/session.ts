@@ -33,13 +33,15 @@ export async function openCheckpointOf({ model }: Pick<ModelOptions, 'model'>, i
   const bar = progress(io, `${model}: MB`);
   const folder = await fetchModel(model, {
     roots: defaultRoots(projectRoot()),
-    onProgress: ({ totalReceived, totalSize }) => bar.at(megabytes(totalReceived), megabytes(totalSize)),
+    onProgress: ({ totalReceived, totalSize }) => bar.at(millions(totalReceived), millions(totalSize)),
   });
   bar.end();
-  return loadCheckpoint(folder.path, folder.name);
+  const reading = progress(io, `loading ${folder.name}: million parameters`);
+  const onProgress = (parameters: number, total: number) => reading.at(millions(parameters), millions(total));
+  return loadCheckpoint(folder.path, folder.name, { onProgress }).finally(reading.end);
 }
 
-const megabytes = (bytes: number) => Math.round(bytes / 1e6);
+const millions = (count: number) => Math.round(count / 1e6);
 
 /** Opens the device and puts the checkpoint on it. @param command the line that was typed, for the files' metadata */
 export async function openSession(

@@ -8,6 +8,7 @@ import {
   describeModel,
   findModels,
   InputError,
+  type LoadOptions,
   loadCheckpoint,
   type ModelConfig,
   type ModelFolder,
@@ -116,8 +117,8 @@ export class Catalogue {
   }
 
   /** @throws ServiceError 404, InputError. */
-  async checkpoint(name: string): Promise<Checkpoint> {
-    return loadCheckpoint((await this.folder(name)).path, name);
+  async checkpoint(name: string, options?: LoadOptions): Promise<Checkpoint> {
+    return loadCheckpoint((await this.folder(name)).path, name, options);
   }
 
   /** @throws ServiceError 404, or 422 for a model without tokenizer.json. */

@@ -1,3 +1,4 @@
+import type { LoadOptions } from '@/lib/checkpoint';
 import { createModel, type Model } from '@/lib/models';
 import type { Catalogue } from './catalogue';
 
@@ -21,9 +22,16 @@ export class LoadedModels {
     private readonly limit: number,
   ) {}
 
-  /** Runs `work` with the model, which stays loaded meanwhile. @throws ServiceError 404, InputError. */
-  async use<T>(name: string, work: (model: Model, fingerprint: string) => Promise<T>): Promise<T> {
-    const loaded = await this.#acquire(name);
+  /**
+   * Runs `work` with the model, which stays loaded meanwhile. Whoever first asks for it is told how its loading goes.
+   * @throws ServiceError 404, InputError.
+   */
+  async use<T>(
+    name: string,
+    work: (model: Model, fingerprint: string) => Promise<T>,
+    options?: LoadOptions,
+  ): Promise<T> {
+    const loaded = await this.#acquire(name, options);
     try {
       return await work(loaded.model, loaded.fingerprint);
     } finally {
@@ -33,10 +41,10 @@ export class LoadedModels {
     }
   }
 
-  async #acquire(name: string): Promise<Loaded> {
+  async #acquire(name: string, options?: LoadOptions): Promise<Loaded> {
     const fingerprint = await this.catalogue.fingerprint(name);
     const known = this.#models.get(name);
-    const loaded = known?.fingerprint === fingerprint ? known : await this.#load(name, fingerprint);
+    const loaded = known?.fingerprint === fingerprint ? known : await this.#load(name, fingerprint, options);
     loaded.users += 1;
     if (known && known !== loaded && known.users === 0) known.model.dispose();
     this.#models.delete(name);
@@ -44,12 +52,12 @@ export class LoadedModels {
     return loaded;
   }
 
-  #load(name: string, fingerprint: string): Promise<Loaded> {
+  #load(name: string, fingerprint: string, options?: LoadOptions): Promise<Loaded> {
     const key = `${name}\n${fingerprint}`;
     const pending = this.#loading.get(key);
     if (pending) return pending;
     const loading = this.catalogue
-      .checkpoint(name)
+      .checkpoint(name, options)
       .then((checkpoint) => {
         const model = createModel(checkpoint);
         return { model, fingerprint, bytes: 4 * checkpoint.parameterCount, users: 0 };

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Stage } from '@/lib/api/schemas';
 import type { ModelConfig } from '@/lib/checkpoint';
+import type { Model } from '@/lib/models';
 import type { RunUpdate, WorkerMethods } from '../protocol';
 import { blockSummary, meanLambda } from './branches';
 import type { Catalogue } from './catalogue';
@@ -63,7 +64,8 @@ export class Runner {
     const { id, models } = this.run;
     const request = models[m];
     await this.#step(m, 'loading', 0, 1);
-    await this.tools.models.use(request.name, async (model, fingerprint) => {
+    const onProgress = (parameters: number, total: number) => this.#tellStep(m, 'loading', parameters, total);
+    const forward = async (model: Model, fingerprint: string) => {
       const { config } = model;
       const L = request.tokens.length;
       const record: ModelRecord = { request, config, fingerprint, L, residuals: [], blocks: [] };
@@ -81,7 +83,8 @@ export class Runner {
       } finally {
         if (record.blocks.length > 0) this.tell({ type: 'signal', model: m });
       }
-    });
+    };
+    await this.tools.models.use(request.name, forward, { onProgress });
   }
 
   async #lens(m: number): Promise<void> {
@@ -95,9 +98,13 @@ export class Runner {
     this.tell({ type: 'lens', model: m });
   }
 
-  async #step(model: number, stage: Stage, layer: number, layers: number): Promise<void> {
+  #tellStep(model: number, stage: Stage, layer: number, layers: number): void {
     const { secondsLeft } = this.#forecast;
     this.tell({ type: 'progress', progress: { model, stage, layer, layers, secondsLeft } });
+  }
+
+  async #step(model: number, stage: Stage, layer: number, layers: number): Promise<void> {
+    this.#tellStep(model, stage, layer, layers);
     await turn();
     if (Atomics.load(this.run.cancel, 0) !== 0) throw new Cancelled();
   }
