@@ -8,6 +8,7 @@ export {
 } from './decoding-state';
 export { type Hook, type HookFunction, listen, matcher, silent, type Tap } from './hooks';
 export { importState } from './import-state';
+export { type Draw, type RandomNumbers, stateSpaceDraw, TIME_STEP_RANGE } from './initial-draws';
 export { lossAndGradients, nextTokenLoss } from './loss';
 export {
   type BlockOutput,

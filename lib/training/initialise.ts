@@ -1,6 +1,7 @@
 import { type Checkpoint, type CheckpointTensor, InputError, type ModelConfig } from '@/lib/checkpoint';
 import { expectedTensors } from '@/lib/checkpoint/schema';
 import type { Random } from '@/lib/data/random';
+import { type Draw, stateSpaceDraw, TIME_STEP_RANGE } from '@/lib/models';
 
 export interface InitialOptions {
   /** Standard deviation of the embedding (mamba_ssm: 0.02). */
@@ -13,19 +14,11 @@ export interface InitialOptions {
 
 export const INITIAL: InitialOptions = {
   embeddingDeviation: 0.02,
-  timeStepRange: [1e-3, 0.1],
+  timeStepRange: TIME_STEP_RANGE,
   rescaleOutput: true,
 };
 
-const TIME_STEP_FLOOR = 1e-4;
-
-/** x with softplus(x) = y. */
-const inverseSoftplus = (y: number) => y + Math.log(-Math.expm1(-y));
-
 const uniform = (random: Random, bound: number) => () => random.uniform(-bound, bound);
-
-/** What draws each element of a tensor, given its position. */
-type Draw = (index: number) => number;
 
 /** The distribution of one tensor by its name (spec A1, A2, A4). PyTorch's Linear and Conv1d draw U(±fan_in^-1/2). */
 function drawOf(
@@ -36,19 +29,8 @@ function drawOf(
   options: InitialOptions,
 ): Draw {
   const last = name.slice(name.lastIndexOf('.', name.lastIndexOf('.') - 1) + 1);
-  const timeStep = () => {
-    const [low, high] = options.timeStepRange.map(Math.log);
-    return inverseSoftplus(Math.max(TIME_STEP_FLOOR, Math.exp(random.uniform(low, high))));
-  };
-  const scalar = name.slice(name.lastIndexOf('.') + 1);
-  if (/^A[12]?_log$/.test(scalar)) {
-    // Mamba-1: log(1…N) in every row; Mamba-2: log U(1, 16) per head.
-    return shape.length === 2 ? (index) => Math.log((index % shape[1]) + 1) : () => Math.log(random.uniform(1, 16));
-  }
-  if (/^D[12]?$/.test(scalar)) return () => 1;
-  if (/^dt[12]?_bias$/.test(scalar) || /^dt[12]?_proj\.bias$/.test(last)) return timeStep;
-  if (/^lambda_[qk][12]$/.test(scalar)) return () => random.normal();
-  if (/^(norm|norm_f|subln)\.weight$/.test(last)) return () => 1;
+  const known = stateSpaceDraw(name, shape, random, options.timeStepRange);
+  if (known) return known;
   if (last === 'embeddings.weight') return () => options.embeddingDeviation * random.normal();
   if (last === 'conv1d.weight') return uniform(random, 1 / Math.sqrt(shape[2]));
   const mixer = config.blocks[Number(/layers\.(\d+)\./.exec(name)?.[1] ?? 0)].mixer;

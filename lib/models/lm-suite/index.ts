@@ -1,7 +1,7 @@
 export { type AdaptiveSoftmax, adaptiveSoftmax } from './adaptive-softmax';
 export { type LmSuiteConfig, type MixerSizes, type SubLayer, subLayersOf } from './config';
 export type { DropoutOptions } from './dropout';
-export { initialLmSuite, type RandomNumbers } from './initialise';
+export { initialLmSuite } from './initialise';
 export {
   createLmSuiteModel,
   type LmSuiteForwardOptions,

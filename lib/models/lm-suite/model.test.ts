@@ -5,6 +5,7 @@ import { BLOCK_KINDS, type BlockKind } from '@/lib/checkpoint/types';
 import { Random } from '@/lib/data/random';
 import { openDevice } from '@/lib/engine';
 import { BLOCKS } from '../blocks';
+import { extend } from '../decode';
 import { type Hook, silent } from '../hooks';
 import { weightsOf } from '../weights';
 import { subLayersOf } from './config';
@@ -32,6 +33,21 @@ describe.each(BLOCK_KINDS)('a suite of %s', (kind: BlockKind) => {
   let model: LmSuiteModel;
   beforeAll(() => {
     model = createLmSuiteModel(config, tensors);
+  });
+
+  it('decodes with state to what the forward pass gives', () => {
+    const full = model.forward(TOKENS);
+    const start = extend(
+      model,
+      TOKENS.map((row) => row.slice(0, 4)),
+    );
+    expect(distance(read(start.logits), read(full.slice([0, 3, 0], [-1, 1, -1])))).toBeLessThan(1e-5);
+    const rest = extend(
+      model,
+      TOKENS.map((row) => row.slice(4)),
+      start.state,
+    );
+    expect(distance(read(rest.logits), read(full.slice([0, 6, 0], [-1, 1, -1])))).toBeLessThan(1e-5);
   });
 
   it('adds what the plain block gives for the same weights, and normalises after it', () => {

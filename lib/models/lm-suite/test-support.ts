@@ -1,6 +1,7 @@
 import type { BlockKind } from '@/lib/checkpoint/types';
+import type { RandomNumbers } from '../initial-draws';
 import type { LmSuiteConfig } from './config';
-import { initialLmSuite, type RandomNumbers } from './initialise';
+import { initialLmSuite } from './initialise';
 import type { LmSuiteTensor } from './model';
 
 /** One unit of a few channels, with two tail clusters of narrower embeddings. */
