@@ -54,20 +54,40 @@ export function mapByHalves(
     written: single(written),
     decay: single(decay),
   };
-  for (let width = 1; width < tile; width *= 2) blocks = paired(every(blocks, 0), every(blocks, 1), cross);
+  for (let width = 1; width < tile; width *= 2) {
+    const pieces = blocks;
+    blocks = tidied(() => paired(every(pieces, 0), every(pieces, 1), cross));
+    release(pieces);
+  }
   const tiles = Array.from({ length: padded / tile }, (_, i) => eachOf(blocks, (x) => x.slice([i], [1])));
-  return unite(tiles, cross).slice([0, 0, 0], [1, L, L]).reshape([L, L]);
+  return mapOf(tiles, cross).slice([0, 0, 0], [1, L, L]).reshape([L, L]);
 }
 
+/** Where the first of two parts of several tiles ends: after a power of two of them. */
+const middleOf = ({ length }: readonly Blocks[]): number => 2 ** Math.floor(Math.log2(length - 1));
+
 /** The map of consecutive tiles [1,h,h]. */
-function unite(tiles: readonly Blocks[], cross: Cross): tf.Tensor {
-  const whole = (part: readonly Blocks[]): Blocks => {
-    if (part.length === 1) return part[0];
-    const middle = 2 ** Math.floor(Math.log2(part.length - 1));
-    return paired(whole(part.slice(0, middle)), whole(part.slice(middle)), cross);
-  };
-  return whole(tiles).map;
+function mapOf(tiles: readonly Blocks[], cross: Cross): tf.Tensor {
+  if (tiles.length === 1) return tiles[0].map;
+  const middle = middleOf(tiles);
+  return joinedMap(united(tiles.slice(0, middle), cross), united(tiles.slice(middle), cross), cross);
 }
+
+/** Consecutive tiles as one block; the tiles are released. */
+function united(tiles: readonly Blocks[], cross: Cross): Blocks {
+  if (tiles.length === 1) return tiles[0];
+  const middle = middleOf(tiles);
+  const [first, second] = [united(tiles.slice(0, middle), cross), united(tiles.slice(middle), cross)];
+  const whole = tidied(() => paired(first, second, cross));
+  release(first);
+  release(second);
+  return whole;
+}
+
+const tidied = (compute: () => Blocks): Blocks =>
+  tf.tidy(compute as unknown as () => tf.TensorContainerObject) as never;
+
+const release = (blocks: Blocks): void => tf.dispose({ ...blocks });
 
 const eachOf = ({ map, read, written, decay }: Blocks, change: (x: tf.Tensor) => tf.Tensor): Blocks => ({
   map: change(map),
@@ -87,16 +107,20 @@ const every = (blocks: Blocks, parity: 0 | 1): Blocks =>
   });
 
 function paired(first: Blocks, second: Blocks, cross: Cross): Blocks {
+  return {
+    map: joinedMap(first, second, cross),
+    read: tf.concat([first.read, second.read.mul(first.decay)], 1),
+    written: tf.concat([first.written.mul(second.decay), second.written], 1),
+    decay: first.decay.mul(second.decay),
+  };
+}
+
+function joinedMap(first: Blocks, second: Blocks, cross: Cross): tf.Tensor {
   const above = tf.pad(first.map, [
     [0, 0],
     [0, 0],
     [0, second.map.shape[2] as number],
   ]);
   const below = tf.concat([cross(second.read, first.written), second.map], 2);
-  return {
-    map: tf.concat([above, below], 1),
-    read: tf.concat([first.read, second.read.mul(first.decay)], 1),
-    written: tf.concat([first.written.mul(second.decay), second.written], 1),
-    decay: first.decay.mul(second.decay),
-  };
+  return tf.concat([above, below], 1);
 }

@@ -3,7 +3,7 @@ import { type Cross, mapByHalves, product } from './attention-map';
 import type { ComposedKernel, Operands } from './kernel';
 
 /** Elements of the largest tensor that a group of channels may need. */
-const BUDGET = 1 << 24;
+const BUDGET = 1 << 22;
 
 /**
  * α of the S6 recurrence, reduced over channels. With a border r between source j and target i,
