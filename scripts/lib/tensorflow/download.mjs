@@ -3,23 +3,38 @@ import { once } from 'node:events';
 import { createReadStream, createWriteStream, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import { createRequire } from 'node:module';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { ROOT } from '../root.mjs';
+import tls from 'node:tls';
 
 const PATIENCE = 20_000;
 const REDIRECTS = 5;
 const ATTEMPTS = 3;
 
-/** The agent that tfjs-node's own download uses, where the environment names a proxy. */
-function proxyAgent({ protocol, hostname }) {
-  const { HTTPS_PROXY, https_proxy, HTTP_PROXY, http_proxy, NO_PROXY, no_proxy } = process.env;
-  const proxy = protocol === 'https:' ? HTTPS_PROXY || https_proxy : HTTP_PROXY || http_proxy;
+/** The proxy that the environment names for an https address, if any. */
+function proxyOf({ protocol, hostname }) {
+  const { HTTPS_PROXY, https_proxy, NO_PROXY, no_proxy } = process.env;
+  const proxy = HTTPS_PROXY || https_proxy;
   const exempt = (NO_PROXY || no_proxy || '').split(',').map((name) => name.trim().replace(/^\./, ''));
-  if (!proxy || exempt.some((name) => name === '*' || (name && `.${hostname}`.endsWith(`.${name}`)))) return undefined;
-  const HttpsProxyAgent = createRequire(join(ROOT, 'package.json'))('https-proxy-agent');
-  return new HttpsProxyAgent(proxy);
+  const direct = exempt.some((name) => name === '*' || (name && `.${hostname}`.endsWith(`.${name}`)));
+  return protocol === 'https:' && proxy && !direct ? new URL(proxy) : undefined;
+}
+
+const credentials = ({ username, password }) =>
+  username ? `${decodeURIComponent(username)}:${decodeURIComponent(password)}` : undefined;
+
+/** A connection to the host of `url` through a proxy's tunnel; Node 20 has none of its own. */
+async function tunnel(proxy, url) {
+  const path = `${url.hostname}:${url.port || 443}`;
+  const auth = credentials(proxy);
+  const headers = auth ? { 'proxy-authorization': `Basic ${Buffer.from(auth).toString('base64')}` } : {};
+  const client = proxy.protocol === 'https:' ? https : http;
+  const call = client.request(proxy.origin, { method: 'CONNECT', path, headers: { host: path, ...headers } });
+  call.setTimeout(PATIENCE, () => call.destroy(new Error('no answer')));
+  call.end();
+  const [response, socket] = await once(call, 'connect');
+  if (response.statusCode !== 200) throw new Error(`the proxy answered ${response.statusCode}`);
+  return tls.connect({ socket, servername: url.hostname });
 }
 
 /**
@@ -29,12 +44,7 @@ function proxyAgent({ protocol, hostname }) {
  */
 export async function request(address, { method = 'GET', headers = {} } = {}, redirects = REDIRECTS) {
   const url = new URL(address);
-  const auth = url.username ? `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}` : undefined;
-  const client = url.protocol === 'http:' ? http : https;
-  const call = client.request(url, { method, headers, auth, agent: proxyAgent(url) });
-  call.setTimeout(PATIENCE, () => call.destroy(new Error('no answer')));
-  call.end();
-  const [response] = await once(call, 'response').catch((error) => {
+  const response = await answer(url, method, headers).catch((error) => {
     throw new Error(`${url.host} cannot be reached (${error.code ?? error.message})`);
   });
   const { statusCode, headers: answered } = response;
@@ -42,6 +52,18 @@ export async function request(address, { method = 'GET', headers = {} } = {}, re
   response.destroy();
   if (redirects === 0) throw new Error(`${url.host} redirects too often`);
   return request(new URL(answered.location, url).href, { method, headers }, redirects - 1);
+}
+
+async function answer(url, method, headers) {
+  const proxy = proxyOf(url);
+  const socket = proxy && (await tunnel(proxy, url));
+  const own = socket ? { createConnection: () => socket, agent: false } : {};
+  const client = url.protocol === 'http:' ? http : https;
+  const call = client.request(url, { method, headers, auth: credentials(url), ...own });
+  call.setTimeout(PATIENCE, () => call.destroy(new Error('no answer')));
+  call.end();
+  const [response] = await once(call, 'response');
+  return response;
 }
 
 const sizeOf = (path) => (existsSync(path) ? statSync(path).size : 0);

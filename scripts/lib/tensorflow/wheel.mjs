@@ -1,14 +1,4 @@
-import {
-  closeSync,
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, createReadStream, existsSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -94,7 +84,8 @@ export async function cInterface(gpu, log) {
   log(`fetching ${name} from ${new URL(wheel.url).host} (once)`);
   const archive = join(cacheRoot(), wheel.filename);
   await download(wheel.url, archive, wheel.sha256);
-  const draft = mkdtempSync(join(cacheRoot(), '.unpacking-'));
+  const draft = `${folder}.unpacking`;
+  rmSync(draft, { recursive: true, force: true });
   try {
     await unpack(archive, draft);
     renameSync(draft, folder);
