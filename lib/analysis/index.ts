@@ -1,4 +1,6 @@
+export * from './bootstrap';
 export * from './lens';
 export * from './s6Attention';
 export * from './snr';
+export * from './snrBatch';
 export * from './tunedLens';

@@ -10,6 +10,7 @@ import { gradCommand } from './commands/grad';
 import { lensCommand } from './commands/lens';
 import { modelsCommand } from './commands/models';
 import { runCommand } from './commands/run';
+import { snrCommand } from './commands/snr';
 import { trainCommand } from './commands/train';
 import { tunedLensCommand } from './commands/tuned-lens';
 import { type Io, processIo } from './io';
@@ -21,6 +22,7 @@ const COMMANDS = [
   gradCommand,
   attentionCommand,
   lensCommand,
+  snrCommand,
   trainCommand,
   tunedLensCommand,
   convertCommand,

@@ -1,1 +1,2 @@
+export { answerToken, tokenSpan } from './answers';
 export { type Encoding, loadTokenizer, parseTokenizer, type Token, type Tokenizer } from './tokenizer';

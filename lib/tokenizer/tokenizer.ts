@@ -37,6 +37,8 @@ export interface Encoding {
 
 export interface Tokenizer {
   readonly vocabSize: number;
+  /** The spelling that stands for what the vocabulary does not know, where there is one. */
+  readonly unknown: string | undefined;
   /** Ids and offsets of a text, as `encode` of the Python package gives them. Cost: linear in the text. */
   encode(text: string): Encoding;
   /** The text of ids; ids outside the vocabulary (padded rows of an embedding) are passed over. */
@@ -64,7 +66,7 @@ class JsonTokenizer implements Tokenizer {
   private readonly byteLevel: boolean;
   /** The post-processor that trims spaces off the offsets, if any. */
   private readonly trimmer: Component | undefined;
-  private readonly unknown: string | undefined;
+  readonly unknown: string | undefined;
   private texts: readonly string[] | undefined;
 
   constructor(private readonly definition: TokenizerDefinition) {

@@ -36,16 +36,12 @@ function summarise({ layers, hidden_size, parameters }: ModelListing): string {
   return `${kinds} · ${layers.length} ${layers.length === 1 ? 'layer' : 'layers'} · d ${hidden_size} · ${count(parameters)} parameters`;
 }
 
-/** A tokenizer and how it writes what it does not know. */
 export interface TextReader {
   readonly tokenizer: Tokenizer;
-  readonly unknown: string | undefined;
 }
 
 async function readTokenizer(file: string): Promise<TextReader> {
-  const text = await readFile(file, 'utf8');
-  const tokenizer = parseTokenizer(text, file);
-  return { tokenizer, unknown: JSON.parse(text).model?.unk_token ?? undefined };
+  return { tokenizer: parseTokenizer(await readFile(file, 'utf8'), file) };
 }
 
 /** Changes whenever a file that decides a model's output changes: name, size and time of config, weights and tokenizer. */

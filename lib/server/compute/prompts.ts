@@ -1,6 +1,7 @@
 import { entryLabels } from '@/lib/analysis';
-import type { RunModel, RunRequest, Span, Token, VocabularyEntry } from '@/lib/api/schemas';
+import type { RunModel, RunRequest, Token, VocabularyEntry } from '@/lib/api/schemas';
 import type { ModelConfig } from '@/lib/checkpoint';
+import { answerToken, tokenSpan } from '@/lib/tokenizer';
 import { ServiceError } from '../errors';
 import type { Settings } from '../settings';
 import { blockSummary } from './branches';
@@ -122,15 +123,12 @@ const strangerError = (name: string, V: number, text: string, id: number) =>
   );
 
 /**
- * The first token of an answer as it follows a prompt: of " " + answer (spec D), which word-level tokenizers
- * read as the word itself.
+ * The first token of an answer as it follows a prompt.
  * @throws ServiceError 422 when the vocabulary does not know it.
  */
 function firstToken(name: string, { V }: ModelConfig, reader: TextReader, answer: string): VocabularyEntry {
-  const text = ` ${answer.trimStart()}`;
-  const first = reader.tokenizer.encode(text).tokens.find(isOfText);
-  const known = first && (first.text !== reader.unknown || text.slice(first.start, first.end) === reader.unknown);
-  if (!known)
+  const first = answerToken(reader.tokenizer, answer);
+  if (!first)
     throw new ServiceError(
       422,
       `The vocabulary of ${name} does not contain "${answer}".`,
@@ -138,15 +136,4 @@ function firstToken(name: string, { V }: ModelConfig, reader: TextReader, answer
     );
   if (first.id >= V) throw strangerError(name, V, first.text, first.id);
   return { id: first.id, text: first.text };
-}
-
-/** Not a token that the tokenizer puts around every text. A lone space may have an empty span, too. */
-const isOfText = ({ text, start, end }: Token) => end > start || (text !== '' && text.trim() === '');
-
-/** Tokens that share a character with a span of characters; null when none does. */
-export function tokenSpan(tokens: readonly Token[], [start, end]: Span): Span | null {
-  const first = tokens.findIndex((token) => token.end > start && token.start < end);
-  if (first < 0) return null;
-  const last = tokens.findLastIndex((token) => token.end > start && token.start < end);
-  return [first, last + 1];
 }

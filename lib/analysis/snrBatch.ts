@@ -1,0 +1,190 @@
+import * as tf from '@tensorflow/tfjs';
+import { InputError } from '@/lib/checkpoint/types';
+import type { Hook, Model } from '@/lib/models';
+import { bootstrapMeans, type Difference, type Estimate, pairedDifferences, type Resampling } from './bootstrap';
+import { entryLabels, type LensProgress, lensSteps, type Translator } from './lens';
+import { blockCache, captureNames } from './s6Attention';
+import { attentionSnr, SIGNAL_STATISTICS, type Span } from './snr';
+
+/** Needle probability and its logarithm, log-odds, SNR over the vocabulary or the candidates, attention SNR. */
+export const SNR_METRICS = [...SIGNAL_STATISTICS, 'attention_snr'] as const;
+export type SnrMetric = (typeof SNR_METRICS)[number];
+
+export interface SnrExample {
+  readonly tokens: readonly number[];
+  /** Token id of the answer. */
+  readonly target: number;
+  /** Token ids for `snr_candidates`, which is NaN with fewer than two besides the target. */
+  readonly candidates?: readonly number[];
+  /** The needle in tokens, for `attention_snr`, which is NaN without one. */
+  readonly needle?: Span;
+  /** Token at which to read; default the last. */
+  readonly position?: number;
+}
+
+export interface SnrBatchOptions {
+  /** Default all that the examples allow; attention SNR costs a map of every layer and example. */
+  readonly metrics?: readonly SnrMetric[];
+  /** Makes it a tuned lens: one translator per block. */
+  readonly translators?: readonly Translator[];
+}
+
+export interface SnrSamples {
+  /** `embedding` (logit lens only), `layer 0` …, `final`. */
+  readonly entries: readonly string[];
+  readonly n: number;
+  /** For each metric and entry one value per example, unrounded. */
+  readonly values: ReadonlyMap<SnrMetric, readonly Float64Array[]>;
+}
+
+/**
+ * The SNR measures of many examples, every entry of the lens at one position each. Keeps only the residual streams at those
+ * positions, and puts them through the lens together. Yields after each example and each step of the lens. Cost: a forward
+ * pass per example, (blocks + 1) unembeddings of one position each.
+ * @throws InputError for an example that does not fit, by its number from 0.
+ */
+export function* snrSteps(
+  model: Model,
+  examples: readonly SnrExample[],
+  { metrics = metricsOf(examples), translators }: SnrBatchOptions = {},
+): Generator<LensProgress, SnrSamples, void> {
+  examples.forEach((example, k) => {
+    checkExample(example, k, model);
+  });
+  const { d, blocks } = model.config;
+  const n = examples.length;
+  const streams = Array.from({ length: blocks.length + 1 }, () => new Float32Array(n * d));
+  const shares = blocks.map(() => new Float64Array(n).fill(Number.NaN));
+  const wantsAttention = metrics.includes('attention_snr');
+  for (let k = 0; k < n; k++) {
+    readExample(model, examples[k], wantsAttention, (stream, row) => streams[stream].set(row, k * d), shares, k);
+    yield { done: k + 1, total: 2 * n };
+  }
+  const steps = lensSteps(
+    model,
+    { B: n, L: 1, streams },
+    { targets: examples.map(({ target }) => target), candidates: candidatesOf(examples), translators },
+  );
+  let step = steps.next();
+  while (!step.done) {
+    yield { done: n + Math.floor((n * step.value.done) / step.value.total), total: 2 * n };
+    step = steps.next();
+  }
+  const { entries, statistics } = step.value;
+  const none = new Float64Array(n).fill(Number.NaN);
+  const attention = entryLabels(blocks.length).map((_, entry) => shares[entry - 1] ?? none);
+  const valuesOf = (metric: SnrMetric) =>
+    entries.map((_, entry) =>
+      metric === 'attention_snr'
+        ? attention[entry + (translators ? 1 : 0)]
+        : statistics[metric].slice(entry * n, (entry + 1) * n),
+    );
+  return { entries, n, values: new Map(metrics.map((metric) => [metric, valuesOf(metric)])) };
+}
+
+/** {@link snrSteps} in one go. */
+export function snrOf(model: Model, examples: readonly SnrExample[], options?: SnrBatchOptions): SnrSamples {
+  const steps = snrSteps(model, examples, options);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+export interface SnrRow extends Estimate {
+  readonly entry: string;
+  readonly metric: SnrMetric;
+}
+
+/** Mean, standard error and bootstrap interval of every metric and entry. */
+export function summarise({ entries, values }: SnrSamples, resampling: Resampling): SnrRow[] {
+  const labels = [...values].flatMap(([metric]) => entries.map((entry) => ({ entry, metric })));
+  const estimates = bootstrapMeans([...values.values()].flat(), resampling);
+  return labels.map((label, k) => ({ ...label, ...estimates[k] }));
+}
+
+export interface SnrDifference extends Difference {
+  readonly entry: string;
+  readonly metric: SnrMetric;
+}
+
+/**
+ * How much higher b is than a on the same examples, for the entries that both have: mean difference, paired bootstrap
+ * interval and two-sided p.
+ * @throws InputError where the numbers of examples differ.
+ */
+export function compare(a: SnrSamples, b: SnrSamples, resampling: Resampling): SnrDifference[] {
+  if (a.n !== b.n) throw new InputError(`A paired test needs the same examples: there are ${a.n} and ${b.n}.`);
+  const shared = a.entries.filter((entry) => b.entries.includes(entry));
+  const labels = [...a.values.keys()]
+    .filter((metric) => b.values.has(metric))
+    .flatMap((metric) => shared.map((entry) => ({ entry, metric })));
+  const series = ({ entries, values }: SnrSamples) =>
+    labels.map(({ entry, metric }) => (values.get(metric) as Float64Array[])[entries.indexOf(entry)]);
+  const differences = pairedDifferences(series(a), series(b), resampling);
+  return labels.map((label, k) => ({ ...label, ...differences[k] }));
+}
+
+/** Attention SNR only where some example has a needle, SNR over candidates only where one has candidates. */
+function metricsOf(examples: readonly SnrExample[]): SnrMetric[] {
+  return SNR_METRICS.filter(
+    (metric) =>
+      (metric !== 'attention_snr' || examples.some(({ needle }) => needle)) &&
+      (metric !== 'snr_candidates' || candidatesOf(examples)),
+  );
+}
+
+/** The lens wants candidates of all rows or of none. */
+const candidatesOf = (examples: readonly SnrExample[]): (readonly number[])[] | undefined =>
+  examples.every(({ candidates, target }) => new Set(candidates?.filter((id) => id !== target)).size >= 2)
+    ? examples.map(({ candidates }) => candidates ?? [])
+    : undefined;
+
+/** Runs one example block by block and hands over the residual streams at its position. */
+function readExample(
+  model: Model,
+  { tokens, needle, position = tokens.length - 1 }: SnrExample,
+  wantsAttention: boolean,
+  keep: (stream: number, row: Float32Array) => void,
+  shares: readonly Float64Array[],
+  example: number,
+): void {
+  const { config } = model;
+  const kept = new Map<string, tf.Tensor>();
+  const row = (stream: tf.Tensor) => {
+    const at = stream.slice([0, position, 0], [1, 1, config.d]);
+    const values = (at.dataSync() as Float32Array).slice();
+    at.dispose();
+    return values;
+  };
+  const names = wantsAttention && needle ? config.blocks.flatMap((_, i) => captureNames(config, i)) : [];
+  const hooks: Hook[] = [
+    ['hook_embed', (value) => keep(0, row(value))],
+    ...names.map((name): Hook => [name, (value, at) => void (kept.has(at) || kept.set(at, tf.keep(value.clone())))]),
+  ];
+  const blocks = model.blocksOf([tokens], hooks);
+  let step = blocks.next();
+  while (!step.done) {
+    const { index, residual } = step.value;
+    keep(index + 1, row(residual));
+    if (needle && wantsAttention)
+      shares[index][example] = attentionSnr(blockCache(config, index, kept), position, needle);
+    for (const tensor of kept.values()) tensor.dispose();
+    kept.clear();
+    step = blocks.next();
+  }
+  step.value.dispose();
+}
+
+function checkExample({ tokens, target, needle, position = 0 }: SnrExample, k: number, { config, name }: Model): void {
+  const { V } = config;
+  const bad = [...tokens, target].find((id) => !Number.isInteger(id) || id < 0 || id >= V);
+  if (tokens.length === 0) throw new InputError(`Example ${k} has no tokens: give at least one.`);
+  if (bad !== undefined)
+    throw new InputError(
+      `Token id ${bad} of example ${k} is outside the vocabulary of ${name}: ids go from 0 to ${V - 1}.`,
+    );
+  if (needle && !(needle[0] >= 0 && needle[0] < needle[1] && needle[1] <= tokens.length))
+    throw new InputError(`The needle of example ${k} is not a span within its ${tokens.length} tokens.`);
+  if (!Number.isInteger(position) || position < 0 || position >= tokens.length)
+    throw new InputError(`Example ${k} has no position ${position}: it has ${tokens.length} tokens.`);
+}

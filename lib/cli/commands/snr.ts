@@ -1,0 +1,139 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import {
+  compare,
+  readTunedLens,
+  SNR_METRICS,
+  type SnrDifference,
+  type SnrExample,
+  type SnrMetric,
+  type SnrRow,
+  type SnrSamples,
+  snrSteps,
+  summarise,
+} from '@/lib/analysis';
+import { type Checkpoint, InputError } from '@/lib/checkpoint';
+import { Random } from '@/lib/data/random';
+import { parseSnrExamples } from '@/lib/data/snr-examples';
+import { loadTokenizer } from '@/lib/tokenizer';
+import { heldOutExamples } from '@/lib/training';
+import { type Io, progress } from '../io';
+import { withDevice, withJson } from '../options';
+import { printJson, table } from '../output';
+import { choices, wholeNumber, words } from '../parse';
+import { type DeviceOptions, openCheckpointOf, openSession } from '../session';
+
+interface SnrOptions extends DeviceOptions {
+  readonly models: string[];
+  readonly examples: string;
+  readonly lens: ('logit' | 'tuned')[];
+  readonly tuned?: string[];
+  readonly metric?: SnrMetric[];
+  readonly preset?: 'paper'[];
+  readonly resamples: number;
+  readonly seed: number;
+  readonly json?: boolean;
+}
+
+const SEED = 42;
+const RESAMPLES = 2000;
+/** Sentences of a generated story. */
+const STORY = [2, 12] as const;
+
+/** Signal of the answer per layer over many prompts; two models on the same prompts with a paired test. */
+export function snrCommand(program: Command, io: Io, line: string): void {
+  withJson(withDevice(program.command('snr').description('signal-to-noise per layer over a batch of prompts')))
+    .requiredOption('--models <a,b>', 'one model, or two to compare', words('--models'))
+    .requiredOption('--examples <file|demo:n>', 'JSON lines; or n held-out stories of the demo task')
+    .option('--lens <logit|tuned>', 'which lens', choices('--lens', ['logit', 'tuned']), ['logit'])
+    .option('--tuned <a,b>', 'folder of the tuned lens of each model', words('--tuned'))
+    .option('--metric <list>', SNR_METRICS.join(', '), choices('--metric', SNR_METRICS))
+    .option(
+      '--preset <paper>',
+      "the paper's figure: needle probability, its layer labels",
+      choices('--preset', ['paper']),
+    )
+    .option('--resamples <n>', 'of the bootstrap', wholeNumber('--resamples', 1), RESAMPLES)
+    .option('--seed <n>', 'of the bootstrap and of generated stories', wholeNumber('--seed', 0), SEED)
+    .action(async (options: SnrOptions) => {
+      const { models, tuned = [], preset } = options;
+      if (models.length > 2) throw new InputError('--models takes one model or two.');
+      const isTuned = options.lens[0] === 'tuned' || tuned.length > 0;
+      if (isTuned && tuned.length !== models.length)
+        throw new InputError(`A tuned lens needs --tuned with one folder for each of the ${models.length} models.`);
+      const metrics = preset ? (['target_prob'] as const) : options.metric;
+      const results: { name: string; samples: SnrSamples }[] = [];
+      for (const [k, name] of models.entries()) {
+        const checkpoint = await openCheckpointOf({ model: name }, io);
+        const examples = await readExamples(options, checkpoint);
+        const translators = isTuned ? await readTunedLens(tuned[k], checkpoint.config.d) : undefined;
+        const { model } = await openSession(checkpoint, { ...options, model: name }, line, io);
+        const samples = drain(snrSteps(model, examples, { metrics, translators }), io);
+        results.push({ name: checkpoint.name, samples: preset ? paperLabels(samples) : samples });
+        model.dispose();
+      }
+      const resampling = () => ({ random: new Random(options.seed), resamples: options.resamples });
+      const summary = results.map(({ name, samples }) => ({ model: name, rows: summarise(samples, resampling()) }));
+      const difference =
+        results.length === 2 ? compare(results[0].samples, results[1].samples, resampling()) : undefined;
+      const lens = isTuned ? 'tuned' : 'logit';
+      if (options.json)
+        return printJson(io, {
+          lens,
+          examples: results[0].samples.n,
+          models: summary,
+          ...(difference && { difference }),
+        });
+      for (const { model, rows } of summary) io.out(`${model}, ${lens} lens\n${table(rows.map(shown))}\n`);
+      if (difference) io.out(`${results[1].name} − ${results[0].name}\n${table(difference.map(shown))}`);
+    });
+}
+
+async function readExamples({ examples, seed }: SnrOptions, checkpoint: Checkpoint): Promise<SnrExample[]> {
+  const { tokenizerPath, name } = checkpoint;
+  const tokenizer = () => {
+    if (tokenizerPath) return loadTokenizer(tokenizerPath);
+    throw new InputError(`The model ${name} has no tokenizer.json: give its examples as tokens.`);
+  };
+  const once = remembered(tokenizer);
+  const demo = /^demo:(\d+)$/.exec(examples);
+  if (demo) {
+    const stories = heldOutExamples(seed, wholeNumber('--examples demo:', 1)(demo[1]), STORY);
+    return parseSnrExamples(stories.map((story) => JSON.stringify(story)).join('\n'), 'the demo task', once);
+  }
+  const text = await readFile(examples, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new InputError(`The examples ${examples} cannot be read (${cause.code}).`);
+  });
+  return parseSnrExamples(text, examples, once);
+}
+
+function remembered<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/** As the paper draws them: "k" is the output of block k counted from 0, n the real output; block 0 is not shown. */
+function paperLabels({ entries, n, values }: SnrSamples): SnrSamples {
+  const first = entries.indexOf('layer 0') + 1;
+  return {
+    n,
+    entries: entries.slice(first).map((_, k) => String(k + 1)),
+    values: new Map([...values].map(([metric, series]) => [metric, series.slice(first)])),
+  };
+}
+
+const shown = ({ entry, metric, ...rest }: SnrRow | SnrDifference) => ({ metric, entry, ...rest });
+
+function drain(steps: ReturnType<typeof snrSteps>, io: Io): SnrSamples {
+  const bar = progress(io, 'snr: %');
+  let step = steps.next();
+  while (!step.done) {
+    bar.at(Math.floor((100 * step.value.done) / step.value.total), 100);
+    step = steps.next();
+  }
+  bar.end();
+  return step.value;
+}

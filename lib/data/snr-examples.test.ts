@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { InputError } from '@/lib/checkpoint';
+import { loadTokenizer } from '@/lib/tokenizer';
+import { paperPrompt, parseSnrExamples } from './snr-examples';
+
+const tokenizer = () => loadTokenizer(join(process.cwd(), 'models/demo-mamba2/tokenizer.json'));
+const parse = (...lines: unknown[]) =>
+  parseSnrExamples(lines.map((line) => JSON.stringify(line)).join('\n'), 'x.jsonl', tokenizer);
+
+describe('examples from JSON lines', () => {
+  it('turn prompts, answers and spans of characters into tokens', async () => {
+    const prompt = 'Mary went to the garden. John went to the office. Where is Mary? Answer:';
+    const [example] = await parse({ prompt, answer: 'garden', needle: [0, 24], candidates: ['garden', 'office'] });
+    const reader = await tokenizer();
+    expect(example.tokens).toEqual(reader.encode(prompt).ids);
+    expect(reader.tokenText(example.target)).toBe('garden');
+    expect(example.candidates?.map((id) => reader.tokenText(id))).toEqual(['garden', 'office']);
+    const [start, end] = example.needle as [number, number];
+    expect(example.tokens.slice(start, end)).toEqual(reader.encode('Mary went to the garden.').ids);
+    const [spans] = await parse({ prompt, answer: 'garden', needle: [2, 4], unit: 'tokens' });
+    expect(spans.needle).toEqual([2, 4]);
+  });
+
+  it('take tokens as they are, without a tokenizer', async () => {
+    const none = async () => Promise.reject(new Error('not asked for'));
+    const line = { tokens: [5, 9], target: 7, needle: [0, 1], position: 1 };
+    expect(await parseSnrExamples(JSON.stringify(line), 'x', none)).toEqual([{ ...line, candidates: undefined }]);
+  });
+
+  it("compose the prompt of the paper's script", () => {
+    expect(paperPrompt('A fact.', 'Where?')).toBe('<context> \nA fact.\n</context>\n\nQuestion: Where? Answer:');
+  });
+
+  it.each([
+    [{ tokens: [1] }, /Line 1 of x\.jsonl is not an example: .*target or an answer/],
+    [{ target: 'garden' }, /prompt, tokens, or a context/],
+    [{ prompt: 'Mary', target: 'zebra' }, /does not contain "zebra"/],
+    [{ prompt: 'Mary', target: 'garden', needle: [9, 12] }, /needle holds no token/],
+    [{ prompt: 'Mary', target: 'garden', needle: [1] }, /needle/],
+  ])('%j is refused in a sentence', async (line, message) => {
+    await expect(parse(line)).rejects.toThrow(message);
+    await expect(parse(line)).rejects.toThrow(InputError);
+  });
+
+  it('must be there, and JSON', async () => {
+    await expect(parseSnrExamples(' \n', 'x', tokenizer)).rejects.toThrow(/holds no examples/);
+    await expect(parseSnrExamples('{', 'x', tokenizer)).rejects.toThrow(/Line 1 of x is not JSON/);
+  });
+});

@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import type { SnrExample } from '@/lib/analysis';
+import { InputError } from '@/lib/checkpoint/types';
+import { answerToken, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
+
+const span = z.tuple([z.number().int().nonnegative(), z.number().int().positive()]);
+const token = z.union([z.string().min(1), z.number().int().nonnegative()]);
+
+/** One line of a file of examples. */
+const lineSchema = z
+  .object({
+    prompt: z.string().min(1).optional(),
+    tokens: z.array(z.number().int().nonnegative()).min(1).optional(),
+    context: z.string().optional(),
+    question: z.string().optional(),
+    target: token.optional(),
+    answer: token.optional(),
+    candidates: z.array(token).optional(),
+    needle: span.optional(),
+    unit: z.enum(['characters', 'tokens']).optional(),
+    position: z.number().int().nonnegative().optional(),
+  })
+  .refine((line) => (line.target ?? line.answer) !== undefined, 'it needs a target or an answer')
+  .refine(
+    (line) => line.prompt ?? line.tokens ?? line.context,
+    'it needs a prompt, tokens, or a context with a question',
+  );
+
+type Line = z.infer<typeof lineSchema>;
+
+/** The prompt of the paper's lens script (spec D): note the space after `<context>` and none at the end. */
+export const paperPrompt = (context: string, question: string): string =>
+  `<context> \n${context}\n</context>\n\nQuestion: ${question} Answer:`;
+
+/**
+ * Examples from JSON lines:
+ *
+ *     {"prompt": "Mary went to the garden. … Answer:", "target": "garden", "needle": [0, 24], "candidates": ["garden", "office"]}
+ *     {"tokens": [5, 9, 12], "target": 7, "needle": [0, 2]}
+ *     {"context": "…", "question": "Where is Mary?", "answer": "garden"}
+ *
+ * The first token of " " + target is the target; `answer` is another word for it. A needle is [start, end) in characters
+ * (UTF-16 units) of a prompt and in tokens of `tokens`, unless `unit` says otherwise. A context with a question becomes the
+ * prompt of the paper's script. `position` is where to read, in tokens; default the last.
+ * @param tokenizer asked for where a line holds text
+ * @throws InputError naming the line.
+ */
+export async function parseSnrExamples(
+  text: string,
+  source: string,
+  tokenizer: () => Promise<Tokenizer>,
+): Promise<SnrExample[]> {
+  const lines = text.split('\n').flatMap((line, k) => (line.trim() === '' ? [] : [{ line, number: k + 1 }]));
+  if (lines.length === 0) throw new InputError(`${source} holds no examples: give one JSON object a line.`);
+  const examples: SnrExample[] = [];
+  for (const { line, number } of lines) examples.push(await example(parseLine(line, `Line ${number} of ${source}`)));
+  return examples;
+
+  async function example({ line, where }: { line: Line; where: string }): Promise<SnrExample> {
+    const prompt = line.prompt ?? (line.tokens ? undefined : paperPrompt(line.context ?? '', line.question ?? ''));
+    const encoding = prompt === undefined ? undefined : (await tokenizer()).encode(prompt);
+    const idOf = async (value: string | number) => {
+      if (typeof value === 'number') return value;
+      const found = answerToken(await tokenizer(), value);
+      if (found) return found.id;
+      throw new InputError(`${where}: the vocabulary does not contain "${value}".`);
+    };
+    const inCharacters = encoding && line.unit !== 'tokens';
+    const needle = line.needle && inCharacters ? tokenSpan(encoding.tokens, line.needle) : line.needle;
+    if (line.needle && !needle) throw new InputError(`${where}: the needle holds no token of the prompt.`);
+    return {
+      tokens: encoding?.ids ?? line.tokens ?? [],
+      target: await idOf(line.target ?? (line.answer as string | number)),
+      candidates: line.candidates && (await Promise.all(line.candidates.map(idOf))),
+      needle: needle ?? undefined,
+      position: line.position,
+    };
+  }
+}
+
+function parseLine(text: string, where: string): { line: Line; where: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new InputError(`${where} is not JSON.`);
+  }
+  const parsed = lineSchema.safeParse(value);
+  if (parsed.success) return { line: parsed.data, where };
+  const [{ path, message }] = parsed.error.issues;
+  throw new InputError(`${where} is not an example: ${[path.join('.'), message].filter(Boolean).join(': ')}.`);
+}
