@@ -54,6 +54,23 @@ describe.skipIf(!isAvailable)('add-on', () => {
     expect(tiny).toBeGreaterThan(0);
   });
 
+  it('treats denormal numbers as zero in every thread', () => {
+    const before = nativeInfo();
+    configureNative({ threads: 4 });
+    const n = 1 << 18;
+    const tiny = new Float32Array(n).fill(1e-39);
+    const small = new Float32Array(n).fill(1e-20);
+    const huge = new Float32Array(n).fill(1e30);
+    const y = new Float32Array(n);
+    for (let run = 0; run < 20; run++) {
+      kernels.multiply(tiny, huge, y.fill(1), 1, n, 1, 1);
+      expect(y.every((value) => value === 0)).toBe(true);
+      kernels.multiply(small, small, y.fill(1), 1, n, 1, 1);
+      expect(y.every((value) => value === 0)).toBe(true);
+    }
+    configureNative(before);
+  });
+
   it('serves several worker threads of one process at a time', () => {
     const worker = `
       const { parentPort } = require('node:worker_threads');
