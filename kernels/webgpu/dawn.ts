@@ -81,7 +81,7 @@ async function finished<T>(work: Promise<T>): Promise<T> {
 
 const IMITATIONS = /swiftshader|llvmpipe|lavapipe|softpipe|microsoft basic render|warp/i;
 
-export function describe(info: Pick<GPUAdapterInfo, 'vendor' | 'architecture' | 'device' | 'description'>) {
+export function describeAdapter(info: Pick<GPUAdapterInfo, 'vendor' | 'architecture' | 'device' | 'description'>) {
   const words = [info.description, info.device, info.architecture, info.vendor];
   const name = words.find((word) => word) ?? 'an adapter without a name';
   return { name, hardware: !words.some((word) => IMITATIONS.test(word)) };
@@ -135,7 +135,7 @@ export async function openGpu(): Promise<Gpu | null> {
   const adapter = await finished(keepingTicks(() => gpu.requestAdapter({ powerPreference: 'high-performance' })));
   if (!adapter) return null;
   const { info, limits } = adapter;
-  const description = describe(info);
+  const description = describeAdapter(info);
   for (const [limit, needed] of Object.entries(NEEDED))
     if (limits[limit as keyof typeof NEEDED] < needed)
       throw new Error(`${description.name} has a ${limit} of ${limits[limit as keyof typeof NEEDED]}, not ${needed}.`);

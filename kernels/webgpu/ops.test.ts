@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { crossEntropy } from '../ops';
 import {
   convCase,
   lossCase,
@@ -13,6 +14,7 @@ import {
   ssdCase,
 } from '../ops/op-cases';
 import { expectClose } from '../reference/test-support';
+import { type Backend, dispatch } from './program';
 import { registerWebgpu } from './register';
 import { allowSoftwareAdapter } from './testing/software-adapter';
 
@@ -27,6 +29,8 @@ function largeCases(): OpCase[] {
     scanCase({ batch: 2, L: 70, E: 3, N: 16, initial: true, final: true }),
     ssdCase({ batch: 2, L: 70, H: 2, P: 33, G: 1, N: 37, D: true }),
     ssdCase({ batch: 2, L: 33, H: 4, P: 5, G: 2, N: 18, initial: true, final: true }),
+    scanCase({ batch: 1, L: 40, E: 9, N: 4, extreme: true }),
+    ssdCase({ batch: 1, L: 70, H: 6, P: 3, G: 2, N: 4, extreme: true }),
     convCase({ batch: 3, L: 37, E: 130, K: 4, bias: true, silu: true }),
     normCase({ rows: 35, E: 3 * 67, groups: 3, gate: true }),
     lossCase(70, 131),
@@ -54,5 +58,32 @@ describe.skipIf(!adapter)('WGSL kernels equal the float64 reference', () => {
       expectClose(gradient, c.gradients?.[name] as Float64Array, 2e-5, `gradient of ${name}`);
     }
     expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
+  });
+
+  it('refuses labels beyond the vocabulary, at once or by a loss that is no number', () => {
+    const logits = tf.ones<tf.Rank.R2>([2, 3]);
+    const labels = () => tf.tensor1d([0, 3], 'int32');
+    expect(() => crossEntropy(logits, labels())).toThrow('label 3 of row 1 is not below V = 3');
+    const onDevice = labels();
+    (tf.backend() as Backend).uploadToGPU(onDevice.dataId);
+    expect(crossEntropy(logits, onDevice).dataSync()[0]).toBeNaN();
+  });
+
+  it('reads alike by data() and dataSync(), and says what a refused program did wrong', async () => {
+    const made = () => tf.linspace(0, 1, 5).mul(2);
+    expect([...(await made().data())]).toEqual([...made().dataSync()]);
+    const x = made();
+    const broken = () =>
+      dispatch(tf.backend() as Backend, {
+        name: 'broken',
+        inputs: { x },
+        output: [5],
+        uniforms: { count: 5 },
+        threads: 64,
+        groups: [1],
+        code: 'fn main(index: i32) { result[index] = missing; }',
+      });
+    expect(() => tf.engine().makeTensorFromTensorInfo(broken()).dataSync()).toThrow(/refused a program.*missing/s);
+    expect([...made().dataSync()]).toEqual([0, 0.5, 1, 1.5, 2]);
   });
 });

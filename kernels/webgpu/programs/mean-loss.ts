@@ -12,7 +12,7 @@ fn main(index: i32) {
   for (var row = index; row < uniforms.rows; row += ${THREADS}) {
     let label = labels[row];
     if (label >= 0) {
-      loss += logSumExp[row] - logits[row * uniforms.V + label];
+      loss += select(uniforms.NAN, logSumExp[row] - logits[row * uniforms.V + min(label, uniforms.V - 1)], label < uniforms.V);
       count += 1.0;
     }
   }
@@ -33,7 +33,7 @@ fn main(index: i32) {
 
 /**
  * [mean over labelled rows of log Σ exp − logits[label], 1 / number of labelled rows], by one workgroup.
- * Floor: 12 bytes of traffic per row.
+ * A label that is not below V makes the loss NaN. Floor: 12 bytes of traffic per row.
  */
 export function meanLoss(
   backend: Backend,
