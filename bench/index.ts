@@ -1,4 +1,5 @@
 import { s6AttentionBenchmark, ssdAttentionBenchmark } from './attention';
+import { dispatchBenchmark } from './dispatches';
 import type { Benchmark } from './measure';
 import { mamba2Benchmark, mambaBenchmark, trainingBenchmark } from './model';
 import { selectiveScanBenchmark, ssdBenchmark } from './scans';
@@ -16,4 +17,5 @@ export const BENCHMARKS: readonly Benchmark[] = [
   mambaBenchmark,
   mamba2Benchmark,
   trainingBenchmark,
+  dispatchBenchmark,
 ];

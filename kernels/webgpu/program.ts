@@ -21,20 +21,23 @@ export interface Dispatch {
   readonly threads: number;
   /** Workgroups along x, y, z. */
   readonly groups: readonly [number, number?, number?];
+  /** Of its matrix products, where they and not its traffic may bound it; for estimates. */
+  readonly flops?: number;
   /** WGSL, with `fn main(index: i32)`: the flat number of the thread. */
   readonly code: string;
 }
 
 /** Queues the program and returns its output; nothing waits. */
 export function dispatch(backend: Backend, what: Dispatch): tf.TensorInfo {
-  const { name, constants = {}, uniforms, floats = {}, threads, code } = what;
+  const { name, constants = {}, uniforms, floats = {}, threads, code, flops } = what;
   const inputs = Object.entries(what.inputs).filter(
     (entry): entry is [string, tf.TensorInfo] => entry[1] !== undefined,
   );
   const output = 'dataId' in what.output ? what.output : backend.makeTensorInfo([...what.output], 'float32');
   const size = tf.util.sizeFromShape(output.shape);
   const [x, y = 1, z = 1] = what.groups;
-  const program: WebGPUProgram = {
+  const program: WebGPUProgram & { flops?: number } = {
+    flops,
     outputShape: [size],
     variableNames: inputs.map(([input]) => input),
     uniforms: [

@@ -189,6 +189,7 @@ export function ssdScanGrad(
     uniforms: { L, H, P, G, N, chunks, atC, atDelta, atA, atD: at.D },
     threads: TILE_THREADS,
     groups: [units],
+    flops: 2 * batch * L * H * ((carries ? 2 * P * N : 0) + CHUNK * (3 * N + P)),
     code: code(carries !== undefined),
   });
   return { packed, chunks, at };

@@ -57,6 +57,7 @@ export function ssdScanState(backend: Backend, ssd: Ssd, dy?: tf.TensorInfo): tf
     uniforms: { L, H, P, G: sizes.G, N, chunks: groupsFor(L, CHUNK), states: units * P * N },
     threads: TILE_THREADS,
     groups: [groupsFor(P, TILE), groupsFor(N, TILE), units],
+    flops: 2 * batch * L * H * P * N,
     code: code(dy !== undefined),
   });
 }

@@ -152,7 +152,7 @@ fn main(index: i32) {
  * states before each chunk, gives (nothing where absent). With `dy`, the gradient dx instead, `carry` being the
  * gradients of the states behind each chunk. A workgroup has 32 of the P columns of one head and chunk.
  *
- * Floor: 2·B·L·H·(P·N + 32·P + 32·N·P/32) flops as matrix products; 8 bytes of traffic per element of x and the states.
+ * Floor: 2·B·L·H·(P·N + 32·P + 32·N·⌈P/32⌉) flops as matrix products; 8 bytes of traffic per element of x and the states.
  */
 export function ssdScan(backend: Backend, ssd: Ssd, carry?: tf.TensorInfo, dy?: tf.TensorInfo): tf.TensorInfo {
   const { x, delta, A, B, C, D } = ssd;
@@ -165,6 +165,7 @@ export function ssdScan(backend: Backend, ssd: Ssd, carry?: tf.TensorInfo, dy?: 
     uniforms: { L, H, P, G, N, chunks },
     threads: TILE_THREADS,
     groups: [groupsFor(P, TILE), batch * chunks * H],
+    flops: 2 * batch * L * H * ((carry ? P * N : 0) + CHUNK * (P + N * groupsFor(P, TILE))),
     code: code(dy !== undefined, carry !== undefined, D !== undefined),
   });
 }

@@ -1,0 +1,37 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { selectiveScan, silu } from '../ops';
+import { registerWebgpu } from './register';
+import { allowSoftwareAdapter } from './testing/software-adapter';
+import { dispatchesOf } from './traffic';
+
+allowSoftwareAdapter();
+const adapter = await registerWebgpu();
+
+describe.skipIf(!adapter)('what a computation asks of a GPU', () => {
+  beforeAll(() => tf.setBackend('webgpu'));
+
+  it('counts the bytes of an elementwise program and the operations of a product', () => {
+    const [a, b] = [tf.zeros([64, 48]), tf.zeros([80, 48])];
+    const programs = dispatchesOf(() => tf.dispose([silu(a), tf.matMul(a, b, false, true)]));
+    expect(programs[0]).toEqual({ name: 'statescope silu', bytes: 2 * 4 * 64 * 48, flops: 0 });
+    const product = programs.slice(1).find(({ flops }) => flops > 0);
+    expect(product?.flops).toBe(2 * 64 * 48 * 80);
+    expect(product?.bytes).toBe(4 * (64 * 48 + 48 * 80 + 64 * 80));
+  });
+
+  it('sees that a scan of one chunk is one program, and a longer one three', () => {
+    const scan = (L: number) => {
+      const [sequence, states] = [tf.zeros<tf.Rank.R3>([1, L, 8]), tf.zeros<tf.Rank.R3>([1, L, 4])];
+      const inputs = { x: sequence, delta: sequence, A: tf.zeros<tf.Rank.R2>([8, 4]), B: states, C: states };
+      return dispatchesOf(() => selectiveScan(inputs).dispose()).map(({ name }) => name);
+    };
+    expect(scan(32)).toEqual(['statescope selective scan']);
+    expect(scan(33)).toHaveLength(3);
+  });
+
+  it('computes again afterwards', () => {
+    dispatchesOf(() => tf.zeros([4]).add(1).dispose());
+    expect([...tf.ones([2000]).add(1).dataSync().subarray(0, 2)]).toEqual([2, 2]);
+  });
+});

@@ -1,0 +1,49 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Backend } from './program';
+
+/** One program that a computation queues. */
+export interface Dispatched {
+  readonly name: string;
+  /** What it reads and writes, each array once. */
+  readonly bytes: number;
+  /** Of matrix products; 0 for programs that are bound by their traffic. */
+  readonly flops: number;
+}
+
+type Run = Backend['runWebGPUProgram'];
+
+/**
+ * Runs `body` on the webgpu back end without computing anything: every program is noted and not queued, so a large model
+ * costs no more than its weights in host memory. Results have no values; `body` must not read them.
+ */
+export function dispatchesOf(body: () => void): Dispatched[] {
+  const backend = tf.backend() as Backend;
+  const noted: Dispatched[] = [];
+  const run: Run = (program, inputs, dtype, _uniforms, output) => {
+    const result = output ?? backend.makeTensorInfo(program.outputShape, dtype);
+    noted.push(note(program, inputs, result));
+    return result;
+  };
+  // Properties of the instance hide the methods of its class until they are deleted again.
+  Object.assign(backend, { runWebGPUProgram: run, shouldExecuteOnCPU: () => false });
+  try {
+    body();
+  } finally {
+    Reflect.deleteProperty(backend, 'runWebGPUProgram');
+    Reflect.deleteProperty(backend, 'shouldExecuteOnCPU');
+  }
+  return noted;
+}
+
+const wordsOf = ({ shape }: tf.TensorInfo) => tf.util.sizeFromShape(shape);
+
+function note(program: Parameters<Run>[0], inputs: readonly tf.TensorInfo[], result: tf.TensorInfo): Dispatched {
+  const { shaderKey, flops } = program as Parameters<Run>[0] & { flops?: number };
+  const [read, written] = [inputs.map(wordsOf), wordsOf(result)];
+  // A slice and a gather touch what they copy, not all of the array that they copy from.
+  const copies = /^(slice|gather)/.test(shaderKey);
+  const words = copies ? 2 * written : read.reduce((sum, size) => sum + size, written);
+  // [M,K]·[K,N]: the three sizes give the product M·N·K.
+  const products = /^matMul/.test(shaderKey) ? 2 * Math.sqrt(read[0] * read[1] * written) : (flops ?? 0);
+  return { name: shaderKey.split(/[_{]/)[0].trim(), bytes: 4 * words, flops: products };
+}
