@@ -1,8 +1,11 @@
 export * from './ablate';
 export type { AlignedSpans } from './alignment';
 export { type Budget, DEFAULT_MEMORY, megabytes } from './budget';
+export * from './cancellation';
+export * from './cancellationBatch';
 export { type Component, UNITS, type Unit } from './components';
 export { drain, type Steps } from './continuation';
+export type { Estimate } from './interval';
 export * from './knockout';
 export type { Reads } from './knockoutHooks';
 export * from './lambda';

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Model } from '@/lib/models';
 import { type Baseline, captureBlock } from './continuation';
+import { generator } from './random';
 
 export const METHODS = ['zero', 'mean', 'resample'] as const;
 
@@ -49,17 +50,4 @@ function meanOf(rows: readonly Float32Array[], width: number): Float32Array {
   const sum = new Float64Array(width);
   for (const row of rows) for (let c = 0; c < width; c++) sum[c] += row[c];
   return Float32Array.from(sum, (value) => value / rows.length);
-}
-
-/** Uniform in [0, 1): splitmix32. */
-function generator(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let word = state ^ (state >>> 16);
-    word = Math.imul(word, 0x21f0aaad);
-    word ^= word >>> 15;
-    word = Math.imul(word, 0x735a2d97);
-    return ((word ^ (word >>> 15)) >>> 0) / 2 ** 32;
-  };
 }

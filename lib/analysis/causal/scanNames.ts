@@ -17,7 +17,8 @@ export interface ScanNames {
   readonly after_skip: string;
   readonly gated_norm: string;
   readonly skip: string;
-  readonly parameters: { readonly conv: string; readonly D: string; readonly norm: string; readonly out_proj: string };
+  /** `mixer` is the prefix of what a mixer shares between its branches, and of all that it has where it has one scan. */
+  readonly parameters: { readonly mixer: string; readonly conv: string; readonly D: string; readonly norm: string };
 }
 
 /** The scans of block i: one, or those of the two branches, or one of them. */
@@ -46,10 +47,10 @@ export function scanNamesOf(i: number, { kind }: BlockConfig, mixer?: Mixer): Sc
         after_skip: own('after_skip'),
         gated_norm: own('gated_norm'),
         parameters: {
+          mixer: prefix,
           conv: `${prefix}.conv1d.weight`,
           D: `${prefix}.D${number}`,
           norm: `${prefix}.norm.weight`,
-          out_proj: `${prefix}.out_proj.weight`,
         },
       };
     });
