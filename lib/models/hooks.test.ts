@@ -50,22 +50,6 @@ describe.each(edited)('replacing tensors in $name', ({ folder }) => {
   const differs = (a: tf.Tensor, b: tf.Tensor) =>
     a.sub(b).abs().max().dataSync()[0] > 1e-5 * Math.max(a.abs().max().dataSync()[0], 1e-6);
 
-  it('changes what lies downstream and nothing upstream, at every point', () => {
-    const order = [...cached(['*']).keys()];
-    // States and decays are looked at only when they are edited: showing them takes the slow path.
-    const shown = order.filter((at) => !/hook_(A_bar|B_bar|h)(\.|$)/.test(at));
-    const plain = cached(shown);
-    const points = order.filter((at) => at.startsWith('blocks.1.') && !/hook_h\.[^3]/.test(at));
-    for (const point of points) {
-      const after = cached(shown, [[point, (value) => value.mul(0.5).add(0.1)]]);
-      const first = shown.find((at) => differs(plain.get(at) as tf.Tensor, after.get(at) as tf.Tensor)) ?? 'none';
-      if (shown.includes(point)) expect(first, `first change after editing ${point}`).toBe(point);
-      else expect(order.indexOf(first), `first change after editing ${point}`).toBeGreaterThan(order.indexOf(point));
-      expect(differs(plain.get('hook_logits') as tf.Tensor, after.get('hook_logits') as tf.Tensor), point).toBe(true);
-      tf.dispose([...after.values()]);
-    }
-  });
-
   it('gives one answer by the fused and by the explicit path', () => {
     const fused = model.forward(TOKENS);
     const explicit = model.runWithHooks(TOKENS, [['blocks.*', () => undefined]]);
@@ -80,14 +64,6 @@ describe.each(edited)('replacing tensors in $name', ({ folder }) => {
       ['blocks.0.hook_resid_post', supply],
     ]);
     expect(own.isDisposed).toBe(false);
-  });
-
-  it('lets gradients flow through a hook', () => {
-    const gradient = tf.grad((edit: tf.Tensor) =>
-      model.runWithHooks(TOKENS, [['blocks.0.hook_resid_post', (value) => value.add(edit)]]).sum(),
-    );
-    const edit = tf.zeros([1, TOKENS[0].length, model.config.d]);
-    expect(gradient(edit).abs().max().dataSync()[0]).toBeGreaterThan(0);
   });
 
   it('patches one state: later positions change, earlier ones do not', () => {
