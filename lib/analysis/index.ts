@@ -1,3 +1,4 @@
+export * from './attribution';
 export * from './bootstrap';
 export * from './lens';
 export * from './s6Attention';

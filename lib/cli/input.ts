@@ -73,3 +73,12 @@ export function requireEqualLengths(rows: number[][]): number[][] {
     `Row ${odd} of the input has ${rows[odd].length} tokens and row 0 has ${rows[0].length}: rows of one batch must be equally long.`,
   );
 }
+
+/** The positions of `--position`: one, counted from the end where negative, or all. @throws InputError */
+export function positionsOf(text: string, L: number): number[] {
+  if (text === 'all') return Array.from({ length: L }, (_, t) => t);
+  const given = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+  const position = given < 0 ? L + given : given;
+  if (position >= 0 && position < L) return [position];
+  throw new InputError(`--position takes "all" or a position from ${-L} to ${L - 1}, not "${text}".`);
+}

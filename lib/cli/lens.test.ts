@@ -80,3 +80,25 @@ it('fits a tuned lens that the lens command reads', async () => {
   );
   expect(JSON.parse(read.out).lens).toBe('tuned_lens');
 });
+
+it('takes logits apart', async () => {
+  const model = join(process.cwd(), 'lib/models/testing/cases/hf-diffmamba2-all');
+  const input = join(folder, 'attribute.json');
+  const out = join(folder, 'attribution.safetensors');
+  writeFileSync(input, '[[1,2,3],[4,5,6]]');
+  const options = ['--targets', '7,8', '--position', 'all', '--batch-index', '1'];
+  const args = ['attribute', '--model', model, '--tokens', input, ...options];
+  const printed = JSON.parse((await outcomeOf(...args, '--out', out, '--json')).out);
+  const got = await readSafetensors(out);
+  expect(got.get('attribution.logits')?.shape).toEqual([2, 3]);
+  expect(got.get('attribution.components')?.shape).toEqual([2, printed.components.length, 3]);
+  expect(printed.components.slice(0, 3)).toEqual(['embedding', 'layer 0 branch_1', 'layer 0 minus_lambda_branch_2']);
+  expect(printed.reconstruction_error).toBeLessThan(1e-5);
+  const sum = printed.components.reduce(
+    (total: number, _: string, c: number) => total + printed.contributions[3 * c],
+    0,
+  );
+  expect(sum).toBeCloseTo(printed.logits[0], 4);
+  expect((await outcomeOf(...args)).out).toContain('target 8, position 2');
+  expect((await outcomeOf(...args, '--batch-index', '2')).err).toContain('no row 2');
+});

@@ -3,6 +3,7 @@ import { InputError } from '@/lib/checkpoint';
 import { DeviceError } from '@/lib/engine';
 import { version } from '@/package.json';
 import { attentionCommand } from './commands/attention';
+import { attributeCommand } from './commands/attribute';
 import { benchCommand } from './commands/bench';
 import { convertCommand } from './commands/convert';
 import { generateCommand } from './commands/generate';
@@ -22,6 +23,7 @@ const COMMANDS = [
   gradCommand,
   attentionCommand,
   lensCommand,
+  attributeCommand,
   snrCommand,
   trainCommand,
   tunedLensCommand,

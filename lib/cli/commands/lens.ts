@@ -8,8 +8,8 @@ import {
   readTunedLens,
   residualsOf,
 } from '@/lib/analysis';
-import { InputError, type OutputTensor } from '@/lib/checkpoint';
-import { readIdRows, readTokens, requireEqualLengths } from '../input';
+import type { OutputTensor } from '@/lib/checkpoint';
+import { positionsOf, readIdRows, readTokens, requireEqualLengths } from '../input';
 import { type Io, progress } from '../io';
 import { type CommonOptions, withCommon, withOut } from '../options';
 import { printJson, requireWritable, table, writeTensors } from '../output';
@@ -55,14 +55,6 @@ export function lensCommand(program: Command, io: Io, line: string): void {
       if (options.json) return printJson(io, { lens: prefix, shape, ...asJson(lens, statistics) });
       io.out(readable(lens, statistics, options.targets));
     });
-}
-
-function positionsOf(text: string, L: number): number[] {
-  if (text === 'all') return Array.from({ length: L }, (_, t) => t);
-  const given = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
-  const position = given < 0 ? L + given : given;
-  if (position >= 0 && position < L) return [position];
-  throw new InputError(`--position takes "all" or a position from ${-L} to ${L - 1}, not "${text}".`);
 }
 
 async function candidatesOf(text: string | undefined, B: number): Promise<readonly number[][] | undefined> {

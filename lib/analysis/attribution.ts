@@ -1,0 +1,164 @@
+import * as tf from '@tensorflow/tfjs';
+import { InputError } from '@/lib/checkpoint/types';
+import type { Hook, Model } from '@/lib/models';
+import { branchHooks, branchParts } from './branchParts';
+
+/** Which part of a block: all of a plain mixer, branch 1, −λ · branch 2, or the biases of its output projections. */
+export type AttributionPart = 'embedding' | 'mixer' | 'branch_1' | 'minus_lambda_branch_2' | 'bias';
+
+export interface AttributionComponent {
+  /** −1 for the embedding. */
+  readonly block: number;
+  readonly part: AttributionPart;
+}
+
+export interface Attribution {
+  readonly targets: readonly number[];
+  readonly positions: readonly number[];
+  readonly components: readonly AttributionComponent[];
+  /** Contribution of each component to the logit, [targets, components, positions]. */
+  readonly contributions: Float64Array;
+  /** What each block adds as a whole, read off its output, [targets, blocks, positions]. */
+  readonly blocks: Float64Array;
+  /** The logits themselves, [targets, positions]. */
+  readonly logits: Float64Array;
+  /** Largest |logit − sum of the contributions|, as a share of the largest logit. */
+  readonly error: number;
+}
+
+export interface AttributionRequest {
+  /** Token ids whose logits are taken apart. */
+  readonly targets: readonly number[];
+  /** Default the last. */
+  readonly positions?: readonly number[];
+}
+
+/**
+ * Direct logit attribution, the final norm frozen: with u_w(i) = W_U[w] ⊙ norm_f.weight / rms(h(i)), the logit of token w at
+ * position i is u_w · (embedding + Σ blocks), and within a differential block
+ *
+ *     out = (1 − λ_init) subln ⊙ (branch₁ − λ branch₂) / rms(δ)      (1/rms(δ) frozen, too; spec A4)
+ *
+ * splits into its branches and the biases of the output projections. Exact: the contributions add up to the logit.
+ * Cost: one forward pass, and E·d operations per target, position and block where branches share an output projection.
+ * @throws InputError for targets or positions that do not fit.
+ */
+export function directLogitAttribution(
+  model: Model,
+  tokens: readonly number[],
+  { targets, positions = [tokens.length - 1] }: AttributionRequest,
+): Attribution {
+  checkRequest(model, tokens, targets, positions);
+  const { config } = model;
+  const { d } = config;
+  const components: AttributionComponent[] = [{ block: -1, part: 'embedding' }];
+  const rows: Float64Array[] = [];
+  const totals: Float64Array[] = [];
+  const cache = new Map<string, Float32Array>();
+  const names = config.blocks.flatMap((block, i) => branchHooks(block.kind).map((name) => `blocks.${i}.${name}`));
+  const hooks = ['hook_embed', ...names].map(
+    (name): Hook => [name, (value, at) => void cache.set(at, picked(value, positions))],
+  );
+  const last = streamOf(model, tokens, hooks, positions);
+  const covectors = covectorsOf(model, last, targets, positions.length);
+  const at = (name: string) => cache.get(name) as Float32Array;
+  const against = (values: Float32Array) => covectors.map((u, k) => dotAt(values, k % positions.length, u));
+
+  rows.push(Float64Array.from(against(at('hook_embed'))));
+  config.blocks.forEach((_, i) => {
+    const read = (name: string) => at(`blocks.${i}.${name}`);
+    const found = covectors.map((u, k) => branchParts(model, i, read, k % positions.length, u));
+    for (const part of Object.keys(found[0]) as Exclude<AttributionPart, 'embedding'>[]) {
+      components.push({ block: i, part });
+      rows.push(Float64Array.from(found, (parts) => parts[part] as number));
+    }
+    totals.push(Float64Array.from(against(read('hook_out_proj'))));
+  });
+  const logits = Float64Array.from(covectors, (u, k) => dotAt(last, k % positions.length, u));
+  return {
+    targets,
+    positions,
+    components,
+    contributions: byTarget(rows, targets.length, positions.length),
+    blocks: byTarget(totals, targets.length, positions.length),
+    logits,
+    error: largestGap(rows, logits),
+  };
+
+  function dotAt(values: Float32Array, position: number, u: Float64Array): number {
+    let sum = 0;
+    for (let i = 0; i < d; i++) sum += values[position * d + i] * u[i];
+    return sum;
+  }
+}
+
+/** The residual stream after the last block at the positions, [P,d]; nothing stays on the device. */
+function streamOf(model: Model, tokens: readonly number[], hooks: readonly Hook[], positions: readonly number[]) {
+  const blocks = model.blocksOf([tokens], hooks);
+  let step = blocks.next();
+  while (!step.done) step = blocks.next();
+  const rows = picked(step.value, positions);
+  step.value.dispose();
+  return rows;
+}
+
+/** Rows [P,width] of a [1,L,width] tensor; a tensor without positions whole. */
+function picked(value: tf.Tensor, positions: readonly number[]): Float32Array {
+  const rows = tf.tidy(() =>
+    value.rank === 3 ? tf.gather(value, tf.tensor1d([...positions], 'int32'), 1).clone() : value.clone(),
+  );
+  const values = (rows.dataSync() as Float32Array).slice();
+  rows.dispose();
+  return values;
+}
+
+/** u_w(i) for every target and position, in float64. */
+function covectorsOf(model: Model, last: Float32Array, targets: readonly number[], P: number): Float64Array[] {
+  const { d, epsilon } = model.config;
+  const scale = model.parameters.get('backbone.norm_f.weight')?.dataSync() as Float32Array;
+  const rows = tf.tidy(() => tf.gather(model.head, tf.tensor1d([...targets], 'int32')).dataSync()) as Float32Array;
+  return targets.flatMap((_, t) =>
+    Array.from({ length: P }, (_, p) => {
+      let squares = 0;
+      for (let i = 0; i < d; i++) squares += last[p * d + i] ** 2;
+      const norm = Math.sqrt(squares / d + epsilon);
+      return Float64Array.from({ length: d }, (_, i) => (rows[t * d + i] * scale[i]) / norm);
+    }),
+  );
+}
+
+/** Rows of [targets · positions] values, one per component, to [targets, components, positions]. */
+function byTarget(rows: readonly Float64Array[], T: number, P: number): Float64Array {
+  const values = new Float64Array(T * rows.length * P);
+  for (let t = 0; t < T; t++)
+    rows.forEach((row, c) => {
+      values.set(row.subarray(t * P, (t + 1) * P), (t * rows.length + c) * P);
+    });
+  return values;
+}
+
+function largestGap(rows: readonly Float64Array[], logits: Float64Array): number {
+  let [gap, size] = [0, 1e-30];
+  logits.forEach((logit, k) => {
+    gap = Math.max(gap, Math.abs(logit - rows.reduce((sum, row) => sum + row[k], 0)));
+    size = Math.max(size, Math.abs(logit));
+  });
+  return gap / size;
+}
+
+function checkRequest(
+  { config, name }: Model,
+  tokens: readonly number[],
+  targets: readonly number[],
+  positions: readonly number[],
+): void {
+  if (targets.length === 0) throw new InputError('There is no target: name at least one token id.');
+  const token = targets.find((id) => !Number.isInteger(id) || id < 0 || id >= config.V);
+  if (token !== undefined)
+    throw new InputError(`Token id ${token} is outside the vocabulary of ${name}: ids go from 0 to ${config.V - 1}.`);
+  const position = positions.find((t) => !Number.isInteger(t) || t < 0 || t >= tokens.length);
+  if (position !== undefined)
+    throw new InputError(
+      `There is no position ${position}: the input has ${tokens.length} tokens, positions 0 to ${tokens.length - 1}.`,
+    );
+}
