@@ -5,6 +5,7 @@ import type { Override, Overrides } from './override';
 import { attention } from './tfjs/attention';
 import { bfloat16 } from './tfjs/bfloat16';
 import { binary } from './tfjs/binary';
+import { blockAttention } from './tfjs/block-attention';
 import { conv } from './tfjs/conv';
 import { gatherGroup } from './tfjs/gather';
 import { layout } from './tfjs/layout';
@@ -37,6 +38,7 @@ const groups: readonly Overrides[] = [
   attention,
   lens,
   bfloat16,
+  blockAttention,
 ];
 
 /** Above 'cpu' (1) and 'wasm' (2), so that tfjs itself would choose it too. */

@@ -1,6 +1,7 @@
 /** The operations that tfjs lacks, with gradients; each device registers the kernels behind them. */
 export * from './attention';
 export { roundToBfloat16 } from './bfloat16';
+export * from './block-attention';
 export * from './causal-conv1d';
 export * from './cross-entropy';
 export * from './lens-statistics';

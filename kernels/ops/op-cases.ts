@@ -26,6 +26,7 @@ import {
   ssdScan,
   ssdScanWithState,
 } from '.';
+import { smallBlockCases } from './block-cases';
 
 type Arrays = Readonly<Record<string, Float64Array | undefined>>;
 
@@ -199,6 +200,7 @@ export function smallCases(): OpCase[] {
     ssdAttentionCase(9, 4, 2, 3, 'mean'),
     ssdAttentionCase(9, 4, 2, 3, 'mean_abs'),
     ssdAttentionCase(9, 4, 2, 3, { head: 3 }),
+    ...smallBlockCases(),
   ];
 }
 

@@ -16,6 +16,12 @@ export const KERNELS = [
   'CrossEntropyGrad',
   'S6Attention',
   'SsdAttention',
+  'S6BlockAttention',
+  'S6BlockColumns',
+  'S6BlockStatistics',
+  'SsdBlockAttention',
+  'SsdBlockColumns',
+  'SsdBlockStatistics',
 ] as const;
 
 export type KernelName = (typeof KERNELS)[number];

@@ -2,6 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { registerPortable } from '../portable/register';
 import {
+  blockAttention,
+  blockColumns,
+  blockStatistics,
   causalConv1d,
   crossEntropy,
   OperandError,
@@ -32,6 +35,19 @@ const ssd = (H: number, G: number) => ({
   A: tf.ones<tf.Rank.R1>([H]),
   B: tf.ones<tf.Rank.R4>([1, 2, G, 2]),
   C: tf.ones<tf.Rank.R4>([1, 2, G, 2]),
+});
+
+const s6Scan = () => ({
+  delta: tf.ones<tf.Rank.R2>([2, 3]),
+  A: tf.ones<tf.Rank.R2>([3, 4]),
+  B: tf.ones<tf.Rank.R2>([2, 4]),
+  C: tf.ones<tf.Rank.R2>([2, 4]),
+});
+
+const fold = () => ({
+  source: tf.ones<tf.Rank.R2>([2, 3]),
+  taps: tf.ones<tf.Rank.R2>([3, 4]),
+  target: tf.ones<tf.Rank.R2>([2, 3]),
 });
 
 describe('operations refuse inputs that do not fit', () => {
@@ -123,6 +139,34 @@ describe('operations refuse inputs that do not fit', () => {
           { reduce: { head: -1 } },
         ),
       'ssdAttention: head = -1 must be a whole number from 0 to 2',
+    ],
+    [
+      'taps of a folded map',
+      () => blockAttention({ kind: 'S6', scan: s6Scan() }, { ...fold(), taps: tf.ones([2, 4]) }, 'sum'),
+      'blockAttention: taps has shape [2,4]; it must be [E,K] = [3,4]',
+    ],
+    [
+      'weight of a folded map',
+      () => blockStatistics({ kind: 'S6', scan: s6Scan() }, { ...fold(), weight: tf.ones([2, 4]) }, 8),
+      'blockStatistics: weight has shape [2,4]; it must be [L,E] = [2,3]',
+    ],
+    [
+      'columns of a folded map',
+      () => blockColumns({ kind: 'S6', scan: s6Scan() }, fold(), { first: 1, count: 2 }),
+      'blockColumns: the sources 1 to 2 are not among 2 tokens',
+    ],
+    [
+      'heads of a folded map',
+      () =>
+        blockAttention(
+          {
+            kind: 'Ssd',
+            scan: { delta: tf.ones([2, 2]), A: tf.ones([2]), B: tf.ones([2, 1, 4]), C: tf.ones([2, 1, 4]) },
+          },
+          fold(),
+          'sum',
+        ),
+      'blockAttention: H = 2 must be a whole number that divides 3',
     ],
   ];
 

@@ -112,6 +112,42 @@ function scanOutputs(inputs: Inputs, { finalState }: Attributes, y: Float64Array
   return finalState ? [output, state] : [output];
 }
 
+function s6AttentionInput(inputs: Inputs): reference.S6AttentionInput {
+  const [L, E] = inputs.delta.shape;
+  const N = inputs.A.shape[1];
+  const { delta, A, B, C } = inputs;
+  return { L, E, N, delta: floats(delta), A: floats(A), B: floats(B), C: floats(C) };
+}
+
+function ssdAttentionInput(inputs: Inputs): reference.SsdAttentionInput {
+  const [L, H] = inputs.delta.shape;
+  const [, G, N] = inputs.B.shape;
+  const { delta, A, B, C } = inputs;
+  return { L, H, G, N, delta: floats(delta), A: floats(A), B: floats(B), C: floats(C) };
+}
+
+function foldInput(inputs: Inputs): reference.BlockFold {
+  const [E, K] = inputs.taps.shape;
+  return {
+    E,
+    K,
+    source: floats(inputs.source),
+    taps: floats(inputs.taps),
+    target: floats(inputs.target),
+    D: optionalFloats(inputs.D),
+    weight: optionalFloats(inputs.weight),
+  };
+}
+
+const reductionOf = (reduce: unknown) => reduce as reference.BlockReduction;
+const rangeOf = ({ first, count }: Attributes) => ({ first, count }) as reference.ColumnRange;
+const squareOf = ({ delta }: Inputs) => [delta.shape[0], delta.shape[0]];
+const columnsOf = ({ taps, delta }: Inputs, { first, count }: reference.ColumnRange) => [
+  taps.shape[0],
+  delta.shape[0] - first,
+  count,
+];
+
 /** Every kernel of ours as plain TypeScript, computing in float64 through `kernels/reference`. */
 export const portableKernels: Readonly<Record<KernelName, PortableKernel>> = {
   SelectiveScan: (inputs, attributes) => {
@@ -175,33 +211,41 @@ export const portableKernels: Readonly<Record<KernelName, PortableKernel>> = {
     },
   ],
   S6Attention: (inputs, { reduce, channel }) => {
-    const [L, E] = inputs.delta.shape;
-    const input = {
-      L,
-      E,
-      N: inputs.A.shape[1],
-      delta: floats(inputs.delta),
-      A: floats(inputs.A),
-      B: floats(inputs.B),
-      C: floats(inputs.C),
-    };
+    const [L] = inputs.delta.shape;
+    const input = s6AttentionInput(inputs);
     const reduction = reduce === 'channel' ? { channel: channel as number } : (reduce as 'mean' | 'mean_abs');
     return [{ shape: [L, L], values: reference.s6Attention(input, reduction) }];
   },
   SsdAttention: (inputs, { reduce, head }) => {
-    const [L, H] = inputs.delta.shape;
-    const [, G, N] = inputs.B.shape;
-    const input = {
-      L,
-      H,
-      G,
-      N,
-      delta: floats(inputs.delta),
-      A: floats(inputs.A),
-      B: floats(inputs.B),
-      C: floats(inputs.C),
-    };
+    const [L] = inputs.delta.shape;
+    const input = ssdAttentionInput(inputs);
     const reduction = reduce === 'head' ? { head: head as number } : (reduce as 'mean' | 'mean_abs');
     return [{ shape: [L, L], values: reference.ssdAttention(input, reduction) }];
+  },
+  S6BlockAttention: (inputs, { reduce }) => {
+    const values = reference.s6BlockAttention(s6AttentionInput(inputs), foldInput(inputs), reductionOf(reduce));
+    return [{ shape: squareOf(inputs), values }];
+  },
+  S6BlockColumns: (inputs, attributes) => {
+    const range = rangeOf(attributes);
+    const values = reference.s6BlockColumns(s6AttentionInput(inputs), foldInput(inputs), range);
+    return [{ shape: columnsOf(inputs, range), values }];
+  },
+  S6BlockStatistics: (inputs, { nearest }) => {
+    const values = reference.s6BlockStatistics(s6AttentionInput(inputs), foldInput(inputs), nearest as number);
+    return [{ shape: [inputs.taps.shape[0], reference.STATISTICS_PER_CHANNEL], values }];
+  },
+  SsdBlockAttention: (inputs, { reduce }) => {
+    const values = reference.ssdBlockAttention(ssdAttentionInput(inputs), foldInput(inputs), reductionOf(reduce));
+    return [{ shape: squareOf(inputs), values }];
+  },
+  SsdBlockColumns: (inputs, attributes) => {
+    const range = rangeOf(attributes);
+    const values = reference.ssdBlockColumns(ssdAttentionInput(inputs), foldInput(inputs), range);
+    return [{ shape: columnsOf(inputs, range), values }];
+  },
+  SsdBlockStatistics: (inputs, { nearest }) => {
+    const values = reference.ssdBlockStatistics(ssdAttentionInput(inputs), foldInput(inputs), nearest as number);
+    return [{ shape: [inputs.taps.shape[0], reference.STATISTICS_PER_CHANNEL], values }];
   },
 };

@@ -1,4 +1,5 @@
 import type {
+  BlockFold,
   CausalConv1dInput,
   RmsNormInput,
   S6AttentionInput,
@@ -184,4 +185,18 @@ export function s6AttentionInput(L: number, E: number, N: number, seed = 1): S6A
 export function ssdAttentionInput(L: number, H: number, G: number, N: number, seed = 1): SsdAttentionInput {
   const { delta, A, B, C } = ssdInput({ batch: 1, L, H, P: 1, G, N }, seed);
   return { L, H, G, N, delta, A, B, C };
+}
+
+/** What is folded around E channels; `skips` values of D (one per channel or head), none where 0. */
+export function blockFold(L: number, E: number, K: number, skips: number, weighted: boolean, seed = 2): BlockFold {
+  const random = new Random(seed);
+  return {
+    E,
+    K,
+    source: f32(random.uniform(L * E, 0, 1)),
+    taps: f32(random.normal(E * K)),
+    target: f32(random.normal(L * E)),
+    D: skips > 0 ? f32(random.normal(skips)) : undefined,
+    weight: weighted ? f32(random.normal(L * E)) : undefined,
+  };
 }

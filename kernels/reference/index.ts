@@ -1,4 +1,5 @@
 /** The definition of every operation of ours: plain loops in float64, which all devices are tested against. */
+export * from './block-attention';
 export * from './causal-conv1d';
 export * from './cross-entropy';
 export * from './lens-statistics';

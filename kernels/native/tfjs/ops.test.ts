@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { largeBlockCases } from '../../ops/block-cases';
 import {
   convCase,
   lossCase,
@@ -44,6 +45,7 @@ function largeCases(): OpCase[] {
     ssdAttentionCase(150, 6, 2, 37, 'mean'),
     ssdAttentionCase(61, 6, 3, 5, 'mean_abs'),
     ssdAttentionCase(61, 6, 3, 5, { head: 4 }),
+    ...largeBlockCases(),
   ];
 }
 

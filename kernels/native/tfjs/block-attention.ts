@@ -1,0 +1,49 @@
+import { type BlockReduction, STATISTICS_PER_CHANNEL } from '../../ops/block-attention';
+import { kernels } from '../addon';
+import type { NativeBackend } from '../backend';
+import type { KernelInputs, Overrides } from '../override';
+
+type Inputs = KernelInputs['inputs'];
+
+const REDUCTIONS: readonly BlockReduction[] = ['sum', 'sum_abs', 'max_abs'];
+
+/** The operands that every kernel of one family begins with; absent ones are null. */
+const operands = (backend: NativeBackend, { delta, A, B, C, D, source, taps, target, weight }: Inputs) =>
+  [delta, A, B, C, D, source, taps, target, weight].map((tensor) => (tensor ? backend.floats(tensor) : null));
+
+const s6Sizes = ({ A, delta, taps }: Inputs) => [...delta.shape, A.shape[1], taps.shape[1]];
+
+function ssdSizes({ delta, B, taps }: Inputs): number[] {
+  const [L, H] = delta.shape;
+  const [E, K] = taps.shape;
+  return [L, H, E / H, B.shape[1], B.shape[2], K];
+}
+
+/** The kernels of one family of folded maps; inputs were checked by `kernels/ops`. */
+function familyOf(kind: 'S6' | 'Ssd', sizes: (inputs: Inputs) => number[]): Overrides {
+  const name = kind === 'S6' ? 's6' : 'ssd';
+  return {
+    [`${kind}BlockAttention`]: ({ backend, inputs, attrs: { reduce } }) => {
+      const L = inputs.delta.shape[0];
+      const map = backend.allocate(L * L);
+      const reduction = REDUCTIONS.indexOf(reduce);
+      kernels[`${name}BlockAttention`](...operands(backend, inputs), map, ...sizes(inputs), reduction);
+      return backend.output([L, L], map);
+    },
+    [`${kind}BlockColumns`]: ({ backend, inputs, attrs: { first, count } }) => {
+      const shape = [inputs.taps.shape[0], inputs.delta.shape[0] - first, count];
+      const out = backend.allocate(shape[0] * shape[1] * shape[2]);
+      kernels[`${name}BlockColumns`](...operands(backend, inputs), out, ...sizes(inputs), first, count);
+      return backend.output(shape, out);
+    },
+    [`${kind}BlockStatistics`]: ({ backend, inputs, attrs: { nearest } }) => {
+      const shape = [inputs.taps.shape[0], STATISTICS_PER_CHANNEL];
+      const out = backend.allocate(shape[0] * shape[1]);
+      kernels[`${name}BlockStatistics`](...operands(backend, inputs), out, ...sizes(inputs), nearest);
+      return backend.output(shape, out);
+    },
+  };
+}
+
+/** Folded implicit attention of `kernels/ops`. */
+export const blockAttention: Overrides = { ...familyOf('S6', s6Sizes), ...familyOf('Ssd', ssdSizes) };
