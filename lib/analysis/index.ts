@@ -1,6 +1,13 @@
 export * from './attribution';
 export * from './bootstrap';
+export { type AttentionRequest, attentionBytes, requireMemory } from './attentionCost';
+export { BLOCK_COMPONENTS, type BlockComponent, type Without } from './blockFold';
+export { type BlockMap, blockForm } from './blockForm';
+export { type BlockParameters, blockParameters, type ScanParameters } from './blockParameters';
+export type { ContributionMap } from './contributions';
 export * from './lens';
+export { finalResidual, type LogitMap, logitDirection, logitForm } from './logitForm';
+export { normForm } from './normForm';
 export * from './s6Attention';
 export * from './snr';
 export * from './snrBatch';

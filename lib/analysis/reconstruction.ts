@@ -8,8 +8,8 @@ import type { S6Inputs } from './s6Inputs';
  * - one channel or head: the map applied to its own inputs x, against the outputs y of the forward pass;
  * - `mean`: the map applied to the channel mean of x, against the mean output of the scan when every channel is given
  *   that signal, which is the mean map by linearity;
- * - `mean_abs`, which is no linear map: three of its columns, against the magnitudes of the scan's response to an impulse
- *   there; the largest of the three.
+ * - `mean_abs` and `max`, which are no linear maps: three of their columns, against the magnitudes of the scan's response
+ *   to an impulse there; the largest of the three.
  *
  * @param map [L,L] Cost: O(L²·P) for a head, otherwise one to three scans and O(L²).
  */
@@ -19,7 +19,7 @@ export function reconstructionErrorOf(
   map: Float32Array,
 ): number {
   if (reduction.how === 'mean') return errorOfMean(inputs, map);
-  if (reduction.how === 'mean_abs') return errorOfMagnitudes(inputs, map);
+  if (reduction.how === 'mean_abs' || reduction.how === 'max') return errorOfMagnitudes(inputs, map, reduction.how);
   return errorOfChannels(inputs, channelsOf(inputs, reduction), map);
 }
 
@@ -47,15 +47,15 @@ function errorOfMean(inputs: S6Inputs, map: Float32Array): number {
     for (let e = 0; e < E; e++) sum += x[i * E + e];
     return sum / E;
   });
-  const [response] = responses(inputs, [signal], false);
+  const [response] = responses(inputs, [signal], 'mean');
   return relativeError(apply(map, signal), response);
 }
 
-function errorOfMagnitudes(inputs: S6Inputs, map: Float32Array): number {
+function errorOfMagnitudes(inputs: S6Inputs, map: Float32Array, how: 'mean_abs' | 'max'): number {
   const { L } = inputs;
   const sources = [...new Set([0, Math.floor(L / 2), L - 1])];
   const impulses = sources.map((j) => Float64Array.from({ length: L }, (_, i) => (i === j ? 1 : 0)));
-  const errors = responses(inputs, impulses, true).map((response, k) =>
+  const errors = responses(inputs, impulses, how).map((response, k) =>
     relativeError(
       Float64Array.from({ length: L }, (_, i) => map[i * L + sources[k]]),
       response,
@@ -64,17 +64,22 @@ function errorOfMagnitudes(inputs: S6Inputs, map: Float32Array): number {
   return Math.max(...errors);
 }
 
-/** Outputs of the scan when all channels get the same signal: their mean, or the mean of their magnitudes, over channels. */
-function responses(inputs: S6Inputs, signals: readonly Float64Array[], magnitudes: boolean): Float32Array[] {
+/** Outputs of the scan when all channels get the same signal, reduced over channels. */
+function responses(
+  inputs: S6Inputs,
+  signals: readonly Float64Array[],
+  how: 'mean' | 'mean_abs' | 'max',
+): Float32Array[] {
   const { L } = inputs;
-  const mean = tf.tidy(() => {
+  const reduced = tf.tidy(() => {
     const signal = tf.tensor2d(Float32Array.from(signals.flatMap((values) => [...values])), [signals.length, L]);
     const y = inputs.family === 'mamba1' ? s6Response(inputs, signal) : ssdResponse(inputs, signal);
-    return tf.mean(magnitudes ? tf.abs(y) : y, 2);
+    if (how === 'max') return tf.max(tf.abs(y), 2);
+    return tf.mean(how === 'mean_abs' ? tf.abs(y) : y, 2);
   });
-  const values = mean.dataSync() as Float32Array;
+  const values = reduced.dataSync() as Float32Array;
   const rows = signals.map((_, k) => values.slice(k * L, (k + 1) * L));
-  mean.dispose();
+  reduced.dispose();
   return rows;
 }
 
@@ -107,7 +112,7 @@ function repeat(values: Float32Array, shape: readonly number[], batch: number): 
 }
 
 /** M·v for a lower-triangular map [L,L], summed in float64. */
-function apply(map: Float32Array, v: Float64Array): Float64Array {
+export function apply(map: Float32Array, v: Float64Array): Float64Array {
   const L = v.length;
   const result = new Float64Array(L);
   for (let i = 0; i < L; i++) {
@@ -118,7 +123,8 @@ function apply(map: Float32Array, v: Float64Array): Float64Array {
   return result;
 }
 
-function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>): number {
+/** ‖got − expected‖₂ / ‖expected‖₂, or the numerator where nothing is expected. */
+export function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>): number {
   let difference = 0;
   let size = 0;
   for (let i = 0; i < expected.length; i++) {

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { type ChannelReduction, type HeadReduction, s6Attention, ssdAttention } from '@/kernels/ops';
+import { blockAttention, type ChannelReduction, type HeadReduction, s6Attention, ssdAttention } from '@/kernels/ops';
 import { type BlockKind, InputError } from '@/lib/checkpoint/types';
+import { blockScan } from './blockFold';
 import { reconstructionErrorOf } from './reconstruction';
 import { type BlockCache, type S6Inputs, type ScanBranch, scansOf } from './s6Inputs';
 
@@ -10,6 +11,7 @@ export {
   captureNames,
   type Family,
   familyOf,
+  isDifferential,
   type Mamba1Inputs,
   type Mamba2Inputs,
   type S6Inputs,
@@ -23,6 +25,7 @@ export type Branch = ScanBranch | 'lambda_mixer_2' | 'diff';
 export type Reduction =
   | { readonly how: 'mean' }
   | { readonly how: 'mean_abs' }
+  | { readonly how: 'max' }
   | { readonly how: 'channel'; readonly index: number }
   | { readonly how: 'head'; readonly index: number };
 
@@ -43,12 +46,12 @@ export interface AttentionMap {
 export const branchesOf = (kind: BlockKind): readonly Branch[] =>
   scansOf(kind).length === 1 ? ['single'] : ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'];
 
-/** Reads `mean`, `mean_abs`, `channel:5` or `head:0`. @throws InputError for anything else. */
+/** Reads `mean`, `mean_abs`, `max`, `channel:5` or `head:0`. @throws InputError for anything else. */
 export function parseReduction(text: string): Reduction {
-  if (text === 'mean' || text === 'mean_abs') return { how: text };
+  if (text === 'mean' || text === 'mean_abs' || text === 'max') return { how: text };
   const [, how, index] = /^(channel|head):(\d{1,9})$/.exec(text) ?? [];
   if (how === 'channel' || how === 'head') return { how, index: Number(index) };
-  throw new InputError(`There is no reduction "${text}": choose mean, mean_abs, channel:NUMBER or head:NUMBER.`);
+  throw new InputError(`There is no reduction "${text}": choose mean, mean_abs, max, channel:NUMBER or head:NUMBER.`);
 }
 
 /**
@@ -72,9 +75,10 @@ export function scanAttention(inputs: S6Inputs, reduction: Reduction): Attention
 
 function s6Map(inputs: S6Inputs & { family: 'mamba1' }, reduction: Reduction): Float32Array {
   if (reduction.how === 'head')
-    throw new InputError('A Mamba-1 scan has no heads: choose mean, mean_abs or channel:NUMBER.');
+    throw new InputError('A Mamba-1 scan has no heads: choose mean, mean_abs, max or channel:NUMBER.');
   if (reduction.how === 'channel') requireIndex('channel', reduction.index, inputs.E);
   const { L, E, N } = inputs;
+  if (reduction.how === 'max') return largest(inputs, E);
   const reduce: ChannelReduction = reduction.how === 'channel' ? { channel: reduction.index } : reduction.how;
   return valuesOf(() =>
     s6Attention(
@@ -93,6 +97,7 @@ function ssdMap(inputs: S6Inputs & { family: 'mamba2' }, reduction: Reduction): 
   const { L, E, N, H, P, G } = inputs;
   if (reduction.how === 'channel') requireIndex('channel', reduction.index, E);
   if (reduction.how === 'head') requireIndex('head', reduction.index, H);
+  if (reduction.how === 'max') return largest(inputs, H);
   const reduce = headReduction(reduction, P);
   return valuesOf(() =>
     ssdAttention(
@@ -107,7 +112,16 @@ function ssdMap(inputs: S6Inputs & { family: 'mamba2' }, reduction: Reduction): 
   );
 }
 
-function headReduction(reduction: Reduction, P: number): HeadReduction {
+/** max |α| over the channels of an S6 scan, or over the heads of an SSD scan. */
+function largest(inputs: S6Inputs, count: number): Float32Array {
+  const ones = (rows: number, columns: number) => tf.ones<tf.Rank.R2>([rows, columns]);
+  return valuesOf(() => {
+    const fold = { source: ones(inputs.L, count), target: ones(inputs.L, count), taps: ones(count, 1) };
+    return blockAttention(blockScan(inputs, [0, inputs.E]), fold, 'max_abs');
+  });
+}
+
+function headReduction(reduction: Exclude<Reduction, { readonly how: 'max' }>, P: number): HeadReduction {
   if (reduction.how === 'channel') return { head: Math.floor(reduction.index / P) };
   return reduction.how === 'head' ? { head: reduction.index } : reduction.how;
 }
@@ -120,16 +134,17 @@ function valuesOf(compute: () => tf.Tensor): Float32Array {
   return values;
 }
 
-function requireIndex(what: string, index: number, count: number): void {
-  if (index < count) return;
-  throw new InputError(`There is no ${what} ${index}: this block's ${what}s go from 0 to ${count - 1}.`);
-}
-
 function conventionOf(inputs: S6Inputs, reduction: Reduction): string {
   const parts = inputs.family === 'mamba1' ? `${inputs.E} channels` : `${inputs.H} heads`;
   if (reduction.how === 'mean') return `signed mean over ${parts}`;
   if (reduction.how === 'mean_abs') return `mean of |α| over ${parts}`;
+  if (reduction.how === 'max') return `largest |α| over ${parts}`;
   return `${reduction.how} ${reduction.index}`;
+}
+
+export function requireIndex(what: string, index: number, count: number): void {
+  if (index < count) return;
+  throw new InputError(`There is no ${what} ${index}: this block's ${what}s go from 0 to ${count - 1}.`);
 }
 
 /** λ of a differential block as one number. @throws InputError where it has one value per channel. */

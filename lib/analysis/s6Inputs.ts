@@ -25,6 +25,10 @@ export interface Mamba1Inputs {
   readonly x: Float32Array;
   /** [L,E], without D·x. */
   readonly y: Float32Array;
+  /** x before the convolution [L,E]. */
+  readonly x0: Float32Array;
+  /** The gate before SiLU [L,E]. */
+  readonly z: Float32Array;
 }
 
 /** The same of one SSD scan with H heads of P channels and G groups; E = H·P. */
@@ -48,6 +52,10 @@ export interface Mamba2Inputs {
   readonly x: Float32Array;
   /** [L,E], without D·x. */
   readonly y: Float32Array;
+  /** x before the convolution [L,E]. */
+  readonly x0: Float32Array;
+  /** The gate before SiLU [L,E]. */
+  readonly z: Float32Array;
 }
 
 export type S6Inputs = Mamba1Inputs | Mamba2Inputs;
@@ -60,6 +68,10 @@ export interface BlockCache {
   readonly scans: ReadonlyMap<ScanBranch, S6Inputs>;
   /** λ of a differential block; an array where it has one value per channel. */
   readonly lambda?: number | Float32Array;
+  /** What the block adds to the residual stream [L,d]. */
+  readonly out: Float32Array;
+  /** Branch 1 − λ · branch 2 [L,width], of differential blocks. */
+  readonly diff?: Float32Array;
 }
 
 const FAMILY: Readonly<Record<BlockKind, Family>> = {
@@ -82,11 +94,19 @@ const POINTS = {
   C: 'hook_C',
   x: 'hook_ssm_input',
   y: 'hook_y',
+  x0: 'hook_in_proj',
+  z: 'hook_skip',
 } as const;
 
 type Quantity = keyof typeof POINTS;
 
+/** What the two scans of a Diff-S6 block have in common. */
+const SHARED_BY_DIFF_S6: readonly Quantity[] = ['x', 'x0', 'z'];
+
 const QUANTITIES = Object.keys(POINTS) as Quantity[];
+
+/** Kinds that subtract one branch, or one half of their output, from the other. */
+export const isDifferential = (kind: BlockKind): boolean => kind.startsWith('diff');
 
 export const familyOf = (kind: BlockKind): Family => FAMILY[kind];
 
@@ -95,7 +115,7 @@ export const scansOf = (kind: BlockKind): readonly ScanBranch[] =>
   ONE_SCAN.includes(kind) ? ['single'] : ['mixer_1', 'mixer_2'];
 
 function hookName(block: number, kind: BlockKind, scan: ScanBranch, quantity: Quantity): string {
-  const shared = scan === 'single' || (kind === 'diff_s6' && quantity === 'x');
+  const shared = scan === 'single' || (kind === 'diff_s6' && SHARED_BY_DIFF_S6.includes(quantity));
   return `blocks.${block}.${shared ? '' : `${scan}.`}${POINTS[quantity]}`;
 }
 
@@ -104,12 +124,13 @@ export function captureNames(config: ModelConfig, block: number): string[] {
   const { kind } = config.blocks[block];
   const scans = scansOf(kind);
   const names = scans.flatMap((scan) => QUANTITIES.map((quantity) => hookName(block, kind, scan, quantity)));
-  return [...new Set(names), ...(scans.length > 1 ? [`blocks.${block}.hook_lambda`] : [])];
+  const whole = isDifferential(kind) ? ['hook_out_proj', 'hook_lambda', 'hook_diff'] : ['hook_out_proj'];
+  return [...new Set(names), ...whole.map((point) => `blocks.${block}.${point}`)];
 }
 
 /**
  * Copies what block `block` left in a cache, for one batch element. The cache may be disposed of afterwards.
- * Memory: 12 L E bytes per scan and a little.
+ * Memory: 20 L E bytes per scan and 4 L d to 8 L d for the block.
  * @throws when the cache lacks one of {@link captureNames}.
  */
 export function blockCache(
@@ -130,9 +151,11 @@ export function blockCache(
     return scanInputs(settings, of, batchIndex);
   };
   const scans = new Map(scansOf(kind).map((scan) => [scan, inputs(scan)]));
-  if (scans.has('single')) return { index: block, kind, scans };
+  const out = copy(read(`blocks.${block}.hook_out_proj`), batchIndex);
+  if (!isDifferential(kind)) return { index: block, kind, scans, out };
   const lambda = copy(read(`blocks.${block}.hook_lambda`));
-  return { index: block, kind, scans, lambda: lambda.length === 1 ? lambda[0] : lambda };
+  const diff = copy(read(`blocks.${block}.hook_diff`), batchIndex);
+  return { index: block, kind, scans, out, diff, lambda: lambda.length === 1 ? lambda[0] : lambda };
 }
 
 function scanInputs({ kind, mixer }: BlockConfig, of: (q: Quantity) => tf.Tensor, batchIndex: number): S6Inputs {
@@ -141,7 +164,8 @@ function scanInputs({ kind, mixer }: BlockConfig, of: (q: Quantity) => tf.Tensor
     throw new Error(`The cache has ${batch} rows; there is no row ${batchIndex}.`);
   const row = (quantity: Quantity) => copy(of(quantity), batchIndex);
   const { E, N, H, P, G } = mixer;
-  const arrays = { delta: row('delta'), A: copy(of('A')), B: row('B'), C: row('C'), x: row('x'), y: row('y') };
+  const [delta, B, C, x, y, x0, z] = (['delta', 'B', 'C', 'x', 'y', 'x0', 'z'] as const).map(row);
+  const arrays = { delta, A: copy(of('A')), B, C, x, y, x0, z };
   return familyOf(kind) === 'mamba1'
     ? { family: 'mamba1', L, E, N, ...arrays }
     : { family: 'mamba2', L, E, N, H, P, G, ...arrays };

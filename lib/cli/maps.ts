@@ -1,17 +1,29 @@
 import {
   type AttentionMap,
   type BlockCache,
+  type BlockParameters,
   type Branch,
+  blockForm,
+  type ContributionMap,
   differenceOf,
+  isDifferential,
   lambdaTimes,
+  logitForm,
+  normForm,
   parseReduction,
   type Reduction,
   type S6Inputs,
+  type ScanBranch,
+  type ScanParameters,
   scanAttention,
+  type Without,
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
 import type { Io } from './io';
 import { words } from './parse';
+
+export const FORMS = ['s6', 'block', 'logit', 'norm'] as const;
+export type Form = (typeof FORMS)[number];
 
 /** The reductions of `--reduce`; `head:all` stands for every head of a block. */
 export type Reductions = readonly (Reduction | 'head:all')[];
@@ -19,67 +31,164 @@ export type Reductions = readonly (Reduction | 'head:all')[];
 export const reductionsOf = (text: string): Reductions =>
   words('--reduce')(text).map((word) => (word === 'head:all' ? word : parseReduction(word)));
 
-export interface NamedMap extends AttentionMap {
-  /** Name of the tensor in the file. */
+/** What is asked of one block. */
+export interface MapRequest {
+  readonly forms: readonly Form[];
+  readonly reductions: Reductions;
+  readonly branches: readonly Exclude<Branch, 'single'>[];
+  readonly without: Without;
+  /** Directions of the logit form by token. */
+  readonly directions: ReadonlyMap<number, Float32Array>;
+}
+
+/** A tensor of the output file: a map [L,L], or a term that belongs to one [L]. */
+export interface NamedMap {
   readonly key: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+  readonly reconstructionError: number;
+  readonly convention: string;
   readonly ms: number;
 }
 
+type Made = readonly [
+  key: string,
+  map: AttentionMap | ContributionMap,
+  term?: readonly [key: string, values?: Float32Array],
+];
+
 /**
- * Every map of a block that exists among the reductions and branches. Differences are of means only: single channels and
- * heads of two branches do not belong together. Each branch's map is computed once.
+ * Every map of a block that exists among what is asked. Differences of s6 and block maps are of reductions over all channels
+ * only: single channels and heads of two branches do not belong together.
+ * @param parameters needed by every form but s6
  */
 export function* blockMaps(
   block: BlockCache,
-  reductions: Reductions,
-  branches: readonly Branch[],
+  parameters: BlockParameters | undefined,
+  request: MapRequest,
   io: Io,
 ): Generator<NamedMap, void, void> {
-  const prefix = `blocks.${block.index}`;
-  const [inputs] = block.scans.values();
-  for (const reduction of existing(inputs, reductions)) {
-    const made = scanMaps(block, reduction);
-    const suffix = suffixOf(reduction);
-    const single = block.scans.has('single');
-    for (const branch of single ? (['single'] as const) : branches)
+  const branches: readonly Branch[] = block.scans.has('single') ? ['single'] : request.branches;
+  for (const form of request.forms) {
+    if (form === 's6') yield* channelMaps(block, request, branches, io, s6Names, scanAttention);
+    else if (!parameters) throw new Error(`The form ${form} needs the parameters of the block.`);
+    else if (form === 'block') {
+      const make = (inputs: S6Inputs, reduction: Reduction, scan: ScanBranch) =>
+        blockForm(inputs, parameters.scans.get(scan) as ScanParameters, reduction, request.without);
+      yield* channelMaps(block, request, branches, io, blockNames(request.without), make);
+    } else yield* contributionMaps(block, parameters, request, branches, form, io);
+  }
+}
+
+function* contributionMaps(
+  block: BlockCache,
+  parameters: BlockParameters,
+  { directions }: MapRequest,
+  branches: readonly Branch[],
+  form: 'logit' | 'norm',
+  io: Io,
+): Generator<NamedMap, void, void> {
+  for (const branch of branches) {
+    const at = `blocks.${block.index}.${branch === 'single' || branch === 'diff' ? '' : `${branch}.`}`;
+    if (form === 'norm') {
+      const name = branch === 'diff' || (branch === 'single' && isDifferential(block.kind)) ? 'diff.norm' : 'norm';
+      yield* timed(io, () => [`${at}${name}`, normForm(block, parameters, branch)]);
+      continue;
+    }
+    for (const [token, direction] of directions)
       yield* timed(io, () => {
-        if (branch === 'single') return { key: `${prefix}.s6.${suffix}`, ...made('single') };
-        if (branch !== 'diff' && branch !== 'lambda_mixer_2')
-          return { key: `${prefix}.${branch}.s6.${suffix}`, ...made(branch) };
-        if (branch === 'lambda_mixer_2')
-          return { key: `${prefix}.${branch}.s6.${suffix}`, ...lambdaTimes(made('mixer_2'), block) };
-        if (reduction.how === 'channel' || reduction.how === 'head') return null;
-        return { key: `${prefix}.diff.s6_${suffix}`, ...differenceOf(made('mixer_1'), made('mixer_2'), block) };
+        const map = logitForm(block, parameters, direction, branch);
+        return [`${at}logit.${token}`, map, [`${at}logit_rest.${token}`, map.rest]];
       });
   }
 }
 
-function* timed(io: Io, make: () => Omit<NamedMap, 'ms'> | null): Generator<NamedMap, void, void> {
-  const start = performance.now();
-  try {
-    const map = make();
-    if (map) yield { ...map, ms: performance.now() - start };
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    io.err(`left out: ${error.message}\n`);
-  }
+/** Names of the maps of one form, after `blocks.i.`. */
+interface Names {
+  readonly channels: 'all' | 'mamba1';
+  readonly of: (branch: Branch, suffix: string) => string;
+  readonly bias?: (branch: Branch, channel: number) => string;
 }
 
-/** The maps of a block's scans, each computed when first asked for. */
-function scanMaps(block: BlockCache, reduction: Reduction): (scan: 'single' | 'mixer_1' | 'mixer_2') => AttentionMap {
-  const made = new Map<string, AttentionMap>();
-  return (scan) => {
-    const known = made.get(scan);
-    if (known) return known;
-    const map = scanAttention(block.scans.get(scan) as S6Inputs, reduction);
-    made.set(scan, map);
-    return map;
+const under = (branch: Branch) => (branch === 'single' ? '' : `${branch}.`);
+
+const s6Names: Names = {
+  channels: 'mamba1',
+  of: (branch, suffix) => (branch === 'diff' ? `diff.s6_${suffix}` : `${under(branch)}s6.${suffix}`),
+};
+
+function blockNames(without: Without): Names {
+  const ablated = without.size === 0 ? '' : `without_${[...without].join('_')}.`;
+  return {
+    channels: 'all',
+    of: (branch, suffix) => `${under(branch)}${branch === 'diff' ? '' : 'block.'}${ablated}${suffix}`,
+    bias: (branch, channel) => `${under(branch)}block.${ablated}bias.${channel}`,
   };
 }
 
-function existing(inputs: S6Inputs, reductions: Reductions): Reduction[] {
+type Make = (
+  inputs: S6Inputs,
+  reduction: Reduction,
+  scan: ScanBranch,
+) => AttentionMap & { readonly bias?: Float32Array };
+
+function* channelMaps(
+  block: BlockCache,
+  { reductions }: MapRequest,
+  branches: readonly Branch[],
+  io: Io,
+  names: Names,
+  make: Make,
+): Generator<NamedMap, void, void> {
+  const [inputs] = block.scans.values();
+  for (const reduction of existing(inputs, reductions, names.channels)) {
+    const made = remembered((scan: ScanBranch) => make(block.scans.get(scan) as S6Inputs, reduction, scan));
+    const suffix = suffixOf(reduction);
+    for (const branch of branches)
+      yield* timed(io, (): Made | null => {
+        const key = `blocks.${block.index}.${names.of(branch, suffix)}`;
+        if (branch === 'lambda_mixer_2') return [key, lambdaTimes(made('mixer_2'), block)];
+        if (branch !== 'diff') {
+          const map = made(branch);
+          if (reduction.how !== 'channel' || !names.bias) return [key, map];
+          return [key, map, [`blocks.${block.index}.${names.bias(branch, reduction.index)}`, map.bias]];
+        }
+        if (reduction.how === 'channel' || reduction.how === 'head') return null;
+        return [key, differenceOf(made('mixer_1'), made('mixer_2'), block)];
+      });
+  }
+}
+
+/** Measures what a map costs; one that a block cannot have is left out with a note. */
+function* timed(io: Io, make: () => Made | null): Generator<NamedMap, void, void> {
+  const start = performance.now();
+  let made: Made | null;
+  try {
+    made = make();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    io.err(`left out: ${error.message}\n`);
+    return;
+  }
+  if (!made) return;
+  const [key, { map, L, reconstructionError, convention }, term] = made;
+  const about = { reconstructionError, convention, ms: performance.now() - start };
+  yield { key, shape: [L, L], data: map, ...about };
+  if (term?.[1]) yield { key: term[0], shape: [L], data: term[1], ...about };
+}
+
+function remembered<K, V>(make: (key: K) => V): (key: K) => V {
+  const made = new Map<K, V>();
+  return (key) => {
+    const value = made.get(key) ?? make(key);
+    made.set(key, value);
+    return value;
+  };
+}
+
+function existing(inputs: S6Inputs, reductions: Reductions, withChannels: 'all' | 'mamba1'): Reduction[] {
   const heads = inputs.family === 'mamba2' ? inputs.H : 0;
-  const channels = inputs.family === 'mamba1' ? inputs.E : 0;
+  const channels = inputs.family === 'mamba1' || withChannels === 'all' ? inputs.E : 0;
   const all = Array.from({ length: heads }, (_, index): Reduction => ({ how: 'head', index }));
   const unique = new Map(
     reductions.flatMap((each) => (each === 'head:all' ? all : [each])).map((each) => [suffixOf(each), each]),
@@ -92,3 +201,10 @@ function existing(inputs: S6Inputs, reductions: Reductions): Reduction[] {
 
 const suffixOf = (reduction: Reduction) =>
   reduction.how === 'channel' || reduction.how === 'head' ? `${reduction.how}.${reduction.index}` : reduction.how;
+
+/** Most maps that a block of this kind can give. */
+export function mapsPerLayer({ forms, reductions, branches, directions }: MapRequest, heads: number): number {
+  const reduced = reductions.reduce((sum, each) => sum + (each === 'head:all' ? heads : 1), 0);
+  const perForm = { s6: reduced, block: reduced, logit: directions.size, norm: 1 };
+  return forms.reduce((sum, form) => sum + perForm[form] * Math.max(1, branches.length), 0);
+}

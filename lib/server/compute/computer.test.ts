@@ -30,7 +30,7 @@ function computerOf(overrides: Partial<Settings> = {}) {
 }
 
 /** Bytes of one run of the plain model: room for it and nothing else. */
-const ROOM = 40_000;
+const ROOM = 60_000;
 
 describe('Computer', () => {
   it('leaves no tensor behind, whether a run ends, is cancelled or is read', async () => {

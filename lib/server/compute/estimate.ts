@@ -1,15 +1,16 @@
-import { scansOf } from '@/lib/analysis/s6Inputs';
+import { isDifferential, scansOf } from '@/lib/analysis/s6Inputs';
 import type { BlockConfig, ModelConfig } from '@/lib/checkpoint';
 
 const mixers = ({ kind }: BlockConfig) => scansOf(kind).length;
 
-/** Bytes that a run of L tokens keeps: residual streams and the S6 inputs and outputs of every block. */
+/** Bytes that a run of L tokens keeps: residual streams, and what every block read, passed on and added. */
 export function activationBytes(config: ModelConfig, L: number): number {
   const residuals = (config.blocks.length + 1) * L * config.d;
   const inputs = config.blocks.map((block) => {
-    const { E, N, H, G } = block.mixer;
+    const { E, N, H, G, d } = block.mixer;
+    const whole = L * d * (isDifferential(block.kind) ? 2 : 1);
     const perToken = H > 0 ? H + 2 * G * N : E + 2 * N;
-    return mixers(block) * (L * (perToken + 2 * E) + (H > 0 ? H : E * N));
+    return whole + mixers(block) * (L * (perToken + 4 * E) + (H > 0 ? H : E * N));
   });
   return 4 * inputs.reduce((sum, values) => sum + values, residuals);
 }
