@@ -1,12 +1,5 @@
+import { composedBlockKernels } from '../composed/block-attention';
 import type { KernelName } from '../ops/registry';
-import {
-  s6BlockAttention,
-  s6BlockColumns,
-  s6BlockStatistics,
-  ssdBlockAttention,
-  ssdBlockColumns,
-  ssdBlockStatistics,
-} from './block-attention';
 import { causalConv1d, causalConv1dGrad } from './causal-conv1d';
 import { crossEntropy, crossEntropyGrad } from './cross-entropy';
 import type { ComposedKernel } from './kernel';
@@ -35,10 +28,5 @@ export const composedKernels: Readonly<Record<KernelName, ComposedKernel>> = {
   CrossEntropyGrad: crossEntropyGrad,
   S6Attention: s6Attention,
   SsdAttention: ssdAttention,
-  S6BlockAttention: s6BlockAttention,
-  S6BlockColumns: s6BlockColumns,
-  S6BlockStatistics: s6BlockStatistics,
-  SsdBlockAttention: ssdBlockAttention,
-  SsdBlockColumns: ssdBlockColumns,
-  SsdBlockStatistics: ssdBlockStatistics,
+  ...composedBlockKernels,
 };

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { type ComposedKernel, composedBlockKernels } from '../composed/block-attention';
 import type { KernelName } from '../ops/registry';
 import { createBackend } from './backend';
 import { type AdapterDescription, openGpu } from './dawn';
@@ -14,7 +15,14 @@ import { scanSsd } from './tfjs/scan-ssd';
 export { type AdapterDescription, mayHaveGpu } from './dawn';
 
 /** Every kernel of ours: a missing one is an error of types. */
-const kernels: Readonly<Record<KernelName, Kernel>> = { ...conv, ...norm, ...loss, ...scan, ...scanSsd, ...attention };
+const kernels: Readonly<Record<Exclude<KernelName, keyof typeof composedBlockKernels>, Kernel>> = {
+  ...conv,
+  ...norm,
+  ...loss,
+  ...scan,
+  ...scanSsd,
+  ...attention,
+};
 
 /** Above the processor's back ends (native has 4), so that tfjs itself would choose it too. */
 const PRIORITY = 5;
@@ -42,6 +50,12 @@ export async function registerWebgpu(): Promise<AdapterDescription | null> {
           inputs: inputs as Record<string, tf.TensorInfo>,
           attrs: attrs ?? {},
         }),
+    });
+  for (const [kernelName, kernel] of Object.entries<ComposedKernel>(composedBlockKernels))
+    tf.registerKernel({
+      kernelName,
+      backendName: 'webgpu',
+      kernelFunc: ({ inputs, attrs }) => tf.tidy(() => kernel({ ...inputs } as Record<string, tf.Tensor>, attrs ?? {})),
     });
   tf.registerBackend('webgpu', () => webgpu, PRIORITY);
   adapter = gpu.description;

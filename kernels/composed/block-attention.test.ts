@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { blockCase } from '../ops/block-cases';
+import { registerPortable } from '../portable/register';
 import { expectClose } from '../reference/test-support';
-import { composedKernels } from './kernels';
+import { composedBlockKernels } from './block-attention';
 
 const S6 = { L: 9, E: 5, N: 3, K: 4, D: true, weight: true };
 const SSD = { L: 8, E: 3, heads: { H: 4, G: 2 }, N: 5, K: 3, D: true };
@@ -10,6 +11,7 @@ const SSD = { L: 8, E: 3, heads: { H: 4, G: 2 }, N: 5, K: 3, D: true };
 describe('folded maps composed of tfjs operations', () => {
   beforeAll(async () => {
     await tf.setBackend('cpu');
+    registerPortable('cpu');
   });
 
   it.each([
@@ -27,7 +29,7 @@ describe('folded maps composed of tfjs operations', () => {
         Object.entries(inputs).map(([key, { shape, values }]) => [key, tf.tensor(Float32Array.from(values), shape)]),
       );
       const attributes = 'columns' in question ? question.columns : question;
-      const [result] = composedKernels[name](operands, attributes);
+      const [result] = composedBlockKernels[name](operands, attributes);
       expectClose(result.dataSync(), expected, 5e-6, name);
       expect(result.size).toBe(expected.length);
     });

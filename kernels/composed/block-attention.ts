@@ -1,35 +1,49 @@
 import * as tf from '@tensorflow/tfjs';
-import { causalConv1d } from './causal-conv1d';
-import type { Attributes, ComposedKernel, Operands } from './kernel';
-import { selectiveScan } from './selective-scan';
-import { ssdScan } from './ssd-scan';
+import { causalConv1d, type KernelName, selectiveScan, ssdScan } from '../ops';
+
+/** The inputs of a kernel that are present, by name. */
+type Operands = Readonly<Record<string, tf.Tensor>>;
+
+/** A kernel written in tfjs operations and in ours, whichever device they run on. */
+export type ComposedKernel = (operands: Operands, attributes: Readonly<Record<string, unknown>>) => tf.Tensor[];
 
 /** Elements of the largest tensor of a strip of sources. */
 const BUDGET = 1 << 24;
 
-type Scan = (operands: Operands, x: tf.Tensor) => tf.Tensor;
+type Scan = (operands: Operands, x: tf.Tensor3D) => tf.Tensor3D;
 
 const s6: Scan = ({ delta, A, B, C, D }, x) => {
-  const rows = (each: tf.Tensor) => repeated(each, x.shape[0]);
-  return selectiveScan(present({ x, delta: rows(delta), A, B: rows(B), C: rows(C), D }), {})[0];
+  const rows = (each: tf.Tensor) => repeated(each, x.shape[0]) as tf.Tensor3D;
+  return selectiveScan({
+    x,
+    delta: rows(delta),
+    A: A as tf.Tensor2D,
+    B: rows(B),
+    C: rows(C),
+    D: D as tf.Tensor1D | undefined,
+  });
 };
 
 const ssd: Scan = ({ delta, A, B, C, D }, x) => {
-  const [batch, L, E] = x.shape as [number, number, number];
+  const [batch, L, E] = x.shape;
   const H = delta.shape[1] as number;
-  const rows = (each: tf.Tensor) => repeated(each, batch);
-  const heads = x.reshape([batch, L, H, E / H]);
-  return ssdScan(present({ x: heads, delta: rows(delta), A, B: rows(B), C: rows(C), D }), {})[0].reshape([batch, L, E]);
+  const rows = (each: tf.Tensor) => repeated(each, batch) as tf.Tensor4D;
+  const y = ssdScan({
+    x: x.reshape([batch, L, H, E / H]),
+    delta: repeated(delta, batch) as tf.Tensor3D,
+    A: A as tf.Tensor1D,
+    B: rows(B),
+    C: rows(C),
+    D: D as tf.Tensor1D | undefined,
+  });
+  return y.reshape([batch, L, E]);
 };
 
 const repeated = (x: tf.Tensor, batch: number) => tf.tile(x.expandDims(0), [batch, ...x.shape.map(() => 1)]);
 
-const present = (operands: Record<string, tf.Tensor | undefined>): Operands =>
-  Object.fromEntries(Object.entries(operands).filter((entry): entry is [string, tf.Tensor] => entry[1] !== undefined));
-
 /**
  * Columns of the folded maps: what impulses at `count` sources become by convolution, scan and gate [count,L,E]. The scan
- * is that of the model, so that it is as stable; a map costs L scans.
+ * is the device's own, so that it is as stable and as fast; a map costs L scans.
  */
 function responses(scan: Scan, operands: Operands, first: number, count: number): tf.Tensor {
   const { source, taps, target, weight } = operands;
@@ -41,7 +55,7 @@ function responses(scan: Scan, operands: Operands, first: number, count: number)
     .cast('float32')
     .expandDims(2);
   const signals = weight ? impulses.mul(weight) : tf.tile(impulses, [1, 1, E]);
-  const [convolved] = causalConv1d({ x: signals, weight: taps.reshape([E, 1, K]) }, {});
+  const convolved = causalConv1d(signals as tf.Tensor3D, taps.reshape([E, 1, K]), null);
   return scan(operands, convolved.mul(source)).mul(target);
 }
 
@@ -67,7 +81,7 @@ const attention =
 
 const blockColumns =
   (scan: Scan): ComposedKernel =>
-  (operands, { first, count }: Attributes) => {
+  (operands, { first, count }) => {
     const rows = responses(scan, operands, first as number, count as number).slice([0, first as number]);
     return [tf.transpose(rows, [2, 1, 0])];
   };
@@ -115,6 +129,12 @@ const statistics =
     return [tf.stack([mean(entropy), ...shares, largest], 1)];
   };
 
-export const [s6BlockAttention, ssdBlockAttention] = [attention(s6), attention(ssd)];
-export const [s6BlockColumns, ssdBlockColumns] = [blockColumns(s6), blockColumns(ssd)];
-export const [s6BlockStatistics, ssdBlockStatistics] = [statistics(s6), statistics(ssd)];
+/** For devices without kernels of their own for the folded maps. */
+export const composedBlockKernels = {
+  S6BlockAttention: attention(s6),
+  S6BlockColumns: blockColumns(s6),
+  S6BlockStatistics: statistics(s6),
+  SsdBlockAttention: attention(ssd),
+  SsdBlockColumns: blockColumns(ssd),
+  SsdBlockStatistics: statistics(ssd),
+} satisfies Partial<Record<KernelName, ComposedKernel>>;
