@@ -49,7 +49,7 @@ function responses(scan: Scan, operands: Operands, first: number, count: number)
   const { source, taps, target, weight } = operands;
   const [L, E] = source.shape as [number, number];
   const [, K] = taps.shape as [number, number];
-  const at = tf.range(first, first + count, 1, 'int32');
+  const at = tf.range(first, first + count).expandDims(1);
   const impulses = tf
     .oneHot(at as tf.Tensor1D, L)
     .cast('float32')

@@ -39,3 +39,14 @@ export function requireMemory(bytes: number, limit: number, L: number): void {
     `These maps of ${L} tokens need about ${megabytes(bytes)} MB and the limit is ${megabytes(limit)} MB: ask for fewer layers, forms or heads, or raise the limit.`,
   );
 }
+
+/**
+ * Refuses a map with NaN or infinity in it, which shows in its reconstruction error.
+ * @param what the map in words @throws InputError
+ */
+export function requireFinite({ reconstructionError }: { readonly reconstructionError: number }, what: string): void {
+  if (Number.isFinite(reconstructionError)) return;
+  throw new InputError(
+    `The map of ${what} is not finite: the model's weights or activations hold NaN or infinity, so look for them with "run --names all".`,
+  );
+}

@@ -1,14 +1,26 @@
+export { type AttentionRequest, attentionBytes, requireFinite, requireMemory } from './attentionCost';
 export * from './attribution';
-export * from './bootstrap';
-export { type AttentionRequest, attentionBytes, requireMemory } from './attentionCost';
 export { BLOCK_COMPONENTS, type BlockComponent, type Without } from './blockFold';
 export { type BlockMap, blockForm } from './blockForm';
 export { type BlockParameters, blockParameters, type ScanParameters } from './blockParameters';
+export * from './bootstrap';
+export {
+  CHANNEL_STATISTICS,
+  type ChannelStatistic,
+  type ChannelStatistics,
+  channelStatistics,
+  NEAREST,
+  type TokenTracks,
+  tokenTracks,
+} from './channelStatistics';
 export type { ContributionMap } from './contributions';
+export { attributionMap, type OutputGradients, outputGradients } from './gradientAttribution';
 export * from './lens';
 export { finalResidual, type LogitMap, logitDirection, logitForm } from './logitForm';
 export { normForm } from './normForm';
+export { type RolloutOptions, rollout } from './rollout';
 export * from './s6Attention';
 export * from './snr';
 export * from './snrBatch';
+export { type ChannelValue, type PairQuery, topChannels } from './topChannels';
 export * from './tunedLens';

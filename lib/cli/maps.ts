@@ -12,6 +12,7 @@ import {
   normForm,
   parseReduction,
   type Reduction,
+  requireFinite,
   type S6Inputs,
   type ScanBranch,
   type ScanParameters,
@@ -172,6 +173,7 @@ function* timed(io: Io, make: () => Made | null): Generator<NamedMap, void, void
   }
   if (!made) return;
   const [key, { map, L, reconstructionError, convention }, term] = made;
+  requireFinite({ reconstructionError }, key);
   const about = { reconstructionError, convention, ms: performance.now() - start };
   yield { key, shape: [L, L], data: map, ...about };
   if (term?.[1]) yield { key: term[0], shape: [L], data: term[1], ...about };

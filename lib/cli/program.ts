@@ -5,11 +5,13 @@ import { version } from '@/package.json';
 import { attentionCommand } from './commands/attention';
 import { attributeCommand } from './commands/attribute';
 import { benchCommand } from './commands/bench';
+import { channelsCommand } from './commands/channels';
 import { convertCommand } from './commands/convert';
 import { generateCommand } from './commands/generate';
 import { gradCommand } from './commands/grad';
 import { lensCommand } from './commands/lens';
 import { modelsCommand } from './commands/models';
+import { rolloutCommand } from './commands/rollout';
 import { runCommand } from './commands/run';
 import { snrCommand } from './commands/snr';
 import { trainCommand } from './commands/train';
@@ -22,6 +24,8 @@ const COMMANDS = [
   generateCommand,
   gradCommand,
   attentionCommand,
+  rolloutCommand,
+  channelsCommand,
   lensCommand,
   attributeCommand,
   snrCommand,

@@ -1,0 +1,119 @@
+import * as tf from '@tensorflow/tfjs';
+import { blockStatistics, STATISTICS_PER_CHANNEL, silu } from '@/kernels/ops';
+import { blockScan } from './blockFold';
+import { valuesOf } from './blockForm';
+import type { BlockParameters } from './blockParameters';
+import { foldedTerm, innerOf } from './contributions';
+import { requireIndex } from './s6Attention';
+import type { BlockCache, S6Inputs, ScanBranch } from './s6Inputs';
+
+/** Tokens, itself included, that count as near a target. */
+export const NEAREST = 8;
+
+/**
+ * What a channel of an S6 scan, or a head of an SSD scan, does with |α|; means are over targets:
+ * `half_life` tokens after which its slowest state has halved at its mean Δ; `entropy` of a row in nats; `sink` share of
+ * token 0; `locality` share of the last {@link NEAREST} tokens; `distance` mean i − j in tokens; `max` largest |α|;
+ * `output_share` of Σ ‖v_e‖² ‖W_e‖² over the block, v the gated output and W_e its column of the output projection.
+ */
+export const CHANNEL_STATISTICS = [
+  'half_life',
+  'entropy',
+  'sink',
+  'locality',
+  'distance',
+  'max',
+  'output_share',
+] as const;
+export type ChannelStatistic = (typeof CHANNEL_STATISTICS)[number];
+
+export interface ChannelStatistics {
+  readonly scan: ScanBranch;
+  /** Channels of Mamba-1 kinds, heads of Mamba-2 kinds. */
+  readonly unit: 'channel' | 'head';
+  readonly values: Readonly<Record<ChannelStatistic, Float32Array>>;
+}
+
+/** Statistics of every channel or head of a block. Cost: one pass of the recurrence with a logarithm an entry, streamed. */
+export function channelStatistics(cache: BlockCache, parameters: BlockParameters): ChannelStatistics[] {
+  const energies = [...cache.scans.keys()].map((scan) => outputEnergies(cache, parameters, scan));
+  const total = energies.reduce((sum, each) => each.reduce((a, b) => a + b, sum), 0);
+  return [...cache.scans].map(([scan, inputs], k) => {
+    const units = inputs.family === 'mamba1' ? inputs.E : inputs.H;
+    const of = mapStatistics(inputs, units);
+    const column = (q: number) => Float32Array.from({ length: units }, (_, e) => of[e * STATISTICS_PER_CHANNEL + q]);
+    const [entropy, sink, locality, distance, max] = [0, 1, 2, 3, 4].map(column);
+    const share = perUnit(energies[k], units).map((energy) => (total === 0 ? 0 : energy / total));
+    return {
+      scan,
+      unit: inputs.family === 'mamba1' ? 'channel' : 'head',
+      values: { half_life: halfLives(inputs, units), entropy, sink, locality, distance, max, output_share: share },
+    };
+  });
+}
+
+/** [units, 5] */
+function mapStatistics(inputs: S6Inputs, units: number): Float32Array {
+  const ones = (rows: number, columns: number) => tf.ones<tf.Rank.R2>([rows, columns]);
+  return tf.tidy(() => {
+    const fold = { source: ones(inputs.L, units), target: ones(inputs.L, units), taps: ones(units, 1) };
+    return valuesOf(blockStatistics(blockScan(inputs, [0, inputs.E]), fold, NEAREST));
+  });
+}
+
+function halfLives({ L, delta, A }: S6Inputs, units: number): Float32Array {
+  const N = A.length / units;
+  return Float32Array.from({ length: units }, (_, u) => {
+    let sum = 0;
+    for (let i = 0; i < L; i++) sum += delta[i * units + u];
+    const slowest = A.subarray(u * N, (u + 1) * N).reduce(
+      (least, rate) => Math.min(least, -rate),
+      Number.POSITIVE_INFINITY,
+    );
+    return Math.LN2 / ((sum / L) * slowest);
+  });
+}
+
+/** ‖v_e‖² ‖W_e‖² of each channel, scale and λ included [E]. */
+function outputEnergies(cache: BlockCache, parameters: BlockParameters, scan: ScanBranch): Float32Array {
+  const weight = parameters.parts.get(scan) as Float32Array;
+  return tf.tidy(() => {
+    const { forward } = innerOf(cache, parameters, scan, foldedTerm(cache, parameters, scan));
+    const columns = tf.tensor2d(weight, [parameters.d, forward.shape[1]]);
+    return valuesOf(tf.sum(tf.square(forward), 0).mul(tf.sum(tf.square(columns), 0)));
+  });
+}
+
+function perUnit(values: Float32Array, units: number): Float32Array {
+  const width = values.length / units;
+  return Float32Array.from({ length: units }, (_, u) =>
+    values.subarray(u * width, (u + 1) * width).reduce((sum, value) => sum + value, 0),
+  );
+}
+
+/** What a channel or head does at each token, [L] each. */
+export interface TokenTracks {
+  /** Δ: how far the token moves the state. */
+  readonly delta: Float32Array;
+  /** exp(Δ A), mean over states: what the token leaves of the past. */
+  readonly decay: Float32Array;
+  /** SiLU(z), mean over the head's channels. */
+  readonly gate: Float32Array;
+}
+
+/** Δ, decay and gate of one channel (S6) or head (SSD) at every token. @throws InputError where there is none such. */
+export function tokenTracks(inputs: S6Inputs, index: number): TokenTracks {
+  const { L, E, A, delta, z } = inputs;
+  const units = inputs.family === 'mamba1' ? E : inputs.H;
+  requireIndex(inputs.family === 'mamba1' ? 'channel' : 'head', index, units);
+  const [N, width] = [A.length / units, E / units];
+  const rates = A.subarray(index * N, (index + 1) * N);
+  const steps = Float32Array.from({ length: L }, (_, i) => delta[i * units + index]);
+  const gates = new Float32Array(L * width);
+  for (let i = 0; i < L; i++) gates.set(z.subarray(i * E + index * width, i * E + (index + 1) * width), i * width);
+  return {
+    delta: steps,
+    decay: steps.map((step) => rates.reduce((sum, rate) => sum + Math.exp(step * rate), 0) / N),
+    gate: tf.tidy(() => valuesOf(tf.mean(silu(tf.tensor2d(gates, [L, width])), 1))),
+  };
+}

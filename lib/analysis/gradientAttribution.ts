@@ -1,0 +1,65 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Hook, Model } from '@/lib/models';
+import { valuesOf } from './blockForm';
+import { parseReduction, scanAttention } from './s6Attention';
+import { type BlockCache, familyOf, type ScanBranch, scansOf } from './s6Inputs';
+
+/** Gradient of one logit with respect to each scan's gated output, mean over channels [L], by block and scan. */
+export type OutputGradients = readonly ReadonlyMap<ScanBranch, Float32Array>[];
+
+/**
+ * ∂ logit[position, target] / ∂ v for the gated output v [L,E] of every scan: what enters the output projection, after the
+ * gated norm of Mamba-2 kinds. The mean over channels is kept. λ of a differential block is in the gradient of its second
+ * branch.
+ *
+ * Cost: one forward and one backward pass. Memory: the activations of a training step of one row.
+ */
+export function outputGradients(
+  model: Model,
+  row: readonly number[],
+  { position, target }: { readonly position: number; readonly target: number },
+): OutputGradients {
+  const { blocks } = model.config;
+  const places = blocks.flatMap((block, index) =>
+    scansOf(block.kind).map((scan) => {
+      const point = familyOf(block.kind) === 'mamba1' ? 'hook_after_skip' : 'hook_gated_norm';
+      return { index, scan, name: `blocks.${index}.${scan === 'single' ? '' : `${scan}.`}${point}`, E: block.mixer.E };
+    }),
+  );
+  const L = row.length;
+  const means = tf.tidy(() => {
+    const logit = (...edits: tf.Tensor[]) => {
+      const hooks = places.map(({ name }, k): Hook => [name, (value) => value.add(edits[k])]);
+      return model.runWithHooks([row], hooks).slice([0, position, target], [1, 1, 1]).sum();
+    };
+    const zeros = places.map(({ E }) => tf.zeros([1, L, E]));
+    return tf
+      .grads(logit)(zeros)
+      .map((gradient) => valuesOf(tf.mean(gradient, 2)));
+  });
+  return blocks.map(
+    (_, index) =>
+      new Map(places.flatMap((place, k) => (place.index === index ? [[place.scan, means[k]] as const] : []))),
+  );
+}
+
+/**
+ * One layer of Mamba-Attribution (Ali et al., arXiv 2403.01590; spec C1): (mean_e ∇v ⊙ mean_e α)⁺ [L,L], each target's row
+ * weighed by the gradient at that target. In a differential block the terms of the branches are added before what is
+ * negative is cut off. Roll it out over layers with {@link rollout}.
+ */
+export function attributionMap(block: BlockCache, gradients: ReadonlyMap<ScanBranch, Float32Array>): Float32Array {
+  const mean = parseReduction('mean');
+  const terms = [...block.scans].map(([scan, inputs]) => {
+    const { map, L } = scanAttention(inputs, mean);
+    const gradient = gradients.get(scan);
+    if (!gradient) throw new Error(`There is no gradient of scan ${scan}.`);
+    return map.map((value, k) => value * gradient[Math.floor(k / L)]);
+  });
+  return terms[0].map((_, k) =>
+    Math.max(
+      0,
+      terms.reduce((sum, term) => sum + term[k], 0),
+    ),
+  );
+}

@@ -1,0 +1,66 @@
+import * as tf from '@tensorflow/tfjs';
+import { InputError } from '@/lib/checkpoint/types';
+import { valuesOf } from './blockForm';
+
+export interface RolloutOptions {
+  /** First layer that takes part; those below count as the identity. Default 0. */
+  readonly start?: number;
+  /** Divide every row of I + M by its sum, as the published code does. Default false, as in the paper. */
+  readonly normalised?: boolean;
+}
+
+/** Row sums smaller than this share of the row's magnitudes cannot be divided by. */
+const CANCELLED = 1e-6;
+
+/**
+ * Attention rollout (Ali et al., arXiv 2403.01590; spec C1): ρ = β_n … β_start with β_l = I + M_l, later layers on the left:
+ * how much of source j reaches position i through the residual stream, if every layer's map were all that it does.
+ *
+ * Cost: a product of [L,L] matrices a layer. Memory: three maps.
+ * @param maps one [L,L] map a layer, in order
+ * @throws InputError for a start outside the layers, or where a row cannot be normalised because its signs cancel
+ */
+export function rollout(
+  maps: Iterable<Float32Array>,
+  L: number,
+  { start = 0, normalised = false }: RolloutOptions = {},
+): Float32Array {
+  let product: tf.Tensor2D | undefined;
+  let layer = 0;
+  for (const map of maps) {
+    if (layer >= start) {
+      const before = product;
+      const step = normalised ? normalisedRows(withIdentity(map, L), L, layer) : withIdentity(map, L);
+      product = tf.tidy(() => {
+        const beta = tf.tensor2d(step, [L, L]);
+        return before ? (tf.matMul(beta, before) as tf.Tensor2D) : beta;
+      });
+      before?.dispose();
+    }
+    layer += 1;
+  }
+  if (!product) throw new InputError(`There is no layer ${start} to start from: layers go from 0 to ${layer - 1}.`);
+  const values = valuesOf(product);
+  product.dispose();
+  return values;
+}
+
+function withIdentity(map: Float32Array, L: number): Float32Array {
+  const beta = map.slice();
+  for (let i = 0; i < L; i++) beta[i * L + i] += 1;
+  return beta;
+}
+
+function normalisedRows(beta: Float32Array, L: number, layer: number): Float32Array {
+  for (let i = 0; i < L; i++) {
+    const row = beta.subarray(i * L, (i + 1) * L);
+    const sum = row.reduce((total, value) => total + value, 0);
+    const size = row.reduce((total, value) => total + Math.abs(value), 0);
+    if (!(sum > CANCELLED * size))
+      throw new InputError(
+        `Row ${i} of layer ${layer} sums to ${sum.toPrecision(3)}, so it cannot be normalised: take the plain rollout, or --reduce mean_abs.`,
+      );
+    for (let j = 0; j <= i; j++) row[j] /= sum;
+  }
+  return beta;
+}

@@ -1,0 +1,102 @@
+import type { Command } from 'commander';
+import {
+  attentionBytes,
+  attentionOf,
+  attributionMap,
+  outputGradients,
+  parseReduction,
+  requireMemory,
+  rollout,
+} from '@/lib/analysis';
+import { InputError, type OutputTensor } from '@/lib/checkpoint';
+import { capturedBlocks, rowOf } from '../blocks';
+import { type Io, progress } from '../io';
+import { type CommonOptions, withCommon, withOut } from '../options';
+import { printRows, requireWritable, writeTensors } from '../output';
+import { choices, wholeNumber } from '../parse';
+import { openCheckpointOf, openSession } from '../session';
+
+const METHODS = ['plain', 'normalised', 'attribution'] as const;
+type Method = (typeof METHODS)[number];
+
+const CONVENTIONS: Readonly<Record<Method, string>> = {
+  plain: 'product of I + mean α over layers, later layers on the left',
+  normalised: 'the same, every row of I + mean α divided by its sum',
+  attribution: 'product of I + (mean ∇v ⊙ mean α)⁺ over layers, ∇v the gradient of the target’s logit',
+};
+
+/** Memory in MB that maps may take. */
+const MEMORY = 4096;
+
+interface RolloutOptions extends CommonOptions {
+  readonly method: Method[];
+  readonly reduce: string;
+  readonly startLayer: number;
+  readonly target?: number;
+  readonly position: number;
+  readonly batchIndex: number;
+}
+
+/** Attention rollout and gradient-weighted attribution over all layers. */
+export function rolloutCommand(program: Command, io: Io, line: string): void {
+  withOut(withCommon(program.command('rollout').description('what reaches a position through all layers')))
+    .option('--method <list>', METHODS.join(', '), choices('--method', METHODS), ['plain'])
+    .option('--reduce <name>', 'mean or mean_abs: the map of a layer (plain, normalised)', 'mean')
+    .option('--start-layer <n>', 'layers below count as the identity', wholeNumber('--start-layer', 0), 0)
+    .option('--target <id>', 'token whose logit is explained (attribution)', wholeNumber('--target', 0))
+    .option('--position <n>', 'position of that logit, −1 the last (attribution)', Number, -1)
+    .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
+    .action(async (options: RolloutOptions) => {
+      if (!['mean', 'mean_abs'].includes(options.reduce))
+        throw new InputError(`--reduce takes mean or mean_abs here, not "${options.reduce}".`);
+      if (options.method.includes('attribution') && options.target === undefined)
+        throw new InputError('The attribution explains the logit of a token: name it with --target 17.');
+      await requireWritable(options.out);
+      const checkpoint = await openCheckpointOf(options, io);
+      const { V, blocks } = checkpoint.config;
+      if (options.target !== undefined && options.target >= V)
+        throw new InputError(`Token ${options.target} is outside the vocabulary: ids go from 0 to ${V - 1}.`);
+      const row = await rowOf(options, options.batchIndex, checkpoint);
+      const layers = [...blocks.keys()];
+      const bytes = attentionBytes(checkpoint.config, row.length, { layers, mapsPerLayer: options.method.length });
+      requireMemory(bytes, MEMORY * 2 ** 20, row.length);
+      const position = positionOf(options.position, row.length);
+      const { model, provenance } = await openSession(checkpoint, options, line, io);
+
+      const start = performance.now();
+      const gradients = options.method.includes('attribution')
+        ? outputGradients(model, row, { position, target: options.target as number })
+        : [];
+      const maps = new Map<Method, Float32Array[]>(options.method.map((method) => [method, []]));
+      const bar = progress(io, 'layer');
+      for (const block of capturedBlocks(model, row, layers)) {
+        bar.at(block.index + 1, blocks.length);
+        const branch = block.scans.has('single') ? 'single' : 'diff';
+        const { map } = attentionOf(block, { branch, reduce: parseReduction(options.reduce).how });
+        maps.get('plain')?.push(map);
+        maps.get('normalised')?.push(map);
+        maps.get('attribution')?.push(attributionMap(block, gradients[block.index]));
+      }
+      bar.end();
+      const L = row.length;
+      const found = [...maps].map(([method, list]): OutputTensor => {
+        const data = rollout(list, L, { start: options.startLayer, normalised: method === 'normalised' });
+        return { name: `rollout.${method}`, shape: [L, L], data };
+      });
+      if (options.out) await writeTensors(options.out, found, provenance);
+      const ms = performance.now() - start;
+      const report = found.map(({ name, shape }, k) => ({
+        key: name,
+        shape,
+        ms,
+        convention: CONVENTIONS[options.method[k]],
+      }));
+      printRows(io, report, options.json ?? false);
+    });
+}
+
+function positionOf(position: number, L: number): number {
+  const found = position < 0 ? L + position : position;
+  if (Number.isInteger(found) && found >= 0 && found < L) return found;
+  throw new InputError(`--position takes a position from ${-L} to ${L - 1}, not ${position}.`);
+}
