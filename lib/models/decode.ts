@@ -1,14 +1,12 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
-import { type DecodingState, disposeState } from './decoding-state';
-import { type Hook, listen, type Memory, withMemory } from './hooks';
+import type { DecodingState } from './decoding-state';
+import { type Hook, listen } from './hooks';
 import type { Model, Tokens } from './model';
+import { readInPieces, START } from './pieces';
 
 /** What decoding needs of a model; those of the language-model suite have it too. */
 export type Decoder = Pick<Model, 'tokenTensor' | 'residualStream' | 'unembed'>;
-
-/** Tokens that go through the blocks at a time; a prompt longer than this is read in pieces, so that memory stays flat. */
-const PIECE = 2048;
 
 /**
  * Reads further tokens from a state (or from the start), all rows of the batch in step: one parallel pass over the
@@ -23,37 +21,20 @@ export function extend(
   state?: DecodingState,
   hooks: readonly Hook[] = [],
 ): { logits: tf.Tensor3D; state: DecodingState } {
-  const given = state ?? { position: 0, tensors: new Map<string, tf.Tensor>() };
+  const given = state ?? START;
   const ids = Array.isArray(tokens) ? model.tokenTensor(tokens) : (tokens as tf.Tensor2D);
   const [B, L] = ids.shape;
   checkBatch(given, B);
-  const tap = listen(hooks);
-  let current = given;
-  let last: tf.Tensor3D | undefined;
-  for (let start = 0; start < L; start += PIECE) {
-    const next = new Map<string, tf.Tensor>();
-    const width = Math.min(PIECE, L - start);
-    last?.dispose();
-    last = tf.tidy(() => {
-      const piece = ids.slice([0, start], [-1, width]);
-      const residual = model.residualStream(piece, withMemory(tap, memoryOf(current, next)));
-      return residual.slice([0, width - 1, 0], [-1, 1, -1]);
-    });
-    if (current !== given) disposeState(current);
-    current = { position: current.position + width, tensors: next };
-  }
+  const read = readInPieces(model.residualStream, ids, given, listen(hooks), (residual, start) => {
+    const width = residual.shape[1];
+    return start + width === L ? residual.slice([0, width - 1, 0], [-1, 1, -1]) : undefined;
+  });
   if (ids !== tokens) ids.dispose();
-  const logits = model.unembed(last as tf.Tensor3D, hooks);
-  last?.dispose();
-  return { logits, state: current };
+  const [last] = read.kept;
+  const logits = model.unembed(last, hooks);
+  last.dispose();
+  return { logits, state: read.state };
 }
-
-/** Stored tensors must outlive the scope of the block that makes them. */
-const memoryOf = ({ position, tensors }: DecodingState, next: Map<string, tf.Tensor>): Memory => ({
-  position,
-  recall: (name) => tensors.get(name),
-  store: (name, value) => void next.set(name, tf.keep(value)),
-});
 
 function checkBatch({ tensors }: DecodingState, B: number): void {
   for (const [name, { shape }] of tensors)

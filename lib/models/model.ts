@@ -2,7 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import { rmsNorm, roundToBfloat16 } from '@/kernels/ops';
 import { type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint/types';
 import { BLOCKS } from './blocks';
-import { type Hook, listen, type Tap } from './hooks';
+import { disposeState } from './decoding-state';
+import { type Hook, listen, silent, type Tap } from './hooks';
+import { PIECE, readInPieces, START } from './pieces';
 import { weightsOf } from './weights';
 
 /** Token ids, [B][L] or an int32 tensor [B,L]. */
@@ -151,12 +153,25 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
     return step.value;
   }
 
-  function forwardAt(tokens: Tokens, tap: Tap, logits: 'all' | 'last'): tf.Tensor3D {
-    return tf.tidy(() => {
-      const h = residualStream(tokens, tap);
-      return unembedAt(logits === 'last' ? h.slice([0, h.shape[1] - 1, 0], [-1, 1, -1]) : h, tap);
+  /** A long text that nobody observes is read in pieces: the same values in memory that does not grow with it. */
+  function wholeStream(tokens: Tokens, tap: Tap, logits: 'all' | 'last'): tf.Tensor3D {
+    const ids = tokenTensor(tokens, config.V, name);
+    const L = ids.shape[1];
+    const lastOf = (h: tf.Tensor3D) => h.slice([0, h.shape[1] - 1, 0], [-1, 1, -1]) as tf.Tensor3D;
+    if (L <= PIECE || tap !== silent || tf.engine().isTapeOn()) {
+      const h = residualStream(ids, tap);
+      return logits === 'last' ? lastOf(h) : h;
+    }
+    const read = readInPieces(residualStream, ids, START, tap, (h, start) => {
+      if (logits === 'all') return h;
+      return start + h.shape[1] === L ? lastOf(h) : undefined;
     });
+    disposeState(read.state);
+    return read.kept.length === 1 ? read.kept[0] : tf.concat(read.kept, 1);
   }
+
+  const forwardAt = (tokens: Tokens, tap: Tap, logits: 'all' | 'last'): tf.Tensor3D =>
+    tf.tidy(() => unembedAt(wholeStream(tokens, tap, logits), tap));
 
   return {
     name,
