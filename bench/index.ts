@@ -1,7 +1,10 @@
 import { s6AttentionBenchmark, ssdAttentionBenchmark } from './attention';
+import { decodeBenchmark } from './decode';
 import { dispatchBenchmark } from './dispatches';
+import { growthBenchmark } from './growth';
 import type { Benchmark } from './measure';
 import { mamba2Benchmark, mambaBenchmark, trainingBenchmark } from './model';
+import { peersBenchmark } from './peers';
 import { selectiveScanBenchmark, ssdBenchmark } from './scans';
 import { sgemm } from './sgemm';
 
@@ -16,6 +19,9 @@ export const BENCHMARKS: readonly Benchmark[] = [
   ssdAttentionBenchmark,
   mambaBenchmark,
   mamba2Benchmark,
+  decodeBenchmark,
   trainingBenchmark,
+  growthBenchmark,
+  peersBenchmark,
   dispatchBenchmark,
 ];

@@ -16,7 +16,7 @@ export type Measurement = {
 export interface Benchmark {
   readonly name: string;
   /** One line per question. */
-  readonly run: (device: string) => Measurement[];
+  readonly run: (device: string) => Measurement[] | Promise<Measurement[]>;
 }
 
 const BUDGET_MS = 4000;
@@ -30,6 +30,22 @@ export function medianMs(run: () => void): number {
     const time = timeMs(run);
     times.push(time);
     spent += time;
+  }
+  return times.length > 0 ? median(times) : warmUp;
+}
+
+/** The same of runs that end later. */
+export async function medianMsAsync(run: () => Promise<void>): Promise<number> {
+  const timed = async () => {
+    const start = performance.now();
+    await run();
+    return performance.now() - start;
+  };
+  const warmUp = await timed();
+  const times: number[] = [];
+  for (let spent = warmUp; times.length < MOST_RUNS && spent + warmUp / 2 < BUDGET_MS; ) {
+    times.push(await timed());
+    spent += times[times.length - 1];
   }
   return times.length > 0 ? median(times) : warmUp;
 }

@@ -27,7 +27,7 @@ export function benchCommand(program: Command, io: Io): void {
       const lines: Measurement[] = [];
       for (const { name, run } of chosen) {
         io.err(`${name} …\n`);
-        lines.push(...run(device.name));
+        lines.push(...(await run(device.name)));
       }
       printRows(io, lines, options.json ?? false);
     });

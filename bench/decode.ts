@@ -1,0 +1,44 @@
+import * as tf from '@tensorflow/tfjs';
+import type { ModelConfig } from '@/lib/checkpoint';
+import { type DecodingState, disposeState, extend, WEIGHT_FORMATS } from '@/lib/models';
+import { type Benchmark, type Measurement, measurement, medianMs } from './measure';
+import { finish, scoped } from './operands';
+import { MAMBA_130M, MAMBA2_130M, productsOf, randomModel, tokensOf } from './shapes';
+
+const COPIED_FLOATS = 2 ** 26;
+
+/** Bytes a millisecond that adding a number to a tensor beyond every cache moves, reads and writes together. */
+function bandwidth(): number {
+  return scoped(() => {
+    const x = tf.ones([COPIED_FLOATS]);
+    return (8 * COPIED_FLOATS) / medianMs(() => finish(() => x.add(1)));
+  });
+}
+
+function step(device: string, what: string, shape: ModelConfig): Measurement[] {
+  const bytesPerMs = bandwidth();
+  const weights = productsOf(shape).reduce((sum, [k, n]) => sum + k * n, 0);
+  return WEIGHT_FORMATS.map((format) => {
+    const model = randomModel(shape, { weights: format });
+    let state: DecodingState | undefined;
+    const median = medianMs(() => {
+      const next = extend(model, tokensOf(1, 1, shape.V), state);
+      next.logits.dataSync();
+      next.logits.dispose();
+      if (state) disposeState(state);
+      state = next.state;
+    });
+    if (state) disposeState(state);
+    model.dispose();
+    const bytes = (format === 'bf16' ? 2 : 4) * weights;
+    const layout = `${format}, ${Math.round(bytes / 1e6)} MB of weights`;
+    const floor = 'reading the weights once at the bandwidth of an elementwise addition';
+    return measurement({ what: `one token, ${what}`, shape: layout, device, floor }, median, bytes / bytesPerMs);
+  });
+}
+
+/** How near does a decoding step come to reading the weights once? */
+export const decodeBenchmark: Benchmark = {
+  name: 'decode',
+  run: (device) => [...step(device, 'Mamba-130m', MAMBA_130M), ...step(device, 'Mamba2-130m', MAMBA2_130M)],
+};
