@@ -31,13 +31,21 @@ export interface Multiplier {
 export function multiplier({ name, lhs, rhs, lhsAlongK, rhsAlongK }: Multiplier): string {
   const place = (alongK: boolean) =>
     alongK ? `let k = f % ${STEP}; let at = f / ${STEP} * 4;` : `let k = f / 8; let at = f % 8 * 4;`;
-  const four = (element: (i: number) => string) => `vec4<f32>(${[0, 1, 2, 3].map(element).join(', ')})`;
   return `
 fn ${name}(sum: ptr<function, array<vec4<f32>, 4>>, depth: i32) {
   for (var first = 0; first < depth; first += ${STEP}) {
     for (var f = i32(localIndex); f < ${(STEP * TILE) / 4}; f += ${TILE_THREADS}) {
-      { ${place(lhsAlongK)} lhsTile[k * 8 + at / 4] = ${four((i) => `${lhs}(at + ${i}, first + k)`)}; }
-      { ${place(rhsAlongK)} rhsTile[k * 8 + at / 4] = ${four((i) => `${rhs}(first + k, at + ${i})`)}; }
+      var four = vec4<f32>();
+      {
+        ${place(lhsAlongK)}
+        for (var i = 0; i < 4; i++) { four[i] = ${lhs}(at + i, first + k); }
+        lhsTile[k * 8 + at / 4] = four;
+      }
+      {
+        ${place(rhsAlongK)}
+        for (var i = 0; i < 4; i++) { four[i] = ${rhs}(first + k, at + i); }
+        rhsTile[k * 8 + at / 4] = four;
+      }
     }
     workgroupBarrier();
     for (var k = 0; k < ${STEP}; k++) {
