@@ -4,6 +4,7 @@ export { BLOCK_COMPONENTS, type BlockComponent, type Without } from './blockFold
 export { type BlockMap, blockForm } from './blockForm';
 export { type BlockParameters, blockParameters, type ScanParameters } from './blockParameters';
 export * from './bootstrap';
+export * from './causal';
 export {
   CHANNEL_STATISTICS,
   type ChannelStatistic,

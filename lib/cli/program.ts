@@ -2,15 +2,19 @@ import { Command, CommanderError } from 'commander';
 import { InputError } from '@/lib/checkpoint';
 import { DeviceError } from '@/lib/engine';
 import { version } from '@/package.json';
+import { ablateCommand } from './commands/ablate';
 import { attentionCommand } from './commands/attention';
 import { attributeCommand } from './commands/attribute';
 import { benchCommand } from './commands/bench';
+import { cancellationCommand } from './commands/cancellation';
 import { channelsCommand } from './commands/channels';
 import { convertCommand } from './commands/convert';
 import { generateCommand } from './commands/generate';
 import { gradCommand } from './commands/grad';
+import { knockoutCommand } from './commands/knockout';
 import { lensCommand } from './commands/lens';
 import { modelsCommand } from './commands/models';
+import { patchCommand } from './commands/patch';
 import { rolloutCommand } from './commands/rollout';
 import { runCommand } from './commands/run';
 import { snrCommand } from './commands/snr';
@@ -29,6 +33,10 @@ const COMMANDS = [
   lensCommand,
   attributeCommand,
   snrCommand,
+  patchCommand,
+  knockoutCommand,
+  ablateCommand,
+  cancellationCommand,
   trainCommand,
   tunedLensCommand,
   convertCommand,

@@ -11,6 +11,8 @@ import { valuesOfParameter } from './sourceTerms';
 
 export interface CancellationRequest extends Question {
   readonly tokens: readonly number[];
+  /** Without a foil, the target is held against the mean of these, itself left out; without both its logit is read. */
+  readonly candidates?: readonly number[];
   /** The tokens that hold the answer, [start, end); all others up to the position are noise. */
   readonly needle: Span;
   /** Default: all differential layers. */
@@ -154,23 +156,28 @@ function formOf(values: ByBranch<Float64Array>, L: number, [start, end]: Span): 
 }
 
 /** What a vector in the residual stream at the position adds to the metric is its product with this [d]. */
-function directionOf(model: Model, { streams, L }: Baseline, { target, foil }: Question): Float64Array {
+function directionOf(model: Model, { streams, L }: Baseline, request: CancellationRequest): Float64Array {
   const { d, epsilon, tied } = model.config;
   const final = streams[streams.length - 1].subarray((L - 1) * d);
   const squares = final.reduce((sum, value) => sum + value * value, 0);
   const inverse = 1 / Math.sqrt(squares / d + epsilon);
   const scale = valuesOfParameter(model, 'backbone.norm_f.weight') as Float32Array;
   const head = valuesOfParameter(model, tied ? 'backbone.embeddings.weight' : 'lm_head.weight') as Float32Array;
-  const row = (id: number, c: number) => head[id * d + c];
-  return Float64Array.from(
-    { length: d },
-    (_, c) => (row(target, c) - (foil === undefined ? 0 : row(foil, c))) * scale[c] * inverse,
-  );
+  const against = wrongAnswers(request);
+  return Float64Array.from({ length: d }, (_, c) => {
+    const wrong = against.reduce((sum, id) => sum + head[id * d + c], 0) / Math.max(1, against.length);
+    return (head[request.target * d + c] - wrong) * scale[c] * inverse;
+  });
+}
+
+function wrongAnswers({ target, foil, candidates = [] }: CancellationRequest): number[] {
+  return foil === undefined ? [...new Set(candidates)].filter((id) => id !== target) : [foil];
 }
 
 /** @throws InputError */
 function planOf(model: Model, request: CancellationRequest) {
   requireQuestion(model, request);
+  for (const target of request.candidates ?? []) requireQuestion(model, { target });
   const position = positionOf(request.position ?? -1, request.tokens.length);
   requireSpan('prompt up to the position that is read', request.needle, position + 1);
   const layers = differentialLayers(model, request.layers);

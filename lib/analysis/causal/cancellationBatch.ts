@@ -1,9 +1,8 @@
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
+import { bootstrapMeans, type Estimate, type Resampling } from '../bootstrap';
 import { type ByBranch, type CancellationRequest, cancellationSteps, type LayerCancellation } from './cancellation';
-import { drain } from './continuation';
-import { type Estimate, estimateOf } from './interval';
-import type { Progress } from './patch';
+import type { Steps } from './continuation';
 
 /** Means over a batch of prompts with bootstrap 95 % intervals. */
 export interface FormSummary {
@@ -15,66 +14,68 @@ export interface FormSummary {
 
 export interface LayerSummary {
   readonly layer: number;
-  readonly lambda: Estimate;
+  readonly lambda: number;
   readonly logit: FormSummary;
   readonly norm: FormSummary;
   /** The largest of the prompts. */
   readonly reconstructionError: number;
 }
 
-/** One line of a batch; the layers are chosen once. */
+/** One prompt of a batch; the layers are chosen once. */
 export type CancellationExample = Omit<CancellationRequest, 'layers' | 'memory'>;
 
+export interface BatchOptions extends Pick<CancellationRequest, 'layers' | 'memory'> {
+  readonly resampling: Resampling;
+}
+
 /**
- * {@link cancellationSteps} of many prompts, summarised by layer. Yields after every layer of every prompt, with the summary
- * of the prompts that are done; stop early with `return()`. Memory is that of one prompt.
+ * {@link cancellationSteps} of many prompts, summarised by layer. Yields after every layer of every prompt; stop early with
+ * `return()`. Memory is that of one prompt.
  * @throws InputError where there are no prompts, or one does not fit the model.
  */
 export function* cancellationBatchSteps(
   model: Model,
   examples: readonly CancellationExample[],
-  options: Pick<CancellationRequest, 'layers' | 'memory'> & { readonly seed?: number } = {},
-): Generator<Progress<readonly LayerSummary[]>, readonly LayerSummary[], void> {
+  { layers, memory, resampling }: BatchOptions,
+): Generator<Steps, readonly LayerSummary[], void> {
   if (examples.length === 0) throw new InputError('There are no examples: give at least one prompt.');
-  const done: (readonly LayerCancellation[])[] = [];
-  let summary: readonly LayerSummary[] = [];
+  const results: (readonly LayerCancellation[])[] = [];
   for (const [index, example] of examples.entries()) {
-    const steps = cancellationSteps(model, { ...example, layers: options.layers, memory: options.memory });
+    const steps = cancellationSteps(model, { ...example, layers, memory });
     let step = steps.next();
     while (!step.done) {
-      const { total, done: layer } = step.value;
-      yield { done: index * total + layer, total: examples.length * total, result: summary };
+      const { total, done } = step.value;
+      yield { done: index * total + done, total: examples.length * total };
       step = steps.next();
     }
-    done.push(step.value.layers);
-    summary = summarise(done, options.seed ?? 0);
+    results.push(step.value.layers);
   }
-  return summary;
+  return results[0].map((_, place) =>
+    summarise(
+      results.map((prompt) => prompt[place]),
+      resampling,
+    ),
+  );
 }
 
-/** {@link cancellationBatchSteps} in one go. */
-export const cancellationBatch = (...args: Parameters<typeof cancellationBatchSteps>): readonly LayerSummary[] =>
-  drain(cancellationBatchSteps(...args));
-
-function summarise(prompts: readonly (readonly LayerCancellation[])[], seed: number): LayerSummary[] {
-  return prompts[0].map(({ layer }, place) => {
-    const results = prompts.map((layers) => layers[place]);
-    const over = (value: (each: LayerCancellation) => number) => estimateOf(results.map(value), seed);
-    const form = (name: 'logit' | 'norm'): FormSummary => ({
-      share: {
-        first: over((each) => each[name].share.first),
-        second: over((each) => each[name].share.second),
-        difference: over((each) => each[name].share.difference),
-      },
-      gain: over((each) => each[name].share.difference - each[name].share.first),
-      removed: { needle: over((each) => each[name].removed.needle), noise: over((each) => each[name].removed.noise) },
-    });
-    return {
-      layer,
-      lambda: over(({ lambda }) => lambda),
-      logit: form('logit'),
-      norm: form('norm'),
-      reconstructionError: Math.max(...results.map(({ reconstructionError }) => reconstructionError)),
-    };
-  });
+function summarise(prompts: readonly LayerCancellation[], resampling: Resampling): LayerSummary {
+  const form = (name: 'logit' | 'norm'): FormSummary => {
+    const series = (value: (form: LayerCancellation['logit']) => number) =>
+      Float64Array.from(prompts, (each) => value(each[name]));
+    const [first, second, difference, gain, needle, noise] = bootstrapMeans(
+      [
+        series(({ share }) => share.first),
+        series(({ share }) => share.second),
+        series(({ share }) => share.difference),
+        series(({ share }) => share.difference - share.first),
+        series(({ removed }) => removed.needle),
+        series(({ removed }) => removed.noise),
+      ],
+      resampling,
+    );
+    return { share: { first, second, difference }, gain, removed: { needle, noise } };
+  };
+  const [{ layer, lambda }] = prompts;
+  const reconstructionError = Math.max(...prompts.map((each) => each.reconstructionError));
+  return { layer, lambda, logit: form('logit'), norm: form('norm'), reconstructionError };
 }

@@ -5,7 +5,6 @@ export * from './cancellation';
 export * from './cancellationBatch';
 export { type Component, UNITS, type Unit } from './components';
 export { drain, type Steps } from './continuation';
-export type { Estimate } from './interval';
 export * from './knockout';
 export type { Reads } from './knockoutHooks';
 export * from './lambda';

@@ -1,22 +1,18 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
   compare,
   readTunedLens,
   SNR_METRICS,
   type SnrDifference,
-  type SnrExample,
   type SnrMetric,
   type SnrRow,
   type SnrSamples,
   snrSteps,
   summarise,
 } from '@/lib/analysis';
-import { type Checkpoint, InputError } from '@/lib/checkpoint';
+import { InputError } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
-import { parseSnrExamples } from '@/lib/data/snr-examples';
-import { loadTokenizer } from '@/lib/tokenizer';
-import { heldOutExamples } from '@/lib/training';
+import { readExamples } from '../examples';
 import { type Io, progress } from '../io';
 import { withDevice, withJson } from '../options';
 import { printJson, table } from '../output';
@@ -37,8 +33,6 @@ interface SnrOptions extends DeviceOptions {
 
 const SEED = 42;
 const RESAMPLES = 2000;
-/** Sentences of a generated story. */
-const STORY = [2, 12] as const;
 
 /** Signal of the answer per layer over many prompts; two models on the same prompts with a paired test. */
 export function snrCommand(program: Command, io: Io, line: string): void {
@@ -87,32 +81,6 @@ export function snrCommand(program: Command, io: Io, line: string): void {
       for (const { model, rows } of summary) io.out(`${model}, ${lens} lens\n${table(rows.map(shown))}\n`);
       if (difference) io.out(`${results[1].name} − ${results[0].name}\n${table(difference.map(shown))}`);
     });
-}
-
-async function readExamples({ examples, seed }: SnrOptions, checkpoint: Checkpoint): Promise<SnrExample[]> {
-  const { tokenizerPath, name } = checkpoint;
-  const tokenizer = () => {
-    if (tokenizerPath) return loadTokenizer(tokenizerPath);
-    throw new InputError(`The model ${name} has no tokenizer.json: give its examples as tokens.`);
-  };
-  const once = remembered(tokenizer);
-  const demo = /^demo:(\d+)$/.exec(examples);
-  if (demo) {
-    const stories = heldOutExamples(seed, wholeNumber('--examples demo:', 1)(demo[1]), STORY);
-    return parseSnrExamples(stories.map((story) => JSON.stringify(story)).join('\n'), 'the demo task', once);
-  }
-  const text = await readFile(examples, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new InputError(`The examples ${examples} cannot be read (${cause.code}).`);
-  });
-  return parseSnrExamples(text, examples, once);
-}
-
-function remembered<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }
 
 /** As the paper draws them: "k" is the output of block k counted from 0, n the real output; block 0 is not shown. */

@@ -1,0 +1,162 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors } from '@/lib/checkpoint/safetensors';
+import { outcomeOf } from './testing';
+
+const CASES = join(process.cwd(), 'lib/models/testing/cases');
+const folder = mkdtempSync(join(tmpdir(), 'statescope-causal-'));
+const file = (name: string) => join(folder, name);
+const model = ['--model', join(CASES, 'hf-diffmamba2-all')];
+const question = ['--target', '3', '--foil', '7'];
+
+function tokens(rows: unknown): string[] {
+  writeFileSync(file('tokens.json'), JSON.stringify(rows));
+  return ['--tokens', file('tokens.json')];
+}
+
+const clean = [5, 9, 12, 4, 8];
+const corrupted = [5, 2, 12, 4, 8];
+const values = async (path: string, name: string) => {
+  const found = (await readSafetensors(path)).get(name);
+  return [...((found as { data: unknown }).data as Float32Array)];
+};
+
+beforeAll(() => {
+  process.env.STATESCOPE_MODELS = CASES;
+});
+
+afterAll(() => {
+  delete process.env.STATESCOPE_MODELS;
+  rmSync(folder, { recursive: true });
+});
+
+describe('patch', () => {
+  it('writes the grid, and says the same in JSON', async () => {
+    const out = file('patch.safetensors');
+    const args = [
+      'patch',
+      ...model,
+      ...tokens([clean, corrupted]),
+      ...question,
+      '--spans',
+      '0:5,1:2',
+      '--layers',
+      '0,1',
+    ];
+    const outcome = await outcomeOf(...args, '--out', out, '--json');
+    expect(outcome).toMatchObject({ code: 0, err: expect.stringMatching(/about \d+ MB beside the weights/) });
+    const report = JSON.parse(outcome.out);
+    expect(report).toMatchObject({
+      ...{ point: 'hook_resid_pre', metric: 'logit_difference', layers: [0, 1] },
+      ...{
+        spans: [
+          [0, 5],
+          [1, 2],
+        ],
+        position: 4,
+      },
+    });
+    expect(report.effect[0][0]).toBeCloseTo(1, 4);
+    expect(report.effect[0][1]).toBeCloseTo(1, 4);
+    const effect = await values(out, 'patch.effect');
+    expect(effect.length).toBe(4);
+    effect.forEach((value, k) => {
+      expect(value).toBeCloseTo(report.effect.flat()[k], 5);
+    });
+    const patched = await values(out, 'patch.patched');
+    expect((patched[3] - report.corrupted) / (report.clean - report.corrupted)).toBeCloseTo(effect[3], 4);
+  });
+
+  it('takes an alignment', async () => {
+    const rows = tokens([[1, ...clean], corrupted]);
+    const { code, out } = await outcomeOf(...['patch', ...model, ...rows, ...question, '--align', '1:6=0:5', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(out).effect[0]).toHaveLength(5);
+  });
+});
+
+describe('knockout', () => {
+  it('writes what is left without each token, and all layers together', async () => {
+    const out = file('knockout.npz');
+    const args = ['knockout', ...model, ...tokens([clean]), ...question];
+    const each = JSON.parse((await outcomeOf(...args, '--out', out, '--json')).out);
+    expect(each.change).toHaveLength(each.layers.length);
+    expect(each.change[0]).toHaveLength(clean.length);
+    expect(each.without[0][1] - each.base).toBeCloseTo(each.change[0][1], 6);
+    const more = ['--sources', '0:4', '--queries', 'answer', '--reads', 'block', '--together', '--mixer', 'mixer_1'];
+    const together = JSON.parse((await outcomeOf(...args, ...more, '--json')).out);
+    expect(together).toMatchObject({
+      reads: 'block',
+      queries: 'answer',
+      layers: [each.layers.flat()],
+      spans: [[0, 4]],
+    });
+  });
+});
+
+describe('ablate', () => {
+  it('ablates a unit, or overrides λ', async () => {
+    const out = file('ablate.safetensors');
+    const args = ['ablate', ...model, ...tokens([clean]), ...question, '--layers', '1', '--json'];
+    const heads = JSON.parse((await outcomeOf(...args, '--unit', 'head', '--method', 'mean', '--out', out)).out);
+    expect((await values(out, 'ablate.change')).length).toBe(heads.runs.length);
+    expect(heads.runs[0]).toMatchObject({ layer: 1, unit: 'head', mixer: 'mixer_1', index: 0 });
+    const lambda = JSON.parse((await outcomeOf(...args, '--lambda', '0,0.5')).out);
+    const silent = JSON.parse((await outcomeOf(...args, '--unit', 'mixer', '--mixer', 'mixer_2')).out);
+    expect(lambda.runs.map((run: { lambda: number }) => run.lambda)).toEqual([0, 0.5]);
+    expect(lambda.runs[0].value).toBeCloseTo(silent.runs[0].value, 4);
+  });
+});
+
+describe('cancellation', () => {
+  it('writes sources by branch, for one prompt and for a batch', async () => {
+    const out = file('cancellation.safetensors');
+    const args = ['cancellation', ...model, '--layers', '0'];
+    const one = await outcomeOf(
+      ...[...args, ...tokens([clean]), ...question, '--needle', '1:2', '--out', out, '--json'],
+    );
+    const [layer] = JSON.parse(one.out).layers;
+    const [first, second, difference] = await Promise.all(
+      ['first', 'second', 'difference'].map((branch) => values(out, `cancellation.0.logit.${branch}`)),
+    );
+    difference.forEach((value, j) => {
+      expect(value).toBeCloseTo(first[j] - second[j], 5);
+    });
+    expect(layer.logit.share.first).toBeCloseTo(Math.abs(first[1]) / first.reduce((sum, v) => sum + Math.abs(v), 0), 5);
+
+    writeFileSync(file('batch.jsonl'), `${JSON.stringify({ tokens: clean, target: 3, needle: [1, 2] })}\n`.repeat(3));
+    const batch = JSON.parse((await outcomeOf(...args, '--examples', file('batch.jsonl'), '--json')).out);
+    expect(batch).toMatchObject({ examples: 3, layers: [{ layer: 0 }] });
+    expect(batch.layers[0].norm.share.first.mean).toBeCloseTo(layer.norm.share.first, 5);
+  });
+});
+
+describe('bad input', () => {
+  it.each([
+    [['patch', ...question], /no input|clean prompt as --prompt/],
+    [['patch', '--target', '3', '--foil', '3', '--tokens', 'T2'], /the same token/],
+    [['patch', '--target', 'garden', '--tokens', 'T2'], /must be given as a token id/],
+    [['patch', ...question, '--tokens', 'T2', '--point', 'hook_x'], /has no hook point hook_x/],
+    [['patch', ...question, '--tokens', 'T2', '--spans', '3-4'], /--spans takes spans of tokens such as 3:5/],
+    [['patch', ...question, '--tokens', 'T2', '--align', '0:2'], /--align takes pairs of spans/],
+    [['patch', ...question, '--tokens', 'T1'], /must hold two rows/],
+    [['knockout', ...question, '--tokens', 'T1', '--layers', '77'], /There is no layer 77/],
+    [['knockout', ...question, '--tokens', 'T1', '--position', 'end'], /--position takes a whole number/],
+    [['knockout', '--tokens', 'T1'], /required option '--target/],
+    [['ablate', ...question, '--tokens', 'T1', '--unit', 'neuron'], /--unit takes block, mixer, head, channel/],
+    [['ablate', ...question, '--tokens', 'T1', '--lambda', 'big'], /--lambda takes numbers/],
+    [['cancellation', '--tokens', 'T1'], /Give --target and --needle/],
+    [['cancellation', '--examples', 'nowhere.jsonl'], /cannot be read/],
+  ])('%j ends with 2 and one sentence', async (args, message) => {
+    writeFileSync(file('T1'), JSON.stringify([clean]));
+    writeFileSync(file('T2'), JSON.stringify([clean, corrupted]));
+    const [command, ...rest] = args.map((arg) => (/^T[12]$/.test(arg) ? file(arg) : arg));
+    const { code, out, err } = await outcomeOf(command, ...model, ...rest);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(err.trim().split('\n').at(-1)).toMatch(message);
+    expect(err).not.toContain('    at ');
+  });
+});

@@ -1,0 +1,120 @@
+import { type Command, Option } from 'commander';
+import { type Budget, DEFAULT_MEMORY, MIXERS, type Mixer, megabytes, type Span } from '@/lib/analysis';
+import { type Checkpoint, InputError, type ModelConfig, type OutputTensor } from '@/lib/checkpoint';
+import { answerToken, loadTokenizer } from '@/lib/tokenizer';
+import { type Io, progress } from './io';
+import { type CommonOptions, withCommon, withOut } from './options';
+import { choices, indices, wholeNumber, words } from './parse';
+
+/** Options that the causal tests share. */
+export interface CausalOptions extends CommonOptions {
+  readonly target: string;
+  readonly foil?: string;
+  readonly layers: string;
+  readonly position: number;
+  readonly mixer?: Mixer[];
+  readonly maxMemory: number;
+}
+
+/** Model, prompt, question, layers and memory, as every causal test takes them. */
+export const withCausal = (command: Command, { targetRequired = true } = {}): Command =>
+  withOut(withCommon(command))
+    .addOption(new Option('--target <token>', 'the answer: a token id, or a word').makeOptionMandatory(targetRequired))
+    .option('--foil <token>', 'the wrong answer that it is held against: a token id, or a word')
+    .option('--layers <list>', 'layer numbers from 0, or "all"', 'all')
+    .option('--position <n>', 'position that is read; negative numbers count from the end', position, -1)
+    .option(
+      '--max-memory <mb>',
+      'refuse what would take more beside the weights',
+      wholeNumber('--max-memory', 1),
+      megabytes(DEFAULT_MEMORY),
+    );
+
+/** For tests that can be limited to one mixer. */
+export const withMixer = (command: Command): Command =>
+  command.option('--mixer <name>', 'one mixer of differential blocks: mixer_1, mixer_2', choices('--mixer', MIXERS));
+
+function position(text: string): number {
+  if (/^-?\d+$/.test(text)) return Number(text);
+  throw new InputError(`--position takes a whole number, not "${text}".`);
+}
+
+/** The mixer, layers and bytes of the options, as the analyses take them. */
+export const causalRequest = (options: CausalOptions, config: ModelConfig) => ({
+  mixer: options.mixer?.[0],
+  layers: options.layers === 'all' ? undefined : indices('--layers')(options.layers).filter(known(config)),
+  memory: options.maxMemory * 2 ** 20,
+});
+
+const known =
+  ({ blocks }: ModelConfig) =>
+  (layer: number): boolean => {
+    if (layer < blocks.length) return true;
+    throw new InputError(`There is no layer ${layer}: the layers of this model go from 0 to ${blocks.length - 1}.`);
+  };
+
+/** Target and foil as token ids. @throws InputError where the vocabulary does not have them. */
+export async function questionOf(
+  { target, foil }: Pick<CausalOptions, 'target' | 'foil'>,
+  checkpoint: Checkpoint,
+): Promise<{ target: number; foil?: number }> {
+  return {
+    target: await tokenOf(target, checkpoint),
+    ...(foil !== undefined && { foil: await tokenOf(foil, checkpoint) }),
+  };
+}
+
+async function tokenOf(text: string, { tokenizerPath, name }: Checkpoint): Promise<number> {
+  if (/^\d+$/.test(text)) return Number(text);
+  if (!tokenizerPath)
+    throw new InputError(`The model ${name} has no tokenizer.json, so "${text}" must be given as a token id.`);
+  const found = answerToken(await loadTokenizer(tokenizerPath), text);
+  if (found) return found.id;
+  throw new InputError(`The vocabulary of ${name} does not contain "${text}": give another word, or a token id.`);
+}
+
+/** A parser of token spans `start:end`, the end not included, separated by commas. */
+export const spansOf = (option: string) => (text: string) =>
+  words(option)(text).map((part): Span => {
+    const [, start, end] = /^(\d{1,9}):(\d{1,9})$/.exec(part) ?? [];
+    if (start !== undefined && Number(start) < Number(end)) return [Number(start), Number(end)];
+    throw new InputError(`${option} takes spans of tokens such as 3:5, the end not included, not "${part}".`);
+  });
+
+/** Says what a run will take. */
+export const announce = (io: Io, what: string, { rows, bytes }: Budget): void =>
+  io.err(`${what}, ${rows} at a time, about ${megabytes(bytes)} MB beside the weights\n`);
+
+/** Runs steps to their end with a progress line. */
+export function finish<R>(
+  steps: Generator<{ readonly done: number; readonly total: number }, R, void>,
+  what: string,
+  io: Io,
+): R {
+  const bar = progress(io, what);
+  let step = steps.next();
+  while (!step.done) {
+    bar.at(step.value.done, step.value.total);
+    step = steps.next();
+  }
+  bar.end();
+  return step.value;
+}
+
+/** A tensor of these values. */
+export const tensorOf = (name: string, shape: readonly number[], values: ArrayLike<number>): OutputTensor => ({
+  name,
+  shape: [...shape],
+  data: Float32Array.from(values),
+});
+
+/** [rows, columns] values as nested lists. */
+export const nested = (values: Float64Array, columns: number): number[][] =>
+  Array.from({ length: values.length / columns }, (_, row) => [...values.slice(row * columns, (row + 1) * columns)]);
+
+/** `3`, or `3:5` for a span of several tokens. */
+export const spanName = ([start, end]: Span): string => (end === start + 1 ? String(start) : `${start}:${end}`);
+
+/** Rows for people: the largest by magnitude first. */
+export const strongest = <T>(rows: readonly T[], size: (row: T) => number, count = 20): T[] =>
+  [...rows].sort((a, b) => Math.abs(size(b)) - Math.abs(size(a))).slice(0, count);

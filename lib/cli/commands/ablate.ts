@@ -1,0 +1,122 @@
+import type { Command } from 'commander';
+import {
+  type Ablated,
+  type Ablation,
+  ablationBudget,
+  ablationSteps,
+  type LambdaRun,
+  lambdaSteps,
+  METHODS,
+  type Method,
+  type Reading,
+  UNITS,
+  type Unit,
+} from '@/lib/analysis';
+import { InputError } from '@/lib/checkpoint';
+import {
+  announce,
+  type CausalOptions,
+  causalRequest,
+  finish,
+  questionOf,
+  strongest,
+  tensorOf,
+  withCausal,
+  withMixer,
+} from '../causal';
+import { readIdRows, readTokens } from '../input';
+import type { Io } from '../io';
+import { printJson, requireWritable, table, writeTensors } from '../output';
+import { choices, indices, wholeNumber, words } from '../parse';
+import { openCheckpointOf, openSession } from '../session';
+
+interface AblateOptions extends CausalOptions {
+  readonly unit: Unit[];
+  readonly method: Method[];
+  readonly reference?: string;
+  readonly candidates?: number[];
+  readonly seed: number;
+  readonly lambda?: number[];
+  readonly together?: boolean;
+  readonly batchIndex: number;
+}
+
+const VALUES = [
+  'value',
+  'change',
+  'target_prob',
+  'target_rank',
+  'log_odds',
+  'snr_vocab',
+  'snr_candidates',
+  'kl',
+] as const;
+
+/** Ablation of blocks, mixers, heads or channels, and overrides of λ. */
+export function ablateCommand(program: Command, io: Io, line: string): void {
+  withMixer(
+    withCausal(program.command('ablate').description('replace what a part brings, or λ, and measure the answer')),
+  )
+    .option('--unit <unit>', UNITS.join(', '), choices('--unit', UNITS), ['block'])
+    .option('--method <method>', METHODS.join(', '), choices('--method', METHODS), ['zero'])
+    .option('--reference <file>', 'token ids of the prompts that mean and resample are taken from')
+    .option('--candidates <list>', 'token ids for snr_candidates', indices('--candidates'))
+    .option('--seed <n>', 'of resample', wholeNumber('--seed', 0), 0)
+    .option('--lambda <list>', 'override λ of differential layers by these values instead', numbers)
+    .option('--together', 'override λ of all layers at once')
+    .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
+    .action(async (options: AblateOptions) => {
+      await requireWritable(options.out);
+      const checkpoint = await openCheckpointOf(options, io);
+      const tokens = (await readTokens(options, checkpoint))[options.batchIndex];
+      if (!tokens) throw new InputError(`--batch-index ${options.batchIndex} is not there.`);
+      const { candidates, position, seed, lambda, together } = options;
+      const common = {
+        ...{ tokens, candidates, position },
+        ...(await questionOf(options, checkpoint)),
+        ...causalRequest(options, checkpoint.config),
+      };
+      const reference = options.reference ? await readIdRows(options.reference, 'reference file') : undefined;
+      const { model, provenance } = await openSession(checkpoint, options, line, io);
+      const [unit, method] = [options.unit[0], options.method[0]];
+      const request = { ...common, unit, method, reference, seed };
+      const budget = lambda ? undefined : ablationBudget(model, request);
+      if (budget) announce(io, `${method} ablation of every ${unit}`, budget);
+      const { base, metric, runs } = lambda
+        ? finish(lambdaSteps(model, { ...common, values: lambda, together }), 'block', io)
+        : asRuns(finish(ablationSteps(model, request), 'block', io));
+      const tensors = VALUES.map((name) =>
+        tensorOf(
+          `ablate.${name}`,
+          [runs.length],
+          runs.map((run: Reading & { change: number }) => run[name]),
+        ),
+      );
+      if (options.out) await writeTensors(options.out, tensors, provenance);
+      if (options.json) return printJson(io, { metric, base, runs, ...(budget && { memory_bytes: budget.bytes }) });
+      const rows = strongest<Run>(runs, ({ change }) => change).map(shown);
+      io.out(`unchanged ${base.value.toFixed(4)} (${metric}), answer ${base.answer}\n${table(rows)}`);
+    });
+}
+
+type Run = Ablated | LambdaRun;
+
+const asRuns = ({ components, ...rest }: Ablation) => ({ ...rest, runs: components });
+
+const numbers = (text: string): number[] =>
+  words('--lambda')(text).map((word) => {
+    const value = Number(word);
+    if (Number.isFinite(value)) return value;
+    throw new InputError(`--lambda takes numbers separated by commas, not "${word}".`);
+  });
+
+const shown = (run: Run) => ({
+  ...('lambda' in run
+    ? { layers: run.layers.join(' '), lambda: run.lambda }
+    : { layer: run.layer, part: [run.mixer, run.unit, run.index].filter((each) => each !== undefined).join(' ') }),
+  value: run.value,
+  change: run.change,
+  target_prob: run.target_prob,
+  snr_vocab: run.snr_vocab,
+  answer: run.answer,
+});

@@ -1,0 +1,159 @@
+import type { Command } from 'commander';
+import {
+  type ByBranch,
+  type CancellationExample,
+  cancellationBatchSteps,
+  cancellationBudget,
+  cancellationSteps,
+  type Estimate,
+  type Form,
+  type LayerCancellation,
+  type LayerSummary,
+  type Span,
+} from '@/lib/analysis';
+import { InputError, type OutputTensor } from '@/lib/checkpoint';
+import { Random } from '@/lib/data/random';
+import {
+  announce,
+  type CausalOptions,
+  causalRequest,
+  finish,
+  questionOf,
+  spansOf,
+  tensorOf,
+  withCausal,
+} from '../causal';
+import { readExamples } from '../examples';
+import { readTokens } from '../input';
+import type { Io } from '../io';
+import { printJson, requireWritable, table, writeTensors } from '../output';
+import { indices, wholeNumber } from '../parse';
+import { openCheckpointOf, openSession, type Session } from '../session';
+
+interface CancellationOptions extends CausalOptions {
+  readonly needle?: Span[];
+  readonly examples?: string;
+  readonly candidates?: number[];
+  readonly seed: number;
+  readonly resamples: number;
+}
+
+const FORMS = ['logit', 'norm'] as const;
+const BRANCHES = ['first', 'second', 'difference'] as const;
+const RESAMPLES = 2000;
+
+/** What λ · branch 2 takes away from branch 1, per source token and layer. */
+export function cancellationCommand(program: Command, io: Io, line: string): void {
+  withCausal(program.command('cancellation').description('what the second branch of differential blocks takes away'), {
+    targetRequired: false,
+  })
+    .option('--needle <start:end>', 'tokens that hold the answer', spansOf('--needle'))
+    .option('--examples <file|demo:n>', 'a batch instead: JSON lines; or n held-out stories of the demo task')
+    .option('--candidates <list>', 'token ids whose mean the target is held against', indices('--candidates'))
+    .option('--resamples <n>', 'of the bootstrap', wholeNumber('--resamples', 1), RESAMPLES)
+    .option('--seed <n>', 'of the bootstrap and of generated stories', wholeNumber('--seed', 0), 42)
+    .action(async (options: CancellationOptions) => {
+      await requireWritable(options.out);
+      if (options.examples !== undefined) return ofBatch(options, options.examples, io, line);
+      if (options.target === undefined || !options.needle)
+        throw new InputError('Give --target and --needle of one prompt, or a batch as --examples.');
+      const checkpoint = await openCheckpointOf(options, io);
+      const [tokens] = await readTokens(options, checkpoint);
+      const request = {
+        ...{ tokens, needle: options.needle[0], position: options.position, candidates: options.candidates },
+        ...(await questionOf(options, checkpoint)),
+        ...causalRequest(options, checkpoint.config),
+      };
+      const session = await openSession(checkpoint, options, line, io);
+      const budget = cancellationBudget(session.model, request);
+      announce(io, 'cancellation', budget);
+      const result = finish(cancellationSteps(session.model, request), 'layer', io);
+      await write(options, session, result.layers.flatMap(sourceTensors));
+      if (options.json)
+        return printJson(io, { ...result, layers: result.layers.map(asJson), memory_bytes: budget.bytes });
+      io.out(table(result.layers.flatMap((layer) => FORMS.map((form) => row(layer, form, (value) => value)))));
+    });
+}
+
+async function ofBatch(options: CancellationOptions, examples: string, io: Io, line: string): Promise<void> {
+  const checkpoint = await openCheckpointOf(options, io);
+  const batch = await readExamples({ examples, seed: options.seed }, checkpoint);
+  const { layers, memory } = causalRequest(options, checkpoint.config);
+  const session = await openSession(checkpoint, options, line, io);
+  const resampling = { random: new Random(options.seed), resamples: options.resamples };
+  const steps = cancellationBatchSteps(session.model, batch.map(withNeedle), { layers, memory, resampling });
+  const summary = finish(steps, 'layer', io);
+  await write(options, session, summary.flatMap(summaryTensors));
+  if (options.json) return printJson(io, { examples: batch.length, layers: summary });
+  const show = ({ mean, low, high }: Estimate) => `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+  const rows = summary.flatMap((layer) =>
+    FORMS.map((form) => ({ ...row(layer, form, show), gain: show(layer[form].gain) })),
+  );
+  io.out(`${batch.length} examples, mean and 95 % interval\n${table(rows)}`);
+}
+
+function withNeedle({ needle, ...rest }: Partial<CancellationExample>, index: number): CancellationExample {
+  if (needle) return { ...rest, needle } as CancellationExample;
+  throw new InputError(`Example ${index + 1} has no needle: name the tokens that hold its answer.`);
+}
+
+async function write({ out }: CancellationOptions, { provenance }: Session, tensors: OutputTensor[]): Promise<void> {
+  if (out) await writeTensors(out, tensors, provenance);
+}
+
+/** One line of the table for people. */
+function row<T, U>(
+  layer: { layer: number; lambda: number } & Record<
+    (typeof FORMS)[number],
+    { share: ByBranch<T>; removed: { needle: T; noise: T } }
+  >,
+  form: (typeof FORMS)[number],
+  show: (value: T) => U,
+) {
+  const { share, removed } = layer[form];
+  return {
+    layer: layer.layer,
+    lambda: layer.lambda,
+    form,
+    needle_share_1: show(share.first),
+    needle_share_2: show(share.second),
+    needle_share_diff: show(share.difference),
+    removed_needle: show(removed.needle),
+    removed_noise: show(removed.noise),
+  };
+}
+
+const sourceTensors = (layer: LayerCancellation): OutputTensor[] =>
+  FORMS.flatMap((form) =>
+    BRANCHES.map((branch) => {
+      const values = layer[form].sources[branch];
+      return tensorOf(`cancellation.${layer.layer}.${form}.${branch}`, [values.length], values);
+    }),
+  );
+
+/** Per layer and form [3 branches, mean and ends of the interval] of the share, and [3] of the gain. */
+const summaryTensors = (layer: LayerSummary): OutputTensor[] =>
+  FORMS.flatMap((form) => {
+    const { share, gain } = layer[form];
+    const numbers = ({ mean, low, high }: Estimate) => [mean, low, high];
+    const name = `cancellation.${layer.layer}.${form}`;
+    return [
+      tensorOf(
+        `${name}.share`,
+        [3, 3],
+        BRANCHES.flatMap((branch) => numbers(share[branch])),
+      ),
+      tensorOf(`${name}.gain`, [3], numbers(gain)),
+    ];
+  });
+
+const asJson = ({ logit, norm, ...rest }: LayerCancellation) => ({
+  ...rest,
+  logit: formJson(logit),
+  norm: formJson(norm),
+});
+
+const formJson = ({ sources, ...rest }: Form) => ({
+  ...rest,
+  sources: Object.fromEntries(BRANCHES.map((branch) => [branch, [...sources[branch]]])),
+});

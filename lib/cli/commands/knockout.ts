@@ -1,0 +1,100 @@
+import type { Command } from 'commander';
+import {
+  type KnockoutGrid,
+  type KnockoutRequest,
+  knockoutBudget,
+  knockoutSteps,
+  type Reads,
+  type Span,
+} from '@/lib/analysis';
+import { InputError } from '@/lib/checkpoint';
+import {
+  announce,
+  type CausalOptions,
+  causalRequest,
+  finish,
+  nested,
+  questionOf,
+  spanName,
+  spansOf,
+  strongest,
+  tensorOf,
+  withCausal,
+  withMixer,
+} from '../causal';
+import { readTokens } from '../input';
+import type { Io } from '../io';
+import { printJson, requireWritable, table, writeTensors } from '../output';
+import { choices, wholeNumber } from '../parse';
+import { openCheckpointOf, openSession } from '../session';
+
+interface KnockoutOptions extends CausalOptions {
+  readonly sources?: Span[];
+  readonly queries: NonNullable<KnockoutRequest['queries']>;
+  readonly reads: Reads[];
+  readonly together?: boolean;
+  readonly batchIndex: number;
+}
+
+/** Removes what later tokens read from given tokens, exactly, through the scan. */
+export function knockoutCommand(program: Command, io: Io, line: string): void {
+  withMixer(
+    withCausal(
+      program.command('knockout').description('remove reads of source tokens, exactly, and measure the answer'),
+    ),
+  )
+    .option('--sources <list>', 'spans of tokens: 3:5,7:9; default each token by itself', spansOf('--sources'))
+    .option('--queries <who>', 'who stops reading: later, answer, or a span of tokens 4:9', queriesOf, 'later')
+    .option('--reads <scan|block>', 'reads of the scan, or of convolution, scan and D', choices('--reads', READS), [
+      'scan',
+    ])
+    .option('--together', 'knock out in all layers at once')
+    .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
+    .action(async (options: KnockoutOptions) => {
+      await requireWritable(options.out);
+      const checkpoint = await openCheckpointOf(options, io);
+      const tokens = (await readTokens(options, checkpoint))[options.batchIndex];
+      if (!tokens) throw new InputError(`--batch-index ${options.batchIndex} is not there.`);
+      const { sources: spans, queries, together, position } = options;
+      const request = {
+        ...{ tokens, spans, queries, together, position, reads: options.reads[0] },
+        ...(await questionOf(options, checkpoint)),
+        ...causalRequest(options, checkpoint.config),
+      };
+      const { model, provenance } = await openSession(checkpoint, options, line, io);
+      const budget = knockoutBudget(model, request);
+      announce(io, `knocking out reads of the ${request.reads}`, budget);
+      const grid = finish(knockoutSteps(model, request), 'block', io);
+      const shape = [grid.layers.length, grid.spans.length];
+      const tensors = [
+        tensorOf('knockout.without', shape, grid.without),
+        tensorOf('knockout.change', shape, grid.change),
+      ];
+      if (options.out) await writeTensors(options.out, tensors, provenance);
+      if (options.json)
+        return printJson(io, { reads: request.reads, queries, ...asJson(grid), memory_bytes: budget.bytes });
+      io.out(`unchanged ${grid.base.toFixed(4)} (${grid.metric})\n${readable(grid)}`);
+    });
+}
+
+const READS = ['scan', 'block'] as const;
+
+const queriesOf = (text: string): KnockoutOptions['queries'] =>
+  text === 'later' || text === 'answer' ? text : spansOf('--queries')(text)[0];
+
+const asJson = ({ without, change, spans, ...rest }: KnockoutGrid) => ({
+  ...rest,
+  spans,
+  without: nested(without, spans.length),
+  change: nested(change, spans.length),
+});
+
+function readable({ layers, spans, without, change }: KnockoutGrid): string {
+  const cells = layers.flatMap((group, row) =>
+    spans.map((span, column) => {
+      const at = row * spans.length + column;
+      return { layers: group.join(' '), tokens: spanName(span), without: without[at], change: change[at] };
+    }),
+  );
+  return table(strongest(cells, ({ change }) => change));
+}

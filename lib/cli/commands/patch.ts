@@ -1,0 +1,109 @@
+import type { Command } from 'commander';
+import { type AlignedSpans, type PatchGrid, patchBudget, patchSteps, type Span } from '@/lib/analysis';
+import { type Checkpoint, InputError } from '@/lib/checkpoint';
+import {
+  announce,
+  type CausalOptions,
+  causalRequest,
+  finish,
+  nested,
+  questionOf,
+  spanName,
+  spansOf,
+  strongest,
+  tensorOf,
+  withCausal,
+  withMixer,
+} from '../causal';
+import { readTokens } from '../input';
+import type { Io } from '../io';
+import { printJson, requireWritable, table, writeTensors } from '../output';
+import { indices } from '../parse';
+import { openCheckpointOf, openSession } from '../session';
+
+interface PatchOptions extends CausalOptions {
+  readonly corrupted?: string;
+  readonly point: string;
+  readonly spans?: Span[];
+  readonly align?: AlignedSpans[];
+  readonly channels?: number[];
+  readonly heads?: number[];
+}
+
+/** Activation and state patching: what of a clean prompt restores its answer in a corrupted one. */
+export function patchCommand(program: Command, io: Io, line: string): void {
+  withMixer(
+    withCausal(
+      program.command('patch').description('carry activations or states of a clean prompt into a corrupted one'),
+    ),
+  )
+    .option('--corrupted <text>', 'the corrupted prompt; --tokens holds both as [[clean], [corrupted]]')
+    .option('--point <name>', 'hook point of a block, hook_h (states), or ssm, conv (decoding)', 'hook_resid_pre')
+    .option('--spans <list>', 'spans of tokens patched as a whole: 3:5,7:9; default each token', spansOf('--spans'))
+    .option('--align <list>', 'tokens that stand for each other, clean=corrupted: 0:4=0:4,6:9=5:8', alignment)
+    .option('--channels <list>', 'patch only these channels', indices('--channels'))
+    .option('--heads <list>', 'patch only these heads', indices('--heads'))
+    .action(async (options: PatchOptions) => {
+      await requireWritable(options.out);
+      const checkpoint = await openCheckpointOf(options, io);
+      const [clean, corrupted] = await promptsOf(options, checkpoint);
+      const { point, spans, align, channels, heads, position } = options;
+      const request = {
+        ...{ clean, corrupted, point, spans, align, channels, heads, position },
+        ...(await questionOf(options, checkpoint)),
+        ...causalRequest(options, checkpoint.config),
+      };
+      const { model, provenance } = await openSession(checkpoint, options, line, io);
+      const budget = patchBudget(model, request);
+      announce(io, `patching ${point}`, budget);
+      const grid = finish(patchSteps(model, request), 'block', io);
+      const shape = [grid.layers.length, grid.spans.length];
+      const tensors = [tensorOf('patch.patched', shape, grid.patched), tensorOf('patch.effect', shape, grid.effect)];
+      if (options.out) await writeTensors(options.out, tensors, provenance);
+      if (options.json) return printJson(io, { point, ...asJson(grid), memory_bytes: budget.bytes });
+      io.out(
+        `clean ${grid.clean.toFixed(4)}, corrupted ${grid.corrupted.toFixed(4)} (${grid.metric})\n${readable(grid)}`,
+      );
+    });
+}
+
+function alignment(text: string): AlignedSpans[] {
+  return text.split(',').map((pair) => {
+    const [clean, corrupted, ...more] = pair.split('=').map((span) => spansOf('--align')(span)[0]);
+    if (corrupted && more.length === 0) return { clean, corrupted };
+    throw new InputError(`--align takes pairs of spans such as 0:4=1:5, not "${pair}".`);
+  });
+}
+
+async function promptsOf(options: PatchOptions, checkpoint: Checkpoint): Promise<number[][]> {
+  const { corrupted, prompt, tokens } = options;
+  if (tokens !== undefined) {
+    const rows = await readTokens(options, checkpoint);
+    if (corrupted === undefined && rows.length === 2) return rows;
+    throw new InputError('--tokens must hold two rows, the clean prompt and the corrupted one, without --corrupted.');
+  }
+  if (prompt === undefined || corrupted === undefined)
+    throw new InputError(
+      'Give the clean prompt as --prompt and the corrupted one as --corrupted, or both as --tokens.',
+    );
+  const [clean] = await readTokens(options, checkpoint);
+  const [other] = await readTokens({ ...options, prompt: corrupted }, checkpoint);
+  return [clean, other];
+}
+
+const asJson = ({ patched, effect, spans, ...rest }: PatchGrid) => ({
+  ...rest,
+  spans,
+  patched: nested(patched, spans.length),
+  effect: nested(effect, spans.length),
+});
+
+function readable({ layers, spans, patched, effect }: PatchGrid): string {
+  const cells = layers.flatMap((layer, row) =>
+    spans.map((span, column) => {
+      const at = row * spans.length + column;
+      return { layer, tokens: spanName(span), patched: patched[at], effect: effect[at] };
+    }),
+  );
+  return table(strongest(cells, ({ effect }) => effect));
+}
