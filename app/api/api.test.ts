@@ -10,6 +10,7 @@ import * as examples from './examples/route';
 import * as health from './health/route';
 import * as models from './models/route';
 import * as openapi from './openapi.json/route';
+import * as attribution from './runs/[id]/attribution/route';
 import * as events from './runs/[id]/events/route';
 import * as lens from './runs/[id]/lens/route';
 import * as map from './runs/[id]/map/route';
@@ -17,6 +18,7 @@ import * as run from './runs/[id]/route';
 import * as signal from './runs/[id]/signal/route';
 import * as thumbnails from './runs/[id]/thumbnails/route';
 import * as runs from './runs/route';
+import * as snr from './snr/route';
 import * as tokenize from './tokenize/route';
 import * as vocabulary from './vocabulary/route';
 
@@ -28,10 +30,12 @@ const ROUTES: Readonly<Record<string, object>> = {
   health,
   models,
   'openapi.json': openapi,
+  snr,
   tokenize,
   vocabulary,
   runs,
   'runs/*': run,
+  'runs/*/attribution': attribution,
   'runs/*/events': events,
   'runs/*/lens': lens,
   'runs/*/map': map,
@@ -107,8 +111,17 @@ describe('the API, through its own client', () => {
     expect(entries).toEqual(['embedding', 'layer 0', 'layer 1', 'layer 2', 'final']);
     expect(statistics.kl_final_lens?.at(-1)).toBeCloseTo(0, 6);
     expect((await client.signal(id, { needle: [1, 3] })).needle).toEqual([1, 3]);
+    const { components, logit } = await client.attribution(id, { model: 1 });
+    expect(components.reduce((sum, { contribution }) => sum + contribution, 0)).toBeCloseTo(logit, 4);
     expect((await client.runs()).runs[0].id).toBe(id);
     expect((await client.cancelRun(id)).state).toBe('done');
+  });
+
+  it('measures a batch', async () => {
+    const { prompt, target } = request();
+    const reply = await client.snr({ models: ['plain'], examples: [{ prompt, target }], resamples: 10 });
+    expect(reply).toMatchObject({ examples: 1, lens: 'logit', difference: null });
+    await expect(client.snr({ models: ['plain'], examples: [] })).rejects.toMatchObject({ status: 400 });
   });
 
   it('answers about text', async () => {

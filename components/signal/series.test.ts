@@ -23,7 +23,7 @@ const lens: Lens = {
   topIds: Int32Array.from({ length: 12 }, (_, k) => k),
   topProbs: Float32Array.from({ length: 12 }, (_, k) => k / 100),
   statistics: { target_rank: Float32Array.of(1, 2, 3, 4, 5, 6) },
-  metadata: { entries: [], target: 0 },
+  metadata: { lens: 'logit', entries: [], target: 0 },
 };
 
 describe('series on the layer axis', () => {

@@ -1,4 +1,12 @@
 import type { z } from 'zod';
+import {
+  type AttributionQuery,
+  type AttributionReply,
+  AttributionSchema,
+  type SnrReply,
+  SnrReplySchema,
+  type SnrRequestInput,
+} from './analyses';
 import { readEventStream } from './events';
 import { decodeSafetensors, type WireTensor } from './safetensors';
 import {
@@ -242,6 +250,12 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
 
     signal: (id: string, query: SignalQuery = {}, signal?: AbortSignal): Promise<Signal> =>
       json(SignalSchema, pathOf(`${run(id)}/signal`, query), { signal }),
+
+    attribution: (id: string, query: AttributionQuery = {}, signal?: AbortSignal): Promise<AttributionReply> =>
+      json(AttributionSchema, pathOf(`${run(id)}/attribution`, query), { signal }),
+
+    snr: (request: SnrRequestInput, signal?: AbortSignal): Promise<SnrReply> =>
+      post(SnrReplySchema, '/api/snr', request, signal),
   };
 }
 

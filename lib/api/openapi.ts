@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import * as analyses from './analyses';
 import * as schemas from './schemas';
 
 type JsonSchema = Record<string, unknown>;
@@ -20,6 +21,9 @@ const COMPONENTS = {
   MapMetadata: schemas.MapMetadataSchema,
   ThumbnailsMetadata: schemas.ThumbnailsMetadataSchema,
   LensMetadata: schemas.LensMetadataSchema,
+  Attribution: analyses.AttributionSchema,
+  SnrRequest: analyses.SnrRequestSchema,
+  SnrReply: analyses.SnrReplySchema,
 } as const;
 
 type ComponentName = keyof typeof COMPONENTS;
@@ -163,7 +167,7 @@ function paths() {
     '/api/runs/{id}/lens': {
       parameters: [runId],
       get: operation(
-        'Logit-lens statistics at every entry and position',
+        'Statistics of the logit lens or the tuned lens at every entry and position',
         {
           ...tensors(
             `\`top_ids\` [entries, L, k] I32, \`top_probs\` [entries, L, k] F32, and [entries, L] F32: ${schemas.LENS_STATISTICS.join(', ')}; \`__metadata__\` as LensMetadata`,
@@ -179,6 +183,21 @@ function paths() {
         'Signal of the target at one position, per entry',
         { ...ok('Signal', 'Curves'), ...refusals([400, 404, 409, 422, 503]) },
         { parameters: query(schemas.SignalQuerySchema) },
+      ),
+    },
+    '/api/runs/{id}/attribution': {
+      parameters: [runId],
+      get: operation(
+        'Direct logit attribution: what embedding, blocks and branches add to a logit',
+        { ...ok('Attribution', 'Contributions'), ...refusals([400, 404, 409, 422, 503]) },
+        { parameters: query(analyses.AttributionQuerySchema) },
+      ),
+    },
+    '/api/snr': {
+      post: operation(
+        'Signal-to-noise per layer over a batch of prompts, with bootstrap intervals; answers when all is computed',
+        { ...ok('SnrReply', 'Estimates'), ...refusals([400, 404, 413, 422, 503]) },
+        { requestBody: body('SnrRequest') },
       ),
     },
     '/api/openapi.json': { get: { summary: 'This document', responses: { 200: { description: 'OpenAPI 3.1' } } } },

@@ -238,6 +238,11 @@ export type RunEventName = keyof typeof RunEventSchemas;
 export type RunEvents = { [K in RunEventName]: z.infer<(typeof RunEventSchemas)[K]> };
 export type RunEvent = { [K in RunEventName]: { event: K; data: RunEvents[K] } }[RunEventName];
 
+export const LensKindSchema = z.enum(['logit', 'tuned']).meta({
+  description: '`tuned` uses the translators in the folder `tuned-lens` of the model.',
+});
+export type LensKind = z.infer<typeof LensKindSchema>;
+
 const queryCount = z.coerce.number().int().nonnegative();
 
 export const MapQuerySchema = z.object({
@@ -259,6 +264,13 @@ export type ThumbnailsQuery = Partial<z.output<typeof ThumbnailsQuerySchema>>;
 export const LensQuerySchema = z.object({
   model: queryCount.default(0),
   target: queryCount.optional().meta({ description: "Token id; default: the run's target." }),
+  lens: LensKindSchema.default('logit'),
+  candidates: z
+    .string()
+    .regex(/^\d{1,7}(,\d{1,7}){0,999}$/, 'candidates must be token ids separated by commas')
+    .transform((text) => text.split(',').map(Number))
+    .optional()
+    .meta({ description: "Token ids for `snr_candidates`; default: the run's candidates." }),
 });
 export type LensQuery = Partial<z.output<typeof LensQuerySchema>>;
 
@@ -312,6 +324,7 @@ export const ThumbnailsMetadataSchema = z.object({
 export type ThumbnailsMetadata = z.infer<typeof ThumbnailsMetadataSchema>;
 
 export const LensMetadataSchema = z.object({
+  lens: LensKindSchema.default('logit'),
   entries: z
     .string()
     .transform((text) => text.split(','))
@@ -328,6 +341,7 @@ export const LENS_STATISTICS = [
   'log_odds',
   'entropy',
   'kl_final_lens',
+  'kl_lens_final',
   'snr_vocab',
   'snr_candidates',
 ] as const;

@@ -1,3 +1,4 @@
+import type { AttributionQuery, AttributionReply, SnrReply, SnrRequest } from '@/lib/api/analyses';
 import type {
   BlockSummary,
   Device,
@@ -34,6 +35,8 @@ export interface WorkerMethods {
   thumbnails: { argument: { id: string; query: ThumbnailsQuery }; result: Body };
   lens: { argument: { id: string; query: LensQuery }; result: Body };
   signal: { argument: { id: string; query: SignalQuery }; result: Signal };
+  attribution: { argument: { id: string; query: AttributionQuery }; result: AttributionReply };
+  snr: { argument: SnrRequest; result: SnrReply };
 }
 
 export type MethodName = keyof WorkerMethods;

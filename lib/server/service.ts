@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AttributionQuery, AttributionReply, SnrReply, SnrRequest } from '@/lib/api/analyses';
 import type {
   ExampleList,
   Health,
@@ -100,6 +101,13 @@ export class Service {
     this.#readable(id, query.model);
     return this.worker.call('signal', { id, query });
   }
+
+  async attribution(id: string, query: AttributionQuery): Promise<AttributionReply> {
+    this.#readable(id, query.model);
+    return this.worker.call('attribution', { id, query });
+  }
+
+  snr = (request: SnrRequest): Promise<SnrReply> => this.worker.call('snr', request);
 
   /** @throws ServiceError 404 for an unknown run or model index, 409 before it has started or after its release. */
   #readable(id: string, model = 0): void {

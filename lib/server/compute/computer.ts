@@ -2,6 +2,7 @@ import { entryLabels } from '@/lib/analysis';
 import type { RunModel } from '@/lib/api/schemas';
 import type { Message, MethodName, Request, RunUpdate, WorkerMethods } from '../protocol';
 import type { Settings } from '../settings';
+import { Analyses } from './analyses';
 import { Catalogue } from './catalogue';
 import { LoadedModels } from './loaded-models';
 import { Maps } from './maps';
@@ -24,6 +25,7 @@ export class Computer {
   readonly #prompts: Prompts;
   readonly #maps = new Maps();
   readonly #readouts: Readouts;
+  readonly #analyses: Analyses;
   readonly #store: RunStore;
   readonly #stopWarmUp = new Int32Array(1);
 
@@ -34,7 +36,8 @@ export class Computer {
     this.#catalogue = new Catalogue(settings.root);
     this.#models = new LoadedModels(this.#catalogue, settings.modelBytes);
     this.#prompts = new Prompts(this.#catalogue, settings);
-    this.#readouts = new Readouts(this.#models, this.#maps);
+    this.#readouts = new Readouts(this.#models, this.#maps, this.#catalogue);
+    this.#analyses = new Analyses(this.#catalogue, this.#models, settings);
     this.#store = new RunStore(settings.runBytes, (ids) => {
       this.#maps.forget(ids);
       this.send({ kind: 'released', ids });
@@ -54,6 +57,8 @@ export class Computer {
     thumbnails: ({ id, query }) => this.#maps.thumbnails(this.#store.model(id, query.model ?? 0), id, query),
     lens: ({ id, query }) => this.#readouts.lensBody(this.#store.model(id, query.model ?? 0), query),
     signal: ({ id, query }) => this.#readouts.signal(this.#store.model(id, query.model ?? 0), id, query),
+    attribution: ({ id, query }) => this.#analyses.attribution(this.#store.model(id, query.model ?? 0), query),
+    snr: (request) => this.#analyses.snr(request),
   };
 
   /** @throws ServiceError, InputError. */

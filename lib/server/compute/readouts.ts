@@ -5,21 +5,31 @@ import { LENS_STATISTICS, type LensQuery, type Signal, type SignalQuery, type Sp
 import type { Model } from '@/lib/models';
 import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
+import type { Catalogue } from './catalogue';
 import type { LoadedModels } from './loaded-models';
 import type { Maps } from './maps';
 import { isComplete, type ModelRecord } from './store';
+import { tunedLensOf } from './tuned-lens';
 
 const TOP_TOKENS = 8;
 /** Lenses of other targets that a run keeps. */
 const KEPT_LENSES = 4;
+
+/** What a lens is asked for, of one record. */
+type View = Required<Pick<LensQuery, 'target'>> & Pick<LensQuery, 'lens' | 'candidates'>;
+
+const keyOf = ({ target, lens = 'logit', candidates = [] }: View) => `${lens}/${target}/${candidates}`;
 
 type OnStep = (done: number, total: number) => Promise<void>;
 
 const residualsOf = ({ L, residuals }: ModelRecord): Residuals => ({ B: 1, L, streams: residuals });
 
 /** A spread needs two values: with fewer wrong candidates there is no `snr_candidates`. */
-function candidatesOf({ request }: ModelRecord, target: number): number[] | undefined {
-  const ids = request.candidates.map(({ id }) => id);
+function candidatesOf(
+  { request }: ModelRecord,
+  target: number,
+  ids: readonly number[] = request.candidates.map(({ id }) => id),
+): readonly number[] | undefined {
   return new Set(ids.filter((id) => id !== target)).size < 2 ? undefined : ids;
 }
 
@@ -27,22 +37,26 @@ const finite = (values: Float64Array) => Array.from(values, (value) => (Number.i
 
 /** Lens and signal of what runs left behind, for any target, position and needle, without a new forward pass. */
 export class Readouts {
-  #lenses = new WeakMap<ModelRecord, Map<number, Lens>>();
+  #lenses = new WeakMap<ModelRecord, Map<string, Lens>>();
 
   constructor(
     private readonly models: LoadedModels,
     private readonly maps: Maps,
+    private readonly catalogue: Catalogue,
   ) {}
 
-  /** The logit lens at every entry and position. Remembered per target. @param onStep awaited between steps; a rejection stops. */
-  async lens(record: ModelRecord, target: number, onStep: OnStep = async () => turn()): Promise<Lens> {
-    const known = this.#lenses.get(record)?.get(target);
+  /** A lens at every entry and position. Remembered per view. @param onStep awaited between steps; a rejection stops. */
+  async lens(record: ModelRecord, view: View, onStep: OnStep = async () => turn()): Promise<Lens> {
+    const { target, lens: kind = 'logit' } = view;
+    const known = this.#lenses.get(record)?.get(keyOf(view));
     if (known) return known;
     const lens = await this.#with(record, async (model) => {
-      const candidates = candidatesOf(record, target);
+      const candidates = candidatesOf(record, target, view.candidates);
+      const translators = kind === 'tuned' ? await tunedLensOf(this.catalogue, model) : undefined;
       const steps = lensSteps(model, residualsOf(record), {
         targets: [target],
         candidates: candidates && [candidates],
+        translators,
         topK: Math.min(TOP_TOKENS, model.config.V),
       });
       try {
@@ -56,19 +70,20 @@ export class Readouts {
         steps.return(undefined as never);
       }
     });
-    this.#remember(record, target, lens);
+    this.#remember(record, view, lens);
     return lens;
   }
 
   /** @throws ServiceError 409 before every block is computed, 422 for a target outside the vocabulary. */
-  async lensBody(record: ModelRecord, { target = record.request.target.id }: LensQuery): Promise<Body> {
-    checkTarget(record, target);
+  async lensBody(record: ModelRecord, query: LensQuery): Promise<Body> {
+    const { lens: kind = 'logit', target = record.request.target.id, candidates } = query;
+    for (const id of [target, ...(candidates ?? [])]) checkTarget(record, id);
     if (!isComplete(record))
       throw new ServiceError(
         409,
         `The lens needs all layers of ${record.request.name}; ${record.blocks.length} are computed.`,
       );
-    const { entries, statistics, top } = await this.lens(record, target);
+    const { entries, statistics, top } = await this.lens(record, { target, lens: kind, candidates });
     const shape = [entries.length, record.L];
     const tensors: Record<string, WireTensor> = {};
     if (top) {
@@ -76,9 +91,9 @@ export class Readouts {
       tensors.top_probs = { shape: [...shape, top.k], data: Float32Array.from(top.probabilities) };
     }
     for (const name of LENS_STATISTICS)
-      if (name !== 'snr_candidates' || candidatesOf(record, target))
+      if (name !== 'snr_candidates' || candidatesOf(record, target, candidates))
         tensors[name] = { shape, data: Float32Array.from(statistics[name]) };
-    return encodeSafetensors(tensors, { entries: entries.join(','), target: String(target) });
+    return encodeSafetensors(tensors, { lens: kind, entries: entries.join(','), target: String(target) });
   }
 
   /**
@@ -144,16 +159,17 @@ export class Readouts {
     });
   }
 
-  #remember(record: ModelRecord, target: number, lens: Lens): void {
-    const lenses = this.#lenses.get(record) ?? new Map<number, Lens>();
-    lenses.set(target, lens);
-    const [oldest] = [...lenses.keys()].filter((id) => id !== record.request.target.id);
+  #remember(record: ModelRecord, view: View, lens: Lens): void {
+    const lenses = this.#lenses.get(record) ?? new Map<string, Lens>();
+    lenses.set(keyOf(view), lens);
+    const first = keyOf({ target: record.request.target.id });
+    const [oldest] = [...lenses.keys()].filter((key) => key !== first);
     if (lenses.size > KEPT_LENSES) lenses.delete(oldest);
     this.#lenses.set(record, lenses);
   }
 }
 
-function checkTarget({ config, request }: ModelRecord, target: number): void {
+export function checkTarget({ config, request }: ModelRecord, target: number): void {
   if (target >= config.V)
     throw new ServiceError(
       422,
@@ -161,7 +177,7 @@ function checkTarget({ config, request }: ModelRecord, target: number): void {
     );
 }
 
-function positionOf({ L, request }: ModelRecord, position: number): number {
+export function positionOf({ L, request }: ModelRecord, position: number): number {
   if (position >= L)
     throw new ServiceError(
       422,

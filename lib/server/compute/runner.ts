@@ -91,7 +91,7 @@ export class Runner {
     const record = this.#records[m];
     if (!record || !isComplete(record)) return;
     const work = lensEntries(record.config) * lensWork(record.config, record.L);
-    await this.tools.readouts.lens(record, record.request.target.id, async (done, total) => {
+    await this.tools.readouts.lens(record, { target: record.request.target.id }, async (done, total) => {
       this.#forecast.add(work / total);
       await this.#step(m, 'lens', done, total);
     });

@@ -1,0 +1,14 @@
+import { AttributionQuerySchema } from '@/lib/api/analyses';
+import { readQuery, reply, respond, service } from '@/lib/server';
+
+export const runtime = 'nodejs';
+export const dynamic = 'force-dynamic';
+
+interface Context {
+  readonly params: Promise<{ id: string }>;
+}
+
+export const GET = (request: Request, { params }: Context) =>
+  respond(async () =>
+    reply(await service().attribution((await params).id, readQuery(request, AttributionQuerySchema))),
+  );

@@ -1,0 +1,118 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lensOf, residualsOf } from '@/lib/analysis';
+import { type SnrRequestInput, SnrRequestSchema } from '@/lib/api/analyses';
+import { decodeSafetensors } from '@/lib/api/safetensors';
+import { RunRequestSchema } from '@/lib/api/schemas';
+import { loadCheckpoint } from '@/lib/checkpoint';
+import { openDevice } from '@/lib/engine';
+import { createModel } from '@/lib/models';
+import { TUNED_LENS_DEFAULTS, trainTunedLens } from '@/lib/training/tuned-lens';
+import { makeWorkspace, PROMPT, request, type Workspace } from '../testing/workspace';
+import { Computer } from './computer';
+
+let workspace: Workspace;
+let computer: Computer;
+
+beforeAll(async () => {
+  await openDevice({ device: 'cpu' });
+  workspace = await makeWorkspace();
+  computer = new Computer(workspace.settings, () => undefined);
+  const models = await computer.answer('prepare', RunRequestSchema.parse(request({ models: ['plain', 'diff'] })));
+  await computer.answer('run', { id: 'run', models, cancel: new Int32Array(1) });
+});
+afterAll(() => workspace.remove());
+
+const folder = (name: string) => join(workspace.root, 'models', name);
+
+describe('a logit taken apart', () => {
+  it('adds up to the logit, with the branches of differential blocks, and leaves nothing behind', async () => {
+    const before = tf.memory().numTensors;
+    const found = await computer.answer('attribution', { id: 'run', query: { model: 1, target: 5, position: 2 } });
+    expect(tf.memory().numTensors).toBe(before);
+    const sum = found.components.reduce((total, { contribution }) => total + contribution, 0);
+    expect(sum).toBeCloseTo(found.logit, 5);
+    expect(found.blocks).toHaveLength(3);
+    expect(found.components.map(({ part }) => part)).toContain('minus_lambda_branch_2');
+    expect(found).toMatchObject({ target: 5, position: 2 });
+  });
+
+  it.each([
+    [{ target: 1e6 }, /outside the vocabulary/],
+    [{ position: 999 }, /outside the prompt/],
+  ])('%j is refused', async (query, message) => {
+    await expect(computer.answer('attribution', { id: 'run', query })).rejects.toMatchObject({
+      status: 422,
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('SNR over a batch', () => {
+  const ask = (overrides: Partial<SnrRequestInput> = {}) => {
+    const example = { prompt: PROMPT, target: 'kitchen', needle: [0, 24] as [number, number] };
+    const other = { ...example, prompt: `John left. ${PROMPT}`, target: 'garden' };
+    return computer.answer(
+      'snr',
+      SnrRequestSchema.parse({ models: ['plain'], examples: [example, other], resamples: 50, ...overrides }),
+    );
+  };
+
+  it('is the same for the same seed, and has intervals around its means', async () => {
+    const reply = await ask();
+    expect(reply).toEqual(await ask());
+    expect(reply.difference).toBeNull();
+    expect(reply.models[0].rows.length).toBe(5 * 6);
+    for (const { mean, low, high } of reply.models[0].rows.filter((row) => row.n > 0))
+      expect((low as number) <= (mean as number) && (mean as number) <= (high as number)).toBe(true);
+    expect(JSON.stringify(reply)).not.toContain('NaN');
+  });
+
+  it('compares two models on the entries that both have', async () => {
+    const { models, difference } = await ask({ models: ['plain', 'diff'], metrics: ['log_odds'] });
+    const at = (rows: readonly { entry: string; mean: number | null }[], entry: string) =>
+      rows.find((row) => row.entry === entry)?.mean as number;
+    expect(at(difference ?? [], 'final')).toBeCloseTo(at(models[1].rows, 'final') - at(models[0].rows, 'final'), 10);
+    expect(difference?.map(({ entry }) => entry)).not.toContain('layer 3');
+  });
+
+  it('is refused for prompts that are too long, and for models without what it needs', async () => {
+    const long = { prompt: `${PROMPT} `.repeat(9), target: 'kitchen' };
+    await expect(ask({ examples: [long] })).rejects.toMatchObject({ status: 422 });
+    await expect(ask({ models: ['wordless'] })).rejects.toMatchObject({ status: 422 });
+    await expect(ask({ lens: 'tuned' })).rejects.toMatchObject({
+      status: 422,
+      hint: expect.stringContaining('tuned-lens'),
+    });
+  });
+});
+
+describe('the tuned lens of a model', () => {
+  const lens = async (query: object) => {
+    const { tensors, metadata } = decodeSafetensors((await computer.answer('lens', { id: 'run', query })).buffer);
+    return { tensors, metadata };
+  };
+
+  it('is read from its folder, and candidates are those asked for', async () => {
+    await expect(lens({ lens: 'tuned' })).rejects.toMatchObject({ status: 422 });
+    const model = createModel(await loadCheckpoint(folder('plain')));
+    const out = join(folder('plain'), 'tuned-lens');
+    await mkdir(out);
+    const options = { ...TUNED_LENS_DEFAULTS, steps: 2, tokensPerStep: 4 };
+    await trainTunedLens(model, [[1, 2, 3, 4]], out, options);
+    const { tensors, metadata } = await lens({ lens: 'tuned', target: 5, candidates: [5, 6, 7] });
+    expect(metadata.lens).toBe('tuned');
+    expect(metadata.entries.split(',')).toEqual(['layer 0', 'layer 1', 'layer 2', 'layer 3', 'final']);
+    const run = await lens({ lens: 'logit', target: 5, candidates: [5, 6, 7] });
+    expect(tensors.get('target_prob')?.data[0]).not.toBe(run.tensors.get('target_prob')?.data[0]);
+    const other = await lens({ lens: 'logit', target: 5, candidates: [5, 8, 9] });
+    expect(other.tensors.get('snr_candidates')?.data[0]).not.toBe(run.tensors.get('snr_candidates')?.data[0]);
+    const ids = (await computer.answer('tokenize', { model: 'plain', text: PROMPT })).map(({ id }) => id);
+    const { statistics } = lensOf(model, residualsOf(model, [ids]), { targets: [5], candidates: [[5, 6, 7]] });
+    expect(run.tensors.get('snr_candidates')?.data[0]).toBeCloseTo(statistics.snr_candidates[0], 4);
+    model.dispose();
+    await rm(out, { recursive: true });
+  });
+});

@@ -1,0 +1,20 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readTunedLens, type Translator } from '@/lib/analysis';
+import type { Model } from '@/lib/models';
+import { ServiceError } from '../errors';
+import type { Catalogue } from './catalogue';
+
+/** Where a model's tuned lens lies, inside the model's folder. */
+export const TUNED_LENS_FOLDER = 'tuned-lens';
+
+/** The translators of a model. @throws ServiceError 422 for a model without; InputError for a lens that does not fit. */
+export async function tunedLensOf(catalogue: Catalogue, { name, config }: Model): Promise<readonly Translator[]> {
+  const folder = join((await catalogue.folder(name)).path, TUNED_LENS_FOLDER);
+  if (existsSync(folder)) return readTunedLens(folder, config.d);
+  throw new ServiceError(
+    422,
+    `The model ${name} has no tuned lens.`,
+    `Fit one with "statescope tuned-lens --model ${name} --data FILE --out ${folder}".`,
+  );
+}
