@@ -50,10 +50,7 @@ function responses(scan: Scan, operands: Operands, first: number, count: number)
   const [L, E] = source.shape as [number, number];
   const [, K] = taps.shape as [number, number];
   const at = tf.range(first, first + count).expandDims(1);
-  const impulses = tf
-    .oneHot(at as tf.Tensor1D, L)
-    .cast('float32')
-    .expandDims(2);
+  const impulses = tf.equal(at, tf.range(0, L).expandDims(0)).cast('float32').expandDims(2);
   const signals = weight ? impulses.mul(weight) : tf.tile(impulses, [1, 1, E]);
   const convolved = causalConv1d(signals as tf.Tensor3D, taps.reshape([E, 1, K]), null);
   return scan(operands, convolved.mul(source)).mul(target);
