@@ -36,17 +36,27 @@ export interface BlockParameters {
 
 type Read = (name: string) => Float32Array | undefined;
 
-/** Reads the weights around the scans of a block. Cost: copies of its output projections. */
+/** Reads the weights around the scans of a block, and what follows them. Cost: copies of its output projections. */
 export function blockParameters(model: Model, cache: BlockCache): BlockParameters {
-  const { index } = cache;
+  const { config } = model;
+  const settings = config.blocks[cache.index];
+  const scans = scanParameters(model, cache.index);
+  return { d: config.d, scans, ...outputs(settings, cache, reader(model, cache.index), config.d) };
+}
+
+/** The weights around each scan of block `index` alone: all that the whole-block form needs. */
+export function scanParameters(model: Model, index: number): ReadonlyMap<ScanBranch, ScanParameters> {
   const settings = model.config.blocks[index];
-  const read: Read = (name) => {
+  const read = reader(model, index);
+  return new Map(scansOf(settings.kind).map((scan) => [scan, parametersOf(settings, scan, read)]));
+}
+
+const reader =
+  (model: Model, index: number): Read =>
+  (name) => {
     const parameter = model.parameters.get(`backbone.layers.${index}.${name}`);
     return parameter && (parameter.dataSync() as Float32Array).slice();
   };
-  const scans = new Map(scansOf(settings.kind).map((scan) => [scan, scanParameters(settings, scan, read)]));
-  return { d: model.config.d, scans, ...outputs(settings, cache, read, model.config.d) };
-}
 
 function need(read: Read, name: string): Float32Array {
   const found = read(name);
@@ -58,7 +68,7 @@ const OWN_MIXERS: readonly string[] = ['diff_mamba1', 'diff_mamba2'];
 
 const mixerOf = ({ kind }: BlockConfig, scan: ScanBranch) => (OWN_MIXERS.includes(kind) ? scan : 'mixer');
 
-function scanParameters(settings: BlockConfig, scan: ScanBranch, read: Read): ScanParameters {
+function parametersOf(settings: BlockConfig, scan: ScanBranch, read: Read): ScanParameters {
   const { kind, mixer } = settings;
   const at = mixerOf(settings, scan);
   const shared = kind === 'diff_s6' || kind === 'diff_s6_mamba2';

@@ -2,7 +2,7 @@ export { type AttentionRequest, attentionBytes, requireFinite, requireMemory } f
 export * from './attribution';
 export { BLOCK_COMPONENTS, type BlockComponent, type Without } from './blockFold';
 export { type BlockMap, blockForm } from './blockForm';
-export { type BlockParameters, blockParameters, type ScanParameters } from './blockParameters';
+export { type BlockParameters, blockParameters, type ScanParameters, scanParameters } from './blockParameters';
 export * from './bootstrap';
 export * from './causal';
 export {

@@ -79,6 +79,7 @@ describe('createClient', () => {
       convention: 'c',
       reconstruction_error: '1e-7',
       max_abs: '2',
+      ms: '1.5',
     };
     const bodies: Record<string, Uint8Array<ArrayBuffer>> = {
       map: encodeSafetensors({ map: { shape: [2, 2], data: Float32Array.of(1, 0, 2, 1) } }, metadata),

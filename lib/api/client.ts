@@ -10,6 +10,9 @@ import {
 import { readEventStream } from './events';
 import { decodeSafetensors, type WireTensor } from './safetensors';
 import {
+  type ChannelsMetadata,
+  ChannelsMetadataSchema,
+  type ChannelsQuery,
   ErrorBodySchema,
   ExampleListSchema,
   HealthSchema,
@@ -22,6 +25,12 @@ import {
   MapMetadataSchema,
   type MapQuery,
   ModelListSchema,
+  type Pair,
+  type PairQuery,
+  PairSchema,
+  type RolloutMetadata,
+  RolloutMetadataSchema,
+  type RolloutQuery,
   RunCreatedSchema,
   type RunEvent,
   type RunEventName,
@@ -55,7 +64,22 @@ export class ApiError extends Error {
 export interface AttentionMap {
   readonly L: number;
   readonly data: Float32Array;
+  /** Bias terms that belong to no source [L], where the form has them. */
+  readonly rest?: Float32Array;
   readonly metadata: MapMetadata;
+}
+
+/** Statistics by `branch.statistic` [units], and Δ by `branch.delta` [L, units]. */
+export interface Channels {
+  readonly values: ReadonlyMap<string, Float32Array>;
+  readonly metadata: ChannelsMetadata;
+}
+
+/** A [L, L] map over all layers. */
+export interface Rollout {
+  readonly L: number;
+  readonly data: Float32Array;
+  readonly metadata: RolloutMetadata;
 }
 
 /** Thumbnails of the layers that are finished, each `size` × `size`, one after the other. */
@@ -214,7 +238,24 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     async map(id: string, query: MapQuery, signal?: AbortSignal): Promise<AttentionMap> {
       const { tensors, metadata } = await body(pathOf(`${run(id)}/map`, query), signal);
       const { shape, data } = need(tensors, 'map');
-      return { L: shape[0], data: data as Float32Array, metadata: MapMetadataSchema.parse(metadata) };
+      const rest = tensors.get('rest')?.data as Float32Array | undefined;
+      return { L: shape[0], data: data as Float32Array, rest, metadata: MapMetadataSchema.parse(metadata) };
+    },
+
+    /** Statistics of every channel or head of a layer, by `branch.statistic`. */
+    async channels(id: string, query: ChannelsQuery, signal?: AbortSignal): Promise<Channels> {
+      const { tensors, metadata } = await body(pathOf(`${run(id)}/channels`, query), signal);
+      const values = new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array]));
+      return { values, metadata: ChannelsMetadataSchema.parse(metadata) };
+    },
+
+    pair: (id: string, query: PairQuery, signal?: AbortSignal): Promise<Pair> =>
+      json(PairSchema, pathOf(`${run(id)}/pair`, query), { signal }),
+
+    async rollout(id: string, query: RolloutQuery = {}, signal?: AbortSignal): Promise<Rollout> {
+      const { tensors, metadata } = await body(pathOf(`${run(id)}/rollout`, query), signal);
+      const { shape, data } = need(tensors, 'map');
+      return { L: shape[0], data: data as Float32Array, metadata: RolloutMetadataSchema.parse(metadata) };
     },
 
     async thumbnails(id: string, query: ThumbnailsQuery = {}, signal?: AbortSignal): Promise<Thumbnails> {

@@ -50,6 +50,8 @@ describe('the OpenAPI document', () => {
       ['layer', true],
       ['branch', false],
       ['reduce', false],
+      ['form', false],
+      ['target', false],
     ]);
   });
 

@@ -24,6 +24,9 @@ const COMPONENTS = {
   Attribution: analyses.AttributionSchema,
   SnrRequest: analyses.SnrRequestSchema,
   SnrReply: analyses.SnrReplySchema,
+  ChannelsMetadata: schemas.ChannelsMetadataSchema,
+  RolloutMetadata: schemas.RolloutMetadataSchema,
+  Pair: schemas.PairSchema,
 } as const;
 
 type ComponentName = keyof typeof COMPONENTS;
@@ -147,10 +150,44 @@ function paths() {
       get: operation(
         'Implicit attention of one layer',
         {
-          ...tensors('`map` [L, L] F32, rows destinations, columns sources; `__metadata__` as MapMetadata'),
+          ...tensors(
+            '`map` [L, L] F32, rows destinations, columns sources; `rest` [L] F32 where bias terms belong to no source (form `logit`, a channel of `block`); `__metadata__` as MapMetadata',
+          ),
           ...refusals([400, 404, 409, 422, 503]),
         },
         { parameters: query(schemas.MapQuerySchema) },
+      ),
+    },
+    '/api/runs/{id}/channels': {
+      parameters: [runId],
+      get: operation(
+        'Statistics of every channel (Mamba-1 kinds) or head (Mamba-2 kinds) of one layer',
+        {
+          ...tensors(
+            `\`branch.statistic\` [units] F32 for ${schemas.CHANNEL_STATISTICS.join(', ')}, and \`branch.delta\` [L, units]; \`__metadata__\` as ChannelsMetadata`,
+          ),
+          ...refusals([400, 404, 409, 422, 503]),
+        },
+        { parameters: query(schemas.ChannelsQuerySchema) },
+      ),
+    },
+    '/api/runs/{id}/pair': {
+      parameters: [runId],
+      get: operation(
+        'The channels or heads that read most from one token at another',
+        { ...ok('Pair', 'Channels'), ...refusals([400, 404, 409, 422, 503]) },
+        { parameters: query(schemas.PairQuerySchema) },
+      ),
+    },
+    '/api/runs/{id}/rollout': {
+      parameters: [runId],
+      get: operation(
+        'Attention rollout over all layers',
+        {
+          ...tensors('`map` [L, L] F32; `__metadata__` as RolloutMetadata'),
+          ...refusals([400, 404, 409, 422, 503]),
+        },
+        { parameters: query(schemas.RolloutQuerySchema) },
       ),
     },
     '/api/runs/{id}/thumbnails': {

@@ -38,7 +38,12 @@ describe('schemas', () => {
   });
 
   it('read queries, which are strings', () => {
-    expect(MapQuerySchema.parse({ layer: '3', reduce: 'head:2' })).toEqual({ model: 0, layer: 3, reduce: 'head:2' });
+    expect(MapQuerySchema.parse({ layer: '3', reduce: 'head:2' })).toEqual({
+      model: 0,
+      layer: 3,
+      reduce: 'head:2',
+      form: 's6',
+    });
     expect(SignalQuerySchema.parse({ needle: '2,5', position: '-1' })).toEqual({
       model: 0,
       needle: [2, 5],
@@ -52,7 +57,7 @@ describe('schemas', () => {
     [MapQuerySchema, { layer: '-1' }],
     [MapQuerySchema, { layer: 'x' }],
     [MapQuerySchema, { layer: '0', reduce: 'head:' }],
-    [MapQuerySchema, { layer: '0', reduce: 'max' }],
+    [MapQuerySchema, { layer: '0', reduce: 'median' }],
     [MapQuerySchema, { layer: '0', branch: 'both' }],
     [ThumbnailsQuerySchema, { size: '100000' }],
     [SignalQuerySchema, { needle: '5,2' }],

@@ -21,9 +21,21 @@ export type Branch = z.infer<typeof BranchSchema>;
 
 export const ReduceSchema = z
   .string()
-  .regex(/^(mean|mean_abs|head:\d{1,6}|channel:\d{1,6})$/, 'reduce must be mean, mean_abs, head:K or channel:K')
-  .meta({ description: 'How channels become one matrix: `mean`, `mean_abs`, `head:K` (Mamba-2) or `channel:K`.' });
+  .regex(
+    /^(mean|mean_abs|max|head:\d{1,6}|channel:\d{1,6})$/,
+    'reduce must be mean, mean_abs, max, head:K or channel:K',
+  )
+  .meta({
+    description:
+      'How channels become one matrix: `mean`, `mean_abs`, `max` (magnitude), `head:K` (Mamba-2) or `channel:K`.',
+  });
 export type Reduce = z.infer<typeof ReduceSchema>;
+
+export const FormSchema = z.enum(['s6', 'block', 'logit', 'norm']).meta({
+  description:
+    'What a map shows: `s6` the scan alone; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.',
+});
+export type Form = z.infer<typeof FormSchema>;
 
 const count = z.number().int().nonnegative();
 
@@ -250,8 +262,43 @@ export const MapQuerySchema = z.object({
   layer: queryCount,
   branch: BranchSchema.optional().meta({ description: "Default: the block's last branch." }),
   reduce: ReduceSchema.default('mean'),
+  form: FormSchema.default('s6'),
+  target: queryCount.optional().meta({ description: "Token id of the form `logit`; default: the run's target." }),
 });
 export type MapQuery = Pick<z.output<typeof MapQuerySchema>, 'layer'> & Partial<z.output<typeof MapQuerySchema>>;
+
+export const ChannelsQuerySchema = z.object({ model: queryCount.default(0), layer: queryCount });
+export type ChannelsQuery = Pick<z.output<typeof ChannelsQuerySchema>, 'layer'> &
+  Partial<z.output<typeof ChannelsQuerySchema>>;
+
+export const PairQuerySchema = z.object({
+  model: queryCount.default(0),
+  layer: queryCount,
+  branch: z.enum(['single', 'mixer_1', 'mixer_2']).optional().meta({ description: 'Default: the first scan.' }),
+  form: z.enum(['s6', 'block']).default('s6'),
+  i: queryCount.meta({ description: 'Target token.' }),
+  j: queryCount.meta({ description: 'Source token, not after the target.' }),
+  k: z.coerce.number().int().min(1).max(1000).default(10),
+});
+export type PairQuery = Pick<z.output<typeof PairQuerySchema>, 'layer' | 'i' | 'j'> &
+  Partial<z.output<typeof PairQuerySchema>>;
+
+export const PairSchema = z.object({
+  unit: z.enum(['channel', 'head']),
+  channels: z.array(z.object({ index: count, value: z.number() })).meta({ description: 'Strongest first.' }),
+});
+export type Pair = z.infer<typeof PairSchema>;
+
+export const RolloutQuerySchema = z.object({
+  model: queryCount.default(0),
+  reduce: z.enum(['mean', 'mean_abs']).default('mean'),
+  normalised: z
+    .enum(['true', 'false'])
+    .default('false')
+    .meta({ description: 'Divide each row of I + map by its sum.' }),
+  start: queryCount.default(0).meta({ description: 'First layer that takes part.' }),
+});
+export type RolloutQuery = Partial<z.output<typeof RolloutQuerySchema>>;
 
 export const ThumbnailsQuerySchema = z.object({
   model: queryCount.default(0),
@@ -306,14 +353,37 @@ export type Signal = z.infer<typeof SignalSchema>;
 
 /** `__metadata__` of a map body; values are strings in the file, as safetensors requires. */
 export const MapMetadataSchema = z.object({
-  form: z.literal('s6'),
+  form: FormSchema,
   reduce: ReduceSchema,
   branch: BranchSchema,
   convention: z.string(),
   reconstruction_error: z.coerce.number(),
   max_abs: z.coerce.number(),
+  ms: z.coerce.number().meta({ description: 'Time that the map took when it was computed.' }),
 });
 export type MapMetadata = z.infer<typeof MapMetadataSchema>;
+
+/** `__metadata__` of the statistics of channels or heads; the tensors are `branch.statistic` [units]. */
+export const ChannelsMetadataSchema = z.object({
+  unit: z.enum(['channel', 'head']),
+  branches: z.string().transform((text) => text.split(',')),
+  ms: z.coerce.number(),
+});
+export type ChannelsMetadata = z.output<typeof ChannelsMetadataSchema>;
+
+export const RolloutMetadataSchema = z.object({ convention: z.string(), max_abs: z.coerce.number() });
+export type RolloutMetadata = z.infer<typeof RolloutMetadataSchema>;
+
+/** Statistics of channels and heads. */
+export const CHANNEL_STATISTICS = [
+  'half_life',
+  'entropy',
+  'sink',
+  'locality',
+  'distance',
+  'max',
+  'output_share',
+] as const;
 
 export const ThumbnailsMetadataSchema = z.object({
   form: z.literal('s6'),

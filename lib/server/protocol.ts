@@ -1,11 +1,15 @@
 import type { AttributionQuery, AttributionReply, SnrReply, SnrRequest } from '@/lib/api/analyses';
 import type {
   BlockSummary,
+  ChannelsQuery,
   Device,
   LensQuery,
   MapQuery,
   ModelSummary,
+  Pair,
+  PairQuery,
   Progress,
+  RolloutQuery,
   RunModel,
   RunRequest,
   Signal,
@@ -32,6 +36,9 @@ export interface WorkerMethods {
   /** Runs to the end; `cancel[0] ≠ 0` stops it before the next layer. */
   run: { argument: { id: string; models: RunModel[]; cancel: Int32Array }; result: 'done' | 'cancelled' };
   map: { argument: { id: string; query: MapQuery }; result: Body };
+  channels: { argument: { id: string; query: ChannelsQuery }; result: Body };
+  pair: { argument: { id: string; query: PairQuery }; result: Pair };
+  rollout: { argument: { id: string; query: RolloutQuery }; result: Body };
   thumbnails: { argument: { id: string; query: ThumbnailsQuery }; result: Body };
   lens: { argument: { id: string; query: LensQuery }; result: Body };
   signal: { argument: { id: string; query: SignalQuery }; result: Signal };

@@ -2,11 +2,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AttributionQuery, AttributionReply, SnrReply, SnrRequest } from '@/lib/api/analyses';
 import type {
+  ChannelsQuery,
   ExampleList,
   Health,
   LensQuery,
   MapQuery,
   ModelSummary,
+  Pair,
+  PairQuery,
+  RolloutQuery,
   Run,
   RunEvent,
   RunList,
@@ -85,6 +89,21 @@ export class Service {
   async map(id: string, query: MapQuery): Promise<Body> {
     this.#readable(id, query.model);
     return this.worker.call('map', { id, query });
+  }
+
+  async channels(id: string, query: ChannelsQuery): Promise<Body> {
+    this.#readable(id, query.model);
+    return this.worker.call('channels', { id, query });
+  }
+
+  async pair(id: string, query: PairQuery): Promise<Pair> {
+    this.#readable(id, query.model);
+    return this.worker.call('pair', { id, query });
+  }
+
+  async rollout(id: string, query: RolloutQuery): Promise<Body> {
+    this.#readable(id, query.model);
+    return this.worker.call('rollout', { id, query });
   }
 
   async thumbnails(id: string, query: ThumbnailsQuery): Promise<Body> {

@@ -12,6 +12,10 @@ export function branchesOf({ kind, lambda }: BlockConfig): Branch[] {
   return lambda === 'sigmoid_channel' ? ['mixer_1', 'mixer_2'] : ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'];
 }
 
+/** Branches of the forms that are exact as operators, where one λ per channel does not stand in the way of a difference. */
+export const contributionBranches = ({ kind }: BlockConfig): readonly Branch[] =>
+  scansOf(kind).length === 1 ? ['single'] : ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'];
+
 export const defaultBranch = (block: BlockConfig): Branch => branchesOf(block).at(-1) as Branch;
 
 export function blockSummary(block: BlockConfig): BlockSummary {

@@ -2,6 +2,7 @@ import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeSafetensors } from '@/lib/api/safetensors';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { openDevice } from '@/lib/engine';
 import type { Message } from '../protocol';
@@ -48,6 +49,55 @@ describe('Computer', () => {
     cancel[0] = 1;
     expect(await running).toBe('cancelled');
     expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it('answers every form of a map, statistics, pairs and rollouts of a run', async () => {
+    const { computer, run } = computerOf();
+    await run('forms', ['plain', 'diff']);
+    const tensors = tf.memory().numTensors;
+    const map = async (query: object) =>
+      decodeSafetensors((await computer.answer('map', { id: 'forms', query: { layer: 0, ...query } })).buffer);
+    const signal = await computer.answer('signal', { id: 'forms', query: {} });
+    for (const query of [
+      { form: 'block', reduce: 'max' },
+      { form: 'block', reduce: 'channel:1' },
+      { form: 'logit', target: 3 },
+      { form: 'norm' },
+      { form: 'logit', model: 1, branch: 'lambda_mixer_2' },
+      { form: 'norm', model: 1 },
+    ]) {
+      const { tensors, metadata } = await map(query);
+      expect(Number(metadata.reconstruction_error), JSON.stringify(query)).toBeLessThan(1e-3);
+      expect(Number(metadata.ms)).toBeGreaterThan(0);
+      expect(metadata.form).toBe(query.form);
+      expect(tensors.has('rest')).toBe(query.form === 'logit' || query.reduce === 'channel:1');
+    }
+    const channels = decodeSafetensors(
+      (await computer.answer('channels', { id: 'forms', query: { layer: 0 } })).buffer,
+    );
+    const entropy = channels.tensors.get('single.entropy')?.data.length as number;
+    expect(channels.tensors.get('single.delta')?.shape).toEqual([signal.position + 1, entropy]);
+    const pair = { id: 'forms', query: { layer: 0, i: 5, j: 2, k: 2 } };
+    const { unit, channels: strongest } = await computer.answer('pair', pair);
+    const [{ index, value }] = strongest;
+    const single = await map({ reduce: `${unit}:${index}` });
+    expect(single.tensors.get('map')?.data[5 * (signal.position + 1) + 2]).toBeCloseTo(value, 5);
+    const whole = await computer.answer('pair', { ...pair, query: { ...pair.query, form: 'block' } });
+    expect(whole.unit).toBe('channel');
+    const all = await computer.answer('rollout', { id: 'forms', query: { model: 1, start: 1 } });
+    expect(decodeSafetensors(all.buffer).metadata.convention).toContain('from 1');
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it.each([
+    ['map', { layer: 99, form: 'norm' }, 404],
+    ['map', { layer: 0, form: 'norm', branch: 'diff' }, 422],
+    ['map', { layer: 0, form: 'block', reduce: 'channel:99999' }, 422],
+    ['pair', { layer: 0, i: 1, j: 0, branch: 'mixer_1' }, 422],
+  ] as const)('refuses %s %j', async (method, query, status) => {
+    const { computer, run } = computerOf();
+    await run('refused', ['plain']);
+    await expect(computer.answer(method, { id: 'refused', query: query as never })).rejects.toMatchObject({ status });
   });
 
   it('releases the oldest run to make room, and says so', async () => {

@@ -4,6 +4,7 @@ import type { Message, MethodName, Request, RunUpdate, WorkerMethods } from '../
 import type { Settings } from '../settings';
 import { Analyses } from './analyses';
 import { Catalogue } from './catalogue';
+import { Forms, rolloutBody } from './forms';
 import { LoadedModels } from './loaded-models';
 import { Maps } from './maps';
 import { Prompts } from './prompts';
@@ -26,6 +27,7 @@ export class Computer {
   readonly #maps = new Maps();
   readonly #readouts: Readouts;
   readonly #analyses: Analyses;
+  readonly #forms: Forms;
   readonly #store: RunStore;
   readonly #stopWarmUp = new Int32Array(1);
 
@@ -38,6 +40,7 @@ export class Computer {
     this.#prompts = new Prompts(this.#catalogue, settings);
     this.#readouts = new Readouts(this.#models, this.#maps, this.#catalogue);
     this.#analyses = new Analyses(this.#catalogue, this.#models, settings);
+    this.#forms = new Forms(this.#models);
     this.#store = new RunStore(settings.runBytes, (ids) => {
       this.#maps.forget(ids);
       this.send({ kind: 'released', ids });
@@ -53,7 +56,14 @@ export class Computer {
       this.#stopWarmUp[0] = 1;
       return this.#run(run, (update) => this.send({ kind: 'update', id: run.id, update }));
     },
-    map: async ({ id, query }) => this.#maps.map(this.#store.model(id, query.model ?? 0), id, query),
+    map: async ({ id, query }) => {
+      const record = this.#store.model(id, query.model ?? 0);
+      const alone = query.form === undefined || query.form === 's6';
+      return alone ? this.#maps.map(record, id, query) : this.#forms.map(record, query);
+    },
+    channels: ({ id, query }) => this.#forms.channels(this.#store.model(id, query.model ?? 0), query),
+    pair: ({ id, query }) => this.#forms.pair(this.#store.model(id, query.model ?? 0), query),
+    rollout: async ({ id, query }) => rolloutBody(this.#store.model(id, query.model ?? 0), query),
     thumbnails: ({ id, query }) => this.#maps.thumbnails(this.#store.model(id, query.model ?? 0), id, query),
     lens: ({ id, query }) => this.#readouts.lensBody(this.#store.model(id, query.model ?? 0), query),
     signal: ({ id, query }) => this.#readouts.signal(this.#store.model(id, query.model ?? 0), id, query),

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { requireFinite } from '@/lib/analysis/attentionCost';
 import { type AttentionMap, attentionOf, type BlockCache, differenceOf, lambdaTimes } from '@/lib/analysis/s6Attention';
 import { encodeSafetensors } from '@/lib/api/safetensors';
 import type { Branch, MapQuery, Reduce, ThumbnailsQuery } from '@/lib/api/schemas';
@@ -18,6 +19,7 @@ interface Place {
 
 interface MeasuredMap extends AttentionMap {
   readonly maxAbs: number;
+  readonly ms: number;
 }
 
 const MAP_BYTES = 256 * 1024 * 1024;
@@ -43,7 +45,7 @@ export class Maps {
     const settings = record.config.blocks[layer];
     const shown = branch ?? defaultBranch(settings);
     checkView(settings, layer, shown, reduce);
-    const { map, maxAbs, convention, reconstructionError } = this.#map({ run, model, layer }, block, shown, reduce);
+    const { map, maxAbs, convention, reconstructionError, ms } = this.#map({ run, model, layer }, block, shown, reduce);
     return encodeSafetensors(
       { map: { shape: [record.L, record.L], data: map } },
       {
@@ -53,6 +55,7 @@ export class Maps {
         convention,
         reconstruction_error: String(reconstructionError),
         max_abs: String(maxAbs),
+        ms: String(ms),
       },
     );
   }
@@ -104,8 +107,10 @@ export class Maps {
     const key = `${place.run}/${place.model}/${place.layer}/${branch}/${reduce}`;
     const known = this.#maps.get(key);
     if (known) return known;
+    const start = performance.now();
     const computed = this.#compute(place, block, branch, reduce);
-    const measured = { ...computed, maxAbs: largest(computed.map) };
+    requireFinite(computed, `layer ${place.layer}`);
+    const measured = { ...computed, maxAbs: largest(computed.map), ms: performance.now() - start };
     this.#maps.set(key, measured);
     return measured;
   }

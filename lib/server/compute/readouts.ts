@@ -2,7 +2,6 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { attentionShare, entryLabels, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import { LENS_STATISTICS, type LensQuery, type Signal, type SignalQuery, type Span } from '@/lib/api/schemas';
-import type { Model } from '@/lib/models';
 import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
 import type { Catalogue } from './catalogue';
@@ -10,6 +9,7 @@ import type { LoadedModels } from './loaded-models';
 import type { Maps } from './maps';
 import { isComplete, type ModelRecord } from './store';
 import { tunedLensOf } from './tuned-lens';
+import { withModelOf } from './with-model';
 
 const TOP_TOKENS = 8;
 /** Lenses of other targets that a run keeps. */
@@ -50,7 +50,7 @@ export class Readouts {
     const { target, lens: kind = 'logit' } = view;
     const known = this.#lenses.get(record)?.get(keyOf(view));
     if (known) return known;
-    const lens = await this.#with(record, async (model) => {
+    const lens = await withModelOf(this.models, record, async (model) => {
       const candidates = candidatesOf(record, target, view.candidates);
       const translators = kind === 'tuned' ? await tunedLensOf(this.catalogue, model) : undefined;
       const steps = lensSteps(model, residualsOf(record), {
@@ -111,7 +111,7 @@ export class Readouts {
     // The run may go on meanwhile: what is finished now is what is answered.
     const complete = isComplete(record);
     const residuals = { B: 1, L: record.L, streams: record.residuals.slice(0, layers + 1) };
-    const curves = await this.#with(record, async (model) =>
+    const curves = await withModelOf(this.models, record, async (model) =>
       signalAt(model, residuals, [], { position, target, candidates: candidatesOf(record, target) }),
     );
     const attention = await this.#attentionSnr(record, run, index, layers, position, needle);
@@ -148,15 +148,6 @@ export class Readouts {
       await turn();
     }
     return shares;
-  }
-
-  /** @throws ServiceError 409 when the model's files are no longer those that computed the run. */
-  #with<T>(record: ModelRecord, work: (model: Model) => Promise<T>): Promise<T> {
-    const { name } = record.request;
-    return this.models.use(name, (model, fingerprint) => {
-      if (fingerprint === record.fingerprint) return work(model);
-      throw new ServiceError(409, `The files of ${name} have changed since this run.`, 'Run the prompt again.');
-    });
   }
 
   #remember(record: ModelRecord, view: View, lens: Lens): void {
