@@ -1,5 +1,6 @@
 'use client';
-import { useEffect, useMemo } from 'react';
+import { memo, useEffect, useMemo } from 'react';
+import { useShallow } from 'zustand/react/shallow';
 import { AttentionSection } from './attention/AttentionSection';
 import { useDrawnMaps } from './attention/drawnMaps';
 import { HelpDialog } from './bar/HelpDialog';
@@ -7,7 +8,7 @@ import { ModelPickers } from './bar/ModelPicker';
 import { TopBar } from './bar/TopBar';
 import { firstLayerAbove } from './charts/curve';
 import { useLayerMaps, useLenses, usePrefetchedLayers, useSignals, useTargetIds } from './data/queries';
-import { makeView, type View } from './data/view';
+import { makeView, type View, type ViewSelection } from './data/view';
 import { LensSection } from './lens/LensSection';
 import { PromptSection } from './prompt/PromptSection';
 import { SignalSection } from './signal/SignalSection';
@@ -19,22 +20,27 @@ import { followTheme } from './state/theme';
 import { useLinkedSelection } from './state/url';
 import { Banners } from './states/Banners';
 import { EmptyState } from './states/EmptyState';
+import { useSteady } from './ui/steady';
 
 /** Prompt, signal, attention and lens of a run, linked by what is selected and what is under the pointer. */
-function RunSections({ view }: { view: View }) {
+const RunSections = memo(function RunSections({ view }: { view: View }) {
   const targets = useTargetIds(view);
-  const signals = useSignals(view, targets).map(({ data }) => data);
-  const lenses = useLenses(view, targets).map(({ data }) => data);
-  const entries = useLayerMaps(view);
+  const signals = useSteady(useSignals(view, targets).map(({ data }) => data));
+  const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
+  const entries = useSteady(useLayerMaps(view));
   const maps = useDrawnMaps(entries);
   usePrefetchedLayers(view);
   const staleMark = view.stale ? 'from the previous prompt' : '';
-  const facts = signals.some((signal) => signal !== undefined)
-    ? {
-        atOutput: signals.map((signal) => signal?.target_prob[signal.target_prob.length - 1]),
-        firstLayer: signals.map((signal) => (signal ? firstLayerAbove(signal.target_prob) : undefined)),
-      }
-    : undefined;
+  const facts = useMemo(
+    () =>
+      signals.some((signal) => signal !== undefined)
+        ? {
+            atOutput: signals.map((signal) => signal?.target_prob[signal.target_prob.length - 1]),
+            firstLayer: signals.map((signal) => (signal ? firstLayerAbove(signal.target_prob) : undefined)),
+          }
+        : undefined,
+    [signals],
+  );
   return (
     <>
       <PromptSection view={view} maps={maps} facts={facts} />
@@ -44,7 +50,7 @@ function RunSections({ view }: { view: View }) {
       <LensSection view={view} lenses={lenses} staleMark={staleMark} />
     </>
   );
-}
+});
 
 const NO_MAPS: readonly undefined[] = [];
 
@@ -52,7 +58,19 @@ const NO_MAPS: readonly undefined[] = [];
 export function Workbench() {
   useLinkedSelection();
   useBootstrap();
-  const selection = useSelection();
+  const selection = useSelection(
+    useShallow(
+      ({ modelA, modelB, prompt, position, target, needle, layer }): ViewSelection => ({
+        modelA,
+        modelB,
+        prompt,
+        position,
+        target,
+        needle,
+        layer,
+      }),
+    ),
+  );
   const run = useRun((s) => s.run);
   const starting = useRun((s) => s.starting);
   const view = useMemo(() => makeView(selection, run), [selection, run]);

@@ -3,7 +3,7 @@ import { useMemo } from 'react';
 import { cellAt, type MapLayout, mapLayout } from '../charts/mapLayout';
 import { formatValue } from '../charts/numbers';
 import { topSources } from '../charts/pair';
-import { rasterise } from '../charts/raster';
+import { lookUp, rasterise, wholeMap } from '../charts/raster';
 import { displayToken } from '../charts/tokens';
 import type { LayerMaps } from '../data/queries';
 import { isDiff, ownToken, tokenOfA, type View } from '../data/view';
@@ -39,11 +39,12 @@ function Cells({
 }) {
   const palette = usePalette();
   const pixels = Math.round(place.size * usePixelRatio());
-  const { values, L, scale, table } = drawn ?? {};
-  const raster = useMemo(
-    () => (values && L && scale && table ? rasterise(values, L, pixels, scale, table, palette.mask) : undefined),
-    [values, L, scale, table, pixels, palette],
-  );
+  const { half, pyramid, scale, table } = drawn ?? {};
+  const raster = useMemo(() => {
+    if (!half || !pyramid || !scale || !table) return undefined;
+    const colours = lookUp(scale, table, palette.mask, half.unit);
+    return rasterise(pyramid, colours, wholeMap(half.L), { width: pixels, height: pixels });
+  }, [half, pyramid, scale, table, pixels, palette]);
   const box = { left: place.left, top: place.top + top, width: place.size, height: place.size };
   const absent = layer >= entry.model.layers;
   if (raster) return <PixelCanvas raster={raster} style={box} />;

@@ -1,4 +1,5 @@
 'use client';
+import { memo } from 'react';
 import type { LayerMaps } from '../data/queries';
 import type { View } from '../data/view';
 import { isEnded } from '../state/run';
@@ -89,7 +90,7 @@ function Convention({ entries }: { entries: readonly LayerMaps[] }) {
   );
 }
 
-export function AttentionSection(props: {
+export const AttentionSection = memo(function AttentionSection(props: {
   view: View;
   entries: readonly LayerMaps[];
   maps: readonly (DrawnMap | undefined)[];
@@ -148,4 +149,4 @@ export function AttentionSection(props: {
       <Convention entries={entries} />
     </Section>
   );
-}
+});

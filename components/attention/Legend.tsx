@@ -1,5 +1,5 @@
 'use client';
-import { useCallback } from 'react';
+import { memo, useCallback } from 'react';
 import { formatValue } from '../charts/numbers';
 import { cssColour } from '../charts/palette';
 import { exceeds, legendTicks } from '../charts/values';
@@ -42,7 +42,7 @@ function Ramp({ maps }: { maps: readonly DrawnMap[] }) {
     [table],
   );
   const over = exceeds(
-    maps.map(({ values }) => values),
+    maps.map(({ half }) => half),
     scale.limit,
   );
   return (
@@ -69,7 +69,7 @@ function Ramp({ maps }: { maps: readonly DrawnMap[] }) {
 }
 
 /** Ramp, ticks, quantity, what is shared, and the colours that are not values. */
-export function Legend({ maps }: { maps: readonly (DrawnMap | undefined)[] }) {
+export const Legend = memo(function Legend({ maps }: { maps: readonly (DrawnMap | undefined)[] }) {
   const shared = useSelection((s) => s.sharedScale);
   const values = useSelection((s) => s.values);
   const palette = usePalette();
@@ -100,4 +100,4 @@ export function Legend({ maps }: { maps: readonly (DrawnMap | undefined)[] }) {
       </div>
     </div>
   );
-}
+});

@@ -2,7 +2,7 @@
 import { useMemo } from 'react';
 import { formatPlain } from '../charts/numbers';
 import { colourTable } from '../charts/palette';
-import { rasterise } from '../charts/raster';
+import { lookUp, rasterise, wholeMap } from '../charts/raster';
 import { saturation, valueScale } from '../charts/values';
 import type { LayerMaps } from '../data/queries';
 import { BRANCH_NAMES, isDiff, kindName } from '../data/view';
@@ -11,7 +11,7 @@ import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
 import { Id } from '../ui/parts';
-import { ERROR_LIMIT } from './drawnMaps';
+import { cellsOf, ERROR_LIMIT } from './drawnMaps';
 
 const SIDE = 44;
 /** The three small maps saturate at this share of their common limit. */
@@ -63,12 +63,16 @@ export function BranchEquation({ entry, layer, testIds }: { entry: LayerMaps; la
   const pixels = Math.round(SIDE * usePixelRatio());
   const [first, second, difference] = TERMS.map((term) => branches?.[term]);
   const rasters = useMemo(() => {
-    const maps = [first, second, difference];
-    const present = maps.filter((map) => map !== undefined).map(({ data }) => data);
+    const maps = [first, second, difference].map((map) => map && cellsOf(map.data, map.L, 'linear'));
+    const present = maps.flatMap((map) => (map ? [map.half] : []));
     if (present.length === 0) return [];
     const scale = valueScale(saturation(present) * GAIN, signed, 'linear');
     const table = colourTable(palette, signed ? 'diverging' : 'sequential');
-    return maps.map((map) => map && rasterise(map.data, map.L, pixels, scale, table, palette.mask));
+    return maps.map((map) => {
+      if (!map) return undefined;
+      const colours = lookUp(scale, table, palette.mask, map.half.unit);
+      return rasterise(map.pyramid, colours, wholeMap(map.half.L), { width: pixels, height: pixels });
+    });
   }, [first, second, difference, signed, palette, pixels]);
   if (!isDiff(model.model.blocks[layer]))
     return model.model.blocks.some(isDiff) ? <span className="note">Plain block: nothing to subtract.</span> : null;

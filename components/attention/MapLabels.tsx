@@ -1,3 +1,4 @@
+import { memo } from 'react';
 import type { Token } from '@/lib/api/schemas';
 import { labelPriorities, thinLabels } from '../charts/labels';
 import { labelStyle, type MapLayout } from '../charts/mapLayout';
@@ -80,7 +81,7 @@ function ColumnLabels({ tokens, indices, layout, strong }: AxisLabels) {
 }
 
 /** Token labels, needle brackets, axis words and the read-out's mark; the origin is the map's top left corner. */
-export function MapLabels({ model, layout, target, lock, size, rows }: LabelsProps) {
+export const MapLabels = memo(function MapLabels({ model, layout, target, lock, size, rows }: LabelsProps) {
   const { cell, lanes, narrow } = layout;
   const { tokens, position, needle } = model;
   const priorities = labelPriorities(tokens, { position, needle, target, lock: lock ?? undefined });
@@ -107,4 +108,4 @@ export function MapLabels({ model, layout, target, lock, size, rows }: LabelsPro
       <path className="ink" d={`M${size + 2},${(position + 0.5) * cell}l6,-4v8z`} />
     </>
   );
-}
+});

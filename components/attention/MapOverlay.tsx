@@ -1,4 +1,5 @@
 'use client';
+import { memo } from 'react';
 import type { MapLayout } from '../charts/mapLayout';
 import { formatPlain } from '../charts/numbers';
 import { profilePath, rowPeak } from '../charts/pair';
@@ -72,7 +73,7 @@ function RowProfile(props: {
 }
 
 /** Row profile, cross, cell and flags of one map. Only this is redrawn on hover; the cells are not. */
-export function MapOverlay(props: {
+export const MapOverlay = memo(function MapOverlay(props: {
   model: ModelView;
   drawn: DrawnMap | undefined;
   all: readonly (DrawnMap | undefined)[];
@@ -140,4 +141,4 @@ export function MapOverlay(props: {
       </g>
     </svg>
   );
-}
+});

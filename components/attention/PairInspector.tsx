@@ -1,5 +1,6 @@
 'use client';
 import type { ReactNode } from 'react';
+import { memo } from 'react';
 import { formatPlain, formatValue } from '../charts/numbers';
 import { pairFacts, topSources } from '../charts/pair';
 import { BRANCH_NAMES, ownToken, type View } from '../data/view';
@@ -51,7 +52,13 @@ function factsOf(map: DrawnMap | undefined, destination: number, source: number)
 }
 
 /** Exact values of one source and destination. */
-export function PairInspector({ view, maps }: { view: View; maps: readonly (DrawnMap | undefined)[] }) {
+export const PairInspector = memo(function PairInspector({
+  view,
+  maps,
+}: {
+  view: View;
+  maps: readonly (DrawnMap | undefined)[];
+}) {
   const hover = useHover();
   const lock = useSelection((s) => s.lock);
   const slots = view.models.map(({ slot }) => slot);
@@ -137,4 +144,4 @@ export function PairInspector({ view, maps }: { view: View; maps: readonly (Draw
       <MapCheck view={view} maps={maps} />
     </aside>
   );
-}
+});

@@ -1,19 +1,28 @@
 'use client';
 import { useMemo } from 'react';
+import { type HalfMap, toHalf } from '../charts/half';
 import { type ColourTable, colourTable, type RampKind } from '../charts/palette';
-import { rowShares, saturation, type ValueScale, valueScale } from '../charts/values';
+import { Pyramid } from '../charts/raster';
+import { rowShares, saturation, type ValueMode, type ValueScale, valueScale } from '../charts/values';
 import type { LayerMaps } from '../data/queries';
 import { useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
+import { useSteady } from '../ui/steady';
+
+/** The numbers of a map that a picture is drawn from. */
+export interface MapCells {
+  /** As drawn: as computed, or shares of each row. */
+  readonly values: Float32Array;
+  readonly half: HalfMap;
+  readonly pyramid: Pyramid;
+}
 
 /** A map as it is drawn: its values on the chosen scale, and its colours. */
-export interface DrawnMap {
+export interface DrawnMap extends MapCells {
   readonly source: LayerMaps;
   readonly L: number;
   /** As computed. */
   readonly raw: Float32Array;
-  /** As drawn: the same, or shares of each row. */
-  readonly values: Float32Array;
   readonly scale: ValueScale;
   readonly kind: RampKind;
   readonly table: ColourTable;
@@ -22,35 +31,41 @@ export interface DrawnMap {
 /** Above this reconstruction error a map's small values mean nothing. */
 export const ERROR_LIMIT = 1e-3;
 
+const known = new WeakMap<Float32Array, Map<boolean, MapCells>>();
+
+/** The cells of a map, made once for as long as the map is kept. */
+export function cellsOf(data: Float32Array, L: number, mode: ValueMode): MapCells {
+  const shares = mode === 'row';
+  const made = known.get(data) ?? new Map<boolean, MapCells>();
+  known.set(data, made);
+  let cells = made.get(shares);
+  if (!cells) {
+    const values = shares ? rowShares(data, L) : data;
+    const half = toHalf(values, L);
+    cells = { values, half, pyramid: new Pyramid(half) };
+    made.set(shares, cells);
+  }
+  return cells;
+}
+
 /** The maps of one layer on the chosen value scale, shared between the models unless the researcher parted it. */
-export function useDrawnMaps(maps: readonly LayerMaps[]): (DrawnMap | undefined)[] {
+export function useDrawnMaps(maps: readonly LayerMaps[]): readonly (DrawnMap | undefined)[] {
   const mode = useSelection((s) => s.values);
   const shared = useSelection((s) => s.sharedScale);
   const signed = useSelection((s) => s.reduction !== 'mean_abs');
   const palette = usePalette();
-  const datas = maps.map((entry) => entry.map);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the maps themselves are the dependencies.
-  const drawn = useMemo(
-    () => datas.map((map) => map && { map, values: mode === 'row' ? rowShares(map.data, map.L) : map.data }),
-    [mode, ...datas],
-  );
-  const scales = useMemo(() => {
-    const present = drawn.filter((entry) => entry !== undefined).map(({ values }) => values);
-    const common = shared ? valueScale(saturation(present), signed, mode) : undefined;
-    return drawn.map((entry) => common ?? valueScale(entry ? saturation([entry.values]) : 1, signed, mode));
-  }, [drawn, shared, signed, mode]);
-  const kind = signed ? 'diverging' : 'sequential';
-  const table = colourTable(palette, kind);
-  return drawn.map(
-    (entry, k) =>
-      entry && {
-        source: maps[k],
-        L: entry.map.L,
-        raw: entry.map.data,
-        values: entry.values,
-        scale: scales[k],
-        kind,
-        table,
-      },
-  );
+  const entries = useSteady(maps);
+  return useMemo(() => {
+    const cells = entries.map(({ map }) => map && cellsOf(map.data, map.L, mode));
+    const halves = cells.flatMap((entry) => (entry ? [entry.half] : []));
+    const common = valueScale(saturation(halves), signed, mode);
+    const kind = signed ? 'diverging' : 'sequential';
+    const table = colourTable(palette, kind);
+    return entries.map((source, k): DrawnMap | undefined => {
+      const [own, map] = [cells[k], source.map];
+      if (!own || !map) return undefined;
+      const scale = shared ? common : valueScale(saturation([own.half]), signed, mode);
+      return { ...own, source, L: map.L, raw: map.data, scale, kind, table };
+    });
+  }, [entries, mode, shared, signed, palette]);
 }

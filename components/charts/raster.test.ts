@@ -1,73 +1,82 @@
 import { rgb } from 'd3';
 import { describe, expect, it } from 'vitest';
+import { toHalf } from './half';
 import { colourTable, PALETTES } from './palette';
-import { aggregate, rasterise } from './raster';
+import { lookUp, Pyramid, type Raster, type Region, rasterise, wholeMap } from './raster';
 import { valueScale } from './values';
+
+const table = colourTable(PALETTES.light, 'diverging');
+const mask = PALETTES.light.mask;
 
 const causal = (L: number, value: (i: number, j: number) => number) =>
   Float32Array.from({ length: L * L }, (_, k) => (k % L <= Math.floor(k / L) ? value(Math.floor(k / L), k % L) : 0));
 
-describe('aggregate', () => {
-  it('keeps the value of largest magnitude, with its sign', () => {
-    const map = causal(8, () => 0.1);
-    map[6 * 8 + 1] = -5;
-    const small = aggregate(map, 8, 4);
-    expect(small[3 * 4 + 0]).toBe(-5);
-    expect(small[1 * 4 + 0]).toBeCloseTo(0.1);
+function draw(map: Float32Array, L: number, pixels: number, region: Region = wholeMap(L), limit = 1): Raster {
+  const half = toHalf(map, L);
+  const colours = lookUp(valueScale(limit, true, 'linear'), table, mask, half.unit);
+  return rasterise(new Pyramid(half), colours, region, { width: pixels, height: pixels });
+}
+
+const at = ({ pixels, width }: Raster, y: number, x: number) => {
+  const [r, g, b] = pixels.slice((y * width + x) * 4);
+  return rgb(r, g, b).formatHex();
+};
+const colourOf = (t: number) => {
+  const [r, g, b] = table.slice(Math.round(t * 256) * 3);
+  return rgb(r, g, b).formatHex();
+};
+
+describe('rasterise', () => {
+  it('draws one pixel a cell when there is room, with the mask above the diagonal', () => {
+    const raster = draw(
+      causal(3, (i) => (i === 2 ? -0.5 : 0)),
+      3,
+      300,
+    );
+    expect([raster.width, raster.height]).toEqual([3, 3]);
+    expect(at(raster, 0, 1)).toBe(mask);
+    expect(at(raster, 1, 0)).toBe(PALETTES.light.zero);
+    expect(at(raster, 2, 1)).toBe(colourOf(0.25));
+    expect(raster.pixels[3]).toBe(255);
   });
 
-  it('loses no strong cell at sizes that do not divide L', () => {
-    for (const size of [3, 5, 7, 12])
-      for (const at of [0, 17, 40]) {
-        const map = causal(41, () => 0);
-        map[40 * 41 + at] = 2;
-        expect(Math.max(...aggregate(map, 41, size).filter((v) => !Number.isNaN(v)))).toBe(2);
+  it('keeps the value of largest magnitude below one pixel a cell, with its sign', () => {
+    const map = causal(8, () => 0.1);
+    map[6 * 8 + 1] = -1;
+    const raster = draw(map, 8, 4);
+    expect(raster.width).toBe(4);
+    expect(at(raster, 3, 0)).toBe(colourOf(0));
+    expect(at(raster, 1, 0)).toBe(colourOf(0.55));
+    expect(at(raster, 0, 3)).toBe(mask);
+  });
+
+  it('loses no strong cell at sizes that do not divide L, at any level of the pyramid', () => {
+    for (const size of [3, 5, 7, 12, 20])
+      for (const place of [0, 17, 40, 90]) {
+        const map = causal(101, () => 0);
+        map[100 * 101 + place] = 1;
+        const raster = draw(map, 101, size);
+        const seen = Array.from({ length: size }, (_, x) => at(raster, size - 1, x));
+        expect(seen).toContain(colourOf(1));
       }
   });
 
-  it('marks cells without causal entries', () => {
-    const small = aggregate(
-      causal(6, () => 1),
-      6,
-      3,
-    );
-    expect(Number.isNaN(small[1])).toBe(true);
-    expect(Number.isNaN(small[2])).toBe(true);
-    expect(small[4]).toBe(1);
+  it('draws a region as that part of the whole', () => {
+    const map = causal(20, (i, j) => (i - j) / 20);
+    const region = { row0: 10, row1: 16, column0: 3, column1: 12 };
+    const raster = draw(map, 20, 100, region);
+    const whole = draw(map, 20, 100);
+    expect([raster.width, raster.height]).toEqual([9, 6]);
+    for (let y = 0; y < 6; y++) for (let x = 0; x < 9; x++) expect(at(raster, y, x)).toBe(at(whole, y + 10, x + 3));
   });
 });
 
-describe('rasterise', () => {
-  const table = colourTable(PALETTES.light, 'diverging');
-  const scale = valueScale(1, true, 'linear');
-
-  it('draws one pixel a cell when there is room, with the mask above the diagonal', () => {
-    const { size, pixels } = rasterise(
-      causal(3, () => 0),
-      3,
-      300,
-      scale,
-      table,
-      PALETTES.light.mask,
-    );
-    expect(size).toBe(3);
-    const at = (y: number, x: number) =>
-      rgb(...(pixels.slice((y * 3 + x) * 4, (y * 3 + x) * 4 + 3) as never as [number, number, number])).formatHex();
-    expect(at(0, 1)).toBe(PALETTES.light.mask);
-    expect(at(1, 0)).toBe(PALETTES.light.zero);
-    expect(pixels[3]).toBe(255);
-  });
-
-  it('aggregates below one pixel a cell', () => {
-    expect(
-      rasterise(
-        causal(64, () => 1),
-        64,
-        20,
-        scale,
-        table,
-        PALETTES.light.mask,
-      ).size,
-    ).toBe(20);
+describe('lookUp', () => {
+  it('saturates at both ends and is exact in the middle', () => {
+    const map = causal(3, (i, j) => [0, 7, -7][i === 2 ? j : 0]);
+    const raster = draw(map, 3, 9, wholeMap(3), 2);
+    expect(at(raster, 2, 0)).toBe(colourOf(0.5));
+    expect(at(raster, 2, 1)).toBe(colourOf(1));
+    expect(at(raster, 2, 2)).toBe(colourOf(0));
   });
 });

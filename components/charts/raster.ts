@@ -1,72 +1,135 @@
 import { rgb } from 'd3';
+import { type HalfMap, halfValue, MAGNITUDE, NO_VALUE, NOT_FINITE } from './half';
 import { type ColourTable, TABLE_SIZE } from './palette';
 import type { ValueScale } from './values';
 
-/**
- * A map [L, L] reduced to [size, size] cells, size ≤ L, keeping the value of largest magnitude in each cell, so
- * that nothing strong disappears. Cells without a causal entry (j ≤ i) are NaN.
- */
-export function aggregate(map: Float32Array, L: number, size: number): Float32Array {
-  const out = new Float32Array(size * size);
-  for (let y = 0; y < size; y++) {
-    const i0 = Math.floor((y * L) / size);
-    const i1 = Math.max(i0 + 1, Math.floor(((y + 1) * L) / size));
-    for (let x = 0; x < size; x++) {
-      const j0 = Math.floor((x * L) / size);
-      const j1 = Math.max(j0 + 1, Math.floor(((x + 1) * L) / size));
-      let strongest = Number.NaN;
-      let magnitude = -1;
-      for (let i = Math.max(i0, j0); i < i1; i++)
-        for (let j = j0; j < j1 && j <= i; j++) {
-          const value = map[i * L + j];
-          if (Math.abs(value) > magnitude) {
-            magnitude = Math.abs(value);
-            strongest = value;
-          }
-        }
-      out[y * size + x] = strongest;
-    }
-  }
-  return out;
+/** A rectangle of cells: rows [row0, row1) and columns [column0, column1). */
+export interface Region {
+  readonly row0: number;
+  readonly row1: number;
+  readonly column0: number;
+  readonly column1: number;
 }
 
 export interface Raster {
-  readonly size: number;
-  /** size × size × 4 bytes. */
+  readonly width: number;
+  readonly height: number;
+  /** width × height × 4 bytes. */
   readonly pixels: Uint8ClampedArray<ArrayBuffer>;
 }
 
+/** RGBA of every half-precision number, packed as a little-endian word. */
+export type LookUp = Uint32Array<ArrayBuffer>;
+
+const packed = (r: number, g: number, b: number) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+
+/** Colours of all half-precision values of one unit on a scale; what is no value takes the mask colour. */
+export function lookUp(scale: ValueScale, table: ColourTable, mask: string, unit: number): LookUp {
+  const { r, g, b } = rgb(mask);
+  const colours = new Uint32Array(65536).fill(packed(r, g, b));
+  const words = new Uint32Array(TABLE_SIZE);
+  for (let k = 0; k < TABLE_SIZE; k++) words[k] = packed(table[3 * k], table[3 * k + 1], table[3 * k + 2]);
+  const colourOf = (value: number) => words[Math.round(scale.position(value) * (TABLE_SIZE - 1))];
+  const [most, least] = [colourOf(scale.limit), colourOf(-scale.limit)];
+  for (let bits = 0; bits < NOT_FINITE; bits++) {
+    const value = halfValue(bits) * unit;
+    const over = value >= scale.limit;
+    colours[bits] = over ? most : colourOf(value);
+    colours[bits | 0x8000] = over ? least : colourOf(-value);
+  }
+  return colours;
+}
+
+interface Level {
+  readonly size: number;
+  readonly bits: Uint16Array;
+}
+
+/** The cell of larger magnitude; "no value" loses against any. */
+function stronger(a: number, b: number): number {
+  const [x, y] = [a & MAGNITUDE, b & MAGNITUDE];
+  if (x >= NOT_FINITE) return b;
+  return y < NOT_FINITE && y > x ? b : a;
+}
+
+/** Every 2 × 2 cells as one that keeps the value of largest magnitude. */
+function halved({ size, bits }: Level, finest: boolean): Level {
+  const next = Math.ceil(size / 2);
+  const out = new Uint16Array(next * next).fill(NO_VALUE);
+  for (let y = 0; y < next; y++)
+    for (let x = 0; x <= y; x++) {
+      let best = NO_VALUE;
+      for (let i = 2 * y; i < Math.min(size, 2 * y + 2); i++)
+        for (let j = 2 * x; j < 2 * x + 2 && (finest ? j <= i : j < size); j++)
+          best = stronger(best, bits[i * size + j]);
+      out[y * next + x] = best;
+    }
+  return { size: next, bits: out };
+}
+
+/** A map at full size, half, quarter, …, each level made when it is first asked for. */
+export class Pyramid {
+  readonly #levels: Level[];
+
+  constructor(map: Pick<HalfMap, 'L' | 'bits'>) {
+    this.#levels = [{ size: map.L, bits: map.bits }];
+  }
+
+  level(k: number): Level {
+    while (this.#levels.length <= k)
+      this.#levels.push(halved(this.#levels[this.#levels.length - 1], this.#levels.length === 1));
+    return this.#levels[k];
+  }
+}
+
+/** For each of `pixels` equal parts of [from, to): its first cell and the cell after its last, at 1 / step of the size. */
+function parts(from: number, to: number, pixels: number, step: number): [Int32Array, Int32Array] {
+  const first = new Int32Array(pixels);
+  const end = new Int32Array(pixels);
+  for (let p = 0; p < pixels; p++) {
+    const low = from + Math.floor((p * (to - from)) / pixels);
+    const high = Math.max(low + 1, from + Math.floor(((p + 1) * (to - from)) / pixels));
+    first[p] = Math.floor(low / step);
+    end[p] = Math.ceil(high / step);
+  }
+  return [first, end];
+}
+
 /**
- * The pixels of a map drawn `devicePixels` a side: one pixel a cell where cells are larger than a pixel (the
- * canvas is then enlarged without smoothing), else aggregated. Cells above the diagonal take the mask colour.
+ * The pixels of a region drawn `width` × `height` device pixels: one pixel a cell where cells are larger than a
+ * pixel (the canvas is then enlarged without smoothing), else the strongest cell of each pixel, so that nothing
+ * strong disappears. Cells above the diagonal take the look-up's colour of "no value".
  */
 export function rasterise(
-  map: Float32Array,
-  L: number,
-  devicePixels: number,
-  scale: ValueScale,
-  table: ColourTable,
-  mask: string,
+  pyramid: Pyramid,
+  colours: LookUp,
+  region: Region,
+  devicePixels: { readonly width: number; readonly height: number },
 ): Raster {
-  const size = Math.max(1, Math.min(L, Math.round(devicePixels)));
-  const cells = size < L ? aggregate(map, L, size) : map;
-  const pixels = new Uint8ClampedArray(size * size * 4);
-  const { r, g, b } = rgb(mask);
-  for (let y = 0; y < size; y++)
-    for (let x = 0; x < size; x++) {
-      const at = (y * size + x) * 4;
-      const value = cells[y * size + x];
-      if (Number.isNaN(value) || (size === L && x > y)) {
-        pixels[at] = r;
-        pixels[at + 1] = g;
-        pixels[at + 2] = b;
-      } else {
-        const k = Math.round(scale.position(value) * (TABLE_SIZE - 1)) * 3;
-        pixels[at] = table[k];
-        pixels[at + 1] = table[k + 1];
-        pixels[at + 2] = table[k + 2];
+  const { row0, row1, column0, column1 } = region;
+  const width = Math.max(1, Math.min(column1 - column0, Math.round(devicePixels.width)));
+  const height = Math.max(1, Math.min(row1 - row0, Math.round(devicePixels.height)));
+  const perPixel = Math.min((column1 - column0) / width, (row1 - row0) / height);
+  const k = Math.max(0, Math.floor(Math.log2(perPixel)) - 1);
+  const { size, bits } = pyramid.level(k);
+  const [i0, i1] = parts(row0, row1, height, 2 ** k);
+  const [j0, j1] = parts(column0, column1, width, 2 ** k);
+  const out = new Uint32Array(width * height);
+  const none = colours[NO_VALUE];
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      const [top, left] = [i0[y], j0[x]];
+      if (i1[y] - top === 1 && j1[x] - left === 1) {
+        out[y * width + x] = left > top ? none : colours[bits[top * size + left]];
+        continue;
       }
-      pixels[at + 3] = 255;
+      let best = NO_VALUE;
+      for (let i = Math.max(top, left); i < i1[y]; i++)
+        for (let j = left; j < j1[x] && j <= i; j++) best = stronger(best, bits[i * size + j]);
+      out[y * width + x] = colours[best];
     }
-  return { size, pixels };
+  return { width, height, pixels: new Uint8ClampedArray(out.buffer) };
 }
+
+/** The whole of a square map. */
+export const wholeMap = (L: number): Region => ({ row0: 0, row1: L, column0: 0, column1: L });

@@ -1,4 +1,4 @@
-import { quickselect } from 'd3';
+import { type HalfMap, quantileOf } from './half';
 
 /** How map values become positions on a colour ramp. Maps are row-major [L, L], entry (i, j): source j read by i ≥ j. */
 export type ValueMode = 'linear' | 'log' | 'row';
@@ -36,29 +36,15 @@ export function legendTicks({ limit, signed, mode }: ValueScale): number[] {
   return (signed ? [-1, -0.5, 0, 0.5, 1] : [0, 0.5, 1]).map((t) => t * limit);
 }
 
-/**
- * The 99.8th percentile of |value| over the causal, non-zero entries of all maps together: where the shared
- * scale saturates. 1 when there is nothing to scale. Cost: one pass and a selection.
- */
-export function saturation(maps: readonly Float32Array[], quantile = 0.998): number {
-  const magnitudes = new Float32Array(maps.reduce((sum, map) => sum + map.length, 0));
-  let count = 0;
-  for (const map of maps)
-    for (let k = 0; k < map.length; k++) {
-      const value = Math.abs(map[k]);
-      if (value > 0 && value < Number.POSITIVE_INFINITY) magnitudes[count++] = value;
-    }
-  if (count === 0) return 1;
-  const at = Math.min(count - 1, Math.floor(count * quantile));
-  const values = magnitudes.subarray(0, count);
-  quickselect(values as unknown as ArrayLike<number>, at);
-  return values[at];
-}
+/** Where colours saturate unless the researcher says otherwise: the 99.8th percentile of |value|. */
+export const USUAL_CLIP = 0.998;
+
+/** Where the scale of these maps saturates: a quantile of |value| over all of them together. */
+export const saturation = (maps: readonly HalfMap[], quantile = USUAL_CLIP): number => quantileOf(maps, quantile);
 
 /** Whether any value exceeds the limit, so that the legend's ends need an arrow. */
-export function exceeds(maps: readonly Float32Array[], limit: number): boolean {
-  return maps.some((map) => map.some((value) => Math.abs(value) > limit));
-}
+export const exceeds = (maps: readonly HalfMap[], limit: number): boolean =>
+  maps.some(({ peak }) => peak > limit * (1 + 2 ** -11));
 
 /** Every row divided by its Σ|value|: the share of what position i reads. Zero rows stay zero. */
 export function rowShares(map: Float32Array, L: number): Float32Array {

@@ -58,7 +58,7 @@ const sameTokens = (a: readonly Token[], b: readonly Token[]) =>
   a.length === b.length && a.every((token, k) => token.start === b[k].start && token.end === b[k].end);
 
 function modelView(
-  selection: Selection,
+  selection: ViewSelection,
   run: Run,
   index: number,
   slot: ModelSlot,
@@ -87,8 +87,14 @@ function modelView(
   };
 }
 
+/** The part of the selection that a view depends on. */
+export type ViewSelection = Pick<
+  Selection,
+  'modelA' | 'modelB' | 'prompt' | 'position' | 'target' | 'needle' | 'layer'
+>;
+
 /** Undefined until the run knows its models. Cost: one pass over the tokens. */
-export function makeView(selection: Selection, run: Run | null): View | undefined {
+export function makeView(selection: ViewSelection, run: Run | null): View | undefined {
   if (!run || run.models.length === 0 || run.models.some((model) => model.tokens.length === 0)) return undefined;
   const names = run.models.map((model) => model.name);
   const stale = !sameNames(names, chosenModels(selection)) || run.request.prompt !== selection.prompt;

@@ -1,4 +1,5 @@
 'use client';
+import { memo } from 'react';
 import type { Lens } from '@/lib/api/client';
 import type { LensStatistic } from '@/lib/api/schemas';
 import { layerName } from '../charts/layerAxis';
@@ -70,7 +71,11 @@ function TopTokens({
 }
 
 /** Exact lens values of the cell under the pointer, else of the read-out at the selected layer. */
-export function LensAside(props: { view: View; lenses: readonly (Lens | undefined)[]; rows: readonly number[] }) {
+export const LensAside = memo(function LensAside(props: {
+  view: View;
+  lenses: readonly (Lens | undefined)[];
+  rows: readonly number[];
+}) {
   const { view, lenses, rows } = props;
   const hoverLayer = useHover((s) => s.layer);
   const destination = useHover((s) => s.destination);
@@ -117,4 +122,4 @@ export function LensAside(props: { view: View; lenses: readonly (Lens | undefine
       </div>
     </aside>
   );
-}
+});

@@ -1,5 +1,5 @@
 'use client';
-import { useMemo } from 'react';
+import { memo, useMemo } from 'react';
 import type { Lens } from '@/lib/api/client';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { LensColour } from '../charts/lensCells';
@@ -61,7 +61,7 @@ function GridOverlay(props: {
 }
 
 /** One model's lens: the shown positions over the layer axis. */
-export function LensGrid(props: {
+export const LensGrid = memo(function LensGrid(props: {
   view: View;
   model: ModelView;
   axis: LayerAxis;
@@ -152,4 +152,4 @@ export function LensGrid(props: {
       />
     </div>
   );
-}
+});

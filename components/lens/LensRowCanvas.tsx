@@ -1,5 +1,5 @@
 'use client';
-import { useCallback } from 'react';
+import { memo, useCallback } from 'react';
 import type { LayerAxis } from '../charts/layerAxis';
 import { type LensCell, type LensColour, lensAmount, runLabel, tokenRuns, WIDE_CELL } from '../charts/lensCells';
 import { formatCount, formatPlain } from '../charts/numbers';
@@ -83,7 +83,9 @@ function drawRow(context: CanvasRenderingContext2D, row: RowDrawing): void {
 }
 
 /** One position of the lens over the layer axis. */
-export function LensRowCanvas(props: Omit<RowDrawing, 'palette' | 'pixelRatio' | 'font'> & { top: number }) {
+export const LensRowCanvas = memo(function LensRowCanvas(
+  props: Omit<RowDrawing, 'palette' | 'pixelRatio' | 'font'> & { top: number },
+) {
   const { axis, cells, colour, vocabulary, height, textOf, top } = props;
   const palette = usePalette();
   const pixelRatio = usePixelRatio();
@@ -102,4 +104,4 @@ export function LensRowCanvas(props: Omit<RowDrawing, 'palette' | 'pixelRatio' |
       style={{ left: axis.gutter, top }}
     />
   );
-}
+});

@@ -1,5 +1,5 @@
 'use client';
-import { useMemo } from 'react';
+import { memo, useMemo } from 'react';
 import type { Lens } from '@/lib/api/client';
 import { layerAxis } from '../charts/layerAxis';
 import { type LensColour, lensLegend } from '../charts/lensCells';
@@ -35,7 +35,11 @@ function Scale({ colour, vocabulary }: { colour: LensColour; vocabulary: number 
   );
 }
 
-export function LensSection(props: { view: View; lenses: readonly (Lens | undefined)[]; staleMark: string }) {
+export const LensSection = memo(function LensSection(props: {
+  view: View;
+  lenses: readonly (Lens | undefined)[];
+  staleMark: string;
+}) {
   const { view, lenses, staleMark } = props;
   const colour = useSelection((s) => s.lensColour);
   const chosen = useSelection((s) => s.lensRows);
@@ -130,4 +134,4 @@ export function LensSection(props: { view: View; lenses: readonly (Lens | undefi
       </div>
     </Section>
   );
-}
+});

@@ -1,5 +1,6 @@
 'use client';
-import { useState } from 'react';
+import { memo, useMemo, useState } from 'react';
+import type { Token } from '@/lib/api/schemas';
 import type { DrawnMap } from '../attention/drawnMaps';
 import { useExamples, useModels, useTokens } from '../data/queries';
 import type { View } from '../data/view';
@@ -15,6 +16,9 @@ const CLICK_SETS = [
   { value: 'needle', label: 'needle span' },
   { value: 'target', label: 'target' },
 ] as const;
+
+const NO_TOKENS: readonly Token[] = [];
+const NO_MAPS: readonly undefined[] = [];
 
 function ExampleMenu() {
   const { data } = useExamples();
@@ -78,7 +82,7 @@ function Editor({ onClose }: { onClose: () => void }) {
   );
 }
 
-export function PromptSection(props: {
+export const PromptSection = memo(function PromptSection(props: {
   view: View | undefined;
   maps: readonly (DrawnMap | undefined)[];
   facts: ReadoutFacts | undefined;
@@ -89,8 +93,10 @@ export function PromptSection(props: {
   const model = useSelection((s) => s.modelA);
   const prompt = useSelection((s) => s.prompt);
   const { data: models } = useModels();
-  const { data: tokens = [], error } = useTokens(model, prompt);
-  const lanes = view && !view.stale ? maps : [];
+  const { data: tokens = NO_TOKENS, error } = useTokens(model, prompt);
+  const current = view && !view.stale ? view : undefined;
+  const painted = current ? maps : NO_MAPS;
+  const lanes = useMemo(() => current?.models.map(({ slot }) => slot) ?? [], [current]);
   const vocabulary = models?.models.find(({ name }) => name === model)?.vocab_size;
   const controls = (
     <>
@@ -128,11 +134,11 @@ export function PromptSection(props: {
           {error.message}
         </p>
       ) : (
-        <TokenChips tokens={tokens} clickSets={clickSets} maps={lanes} />
+        <TokenChips tokens={tokens} clickSets={clickSets} maps={painted} lanes={lanes} />
       )}
       {tokens.length > 0 && (
         <p className="note" style={{ marginTop: 6 }}>
-          {view && lanes.some(Boolean) ? (
+          {view && painted.some(Boolean) ? (
             <>
               Lanes under each token: what position {view.position} reads from it in layer {view.layer}
               {view.models.length > 1 && (
@@ -148,4 +154,4 @@ export function PromptSection(props: {
       )}
     </Section>
   );
-}
+});

@@ -1,4 +1,5 @@
 'use client';
+import { memo } from 'react';
 import type { Token } from '@/lib/api/schemas';
 import { formatPlain, type Maybe } from '../charts/numbers';
 import { tokensInSpan } from '../charts/tokens';
@@ -14,7 +15,7 @@ export interface ReadoutFacts {
   readonly firstLayer: readonly Maybe[];
 }
 
-export function ReadoutAside(props: {
+export const ReadoutAside = memo(function ReadoutAside(props: {
   tokens: readonly Token[];
   view: View | undefined;
   facts: ReadoutFacts | undefined;
@@ -67,4 +68,4 @@ export function ReadoutAside(props: {
       </div>
     </aside>
   );
-}
+});

@@ -1,13 +1,12 @@
 'use client';
-import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, memo, type SyntheticEvent, useEffect, useRef, useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
 import type { DrawnMap } from '../attention/drawnMaps';
-import { cssColour } from '../charts/palette';
 import { sameWord, spanOfTokens, tokensInSpan } from '../charts/tokens';
-import { ownToken } from '../data/view';
-import { clearHover, hover, useHover } from '../state/hover';
-import { select, useSelection } from '../state/selection';
-import { TokenText } from '../ui/parts';
+import { clearHover, hover } from '../state/hover';
+import { type ModelSlot, select, useSelection } from '../state/selection';
+import { Chip } from './Chip';
+import { useHoverMarks, useLanes } from './paint';
 
 export type ClickSets = 'position' | 'needle' | 'target';
 
@@ -16,29 +15,28 @@ interface ChipsProps {
   readonly clickSets: ClickSets;
   /** Maps of the selected layer, for the lanes; empty while there are none or the prompt has changed. */
   readonly maps: readonly (DrawnMap | undefined)[];
+  /** Models with a lane. */
+  readonly lanes: readonly ModelSlot[];
 }
 
-/** What the read-out position reads from token k of model A, as a colour. */
-function laneColour(map: DrawnMap | undefined, k: number): string | undefined {
-  if (!map) return undefined;
-  const { model } = map.source;
-  const source = ownToken(model, k);
-  if (source === undefined || source > model.position) return undefined;
-  return cssColour(map.table, map.scale.position(map.values[model.position * map.L + source]));
+/** The token that an event of the list belongs to. */
+function tokenOf(event: SyntheticEvent): number | undefined {
+  const chip = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-token]') : null;
+  return chip ? Number(chip.dataset.token) : undefined;
 }
 
 /** The prompt's tokens: click, drag or keys set read-out, needle and target. */
-export function TokenChips({ tokens, clickSets, maps }: ChipsProps) {
+export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, lanes }: ChipsProps) {
   const position = useSelection((s) => (s.position < 0 ? tokens.length - 1 : Math.min(s.position, tokens.length - 1)));
   const needleSpan = useSelection((s) => s.needle);
   const target = useSelection((s) => s.target);
-  const destination = useHover((s) => s.destination);
-  const source = useHover((s) => s.source);
   const [cursor, setCursor] = useState(-1);
   const dragFrom = useRef<number | null>(null);
   const list = useRef<HTMLDivElement>(null);
   const needle = tokensInSpan(tokens, needleSpan ?? undefined);
   const focusable = cursor >= 0 && cursor < tokens.length ? cursor : position;
+  useHoverMarks(list);
+  useLanes(list, maps, position, tokens.length);
 
   useEffect(() => {
     const box = list.current;
@@ -58,21 +56,14 @@ export function TokenChips({ tokens, clickSets, maps }: ChipsProps) {
     else if (clickSets === 'target') select({ target: tokens[k].text });
     else setNeedle(k, k);
   };
-  const onPointerDown = (event: PointerEvent<HTMLButtonElement>, k: number) => {
-    if (clickSets !== 'needle') return;
-    event.currentTarget.releasePointerCapture(event.pointerId);
-    dragFrom.current = k;
-  };
-  const onPointerEnter = (event: PointerEvent, k: number) => {
-    hover({ origin: 'chip', destination: k, source: k });
-    if (dragFrom.current !== null && event.buttons > 0) setNeedle(dragFrom.current, k);
-  };
   const focus = (k: number) => {
     setCursor(k);
     hover({ origin: 'chip', destination: k, source: k });
     (list.current?.children[k] as HTMLElement | undefined)?.focus();
   };
-  const onKeyDown = (event: KeyboardEvent, k: number) => {
+  const onKeyDown = (event: KeyboardEvent) => {
+    const k = tokenOf(event);
+    if (k === undefined) return;
     const steps: Record<string, number> = { ArrowLeft: k - 1, ArrowRight: k + 1, Home: 0, End: tokens.length - 1 };
     if (event.key in steps) {
       const to = Math.min(tokens.length - 1, Math.max(0, steps[event.key]));
@@ -87,22 +78,45 @@ export function TokenChips({ tokens, clickSets, maps }: ChipsProps) {
       choose(k);
     }
   };
+  const endDrag = () => {
+    dragFrom.current = null;
+  };
 
   return (
     <div
       ref={list}
       className="chips"
       role="listbox"
+      tabIndex={-1}
       aria-label="Prompt tokens"
       aria-orientation="horizontal"
       data-arrows
+      onClick={(event) => {
+        const k = tokenOf(event);
+        // A drag that set the needle ends in a click on its last token.
+        if (k !== undefined && clickSets !== 'needle') choose(k);
+      }}
+      onKeyDown={onKeyDown}
+      onPointerDown={(event) => {
+        const k = tokenOf(event);
+        if (clickSets !== 'needle' || k === undefined) return;
+        event.currentTarget.releasePointerCapture(event.pointerId);
+        dragFrom.current = k;
+        setNeedle(k, k);
+      }}
+      onPointerOver={(event) => {
+        const k = tokenOf(event);
+        if (k === undefined) return;
+        hover({ origin: 'chip', destination: k, source: k });
+        if (dragFrom.current !== null && event.buttons > 0) setNeedle(dragFrom.current, k);
+      }}
       onPointerLeave={() => {
-        dragFrom.current = null;
+        endDrag();
         clearHover();
       }}
-      onPointerUp={() => {
-        dragFrom.current = null;
-      }}
+      onPointerUp={endDrag}
+      onFocus={(event) => setCursor(tokenOf(event) ?? -1)}
+      onBlur={clearHover}
     >
       {tokens.map((token, k) => {
         const inNeedle = needle && k >= needle[0] && k <= needle[1];
@@ -114,37 +128,19 @@ export function TokenChips({ tokens, clickSets, maps }: ChipsProps) {
           needle?.[1] === k && 'last',
           k === position && 'position',
           sameWord(token.text, target) && 'target',
-          k === destination && 'destination',
-          k === source && 'source',
         ];
         return (
-          <button
-            type="button"
+          <Chip
             key={`${token.start}:${token.id}`}
-            role="option"
-            aria-selected={k === position}
-            data-testid={`chip-${k}`}
-            tabIndex={k === focusable ? 0 : -1}
-            className={classes.filter(Boolean).join(' ')}
-            onClick={() => choose(k)}
-            onPointerDown={(event) => onPointerDown(event, k)}
-            onPointerEnter={(event) => onPointerEnter(event, k)}
-            onKeyDown={(event) => onKeyDown(event, k)}
-            onFocus={() => setCursor(k)}
-            onBlur={clearHover}
-          >
-            <span>
-              <TokenText text={token.text} />
-            </span>
-            {maps.map((map) => {
-              const colour = laneColour(map, k);
-              return map && colour ? (
-                <i key={map.source.model.slot} className={map.source.model.slot} style={{ background: colour }} />
-              ) : null;
-            })}
-          </button>
+            token={token}
+            index={k}
+            classes={classes.filter(Boolean).join(' ')}
+            selected={k === position}
+            focusable={k === focusable}
+            lanes={lanes}
+          />
         );
       })}
     </div>
   );
-}
+});

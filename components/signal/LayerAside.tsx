@@ -1,4 +1,5 @@
 'use client';
+import { memo } from 'react';
 import type { Signal } from '@/lib/api/schemas';
 import { METRIC_INFO, type Metric } from '../charts/curve';
 import { layerName } from '../charts/layerAxis';
@@ -23,7 +24,11 @@ function lambdaText(lambda: number | null, init: number | null): string {
 }
 
 /** Exact values of the layer under the pointer, else of the selected one. */
-export function LayerAside(props: { view: View; signals: readonly (Signal | undefined)[]; metric: Metric }) {
+export const LayerAside = memo(function LayerAside(props: {
+  view: View;
+  signals: readonly (Signal | undefined)[];
+  metric: Metric;
+}) {
   const { view, signals, metric } = props;
   const hovered = useHover((s) => s.layer);
   const layer = hovered ?? view.layer;
@@ -82,4 +87,4 @@ export function LayerAside(props: { view: View; signals: readonly (Signal | unde
       </div>
     </aside>
   );
-}
+});

@@ -1,4 +1,5 @@
 'use client';
+import { memo } from 'react';
 import type { Lens, Thumbnails } from '@/lib/api/client';
 import type { LayerAxis } from '../charts/layerAxis';
 import { useTokenTexts } from '../data/queries';
@@ -125,7 +126,7 @@ function StripLens(props: {
 }
 
 /** Thumbnails, λ and lens at the read-out, all on the curve's layer axis; a slider over the layers. */
-export function LayerStrip(props: {
+export const LayerStrip = memo(function LayerStrip(props: {
   view: View;
   axis: LayerAxis;
   thumbnails: readonly (Thumbnails | undefined)[];
@@ -207,4 +208,4 @@ export function LayerStrip(props: {
       />
     </div>
   );
-}
+});

@@ -1,6 +1,6 @@
 'use client';
 import { line } from 'd3';
-import { useMemo } from 'react';
+import { memo, useMemo } from 'react';
 import type { Signal } from '@/lib/api/schemas';
 import { type CurveScale, curveScale, METRIC_INFO, type Metric, segments } from '../charts/curve';
 import { placeLineLabels } from '../charts/labels';
@@ -128,7 +128,7 @@ function Grid({
 }
 
 /** One metric of both models over the layer axis: this prompt, no interval. */
-export function SignalCurve(props: {
+export const SignalCurve = memo(function SignalCurve(props: {
   view: View;
   axis: LayerAxis;
   signals: readonly (Signal | undefined)[];
@@ -217,4 +217,4 @@ export function SignalCurve(props: {
       />
     </div>
   );
-}
+});

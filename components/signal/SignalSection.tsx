@@ -1,5 +1,5 @@
 'use client';
-import { useMemo } from 'react';
+import { memo, useMemo } from 'react';
 import type { Lens } from '@/lib/api/client';
 import type { Signal } from '@/lib/api/schemas';
 import { METRIC_INFO, METRICS } from '../charts/curve';
@@ -11,6 +11,7 @@ import { select, useSelection } from '../state/selection';
 import { useNarrow, useWidth } from '../ui/measure';
 import { Section } from '../ui/parts';
 import { Segmented } from '../ui/Segmented';
+import { useSteady } from '../ui/steady';
 import { LayerAside } from './LayerAside';
 import { LayerStrip } from './LayerStrip';
 import { SignalCurve } from './SignalCurve';
@@ -35,7 +36,7 @@ const Key = () => (
   </span>
 );
 
-export function SignalSection(props: {
+export const SignalSection = memo(function SignalSection(props: {
   view: View;
   signals: readonly (Signal | undefined)[];
   lenses: readonly (Lens | undefined)[];
@@ -46,7 +47,7 @@ export function SignalSection(props: {
   const logAxis = useSelection((s) => s.logAxis);
   const [ref, width] = useWidth();
   const narrow = useNarrow();
-  const thumbnails = useThumbnails(view, THUMBNAIL_CELLS);
+  const thumbnails = useSteady(useThumbnails(view, THUMBNAIL_CELLS).map(({ data }) => data));
   const { data: models } = useModels();
   const info = METRIC_INFO[metric];
   const axis = useMemo(() => layerAxis(width, view.layers, narrow), [width, view.layers, narrow]);
@@ -95,7 +96,7 @@ export function SignalSection(props: {
             <LayerStrip
               view={view}
               axis={axis}
-              thumbnails={thumbnails.map(({ data }) => data)}
+              thumbnails={thumbnails}
               lenses={lenses}
               vocabulary={vocabulary}
               valueText={valueText}
@@ -105,4 +106,4 @@ export function SignalSection(props: {
       </div>
     </Section>
   );
-}
+});

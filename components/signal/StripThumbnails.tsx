@@ -1,8 +1,9 @@
 'use client';
 import { useMemo } from 'react';
 import type { Thumbnails } from '@/lib/api/client';
+import { peakOf, toHalf } from '../charts/half';
 import { colourTable } from '../charts/palette';
-import { rasterise } from '../charts/raster';
+import { lookUp, Pyramid, rasterise, wholeMap } from '../charts/raster';
 import { rowShares, saturation, valueScale } from '../charts/values';
 import type { View } from '../data/view';
 import { useSelection } from '../state/selection';
@@ -28,16 +29,20 @@ export function StripThumbnails(props: {
   const pixelRatio = usePixelRatio();
   const pixels = Math.round(strip.thumbnail * pixelRatio);
   const rasters = useMemo(() => {
-    const layers = thumbnails.map((entry) =>
+    const drawn = thumbnails.map((entry) =>
       entry ? entry.layers.map((values) => (mode === 'row' ? rowShares(values, entry.size) : values)) : [],
     );
+    // One peak for all: one unit, hence one look-up a scale.
+    const peak = peakOf(drawn.flat());
+    const layers = drawn.map((maps, m) => maps.map((values) => toHalf(values, thumbnails[m]?.size ?? 1, peak)));
     const limitOfAll = saturation(layers.flat());
     const table = colourTable(palette, signed ? 'diverging' : 'sequential');
-    return layers.map((maps, m) => {
-      const limit = (shared ? limitOfAll : saturation(maps)) * THUMBNAIL_GAIN;
-      const scale = valueScale(limit, signed, mode);
-      const size = thumbnails[m]?.size ?? 1;
-      return maps.map((values) => rasterise(values, size, pixels, scale, table, palette.mask));
+    return layers.map((maps) => {
+      if (maps.length === 0) return [];
+      const scale = valueScale((shared ? limitOfAll : saturation(maps)) * THUMBNAIL_GAIN, signed, mode);
+      const colours = lookUp(scale, table, palette.mask, maps[0].unit);
+      const size = { width: pixels, height: pixels };
+      return maps.map((map) => rasterise(new Pyramid(map), colours, wholeMap(map.L), size));
     });
   }, [thumbnails, mode, shared, signed, palette, pixels]);
   const side = strip.thumbnail;

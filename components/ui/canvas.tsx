@@ -1,16 +1,16 @@
 'use client';
-import { type CSSProperties, useEffect, useRef } from 'react';
+import { type CSSProperties, useEffect, useLayoutEffect, useRef } from 'react';
 import type { Raster } from '../charts/raster';
 
 /** Cells at one pixel each, enlarged without smoothing by the style's width and height. */
 export function PixelCanvas({ raster, style }: { raster: Raster; style?: CSSProperties }) {
   const ref = useRef<HTMLCanvasElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const canvas = ref.current;
     if (!canvas) return;
-    canvas.width = raster.size;
-    canvas.height = raster.size;
-    canvas.getContext('2d')?.putImageData(new ImageData(raster.pixels, raster.size, raster.size), 0, 0);
+    if (canvas.width !== raster.width) canvas.width = raster.width;
+    if (canvas.height !== raster.height) canvas.height = raster.height;
+    canvas.getContext('2d')?.putImageData(new ImageData(raster.pixels, raster.width, raster.height), 0, 0);
   }, [raster]);
   return <canvas ref={ref} style={style} />;
 }

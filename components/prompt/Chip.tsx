@@ -1,0 +1,34 @@
+import { memo } from 'react';
+import type { Token } from '@/lib/api/schemas';
+import type { ModelSlot } from '../state/selection';
+import { TokenText } from '../ui/parts';
+
+/** One token. Hover, lanes and paint are put on from outside, so that they cost no render. */
+export const Chip = memo(function Chip(props: {
+  token: Token;
+  index: number;
+  classes: string;
+  selected: boolean;
+  focusable: boolean;
+  lanes: readonly ModelSlot[];
+}) {
+  const { token, index, classes, selected, focusable, lanes } = props;
+  return (
+    <button
+      type="button"
+      role="option"
+      aria-selected={selected}
+      data-testid={`chip-${index}`}
+      data-token={index}
+      tabIndex={focusable ? 0 : -1}
+      className={classes}
+    >
+      <span>
+        <TokenText text={token.text} />
+      </span>
+      {lanes.map((slot) => (
+        <i key={slot} className={slot} />
+      ))}
+    </button>
+  );
+});

@@ -1,0 +1,50 @@
+'use client';
+import { type RefObject, useEffect, useLayoutEffect } from 'react';
+import type { DrawnMap } from '../attention/drawnMaps';
+import { cssColour } from '../charts/palette';
+import { ownToken } from '../data/view';
+import { useHover } from '../state/hover';
+
+type Maps = readonly (DrawnMap | undefined)[];
+
+/** Position on the ramp of what row `row` of model A reads from its token k, or undefined where that is not defined. */
+export function readAmount(map: DrawnMap, row: number, k: number): number | undefined {
+  const { model } = map.source;
+  const [destination, source] = [ownToken(model, row), ownToken(model, k)];
+  if (destination === undefined || source === undefined || source > destination || destination >= map.L)
+    return undefined;
+  return map.scale.position(map.values[destination * map.L + source]);
+}
+
+const chipAt = (list: HTMLElement, k: number | undefined): HTMLElement | undefined =>
+  k === undefined ? undefined : (list.children[k] as HTMLElement | undefined);
+
+/** Marks the tokens under the pointer, anywhere on the page, without a render. */
+export function useHoverMarks(list: RefObject<HTMLElement | null>): void {
+  useEffect(() => {
+    let marked: (HTMLElement | undefined)[] = [];
+    return useHover.subscribe(({ destination, source }) => {
+      const box = list.current;
+      if (!box) return;
+      marked[0]?.removeAttribute('data-destination');
+      marked[1]?.removeAttribute('data-source');
+      marked = [chipAt(box, destination), chipAt(box, source)];
+      marked[0]?.setAttribute('data-destination', '');
+      marked[1]?.setAttribute('data-source', '');
+    });
+  }, [list]);
+}
+
+/** Two lanes under each token: what the read-out position reads from it, A above B. `row` is a token of A. */
+export function useLanes(list: RefObject<HTMLElement | null>, maps: Maps, row: number, count: number): void {
+  useLayoutEffect(() => {
+    const box = list.current;
+    if (!box) return;
+    for (let k = 0; k < Math.min(count, box.children.length); k++)
+      for (const lane of box.children[k].querySelectorAll('i')) {
+        const map = maps.find((drawn) => drawn?.source.model.slot === lane.className);
+        const amount = map && readAmount(map, row, k);
+        lane.style.background = map && amount !== undefined ? cssColour(map.table, amount) : '';
+      }
+  }, [list, maps, row, count]);
+}
