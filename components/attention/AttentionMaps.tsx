@@ -1,99 +1,28 @@
 'use client';
 import { useMemo } from 'react';
-import { cellAt, type MapLayout, mapLayout } from '../charts/mapLayout';
+import { cellsTop, mapLayout } from '../charts/mapLayout';
 import { formatValue } from '../charts/numbers';
 import { topSources } from '../charts/pair';
-import { lookUp, rasterise, wholeMap } from '../charts/raster';
 import { displayToken } from '../charts/tokens';
+import { fitWindow, mapFrame } from '../charts/window';
 import type { LayerMaps } from '../data/queries';
-import { isDiff, ownToken, tokenOfA, type View } from '../data/view';
-import { clearHover, hover, useHover } from '../state/hover';
-import { toggleLock, useSelection } from '../state/selection';
-import { usePalette } from '../state/theme';
-import { PixelCanvas } from '../ui/canvas';
-import { HitArea } from '../ui/HitArea';
+import { isDiff, ownRegion, type View } from '../data/view';
+import { useSelection } from '../state/selection';
 import { usePixelRatio } from '../ui/measure';
 import type { DrawnMap } from './drawnMaps';
-import { BranchEquation, MapName } from './MapHeading';
+import { MapCells } from './MapCells';
+import { BranchEquation, MapName, PanelName } from './MapHeading';
 import { MapLabels } from './MapLabels';
+import { MapMarginals } from './MapMarginals';
 import { MapOverlay } from './MapOverlay';
+import { MapSurface } from './MapSurface';
 import { useMapCursor } from './mapCursor';
+import type { MapPanel } from './panels';
 
-type Place = MapLayout['maps'][number];
-
-/** The cells of one map, or the frame that waits for them. */
-function Cells({
-  entry,
-  drawn,
-  place,
-  top,
-  layer,
-  ended,
-}: {
-  entry: LayerMaps;
-  drawn?: DrawnMap;
-  place: Place;
-  top: number;
-  layer: number;
-  ended: boolean;
-}) {
-  const palette = usePalette();
-  const pixels = Math.round(place.size * usePixelRatio());
-  const { half, pyramid, scale, table } = drawn ?? {};
-  const raster = useMemo(() => {
-    if (!half || !pyramid || !scale || !table) return undefined;
-    const colours = lookUp(scale, table, palette.mask, half.unit);
-    return rasterise(pyramid, colours, wholeMap(half.L), { width: pixels, height: pixels });
-  }, [half, pyramid, scale, table, pixels, palette]);
-  const box = { left: place.left, top: place.top + top, width: place.size, height: place.size };
-  const absent = layer >= entry.model.layers;
-  if (raster) return <PixelCanvas raster={raster} style={box} />;
-  return (
-    <div className="waiting" style={box}>
-      {entry.error ??
-        (absent
-          ? 'this model has no such layer'
-          : entry.ready
-            ? ''
-            : `layer ${layer} ${ended ? 'was not computed' : 'waits'}`)}
-    </div>
-  );
-}
-
-/** The pointer surface of one map; it carries the linked cell for whoever looks from outside. */
-function MapSurface({ entry, layout, place }: { entry: LayerMaps; layout: MapLayout; place: Place }) {
-  const { model } = entry;
-  const destination = useHover((s) => s.destination);
-  const source = useHover((s) => s.source);
-  const cell = (x: number, y: number) => {
-    const own = cellAt(x, y, layout.cell, model.tokens.length);
-    const [i, j] = own ? [tokenOfA(model, own.destination), tokenOfA(model, own.source)] : [];
-    return i !== undefined && j !== undefined ? { destination: i, source: j } : undefined;
-  };
-  return (
-    <HitArea
-      cells
-      testId={`map-${model.slot}`}
-      data={{ 'data-hover-row': ownToken(model, destination) ?? '', 'data-hover-col': ownToken(model, source) ?? '' }}
-      style={{
-        left: place.left,
-        top: place.top + layout.profileHeight + layout.profileGap,
-        width: place.size,
-        height: place.size,
-      }}
-      onPoint={(x, y) => {
-        const at = cell(x, y);
-        if (at) hover({ origin: 'map', model: model.slot, ...at });
-        else clearHover();
-      }}
-      onLeave={clearHover}
-      onPick={(x, y) => {
-        const at = cell(x, y);
-        if (at) toggleLock(at);
-      }}
-    />
-  );
-}
+/** Room for the name above each of several branches. */
+const PANEL_HEAD = 26;
+/** Branches beside each other. */
+const BRANCH_COLUMNS = 4;
 
 /** One sentence for people who do not see the maps. */
 function summaryOf(view: View, maps: readonly (DrawnMap | undefined)[]): string {
@@ -104,7 +33,7 @@ function summaryOf(view: View, maps: readonly (DrawnMap | undefined)[]): string 
     const value = formatValue(map.raw[position * map.L + source], map.scale.signed);
     return ` In ${slot}, position ${position} reads most from ${source} ${displayToken(tokens[source].text)}, ${value}.`;
   });
-  return `Attention maps of layer ${view.layer}.${parts.join('')} Arrow keys move a cell cursor, Enter locks.`;
+  return `Attention maps of layer ${view.layer}.${parts.join('')} Arrow keys move a cell cursor, Enter locks, plus and minus zoom, 0 shows all.`;
 }
 
 /** The maps of the selected layer side by side (or under each other), with one cross through all of them. */
@@ -112,46 +41,73 @@ export function AttentionMaps(props: {
   view: View;
   entries: readonly LayerMaps[];
   maps: readonly (DrawnMap | undefined)[];
+  panels: readonly MapPanel[];
   width: number;
   narrow: boolean;
   ended: boolean;
+  /** Largest side of a map, where the section has the page for itself. */
+  most?: number;
 }) {
-  const { view, entries, maps, width, narrow, ended } = props;
-  const pixelRatio = usePixelRatio();
+  const { view, entries, maps, panels, width, narrow, ended, most } = props;
+  const devicePixelRatio = usePixelRatio();
   const lock = useSelection((s) => s.lock);
+  const chosen = useSelection((s) => s.window);
+  const withMarginals = useSelection((s) => s.marginals);
+  const L = view.tokens.length;
   const ownLabels = view.models.some(({ fromA }) => fromA !== undefined);
-  const equations = entries.map(({ model }) => isDiff(model.model.blocks[view.layer]));
-  const headHeights = equations.map((equation) => (equation ? 144 : 76));
-  const layout = mapLayout({
-    width,
-    lengths: view.models.map(({ tokens }) => tokens.length),
-    narrow,
-    devicePixelRatio: pixelRatio,
-    ownLabels,
-    headHeights,
-  });
-  const top = layout.profileHeight + layout.profileGap;
-  const { spoken, onKeyDown, onFocus, onBlur } = useMapCursor(view, maps);
-  const tight = !narrow && layout.maps[0].size < 430 && equations.some(Boolean);
-  const headHeight = narrow ? 0 : tight ? 136 : 72;
-  const bothDiff = equations.filter(Boolean).length > 1;
-  const head = (entry: LayerMaps, k: number) => (
-    <>
-      <MapName entry={entry} layer={view.layer} />
-      <BranchEquation entry={entry} layer={view.layer} testIds={bothDiff && k === 0 ? 'branch-A-' : 'branch-'} />
-    </>
+  const branches = panels.some(({ branch }) => branch !== undefined);
+  const layout = useMemo(() => {
+    const heads = panels.map(({ name, entry }) =>
+      branches ? PANEL_HEAD : !narrow ? 0 : name !== 'Δ' && isDiff(entry.model.model.blocks[view.layer]) ? 144 : 76,
+    );
+    return mapLayout({
+      width,
+      lengths: panels.map(({ entry }) => entry.model.tokens.length),
+      narrow,
+      devicePixelRatio,
+      ownLabels,
+      headHeights: heads,
+      columns: branches ? BRANCH_COLUMNS : undefined,
+      marginals: withMarginals,
+      most,
+    });
+  }, [panels, branches, narrow, view.layer, width, devicePixelRatio, ownLabels, withMarginals, most]);
+  const window = useMemo(() => chosen && fitWindow(chosen, L), [chosen, L]);
+  const frames = useMemo(
+    () => panels.map(({ entry }, k) => mapFrame(ownRegion(entry.model, window), layout.maps[k].size)),
+    [panels, window, layout],
   );
+  const top = cellsTop(layout);
+  const { spoken, onKeyDown, onFocus, onBlur } = useMapCursor(view, maps);
+  const bothDiff = entries.filter(({ model }) => isDiff(model.model.blocks[view.layer])).length > 1;
+  const withEquation = entries.some(({ model }) => isDiff(model.model.blocks[view.layer]));
+  const tight = !narrow && layout.maps[0].size < 430 && withEquation;
+  const headHeight = narrow || branches ? 0 : tight ? 136 : 72;
+  const head = (panel: MapPanel, k: number) =>
+    panel.name === 'Δ' || panel.branch !== undefined ? (
+      <PanelName panel={panel} />
+    ) : (
+      <>
+        <MapName entry={panel.entry} layer={view.layer} />
+        <BranchEquation
+          entry={panel.entry}
+          layer={view.layer}
+          testIds={bothDiff && k === 0 ? 'branch-A-' : 'branch-'}
+        />
+      </>
+    );
+  const labelled = (k: number) => narrow || ownLabels || layout.maps[k].left === layout.maps[0].left;
   return (
     <>
-      {!narrow && (
+      {headHeight > 0 && (
         <div className="map-heads" style={{ height: headHeight }}>
-          {entries.map((entry, k) => (
+          {panels.map((panel, k) => (
             <div
-              key={entry.model.slot}
+              key={panel.key}
               className={tight ? 'map-head stacked' : 'map-head'}
               style={{ left: layout.maps[k].left, width: layout.maps[k].size, bottom: 4 }}
             >
-              {head(entry, k)}
+              {head(panel, k)}
             </div>
           ))}
         </div>
@@ -163,60 +119,82 @@ export function AttentionMaps(props: {
         tabIndex={0}
         data-arrows
         data-testid="maps"
+        data-window={window ? [...window.rows, ...window.columns].join('-') : ''}
         aria-label={summaryOf(view, maps)}
         style={{ height: layout.height }}
         onKeyDown={onKeyDown}
         onFocus={onFocus}
         onBlur={onBlur}
       >
-        {entries.map((entry, k) => (
-          <Cells
-            key={entry.model.slot}
-            entry={entry}
-            drawn={maps[k]}
-            place={layout.maps[k]}
-            top={top}
+        {panels.map((panel, k) => (
+          <MapCells
+            key={panel.key}
+            panel={panel}
+            frame={frames[k]}
+            left={layout.maps[k].left}
+            top={layout.maps[k].top + top}
             layer={view.layer}
             ended={ended}
           />
         ))}
         <svg className="layer" width={width} height={layout.height} aria-hidden="true">
-          {entries.map(({ model }, k) => (
-            <g key={model.slot} transform={`translate(${layout.maps[k].left},${layout.maps[k].top + top})`}>
+          {panels.map((panel, k) => (
+            <g key={panel.key} transform={`translate(${layout.maps[k].left},${layout.maps[k].top + top})`}>
               <MapLabels
-                model={model}
+                model={panel.entry.model}
                 layout={layout}
+                frame={frames[k]}
                 target={view.target}
                 lock={lock}
-                size={layout.maps[k].size}
-                rows={narrow || ownLabels || k === 0}
+                rows={labelled(k)}
               />
+              {layout.marginal > 0 && (
+                <MapMarginals
+                  panel={panel}
+                  frame={frames[k]}
+                  thickness={layout.marginal}
+                  top={-layout.profileGap - layout.marginal}
+                />
+              )}
             </g>
           ))}
         </svg>
-        {entries.map(({ model }, k) => (
+        {panels.map((panel, k) => (
           <MapOverlay
-            key={model.slot}
-            model={model}
-            drawn={maps[k]}
-            all={maps}
+            key={panel.key}
+            panel={panel}
+            all={panels}
             layout={layout}
-            place={layout.maps[k]}
-            width={width}
-            captions={narrow || ownLabels || k === 0}
+            frame={frames[k]}
+            left={layout.maps[k].left}
+            top={layout.maps[k].top}
+            captions={labelled(k)}
           />
         ))}
-        {entries.map((entry, k) => (
-          <MapSurface key={entry.model.slot} entry={entry} layout={layout} place={layout.maps[k]} />
+        {panels.map((panel, k) => (
+          <MapSurface
+            key={panel.key}
+            panel={panel}
+            frame={frames[k]}
+            left={layout.maps[k].left}
+            top={layout.maps[k].top + top}
+            L={L}
+          />
         ))}
-        {narrow &&
-          entries.map((entry, k) => (
+        {(narrow || branches) &&
+          panels.map((panel, k) => (
             <div
-              key={entry.model.slot}
+              key={panel.key}
               className="map-head stacked"
-              style={{ left: 0, right: 0, top: layout.maps[k].top - headHeights[k] }}
+              style={{
+                left: branches ? layout.maps[k].left : 0,
+                width: branches ? layout.maps[k].size : undefined,
+                right: branches ? undefined : 0,
+                top: layout.maps[k].top - (branches ? PANEL_HEAD : panel.name === 'Δ' ? 48 : 144),
+                height: branches ? PANEL_HEAD - 4 : panel.name === 'Δ' ? 44 : 140,
+              }}
             >
-              {head(entry, k)}
+              {head(panel, k)}
             </div>
           ))}
         <span className="visually-hidden" aria-live="polite">

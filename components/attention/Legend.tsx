@@ -1,6 +1,6 @@
 'use client';
 import { memo, useCallback } from 'react';
-import { formatValue } from '../charts/numbers';
+import { formatPlain, formatValue } from '../charts/numbers';
 import { cssColour } from '../charts/palette';
 import { exceeds, legendTicks } from '../charts/values';
 import { ownToken } from '../data/view';
@@ -9,8 +9,9 @@ import { useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { DrawnCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
-import { Id } from '../ui/parts';
 import type { DrawnMap } from './drawnMaps';
+import { PanelMark } from './MapHeading';
+import type { MapPanel } from './panels';
 
 const WIDTH = 220;
 const LEFT = 28;
@@ -19,13 +20,14 @@ const LEFT = 28;
 function Carets({ maps }: { maps: readonly DrawnMap[] }) {
   const destination = useHover((s) => s.destination);
   const source = useHover((s) => s.source);
-  return maps.map((map) => {
+  return maps.map((map, k) => {
     const { model } = map.source;
     const [i, j] = [ownToken(model, destination), ownToken(model, source)];
     if (i === undefined || j === undefined || j > i || i >= map.L) return null;
     const x = LEFT + map.scale.position(map.values[i * map.L + j]) * WIDTH;
     const shape = model.slot === 'A' ? `M${x},-1l-4,-5h8z` : `M${x},11l-4,5h8z`;
-    return <path key={model.slot} className={`${model.slot}-fill`} d={shape} />;
+    // biome-ignore lint/suspicious/noArrayIndexKey: branches of one model are known by their place.
+    return <path key={k} className={`${model.slot}-fill`} d={shape} />;
   });
 }
 
@@ -68,27 +70,54 @@ function Ramp({ maps }: { maps: readonly DrawnMap[] }) {
   );
 }
 
+/** Where colours saturate, in words. */
+function saturationRule(clip: number, limit: number | null): string {
+  if (limit !== null) return `saturates at ${formatPlain(limit)}`;
+  return clip >= 1 ? 'up to the largest value' : `saturates at the ${Number((clip * 100).toPrecision(4))}th percentile`;
+}
+
+/** Panels that are drawn on one scale and ramp, with the name that tells them apart. */
+function rampGroups(panels: readonly MapPanel[]): { key: string; name: string; maps: DrawnMap[] }[] {
+  const groups = new Map<string, { key: string; name: string; maps: DrawnMap[] }>();
+  for (const { name, drawn } of panels) {
+    if (!drawn) continue;
+    const key = `${drawn.kind} ${drawn.scale.limit}`;
+    const group = groups.get(key) ?? { key, name, maps: [] };
+    group.maps.push(drawn);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
 /** Ramp, ticks, quantity, what is shared, and the colours that are not values. */
-export const Legend = memo(function Legend({ maps }: { maps: readonly (DrawnMap | undefined)[] }) {
-  const shared = useSelection((s) => s.sharedScale);
+export const Legend = memo(function Legend({ panels }: { panels: readonly MapPanel[] }) {
   const values = useSelection((s) => s.values);
+  const clip = useSelection((s) => s.clip);
+  const limit = useSelection((s) => s.limit);
   const palette = usePalette();
-  const present = maps.filter((map) => map !== undefined);
-  if (present.length === 0) return <div className="legend" style={{ minHeight: 36 }} />;
-  const groups = shared || present.length === 1 ? [present] : present.map((map) => [map]);
+  const groups = rampGroups(panels);
+  if (groups.length === 0) return <div className="legend" style={{ minHeight: 36 }} />;
+  const sharing =
+    panels.length === 1
+      ? 'one map'
+      : groups.length > 1
+        ? 'each map on its own scale'
+        : panels.some(({ branch }) => branch)
+          ? 'one scale for all branches'
+          : 'one scale for both models';
   return (
     <div className="legend">
-      {groups.map((group) => (
-        <div key={group[0].source.model.slot} style={{ display: 'flex', gap: 6 }}>
-          {groups.length > 1 && <Id slot={group[0].source.model.slot} small />}
-          <Ramp maps={group} />
+      {groups.map(({ key, name, maps }) => (
+        <div key={key} style={{ display: 'flex', gap: 6 }}>
+          {groups.length > 1 && <PanelMark name={name} small />}
+          <Ramp maps={maps} />
         </div>
       ))}
       <div className="note words">
         <b>implicit attention α</b> · {values === 'row' ? 'share of the row’s Σ|α|' : 'no unit'}
         <br />
-        {present.length === 1 ? 'one map' : shared ? 'one scale for both models' : 'each map on its own scale'}
-        {values === 'log' ? ', logarithmic' : ''}, saturates at the 99.8th percentile
+        {sharing}
+        {values === 'log' ? ', logarithmic' : ''}, {saturationRule(clip, limit)}
       </div>
       <span className="grow" />
       <div className="note swatches">

@@ -11,7 +11,8 @@ import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
 import { Id } from '../ui/parts';
-import { cellsOf, ERROR_LIMIT } from './drawnMaps';
+import { cellsOf, ERROR_LIMIT, errorTooLarge } from './drawnMaps';
+import type { MapPanel } from './panels';
 
 const SIDE = 44;
 /** The three small maps saturate at this share of their common limit. */
@@ -27,7 +28,7 @@ export function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
   const branchName = branch === 'single' || branch === 'mixer_2' ? '' : `, ${BRANCH_NAMES[branch]}`;
   const partName = reduction === 'one' && block ? `, ${block.heads > 0 ? 'head' : 'channel'} ${part}` : '';
   const error = map?.metadata.reconstruction_error;
-  const tooLarge = error !== undefined && !(error <= ERROR_LIMIT);
+  const tooLarge = errorTooLarge(error);
   return (
     <div className="map-name">
       <Id slot={model.slot} />
@@ -49,6 +50,28 @@ export function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
               ? `map error ${formatPlain(error)}, above ${formatPlain(ERROR_LIMIT)}: do not read small values`
               : `map error ${formatPlain(error)}`}
         </small>
+      </div>
+    </div>
+  );
+}
+
+/** The mark of a panel: a model's swatch, or Δ. */
+export const PanelMark = ({ name, small }: { name: string; small?: boolean }) =>
+  name === 'A' || name === 'B' ? (
+    <Id slot={name} small={small} />
+  ) : (
+    <span className={`id neutral${small ? ' small' : ''}`}>{name}</span>
+  );
+
+/** The name of a panel that is not a model's chosen map: a branch, or B − A. */
+export function PanelName({ panel }: { panel: MapPanel }) {
+  const rows = useSelection((s) => s.values === 'row');
+  return (
+    <div className="map-name">
+      <PanelMark name={panel.name} />
+      <div>
+        <b>{panel.branch ?? 'B − A, cell by cell'}</b>
+        {!panel.branch && <small>{rows ? 'of row shares' : 'on the shared scale, symmetric'}</small>}
       </div>
     </div>
   );

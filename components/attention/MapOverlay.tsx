@@ -1,13 +1,18 @@
 'use client';
 import { memo } from 'react';
 import type { MapLayout } from '../charts/mapLayout';
+import { cellsTop } from '../charts/mapLayout';
 import { formatPlain } from '../charts/numbers';
-import { profilePath, rowPeak } from '../charts/pair';
+import { rowPeak } from '../charts/pair';
+import { bars, joined } from '../charts/profile';
 import { displayToken } from '../charts/tokens';
-import { type ModelView, ownToken } from '../data/view';
+import type { MapFrame } from '../charts/window';
+import { type ModelView, ownRegion, ownToken } from '../data/view';
+import { useBrush } from '../state/brush';
 import { useHover } from '../state/hover';
 import { useSelection } from '../state/selection';
 import type { DrawnMap } from './drawnMaps';
+import type { MapPanel } from './panels';
 
 /** The row under the pointer, else the locked one, else the read-out, in a model's own tokens. */
 export function shownRow(model: ModelView, hovered: number | undefined, locked: number | undefined): number {
@@ -15,19 +20,9 @@ export function shownRow(model: ModelView, hovered: number | undefined, locked: 
 }
 
 /** A token written in full beside its row or under its column. */
-function Flag({
-  model,
-  token,
-  at,
-  size,
-  side,
-}: {
-  model: ModelView;
-  token: number;
-  at: number;
-  size: number;
-  side: 'row' | 'column';
-}) {
+function Flag(props: { model: ModelView; token: number; at: number; size: number; side: 'row' | 'column' }) {
+  const { model, token, at, size, side } = props;
+  if (at < 0 || at > size) return null;
   const text = `${token} ${displayToken(model.tokens[token].text)}`;
   const width = [...text].length * 6.4 + 8;
   const x = side === 'row' ? -8 - width : Math.min(Math.max(0, at - width / 2), size - width);
@@ -44,20 +39,23 @@ function Flag({
 
 /** Bars over the columns: what one row reads, on the scale that all maps share. */
 function RowProfile(props: {
+  panel: MapPanel;
   drawn: DrawnMap;
   row: number;
   peak: number;
-  layout: MapLayout;
-  size: number;
+  height: number;
+  frame: MapFrame;
   captions: boolean;
 }) {
-  const { drawn, row, peak, layout, size, captions } = props;
+  const { panel, drawn, row, peak, height, frame, captions } = props;
   const { signed } = drawn.scale;
-  const { path, zero } = profilePath(drawn.values, drawn.L, row, layout.cell, layout.profileHeight, peak, signed);
+  const { column0, column1 } = frame.region;
+  const values = drawn.values.subarray(row * drawn.L, (row + 1) * drawn.L);
+  const { path, zero } = bars(joined(values, column0, column1, frame.size), frame.size, height, peak, signed);
   return (
     <g>
-      <line className="rule" x1="0" x2={size} y1={Math.round(zero) + 0.5} y2={Math.round(zero) + 0.5} />
-      <path className={`${drawn.source.model.slot}-fill`} d={path} />
+      <line className="rule" x1="0" x2={frame.size} y1={Math.round(zero) + 0.5} y2={Math.round(zero) + 0.5} />
+      <path className={panel.name === 'Δ' ? 'neutral-fill' : `${panel.name}-fill`} d={path} />
       {captions && (
         <>
           <text className="axis small" x="-9" y="10" textAnchor="end">
@@ -72,25 +70,44 @@ function RowProfile(props: {
   );
 }
 
+/** The rectangle that is being dragged, on every map. */
+function Brush({ model, frame }: { model: ModelView; frame: MapFrame }) {
+  const brush = useBrush((s) => s.brush);
+  if (!brush) return null;
+  const { row0, row1, column0, column1 } = ownRegion(model, brush);
+  return (
+    <rect
+      className="brush"
+      x={frame.x(column0)}
+      y={frame.y(row0)}
+      width={(column1 - column0) * frame.cellWidth}
+      height={(row1 - row0) * frame.cellHeight}
+    />
+  );
+}
+
 /** Row profile, cross, cell and flags of one map. Only this is redrawn on hover; the cells are not. */
 export const MapOverlay = memo(function MapOverlay(props: {
-  model: ModelView;
-  drawn: DrawnMap | undefined;
-  all: readonly (DrawnMap | undefined)[];
+  panel: MapPanel;
+  all: readonly MapPanel[];
   layout: MapLayout;
-  place: { left: number; top: number; size: number };
-  width: number;
+  frame: MapFrame;
+  left: number;
+  top: number;
   captions: boolean;
 }) {
-  const { model, drawn, all, layout, place, width, captions } = props;
+  const { panel, all, layout, frame, left, top, captions } = props;
+  const { drawn, entry } = panel;
+  const { model } = entry;
   const destination = useHover((s) => s.destination);
   const source = useHover((s) => s.source);
   const lock = useSelection((s) => s.lock);
-  const { cell } = layout;
   const rowOf = (m: ModelView) => shownRow(m, destination, lock?.destination);
   const row = rowOf(model);
   const peak = Math.max(
-    ...all.map((map) => (map ? rowPeak(map.values, map.L, Math.min(map.L - 1, rowOf(map.source.model))) : 0)),
+    ...all.map(({ drawn: map, entry: { model: m } }) =>
+      map ? rowPeak(map.values, map.L, Math.min(map.L - 1, rowOf(m))) : 0,
+    ),
   );
   const hoverRow = ownToken(model, destination);
   const hoverColumn = ownToken(model, source);
@@ -98,44 +115,58 @@ export const MapOverlay = memo(function MapOverlay(props: {
   const lockColumn = ownToken(model, lock?.source);
   const crossRow = hoverRow ?? (destination === undefined ? lockRow : undefined);
   const crossColumn = hoverColumn ?? (source === undefined && destination === undefined ? lockColumn : undefined);
-  const side = Math.max(cell, 1);
-  const top = layout.profileHeight + layout.profileGap;
+  const { size, x, y } = frame;
+  const [width, height] = [Math.max(frame.cellWidth, 1), Math.max(frame.cellHeight, 1)];
+  const cell = (i: number, j: number) => (
+    <rect className="selected" x={x(j) - 1.5} y={y(i) - 1.5} width={width + 3} height={height + 3} />
+  );
   return (
-    <svg className="layer overlay" width={width} height={layout.height} aria-hidden="true">
-      <g transform={`translate(${place.left},${place.top})`}>
+    <svg
+      className="layer overlay"
+      style={{ left: left - layout.gutter, top, right: 'auto', bottom: 'auto' }}
+      width={layout.gutter + size + 12}
+      height={cellsTop(layout) + size + 30}
+      aria-hidden="true"
+    >
+      <g transform={`translate(${layout.gutter},0)`}>
         {drawn && row < drawn.L && (
-          <RowProfile drawn={drawn} row={row} peak={peak} layout={layout} size={place.size} captions={captions} />
+          <RowProfile
+            panel={panel}
+            drawn={drawn}
+            row={row}
+            peak={peak}
+            height={layout.profileHeight}
+            frame={frame}
+            captions={captions}
+          />
         )}
-        <g transform={`translate(0,${top})`}>
-          {crossRow !== undefined && (
-            <rect className="hovered" x="0" y={crossRow * cell - 0.5} width={place.size} height={side + 1} />
-          )}
-          {crossColumn !== undefined && (
-            <rect className="hovered" x={crossColumn * cell - 0.5} y="0" width={side + 1} height={place.size} />
-          )}
-          {crossRow !== undefined && crossColumn !== undefined && crossColumn <= crossRow && (
-            <rect
-              className="selected"
-              x={crossColumn * cell - 1.5}
-              y={crossRow * cell - 1.5}
-              width={side + 3}
-              height={side + 3}
-            />
-          )}
-          {lockRow !== undefined && lockColumn !== undefined && (
-            <rect
-              className="selected"
-              x={lockColumn * cell - 1.5}
-              y={lockRow * cell - 1.5}
-              width={side + 3}
-              height={side + 3}
-            />
-          )}
+        <g transform={`translate(0,${cellsTop(layout)})`}>
+          <svg
+            aria-hidden="true"
+            x="-2"
+            y="-2"
+            width={size + 4}
+            height={size + 4}
+            viewBox={`-2 -2 ${size + 4} ${size + 4}`}
+          >
+            {crossRow !== undefined && (
+              <rect className="hovered" x="0" y={y(crossRow) - 0.5} width={size} height={height + 1} />
+            )}
+            {crossColumn !== undefined && (
+              <rect className="hovered" x={x(crossColumn) - 0.5} y="0" width={width + 1} height={size} />
+            )}
+            {crossRow !== undefined &&
+              crossColumn !== undefined &&
+              crossColumn <= crossRow &&
+              cell(crossRow, crossColumn)}
+            {lockRow !== undefined && lockColumn !== undefined && cell(lockRow, lockColumn)}
+            <Brush model={model} frame={frame} />
+          </svg>
           {hoverRow !== undefined && captions && (
-            <Flag model={model} token={hoverRow} at={(hoverRow + 0.5) * cell} size={place.size} side="row" />
+            <Flag model={model} token={hoverRow} at={y(hoverRow + 0.5)} size={size} side="row" />
           )}
           {hoverColumn !== undefined && (
-            <Flag model={model} token={hoverColumn} at={(hoverColumn + 0.5) * cell} size={place.size} side="column" />
+            <Flag model={model} token={hoverColumn} at={x(hoverColumn + 0.5)} size={size} side="column" />
           )}
         </g>
       </g>

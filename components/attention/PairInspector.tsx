@@ -1,7 +1,7 @@
 'use client';
 import type { ReactNode } from 'react';
 import { memo } from 'react';
-import { formatPlain, formatValue } from '../charts/numbers';
+import { formatPlain, formatSigned, formatValue } from '../charts/numbers';
 import { pairFacts, topSources } from '../charts/pair';
 import { BRANCH_NAMES, ownToken, type View } from '../data/view';
 import { useHover } from '../state/hover';
@@ -65,6 +65,8 @@ export const PairInspector = memo(function PairInspector({
   const pair = inspectedPair(view, hover, lock, maps);
   const { destination, source } = pair;
   const facts = maps.map((map) => factsOf(map, destination, source));
+  const [ofA, ofB] = facts;
+  const difference = ofA && ofB ? ofB.value - ofA.value : undefined;
   const known = maps.find((map) => map !== undefined);
   if (!known)
     return (
@@ -104,6 +106,7 @@ export const PairInspector = memo(function PairInspector({
                   values={facts.map((f) => (f?.diff ? value(f.term(term)) : ''))}
                 />
               ))}
+            {difference !== undefined && <ValueRow name="B − A" kind="rule" values={['', formatSigned(difference)]} />}
             {row('share of row', (f) => formatPlain(f.share))}
             {row('rank in row', (f) => `${f.rank} of ${f.of}`)}
             {row('distance', (f) => f.distance)}

@@ -31,6 +31,11 @@ export interface DrawnMap extends MapCells {
 /** Above this reconstruction error a map's small values mean nothing. */
 export const ERROR_LIMIT = 1e-3;
 
+export const errorTooLarge = (error: number | undefined): boolean => error !== undefined && !(error <= ERROR_LIMIT);
+
+/** What four-up shows of a differential block, in this order. */
+export const BRANCH_PANELS = ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'] as const;
+
 const known = new WeakMap<Float32Array, Map<boolean, MapCells>>();
 
 /** The cells of a map, made once for as long as the map is kept. */
@@ -48,24 +53,33 @@ export function cellsOf(data: Float32Array, L: number, mode: ValueMode): MapCell
   return cells;
 }
 
+/** Everything of an entry that shares its scale: the chosen map, or all branches where all are shown. */
+function shownHalves({ map, branches }: LayerMaps, mode: ValueMode, all: boolean): HalfMap[] {
+  const maps = all && branches ? BRANCH_PANELS.map((branch) => branches[branch]) : [map];
+  return maps.flatMap((one) => (one ? [cellsOf(one.data, one.L, mode).half] : []));
+}
+
 /** The maps of one layer on the chosen value scale, shared between the models unless the researcher parted it. */
 export function useDrawnMaps(maps: readonly LayerMaps[]): readonly (DrawnMap | undefined)[] {
   const mode = useSelection((s) => s.values);
   const shared = useSelection((s) => s.sharedScale);
   const signed = useSelection((s) => s.reduction !== 'mean_abs');
+  const clip = useSelection((s) => s.clip);
+  const limit = useSelection((s) => s.limit);
+  const all = useSelection((s) => s.allBranches);
   const palette = usePalette();
   const entries = useSteady(maps);
   return useMemo(() => {
-    const cells = entries.map(({ map }) => map && cellsOf(map.data, map.L, mode));
-    const halves = cells.flatMap((entry) => (entry ? [entry.half] : []));
-    const common = valueScale(saturation(halves), signed, mode);
+    const halves = entries.map((entry) => shownHalves(entry, mode, all));
+    const scaleOf = (own: HalfMap[]) => valueScale(limit ?? saturation(own, clip), signed, mode);
+    const common = scaleOf(halves.flat());
     const kind = signed ? 'diverging' : 'sequential';
     const table = colourTable(palette, kind);
     return entries.map((source, k): DrawnMap | undefined => {
-      const [own, map] = [cells[k], source.map];
-      if (!own || !map) return undefined;
-      const scale = shared ? common : valueScale(saturation([own.half]), signed, mode);
-      return { ...own, source, L: map.L, raw: map.data, scale, kind, table };
+      const { map } = source;
+      if (!map) return undefined;
+      const scale = shared ? common : scaleOf(halves[k]);
+      return { ...cellsOf(map.data, map.L, mode), source, L: map.L, raw: map.data, scale, kind, table };
     });
-  }, [entries, mode, shared, signed, palette]);
+  }, [entries, mode, shared, signed, clip, limit, all, palette]);
 }

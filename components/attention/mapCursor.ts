@@ -1,13 +1,15 @@
 'use client';
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { formatValue } from '../charts/numbers';
+import { following, wholeWindow, zoomedAt } from '../charts/window';
 import { ownToken, type View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';
-import { type Cell, toggleLock, useSelection } from '../state/selection';
+import { type Cell, select, toggleLock, useSelection } from '../state/selection';
 import type { DrawnMap } from './drawnMaps';
 import { inspectedPair } from './inspected';
 
 const SPEAK_AFTER_MS = 300;
+const ZOOM_KEYS: Readonly<Record<string, number>> = { '+': 2, '=': 2, '-': 0.5 };
 
 /** The cell one key press away, inside the causal part. `size` is the number of tokens. */
 export function nextCell(cell: Cell, key: string, step: number, size: number): Cell | undefined {
@@ -60,9 +62,18 @@ export function useMapCursor(view: View, maps: readonly (DrawnMap | undefined)[]
       toggleLock({ destination: cell.destination, source: cell.source });
       return;
     }
+    const size = view.tokens.length;
+    const window = useSelection.getState().window ?? wholeWindow(size);
+    const zoom = ZOOM_KEYS[event.key];
+    if (zoom !== undefined) {
+      event.preventDefault();
+      select({ window: zoomedAt(window, zoom, cell, size) });
+      return;
+    }
     const to = nextCell(cell, event.key, event.shiftKey ? 8 : 1, view.tokens.length);
     if (!to) return;
     event.preventDefault();
+    select({ window: following(window, to, size) });
     hover({ origin: 'map', ...to });
   };
   return {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cellAt, mapLayout, snapCell } from './mapLayout';
+import { mapLayout, snapCell } from './mapLayout';
 
 const wide = { width: 1088, narrow: false, devicePixelRatio: 1, ownLabels: false, headHeights: [] };
 
@@ -34,6 +34,21 @@ describe('mapLayout', () => {
     expect(height).toBeGreaterThan(maps[1].top + maps[1].size);
   });
 
+  it('stands four maps in a row, and the next four below with room for heads', () => {
+    const { maps, height } = mapLayout({
+      ...wide,
+      lengths: Array(8).fill(64),
+      columns: 4,
+      headHeights: Array(8).fill(30),
+      marginals: true,
+    });
+    expect(maps[3].left + maps[3].size + 26).toBeLessThanOrEqual(1088);
+    expect(maps[0].left + maps[0].size + 26).toBeLessThan(maps[1].left);
+    expect(maps.map(({ top }) => top)).toEqual([...Array(4).fill(30), ...Array(4).fill(maps[4].top)]);
+    expect(maps[4].top).toBeGreaterThan(30 + maps[0].size + 26 + 30);
+    expect(height).toBeGreaterThan(maps[4].top + maps[4].size);
+  });
+
   it('gives every map its own label column when tokenizers differ', () => {
     const { maps, gutter } = mapLayout({ ...wide, ownLabels: true, lengths: [52, 60] });
     expect(maps[1].left - (maps[0].left + maps[0].size)).toBeGreaterThanOrEqual(gutter);
@@ -47,14 +62,5 @@ describe('snapCell', () => {
     expect(snapCell(9.3, 2)).toBe(9);
     expect(snapCell(2.9, 1)).toBe(2.9);
     expect(snapCell(1.4, 2)).toBe(1.4);
-  });
-});
-
-describe('cellAt', () => {
-  it('knows only causal cells', () => {
-    expect(cellAt(15, 25, 10, 5)).toEqual({ destination: 2, source: 1 });
-    expect(cellAt(25, 15, 10, 5)).toBeUndefined();
-    expect(cellAt(5, 55, 10, 5)).toBeUndefined();
-    expect(cellAt(-1, 5, 10, 5)).toBeUndefined();
   });
 });

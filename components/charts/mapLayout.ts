@@ -10,6 +10,8 @@ export interface MapLayout {
   readonly profileHeight: number;
   readonly profileGap: number;
   readonly columnLabelHeight: number;
+  /** Room for the means over columns (above) and rows (right of a map); 0 where they are not shown. */
+  readonly marginal: number;
   readonly maps: readonly { readonly left: number; readonly top: number; readonly size: number }[];
   readonly height: number;
 }
@@ -21,6 +23,7 @@ export function snapCell(cell: number, devicePixelRatio: number): number {
 }
 
 const GAP = 20;
+const MARGINAL = 26;
 const WIDE_GUTTER = { 1: 80, 2: 128 } as const;
 const OWN_LABELS_GAP = 12;
 
@@ -32,8 +35,13 @@ export interface MapLayoutInput {
   readonly devicePixelRatio: number;
   /** Whether every map needs row labels of its own (different tokenizers). */
   readonly ownLabels: boolean;
-  /** Room above each map for its own header (narrow layout only). */
+  /** Room above each map for its own header; side by side, the tallest of a row counts. */
   readonly headHeights: readonly number[];
+  /** Maps beside each other; 1 when narrow. Default: all. */
+  readonly columns?: number;
+  readonly marginals?: boolean;
+  /** Largest side of a map; default 640, 520 when narrow. */
+  readonly most?: number;
 }
 
 /**
@@ -42,14 +50,15 @@ export interface MapLayoutInput {
  */
 export function mapLayout(input: MapLayoutInput): MapLayout {
   const { width, lengths, narrow, devicePixelRatio, ownLabels, headHeights } = input;
-  const columns = narrow ? 1 : lengths.length;
+  const columns = narrow ? 1 : (input.columns ?? lengths.length);
+  const marginal = input.marginals ? MARGINAL : 0;
   const longest = Math.max(1, ...lengths);
   const sizeFor = (gutter: number) => {
     const gutters = ownLabels && !narrow ? gutter * columns + OWN_LABELS_GAP * (columns - 1) : gutter;
-    const gaps = ownLabels ? 0 : GAP * (columns - 1);
+    const gaps = (ownLabels ? 0 : GAP * (columns - 1)) + marginal * columns;
     return Math.max(40, (width - gutters - gaps - 10) / columns);
   };
-  const most = narrow ? 520 : 640;
+  const most = input.most ?? (narrow ? 520 : 640);
   let gutter: number = narrow ? 62 : WIDE_GUTTER[1];
   let lanes: 1 | 2 = 1;
   let cell = Math.min(most, sizeFor(gutter)) / longest;
@@ -66,20 +75,18 @@ export function mapLayout(input: MapLayoutInput): MapLayout {
   const profileHeight = narrow ? 40 : 52;
   const profileGap = 6;
   const columnLabelHeight = lanes === 2 ? 108 : 70;
-  const one = profileHeight + profileGap + size + columnLabelHeight;
-  let left = gutter;
+  const one = profileHeight + marginal + profileGap + size + columnLabelHeight;
+  const spare = Math.max(0, Math.floor((width - 10 - gutter - (size + marginal) * columns) / columns));
+  const step = size + marginal + (ownLabels ? gutter + OWN_LABELS_GAP : Math.max(GAP, spare));
+  let bottom = 0;
   let top = 0;
   const maps = lengths.map((_, index) => {
-    if (narrow) {
-      top += headHeights[index] ?? 0;
-      const place = { left: gutter, top, size };
-      top += one;
-      return place;
+    const column = index % columns;
+    if (column === 0) {
+      top = bottom + Math.max(0, ...headHeights.slice(index, index + columns));
+      bottom = top + one;
     }
-    const place = { left, top: 0, size };
-    const spare = Math.max(0, Math.floor((width - 10 - gutter - size * columns) / columns));
-    left += size + (ownLabels ? gutter + OWN_LABELS_GAP : Math.max(GAP, spare));
-    return place;
+    return { left: gutter + column * step, top, size };
   });
   return {
     narrow,
@@ -89,8 +96,9 @@ export function mapLayout(input: MapLayoutInput): MapLayout {
     profileHeight,
     profileGap,
     columnLabelHeight,
+    marginal,
     maps,
-    height: narrow ? top : one,
+    height: bottom,
   };
 }
 
@@ -105,14 +113,6 @@ export function labelStyle(cell: number, lanes: 1 | 2, narrow: boolean) {
   };
 }
 
-/** The cell under a point of the map's own coordinates, or undefined outside the causal part. */
-export function cellAt(
-  x: number,
-  y: number,
-  cell: number,
-  L: number,
-): { destination: number; source: number } | undefined {
-  const source = Math.floor(x / cell);
-  const destination = Math.floor(y / cell);
-  return source >= 0 && source <= destination && destination < L ? { destination, source } : undefined;
-}
+/** Distance from a map's top to its cells. */
+export const cellsTop = (layout: Pick<MapLayout, 'profileHeight' | 'profileGap' | 'marginal'>): number =>
+  layout.profileHeight + layout.marginal + layout.profileGap;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pairFacts, profilePath, rowPeak, topSources } from './pair';
+import { pairFacts, rowPeak, topSources } from './pair';
 
 const map = Float32Array.of(1, 0, 0, 2, -4, 0, 3, -6, 1);
 
@@ -20,15 +20,5 @@ describe('pairFacts', () => {
 
   it('has no share in an empty row', () => {
     expect(pairFacts(new Float32Array(4), 2, 1, 0).share).toBeNaN();
-  });
-});
-
-describe('profilePath', () => {
-  it('draws positive bars up and negative bars down from the zero line', () => {
-    const { path, zero } = profilePath(map, 3, 2, 10, 52, 6, true);
-    const tops = [...path.matchAll(/V([\d.]+)h/g)].map((m) => Number(m[1]));
-    expect(tops).toHaveLength(3);
-    expect(tops[0]).toBeLessThan(zero);
-    expect(tops[1]).toBeGreaterThan(zero);
   });
 });

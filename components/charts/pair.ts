@@ -33,25 +33,3 @@ export function rowPeak(map: Float32Array, L: number, destination: number): numb
   for (let j = 0; j <= destination; j++) peak = Math.max(peak, Math.abs(map[destination * L + j]));
   return peak;
 }
-
-/** SVG path of the row profile: one bar a source, from the zero line, on a scale that ends at ±peak (or 0 … peak). */
-export function profilePath(
-  map: Float32Array,
-  L: number,
-  destination: number,
-  cell: number,
-  height: number,
-  peak: number,
-  signed: boolean,
-): { path: string; zero: number } {
-  const zero = signed ? (height + 2) / 2 : height - 2;
-  const reach = signed ? (height - 6) / 2 : height - 6;
-  const width = Math.max(cell - 1, 0.6);
-  let path = '';
-  for (let j = 0; j <= destination; j++) {
-    const amount = peak > 0 ? Math.max(-1, Math.min(1, map[destination * L + j] / peak)) : 0;
-    const top = zero - amount * reach;
-    path += `M${(j * cell + (cell - width) / 2).toFixed(2)},${zero}V${top.toFixed(2)}h${width.toFixed(2)}V${zero}z`;
-  }
-  return { path, zero };
-}

@@ -23,20 +23,27 @@ export type LookUp = Uint32Array<ArrayBuffer>;
 
 const packed = (r: number, g: number, b: number) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 
+const MADE_MOST = 24;
+const made = new Map<string, LookUp>();
+
 /** Colours of all half-precision values of one unit on a scale; what is no value takes the mask colour. */
-export function lookUp(scale: ValueScale, table: ColourTable, mask: string, unit: number): LookUp {
+export function lookUp(scale: ValueScale, ramp: ColourTable, mask: string, unit: number): LookUp {
+  const { limit, mode, signed, position } = scale;
+  const key = [limit, mode, signed, unit, mask, ramp[0], ramp[1], ramp[2], ramp[6]].join();
+  const known = made.get(key);
+  if (known) return known;
   const { r, g, b } = rgb(mask);
   const colours = new Uint32Array(65536).fill(packed(r, g, b));
+  const last = TABLE_SIZE - 1;
   const words = new Uint32Array(TABLE_SIZE);
-  for (let k = 0; k < TABLE_SIZE; k++) words[k] = packed(table[3 * k], table[3 * k + 1], table[3 * k + 2]);
-  const colourOf = (value: number) => words[Math.round(scale.position(value) * (TABLE_SIZE - 1))];
-  const [most, least] = [colourOf(scale.limit), colourOf(-scale.limit)];
+  for (let k = 0; k <= last; k++) words[k] = packed(ramp[3 * k], ramp[3 * k + 1], ramp[3 * k + 2]);
   for (let bits = 0; bits < NOT_FINITE; bits++) {
-    const value = halfValue(bits) * unit;
-    const over = value >= scale.limit;
-    colours[bits] = over ? most : colourOf(value);
-    colours[bits | 0x8000] = over ? least : colourOf(-value);
+    const at = Math.round(position(halfValue(bits) * unit) * last);
+    colours[bits] = words[at];
+    colours[bits | 0x8000] = words[signed ? last - at : 0];
   }
+  if (made.size >= MADE_MOST) made.delete(made.keys().next().value ?? '');
+  made.set(key, colours);
   return colours;
 }
 
@@ -47,7 +54,8 @@ interface Level {
 
 /** The cell of larger magnitude; "no value" loses against any. */
 function stronger(a: number, b: number): number {
-  const [x, y] = [a & MAGNITUDE, b & MAGNITUDE];
+  const x = a & MAGNITUDE;
+  const y = b & MAGNITUDE;
   if (x >= NOT_FINITE) return b;
   return y < NOT_FINITE && y > x ? b : a;
 }
@@ -67,9 +75,10 @@ function halved({ size, bits }: Level, finest: boolean): Level {
   return { size: next, bits: out };
 }
 
-/** A map at full size, half, quarter, …, each level made when it is first asked for. */
+/** A map at full size, half, quarter, …, each level made when it is first asked for; keeps what was drawn last. */
 export class Pyramid {
   readonly #levels: Level[];
+  #last: { readonly key: string; readonly bits: Uint16Array } | undefined;
 
   constructor(map: Pick<HalfMap, 'L' | 'bits'>) {
     this.#levels = [{ size: map.L, bits: map.bits }];
@@ -80,6 +89,45 @@ export class Pyramid {
       this.#levels.push(halved(this.#levels[this.#levels.length - 1], this.#levels.length === 1));
     return this.#levels[k];
   }
+
+  /** The strongest cell of each of `width` × `height` pixels of a region; a change of colours does not ask again. */
+  sample(region: Region, width: number, height: number): Uint16Array {
+    const key = [region.row0, region.row1, region.column0, region.column1, width, height].join();
+    if (this.#last?.key !== key) this.#last = { key, bits: sampled(this, region, width, height) };
+    return this.#last.bits;
+  }
+}
+
+function sampled(pyramid: Pyramid, region: Region, width: number, height: number): Uint16Array {
+  const { row0, row1, column0, column1 } = region;
+  const perPixel = Math.min((column1 - column0) / width, (row1 - row0) / height);
+  const k = Math.max(0, Math.floor(Math.log2(perPixel)) - 1);
+  const { size, bits } = pyramid.level(k);
+  const [i0, i1] = parts(row0, row1, height, 2 ** k);
+  const [j0, j1] = parts(column0, column1, width, 2 ** k);
+  const out = new Uint16Array(width * height).fill(NO_VALUE);
+  for (let y = 0; y < height; y++) {
+    const top = i0[y];
+    const bottom = i1[y];
+    for (let x = 0; x < width && j0[x] < bottom; x++) {
+      const left = j0[x];
+      const right = j1[x];
+      let best = NO_VALUE;
+      let magnitude = -1;
+      for (let i = top > left ? top : left; i < bottom; i++) {
+        const end = right <= i ? right : i + 1;
+        for (let at = i * size + left; at < i * size + end; at++) {
+          const other = bits[at] & MAGNITUDE;
+          if (other > magnitude && other < NOT_FINITE) {
+            magnitude = other;
+            best = bits[at];
+          }
+        }
+      }
+      out[y * width + x] = best;
+    }
+  }
+  return out;
 }
 
 /** For each of `pixels` equal parts of [from, to): its first cell and the cell after its last, at 1 / step of the size. */
@@ -109,25 +157,9 @@ export function rasterise(
   const { row0, row1, column0, column1 } = region;
   const width = Math.max(1, Math.min(column1 - column0, Math.round(devicePixels.width)));
   const height = Math.max(1, Math.min(row1 - row0, Math.round(devicePixels.height)));
-  const perPixel = Math.min((column1 - column0) / width, (row1 - row0) / height);
-  const k = Math.max(0, Math.floor(Math.log2(perPixel)) - 1);
-  const { size, bits } = pyramid.level(k);
-  const [i0, i1] = parts(row0, row1, height, 2 ** k);
-  const [j0, j1] = parts(column0, column1, width, 2 ** k);
+  const cells = pyramid.sample(region, width, height);
   const out = new Uint32Array(width * height);
-  const none = colours[NO_VALUE];
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) {
-      const [top, left] = [i0[y], j0[x]];
-      if (i1[y] - top === 1 && j1[x] - left === 1) {
-        out[y * width + x] = left > top ? none : colours[bits[top * size + left]];
-        continue;
-      }
-      let best = NO_VALUE;
-      for (let i = Math.max(top, left); i < i1[y]; i++)
-        for (let j = left; j < j1[x] && j <= i; j++) best = stronger(best, bits[i * size + j]);
-      out[y * width + x] = colours[best];
-    }
+  for (let k = 0; k < out.length; k++) out[k] = colours[cells[k]];
   return { width, height, pixels: new Uint8ClampedArray(out.buffer) };
 }
 

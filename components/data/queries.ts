@@ -141,7 +141,7 @@ export interface LayerMaps {
   /** The map of the chosen branch. */
   readonly map?: AttentionMap;
   /** Mixer 1, λ·mixer 2 and their difference, for a differential block. */
-  readonly branches?: Partial<Record<'mixer_1' | 'lambda_mixer_2' | 'diff', AttentionMap>>;
+  readonly branches?: Partial<Record<'mixer_1' | 'mixer_2' | 'lambda_mixer_2' | 'diff', AttentionMap>>;
   /** Whether this layer has a map to fetch. */
   readonly ready: boolean;
   readonly error?: string;
@@ -149,14 +149,16 @@ export interface LayerMaps {
 
 const EQUATION = ['mixer_1', 'lambda_mixer_2', 'diff'] as const;
 
-/** The maps of one layer for every model; differential blocks bring all three terms of their equation. */
+/** The maps of one layer for every model; differential blocks bring all terms of their equation, mixer 2 alone on request. */
 export function useLayerMaps(view: View, layer = view.layer): LayerMaps[] {
   const branch = useSelection((s) => s.branch);
   const reduction = useSelection((s) => s.reduction);
   const part = useSelection((s) => s.part);
+  const all = useSelection((s) => s.allBranches);
   const wanted = view.models.flatMap((m) => {
     const reduce = reduceFor({ reduction, part }, m, layer);
-    const branches: readonly Branch[] = isDiff(m.model.blocks[layer]) ? EQUATION : ['single'];
+    const terms: readonly Branch[] = all ? [...EQUATION, 'mixer_2'] : EQUATION;
+    const branches: readonly Branch[] = isDiff(m.model.blocks[layer]) ? terms : ['single'];
     return layer < m.layers ? branches.map((b) => ({ m, b, reduce })) : [];
   });
   const results = useQueries({ queries: wanted.map(({ m, b, reduce }) => mapQuery(view.run.id, m, layer, b, reduce)) });
@@ -171,7 +173,12 @@ export function useLayerMaps(view: View, layer = view.layer): LayerMaps[] {
       branches:
         chosen === 'single'
           ? undefined
-          : { mixer_1: of('mixer_1'), lambda_mixer_2: of('lambda_mixer_2'), diff: of('diff') },
+          : {
+              mixer_1: of('mixer_1'),
+              mixer_2: of('mixer_2'),
+              lambda_mixer_2: of('lambda_mixer_2'),
+              diff: of('diff'),
+            },
       ready: layer < model.model.mapsReady,
       error: own.find((entry) => entry.result.error)?.result.error?.message,
     };

@@ -1,5 +1,7 @@
 import type { BlockSummary, Branch, Run, RunModel, Token } from '@/lib/api/schemas';
+import { type Region, wholeMap } from '../charts/raster';
 import { alignTokens, tokensInSpan } from '../charts/tokens';
+import type { MapWindow } from '../charts/window';
 import type { DiffBranch, ModelSlot, Selection } from '../state/selection';
 
 /** One model of the run on the page. Token indices here are the model's own unless said otherwise. */
@@ -129,6 +131,31 @@ export function tokenOfA(model: ModelView, own: number): number | undefined {
   return ofA < 0 ? undefined : ofA;
 }
 
+/** The token of model A that stands nearest to a model's own token. */
+export function nearestOfA(model: ModelView, own: number): number {
+  const { toA } = model;
+  if (!toA) return own;
+  for (let step = 0; step < toA.length; step++) {
+    if (toA[own - step] >= 0) return toA[own - step];
+    if (toA[own + step] >= 0) return toA[own + step];
+  }
+  return 0;
+}
+
+/** The part of a model's own map [L, L] that a window over the tokens of model A shows; all of it without a window. */
+export function ownRegion(model: ModelView, window: MapWindow | null): Region {
+  const { fromA, tokens } = model;
+  const L = tokens.length;
+  const axis = ([from, to]: readonly [number, number]): [number, number] => {
+    if (!fromA) return [Math.min(from, L - 1), Math.min(to, L)];
+    const inside = Array.from(fromA.subarray(from, to)).filter((own) => own >= 0);
+    return inside.length > 0 ? [inside[0], inside[inside.length - 1] + 1] : [0, L];
+  };
+  if (!window) return wholeMap(L);
+  const [rows, columns] = [axis(window.rows), axis(window.columns)];
+  return { row0: rows[0], row1: rows[1], column0: columns[0], column1: columns[1] };
+}
+
 /** The branch to ask for at one layer: `single` for plain blocks. */
 export const branchAt = (model: ModelView, layer: number, branch: DiffBranch): Branch =>
   isDiff(model.model.blocks[layer]) ? branch : 'single';
@@ -136,8 +163,9 @@ export const branchAt = (model: ModelView, layer: number, branch: DiffBranch): B
 /** Whether any block of the model is differential. */
 export const hasDiff = (model: ModelView): boolean => model.model.blocks.some(isDiff);
 
-export const BRANCH_NAMES: Record<DiffBranch, string> = {
+export const BRANCH_NAMES: Record<DiffBranch | 'mixer_2', string> = {
   mixer_1: 'mixer 1',
+  mixer_2: 'mixer 2',
   lambda_mixer_2: 'λ·mixer 2',
   diff: 'difference',
 };

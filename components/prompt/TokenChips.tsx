@@ -36,7 +36,7 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
   const needle = tokensInSpan(tokens, needleSpan ?? undefined);
   const focusable = cursor >= 0 && cursor < tokens.length ? cursor : position;
   useHoverMarks(list);
-  useLanes(list, maps, position, tokens.length);
+  useLanes(list, maps, lanes, position, tokens.length);
 
   useEffect(() => {
     const box = list.current;

@@ -4,6 +4,7 @@ import type { DrawnMap } from '../attention/drawnMaps';
 import { cssColour } from '../charts/palette';
 import { ownToken } from '../data/view';
 import { useHover } from '../state/hover';
+import type { ModelSlot } from '../state/selection';
 
 type Maps = readonly (DrawnMap | undefined)[];
 
@@ -35,16 +36,31 @@ export function useHoverMarks(list: RefObject<HTMLElement | null>): void {
   }, [list]);
 }
 
+/** The colour that a lane carries now, so that it is not set again. */
+const painted = new WeakMap<Element, string>();
+
 /** Two lanes under each token: what the read-out position reads from it, A above B. `row` is a token of A. */
-export function useLanes(list: RefObject<HTMLElement | null>, maps: Maps, row: number, count: number): void {
+export function useLanes(
+  list: RefObject<HTMLElement | null>,
+  maps: Maps,
+  lanes: readonly ModelSlot[],
+  row: number,
+  count: number,
+): void {
   useLayoutEffect(() => {
     const box = list.current;
     if (!box) return;
-    for (let k = 0; k < Math.min(count, box.children.length); k++)
-      for (const lane of box.children[k].querySelectorAll('i')) {
-        const map = maps.find((drawn) => drawn?.source.model.slot === lane.className);
+    lanes.forEach((slot, lane) => {
+      const map = maps.find((drawn) => drawn?.source.model.slot === slot);
+      for (let k = 0; k < Math.min(count, box.children.length); k++) {
+        // After the token's text stands one element a lane.
+        const strip = box.children[k].children[1 + lane] as HTMLElement | undefined;
         const amount = map && readAmount(map, row, k);
-        lane.style.background = map && amount !== undefined ? cssColour(map.table, amount) : '';
+        const colour = map && amount !== undefined ? cssColour(map.table, amount) : '';
+        if (!strip || painted.get(strip) === colour) continue;
+        painted.set(strip, colour);
+        strip.style.background = colour;
       }
-  }, [list, maps, row, count]);
+    });
+  }, [list, maps, lanes, row, count]);
 }

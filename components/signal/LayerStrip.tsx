@@ -1,5 +1,5 @@
 'use client';
-import { memo } from 'react';
+import { memo, useMemo } from 'react';
 import type { Lens, Thumbnails } from '@/lib/api/client';
 import type { LayerAxis } from '../charts/layerAxis';
 import { useTokenTexts } from '../data/queries';
@@ -111,7 +111,11 @@ function StripLens(props: {
 }) {
   const { axis, strip, model, lens, row, vocabulary } = props;
   const textOf = useTokenTexts(model);
-  const cells = lens ? lensRow(lens, model.position, axis.layers) : new Array(axis.layers + 2).fill(undefined);
+  const { position } = model;
+  const cells = useMemo(
+    () => (lens ? lensRow(lens, position, axis.layers) : new Array(axis.layers + 2).fill(undefined)),
+    [lens, position, axis.layers],
+  );
   return (
     <LensRowCanvas
       axis={axis}

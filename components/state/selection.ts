@@ -1,7 +1,8 @@
 import { create } from 'zustand';
 import type { Metric } from '../charts/curve';
 import type { LensColour } from '../charts/lensCells';
-import type { ValueMode } from '../charts/values';
+import { USUAL_CLIP, type ValueMode } from '../charts/values';
+import type { MapWindow } from '../charts/window';
 
 export type ModelSlot = 'A' | 'B';
 export type DiffBranch = 'mixer_1' | 'lambda_mixer_2' | 'diff';
@@ -38,6 +39,18 @@ export interface Selection {
   readonly part: Readonly<Record<ModelSlot, number>>;
   readonly values: ValueMode;
   readonly sharedScale: boolean;
+  /** Quantile of |value| at which colours saturate. */
+  readonly clip: number;
+  /** |value| at which colours saturate instead, where one was given. */
+  readonly limit: number | null;
+  /** Whether B − A is shown beside both maps. */
+  readonly difference: boolean;
+  /** Whether all branches of differential blocks are shown instead of one map a model. */
+  readonly allBranches: boolean;
+  /** Whether the means over rows and columns are shown. */
+  readonly marginals: boolean;
+  /** The shown part of the maps, in tokens of model A; null for all. */
+  readonly window: MapWindow | null;
   readonly metric: Metric;
   readonly logAxis: boolean;
   readonly lensColour: LensColour;
@@ -61,6 +74,12 @@ export const INITIAL_SELECTION: Selection = {
   part: { A: 0, B: 0 },
   values: 'linear',
   sharedScale: true,
+  clip: USUAL_CLIP,
+  limit: null,
+  difference: false,
+  allBranches: false,
+  marginals: false,
+  window: null,
   metric: 'p',
   logAxis: true,
   lensColour: 'top',

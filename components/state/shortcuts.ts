@@ -72,6 +72,12 @@ function letter(key: string): boolean {
     case 'n':
       select({ values: next(VALUES, selection.values, 1) });
       return true;
+    case 'd':
+      select({ difference: !selection.difference });
+      return true;
+    case '0':
+      select({ window: null });
+      return true;
     case 's':
       select({ sharedScale: !selection.sharedScale });
       return true;

@@ -1,7 +1,9 @@
 'use client';
 import {
   createParser,
+  debounce,
   parseAsBoolean,
+  parseAsFloat,
   parseAsInteger,
   parseAsString,
   parseAsStringLiteral,
@@ -9,6 +11,7 @@ import {
 } from 'nuqs';
 import { useEffect, useRef } from 'react';
 import { METRICS } from '../charts/curve';
+import type { MapWindow } from '../charts/window';
 import { openRun } from './run';
 import { INITIAL_SELECTION, type LensRows, type Selection, select, useSelection } from './selection';
 
@@ -20,6 +23,18 @@ const parseAsPair = createParser<[number, number]>({
   },
   serialize: ([a, b]) => `${a}-${b}`,
   eq: (a, b) => a[0] === b[0] && a[1] === b[1],
+});
+
+/** Rows and columns of a window: four whole numbers, such as `40-60-0-20`. */
+const parseAsWindow = createParser<MapWindow>({
+  parse: (text) => {
+    const match = /^(\d{1,7})-(\d{1,7})-(\d{1,7})-(\d{1,7})$/.exec(text);
+    if (!match) return null;
+    const [a, b, c, d] = match.slice(1).map(Number);
+    return a < b && c < d ? { rows: [a, b], columns: [c, d] } : null;
+  },
+  serialize: ({ rows, columns }) => [...rows, ...columns].join('-'),
+  eq: (a, b) => [...a.rows, ...a.columns].join() === [...b.rows, ...b.columns].join(),
 });
 
 const parseAsRows = createParser<LensRows>({
@@ -42,12 +57,21 @@ const PARSERS = {
   part: parseAsPair,
   values: parseAsStringLiteral(['linear', 'log', 'row']),
   shared: parseAsBoolean,
+  clip: parseAsFloat,
+  limit: parseAsFloat,
+  diff: parseAsBoolean,
+  branches: parseAsBoolean,
+  marginals: parseAsBoolean,
+  window: parseAsWindow,
   metric: parseAsStringLiteral(METRICS),
   log: parseAsBoolean,
   lens: parseAsStringLiteral(['top', 'target', 'rank', 'entropy']),
   rows: parseAsRows,
   lock: parseAsPair,
 };
+
+/** Browsers slow down pages that write their address often: it is written once a gesture has ended. */
+const URL_QUIET_MS = 200;
 
 /** No B at all, in the URL; an absent `b` means "the page chooses". */
 const NONE = 'none';
@@ -73,6 +97,12 @@ export function toQuery(s: Selection): Partial<Query> {
     part: s.reduction === 'one' ? [s.part.A, s.part.B] : null,
     values: unless(s.values, first.values),
     shared: unless(s.sharedScale, first.sharedScale),
+    clip: unless(s.clip, first.clip),
+    limit: s.limit,
+    diff: unless(s.difference, first.difference),
+    branches: unless(s.allBranches, first.allBranches),
+    marginals: unless(s.marginals, first.marginals),
+    window: s.window,
     metric: unless(s.metric, first.metric),
     log: unless(s.logAxis, first.logAxis),
     lens: unless(s.lensColour, first.lensColour),
@@ -98,6 +128,12 @@ export function fromQuery(q: Partial<Query>): Partial<Selection> {
     ['part', q.part && { A: q.part[0], B: q.part[1] }],
     ['values', q.values],
     ['sharedScale', q.shared],
+    ['clip', q.clip !== null && q.clip !== undefined && q.clip > 0 && q.clip <= 1 ? q.clip : null],
+    ['limit', q.limit !== null && q.limit !== undefined && q.limit > 0 ? q.limit : null],
+    ['difference', q.diff],
+    ['allBranches', q.branches],
+    ['marginals', q.marginals],
+    ['window', q.window],
     ['metric', q.metric],
     ['logAxis', q.log],
     ['lensColour', q.lens],
@@ -109,7 +145,11 @@ export function fromQuery(q: Partial<Query>): Partial<Selection> {
 
 /** Reads the link once, opens its run, and from then on writes every change of the selection to the URL. */
 export function useLinkedSelection(): void {
-  const [query, setQuery] = useQueryStates(PARSERS, { history: 'replace', shallow: true });
+  const [query, setQuery] = useQueryStates(PARSERS, {
+    history: 'replace',
+    shallow: true,
+    limitUrlUpdates: debounce(URL_QUIET_MS),
+  });
   const read = useRef(false);
   useEffect(() => {
     if (!read.current) {

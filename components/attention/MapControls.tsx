@@ -1,0 +1,255 @@
+'use client';
+import type { ReactNode } from 'react';
+import { formatPlain } from '../charts/numbers';
+import { fitWindow, wholeWindow, zoomedAt } from '../charts/window';
+import type { LayerMaps } from '../data/queries';
+import { isDiff, type View } from '../data/view';
+import { type ModelSlot, type Reduction, select, useSelection } from '../state/selection';
+import { Id } from '../ui/parts';
+import { Segmented } from '../ui/Segmented';
+import type { DrawnMap } from './drawnMaps';
+import { canSubtract } from './panels';
+
+const VALUES = [
+  { value: 'linear', label: 'linear', testId: 'values-linear' },
+  { value: 'log', label: 'log', testId: 'values-log' },
+  { value: 'row', label: 'per row', testId: 'values-row' },
+] as const;
+
+/** Quantiles of |value| at which colours may saturate. */
+const CLIPS = [
+  { value: 1, label: 'largest value' },
+  { value: 0.998, label: '99.8th percentile' },
+  { value: 0.99, label: '99th percentile' },
+  { value: 0.95, label: '95th percentile' },
+] as const;
+
+/** Which head (Mamba-2) or channel (Mamba-1) of one model is shown alone. */
+function PartField({ view, slot }: { view: View; slot: ModelSlot }) {
+  const part = useSelection((s) => s.part);
+  const block = view.models.find((model) => model.slot === slot)?.model.blocks[view.layer];
+  if (!block) return null;
+  const [word, count] = block.heads > 0 ? ['head', block.heads] : ['channel', block.channels];
+  return (
+    <span className="control">
+      <Id slot={slot} />
+      <input
+        className="field number"
+        type="number"
+        aria-label={`${word} of ${slot}, 0 to ${count - 1}`}
+        data-testid={`part-${slot}`}
+        min={0}
+        max={count - 1}
+        value={part[slot]}
+        onChange={(event) => {
+          const value = Math.round(Number(event.target.value));
+          if (value >= 0 && value < count) select({ part: { ...part, [slot]: value } });
+        }}
+      />
+      <span className="note">
+        {word} of {count}
+      </span>
+    </span>
+  );
+}
+
+function Reduce({ view }: { view: View }) {
+  const reduction = useSelection((s) => s.reduction);
+  const heads = view.models.some(({ model }) => (model.blocks[view.layer]?.heads ?? 0) > 0);
+  return (
+    <>
+      <span className="control">
+        <span className="caption">Reduce</span>
+        <span className="select">
+          <select
+            aria-label="Reduction over channels"
+            data-testid="reduce-select"
+            value={reduction}
+            onChange={(event) => select({ reduction: event.target.value as Reduction })}
+          >
+            <option value="mean">signed mean</option>
+            <option value="mean_abs">mean of |·|</option>
+            <option value="one">{heads ? 'one head' : 'one channel'}</option>
+          </select>
+        </span>
+      </span>
+      {reduction === 'one' && view.models.map(({ slot }) => <PartField key={slot} view={view} slot={slot} />)}
+    </>
+  );
+}
+
+/** Where colours saturate: a quantile of all values, or a value of one's own. */
+function Clip({ maps }: { maps: readonly (DrawnMap | undefined)[] }) {
+  const clip = useSelection((s) => s.clip);
+  const limit = useSelection((s) => s.limit);
+  const shown = maps.find((map) => map !== undefined)?.scale.limit;
+  return (
+    <span className="control">
+      <span className="caption">Saturate at</span>
+      <span className="select">
+        <select
+          aria-label="Where colours saturate"
+          data-testid="clip-select"
+          value={limit === null ? clip : 'own'}
+          onChange={({ target }) =>
+            target.value === 'own'
+              ? select({ limit: Number((shown ?? 1).toPrecision(3)) })
+              : select({ clip: Number(target.value), limit: null })
+          }
+        >
+          {CLIPS.map(({ value, label }) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+          <option value="own">a value</option>
+        </select>
+      </span>
+      {limit !== null && (
+        <input
+          className="field number"
+          type="number"
+          min="0"
+          step="any"
+          aria-label="Value at which colours saturate"
+          data-testid="clip-limit"
+          value={limit}
+          onChange={({ target }) => Number(target.value) > 0 && select({ limit: Number(target.value) })}
+        />
+      )}
+    </span>
+  );
+}
+
+const Check = (props: {
+  label: ReactNode;
+  testId: string;
+  title?: string;
+  checked: boolean;
+  disabled?: boolean;
+  onChange: (checked: boolean) => void;
+}) => (
+  <label className="checkbox" title={props.title}>
+    <input
+      type="checkbox"
+      data-testid={props.testId}
+      checked={props.checked}
+      disabled={props.disabled}
+      onChange={({ target }) => props.onChange(target.checked)}
+    />
+    {props.label}
+  </label>
+);
+
+/** What part of the maps is shown, and buttons for those who do not drag or turn a wheel. */
+function Zoom({ view }: { view: View }) {
+  const window = useSelection((s) => s.window);
+  const lock = useSelection((s) => s.lock);
+  const L = view.tokens.length;
+  const shown = window && fitWindow(window, L);
+  const zoom = (factor: number) => {
+    const now = shown ?? wholeWindow(L);
+    const middle = ([from, to]: readonly [number, number]) => Math.floor((from + to) / 2);
+    const at = lock ?? { destination: middle(now.rows), source: middle(now.columns) };
+    select({ window: zoomedAt(now, factor, at, L) });
+  };
+  return (
+    <span className="control" title="Drag on a map to zoom to a range of tokens; ⌘ or Ctrl and the wheel zoom too">
+      <span className="caption">Zoom</span>
+      <button
+        type="button"
+        className="button low icon"
+        aria-label="Zoom out"
+        disabled={!shown}
+        onClick={() => zoom(0.5)}
+      >
+        −
+      </button>
+      <button type="button" className="button low icon" aria-label="Zoom in" onClick={() => zoom(2)}>
+        +
+      </button>
+      {shown && (
+        <>
+          <button
+            type="button"
+            className="button low"
+            data-testid="zoom-reset"
+            onClick={() => select({ window: null })}
+          >
+            Show all <kbd>0</kbd>
+          </button>
+          <span className="note">
+            rows {shown.rows[0]}–{shown.rows[1] - 1}, columns {shown.columns[0]}–{shown.columns[1] - 1}
+          </span>
+        </>
+      )}
+    </span>
+  );
+}
+
+/** Everything that says how the maps of a layer are drawn. */
+export function MapControls(props: {
+  view: View;
+  entries: readonly LayerMaps[];
+  maps: readonly (DrawnMap | undefined)[];
+}) {
+  const { view, entries, maps } = props;
+  const values = useSelection((s) => s.values);
+  const shared = useSelection((s) => s.sharedScale);
+  const difference = useSelection((s) => s.difference);
+  const allBranches = useSelection((s) => s.allBranches);
+  const marginals = useSelection((s) => s.marginals);
+  const anyDiff = view.models.some(({ model }) => model.blocks.some(isDiff));
+  const diffHere = view.models.some(({ model }) => isDiff(model.blocks[view.layer]));
+  return (
+    <>
+      <span className="note">S6 α</span>
+      <Reduce view={view} />
+      <span className="control">
+        <span className="caption">Values</span>
+        <Segmented
+          label="Value scale"
+          options={VALUES}
+          value={values}
+          onChange={(value) => select({ values: value })}
+        />
+      </span>
+      {view.models.length > 1 && (
+        <>
+          <Check
+            label="Shared scale"
+            testId="shared-scale"
+            checked={shared}
+            onChange={(sharedScale) => select({ sharedScale })}
+          />
+          <Check
+            label="B − A"
+            testId="show-difference"
+            title={canSubtract(entries) ? undefined : 'The models cut the text into different tokens'}
+            disabled={!canSubtract(entries) || (allBranches && diffHere)}
+            checked={difference}
+            onChange={(checked) => select({ difference: checked })}
+          />
+        </>
+      )}
+      {anyDiff && (
+        <Check
+          label="All branches"
+          testId="all-branches"
+          title={diffHere ? undefined : `Layer ${view.layer} has no differential block`}
+          checked={allBranches}
+          onChange={(checked) => select({ allBranches: checked })}
+        />
+      )}
+      <Check
+        label="Means"
+        testId="marginals"
+        title={`Mean magnitude of every row and column${maps[0] ? `, of at most ${formatPlain(maps[0].half.peak)}` : ''}`}
+        checked={marginals}
+        onChange={(checked) => select({ marginals: checked })}
+      />
+      <Clip maps={maps} />
+      <Zoom view={view} />
+    </>
+  );
+}

@@ -1,0 +1,64 @@
+'use client';
+import { useMemo } from 'react';
+import { toHalf } from '../charts/half';
+import { colourTable } from '../charts/palette';
+import { Pyramid } from '../charts/raster';
+import { valueScale } from '../charts/values';
+import type { LayerMaps } from '../data/queries';
+import { BRANCH_NAMES } from '../data/view';
+import { useSelection } from '../state/selection';
+import { usePalette } from '../state/theme';
+import { BRANCH_PANELS, cellsOf, type DrawnMap } from './drawnMaps';
+
+/** One picture of the attention section. */
+export interface MapPanel {
+  readonly key: string;
+  /** Whose it is; Δ is B − A. */
+  readonly name: 'A' | 'B' | 'Δ';
+  readonly entry: LayerMaps;
+  readonly drawn: DrawnMap | undefined;
+  /** Named only where a model has several panels. */
+  readonly branch?: string;
+}
+
+/** B − A cell by cell, on the scale of B's map made symmetric; undefined until both maps are there. */
+function differenceOf(maps: readonly (DrawnMap | undefined)[], table: DrawnMap['table']): DrawnMap | undefined {
+  const [a, b] = maps;
+  if (!a || !b || a.L !== b.L) return undefined;
+  const values = new Float32Array(b.values.length);
+  for (let k = 0; k < values.length; k++) values[k] = b.values[k] - a.values[k];
+  const half = toHalf(values, b.L);
+  const scale = valueScale(Math.max(a.scale.limit, b.scale.limit), true, b.scale.mode);
+  return { ...b, values, raw: values, half, pyramid: new Pyramid(half), scale, kind: 'diverging', table };
+}
+
+/** Whether cells of A and B can be subtracted: both have the same tokens. */
+export const canSubtract = (entries: readonly LayerMaps[]): boolean =>
+  entries.length === 2 && entries[1].model.fromA === undefined;
+
+/** The pictures to show: one a model, and B − A; or every branch of every differential block. */
+export function usePanels(entries: readonly LayerMaps[], maps: readonly (DrawnMap | undefined)[]): readonly MapPanel[] {
+  const difference = useSelection((s) => s.difference) && canSubtract(entries);
+  const all = useSelection((s) => s.allBranches);
+  const palette = usePalette();
+  return useMemo(() => {
+    if (all && entries.some(({ branches }) => branches))
+      return entries.flatMap((entry, k) => {
+        const { branches, model } = entry;
+        return branches
+          ? BRANCH_PANELS.map((branch): MapPanel => {
+              const [map, own] = [branches[branch], maps[k]];
+              const drawn =
+                map && own ? { ...own, ...cellsOf(map.data, map.L, own.scale.mode), raw: map.data } : undefined;
+              return { key: `${model.slot}-${branch}`, name: model.slot, entry, drawn, branch: BRANCH_NAMES[branch] };
+            })
+          : [];
+      });
+    const own = entries.map(
+      (entry, k): MapPanel => ({ key: entry.model.slot, name: entry.model.slot, entry, drawn: maps[k] }),
+    );
+    if (!difference) return own;
+    const drawn = differenceOf(maps, colourTable(palette, 'diverging'));
+    return [...own, { key: 'Δ', name: 'Δ', entry: entries[1], drawn }];
+  }, [entries, maps, difference, all, palette]);
+}
