@@ -10,6 +10,8 @@ import { ROOT } from '../scripts/lib/root.mjs';
 const HOVERS = 200;
 const REDRAWS = 20;
 const LONG_SENTENCES = 100;
+const ZOOM_SENTENCES = 408;
+const ZOOMS = 60;
 
 async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
@@ -55,7 +57,7 @@ const untilDrawn = () => {
   });
 };
 
-/** Milliseconds of main-thread work that `action` causes. */
+/** Milliseconds of main-thread work that `action` causes: processor time, so that other programs count little. */
 async function busy(cdp, action) {
   const total = async () => {
     const { metrics } = await cdp.send('Performance.getMetrics');
@@ -83,14 +85,18 @@ async function measureFirstVisit(page, origin) {
   await done(page);
 }
 
-async function measureLongPrompt(page, cdp) {
-  const sentences = Array.from({ length: LONG_SENTENCES }, () => 'Mary entered the kitchen .').join(' ');
+async function runLong(page, count) {
+  const sentences = Array.from({ length: count }, () => 'Mary entered the kitchen .').join(' ');
   await page.getByTestId('prompt-edit').click();
   await page.getByTestId('prompt-text').fill(`${sentences} Where is Mary ? Answer :`);
   await page.getByTestId('prompt-apply').click();
   await page.getByTestId('run-button').click();
   await page.waitForSelector('[data-testid="status"][data-state="running"]', { state: 'attached' });
   await done(page);
+}
+
+async function measureLongPrompt(page, cdp) {
+  await runLong(page, LONG_SENTENCES);
   const box = await page.getByTestId('map-A').boundingBox();
   await page.mouse.move(0, 0);
   const settle = () => page.waitForTimeout(300);
@@ -118,6 +124,27 @@ async function measureLongPrompt(page, cdp) {
   report('hover update of all panels, L = 505', ms(hovers / HOVERS), '8 ms');
 }
 
+/** Main-thread work a frame while the wheel zooms in and out of maps of 2048 tokens, drawn by the browser worker. */
+async function measureZoom(page, cdp) {
+  await runLong(page, ZOOM_SENTENCES);
+  await page.getByTestId('map-A').scrollIntoViewIfNeeded();
+  await page.waitForSelector('[data-testid="maps"] .cells canvas');
+  await page.waitForTimeout(1000);
+  const place = await page.getByTestId('map-A').boundingBox();
+  await page.mouse.move(place.x + place.width * 0.3, place.y + place.height * 0.6);
+  await page.keyboard.down('Control');
+  const sweep = async () => {
+    for (let k = 0; k < ZOOMS; k++) {
+      await page.mouse.wheel(0, k < ZOOMS / 2 ? -24 : 24);
+      await page.evaluate(() => new Promise(requestAnimationFrame));
+    }
+  };
+  await sweep();
+  const spent = await busy(cdp, sweep);
+  await page.keyboard.up('Control');
+  report('zoom by the wheel, L = 2045, a frame', ms(spent / ZOOMS), '16 ms');
+}
+
 const port = await freePort();
 const server = await startServer(port);
 try {
@@ -126,9 +153,10 @@ try {
   const browser = await browsers.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   const cdp = await page.context().newCDPSession(page);
-  await cdp.send('Performance.enable');
+  await cdp.send('Performance.enable', { timeDomain: 'threadTicks' });
   await measureFirstVisit(page, `http://127.0.0.1:${port}`);
   await measureLongPrompt(page, cdp);
+  await measureZoom(page, cdp);
   await browser.close();
 } finally {
   server.kill();

@@ -19,6 +19,9 @@ export const useShortcuts = create<Shortcuts>()(() => ({ helpOpen: false, single
 
 export const setShortcuts = (patch: Partial<Shortcuts>): void => useShortcuts.setState(patch);
 
+/** Browsers slow down pages that write their address often: it is written once a gesture has ended. */
+export const URL_QUIET_MS = 200;
+
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
 export function notify(notice: string): void {
@@ -28,10 +31,13 @@ export function notify(notice: string): void {
 }
 
 export function copyLink(): void {
-  navigator.clipboard.writeText(location.href).then(
-    () => notify('link copied'),
-    () => notify('copying was refused; the address bar holds the link'),
-  );
+  // The address follows the selection a moment later.
+  setTimeout(() => {
+    navigator.clipboard.writeText(location.href).then(
+      () => notify('link copied'),
+      () => notify('copying was refused; the address bar holds the link'),
+    );
+  }, URL_QUIET_MS + 50);
 }
 
 const BRANCHES: readonly DiffBranch[] = ['mixer_1', 'lambda_mixer_2', 'diff'];

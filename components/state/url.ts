@@ -14,6 +14,7 @@ import { METRICS } from '../charts/curve';
 import type { MapWindow } from '../charts/window';
 import { openRun } from './run';
 import { INITIAL_SELECTION, type LensRows, type Selection, select, useSelection } from './selection';
+import { URL_QUIET_MS } from './shortcuts';
 
 /** Two whole numbers joined by a dash, such as a span or a cell. */
 const parseAsPair = createParser<[number, number]>({
@@ -69,9 +70,6 @@ const PARSERS = {
   rows: parseAsRows,
   lock: parseAsPair,
 };
-
-/** Browsers slow down pages that write their address often: it is written once a gesture has ended. */
-const URL_QUIET_MS = 200;
 
 /** No B at all, in the URL; an absent `b` means "the page chooses". */
 const NONE = 'none';
