@@ -2,15 +2,23 @@
 import { memo } from 'react';
 import type { LayerMaps } from '../data/queries';
 import type { View } from '../data/view';
+import { useMaximised } from '../state/maximised';
 import { isEnded } from '../state/run';
+import { useSelection } from '../state/selection';
 import { useNarrow, useWidth } from '../ui/measure';
-import { Id, Section } from '../ui/parts';
+import { Id } from '../ui/parts';
+import { Section } from '../ui/Section';
 import { AttentionMaps } from './AttentionMaps';
+import { DockedPair } from './DockedPair';
 import type { DrawnMap } from './drawnMaps';
 import { Legend } from './Legend';
 import { MapControls } from './MapControls';
 import { PairInspector } from './PairInspector';
 import { usePanels } from './panels';
+import { rowTable } from './rowTable';
+
+/** Side of a map that has the page for itself. */
+const MAXIMISED = 1100;
 
 /** The convention of each map, said once where the models share it. */
 function Convention({ entries }: { entries: readonly LayerMaps[] }) {
@@ -40,6 +48,9 @@ export const AttentionSection = memo(function AttentionSection(props: {
   const panels = usePanels(entries, maps);
   const [ref, width] = useWidth();
   const narrow = useNarrow();
+  const maximised = useMaximised((s) => s.section === 'attention');
+  // The table follows the locked row.
+  useSelection((s) => s.lock);
   return (
     <Section
       id="attention"
@@ -49,6 +60,8 @@ export const AttentionSection = memo(function AttentionSection(props: {
         </>
       }
       controls={<MapControls view={view} entries={entries} maps={maps} />}
+      table={() => rowTable(view, maps, useSelection.getState().lock?.destination ?? view.position)}
+      canMaximise
       aside={<PairInspector view={view} maps={maps} />}
     >
       <div ref={ref} style={{ minHeight: 480 }}>
@@ -61,9 +74,11 @@ export const AttentionSection = memo(function AttentionSection(props: {
             width={width}
             narrow={narrow}
             ended={isEnded(view.run)}
+            most={maximised ? MAXIMISED : undefined}
           />
         )}
       </div>
+      {narrow && <DockedPair view={view} maps={maps} />}
       <Legend panels={panels} />
       <Convention entries={entries} />
     </Section>

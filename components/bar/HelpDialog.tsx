@@ -13,10 +13,12 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['drag on a map', 'zoom to a range of tokens; ⌘ or Ctrl and the wheel zoom; Shift and a drag move the view'],
   ['0', 'show the whole map; a double click does the same'],
   ['X', 'swap A and B'],
+  ['M', 'maximise the section under the pointer, or restore the page'],
+  ['E', 'export'],
   ['T', 'light or dark'],
   ['L', 'copy the link of this page'],
   ['⌘↵ or Ctrl ↵', 'run'],
-  ['Esc', 'cancel a run, else clear the lock'],
+  ['Esc', 'cancel a run, else restore a maximised section, else clear the lock'],
   [
     'arrows in a map',
     'move the cell cursor; Shift moves by 8; Home and End go to the row’s ends; Enter locks; + and − zoom',

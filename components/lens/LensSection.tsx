@@ -4,16 +4,17 @@ import type { Lens } from '@/lib/api/client';
 import { layerAxis } from '../charts/layerAxis';
 import { type LensColour, lensLegend } from '../charts/lensCells';
 import { colourTable, cssColour } from '../charts/palette';
-import { useModels } from '../data/queries';
+import { useModels, useTokenTexts } from '../data/queries';
 import { ownToken, tokenOfA, type View } from '../data/view';
 import { type LensRows, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { useNarrow, useWidth } from '../ui/measure';
-import { Section } from '../ui/parts';
+import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
 import { LensAside } from './LensAside';
 import { LensGrid, ROW } from './LensGrid';
 import { rowChoices, rowRange } from './lensRows';
+import { lensTable } from './lensTable';
 
 const COLOURS: readonly { value: LensColour; label: string; testId: string }[] = [
   { value: 'top', label: 'top p', testId: 'lens-colour-top' },
@@ -67,6 +68,9 @@ export const LensSection = memo(function LensSection(props: {
       ),
     [view.models, rows, from, to],
   );
+  const first = useTokenTexts(view.models[0]);
+  const second = useTokenTexts(view.models[view.models.length - 1]);
+  const texts = [first, second];
   const controls = (
     <>
       <span className="control">
@@ -115,6 +119,8 @@ export const LensSection = memo(function LensSection(props: {
         </>
       }
       controls={controls}
+      table={() => lensTable(view, lenses, position, (k, id) => texts[k](id))}
+      canMaximise
       aside={<LensAside view={view} lenses={lenses} rows={rows} />}
     >
       <div ref={ref} style={{ minHeight: view.models.length * (rows.length * ROW + 20), display: 'grid', gap: 8 }}>

@@ -9,13 +9,14 @@ import { useModels, useThumbnails } from '../data/queries';
 import type { View } from '../data/view';
 import { select, useSelection } from '../state/selection';
 import { useNarrow, useWidth } from '../ui/measure';
-import { Section } from '../ui/parts';
+import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
 import { useSteady } from '../ui/steady';
 import { LayerAside } from './LayerAside';
 import { LayerStrip } from './LayerStrip';
 import { SignalCurve } from './SignalCurve';
 import { metricValues, onAxis } from './series';
+import { signalTable } from './signalTable';
 
 const METRIC_OPTIONS = METRICS.map((value) => ({ value, label: METRIC_INFO[value].label, testId: `metric-${value}` }));
 const AXIS_OPTIONS = [
@@ -87,6 +88,8 @@ export const SignalSection = memo(function SignalSection(props: {
         </>
       }
       controls={controls}
+      table={() => signalTable(view, signals)}
+      canMaximise
       aside={<LayerAside view={view} signals={signals} metric={metric} />}
     >
       <div ref={ref} style={{ minHeight: 330 }}>

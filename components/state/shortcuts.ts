@@ -2,6 +2,7 @@ import { create } from 'zustand';
 import { METRICS } from '../charts/curve';
 import { makeView } from '../data/view';
 import { clearHover } from './hover';
+import { maximise, toggleMaximised, useMaximised } from './maximised';
 import { isBusy, runOrCancel } from './request';
 import { cancelRun, useRun } from './run';
 import { type DiffBranch, select, swapModels, useSelection } from './selection';
@@ -78,6 +79,12 @@ function letter(key: string): boolean {
     case 'n':
       select({ values: next(VALUES, selection.values, 1) });
       return true;
+    case 'm':
+      toggleMaximised();
+      return true;
+    case 'e':
+      document.querySelector<HTMLElement>('[data-shortcut="export"]')?.click();
+      return true;
     case 'd':
       select({ difference: !selection.difference });
       return true;
@@ -106,6 +113,7 @@ function letter(key: string): boolean {
 
 function cancelOrClear(): void {
   if (isBusy()) void cancelRun();
+  else if (useMaximised.getState().section) maximise('');
   else select({ lock: null });
   clearHover();
 }

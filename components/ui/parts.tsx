@@ -20,25 +20,6 @@ export function TokenText({ text }: { text: string }) {
   );
 }
 
-export const Section = (props: {
-  id: string;
-  title: ReactNode;
-  controls?: ReactNode;
-  aside: ReactNode;
-  children: ReactNode;
-}) => (
-  <section className="section" id={props.id} aria-labelledby={`${props.id}-title`}>
-    <div className="column">
-      <div className="head">
-        <h2 id={`${props.id}-title`}>{props.title}</h2>
-        {props.controls}
-      </div>
-      {props.children}
-    </div>
-    {props.aside}
-  </section>
-);
-
 /** Head of a table with one column per model. */
 export const SlotHead = ({ caption, slots }: { caption?: string; slots: readonly ModelSlot[] }) => (
   <thead>

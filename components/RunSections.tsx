@@ -1,0 +1,46 @@
+'use client';
+import { memo, useMemo } from 'react';
+import { AttentionSection } from './attention/AttentionSection';
+import { useDrawnMaps } from './attention/drawnMaps';
+import { firstLayerAbove } from './charts/curve';
+import { useLayerMaps, useLenses, usePrefetchedLayers, useSignals, useTargetIds } from './data/queries';
+import type { View } from './data/view';
+import { LensSection } from './lens/LensSection';
+import { PromptSection } from './prompt/PromptSection';
+import { LayerRail } from './signal/LayerRail';
+import { SignalSection } from './signal/SignalSection';
+import { Banners } from './states/Banners';
+import { useNarrow } from './ui/measure';
+import { useSteady } from './ui/steady';
+
+/** Prompt, signal, attention and lens of a run, linked by what is selected and what is under the pointer. */
+export const RunSections = memo(function RunSections({ view }: { view: View }) {
+  const targets = useTargetIds(view);
+  const signals = useSteady(useSignals(view, targets).map(({ data }) => data));
+  const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
+  const entries = useSteady(useLayerMaps(view));
+  const maps = useDrawnMaps(entries);
+  const narrow = useNarrow();
+  usePrefetchedLayers(view);
+  const staleMark = view.stale ? 'from the previous prompt' : '';
+  const facts = useMemo(
+    () =>
+      signals.some((signal) => signal !== undefined)
+        ? {
+            atOutput: signals.map((signal) => signal?.target_prob[signal.target_prob.length - 1]),
+            firstLayer: signals.map((signal) => (signal ? firstLayerAbove(signal.target_prob) : undefined)),
+          }
+        : undefined,
+    [signals],
+  );
+  return (
+    <>
+      <PromptSection view={view} maps={maps} facts={facts} />
+      <Banners view={view} />
+      {!narrow && <LayerRail view={view} signals={signals} />}
+      <SignalSection view={view} signals={signals} lenses={lenses} staleMark={staleMark} />
+      <AttentionSection view={view} entries={entries} maps={maps} staleMark={staleMark} />
+      <LensSection view={view} lenses={lenses} staleMark={staleMark} />
+    </>
+  );
+});

@@ -1,0 +1,42 @@
+'use client';
+import { formatPlain } from '../charts/numbers';
+import type { DataTable } from '../charts/table';
+
+/** A figure's numbers as a real table, three significant digits; copying and exports have them all. */
+export function DataTableView({ table }: { table: DataTable }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keys.
+    <section className="data-table" tabIndex={0} aria-label={table.caption} data-testid="data-table">
+      <table>
+        <caption>{table.caption}</caption>
+        <thead>
+          <tr>
+            {table.columns.map((name) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {table.rows.map((row, k) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: rows have a fixed order.
+            <tr key={k}>
+              {row.map((value, column) =>
+                column === 0 ? (
+                  <th key={table.columns[column]} scope="row">
+                    {value}
+                  </th>
+                ) : (
+                  <td key={table.columns[column]} className={typeof value === 'string' ? 'text' : undefined}>
+                    {typeof value === 'string' ? value : formatPlain(value)}
+                  </td>
+                ),
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
