@@ -1,21 +1,31 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { s6Attention, ssdAttention } from '@/kernels/ops';
 import { rateOf } from './machine';
 import { type Benchmark, measurement, medianMs } from './measure';
 import { finish, scoped, tensor, timeSteps } from './operands';
 
-function s6Mean(device: string, L: number) {
+/** Decay rates: −1 … −N in every channel, as models begin their training, or without any order. */
+const RATES = {
+  'A = -1…-N': (E: number, N: number) =>
+    tf.tensor2d(
+      Float32Array.from({ length: E * N }, (_, i) => -1 - (i % N)),
+      [E, N],
+    ),
+  'A random': (E: number, N: number) => tensor<tf.Rank.R2>([E, N], -16, -1),
+};
+
+function s6Mean(device: string, L: number, rates: keyof typeof RATES) {
   return scoped(() => {
     const [E, N] = [1536, 16];
     const inputs = {
       delta: timeSteps<tf.Rank.R2>([L, E]),
-      A: tensor<tf.Rank.R2>([E, N], -16, -1),
+      A: RATES[rates](E, N),
       B: tensor<tf.Rank.R2>([L, N]),
       C: tensor<tf.Rank.R2>([L, N]),
     };
     const median = medianMs(() => finish(() => s6Attention(inputs, { reduce: 'mean' })));
     const floor = `a lower triangle of L·L dot products of length E·N at ${rateOf(device).what}`;
-    const line = { what: 'S6 attention, channel mean', shape: `L=${L} E=${E} N=${N}`, device, floor };
+    const line = { what: 'S6 attention, channel mean', shape: `L=${L} E=${E} N=${N}, ${rates}`, device, floor };
     return measurement(line, median, (((L * L) / 2) * E * N) / rateOf(device).perMs);
   });
 }
@@ -23,7 +33,11 @@ function s6Mean(device: string, L: number) {
 /** What does the channel-mean map of one Mamba-130m layer cost, at two lengths? */
 export const s6AttentionBenchmark: Benchmark = {
   name: 's6 attention',
-  run: (device) => [s6Mean(device, 512), s6Mean(device, 1024)],
+  run: (device) => [
+    s6Mean(device, 512, 'A random'),
+    s6Mean(device, 512, 'A = -1…-N'),
+    s6Mean(device, 1024, 'A = -1…-N'),
+  ],
 };
 
 /** And the head mean of one Mamba2-130m layer? */

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { blockCache, captureNames, scanAttention } from '@/lib/analysis';
 import type { ModelConfig } from '@/lib/checkpoint';
+import { patternsOf } from '@/lib/cli/commands/run';
 import { lossAndGradients, type Model } from '@/lib/models';
 import { AdamW, decaysInLanguageModels } from '@/lib/training';
 import { type Benchmark, type Measurement, measurement, medianMs } from './measure';
@@ -35,8 +36,23 @@ function whole(device: string, what: string, shape: ModelConfig): Measurement[] 
       median,
     ),
   ];
+  lines.push(cacheOfAllPoints(device, what, model, layout));
   model.dispose();
   return lines;
+}
+
+/** A run that keeps every point except decays and states, of half the tokens. */
+function cacheOfAllPoints(device: string, what: string, model: Model, layout: string): Measurement {
+  const tokens = tokensOf(1, 256, model.config.V);
+  const names = patternsOf(['all']);
+  const plain = medianMs(() => finish(() => model.forward(tokens)));
+  const median = medianMs(() => {
+    const { logits, cache } = model.runWithCache(tokens, { names });
+    for (const value of cache.values()) value.dispose();
+    logits.dispose();
+  });
+  const labels = { what: `all points kept, ${what}`, shape: layout.replace('512', '256'), device };
+  return measurement({ ...labels, floor: 'the forward pass without hooks' }, median, plain);
 }
 
 /** A forward pass that makes the channel-mean map of every layer on its way. */

@@ -1,6 +1,6 @@
-import type { BlockConfig, ModelConfig } from '@/lib/checkpoint';
+import type { BlockConfig, Checkpoint, ModelConfig } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
-import { createModel, type Model, type ModelSettings } from '@/lib/models';
+import { createModel, type Model } from '@/lib/models';
 import { initialCheckpoint } from '@/lib/training';
 
 const LIMIT = [0, Number.POSITIVE_INFINITY] as const;
@@ -31,9 +31,12 @@ export const SMALL = config(mamba1(256), 8, 4096);
 /** The same of Mamba-2 blocks. */
 export const SMALL_2 = config(mamba2(256), 8, 4096);
 
+/** Fresh random weights of the shape. */
+export const randomCheckpoint = (shape: ModelConfig): Checkpoint =>
+  initialCheckpoint(shape, new Random(1), 'random weights');
+
 /** A model of the shape with fresh random weights. */
-export const randomModel = (shape: ModelConfig, settings?: ModelSettings): Model =>
-  createModel(initialCheckpoint(shape, new Random(1), 'random weights'), settings);
+export const randomModel = (shape: ModelConfig): Model => createModel(randomCheckpoint(shape));
 
 /** Inner and outer width of every matrix product of one token: [k, n] of [tokens, k] × [n, k]ᵀ. */
 export function productsOf({ blocks, d, V }: ModelConfig): (readonly [k: number, n: number])[] {
