@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { type BlockFoldTensors, type BlockScan, causalConv1d, selectiveScan, silu, ssdScan } from '@/kernels/ops';
 import type { ScanParameters } from './blockParameters';
 import type { S6Inputs } from './s6Inputs';
+import { tidied } from './tidied';
 
 /** Parts of the whole-block form (spec C2, C3) that can be left out. */
 export const BLOCK_COMPONENTS = ['conv', 'activation', 'gate', 'norm', 'D'] as const;
@@ -120,7 +121,7 @@ function normScale(inputs: S6Inputs, parameters: ScanParameters, [from, to]: Cha
 
 function groupScales(inputs: S6Inputs, parameters: ScanParameters, G: number): Float32Array {
   const { L, E } = inputs;
-  return tf.tidy(() => {
+  return tidied(() => {
     const gate = silu(tf.tensor2d(inputs.z, [L, E]));
     const gated = forwardScan(inputs, parameters)
       .mul(gate)

@@ -6,6 +6,7 @@ import type { ScanParameters } from './blockParameters';
 import { apply, relativeError } from './reconstruction';
 import { type AttentionMap, type Reduction, requireIndex } from './s6Attention';
 import type { S6Inputs } from './s6Inputs';
+import { tidied } from './tidied';
 
 /** A map of the whole-block form. */
 export interface BlockMap extends AttentionMap {
@@ -31,7 +32,7 @@ export function blockForm(
   const { L, E } = inputs;
   const channels = channelsOf(inputs, reduction);
   const count = channels[1] - channels[0];
-  const found = tf.tidy(() => {
+  const found = tidied(() => {
     const folded = foldedScan(inputs, parameters, without, channels);
     const reduce = reduction.how === 'mean_abs' ? 'sum_abs' : reduction.how === 'max' ? 'max_abs' : 'sum';
     const whole = blockAttention(folded.of, folded.fold, reduce);

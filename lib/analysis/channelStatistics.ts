@@ -6,6 +6,7 @@ import type { BlockParameters } from './blockParameters';
 import { foldedTerm, innerOf } from './contributions';
 import { requireIndex } from './s6Attention';
 import type { BlockCache, S6Inputs, ScanBranch } from './s6Inputs';
+import { tidied } from './tidied';
 
 /** Tokens, itself included, that count as near a target. */
 export const NEAREST = 8;
@@ -55,7 +56,7 @@ export function channelStatistics(cache: BlockCache, parameters: BlockParameters
 /** [units, 5] */
 function mapStatistics(inputs: S6Inputs, units: number): Float32Array {
   const ones = (rows: number, columns: number) => tf.ones<tf.Rank.R2>([rows, columns]);
-  return tf.tidy(() => {
+  return tidied(() => {
     const fold = { source: ones(inputs.L, units), target: ones(inputs.L, units), taps: ones(units, 1) };
     return valuesOf(blockStatistics(blockScan(inputs, [0, inputs.E]), fold, NEAREST));
   });
@@ -77,7 +78,7 @@ function halfLives({ L, delta, A }: S6Inputs, units: number): Float32Array {
 /** ‖v_e‖² ‖W_e‖² of each channel, scale and λ included [E]. */
 function outputEnergies(cache: BlockCache, parameters: BlockParameters, scan: ScanBranch): Float32Array {
   const weight = parameters.parts.get(scan) as Float32Array;
-  return tf.tidy(() => {
+  return tidied(() => {
     const { forward } = innerOf(cache, parameters, scan, foldedTerm(cache, parameters, scan));
     const columns = tf.tensor2d(weight, [parameters.d, forward.shape[1]]);
     return valuesOf(tf.sum(tf.square(forward), 0).mul(tf.sum(tf.square(columns), 0)));
@@ -114,6 +115,6 @@ export function tokenTracks(inputs: S6Inputs, index: number): TokenTracks {
   return {
     delta: steps,
     decay: steps.map((step) => rates.reduce((sum, rate) => sum + Math.exp(step * rate), 0) / N),
-    gate: tf.tidy(() => valuesOf(tf.mean(silu(tf.tensor2d(gates, [L, width])), 1))),
+    gate: tidied(() => valuesOf(tf.mean(silu(tf.tensor2d(gates, [L, width])), 1))),
   };
 }

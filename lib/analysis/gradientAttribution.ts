@@ -3,6 +3,7 @@ import type { Hook, Model } from '@/lib/models';
 import { valuesOf } from './blockForm';
 import { parseReduction, scanAttention } from './s6Attention';
 import { type BlockCache, familyOf, type ScanBranch, scansOf } from './s6Inputs';
+import { tidied } from './tidied';
 
 /** Gradient of one logit with respect to each scan's gated output, mean over channels [L], by block and scan. */
 export type OutputGradients = readonly ReadonlyMap<ScanBranch, Float32Array>[];
@@ -27,7 +28,7 @@ export function outputGradients(
     }),
   );
   const L = row.length;
-  const means = tf.tidy(() => {
+  const means = tidied(() => {
     const logit = (...edits: tf.Tensor[]) => {
       const hooks = places.map(({ name }, k): Hook => [name, (value) => value.add(edits[k])]);
       return model.runWithHooks([row], hooks).slice([0, position, target], [1, 1, 1]).sum();

@@ -8,6 +8,7 @@ import { type ContributionMap, foldedTerm, innerOf, isWhole, termsOf } from './c
 import { relativeError } from './reconstruction';
 import type { Branch } from './s6Attention';
 import type { BlockCache } from './s6Inputs';
+import { tidied } from './tidied';
 
 /** Contributions to one logit. */
 export interface LogitMap extends ContributionMap {
@@ -36,7 +37,7 @@ export function logitDirection(model: Model, residual: Float32Array, token: numb
   const head = model.parameters.get(tied ? 'backbone.embeddings.weight' : 'lm_head.weight');
   const norm = model.parameters.get('backbone.norm_f.weight');
   if (!head || !norm) throw new Error('The model has no head or no final norm.');
-  return tf.tidy(() => {
+  return tidied(() => {
     const row = head.slice([token, 0], [1, d]).mul(norm);
     const h = tf.tensor2d(residual, [residual.length / d, d]);
     return valuesOf(tf.rsqrt(tf.mean(tf.square(h), 1, true).add(epsilon)).mul(row));
@@ -64,7 +65,7 @@ export function logitForm(
   const rest = new Float32Array(L);
   const expected = new Float32Array(L);
   for (const { scan, weight } of termsOf(cache, parameters, branch)) {
-    const term = tf.tidy(() => {
+    const term = tidied(() => {
       const folded = foldedTerm(cache, parameters, scan);
       const E = folded.x0.shape[1];
       const read = tf.matMul(tf.tensor2d(direction, [L, d]), tf.tensor2d(weight, [d, E]));

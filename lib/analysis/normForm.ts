@@ -6,6 +6,7 @@ import { type ContributionMap, foldedTerm, innerOf, isWhole, type Term, termsOf 
 import { relativeError } from './reconstruction';
 import type { Branch } from './s6Attention';
 import type { BlockCache } from './s6Inputs';
+import { tidied } from './tidied';
 
 /** Values of one strip of sources that are held at a time: 64 MB a scan. */
 const STRIP_VALUES = 2 ** 24;
@@ -60,7 +61,7 @@ function stripNorms(
   sums: readonly Float32Array[],
 ): Float32Array {
   const { d } = parameters;
-  return tf.tidy(() => {
+  return tidied(() => {
     const written = terms.map(({ scan, weight }, m) => {
       const folded = foldedTerm(cache, parameters, scan);
       const p = blockColumns(folded.of, { ...folded.fold, weight: folded.x0 }, range);

@@ -5,6 +5,7 @@ import { blockScan, foldedScan } from './blockFold';
 import { valuesOf } from './blockForm';
 import type { ScanParameters } from './blockParameters';
 import type { S6Inputs } from './s6Inputs';
+import { tidied } from './tidied';
 
 /** One channel of an S6 scan or head of an SSD scan, or one channel of the whole-block form, at a pair of tokens. */
 export interface ChannelValue {
@@ -37,7 +38,7 @@ export function topChannels(
       `There is no read of token ${source} at token ${target}: choose 0 ≤ source ≤ target ≤ ${L - 1}.`,
     );
   const range = { first: source, count: 1 };
-  const values = tf.tidy(() => {
+  const values = tidied(() => {
     const column = parameters ? foldedColumn() : plainColumn();
     return valuesOf(column.slice([0, target - source, 0], [-1, 1, 1]));
   });
