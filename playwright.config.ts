@@ -35,7 +35,7 @@ export default defineConfig({
     url: `http://127.0.0.1:${PORT}/api/health`,
     reuseExistingServer: false,
     timeout: 300_000,
-    env: { PORT: String(PORT) },
+    env: { PORT: String(PORT), STATESCOPE_DATA: 'test-results/data' },
     stdout: 'ignore',
     stderr: 'pipe',
   },

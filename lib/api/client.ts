@@ -233,6 +233,16 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     run: (id: string, signal?: AbortSignal) => json(RunSchema, run(id), { signal }),
     /** Asks to cancel; the reply is the run's state at that moment, `cancelled` follows within a layer. */
     cancelRun: (id: string, signal?: AbortSignal) => json(RunSchema, run(id), { method: 'DELETE', signal }),
+    renameRun: (id: string, name: string, signal?: AbortSignal) =>
+      json(RunSchema, run(id), {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ name }),
+        signal,
+      }),
+    /** Removes a run from the server's memory and disk. */
+    forgetRun: (id: string, signal?: AbortSignal) =>
+      json(RunSchema, pathOf(run(id), { forget: 'true' }), { method: 'DELETE', signal }),
     subscribe,
 
     async map(id: string, query: MapQuery, signal?: AbortSignal): Promise<AttentionMap> {

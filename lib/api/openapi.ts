@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import * as analyses from './analyses';
+import { RunDeleteQuerySchema, RunPatchSchema } from './runs';
 import * as schemas from './schemas';
 
 type JsonSchema = Record<string, unknown>;
@@ -17,6 +18,7 @@ const COMPONENTS = {
   RunCreated: schemas.RunCreatedSchema,
   RunList: schemas.RunListSchema,
   Run: schemas.RunSchema,
+  RunPatch: RunPatchSchema,
   Signal: schemas.SignalSchema,
   MapMetadata: schemas.MapMetadataSchema,
   ThumbnailsMetadata: schemas.ThumbnailsMetadataSchema,
@@ -123,7 +125,7 @@ function paths() {
       ),
     },
     '/api/runs': {
-      get: operation('Runs that are remembered, newest first', { ...ok('RunList', 'Runs'), ...refusals([]) }),
+      get: operation('Runs in memory and on disk, newest first', { ...ok('RunList', 'Runs'), ...refusals([]) }),
       post: operation(
         'Queues a run of one or two models over a prompt',
         { ...ok('RunCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
@@ -133,10 +135,16 @@ function paths() {
     '/api/runs/{id}': {
       parameters: [runId],
       get: operation('Whole state of a run', { ...ok('Run', 'State'), ...refusals([404]) }),
-      delete: operation('Cancels before the next layer; what is finished stays readable', {
-        ...ok('Run', 'State when the request arrived'),
-        ...refusals([404]),
-      }),
+      patch: operation(
+        'Names a run',
+        { ...ok('Run', 'State'), ...refusals([400, 404, 413, 503]) },
+        { requestBody: body('RunPatch') },
+      ),
+      delete: operation(
+        'Cancels before the next layer; what is finished stays readable unless it is to be forgotten',
+        { ...ok('Run', 'State when the request arrived'), ...refusals([400, 404, 503]) },
+        { parameters: query(RunDeleteQuerySchema) },
+      ),
     },
     '/api/runs/{id}/events': {
       parameters: [runId],

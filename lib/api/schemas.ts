@@ -206,6 +206,7 @@ export type Timing = z.infer<typeof TimingSchema>;
 
 export const RunSchema = z.object({
   id: z.string(),
+  name: z.string().optional().meta({ description: 'What its reader calls it.' }),
   state: RunStateNameSchema,
   request: RunRequestSchema,
   queuePosition: count.meta({ description: '0 when running or finished, 1 for the next one, …' }),
@@ -213,23 +214,35 @@ export const RunSchema = z.object({
   models: z.array(RunModelSchema),
   device: DeviceSchema.nullable(),
   timing: TimingSchema,
-  available: z
-    .boolean()
-    .meta({ description: 'False once the activations were released: maps and lenses need a new run.' }),
+  available: z.boolean().meta({
+    description: 'False once the activations are neither in memory nor on disk: maps and lenses need a new run.',
+  }),
   error: z.string().optional(),
 });
 export type Run = z.infer<typeof RunSchema>;
 
+export const RunSummarySchema = z.object({
+  id: z.string(),
+  name: z.string().meta({ description: 'Empty when nobody named it.' }),
+  state: RunStateNameSchema,
+  request: RunRequestSchema,
+  timing: TimingSchema,
+  available: z.boolean(),
+  kept: z.boolean().meta({ description: 'Whether it is on disk and outlives the server.' }),
+  bytes: count.meta({ description: 'Bytes of its arrays on disk.' }),
+});
+export type RunSummary = z.infer<typeof RunSummarySchema>;
+
 export const RunListSchema = z.object({
-  runs: z.array(
-    z.object({
-      id: z.string(),
-      state: RunStateNameSchema,
-      request: RunRequestSchema,
-      timing: TimingSchema,
-      available: z.boolean(),
+  runs: z.array(RunSummarySchema),
+  archive: z.object({
+    state: z.enum(['off', 'opening', 'open', 'failed']).meta({
+      description:
+        'While `opening`, runs of earlier servers are missing from the list; when `failed`, `message` says why.',
     }),
-  ),
+    message: z.string().optional(),
+    limitBytes: count.meta({ description: 'The oldest runs are removed beyond this.' }),
+  }),
 });
 export type RunList = z.infer<typeof RunListSchema>;
 

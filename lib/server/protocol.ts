@@ -35,6 +35,10 @@ export interface WorkerMethods {
   prepare: { argument: RunRequest; result: RunModel[] };
   /** Runs to the end; `cancel[0] ≠ 0` stops it before the next layer. */
   run: { argument: { id: string; models: RunModel[]; cancel: Int32Array }; result: 'done' | 'cancelled' };
+  /** Writes a finished run's arrays to disk. @returns their bytes; 0 when they are not kept. */
+  keep: { argument: { id: string; limit: number }; result: number };
+  /** Drops a finished run from memory. */
+  forget: { argument: string; result: null };
   map: { argument: { id: string; query: MapQuery }; result: Body };
   channels: { argument: { id: string; query: ChannelsQuery }; result: Body };
   pair: { argument: { id: string; query: PairQuery }; result: Pair };

@@ -140,6 +140,6 @@ describe('RunBook', () => {
     await end(b);
     const c = add();
     expect(() => runs.get(a)).toThrow(expect.objectContaining({ status: 404 }));
-    expect(runs.list().runs.map(({ id }) => id)).toEqual([c, b]);
+    expect(runs.list().map(({ id }) => id)).toEqual([c, b]);
   });
 });

@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { Device, Run, RunEvent, RunEventName, RunEvents, RunList, RunModel, RunRequest } from '@/lib/api/schemas';
+import type {
+  Device,
+  Run,
+  RunEvent,
+  RunEventName,
+  RunEvents,
+  RunModel,
+  RunRequest,
+  RunSummary,
+} from '@/lib/api/schemas';
 import { ServiceError } from './errors';
 import type { RunUpdate } from './protocol';
 
@@ -10,6 +19,8 @@ interface Entry {
   /** One shared integer; ≠ 0 asks the worker to stop. */
   readonly cancel: Int32Array;
   readonly listeners: Set<Listener>;
+  /** Bytes of its arrays on disk; undefined while it is in memory only. */
+  keptBytes?: number;
 }
 
 export const isFinal = ({ state }: Pick<Run, 'state'>) =>
@@ -31,6 +42,8 @@ export class RunBook {
     private readonly execute: Execute,
     private readonly limits: { readonly keptRuns: number; readonly queueLimit: number },
     private readonly device: () => Device | null,
+    /** Called when a run has ended, its state final. */
+    private readonly onFinished: (run: Run) => void = () => undefined,
   ) {}
 
   /** Runs queued or running. */
@@ -76,11 +89,50 @@ export class RunBook {
     return this.#entry(id).run;
   }
 
-  list(): RunList {
-    const runs = [...this.#entries.values()].map(({ run }) => run).reverse();
-    return {
-      runs: runs.map(({ id, state, request, timing, available }) => ({ id, state, request, timing, available })),
-    };
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  /** Newest first. */
+  list(): RunSummary[] {
+    return [...this.#entries.values()]
+      .reverse()
+      .map(({ run: { id, name = '', state, request, timing, available }, keptBytes: bytes }) => {
+        return { id, name, state, request, timing, available, kept: bytes !== undefined, bytes: bytes ?? 0 };
+      })
+      .sort((a, b) => b.timing.createdAt - a.timing.createdAt);
+  }
+
+  /** Takes a finished run of an earlier server back from disk. */
+  restore(run: Run, keptBytes: number): void {
+    if (this.#entries.has(run.id)) return;
+    const entry = { run, cancel: new Int32Array(1), listeners: new Set<Listener>(), keptBytes };
+    this.#entries.set(run.id, entry);
+    this.#forgetOldest(run.id);
+  }
+
+  /** A finished run is on disk from now on. */
+  kept(id: string, bytes: number): void {
+    const entry = this.#entries.get(id);
+    if (entry) entry.keptBytes = bytes;
+  }
+
+  /** These runs are no longer on disk; what is in memory of them stays until it is released. */
+  unkept(ids: readonly string[]): void {
+    for (const id of ids) {
+      const entry = this.#entries.get(id);
+      if (entry) entry.keptBytes = undefined;
+    }
+  }
+
+  rename(id: string, name: string): void {
+    this.#entry(id).run.name = name;
+  }
+
+  /** Drops a run; one that computes is cancelled first. */
+  forget(id: string): void {
+    this.cancel(id);
+    this.#entries.delete(id);
   }
 
   /** Cancels a waiting run at once and a running one before its next layer; a finished one stays as it is. */
@@ -142,13 +194,13 @@ export class RunBook {
   released(ids: readonly string[]): void {
     for (const id of ids) {
       const entry = this.#entries.get(id);
-      if (entry) entry.run.available = false;
+      if (entry && !entry.keptBytes) entry.run.available = false;
     }
   }
 
   /** The worker died: what it held is gone. The running run ends through its rejected call. */
   lostAll(): void {
-    for (const { run } of this.#entries.values()) if (isFinal(run)) run.available = false;
+    for (const { run, keptBytes } of this.#entries.values()) if (isFinal(run) && !keptBytes) run.available = false;
   }
 
   #entry(id: string): Entry {
@@ -157,7 +209,7 @@ export class RunBook {
       throw new ServiceError(
         404,
         `There is no run ${id}.`,
-        'Runs are kept until the server restarts; start a new one.',
+        'It was removed, or this server never had it: start a new one.',
       );
     return entry;
   }
@@ -200,6 +252,7 @@ export class RunBook {
     run.device = this.device() ?? run.device;
     run.timing.finishedAt = Date.now();
     this.#emit(entry, 'state', { state, error });
+    this.onFinished(run);
   }
 
   #renumber(): void {
@@ -210,8 +263,9 @@ export class RunBook {
     }
   }
 
-  #forgetOldest(): void {
-    const finished = [...this.#entries.values()].filter(({ run }) => isFinal(run));
+  /** Keeps the number of finished runs within the limit, whatever happens to `spared`. */
+  #forgetOldest(spared?: string): void {
+    const finished = [...this.#entries.values()].filter(({ run }) => isFinal(run) && run.id !== spared);
     for (const { run } of finished.slice(0, Math.max(0, finished.length - this.limits.keptRuns)))
       this.#entries.delete(run.id);
   }

@@ -274,12 +274,12 @@ describe('a request that cannot be run', () => {
     ['more tokens than the limit', { prompt: 'Mary '.repeat(65), needle: undefined }, 422, /65 tokens.*limit is 64/],
     ['a hundred thousand tokens', { prompt: 'Mary '.repeat(100_000), needle: undefined }, 413, /500000 characters/],
   ] as const)('is refused: %s', async (_what, overrides, status, message) => {
-    const before = service.listRuns().runs.length;
+    const before = (await service.listRuns()).runs.length;
     await expect(start(overrides as Partial<RunRequestInput>)).rejects.toMatchObject({
       status,
       message: expect.stringMatching(message),
     });
-    expect(service.listRuns().runs).toHaveLength(before);
+    expect((await service.listRuns()).runs).toHaveLength(before);
     expect(service.health()).toMatchObject({ status: 'ready', queue: 0 });
   });
 });

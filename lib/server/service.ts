@@ -22,17 +22,19 @@ import type {
   TokenizeRequest,
   VocabularyEntry,
 } from '@/lib/api/schemas';
+import { ArchiveClient } from './archive/client';
 import { DeviceWorker } from './device-worker';
 import { ServiceError } from './errors';
 import { readExamples } from './examples';
 import type { Body } from './protocol';
-import { RunBook } from './run-book';
+import { isFinal, RunBook } from './run-book';
 import { readSettings, type Settings } from './settings';
 
 /** Everything that the route handlers need: one per process. */
 export class Service {
   readonly worker: DeviceWorker;
   readonly runs: RunBook;
+  readonly archive: ArchiveClient;
   readonly version: string;
 
   constructor(readonly settings: Settings = readSettings()) {
@@ -48,7 +50,9 @@ export class Service {
       (id, models, cancel) => this.worker.call('run', { id, models, cancel }),
       settings,
       () => this.worker.device,
+      (run) => void this.#keep(run),
     );
+    this.archive = new ArchiveClient(settings);
     this.version = JSON.parse(readFileSync(join(settings.root, 'package.json'), 'utf8')).version;
   }
 
@@ -82,55 +86,105 @@ export class Service {
   }
 
   run = (id: string): Run => this.runs.get(id);
-  listRuns = (): RunList => this.runs.list();
+
+  /** Runs in memory, and those on disk once the archive is open; asking opens it. */
+  async listRuns(): Promise<RunList> {
+    const runs = this.runs.list();
+    if (this.archive.status.state === 'opening') this.archive.call('open', null).catch(() => undefined);
+    else if (this.archive.usable)
+      runs.push(...(await this.archive.call('list', null)).filter(({ id }) => !this.runs.has(id)));
+    return { runs: runs.sort((a, b) => b.timing.createdAt - a.timing.createdAt), archive: this.archive.status };
+  }
+
+  /** A run in memory or on disk; waits for the archive only when it is not in memory. @throws ServiceError 404. */
+  async recall(id: string): Promise<Run> {
+    if (!this.runs.has(id) && this.archive.usable) {
+      const found = await this.archive.call('get', id);
+      if (found) this.runs.restore(found.run, found.bytes);
+    }
+    return this.runs.get(id);
+  }
+
+  /** @throws ServiceError 404. */
+  async renameRun(id: string, name: string): Promise<Run> {
+    await this.recall(id);
+    this.runs.rename(id, name);
+    if (this.archive.usable) await this.archive.call('rename', { id, name });
+    return this.runs.get(id);
+  }
+
+  /** Removes a run from memory and disk; one that computes is cancelled. @throws ServiceError 404. */
+  async forgetRun(id: string): Promise<Run> {
+    const run = await this.recall(id);
+    this.runs.forget(id);
+    if (isFinal(run)) await this.worker.call('forget', id);
+    if (this.archive.usable) await this.archive.call('forget', id);
+    return run;
+  }
+
   cancelRun = (id: string): Run => this.runs.cancel(id);
   subscribe = (id: string, listener: (event: RunEvent) => void): (() => void) => this.runs.subscribe(id, listener);
 
   async map(id: string, query: MapQuery): Promise<Body> {
-    this.#readable(id, query.model);
+    await this.#opened(id, query.model);
     return this.worker.call('map', { id, query });
   }
 
   async channels(id: string, query: ChannelsQuery): Promise<Body> {
-    this.#readable(id, query.model);
+    await this.#opened(id, query.model);
     return this.worker.call('channels', { id, query });
   }
 
   async pair(id: string, query: PairQuery): Promise<Pair> {
-    this.#readable(id, query.model);
+    await this.#opened(id, query.model);
     return this.worker.call('pair', { id, query });
   }
 
   async rollout(id: string, query: RolloutQuery): Promise<Body> {
-    this.#readable(id, query.model);
+    await this.#opened(id, query.model);
     return this.worker.call('rollout', { id, query });
   }
 
   async thumbnails(id: string, query: ThumbnailsQuery): Promise<Body> {
-    this.#readable(id, query.model);
+    await this.#opened(id, query.model);
     return this.worker.call('thumbnails', { id, query });
   }
 
   async lens(id: string, query: LensQuery): Promise<Body> {
-    this.#readable(id, query.model);
+    await this.#opened(id, query.model);
     return this.worker.call('lens', { id, query });
   }
 
   async signal(id: string, query: SignalQuery): Promise<Signal> {
-    this.#readable(id, query.model);
+    await this.#opened(id, query.model);
     return this.worker.call('signal', { id, query });
   }
 
   async attribution(id: string, query: AttributionQuery): Promise<AttributionReply> {
-    this.#readable(id, query.model);
+    await this.#opened(id, query.model);
     return this.worker.call('attribution', { id, query });
   }
 
   snr = (request: SnrRequest): Promise<SnrReply> => this.worker.call('snr', request);
 
+  /** Writes a run that has ended to disk: its arrays first, then the row that names them. */
+  async #keep(run: Run): Promise<void> {
+    if (!this.archive.usable || run.timing.startedAt === null) return;
+    const { id } = run;
+    try {
+      if (!this.runs.has(id)) return;
+      const bytes = run.available ? await this.worker.call('keep', { id, limit: this.settings.dataBytes }) : 0;
+      if (!this.runs.has(id)) return;
+      this.runs.unkept(await this.archive.call('put', { run, bytes }));
+      this.runs.kept(id, bytes);
+    } catch (error) {
+      console.error(`Run ${id} is not kept:`, (error as Error).message);
+    }
+  }
+
   /** @throws ServiceError 404 for an unknown run or model index, 409 before it has started or after its release. */
-  #readable(id: string, model = 0): void {
-    const run = this.runs.get(id);
+  async #opened(id: string, model = 0): Promise<void> {
+    const run = await this.recall(id);
     if (model >= run.models.length)
       throw new ServiceError(404, `Run ${id} has ${run.models.length} model(s), numbered from 0.`);
     if (!run.available)
@@ -160,5 +214,5 @@ export async function closeService(): Promise<void> {
   const holder = globalThis as { [KEY]?: Service };
   const current = holder[KEY];
   delete holder[KEY];
-  await current?.worker.close();
+  await Promise.all([current?.worker.close(), current?.archive.close()]);
 }

@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** Limits and places, from the environment. Read once when the service starts. */
 export interface Settings {
@@ -11,8 +11,14 @@ export interface Settings {
   readonly modelBytes: number;
   /** Bytes of activations kept for finished runs, the running one included (STATESCOPE_RUN_MEMORY_MB). */
   readonly runBytes: number;
-  /** Finished runs whose state can still be read (STATESCOPE_KEPT_RUNS). */
+  /** Finished runs whose state can still be read in memory (STATESCOPE_KEPT_RUNS). */
   readonly keptRuns: number;
+  /** Where finished runs are kept (STATESCOPE_DATA); null keeps none. */
+  readonly dataFolder: string | null;
+  /** Bytes kept there (STATESCOPE_DATA_MB). */
+  readonly dataBytes: number;
+  /** A PostgreSQL server in place of the embedded database (DATABASE_URL). */
+  readonly databaseUrl?: string;
   /** Runs that may wait. */
   readonly queueLimit: number;
 }
@@ -30,15 +36,26 @@ function positive(name: string, fallback: number): number {
 /** @throws Error with one sentence when a variable is not a positive number. */
 export function readSettings(): Settings {
   const quarter = Math.max(512, Math.floor(totalmem() / MB / 4));
+  const root = process.env.STATESCOPE_ROOT || process.cwd();
+  const data = process.env.STATESCOPE_DATA;
   return {
-    root: process.env.STATESCOPE_ROOT || process.cwd(),
+    root,
     maxTokens: Math.floor(positive('STATESCOPE_MAX_TOKENS', 4096)),
     modelBytes: positive('STATESCOPE_MODEL_MEMORY_MB', quarter) * MB,
     runBytes: positive('STATESCOPE_RUN_MEMORY_MB', quarter) * MB,
     keptRuns: Math.floor(positive('STATESCOPE_KEPT_RUNS', 50)),
+    dataFolder: data === 'none' ? null : resolve(/* turbopackIgnore: true */ root, data || 'data'),
+    dataBytes: positive('STATESCOPE_DATA_MB', 4096) * MB,
+    databaseUrl: process.env.DATABASE_URL || undefined,
     queueLimit: 20,
   };
 }
 
 /** The worker's bundle, which scripts/build.mjs makes from lib/server/worker.ts. */
 export const workerPath = ({ root }: Settings) => join(root, 'dist', 'worker.mjs');
+
+/** The bundle of the thread that owns the archive, from lib/server/archive/thread.ts. */
+export const archivePath = ({ root }: Settings) => join(root, 'dist', 'archive.mjs');
+
+/** The archive's tables, as SQL. */
+export const migrationsFolder = ({ root }: Settings) => join(root, 'lib', 'server', 'archive', 'migrations');

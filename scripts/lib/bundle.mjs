@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { ROOT } from './root.mjs';
 
-const ENTRIES = { worker: 'lib/server/worker.ts', cli: 'lib/cli/main.ts', 'train-demo': 'lib/training/demo.ts' };
+const ENTRIES = {
+  worker: 'lib/server/worker.ts',
+  archive: 'lib/server/archive/thread.ts',
+  cli: 'lib/cli/main.ts',
+  'train-demo': 'lib/training/demo.ts',
+};
 
 /** Programs that Node runs outside of Next, one file each; packages stay in node_modules. */
 export async function bundle(names) {

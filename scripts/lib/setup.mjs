@@ -42,9 +42,9 @@ async function addon() {
   markDone('addon', wanted);
 }
 
-const BUNDLES = ['worker', 'cli'];
+const BUNDLES = ['worker', 'archive', 'cli'];
 
-/** dist/worker.mjs and dist/cli.mjs. */
+/** dist/worker.mjs, dist/archive.mjs and dist/cli.mjs. */
 async function bundles() {
   const wanted = digest(['lib', 'kernels', 'bench', 'scripts/lib/bundle.mjs', 'package-lock.json', 'tsconfig.json']);
   const there = BUNDLES.every((name) => existsSync(join(ROOT, 'dist', `${name}.mjs`)));

@@ -4,7 +4,7 @@ import { readBody, reply, respond, service } from '@/lib/server';
 export const runtime = 'nodejs';
 export const dynamic = 'force-dynamic';
 
-export const GET = () => respond(() => reply(service().listRuns()));
+export const GET = () => respond(async () => reply(await service().listRuns()));
 
 export const POST = (request: Request) =>
   respond(async () => {

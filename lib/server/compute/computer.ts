@@ -41,10 +41,11 @@ export class Computer {
     this.#readouts = new Readouts(this.#models, this.#maps, this.#catalogue);
     this.#analyses = new Analyses(this.#catalogue, this.#models, settings);
     this.#forms = new Forms(this.#models);
-    this.#store = new RunStore(settings.runBytes, (ids) => {
+    const onReleased = (ids: string[]) => {
       this.#maps.forget(ids);
       this.send({ kind: 'released', ids });
-    });
+    };
+    this.#store = new RunStore(settings.runBytes, onReleased, settings.dataFolder);
   }
 
   readonly #methods: { [M in MethodName]: (argument: Argument<M>) => Promise<WorkerMethods[M]['result']> } = {
@@ -55,6 +56,12 @@ export class Computer {
     run: (run) => {
       this.#stopWarmUp[0] = 1;
       return this.#run(run, (update) => this.send({ kind: 'update', id: run.id, update }));
+    },
+    keep: ({ id, limit }) => this.#store.keep(id, limit),
+    forget: async (id) => {
+      this.#store.forget(id);
+      this.#maps.forget([id]);
+      return null;
     },
     map: async ({ id, query }) => {
       const record = this.#store.model(id, query.model ?? 0);
@@ -74,6 +81,7 @@ export class Computer {
   /** @throws ServiceError, InputError. */
   async answer<M extends MethodName>(method: M, argument: Argument<M>): Promise<WorkerMethods[M]['result']>;
   async answer(method: Request['method'], argument: Request['argument']): Promise<unknown> {
+    if (isReading(argument)) await this.#store.recall(argument.id);
     return this.#methods[method](argument as never);
   }
 
@@ -111,6 +119,10 @@ export class Computer {
     return new Runner(run, tools, tell).execute();
   }
 }
+
+/** Whether a request reads what a run left behind. */
+const isReading = (argument: Request['argument']): argument is { id: string } & Argument<'map'> =>
+  typeof argument === 'object' && argument !== null && 'id' in argument && 'query' in argument;
 
 /** A run over the first token ids of the vocabulary, whatever they mean. */
 function warmUpRequest(name: string, layers: number): RunModel {

@@ -1,8 +1,11 @@
+import { existsSync } from 'node:fs';
 import type { BlockCache } from '@/lib/analysis/s6Attention';
 import type { RunModel } from '@/lib/api/schemas';
 import type { ModelConfig } from '@/lib/checkpoint';
+import { modelFile } from '../archive/places';
 import { ServiceError } from '../errors';
 import { bytesOf } from './memory';
+import { readRecord, writeRecord } from './record-file';
 
 /** What one model of a run left behind; grows layer by layer while the run computes. */
 export interface ModelRecord {
@@ -28,14 +31,66 @@ interface RunRecord {
 /** Activations of the last runs, up to a limit in bytes; the run that computes is never released. */
 export class RunStore {
   #runs = new Map<string, RunRecord>();
+  #recalls = new Map<string, Promise<void>>();
 
   constructor(
     private readonly limit: number,
     private readonly onReleased: (ids: string[]) => void,
+    /** Where runs are kept on disk; null for nowhere. */
+    private readonly folder: string | null = null,
   ) {}
 
   /** Opens a record, releasing the oldest finished runs until `expected` bytes fit. */
   begin(id: string, expected: number): ModelRecord[] {
+    this.#makeRoom(expected);
+    const record: RunRecord = { models: [], running: true };
+    this.#runs.set(id, record);
+    return record.models;
+  }
+
+  /**
+   * Writes a finished run to disk. @returns the bytes of its arrays; 0 when there is nothing to keep, or more than
+   * `limit` bytes.
+   */
+  async keep(id: string, limit: number): Promise<number> {
+    const record = this.#runs.get(id);
+    if (!record || this.folder === null) return 0;
+    const bytes = bytesOf(record);
+    if (bytes > limit) return 0;
+    for (const [m, model] of record.models.entries())
+      if (model) await writeRecord(modelFile(this.folder, id, m), model);
+    return bytes;
+  }
+
+  /** Brings a run back from disk where it is not in memory. @throws ServiceError 409 when its files are damaged. */
+  recall(id: string): Promise<void> {
+    if (this.folder === null || this.#runs.has(id)) return Promise.resolve();
+    const pending = this.#recalls.get(id);
+    if (pending) return pending;
+    const recall = this.#read(this.folder, id).finally(() => this.#recalls.delete(id));
+    this.#recalls.set(id, recall);
+    return recall;
+  }
+
+  async #read(folder: string, id: string): Promise<void> {
+    const models: ModelRecord[] = [];
+    for (const m of [0, 1]) {
+      const path = modelFile(folder, id, m);
+      if (!existsSync(path)) continue;
+      models[m] = await readRecord(path).catch((error: Error) => {
+        throw new ServiceError(
+          409,
+          `The arrays of run ${id} on disk cannot be read: ${error.message}`,
+          'Run the prompt again.',
+        );
+      });
+    }
+    if (models.length === 0) return;
+    this.#makeRoom(bytesOf(models));
+    this.#runs.set(id, { models, running: false });
+  }
+
+  #makeRoom(expected: number): void {
     const released: string[] = [];
     let used = bytesOf(this.#runs) + expected;
     for (const [old, record] of this.#runs) {
@@ -46,9 +101,6 @@ export class RunStore {
       released.push(old);
     }
     if (released.length > 0) this.onReleased(released);
-    const record: RunRecord = { models: [], running: true };
-    this.#runs.set(id, record);
-    return record.models;
   }
 
   end(id: string): void {

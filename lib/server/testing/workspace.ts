@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import type { RunRequestInput } from '@/lib/api/schemas';
@@ -10,6 +10,7 @@ import { initialCheckpoint } from '@/lib/training/initialise';
 import type { Settings } from '../settings';
 
 const MB = 1024 * 1024;
+const MIGRATIONS = 'lib/server/archive/migrations';
 const SIZES = { hidden_size: 16, state_size: 4, conv_kernel: 4, time_step_rank: 2, head_dim: 8, n_groups: 1 };
 
 /** Small random models by name: plain and differential, with words and without, and one that is damaged. */
@@ -60,8 +61,12 @@ export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<
   await Promise.all([
     copyFile(join(process.cwd(), 'package.json'), join(root, 'package.json')),
     build({
-      entryPoints: [join(process.cwd(), 'lib/server/worker.ts')],
-      outfile: join(root, 'dist', 'worker.mjs'),
+      entryPoints: {
+        worker: join(process.cwd(), 'lib/server/worker.ts'),
+        archive: join(process.cwd(), 'lib/server/archive/thread.ts'),
+      },
+      outdir: join(root, 'dist'),
+      outExtension: { '.js': '.mjs' },
       bundle: true,
       platform: 'node',
       format: 'esm',
@@ -70,6 +75,7 @@ export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<
       alias: { '@': process.cwd() },
       logLevel: 'warning',
     }),
+    cp(join(process.cwd(), MIGRATIONS), join(root, MIGRATIONS), { recursive: true }),
     ...(Object.keys(MODELS) as (keyof typeof MODELS)[]).map((name) => writeModel(models, name)),
   ]);
   await mkdir(join(models, 'damaged'));
@@ -81,6 +87,8 @@ export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<
     runBytes: 64 * MB,
     keptRuns: 20,
     queueLimit: 4,
+    dataFolder: null,
+    dataBytes: 64 * MB,
     ...overrides,
   };
   return { root, settings, remove: () => rm(root, { recursive: true, force: true }) };

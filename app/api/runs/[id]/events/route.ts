@@ -9,6 +9,6 @@ interface Context {
 
 export const GET = (request: Request, { params }: Context) =>
   respond(async () => {
-    const { id } = service().run((await params).id);
+    const { id } = await service().recall((await params).id);
     return eventStream((listener) => service().subscribe(id, listener), request.signal);
   });

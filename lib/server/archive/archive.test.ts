@@ -1,0 +1,199 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeSafetensors } from '@/lib/api/safetensors';
+import { type RunRequestInput, RunRequestSchema } from '@/lib/api/schemas';
+import { isFinal } from '../run-book';
+import { Service } from '../service';
+import type { Settings } from '../settings';
+import { makeWorkspace, request, type Workspace } from '../testing/workspace';
+import { lockFolder } from './lock';
+import { arraysFolder, lockFile, modelFile, runFolder } from './places';
+
+process.env.STATESCOPE_DEVICE = 'cpu';
+
+let workspace: Workspace;
+let folder: string;
+const services: Service[] = [];
+
+beforeAll(async () => {
+  workspace = await makeWorkspace();
+  folder = join(workspace.root, 'data');
+});
+
+afterAll(async () => {
+  for (const service of services) await close(service);
+  await workspace.remove();
+});
+
+function open(overrides: Partial<Settings> = {}): Service {
+  const service = new Service({ ...workspace.settings, dataFolder: folder, ...overrides });
+  services.push(service);
+  return service;
+}
+
+async function close(service: Service): Promise<void> {
+  await Promise.all([service.worker.close(), service.archive.close()]);
+}
+
+const until = async (test: () => boolean | Promise<boolean>) => {
+  while (!(await test())) await new Promise((resolve) => setTimeout(resolve, 20));
+};
+
+/** Bytes of one small run: reading another releases the first from memory. */
+const ROOM_FOR_ONE = 60_000;
+
+/** Runs to the end and waits until the run is on disk. */
+async function run(service: Service, overrides: Partial<RunRequestInput> = {}): Promise<string> {
+  const { id } = await service.createRun(RunRequestSchema.parse(request(overrides)));
+  await until(() => isFinal(service.runs.get(id)));
+  await until(() => service.runs.list().some((entry) => entry.id === id && entry.kept));
+  return id;
+}
+
+const bytesOf = async (service: Service, id: string) => {
+  const query = { model: 1, layer: 0, branch: 'diff', reduce: 'mean' } as const;
+  const map = decodeSafetensors((await service.map(id, query)).buffer);
+  const lens = decodeSafetensors((await service.lens(id, { model: 1 })).buffer);
+  return {
+    map: map.tensors.get('map')?.data,
+    error: map.metadata.reconstruction_error,
+    top: lens.tensors.get('top_ids')?.data,
+    entropy: lens.tensors.get('entropy')?.data,
+    thumbnails: (await service.thumbnails(id, { model: 0 })).join(),
+    signal: await service.signal(id, { model: 1, position: 7 }),
+  };
+};
+
+describe('runs on disk', () => {
+  let first: Service;
+  let id: string;
+  let before: Awaited<ReturnType<typeof bytesOf>>;
+
+  beforeAll(async () => {
+    first = open();
+    id = await run(first, { models: ['plain', 'diff'] });
+    await first.renameRun(id, 'the kitchen');
+    before = await bytesOf(first, id);
+    await close(first);
+  });
+
+  it('come back in another server exactly as they were', async () => {
+    const second = open();
+    const again = await second.recall(id);
+    expect(again).toMatchObject({ id, name: 'the kitchen', state: 'done', available: true });
+    expect(again.models).toEqual(first.run(id).models);
+    expect(await bytesOf(second, id)).toEqual(before);
+    await close(second);
+  });
+
+  it('come back to memory in the server that released them', async () => {
+    const small = open({ runBytes: ROOM_FOR_ONE });
+    const again = await bytesOf(small, id);
+    const other = await run(small);
+    expect(small.run(id).available).toBe(true);
+    expect(await bytesOf(small, id)).toEqual(again);
+    await small.forgetRun(other);
+    await close(small);
+  });
+
+  it('are listed with those in memory, newest first, renamed and removed with their files', async () => {
+    const service = open();
+    await service.archive.call('open', null);
+    const next = await run(service);
+    const { runs, archive } = await service.listRuns();
+    expect(archive).toMatchObject({ state: 'open' });
+    expect(runs.map((entry) => [entry.id, entry.kept])).toEqual([
+      [next, true],
+      [id, true],
+    ]);
+    expect(runs[1]).toMatchObject({ name: 'the kitchen', bytes: expect.any(Number) });
+    await service.renameRun(next, 'second');
+    expect((await service.listRuns()).runs[0].name).toBe('second');
+    expect(existsSync(modelFile(folder, next, 0))).toBe(true);
+    await service.forgetRun(next);
+    expect((await service.listRuns()).runs.map((entry) => entry.id)).toEqual([id]);
+    expect(existsSync(runFolder(folder, next))).toBe(false);
+    await expect(service.recall(next)).rejects.toMatchObject({ status: 404 });
+    await close(service);
+  });
+
+  it('keep what a cancelled run had finished', async () => {
+    const service = open();
+    const { id: cancelled } = await service.createRun(RunRequestSchema.parse(request({ models: ['deep'] })));
+    await until(() => service.run(cancelled).models[0].mapsReady > 2);
+    service.cancelRun(cancelled);
+    await until(async () => (await service.archive.call('get', cancelled)) !== null);
+    const { mapsReady } = service.run(cancelled).models[0];
+    await close(service);
+    const next = open();
+    await expect(next.map(cancelled, { layer: mapsReady - 1 })).resolves.toBeInstanceOf(Uint8Array);
+    expect(await next.recall(cancelled)).toMatchObject({ state: 'cancelled' });
+    await next.forgetRun(cancelled);
+    await close(next);
+  });
+
+  it('say so when their files are damaged', async () => {
+    const service = open();
+    const path = modelFile(folder, id, 1);
+    const whole = readFileSync(path);
+    writeFileSync(path, whole.subarray(0, whole.length - 100));
+    await expect(service.map(id, { model: 1, layer: 0 })).rejects.toMatchObject({
+      status: 409,
+      message: expect.stringContaining('cannot be read'),
+    });
+    writeFileSync(path, whole);
+    await expect(service.map(id, { model: 1, layer: 0 })).resolves.toBeDefined();
+    await close(service);
+  });
+
+  it('go oldest first when the limit is reached, and strangers in the folder go at the start', async () => {
+    const orphan = join(arraysFolder(folder), 'orphan');
+    mkdirSync(orphan);
+    utimesSync(orphan, 1, 1);
+    const service = open({ dataBytes: 1_500_000 });
+    await service.archive.call('open', null);
+    expect(existsSync(orphan)).toBe(false);
+    const kept: string[] = [];
+    while ((await service.recall(id).catch(() => null)) && kept.length < 20) {
+      kept.push(await run(service, { models: ['plain', 'diff'] }));
+      if (!(await service.archive.call('get', id))) break;
+    }
+    expect(kept.length).toBeGreaterThan(1);
+    expect(existsSync(runFolder(folder, id))).toBe(false);
+    expect(existsSync(runFolder(folder, kept[kept.length - 1]))).toBe(true);
+    await close(service);
+  });
+
+  it('are left alone by a second server on the folder, which says why and goes on without', async () => {
+    const one = open();
+    await one.archive.call('open', null);
+    const two = open();
+    await expect(two.archive.call('open', null)).rejects.toThrow(/is used by another Statescope/);
+    const { archive } = await two.listRuns();
+    expect(archive).toMatchObject({ state: 'failed', message: expect.stringContaining('STATESCOPE_DATA') });
+    const { id: unkept } = await two.createRun(RunRequestSchema.parse(request()));
+    await until(() => isFinal(two.run(unkept)));
+    expect(await bytesOf(one, (await one.listRuns()).runs[0].id)).toBeDefined();
+    await Promise.all([close(one), close(two)]);
+  });
+});
+
+describe('the lock of a folder', () => {
+  it('is taken over from a process that is gone or whose number another has now', () => {
+    const own = join(workspace.root, 'locked');
+    lockFolder(own)();
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    writeFileSync(lockFile(own), JSON.stringify({ pid, started: '1' }));
+    const unlock = lockFolder(own);
+    expect(() => lockFolder(own)).toThrow(/used by another/);
+    unlock();
+    writeFileSync(lockFile(own), JSON.stringify({ pid: process.ppid, started: '1' }));
+    lockFolder(own)();
+    writeFileSync(lockFile(own), 'torn');
+    lockFolder(own)();
+    expect(existsSync(lockFile(own))).toBe(false);
+    rmSync(own, { recursive: true });
+  });
+});

@@ -1,0 +1,41 @@
+import { mkdir } from 'node:fs/promises';
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import { databaseFolder } from './places';
+import type { ArchiveStart } from './protocol';
+
+export interface Database {
+  readonly db: PgDatabase<PgQueryResultHKT>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the PostgreSQL server at `databaseUrl`, else the embedded database inside the data folder, and brings its
+ * tables up to date. Cost of the embedded one: about 1 s of processor time, 6 s when the folder is new, 300 MB.
+ */
+export async function openDatabase({ folder, migrations, databaseUrl }: ArchiveStart): Promise<Database> {
+  const migrationsFolder = migrations;
+  if (databaseUrl) {
+    const [{ default: pg }, { drizzle }, { migrate }] = await Promise.all([
+      import('pg'),
+      import('drizzle-orm/node-postgres'),
+      import('drizzle-orm/node-postgres/migrator'),
+    ]);
+    const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+    // Without a listener a connection that breaks while idle would end the process.
+    pool.on('error', (error) => console.error('The connection to PostgreSQL broke:', error.message));
+    const db = drizzle(pool);
+    await migrate(db, { migrationsFolder });
+    return { db, close: () => pool.end() };
+  }
+  const [{ PGlite }, { drizzle }, { migrate }] = await Promise.all([
+    import('@electric-sql/pglite'),
+    import('drizzle-orm/pglite'),
+    import('drizzle-orm/pglite/migrator'),
+  ]);
+  const path = databaseFolder(folder);
+  await mkdir(path, { recursive: true });
+  const client = await PGlite.create(path);
+  const db = drizzle(client);
+  await migrate(db, { migrationsFolder });
+  return { db, close: () => client.close() };
+}

@@ -1,0 +1,44 @@
+import type { Run, RunSummary } from '@/lib/api/schemas';
+
+/** What passes between the web server's thread and the thread that owns the archive of runs. */
+
+/** Methods of the archive: argument and result. */
+export interface ArchiveMethods {
+  /** Waits until the archive is open. */
+  open: { argument: null; result: null };
+  /** Adds a finished run whose arrays weigh `bytes`, or replaces it. Removes the oldest beyond the limit and names them. */
+  put: { argument: { run: Run; bytes: number }; result: string[] };
+  /** Newest first. */
+  list: { argument: null; result: RunSummary[] };
+  get: { argument: string; result: { run: Run; bytes: number } | null };
+  rename: { argument: { id: string; name: string }; result: boolean };
+  /** Removes a run and its arrays. */
+  forget: { argument: string; result: boolean };
+  /** Ends the database and gives the folder back. */
+  close: { argument: null; result: null };
+}
+
+export type ArchiveMethod = keyof ArchiveMethods;
+
+export type ArchiveRequest = {
+  [M in ArchiveMethod]: { call: number; method: M; argument: ArchiveMethods[M]['argument'] };
+}[ArchiveMethod];
+
+export type ArchiveReply =
+  | { kind: 'open' }
+  /** The archive cannot be opened; nothing else will be answered. */
+  | { kind: 'closed'; message: string }
+  | { kind: 'result'; call: number; result: unknown }
+  | { kind: 'failure'; call: number; message: string };
+
+/** `workerData` of the thread. */
+export interface ArchiveStart {
+  /** Holds the lock, the database and the arrays. */
+  readonly folder: string;
+  /** Holds the SQL that drizzle-kit generated. */
+  readonly migrations: string;
+  /** Bytes of arrays and states that are kept. */
+  readonly limit: number;
+  /** Of a PostgreSQL server, used in place of the embedded database. */
+  readonly databaseUrl?: string;
+}

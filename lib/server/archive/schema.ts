@@ -1,0 +1,26 @@
+import { bigint, index, pgTable, text } from 'drizzle-orm/pg-core';
+
+/**
+ * The runs that are kept, one row each; their arrays lie beside the database as safetensors files. JSON is stored as
+ * text because `jsonb` refuses the character U+0000, which is a token of byte-level vocabularies.
+ *
+ * After a change: `npx drizzle-kit generate --dialect postgresql --schema lib/server/archive/schema.ts --out
+ * lib/server/archive/migrations`. Servers apply what is new when they open the store.
+ */
+export const runs = pgTable(
+  'runs',
+  {
+    id: text('id').primaryKey(),
+    /** What its reader calls it; empty for none. */
+    name: text('name').notNull().default(''),
+    /** Milliseconds since 1970. */
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+    /** Bytes of its arrays; 0 when they are not kept. */
+    bytes: bigint('bytes', { mode: 'number' }).notNull(),
+    /** What lists show of it, as JSON. */
+    summary: text('summary').notNull(),
+    /** Its whole state, as JSON. */
+    run: text('run').notNull(),
+  },
+  (table) => [index('runs_created_at').on(table.createdAt)],
+);
