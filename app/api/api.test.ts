@@ -23,7 +23,7 @@ import * as tokenize from './tokenize/route';
 import * as vocabulary from './vocabulary/route';
 
 type Handler = (request: Request, context: { params: Promise<{ id: string }> }) => Promise<Response>;
-type Module = Partial<Record<'GET' | 'POST' | 'DELETE', Handler>>;
+type Module = Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', Handler>>;
 
 const ROUTES: Readonly<Record<string, object>> = {
   examples,
@@ -73,12 +73,12 @@ const follow = (id: string) =>
   });
 
 let workspace: Workspace;
-const variables = ['STATESCOPE_ROOT', 'STATESCOPE_MAX_TOKENS', 'STATESCOPE_DEVICE'] as const;
+const variables = ['STATESCOPE_ROOT', 'STATESCOPE_MAX_TOKENS', 'STATESCOPE_DEVICE', 'STATESCOPE_DATA'] as const;
 const before = variables.map((name) => process.env[name]);
 
 beforeAll(async () => {
   workspace = await makeWorkspace();
-  for (const [i, value] of [workspace.root, '64', 'cpu'].entries()) process.env[variables[i]] = value;
+  for (const [i, value] of [workspace.root, '64', 'cpu', 'none'].entries()) process.env[variables[i]] = value;
 });
 
 afterAll(async () => {
@@ -113,8 +113,11 @@ describe('the API, through its own client', () => {
     expect((await client.signal(id, { needle: [1, 3] })).needle).toEqual([1, 3]);
     const { components, logit } = await client.attribution(id, { model: 1 });
     expect(components.reduce((sum, { contribution }) => sum + contribution, 0)).toBeCloseTo(logit, 4);
-    expect((await client.runs()).runs[0].id).toBe(id);
+    expect((await client.renameRun(id, ' two models ')).name).toBe('two models');
+    expect((await client.runs()).runs[0]).toMatchObject({ id, name: 'two models', kept: false });
     expect((await client.cancelRun(id)).state).toBe('done');
+    await client.forgetRun(id);
+    await expect(client.run(id)).rejects.toMatchObject({ status: 404 });
   });
 
   it('measures a batch', async () => {
