@@ -9,6 +9,7 @@ import type { LayerMaps } from '../data/queries';
 import { isDiff, ownRegion, type View } from '../data/view';
 import { useSelection } from '../state/selection';
 import { usePixelRatio } from '../ui/measure';
+import { useSteady } from '../ui/steady';
 import type { DrawnMap } from './drawnMaps';
 import { MapCells } from './MapCells';
 import { BranchEquation, MapName, PanelName } from './MapHeading';
@@ -56,26 +57,32 @@ export function AttentionMaps(props: {
   const L = view.tokens.length;
   const ownLabels = view.models.some(({ fromA }) => fromA !== undefined);
   const branches = panels.some(({ branch }) => branch !== undefined);
-  const layout = useMemo(() => {
-    const heads = panels.map(({ name, entry }) =>
+  const lengths = useSteady(panels.map(({ entry }) => entry.model.tokens.length));
+  const headHeights = useSteady(
+    panels.map(({ name, entry }) =>
       branches ? PANEL_HEAD : !narrow ? 0 : name !== 'Δ' && isDiff(entry.model.model.blocks[view.layer]) ? 144 : 76,
-    );
-    return mapLayout({
-      width,
-      lengths: panels.map(({ entry }) => entry.model.tokens.length),
-      narrow,
-      devicePixelRatio,
-      ownLabels,
-      headHeights: heads,
-      columns: branches ? BRANCH_COLUMNS : undefined,
-      marginals: withMarginals,
-      most,
-    });
-  }, [panels, branches, narrow, view.layer, width, devicePixelRatio, ownLabels, withMarginals, most]);
+    ),
+  );
+  const layout = useMemo(
+    () =>
+      mapLayout({
+        width,
+        lengths,
+        narrow,
+        devicePixelRatio,
+        ownLabels,
+        headHeights,
+        columns: branches ? BRANCH_COLUMNS : undefined,
+        marginals: withMarginals,
+        most,
+      }),
+    [lengths, headHeights, branches, narrow, width, devicePixelRatio, ownLabels, withMarginals, most],
+  );
   const window = useMemo(() => chosen && fitWindow(chosen, L), [chosen, L]);
+  const models = useSteady(panels.map(({ entry }) => entry.model));
   const frames = useMemo(
-    () => panels.map(({ entry }, k) => mapFrame(ownRegion(entry.model, window), layout.maps[k].size)),
-    [panels, window, layout],
+    () => models.map((model, k) => mapFrame(ownRegion(model, window), layout.maps[k].size)),
+    [models, window, layout],
   );
   const top = cellsTop(layout);
   const { spoken, onKeyDown, onFocus, onBlur } = useMapCursor(view, maps);

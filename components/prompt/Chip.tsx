@@ -27,7 +27,7 @@ export const Chip = memo(function Chip(props: {
         <TokenText text={token.text} />
       </span>
       {lanes.map((slot) => (
-        <i key={slot} className={slot} />
+        <i key={slot} className={`lane ${slot}`} />
       ))}
     </button>
   );

@@ -4,7 +4,7 @@ import type { Token } from '@/lib/api/schemas';
 import type { DrawnMap } from '../attention/drawnMaps';
 import { useExamples, useModels, useTokens } from '../data/queries';
 import type { View } from '../data/view';
-import { select, useSelection } from '../state/selection';
+import { type ModelSlot, select, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
@@ -18,6 +18,11 @@ const CLICK_SETS = [
   { value: 'target', label: 'target' },
 ] as const;
 
+const PAINT_OFF: { value: ModelSlot | ''; label: string; testId: string } = {
+  value: '',
+  label: 'off',
+  testId: 'paint-off',
+};
 const NO_TOKENS: readonly Token[] = [];
 const NO_MAPS: readonly undefined[] = [];
 
@@ -90,6 +95,7 @@ export const PromptSection = memo(function PromptSection(props: {
 }) {
   const { view, maps, facts } = props;
   const [editing, setEditing] = useState(false);
+  const [paint, setPaint] = useState<ModelSlot | ''>('');
   const [clickSets, setClickSets] = useState<ClickSets>('position');
   const model = useSelection((s) => s.modelA);
   const prompt = useSelection((s) => s.prompt);
@@ -115,6 +121,17 @@ export const PromptSection = memo(function PromptSection(props: {
         <span className="caption">Click sets</span>
         <Segmented label="A click on a token sets" options={CLICK_SETS} value={clickSets} onChange={setClickSets} />
       </span>
+      {lanes.length > 0 && (
+        <span className="control">
+          <span className="caption">Paint text</span>
+          <Segmented
+            label="Paint the text with what a position reads"
+            options={[PAINT_OFF, ...lanes.map((slot) => ({ value: slot, label: slot, testId: `paint-${slot}` }))]}
+            value={lanes.includes(paint as ModelSlot) ? paint : ''}
+            onChange={setPaint}
+          />
+        </span>
+      )}
       <span className="grow" />
       <span className="note">
         {tokens.length} tokens
@@ -135,7 +152,7 @@ export const PromptSection = memo(function PromptSection(props: {
           {error.message}
         </p>
       ) : (
-        <TokenChips tokens={tokens} clickSets={clickSets} maps={painted} lanes={lanes} />
+        <TokenChips tokens={tokens} clickSets={clickSets} maps={painted} lanes={lanes} painted={paint || undefined} />
       )}
       {tokens.length > 0 && (
         <p className="note" style={{ marginTop: 6 }}>

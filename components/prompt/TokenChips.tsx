@@ -5,8 +5,9 @@ import type { DrawnMap } from '../attention/drawnMaps';
 import { sameWord, spanOfTokens, tokensInSpan } from '../charts/tokens';
 import { clearHover, hover } from '../state/hover';
 import { type ModelSlot, select, useSelection } from '../state/selection';
+import { usePalette } from '../state/theme';
 import { Chip } from './Chip';
-import { useHoverMarks, useLanes } from './paint';
+import { useHoverMarks, useLanes, usePaintedText } from './paint';
 
 export type ClickSets = 'position' | 'needle' | 'target';
 
@@ -17,6 +18,8 @@ interface ChipsProps {
   readonly maps: readonly (DrawnMap | undefined)[];
   /** Models with a lane. */
   readonly lanes: readonly ModelSlot[];
+  /** The model whose row is painted onto the text itself. */
+  readonly painted?: ModelSlot;
 }
 
 /** The token that an event of the list belongs to. */
@@ -26,7 +29,7 @@ function tokenOf(event: SyntheticEvent): number | undefined {
 }
 
 /** The prompt's tokens: click, drag or keys set read-out, needle and target. */
-export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, lanes }: ChipsProps) {
+export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, lanes, painted }: ChipsProps) {
   const position = useSelection((s) => (s.position < 0 ? tokens.length - 1 : Math.min(s.position, tokens.length - 1)));
   const needleSpan = useSelection((s) => s.needle);
   const target = useSelection((s) => s.target);
@@ -35,14 +38,18 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
   const list = useRef<HTMLDivElement>(null);
   const needle = tokensInSpan(tokens, needleSpan ?? undefined);
   const focusable = cursor >= 0 && cursor < tokens.length ? cursor : position;
-  useHoverMarks(list);
+  const destinationMark = useRef<HTMLDivElement>(null);
+  const sourceMark = useRef<HTMLDivElement>(null);
+  useHoverMarks(list, destinationMark, sourceMark);
   useLanes(list, maps, lanes, position, tokens.length);
+  const palette = usePalette();
+  usePaintedText(list, painted && maps.find((map) => map?.source.model.slot === painted), palette, position);
 
   useEffect(() => {
     const box = list.current;
     const chip = box?.children[position] as HTMLElement | undefined;
     if (!box || !chip) return;
-    const top = chip.offsetTop - box.offsetTop;
+    const top = chip.offsetTop;
     if (top < box.scrollTop || top + chip.offsetHeight > box.scrollTop + box.clientHeight)
       box.scrollTop = top - box.clientHeight / 2;
   }, [position]);
@@ -85,7 +92,7 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
   return (
     <div
       ref={list}
-      className="chips"
+      className={painted ? 'chips painted' : 'chips'}
       role="listbox"
       tabIndex={-1}
       aria-label="Prompt tokens"
@@ -141,6 +148,8 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
           />
         );
       })}
+      <div ref={sourceMark} className="mark-source" aria-hidden="true" />
+      <div ref={destinationMark} className="mark-destination" aria-hidden="true" />
     </div>
   );
 });

@@ -11,6 +11,7 @@ function subscribeTo(query: string) {
   };
 }
 const subscribeNarrow = subscribeTo(NARROW);
+const subscribePixelRatio = subscribeTo('(resolution: 1dppx)');
 
 export const useNarrow = (): boolean =>
   useSyncExternalStore(
@@ -35,7 +36,7 @@ export function useWidth(): [(element: HTMLElement | null) => void, number] {
 
 export const usePixelRatio = (): number =>
   useSyncExternalStore(
-    subscribeTo('(resolution: 1dppx)'),
+    subscribePixelRatio,
     () => window.devicePixelRatio || 1,
     () => 1,
   );
