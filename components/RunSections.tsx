@@ -3,7 +3,7 @@ import { memo, useMemo } from 'react';
 import { AttentionSection } from './attention/AttentionSection';
 import { useDrawnMaps } from './attention/drawnMaps';
 import { firstLayerAbove } from './charts/curve';
-import { useLayerMaps, useLenses, usePrefetchedLayers, useSignals, useTargetIds } from './data/queries';
+import { useChannels, useLayerMaps, useLenses, usePrefetchedLayers, useSignals, useTargetIds } from './data/queries';
 import type { View } from './data/view';
 import { LensSection } from './lens/LensSection';
 import { PromptSection } from './prompt/PromptSection';
@@ -18,8 +18,9 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
   const targets = useTargetIds(view);
   const signals = useSteady(useSignals(view, targets).map(({ data }) => data));
   const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
-  const entries = useSteady(useLayerMaps(view));
+  const entries = useSteady(useLayerMaps(view, targets));
   const maps = useDrawnMaps(entries);
+  const channels = useSteady(useChannels(view).map(({ data }) => data));
   const narrow = useNarrow();
   usePrefetchedLayers(view);
   const staleMark = view.stale ? 'from the previous prompt' : '';
@@ -39,7 +40,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
       <Banners view={view} />
       {!narrow && <LayerRail view={view} signals={signals} />}
       <SignalSection view={view} signals={signals} lenses={lenses} staleMark={staleMark} />
-      <AttentionSection view={view} entries={entries} maps={maps} staleMark={staleMark} />
+      <AttentionSection view={view} entries={entries} maps={maps} channels={channels} staleMark={staleMark} />
       <LensSection view={view} lenses={lenses} staleMark={staleMark} />
     </>
   );

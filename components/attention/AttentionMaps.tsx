@@ -1,16 +1,19 @@
 'use client';
-import { useMemo } from 'react';
-import { cellsTop, mapLayout } from '../charts/mapLayout';
+import { useMemo, useState } from 'react';
+import type { Channels } from '@/lib/api/client';
+import { cellsTop, type MapLayout, mapLayout } from '../charts/mapLayout';
 import { formatValue } from '../charts/numbers';
 import { topSources } from '../charts/pair';
 import { displayToken } from '../charts/tokens';
 import { fitWindow, mapFrame } from '../charts/window';
 import type { LayerMaps } from '../data/queries';
 import { isDiff, ownRegion, type View } from '../data/view';
-import { useSelection } from '../state/selection';
+import { reduces, useSelection } from '../state/selection';
 import { usePixelRatio } from '../ui/measure';
 import { useSteady } from '../ui/steady';
+import { CHANNEL_NAMES, type ChannelStatistic } from './channelRanking';
 import type { DrawnMap } from './drawnMaps';
+import { HeadBars } from './HeadBars';
 import { MapCells } from './MapCells';
 import { BranchEquation, MapName, PanelName } from './MapHeading';
 import { MapLabels } from './MapLabels';
@@ -37,19 +40,63 @@ function summaryOf(view: View, maps: readonly (DrawnMap | undefined)[]): string 
   return `Attention maps of layer ${view.layer}.${parts.join('')} Arrow keys move a cell cursor, Enter locks, plus and minus zoom, 0 shows all.`;
 }
 
+/** The heads of every model, under its map where maps stand side by side. */
+function Heads(props: { view: View; channels: readonly (Channels | undefined)[]; layout: MapLayout; side: boolean }) {
+  const { view, channels, layout, side } = props;
+  const form = useSelection((s) => s.form);
+  const [statistic, setStatistic] = useState<ChannelStatistic>('output_share');
+  if (!reduces(form) || !channels.some(Boolean)) return null;
+  return (
+    <div className="heads-row">
+      <label className="control">
+        <span className="caption">{channels.find(Boolean)?.metadata.unit === 'head' ? 'Heads by' : 'Channels by'}</span>
+        <span className="select">
+          <select
+            data-testid="heads-by"
+            value={statistic}
+            onChange={({ target }) => setStatistic(target.value as ChannelStatistic)}
+          >
+            {Object.entries(CHANNEL_NAMES).map(([value, label]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </span>
+      </label>
+      {view.models.map((model, k) => {
+        const own = channels[k];
+        if (!own) return null;
+        const width = side ? layout.maps[k].size : layout.maps[0].size;
+        return (
+          <HeadBars
+            key={model.slot}
+            model={model}
+            channels={own}
+            statistic={statistic}
+            left={layout.gutter}
+            width={width}
+          />
+        );
+      })}
+    </div>
+  );
+}
+
 /** The maps of the selected layer side by side (or under each other), with one cross through all of them. */
 export function AttentionMaps(props: {
   view: View;
   entries: readonly LayerMaps[];
   maps: readonly (DrawnMap | undefined)[];
   panels: readonly MapPanel[];
+  channels: readonly (Channels | undefined)[];
   width: number;
   narrow: boolean;
   ended: boolean;
   /** Largest side of a map, where the section has the page for itself. */
   most?: number;
 }) {
-  const { view, entries, maps, panels, width, narrow, ended, most } = props;
+  const { view, entries, maps, panels, channels, width, narrow, ended, most } = props;
   const devicePixelRatio = usePixelRatio();
   const lock = useSelection((s) => s.lock);
   const chosen = useSelection((s) => s.window);
@@ -208,6 +255,7 @@ export function AttentionMaps(props: {
           {spoken}
         </span>
       </div>
+      <Heads view={view} channels={channels} layout={layout} side={!narrow && !branches} />
     </>
   );
 }

@@ -1,5 +1,6 @@
 'use client';
 import { memo } from 'react';
+import type { Channels } from '@/lib/api/client';
 import type { LayerMaps } from '../data/queries';
 import type { View } from '../data/view';
 import { useMaximised } from '../state/maximised';
@@ -42,9 +43,10 @@ export const AttentionSection = memo(function AttentionSection(props: {
   view: View;
   entries: readonly LayerMaps[];
   maps: readonly (DrawnMap | undefined)[];
+  channels: readonly (Channels | undefined)[];
   staleMark: string;
 }) {
-  const { view, entries, maps, staleMark } = props;
+  const { view, entries, maps, channels, staleMark } = props;
   const panels = usePanels(entries, maps);
   const [ref, width] = useWidth();
   const narrow = useNarrow();
@@ -71,6 +73,7 @@ export const AttentionSection = memo(function AttentionSection(props: {
             entries={entries}
             maps={maps}
             panels={panels}
+            channels={channels}
             width={width}
             narrow={narrow}
             ended={isEnded(view.run)}

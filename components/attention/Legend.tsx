@@ -4,6 +4,7 @@ import { formatPlain, formatValue } from '../charts/numbers';
 import { cssColour } from '../charts/palette';
 import { exceeds, legendTicks } from '../charts/values';
 import { ownToken } from '../data/view';
+import { FORM_INFO } from '../state/forms';
 import { useHover } from '../state/hover';
 import { useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
@@ -92,6 +93,7 @@ function rampGroups(panels: readonly MapPanel[]): { key: string; name: string; m
 /** Ramp, ticks, quantity, what is shared, and the colours that are not values. */
 export const Legend = memo(function Legend({ panels }: { panels: readonly MapPanel[] }) {
   const values = useSelection((s) => s.values);
+  const { quantity, unit } = FORM_INFO[useSelection((s) => s.form)];
   const clip = useSelection((s) => s.clip);
   const limit = useSelection((s) => s.limit);
   const palette = usePalette();
@@ -114,7 +116,7 @@ export const Legend = memo(function Legend({ panels }: { panels: readonly MapPan
         </div>
       ))}
       <div className="note words">
-        <b>implicit attention α</b> · {values === 'row' ? 'share of the row’s Σ|α|' : 'no unit'}
+        <b>{quantity}</b> · {values === 'row' ? 'share of the row’s Σ|·|' : unit}
         <br />
         {sharing}
         {values === 'log' ? ', logarithmic' : ''}, {saturationRule(clip, limit)}

@@ -4,12 +4,14 @@ import { formatPlain } from '../charts/numbers';
 import { fitWindow, wholeWindow, zoomedAt } from '../charts/window';
 import type { LayerMaps } from '../data/queries';
 import { isDiff, type View } from '../data/view';
-import { type ModelSlot, type Reduction, select, useSelection } from '../state/selection';
+import { FORM_INFO, FORMS } from '../state/forms';
+import { type ModelSlot, type Reduction, reduces, select, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
 import { Segmented } from '../ui/Segmented';
 import type { DrawnMap } from './drawnMaps';
 import { canSubtract } from './panels';
 
+const FORM_OPTIONS = FORMS.map((value) => ({ value, label: FORM_INFO[value].label, testId: `form-${value}` }));
 const VALUES = [
   { value: 'linear', label: 'linear', testId: 'values-linear' },
   { value: 'log', label: 'log', testId: 'values-log' },
@@ -69,6 +71,7 @@ function Reduce({ view }: { view: View }) {
           >
             <option value="mean">signed mean</option>
             <option value="mean_abs">mean of |·|</option>
+            <option value="max">largest |·|</option>
             <option value="one">{heads ? 'one head' : 'one channel'}</option>
           </select>
         </span>
@@ -194,6 +197,7 @@ export function MapControls(props: {
   maps: readonly (DrawnMap | undefined)[];
 }) {
   const { view, entries, maps } = props;
+  const form = useSelection((s) => s.form);
   const values = useSelection((s) => s.values);
   const shared = useSelection((s) => s.sharedScale);
   const difference = useSelection((s) => s.difference);
@@ -203,8 +207,11 @@ export function MapControls(props: {
   const diffHere = view.models.some(({ model }) => isDiff(model.blocks[view.layer]));
   return (
     <>
-      <span className="note">S6 α</span>
-      <Reduce view={view} />
+      <span className="control">
+        <span className="caption">Form</span>
+        <Segmented label="Form" options={FORM_OPTIONS} value={form} onChange={(value) => select({ form: value })} />
+      </span>
+      {reduces(form) && <Reduce view={view} />}
       <span className="control">
         <span className="caption">Values</span>
         <Segmented

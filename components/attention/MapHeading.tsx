@@ -6,7 +6,7 @@ import { lookUp, rasterise, wholeMap } from '../charts/raster';
 import { saturation, valueScale } from '../charts/values';
 import type { LayerMaps } from '../data/queries';
 import { BRANCH_NAMES, isDiff, kindName } from '../data/view';
-import { type DiffBranch, select, useSelection } from '../state/selection';
+import { type DiffBranch, isSigned, reduces, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
@@ -26,7 +26,9 @@ export function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
   const reduction = useSelection((s) => s.reduction);
   const part = useSelection((s) => s.part[model.slot]);
   const branchName = branch === 'single' || branch === 'mixer_2' ? '' : `, ${BRANCH_NAMES[branch]}`;
-  const partName = reduction === 'one' && block ? `, ${block.heads > 0 ? 'head' : 'channel'} ${part}` : '';
+  const form = useSelection((s) => s.form);
+  const partName =
+    reduction === 'one' && reduces(form) && block ? `, ${block.heads > 0 ? 'head' : 'channel'} ${part}` : '';
   const error = map?.metadata.reconstruction_error;
   const tooLarge = errorTooLarge(error);
   return (
@@ -81,7 +83,7 @@ export function PanelName({ panel }: { panel: MapPanel }) {
 export function BranchEquation({ entry, layer, testIds }: { entry: LayerMaps; layer: number; testIds: string }) {
   const { model, branches } = entry;
   const chosen = useSelection((s) => s.branch);
-  const signed = useSelection((s) => s.reduction !== 'mean_abs');
+  const signed = useSelection(isSigned);
   const palette = usePalette();
   const pixels = Math.round(SIDE * usePixelRatio());
   const [first, second, difference] = TERMS.map((term) => branches?.[term]);

@@ -4,6 +4,7 @@ import { memo } from 'react';
 import { formatPlain, formatSigned, formatValue } from '../charts/numbers';
 import { pairFacts, topSources } from '../charts/pair';
 import { BRANCH_NAMES, ownToken, type View } from '../data/view';
+import { FORM_INFO } from '../state/forms';
 import { useHover } from '../state/hover';
 import { type DiffBranch, useSelection } from '../state/selection';
 import { SlotHead, TokenText, ValueRow } from '../ui/parts';
@@ -41,6 +42,31 @@ function MapCheck({ view, maps }: { view: View; maps: readonly (DrawnMap | undef
   );
 }
 
+/** A row of contributions and the bias terms, which together are what the layer adds to the logit. */
+function RowSum(props: { view: View; maps: readonly (DrawnMap | undefined)[]; destination: number }) {
+  const { view, maps, destination } = props;
+  const sums = maps.map((map) => {
+    const own = map && ownToken(map.source.model, destination);
+    if (!map || own === undefined || own >= map.L) return undefined;
+    const sources = map.raw.subarray(own * map.L, own * map.L + own + 1).reduce((sum, value) => sum + value, 0);
+    const rest = map.source.map?.rest?.[own];
+    return { sources, rest, all: sources + (rest ?? 0) };
+  });
+  return (
+    <div className="block">
+      <h3>Row {destination} adds up</h3>
+      <table className="values">
+        <SlotHead slots={view.models.map(({ slot }) => slot)} />
+        <tbody>
+          <ValueRow name="sum over sources" values={sums.map((sum) => formatSigned(sum?.sources))} />
+          <ValueRow kind="sub" name="bias terms" values={sums.map((sum) => formatSigned(sum?.rest))} />
+          <ValueRow kind="rule" name="layer’s contribution" values={sums.map((sum) => formatSigned(sum?.all))} />
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
 /** What one model's map says of the pair, or undefined where it has no such tokens. */
 function factsOf(map: DrawnMap | undefined, destination: number, source: number) {
   if (!map) return undefined;
@@ -61,6 +87,8 @@ export const PairInspector = memo(function PairInspector({
 }) {
   const hover = useHover();
   const lock = useSelection((s) => s.lock);
+  const form = useSelection((s) => s.form);
+  const { unit } = FORM_INFO[form];
   const slots = view.models.map(({ slot }) => slot);
   const pair = inspectedPair(view, hover, lock, maps);
   const { destination, source } = pair;
@@ -94,7 +122,7 @@ export const PairInspector = memo(function PairInspector({
           <TokenText text={view.tokens[destination]?.text ?? ''} /> <em>{REASONS[pair.reason]}</em>
         </h3>
         <table className="values">
-          <SlotHead caption="α, no unit" slots={slots} />
+          <SlotHead caption={form === 's6' ? 'α, no unit' : unit} slots={slots} />
           <tbody>
             {row('value', (f) => value(f.value), 'strong')}
             {facts.some((f) => f?.diff) &&
@@ -144,6 +172,7 @@ export const PairInspector = memo(function PairInspector({
           </table>
         </div>
       )}
+      {form === 'logit' && <RowSum view={view} maps={maps} destination={destination} />}
       <MapCheck view={view} maps={maps} />
     </aside>
   );

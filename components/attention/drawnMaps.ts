@@ -5,7 +5,7 @@ import { type ColourTable, colourTable, type RampKind } from '../charts/palette'
 import { Pyramid } from '../charts/raster';
 import { rowShares, saturation, type ValueMode, type ValueScale, valueScale } from '../charts/values';
 import type { LayerMaps } from '../data/queries';
-import { useSelection } from '../state/selection';
+import { isSigned, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { useSteady } from '../ui/steady';
 
@@ -63,7 +63,7 @@ function shownHalves({ map, branches }: LayerMaps, mode: ValueMode, all: boolean
 export function useDrawnMaps(maps: readonly LayerMaps[]): readonly (DrawnMap | undefined)[] {
   const mode = useSelection((s) => s.values);
   const shared = useSelection((s) => s.sharedScale);
-  const signed = useSelection((s) => s.reduction !== 'mean_abs');
+  const signed = useSelection(isSigned);
   const clip = useSelection((s) => s.clip);
   const limit = useSelection((s) => s.limit);
   const all = useSelection((s) => s.allBranches);

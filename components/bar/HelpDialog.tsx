@@ -7,6 +7,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['Home End', 'first, last layer'],
   ['1 2 3 4', 'metric: p(target), log-odds, SNR, attention SNR'],
   ['[ ]', 'branch of a differential block: mixer 1, λ·mixer 2, difference'],
+  ['F', 'form: S6 α, block, logit contribution, norm'],
   ['N', 'values: linear, log, per row'],
   ['D', 'show B − A'],
   ['S', 'shared scale'],

@@ -1,10 +1,10 @@
 'use client';
 import { keepPreviousData, type UseQueryResult, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo } from 'react';
-import type { AttentionMap, Lens, Thumbnails } from '@/lib/api/client';
-import type { Branch, Reduce, Signal } from '@/lib/api/schemas';
+import type { AttentionMap, Channels, Lens, Thumbnails } from '@/lib/api/client';
+import type { Branch, Form, Reduce, Signal } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
-import { type Selection, useSelection } from '../state/selection';
+import { reduces, type Selection, useSelection } from '../state/selection';
 import { client } from './client';
 import { branchAt, hasDiff, isDiff, type ModelView, type View } from './view';
 
@@ -124,12 +124,32 @@ export function useThumbnails(view: View, size: number): UseQueryResult<Thumbnai
   });
 }
 
-const mapQuery = (runId: string, m: ModelView, layer: number, branch: Branch, reduce: Reduce) => {
-  const query = { model: m.index, layer, branch, reduce };
+interface WantedMap {
+  readonly layer: number;
+  readonly branch: Branch;
+  readonly form: Form;
+  readonly reduce: Reduce;
+  /** Token id; the form `logit` waits for it and for the whole run. */
+  readonly target: number | undefined;
+}
+
+/** Whether a layer's map of a form can be asked for. */
+const canAsk = ({ model, layers }: ModelView, layer: number, form: Form, target: number | undefined) =>
+  layer < model.mapsReady && (form !== 'logit' || (target !== undefined && model.mapsReady >= layers));
+
+const mapQuery = (runId: string, m: ModelView, { layer, branch, form, reduce, target }: WantedMap) => {
+  const query = {
+    model: m.index,
+    layer,
+    branch,
+    form,
+    reduce: reduces(form) ? reduce : undefined,
+    target: form === 'logit' ? target : undefined,
+  };
   return {
     queryKey: ['map', runId, query],
     queryFn: ({ signal }: { signal: AbortSignal }): Promise<AttentionMap> => client.map(runId, query, signal),
-    enabled: layer < m.model.mapsReady,
+    enabled: canAsk(m, layer, form, target),
     ...FOREVER,
     gcTime: 60_000,
   };
@@ -150,18 +170,26 @@ export interface LayerMaps {
 const EQUATION = ['mixer_1', 'lambda_mixer_2', 'diff'] as const;
 
 /** The maps of one layer for every model; differential blocks bring all terms of their equation, mixer 2 alone on request. */
-export function useLayerMaps(view: View, layer = view.layer): LayerMaps[] {
+export function useLayerMaps(view: View, targets: readonly (number | undefined)[]): LayerMaps[] {
+  const { layer } = view;
+  const form = useSelection((s) => s.form);
   const branch = useSelection((s) => s.branch);
   const reduction = useSelection((s) => s.reduction);
   const part = useSelection((s) => s.part);
   const all = useSelection((s) => s.allBranches);
   const wanted = view.models.flatMap((m) => {
     const reduce = reduceFor({ reduction, part }, m, layer);
-    const terms: readonly Branch[] = all ? [...EQUATION, 'mixer_2'] : EQUATION;
+    // Contributions exist as they enter the block: mixer 2 always with its λ.
+    const terms: readonly Branch[] = all && reduces(form) ? [...EQUATION, 'mixer_2'] : EQUATION;
     const branches: readonly Branch[] = isDiff(m.model.blocks[layer]) ? terms : ['single'];
     return layer < m.layers ? branches.map((b) => ({ m, b, reduce })) : [];
   });
-  const results = useQueries({ queries: wanted.map(({ m, b, reduce }) => mapQuery(view.run.id, m, layer, b, reduce)) });
+  const targetOf = (m: ModelView) => targets[view.models.indexOf(m)];
+  const results = useQueries({
+    queries: wanted.map(({ m, b, reduce }) =>
+      mapQuery(view.run.id, m, { layer, branch: b, form, reduce, target: targetOf(m) }),
+    ),
+  });
   return view.models.map((model) => {
     const chosen = branchAt(model, layer, branch);
     const own = wanted.map(({ m, b }, k) => ({ m, b, result: results[k] })).filter(({ m }) => m === model);
@@ -179,7 +207,7 @@ export function useLayerMaps(view: View, layer = view.layer): LayerMaps[] {
               lambda_mixer_2: of('lambda_mixer_2'),
               diff: of('diff'),
             },
-      ready: layer < model.model.mapsReady,
+      ready: canAsk(model, layer, form, targetOf(model)),
       error: own.find((entry) => entry.result.error)?.result.error?.message,
     };
   });
@@ -190,18 +218,43 @@ export function usePrefetchedLayers(view: View): void {
   const queries = useQueryClient();
   const reduction = useSelection((s) => s.reduction);
   const part = useSelection((s) => s.part);
+  const form = useSelection((s) => s.form);
   const { run, models, layer } = view;
   useEffect(() => {
-    if (run.state === 'running') return;
+    // Other forms are computed on request and cost more.
+    if (run.state === 'running' || form !== 's6') return;
     for (const near of [layer + 1, layer - 1])
       for (const m of models) {
         const block = m.model.blocks[near];
         if (!block || near >= m.model.mapsReady) continue;
         const branches: readonly Branch[] = isDiff(block) ? EQUATION : ['single'];
         for (const branch of branches)
-          void queries.prefetchQuery(mapQuery(run.id, m, near, branch, reduceFor({ reduction, part }, m, near)));
+          void queries.prefetchQuery(
+            mapQuery(run.id, m, {
+              layer: near,
+              branch,
+              form,
+              reduce: reduceFor({ reduction, part }, m, near),
+              target: undefined,
+            }),
+          );
       }
-  }, [queries, run.id, run.state, models, layer, reduction, part]);
+  }, [queries, run.id, run.state, models, layer, form, reduction, part]);
+}
+
+/** Statistics of every head or channel of the selected layer, where its form has any. */
+export function useChannels(view: View): UseQueryResult<Channels>[] {
+  const form = useSelection((s) => s.form);
+  const { run, layer } = view;
+  return useQueries({
+    queries: view.models.map((m) => ({
+      queryKey: ['channels', run.id, m.index, layer],
+      queryFn: ({ signal }: { signal: AbortSignal }) => client.channels(run.id, { model: m.index, layer }, signal),
+      enabled: reduces(form) && run.state !== 'running' && layer < m.model.mapsReady,
+      ...FOREVER,
+      gcTime: 60_000,
+    })),
+  });
 }
 
 /** Texts of token ids as one model's vocabulary gives them. Ids that are not known yet read `#id`. */

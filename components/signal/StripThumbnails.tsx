@@ -6,7 +6,7 @@ import { colourTable } from '../charts/palette';
 import { lookUp, Pyramid, rasterise, wholeMap } from '../charts/raster';
 import { rowShares, saturation, valueScale } from '../charts/values';
 import type { View } from '../data/view';
-import { useSelection } from '../state/selection';
+import { isSignedReduction, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
@@ -24,7 +24,7 @@ export function StripThumbnails(props: {
   const { view, thumbnails, strip } = props;
   const mode = useSelection((s) => s.values);
   const shared = useSelection((s) => s.sharedScale);
-  const signed = useSelection((s) => s.reduction !== 'mean_abs');
+  const signed = useSelection((s) => isSignedReduction(s.reduction));
   const palette = usePalette();
   const pixelRatio = usePixelRatio();
   const pixels = Math.round(strip.thumbnail * pixelRatio);

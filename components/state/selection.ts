@@ -1,4 +1,5 @@
 import { create } from 'zustand';
+import type { Form } from '@/lib/api/schemas';
 import type { Metric } from '../charts/curve';
 import type { LensColour } from '../charts/lensCells';
 import { USUAL_CLIP, type ValueMode } from '../charts/values';
@@ -7,7 +8,7 @@ import type { MapWindow } from '../charts/window';
 export type ModelSlot = 'A' | 'B';
 export type DiffBranch = 'mixer_1' | 'lambda_mixer_2' | 'diff';
 /** How channels become one matrix; `one` is the single head or channel chosen for each model. */
-export type Reduction = 'mean' | 'mean_abs' | 'one';
+export type Reduction = 'mean' | 'mean_abs' | 'max' | 'one';
 /** Positions that the lens grid shows: the last ones, the needle's, those around the read-out, or a page. */
 export type LensRows = 'last' | 'needle' | 'position' | `page-${number}`;
 
@@ -34,6 +35,7 @@ export interface Selection {
   /** −1 until one is chosen: the view then picks a telling one. */
   readonly layer: number;
   readonly branch: DiffBranch;
+  readonly form: Form;
   readonly reduction: Reduction;
   /** Head or channel per model, used by the reduction `one`. */
   readonly part: Readonly<Record<ModelSlot, number>>;
@@ -70,6 +72,7 @@ export const INITIAL_SELECTION: Selection = {
   runId: '',
   layer: -1,
   branch: 'diff',
+  form: 's6',
   reduction: 'mean',
   part: { A: 0, B: 0 },
   values: 'linear',
@@ -86,6 +89,16 @@ export const INITIAL_SELECTION: Selection = {
   lensRows: 'last',
   lock: null,
 };
+
+/** Whether values of a reduction over channels have a sign. */
+export const isSignedReduction = (reduction: Reduction): boolean => reduction === 'mean' || reduction === 'one';
+
+/** Whether a form has channels to reduce; contributions are sums over all of them. */
+export const reduces = (form: Form): boolean => form === 's6' || form === 'block';
+
+/** Whether the values of the maps have a sign. */
+export const isSigned = ({ form, reduction }: Pick<Selection, 'form' | 'reduction'>): boolean =>
+  reduces(form) ? isSignedReduction(reduction) : form === 'logit';
 
 export const useSelection = create<Selection>()(() => INITIAL_SELECTION);
 

@@ -1,6 +1,7 @@
 import { create } from 'zustand';
 import { METRICS } from '../charts/curve';
 import { makeView } from '../data/view';
+import { FORMS } from './forms';
 import { clearHover } from './hover';
 import { maximise, toggleMaximised, useMaximised } from './maximised';
 import { isBusy, runOrCancel } from './request';
@@ -75,6 +76,9 @@ function letter(key: string): boolean {
     case '[':
     case ']':
       select({ branch: next(BRANCHES, selection.branch, key === ']' ? 1 : -1) });
+      return true;
+    case 'f':
+      select({ form: next(FORMS, selection.form, 1) });
       return true;
     case 'n':
       select({ values: next(VALUES, selection.values, 1) });

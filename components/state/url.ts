@@ -12,6 +12,7 @@ import {
 import { useEffect, useRef } from 'react';
 import { METRICS } from '../charts/curve';
 import type { MapWindow } from '../charts/window';
+import { FORMS } from './forms';
 import { openRun } from './run';
 import { INITIAL_SELECTION, type LensRows, type Selection, select, useSelection } from './selection';
 import { URL_QUIET_MS } from './shortcuts';
@@ -54,7 +55,8 @@ const PARSERS = {
   position: parseAsInteger,
   layer: parseAsInteger,
   branch: parseAsStringLiteral(['mixer_1', 'lambda_mixer_2', 'diff']),
-  reduce: parseAsStringLiteral(['mean', 'mean_abs', 'one']),
+  form: parseAsStringLiteral(FORMS),
+  reduce: parseAsStringLiteral(['mean', 'mean_abs', 'max', 'one']),
   part: parseAsPair,
   values: parseAsStringLiteral(['linear', 'log', 'row']),
   shared: parseAsBoolean,
@@ -91,6 +93,7 @@ export function toQuery(s: Selection): Partial<Query> {
     position: unless(s.position, first.position),
     layer: unless(s.layer, first.layer),
     branch: unless(s.branch, first.branch),
+    form: unless(s.form, first.form),
     reduce: unless(s.reduction, first.reduction),
     part: s.reduction === 'one' ? [s.part.A, s.part.B] : null,
     values: unless(s.values, first.values),
@@ -122,6 +125,7 @@ export function fromQuery(q: Partial<Query>): Partial<Selection> {
     ['position', q.position],
     ['layer', q.layer],
     ['branch', q.branch],
+    ['form', q.form],
     ['reduction', q.reduce],
     ['part', q.part && { A: q.part[0], B: q.part[1] }],
     ['values', q.values],

@@ -1,0 +1,90 @@
+'use client';
+import { lazy, Suspense, useState } from 'react';
+import type { Channels } from '@/lib/api/client';
+import { formatPlain } from '../charts/numbers';
+import type { ModelView } from '../data/view';
+import { type ModelSlot, select, useSelection } from '../state/selection';
+import { branchOfUnits, CHANNEL_NAMES, type ChannelStatistic, rankedUnits } from './channelRanking';
+
+const ChannelTable = lazy(() => import('./ChannelTable').then((module) => ({ default: module.ChannelTable })));
+
+/** Bars beside each other; where there are more units, the table has the rest. */
+const SHOWN = 32;
+const HEIGHT = 24;
+
+/** Isolates one head or channel, or returns to the mean when it is isolated already. */
+export function isolate(slot: ModelSlot, unit: number): void {
+  const { reduction, part } = useSelection.getState();
+  const again = reduction === 'one' && part[slot] === unit;
+  select(again ? { reduction: 'mean' } : { reduction: 'one', part: { ...part, [slot]: unit } });
+}
+
+/** The heads (or strongest channels) of one model's block as bars, sorted by a statistic; a click isolates one. */
+export function HeadBars(props: {
+  model: ModelView;
+  channels: Channels;
+  statistic: ChannelStatistic;
+  left: number;
+  width: number;
+}) {
+  const { model, channels, statistic, left, width } = props;
+  const { slot } = model;
+  const [open, setOpen] = useState(false);
+  const one = useSelection((s) => s.reduction === 'one');
+  const chosen = useSelection((s) => s.part[slot]);
+  const branch = branchOfUnits(
+    channels,
+    useSelection((s) => s.branch),
+  );
+  const ranked = rankedUnits(channels, branch, statistic);
+  if (ranked.length === 0) return null;
+  const { unit } = channels.metadata;
+  const shown = ranked.slice(0, SHOWN);
+  const top = Math.max(...shown.map(({ value }) => Math.abs(value)), Number.MIN_VALUE);
+  return (
+    <div className="heads" style={{ marginLeft: left, width }} data-testid={`heads-${slot}`}>
+      <button
+        type="button"
+        className="button low sum"
+        aria-pressed={!one}
+        title={`Mean over all ${ranked.length} ${unit}s`}
+        onClick={() => select({ reduction: 'mean' })}
+      >
+        Σ {ranked.length}
+      </button>
+      <fieldset className="bars" aria-label={`${unit}s of ${slot} by ${CHANNEL_NAMES[statistic]}`}>
+        {shown.map(({ index, value }) => {
+          const label = `${unit} ${index}, ${CHANNEL_NAMES[statistic]} ${formatPlain(value)}`;
+          const height = Math.max(1, (Math.abs(value) / top) * HEIGHT);
+          return (
+            <button
+              key={index}
+              type="button"
+              aria-pressed={one && chosen === index}
+              aria-label={label}
+              title={label}
+              onClick={() => isolate(slot, index)}
+            >
+              <i className={slot} style={{ height }} />
+              {(shown.length <= 16 || (one && chosen === index)) && <small>{index}</small>}
+            </button>
+          );
+        })}
+      </fieldset>
+      <button
+        type="button"
+        className="link"
+        aria-expanded={open}
+        data-testid={`heads-table-${slot}`}
+        onClick={() => setOpen(!open)}
+      >
+        {open ? 'Close' : ranked.length > SHOWN ? `All ${ranked.length}` : 'Table'}
+      </button>
+      {open && (
+        <Suspense>
+          <ChannelTable slot={slot} channels={channels} branch={branch} first={statistic} />
+        </Suspense>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,93 @@
+import { expect, test } from '@playwright/test';
+import { open, run } from './page';
+
+test('F shows every form of the maps, each with its quantity; contributions add up', async ({ page }) => {
+  const complaints = await open(page);
+  await run(page);
+  const legend = page.locator('.legend');
+  const drawn = page.locator('[data-testid="maps"] .cells canvas');
+  for (const quantity of ['block map', 'contribution to the target’s logit', 'norm of the contribution']) {
+    await page.keyboard.press('f');
+    await expect(legend).toContainText(quantity);
+    await expect(drawn).toHaveCount(2);
+    if (quantity.includes('logit')) await expect(page.getByTestId('inspector')).toContainText('layer’s contribution');
+  }
+  await expect(page).toHaveURL(/form=norm/);
+  await page.keyboard.press('f');
+  await expect(legend).toContainText('implicit attention');
+  expect(complaints).toEqual([]);
+});
+
+test('a head is isolated from its bar or from the table, and the sum comes back', async ({ page }) => {
+  await open(page);
+  await run(page);
+  const heads = page.getByTestId('heads-A');
+  await heads.getByRole('button', { name: /^head 3,/ }).click();
+  await expect(page.getByTestId('part-A')).toHaveValue('3');
+  await page.getByTestId('heads-table-A').click();
+  const table = page.getByTestId('channel-table-A');
+  await table.getByRole('button', { name: 'entropy' }).click();
+  await expect(table.getByRole('columnheader', { name: /entropy/ })).toHaveAttribute('aria-sort', 'descending');
+  await table.getByRole('searchbox').fill('5');
+  await table.getByRole('button', { name: '5', exact: true }).click();
+  await expect(page.getByTestId('part-A')).toHaveValue('5');
+  await heads.getByRole('button', { name: /^Σ/ }).click();
+  await expect(page.getByTestId('reduce-select')).toHaveValue('mean');
+});
+
+test('every figure has its numbers as a table', async ({ page }) => {
+  await open(page);
+  await run(page);
+  for (const [section, rows] of [
+    ['signal', 6],
+    ['attention', 29],
+    ['lens', 6],
+  ] as const) {
+    await page.getByTestId(`${section}-table`).click();
+    const table = page.locator(`#${section}`).getByTestId('data-table');
+    await expect(table.locator('tbody tr')).toHaveCount(rows);
+    await expect(table).not.toContainText('NaN');
+  }
+});
+
+test('the text is painted with what the read-out or the hovered row reads', async ({ page }) => {
+  await open(page);
+  await run(page);
+  await page.getByTestId('paint-A').check();
+  const word = page.getByTestId('chip-3').locator('span').first();
+  await expect(word).toHaveAttribute('style', /background/);
+  const before = await word.getAttribute('style');
+  await page.getByTestId('map-A').scrollIntoViewIfNeeded();
+  const box = await page.getByTestId('map-A').boundingBox();
+  if (!box) throw new Error('the map is not on the page');
+  await page.mouse.move(box.x + 5, box.y + (3.5 / 29) * box.height);
+  await expect(word).not.toHaveAttribute('style', before ?? '');
+});
+
+test('M gives a section the page, Escape takes it back; the rail stands in for the strip', async ({ page }) => {
+  await open(page);
+  await run(page);
+  await page.getByTestId('map-A').scrollIntoViewIfNeeded();
+  await page.locator('#lens').scrollIntoViewIfNeeded();
+  await expect(page.getByTestId('rail')).toHaveClass(/shown/);
+  await page.locator('#attention-title').hover();
+  await page.keyboard.press('m');
+  await expect(page.locator('#lens')).toBeHidden();
+  await expect(page.getByTestId('map-A')).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.locator('#lens')).toBeVisible();
+});
+
+test.describe('on a narrow screen', () => {
+  test.use({ viewport: { width: 390, height: 844 }, hasTouch: true });
+
+  test('the touched pair stands at the foot of the screen', async ({ page }) => {
+    await open(page);
+    await run(page);
+    await page.getByTestId('map-A').scrollIntoViewIfNeeded();
+    const box = await page.getByTestId('map-A').boundingBox();
+    if (!box) throw new Error('the map is not on the page');
+    await page.mouse.move(box.x + box.width * 0.2, box.y + box.height * 0.5);
+    await expect(page.getByTestId('docked-pair')).toContainText('→');
+  });
+});
