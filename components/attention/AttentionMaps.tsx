@@ -52,6 +52,7 @@ function Heads(props: { view: View; channels: readonly (Channels | undefined)[];
         <span className="caption">{channels.find(Boolean)?.metadata.unit === 'head' ? 'Heads by' : 'Channels by'}</span>
         <span className="select">
           <select
+            aria-label="Statistic that ranks heads and channels"
             data-testid="heads-by"
             value={statistic}
             onChange={({ target }) => setStatistic(target.value as ChannelStatistic)}
