@@ -91,3 +91,19 @@ test.describe('on a narrow screen', () => {
     await expect(page.getByTestId('docked-pair')).toContainText('→');
   });
 });
+
+test('the needle is dragged over the tokens, and candidates are edited in place', async ({ page }) => {
+  await open(page);
+  await page.getByRole('radio', { name: 'needle span' }).check();
+  const [from, to] = [await page.getByTestId('chip-2').boundingBox(), await page.getByTestId('chip-5').boundingBox()];
+  if (!from || !to) throw new Error('the tokens are not on the page');
+  await page.mouse.move(from.x + 5, from.y + 8);
+  await page.mouse.down();
+  await page.mouse.move(to.x + 5, to.y + 8, { steps: 6 });
+  await page.mouse.up();
+  await expect(page.getByRole('complementary', { name: 'Read-out' })).toContainText('2–5');
+  await page.getByTestId('candidates-edit').click();
+  await page.getByTestId('candidates-text').fill('hallway, garden, kitchen');
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('candidates-edit')).toHaveText('3 words');
+});

@@ -46,6 +46,7 @@ function Heads(props: { view: View; channels: readonly (Channels | undefined)[];
   const form = useSelection((s) => s.form);
   const [statistic, setStatistic] = useState<ChannelStatistic>('output_share');
   if (!reduces(form) || !channels.some(Boolean)) return null;
+  const [one, two] = layout.maps;
   return (
     <div className="heads-row">
       <label className="control">
@@ -65,21 +66,23 @@ function Heads(props: { view: View; channels: readonly (Channels | undefined)[];
           </select>
         </span>
       </label>
-      {view.models.map((model, k) => {
-        const own = channels[k];
-        if (!own) return null;
-        const width = side ? layout.maps[k].size : layout.maps[0].size;
-        return (
-          <HeadBars
-            key={model.slot}
-            model={model}
-            channels={own}
-            statistic={statistic}
-            left={layout.gutter}
-            width={width}
-          />
-        );
-      })}
+      <div
+        className="heads-columns"
+        style={{
+          marginLeft: layout.gutter,
+          columnGap: side && two ? two.left - one.left - one.size : 20,
+          gridTemplateColumns: side ? view.models.map((_, k) => `${layout.maps[k].size}px`).join(' ') : undefined,
+        }}
+      >
+        {view.models.map((model, k) => {
+          const own = channels[k];
+          return own ? (
+            <HeadBars key={model.slot} model={model} channels={own} statistic={statistic} />
+          ) : (
+            <span key={model.slot} />
+          );
+        })}
+      </div>
     </div>
   );
 }

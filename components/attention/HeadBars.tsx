@@ -20,14 +20,8 @@ export function isolate(slot: ModelSlot, unit: number): void {
 }
 
 /** The heads (or strongest channels) of one model's block as bars, sorted by a statistic; a click isolates one. */
-export function HeadBars(props: {
-  model: ModelView;
-  channels: Channels;
-  statistic: ChannelStatistic;
-  left: number;
-  width: number;
-}) {
-  const { model, channels, statistic, left, width } = props;
+export function HeadBars(props: { model: ModelView; channels: Channels; statistic: ChannelStatistic }) {
+  const { model, channels, statistic } = props;
   const { slot } = model;
   const [open, setOpen] = useState(false);
   const one = useSelection((s) => s.reduction === 'one');
@@ -42,7 +36,7 @@ export function HeadBars(props: {
   const shown = ranked.slice(0, SHOWN);
   const top = Math.max(...shown.map(({ value }) => Math.abs(value)), Number.MIN_VALUE);
   return (
-    <div className="heads" style={{ marginLeft: left, width }} data-testid={`heads-${slot}`}>
+    <div className="heads" data-testid={`heads-${slot}`}>
       <button
         type="button"
         className="button low sum"

@@ -111,7 +111,10 @@ export const LensAside = memo(function LensAside(props: {
           <SlotHead slots={slots} />
           <tbody>
             <ValueRow name="p(target)" values={of('target_prob').map(formatPlain)} />
-            <ValueRow name="rank of target" values={of('target_rank').map(formatCount)} />
+            <ValueRow
+              name="rank of target"
+              values={of('target_rank').map((above) => formatCount(typeof above === 'number' ? above + 1 : above))}
+            />
             <ValueRow name="entropy, nats" values={of('entropy').map(formatPlain)} />
             <ValueRow name="KL to output, nats" values={of('kl_final_lens').map(formatPlain)} />
           </tbody>

@@ -6,6 +6,7 @@ import { tokensInSpan } from '../charts/tokens';
 import type { View } from '../data/view';
 import { useSelection } from '../state/selection';
 import { SlotHead, TokenText, ValueRow } from '../ui/parts';
+import { CandidatesField } from './CandidatesField';
 import { TargetField } from './TargetField';
 
 /** What the run says about the target at the read-out, one value per model. */
@@ -52,6 +53,12 @@ export const ReadoutAside = memo(function ReadoutAside(props: {
             <tr>
               <th scope="row">needle</th>
               <td>{needle ? (needle[0] === needle[1] ? needle[0] : `${needle[0]}–${needle[1]}`) : 'none'}</td>
+            </tr>
+            <tr>
+              <th scope="row">candidates</th>
+              <td>
+                <CandidatesField />
+              </td>
             </tr>
           </tbody>
         </table>

@@ -70,11 +70,12 @@ export const LayerRail = memo(function LayerRail(props: { view: View; signals: r
           <>
             <svg className="layer" width={width} height="37" aria-hidden="true">
               <AxisTicks axis={axis} layer={view.layer} y={14} pill />
+              <text className="axis" x="0" y="30">
+                p(target)
+              </text>
               {view.models.map(({ slot }, row) => (
                 <g key={slot} transform={`translate(0,${BANDS_TOP + row * (BAND + 1)})`}>
-                  <text className={`axis ${slot}-fill`} x="0" y="6.5" style={{ fontSize: 9.5, fontWeight: 600 }}>
-                    {slot} p(target)
-                  </text>
+                  <rect className={`${slot}-fill`} x={axis.gutter - 12} width={BAND} height={BAND} rx="1" />
                   {bands[row].map((colour, entry) => (
                     <rect
                       // biome-ignore lint/suspicious/noArrayIndexKey: layers are known by their place.

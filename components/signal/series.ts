@@ -45,7 +45,8 @@ export function lensRow(lens: Lens, position: number, layers: number): (LensCell
       topId: lens.topIds[at * k],
       topProb: lens.topProbs[at * k],
       targetProb: statistics.target_prob?.[at] ?? Number.NaN,
-      targetRank: statistics.target_rank?.[at] ?? Number.NaN,
+      // The API counts the tokens above the target; the page says 1 for the top.
+      targetRank: (statistics.target_rank?.[at] ?? Number.NaN) + 1,
       entropy: statistics.entropy?.[at] ?? Number.NaN,
     };
   });

@@ -11,8 +11,8 @@ export function DataTableView({ table }: { table: DataTable }) {
         <caption>{table.caption}</caption>
         <thead>
           <tr>
-            {table.columns.map((name) => (
-              <th key={name} scope="col">
+            {table.columns.map((name, column) => (
+              <th key={name} scope="col" className={typeof table.rows[0]?.[column] === 'string' ? 'text' : undefined}>
                 {name}
               </th>
             ))}
