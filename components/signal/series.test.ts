@@ -42,7 +42,7 @@ describe('series on the layer axis', () => {
   it('reads the lens by entry and position', () => {
     const row = lensRow(lens, 1, 2);
     expect(row.map((cell) => cell?.topId)).toEqual([2, 6, undefined, 10]);
-    expect(row[3]?.targetRank).toBe(6);
+    expect(row[3]?.targetRank).toBe(7);
     expect(lensRow(lens, 5, 2).every((cell) => cell === undefined)).toBe(true);
   });
 
