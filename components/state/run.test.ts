@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Run } from '@/lib/api/schemas';
+import type { Run, RunEvent } from '@/lib/api/schemas';
 import { client } from '../data/client';
-import { afterEvent, cancelRun, startRun } from './run';
+import { afterEvent, cancelRun, startRun, useRun } from './run';
 
 const model = (name: string): Run['models'][number] => ({
   name,
@@ -77,10 +77,14 @@ describe('afterEvent', () => {
 describe('cancelRun', () => {
   afterEach(() => vi.restoreAllMocks());
 
-  it('cancels a run that the server has not named yet as soon as it has a name', async () => {
+  it('cancels a run that has no name or no event yet, as soon as it has a name', async () => {
     let answer: (reply: { id: string }) => void = () => undefined;
     vi.spyOn(client, 'startRun').mockReturnValue(new Promise((resolve) => (answer = resolve)));
-    vi.spyOn(client, 'subscribe').mockReturnValue(() => undefined);
+    let tell: (message: RunEvent) => void = () => undefined;
+    vi.spyOn(client, 'subscribe').mockImplementation((_id, onEvent) => {
+      tell = onEvent;
+      return () => undefined;
+    });
     const cancel = vi.spyOn(client, 'cancelRun').mockResolvedValue({ ...run, state: 'cancelled' });
     const started = startRun(run.request);
     await cancelRun();
@@ -91,5 +95,11 @@ describe('cancelRun', () => {
 
     await startRun(run.request);
     expect(cancel).toHaveBeenCalledTimes(1);
+    expect(useRun.getState().starting).toBe(true);
+    await cancelRun();
+    expect(cancel).toHaveBeenCalledTimes(2);
+    await startRun(run.request);
+    tell({ event: 'run', data: { ...run, id: 'late' } });
+    await vi.waitFor(() => expect(useRun.getState().starting).toBe(false));
   });
 });

@@ -73,7 +73,7 @@ export function openRun(id: string): void {
           message.event === 'progress' ? message.data : message.event === 'run' ? message.data.progress : latest,
         state.progress,
       );
-      return { run, progress, failure: run ? null : state.failure };
+      return { run, progress, starting: false, failure: run ? null : state.failure };
     });
     // The stream's last event says only that the run ended; timing and per-model errors are in its whole state.
     if (events.some((message) => message.event === 'state' && ENDED.includes(message.data.state)))
@@ -90,7 +90,7 @@ export function openRun(id: string): void {
     },
     (error) => {
       if (error.status === 404) useRun.setState({ run: null, progress: null });
-      useRun.setState({ failure: failureOf(error) });
+      useRun.setState({ failure: failureOf(error), starting: false });
     },
   );
   stop = () => {
@@ -99,32 +99,33 @@ export function openRun(id: string): void {
   };
 }
 
-/** Cancel pressed before the server has named the run: the run is cancelled as soon as it has a name. */
-let unwanted = false;
+/** What was asked for last: its name once the server has given one, and whether Cancel was pressed before that. */
+let asked: { id?: string; unwanted: boolean } = { unwanted: false };
 
+/** Starts a run; `starting` lasts until its first event, so that the button says Cancel from press to end. */
 export async function startRun(request: RunRequestInput): Promise<void> {
   stop();
-  unwanted = false;
+  const mine = { id: undefined as string | undefined, unwanted: false };
+  asked = mine;
   useRun.setState({ starting: true, failure: null, progress: null });
   try {
-    const { id } = await client.startRun(request);
-    select({ runId: id });
-    openRun(id);
-    if (unwanted) await client.cancelRun(id);
+    mine.id = (await client.startRun(request)).id;
+    select({ runId: mine.id });
+    openRun(mine.id);
+    if (mine.unwanted) await client.cancelRun(mine.id);
   } catch (error) {
-    useRun.setState({ failure: failureOf(error) });
-  } finally {
-    useRun.setState({ starting: false });
+    useRun.setState({ failure: failureOf(error), starting: false });
   }
 }
 
 export async function cancelRun(): Promise<void> {
   const { run, starting } = useRun.getState();
-  if (starting) unwanted = true;
-  if (starting || !run || isEnded(run)) return;
+  if (starting) asked.unwanted = true;
+  const id = starting ? asked.id : run && !isEnded(run) ? run.id : undefined;
+  if (!id) return;
   try {
-    const next = await client.cancelRun(run.id);
-    if (isEnded(next)) useRun.setState({ run: next });
+    const next = await client.cancelRun(id);
+    if (isEnded(next)) useRun.setState({ run: next, starting: false });
   } catch (error) {
     useRun.setState({ failure: failureOf(error) });
   }
