@@ -1,8 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '@/lib/api/client';
 import { readEventStream } from '@/lib/api/events';
+import { decodeSafetensors } from '@/lib/api/safetensors';
 import { ErrorBodySchema, type RunEvent } from '@/lib/api/schemas';
 import { closeService, service } from '@/lib/server';
 import { makeWorkspace, PROMPT, request, type Workspace } from '@/lib/server/testing/workspace';
@@ -12,6 +14,7 @@ import * as models from './models/route';
 import * as openapi from './openapi.json/route';
 import * as attribution from './runs/[id]/attribution/route';
 import * as events from './runs/[id]/events/route';
+import * as exported from './runs/[id]/export/route';
 import * as lens from './runs/[id]/lens/route';
 import * as map from './runs/[id]/map/route';
 import * as run from './runs/[id]/route';
@@ -37,6 +40,7 @@ const ROUTES: Readonly<Record<string, object>> = {
   'runs/*': run,
   'runs/*/attribution': attribution,
   'runs/*/events': events,
+  'runs/*/export': exported,
   'runs/*/lens': lens,
   'runs/*/map': map,
   'runs/*/signal': signal,
@@ -125,6 +129,52 @@ describe('the API, through its own client', () => {
     const reply = await client.snr({ models: ['plain'], examples: [{ prompt, target }], resamples: 10 });
     expect(reply).toMatchObject({ examples: 1, lens: 'logit', difference: null });
     await expect(client.snr({ models: ['plain'], examples: [] })).rejects.toMatchObject({ status: 400 });
+  });
+
+  it('exports the numbers that its routes give, in every format', async () => {
+    const { id } = await client.startRun(request({ models: ['plain', 'diff'] }));
+    await follow(id);
+    const map = await client.map(id, { model: 1, layer: 0, branch: 'diff' });
+    const file = (query: string) => send(`/api/runs/${id}/export?model=1&${query}`);
+    const of = 'what=map&layer=0&branch=diff';
+
+    const safetensors = await file(`${of}&format=safetensors`);
+    expect(safetensors.headers.get('content-disposition')).toContain(`statescope-${id}-diff-layer-0-diff-mean`);
+    const { tensors, metadata } = decodeSafetensors(await safetensors.arrayBuffer());
+    expect(tensors.get('map')?.data).toEqual(map.data);
+    expect(metadata).toMatchObject({ run: id, model: 'diff', convention: map.metadata.convention });
+
+    const lines = (await (await file(`${of}&format=csv`)).text()).trim().split('\n');
+    const body = lines.filter((line) => !line.startsWith('#'));
+    expect(lines).toContain(`# convention: ${map.metadata.convention}`);
+    expect(body).toHaveLength(map.L + 1);
+    const last = body[map.L]
+      .split(',')
+      .slice(-map.L)
+      .map((text) => Math.fround(Number(text)));
+    expect(last).toEqual([...map.data.subarray(-map.L)]);
+
+    const json = await (await file(`${of}&format=json`)).json();
+    expect(json.tensors.map.shape).toEqual([map.L, map.L]);
+    expect(json.tensors.map.data.map(Math.fround)).toEqual([...map.data]);
+    expect(json.tokens).toHaveLength(map.L);
+
+    const archive = unzipSync(new Uint8Array(await (await file(`${of}&format=npz`)).arrayBuffer()));
+    const npy = archive['map.npy'];
+    expect(new Float32Array(npy.slice(npy.byteLength - map.data.byteLength).buffer)).toEqual(map.data);
+
+    const signal = await client.signal(id, { model: 1, position: 4 });
+    const curves = decodeSafetensors(
+      await (await file('what=signal&position=4&format=safetensors')).arrayBuffer(),
+    ).tensors;
+    expect([...(curves.get('log_odds')?.data ?? [])]).toEqual(
+      signal.log_odds.map((value) => Math.fround(Number(value))),
+    );
+    expect(await (await file('what=signal&format=csv')).text()).toContain('log_odds [nats]');
+    const lensRows = (await (await file('what=lens&format=csv')).text()).trim().split('\n');
+    expect(lensRows.filter((line) => !line.startsWith('#'))).toHaveLength(1 + 5 * map.L);
+    expect((await file('what=map&format=csv')).status).toBe(400);
+    expect((await file('what=poem&format=csv')).status).toBe(400);
   });
 
   it('answers about text', async () => {

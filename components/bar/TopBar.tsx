@@ -1,5 +1,6 @@
 'use client';
 import { useHealth } from '../data/queries';
+import { RunsLink } from '../runs/RunsLink';
 import { copyLink, setShortcuts, useShortcuts } from '../state/shortcuts';
 import { toggleTheme } from '../state/theme';
 import { HelpIcon, LinkIcon, ThemeIcon } from './icons';
@@ -29,6 +30,7 @@ export function TopBar({ stale }: { stale: boolean }) {
       <Device />
       <RunControl stale={stale} />
       <div className="tools">
+        <RunsLink />
         <button
           type="button"
           className="button quiet icon"

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import * as analyses from './analyses';
+import { ExportQuerySchema } from './export';
 import { RunDeleteQuerySchema, RunPatchSchema } from './runs';
 import * as schemas from './schemas';
 
@@ -243,6 +244,25 @@ function paths() {
         'Signal-to-noise per layer over a batch of prompts, with bootstrap intervals; answers when all is computed',
         { ...ok('SnrReply', 'Estimates'), ...refusals([400, 404, 413, 422, 503]) },
         { requestBody: body('SnrRequest') },
+      ),
+    },
+    '/api/runs/{id}/export': {
+      parameters: [runId],
+      get: operation(
+        'Numbers of a run as a file for other programs',
+        {
+          200: {
+            description: 'The file, named by Content-Disposition',
+            content: Object.fromEntries(
+              ['text/csv', 'application/zip', 'application/vnd.safetensors', 'application/json'].map((type) => [
+                type,
+                {},
+              ]),
+            ),
+          },
+          ...refusals([400, 404, 409, 422, 503]),
+        },
+        { parameters: query(ExportQuerySchema) },
       ),
     },
     '/api/openapi.json': { get: { summary: 'This document', responses: { 200: { description: 'OpenAPI 3.1' } } } },

@@ -1,0 +1,173 @@
+'use client';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import type { RunSummary } from '@/lib/api/schemas';
+import { client } from '../data/client';
+import { followTheme } from '../state/theme';
+import { formatBytes, formatTime, stateOf } from './format';
+import { linkOf } from './links';
+
+const RUNS = ['runs'];
+const OPENING_MS = 1000;
+const RUNNING_MS = 2000;
+
+function Name({ run }: { run: RunSummary }) {
+  const queries = useQueryClient();
+  const rename = useMutation({
+    mutationFn: (name: string) => client.renameRun(run.id, name),
+    onSettled: () => queries.invalidateQueries({ queryKey: RUNS }),
+  });
+  const [name, setName] = useState(run.name);
+  useEffect(() => setName(run.name), [run.name]);
+  const save = () => {
+    if (name.trim() !== run.name) rename.mutate(name.trim());
+  };
+  return (
+    <>
+      <input
+        className="field"
+        aria-label={`Name of run ${run.id}`}
+        placeholder="unnamed"
+        maxLength={200}
+        value={name}
+        onChange={(event) => setName(event.target.value)}
+        onBlur={save}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter') event.currentTarget.blur();
+          if (event.key === 'Escape') setName(run.name);
+        }}
+      />
+      {rename.error && <p className="note bad">{rename.error.message}</p>}
+    </>
+  );
+}
+
+function Row({ run, onDelete }: { run: RunSummary; onDelete(): void }) {
+  const [sure, setSure] = useState(false);
+  const [link, setLink] = useState<string>();
+  // What this browser remembers of the run is not known while the server renders.
+  useEffect(() => setLink(linkOf(run)), [run]);
+  const { models, prompt, target } = run.request;
+  return (
+    <tr data-testid="run-row">
+      <td>
+        <Name run={run} />
+      </td>
+      <th scope="row">
+        <a href={link} className="mono" title={prompt}>
+          {prompt}
+        </a>
+        <span className="note">
+          {' '}
+          → {target.trim()} · run {run.id}
+        </span>
+      </th>
+      <td>
+        {models.map((model, k) => (
+          <div key={`${k === 0 ? 'A' : 'B'} ${model}`}>
+            <span className={`id small ${k === 0 ? 'A' : 'B'}`}>{k === 0 ? 'A' : 'B'}</span> {model}
+          </div>
+        ))}
+      </td>
+      <td>{formatTime(run.timing.createdAt)}</td>
+      <td>
+        {stateOf(run)}
+        {!run.available && <div className="note">figures need a new run</div>}
+      </td>
+      <td className="mono">{run.kept ? formatBytes(run.bytes) : 'in memory'}</td>
+      <td>
+        <button
+          type="button"
+          className="button low"
+          aria-label={sure ? `Delete run ${run.id} for good` : `Delete run ${run.id}`}
+          onBlur={() => setSure(false)}
+          onClick={() => (sure ? onDelete() : setSure(true))}
+        >
+          {sure ? 'Delete for good' : 'Delete'}
+        </button>
+      </td>
+    </tr>
+  );
+}
+
+/** All runs, newest first: name them, open them as they were left, delete them. */
+export function RunsPage() {
+  const queries = useQueryClient();
+  const { data, error } = useQuery({
+    queryKey: RUNS,
+    queryFn: ({ signal }) => client.runs(signal),
+    refetchInterval: ({ state }) => {
+      if (state.data?.archive.state === 'opening') return OPENING_MS;
+      return state.data?.runs.some((run) => run.state === 'running' || run.state === 'queued') ? RUNNING_MS : false;
+    },
+  });
+  const forget = useMutation({
+    mutationFn: (id: string) => client.forgetRun(id),
+    onSettled: () => queries.invalidateQueries({ queryKey: RUNS }),
+  });
+  useEffect(followTheme, []);
+  const problem = error ?? forget.error;
+  return (
+    <>
+      <header className="bar">
+        <h1>
+          <a href="/">Statescope</a>
+        </h1>
+        <span className="grow" />
+        <a className="button quiet" href="/api-docs">
+          API
+        </a>
+      </header>
+      <main className="runs-page">
+        <h2>Runs</h2>
+        {problem && (
+          <p className="bad" role="alert">
+            {problem.message}
+          </p>
+        )}
+        {data?.archive.state === 'failed' && (
+          <p className="bad" role="alert">
+            {data.archive.message}
+          </p>
+        )}
+        <p className="note" role="status">
+          {data?.archive.state === 'opening'
+            ? 'Opening the runs on disk…'
+            : data?.archive.state === 'open'
+              ? `Runs are kept on disk up to ${formatBytes(data.archive.limitBytes)}; the oldest go first.`
+              : data?.archive.state === 'off'
+                ? 'This server keeps runs in memory only.'
+                : ''}
+        </p>
+        {data && data.runs.length === 0 && data.archive.state !== 'opening' && (
+          <p>
+            There are none yet. <a href="/">Choose a prompt and press Run.</a>
+          </p>
+        )}
+        {data && data.runs.length > 0 && (
+          <div className="runs-table">
+            <table>
+              <thead>
+                <tr>
+                  {['Name', 'Prompt', 'Models', 'Time', 'State', 'On disk'].map((title) => (
+                    <th key={title} scope="col">
+                      {title}
+                    </th>
+                  ))}
+                  <th scope="col">
+                    <span className="visually-hidden">Actions</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {data.runs.map((run) => (
+                  <Row key={run.id} run={run} onDelete={() => forget.mutate(run.id)} />
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,49 @@
+import type { RunSummary } from '@/lib/api/schemas';
+import { INITIAL_SELECTION } from '../state/selection';
+import { toQuery } from '../state/url';
+
+/** The view that a run was last left in, so that the list of runs opens it exactly there. */
+
+const KEY = 'statescope.views';
+/** Views that are remembered. */
+const KEPT = 200;
+
+type Views = Record<string, string>;
+
+function readViews(): Views {
+  try {
+    return JSON.parse(localStorage.getItem(KEY) ?? '{}') as Views;
+  } catch {
+    return {};
+  }
+}
+
+/** Remembers the query of the page for the run that it names. */
+export function rememberView(search: string): void {
+  const id = new URLSearchParams(search).get('run');
+  if (!id) return;
+  const { [id]: _replaced, ...others } = readViews();
+  const entries = [...Object.entries(others), [id, search]].slice(-KEPT);
+  try {
+    localStorage.setItem(KEY, JSON.stringify(Object.fromEntries(entries)));
+  } catch {
+    // Storage that is full or forbidden only costs the remembered view.
+  }
+}
+
+/** The page of a run as its request describes it. */
+export function linkOfRequest({ id, request }: Pick<RunSummary, 'id' | 'request'>): string {
+  const { models, prompt, target, needle = null, position } = request;
+  const [modelA, modelB = ''] = models;
+  const query = toQuery({ ...INITIAL_SELECTION, runId: id, modelA, modelB, prompt, target, needle, position });
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query))
+    if (value !== null && value !== undefined) search.set(key, Array.isArray(value) ? value.join('-') : String(value));
+  return `/?${search}`;
+}
+
+/** The page of a run: as it was left in this browser, else as it was asked for. */
+export const linkOf = (run: Pick<RunSummary, 'id' | 'request'>): string => {
+  const left = readViews()[run.id];
+  return left ? `/${left}` : linkOfRequest(run);
+};

@@ -1,0 +1,126 @@
+import { decodeSafetensors } from '@/lib/api/safetensors';
+import type { MapQuery, Run, RunModel, Signal } from '@/lib/api/schemas';
+import type { OutputTensor } from '@/lib/checkpoint/safetensors';
+import type { Body } from '../protocol';
+
+/** Numbers of a run with everything that a reader needs to understand them. */
+export interface Numbers {
+  /** Part of the file's name. */
+  readonly name: string;
+  readonly tensors: readonly OutputTensor[];
+  /** Labels, units and conventions. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly columns: readonly string[];
+  rows(): Iterable<readonly Cell[]>;
+}
+
+export type Cell = string | number | null;
+
+/** Units by column; what is not named is a plain number. */
+export const UNITS: Readonly<Record<string, string>> = {
+  target_prob: 'probability',
+  target_logprob: 'nats',
+  target_rank: 'rank, 1 is the top',
+  log_odds: 'nats',
+  entropy: 'nats',
+  kl_final_lens: 'nats',
+  snr_vocab: 'standard deviations',
+  snr_candidates: 'standard deviations',
+  attention_snr: 'share',
+};
+
+const unitsOf = (names: readonly string[]) =>
+  names.map((name) => (UNITS[name] ? `${name}: ${UNITS[name]}` : name)).join('; ');
+
+const about = (run: Run, model: RunModel): Record<string, string> => ({
+  run: run.id,
+  model: model.name,
+  prompt: run.request.prompt,
+  tokens: JSON.stringify(model.tokens.map(({ text }) => text)),
+  created: new Date(run.timing.createdAt).toISOString(),
+});
+
+const tokenIds = ({ tokens }: RunModel): OutputTensor => ({
+  name: 'token_ids',
+  shape: [tokens.length],
+  data: Int32Array.from(tokens, ({ id }) => id),
+});
+
+/** A map with its tokens on both axes. */
+export function mapNumbers(run: Run, model: RunModel, query: MapQuery, body: Body): Numbers {
+  const { tensors, metadata } = decodeSafetensors(body.buffer);
+  const map = tensors.get('map');
+  if (!map) throw new Error('The map is missing from its own body.');
+  const L = model.tokens.length;
+  const labels = model.tokens.map(({ text }, i) => `${i} ${text}`);
+  return {
+    name: `layer-${query.layer}-${metadata.branch}-${metadata.reduce.replace(':', '-')}`,
+    tensors: [{ name: 'map', shape: [L, L], data: map.data as Float32Array }, tokenIds(model)],
+    metadata: {
+      ...about(run, model),
+      layer: String(query.layer),
+      ...metadata,
+      axes: 'rows: destination tokens; columns: source tokens; zero above the diagonal, which is not causal',
+    },
+    columns: ['destination', ...labels],
+    *rows() {
+      for (let i = 0; i < L; i++) yield [labels[i], ...map.data.subarray(i * L, (i + 1) * L)];
+    },
+  };
+}
+
+/** Lens statistics and top tokens at every entry and position. */
+export function lensNumbers(run: Run, model: RunModel, body: Body): Numbers {
+  const { tensors, metadata } = decodeSafetensors(body.buffer);
+  const entries = metadata.entries.split(',');
+  const L = model.tokens.length;
+  const top = tensors.get('top_ids');
+  const probabilities = tensors.get('top_probs');
+  const statistics = [...tensors].filter(([name]) => name !== 'top_ids' && name !== 'top_probs');
+  const names = statistics.map(([name]) => name);
+  return {
+    name: 'lens',
+    tensors: [
+      ...[...tensors].map(([name, { shape, data }]) => ({ name, shape, data: data as Float32Array | Int32Array })),
+      tokenIds(model),
+    ],
+    metadata: { ...about(run, model), ...metadata, units: unitsOf(names) },
+    columns: ['entry', 'position', 'token', ...names, 'top_id', 'top_prob'],
+    *rows() {
+      const k = top?.shape[2] ?? 0;
+      for (const [e, entry] of entries.entries())
+        for (let position = 0; position < L; position++) {
+          const at = e * L + position;
+          const best = [top?.data[at * k] ?? null, probabilities?.data[at * k] ?? null];
+          yield [entry, position, model.tokens[position].text, ...statistics.map(([, { data }]) => data[at]), ...best];
+        }
+    },
+  };
+}
+
+const CURVES = ['target_prob', 'target_logprob', 'log_odds', 'snr_vocab', 'snr_candidates', 'attention_snr'] as const;
+
+/** The signal at one position, per entry; NaN where a curve has no value. */
+export function signalNumbers(run: Run, model: RunModel, signal: Signal): Numbers {
+  const { entries, position, target, needle } = signal;
+  return {
+    name: `signal-position-${position}`,
+    tensors: CURVES.map((name) => ({
+      name,
+      shape: [entries.length],
+      data: Float32Array.from(signal[name], (value) => value ?? Number.NaN),
+    })),
+    metadata: {
+      ...about(run, model),
+      entries: entries.join(','),
+      position: String(position),
+      target: String(target),
+      needle: needle ? needle.join(',') : '',
+      units: unitsOf(CURVES),
+    },
+    columns: ['entry', ...CURVES],
+    *rows() {
+      for (const [e, entry] of entries.entries()) yield [entry, ...CURVES.map((name) => signal[name][e])];
+    },
+  };
+}
