@@ -1,5 +1,6 @@
 'use client';
 import { useHealth } from '../data/queries';
+import { ExportButton } from '../export/ExportButton';
 import { RunsLink } from '../runs/RunsLink';
 import { copyLink, setShortcuts, useShortcuts } from '../state/shortcuts';
 import { toggleTheme } from '../state/theme';
@@ -31,6 +32,7 @@ export function TopBar({ stale }: { stale: boolean }) {
       <RunControl stale={stale} />
       <div className="tools">
         <RunsLink />
+        <ExportButton />
         <button
           type="button"
           className="button quiet icon"

@@ -1,0 +1,180 @@
+'use client';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { EXPORT_FORMATS } from '@/lib/api/export';
+import { reduceFor, useTargetIds } from '../data/queries';
+import { branchAt, makeView, type View } from '../data/view';
+import { useRun } from '../state/run';
+import { useSelection } from '../state/selection';
+import { Id } from '../ui/parts';
+import { cliLines, exportQueries, pythonProgram, queryText, type Shown } from './commands';
+import { figureSvg, svgText } from './figureSvg';
+import { pngOf, save } from './files';
+
+const NUMBERS = [
+  ['map', 'Implicit attention map'],
+  ['signal', 'Signal by layer'],
+  ['lens', 'Lens, all positions'],
+] as const;
+
+/** The figures that are on the page now. */
+const figuresOnPage = () =>
+  [...document.querySelectorAll<HTMLElement>('main section.section[id]')].map((figure) => ({
+    id: figure.id,
+    title: figure.querySelector('h2')?.textContent ?? figure.id,
+    figure,
+  }));
+
+function noteOf({ run, models, layer, stale }: View): string {
+  const names = models.map(({ slot, name }) => `${slot}: ${name}`).join(', ');
+  const time = new Date(run.timing.createdAt).toISOString().slice(0, 16).replace('T', ' ');
+  const asked = `prompt: ${run.request.prompt.replaceAll(/\s+/g, ' ')}`;
+  return `Statescope, run ${run.id}, ${time} UTC${stale ? ' (inputs changed since)' : ''}. ${names}. Layer ${layer}. ${asked} Target: ${run.request.target.trim()}.`;
+}
+
+function Copy({ text, children }: { text: string; children: string }) {
+  const [copied, setCopied] = useState(false);
+  const copy = () =>
+    navigator.clipboard.writeText(text).then(
+      () => setCopied(true),
+      () => setCopied(false),
+    );
+  return (
+    <button type="button" className="button low" onClick={copy}>
+      {copied ? 'Copied' : children}
+    </button>
+  );
+}
+
+function Figures({ view }: { view: View }) {
+  const [problem, setProblem] = useState('');
+  const draw = async (figure: HTMLElement, id: string, format: 'svg' | 'png') => {
+    setProblem('');
+    try {
+      const svg = svgText(await figureSvg(figure, noteOf(view)));
+      const name = `statescope-${view.run.id}-${id}.${format}`;
+      save(format === 'svg' ? new Blob([svg], { type: 'image/svg+xml' }) : await pngOf(svg), name);
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    }
+  };
+  return (
+    <>
+      <h3>Figures, as they are on the page</h3>
+      <table>
+        <tbody>
+          {figuresOnPage().map(({ id, title, figure }) => (
+            <tr key={id}>
+              <th scope="row">{title}</th>
+              {(['svg', 'png'] as const).map((format) => (
+                <td key={format}>
+                  <button
+                    type="button"
+                    className="button low"
+                    data-testid={`export-${id}-${format}`}
+                    aria-label={`${title} as ${format.toUpperCase()}`}
+                    onClick={() => void draw(figure, id, format)}
+                  >
+                    {format.toUpperCase()}
+                  </button>
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {problem && (
+        <p className="note bad" role="alert">
+          {problem}
+        </p>
+      )}
+    </>
+  );
+}
+
+function Numbers({ view, shown }: { view: View; shown: readonly Shown[] }) {
+  return (
+    <>
+      <h3>Numbers, in full float32</h3>
+      <table>
+        <tbody>
+          {NUMBERS.flatMap(([what, title]) =>
+            shown.map((one) => (
+              <tr key={`${what}${one.slot}`}>
+                <th scope="row">
+                  <Id slot={one.slot} small /> {title}
+                  {what === 'map' && `, layer ${one.layer}, ${one.branch}, ${one.reduce}`}
+                </th>
+                {EXPORT_FORMATS.map((format) => (
+                  <td key={format}>
+                    <a
+                      className="button low"
+                      download
+                      aria-label={`${title} of ${one.slot} as ${format}`}
+                      data-testid={`export-${what}-${one.slot}-${format}`}
+                      href={`/api/runs/${view.run.id}/export?${queryText({ ...exportQueries(one)[what], format })}`}
+                    >
+                      {format === 'safetensors' ? format : format.toUpperCase()}
+                    </a>
+                  </td>
+                ))}
+              </tr>
+            )),
+          )}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+function Contents({ view }: { view: View }) {
+  const { branch, reduction, part } = useSelection();
+  const targets = useTargetIds(view);
+  const shown = view.models.map((model, k): Shown => {
+    const layer = Math.min(view.layer, model.layers - 1);
+    return {
+      slot: model.slot,
+      index: model.index,
+      model: model.name,
+      layer,
+      branch: branchAt(model, layer, branch),
+      reduce: reduceFor({ reduction, part }, model, layer),
+      position: model.position,
+      target: targets[k],
+      needle: model.needle && [model.needle[0], model.needle[1] + 1],
+    };
+  });
+  const cli = cliLines(shown, view.run.request.prompt);
+  const python = pythonProgram(shown, location.origin, view.run.id);
+  return (
+    <>
+      <Figures view={view} />
+      <Numbers view={view} shown={shown} />
+      <h3>The same from elsewhere</h3>
+      <Copy text={cli}>Copy as CLI</Copy> <Copy text={python}>Copy as Python</Copy>
+      <pre data-testid="export-python">{python}</pre>
+    </>
+  );
+}
+
+/** Figures, numbers and programs of what the page shows. */
+export function ExportDialog({ onClose }: { onClose(): void }) {
+  const selection = useSelection();
+  const run = useRun((state) => state.run);
+  const view = useMemo(() => makeView(selection, run), [selection, run]);
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (!ref.current?.open) ref.current?.showModal();
+  }, []);
+  return (
+    <dialog ref={ref} className="export-dialog" aria-labelledby="export-title" onClose={onClose} data-testid="export">
+      <div className="head">
+        <h2 id="export-title">Export</h2>
+        <span className="grow" />
+        <button type="button" className="button low" onClick={onClose}>
+          Close <kbd>Esc</kbd>
+        </button>
+      </div>
+      {view ? <Contents view={view} /> : <p>There is no run on the page yet: press Run first.</p>}
+    </dialog>
+  );
+}

@@ -1,0 +1,56 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { cliLines, pythonProgram, type Shown } from './commands';
+
+const shown: Shown[] = [
+  { slot: 'A', index: 0, model: 'plain', layer: 3, branch: 'single', reduce: 'mean', position: 7 },
+  {
+    slot: 'B',
+    index: 1,
+    model: 'it\'s "new"',
+    layer: 3,
+    branch: 'diff',
+    reduce: 'head:2',
+    position: 7,
+    target: 12,
+    needle: [2, 4],
+  },
+];
+
+const python = spawnSync('python3', ['--version']).status === 0;
+
+describe('cliLines', () => {
+  it('survives a shell unchanged', () => {
+    const prompt = `Don't $HOME \`x\` "y"\nnew line`;
+    const [, map, lens] = cliLines(shown, prompt).replaceAll('\nnew line', '\u0001').split('\n');
+    const words = (line: string) => {
+      const script = `npm() { for w in "$@"; do printf '%s\\0' "$w"; done; }; ${line.replaceAll('\u0001', '\nnew line')}`;
+      return spawnSync('sh', ['-c', script], { encoding: 'utf8' }).stdout.split('\0').slice(4, -1);
+    };
+    expect(words(map)).toEqual(
+      ['--model', 'it\'s "new"', '--prompt', prompt, '--layers', '3', '--reduce', 'head:2', '--branch', 'diff'].concat([
+        '--out',
+        'map-B.npz',
+      ]),
+    );
+    expect(words(lens).slice(4)).toEqual(['--targets', '12', '--position', '7', '--out', 'lens-B.npz']);
+    expect(cliLines(shown, 'p').split('\n')).toHaveLength(3);
+  });
+});
+
+describe('pythonProgram', () => {
+  it('asks for what the page shows', () => {
+    const text = pythonProgram(shown, 'http://host:1', 'abc');
+    expect(text).toContain('RUN = "http://host:1/api/runs/abc/export"');
+    expect(text).toContain('load("what=map&model=1&layer=3&branch=diff&reduce=head%3A2")["map"]');
+    expect(text).toContain('load("what=signal&model=1&position=7&target=12&needle=2%2C4")');
+  });
+
+  it.skipIf(!python)('is Python', () => {
+    const check = spawnSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], {
+      input: pythonProgram(shown, 'http://host:1', 'abc'),
+      encoding: 'utf8',
+    });
+    expect(check.stderr).toBe('');
+  });
+});

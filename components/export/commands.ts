@@ -1,0 +1,93 @@
+import type { Branch, Reduce } from '@/lib/api/schemas';
+
+/** What the page shows of one model, as the API and the command line name it. */
+export interface Shown {
+  readonly slot: 'A' | 'B';
+  /** Index in the run. */
+  readonly index: number;
+  readonly model: string;
+  readonly layer: number;
+  readonly branch: Branch;
+  readonly reduce: Reduce;
+  readonly position: number;
+  /** Token id; undefined while it is not known. */
+  readonly target?: number;
+  /** Tokens [start, end). */
+  readonly needle?: readonly [number, number];
+}
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+/** Query parameters of the export route, without the format. */
+export function exportQueries(shown: Shown): Readonly<Record<'map' | 'signal' | 'lens', Query>> {
+  const { index: model, layer, branch, reduce, position, target, needle } = shown;
+  return {
+    map: { what: 'map', model, layer, branch, reduce },
+    signal: { what: 'signal', model, position, target, needle: needle?.join(',') },
+    lens: { what: 'lens', model, target },
+  };
+}
+
+export function queryText(query: Query): string {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
+  return String(search);
+}
+
+/** A word for a POSIX shell. */
+const shell = (text: string) => (/^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+/** The command lines that compute the same numbers without the page. */
+export function cliLines(shown: readonly Shown[], prompt: string): string {
+  const command = (words: readonly (string | number)[]) =>
+    ['npm run -s statescope --', ...words.map((word) => shell(String(word)))].join(' ');
+  return shown
+    .flatMap(({ slot, model, layer, branch, reduce, position, target }) => [
+      command([
+        'attention',
+        ...['--model', model, '--prompt', prompt, '--layers', layer, '--reduce', reduce],
+        ...(branch === 'single' ? [] : ['--branch', branch]),
+        ...['--out', `map-${slot}.npz`],
+      ]),
+      ...(target === undefined
+        ? []
+        : [
+            command([
+              'lens',
+              ...['--model', model, '--prompt', prompt, '--targets', target, '--position', position],
+              ...['--out', `lens-${slot}.npz`],
+            ]),
+          ]),
+    ])
+    .join('\n');
+}
+
+/** A Python program that loads the same numbers with NumPy from the running server. */
+export function pythonProgram(shown: readonly Shown[], origin: string, run: string): string {
+  const lines = shown.flatMap((one) => {
+    const queries = exportQueries(one);
+    const name = one.slot.toLowerCase();
+    const load = (what: keyof typeof queries) => `load(${JSON.stringify(queryText(queries[what]))})`;
+    return [
+      '',
+      `# model ${one.slot}: ${one.model.replaceAll(/[\r\n]/g, ' ')}`,
+      `map_${name} = ${load('map')}["map"]  # [destination, source], layer ${one.layer}, ${one.branch}`,
+      `signal_${name} = ${load('signal')}  # target_prob, log_odds [nats], snr_vocab, ... per entry`,
+      `lens_${name} = ${load('lens')}  # entropy, target_rank, top_ids, ... [entry, position]`,
+    ];
+  });
+  return `import io
+import urllib.request
+
+import numpy as np
+
+RUN = ${JSON.stringify(`${origin}/api/runs/${run}/export`)}
+
+
+def load(query):
+    with urllib.request.urlopen(f"{RUN}?{query}&format=npz") as reply:
+        return np.load(io.BytesIO(reply.read()))
+
+${lines.join('\n')}
+`;
+}

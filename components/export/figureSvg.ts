@@ -1,0 +1,229 @@
+import { embeddedFonts } from './fonts';
+
+/** A figure of the page as a drawing that needs nothing else: text stays text, each canvas is one image. */
+
+const SVG = 'http://www.w3.org/2000/svg';
+const MARGIN = 16;
+const LINE = 15;
+/** Width of a character of the note at its size, on average. */
+const CHARACTER = 5.6;
+
+/** What makes a control, and is no part of a figure on paper. */
+const LEFT_OUT = 'button, select, input, textarea, label:has(input), dialog, .visually-hidden, [data-export="none"]';
+
+const SVG_STYLES = [
+  'fill',
+  'fill-opacity',
+  'stroke',
+  'stroke-width',
+  'stroke-opacity',
+  'stroke-dasharray',
+  'stroke-linecap',
+  'stroke-linejoin',
+  'opacity',
+  'font-family',
+  'font-size',
+  'font-weight',
+  'text-anchor',
+  'dominant-baseline',
+  'paint-order',
+  'visibility',
+] as const;
+
+type Attributes = Readonly<Record<string, string | number>>;
+
+function element(name: string, attributes: Attributes): SVGElement {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes))
+    made.setAttribute(key, typeof value === 'number' ? String(Math.round(value * 100) / 100) : value);
+  return made;
+}
+
+const isClear = (colour: string) => colour === 'transparent' || /,\s*0\)$|\/\s*0\)$/.test(colour);
+
+class Drawing {
+  readonly families = new Set<string>();
+  text = '';
+  #clips = 0;
+  readonly #measure = document.createElement('canvas').getContext('2d');
+
+  constructor(private readonly origin: DOMRect) {}
+
+  add(node: Element, into: SVGElement): void {
+    const style = getComputedStyle(node);
+    if (node.matches(LEFT_OUT) || style.display === 'none' || style.visibility === 'hidden' || style.opacity === '0')
+      return;
+    if (node instanceof SVGSVGElement) {
+      this.#svg(node, into);
+      return;
+    }
+    const box = this.#place(node.getBoundingClientRect());
+    if (node instanceof HTMLCanvasElement) {
+      if (node.width * node.height > 0 && box.width > 0)
+        into.append(
+          element('image', {
+            ...box,
+            href: node.toDataURL(),
+            preserveAspectRatio: 'none',
+            style: 'image-rendering:pixelated',
+          }),
+        );
+      return;
+    }
+    this.#box(style, box, into);
+    const inside = style.overflow === 'visible' ? into : this.#clip(box, into);
+    for (const child of node.childNodes) {
+      if (child instanceof Element) this.add(child, inside);
+      else if (child instanceof Text && child.data.trim()) this.#lines(child, style, inside);
+    }
+  }
+
+  #place({ left, top, width, height }: DOMRect) {
+    return { x: left - this.origin.left, y: top - this.origin.top, width, height };
+  }
+
+  #clip(box: Attributes, into: SVGElement): SVGElement {
+    const id = `clip-${++this.#clips}`;
+    const path = element('clipPath', { id });
+    path.append(element('rect', box));
+    const group = element('g', { 'clip-path': `url(#${id})` });
+    into.append(path, group);
+    return group;
+  }
+
+  #box(
+    style: CSSStyleDeclaration,
+    box: { x: number; y: number; width: number; height: number },
+    into: SVGElement,
+  ): void {
+    if (!isClear(style.backgroundColor)) into.append(element('rect', { ...box, fill: style.backgroundColor }));
+    const { x, y, width, height } = box;
+    const sides = { Top: [x, y, x + width, y], Right: [x + width, y, x + width, y + height] } as Record<
+      string,
+      number[]
+    >;
+    sides.Bottom = [x, y + height, x + width, y + height];
+    sides.Left = [x, y, x, y + height];
+    for (const [side, [x1, y1, x2, y2]] of Object.entries(sides)) {
+      const name = side.toLowerCase();
+      const thick = Number.parseFloat(style.getPropertyValue(`border-${name}-width`));
+      const colour = style.getPropertyValue(`border-${name}-color`);
+      if (thick > 0 && !isClear(colour) && style.getPropertyValue(`border-${name}-style`) !== 'none')
+        into.append(element('line', { x1, y1, x2, y2, stroke: colour, 'stroke-width': thick }));
+    }
+  }
+
+  /** A drawing inside the page, its style sheet written into its elements. */
+  #svg(node: SVGSVGElement, into: SVGElement): void {
+    const copy = node.cloneNode(true) as SVGSVGElement;
+    const originals = [node, ...node.querySelectorAll('*')];
+    const copies = [copy, ...copy.querySelectorAll('*')];
+    for (const [k, original] of originals.entries()) {
+      const style = getComputedStyle(original);
+      const target = copies[k];
+      if (style.display === 'none' || original.matches(LEFT_OUT)) {
+        target.remove();
+        continue;
+      }
+      for (const property of SVG_STYLES) target.setAttribute(property, style.getPropertyValue(property));
+      for (const name of ['class', 'style', 'tabindex', 'role']) target.removeAttribute(name);
+      if (original instanceof SVGTextElement) this.#note(style.fontFamily, original.textContent ?? '');
+    }
+    const box = this.#place(node.getBoundingClientRect());
+    for (const [key, value] of Object.entries(box)) copy.setAttribute(key, String(value));
+    copy.setAttribute('overflow', 'visible');
+    into.append(copy);
+  }
+
+  #note(family: string, text: string): void {
+    for (const name of family.split(',')) this.families.add(name.replaceAll(/["']/g, '').trim());
+    this.text += text;
+  }
+
+  /** A text node, line by line as the page broke it. */
+  #lines(node: Text, style: CSSStyleDeclaration, into: SVGElement): void {
+    const range = document.createRange();
+    const lines: { text: string; box: DOMRect; right: number }[] = [];
+    for (const { 0: word, index } of node.data.matchAll(/\S+/g)) {
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      const box = range.getBoundingClientRect();
+      if (box.width === 0) continue;
+      const last = lines.at(-1);
+      if (last && Math.abs(last.box.top - box.top) < 2) {
+        last.text += ` ${word}`;
+        last.right = box.right;
+      } else lines.push({ text: word, box, right: box.right });
+    }
+    this.#note(style.fontFamily, node.data);
+    for (const { text, box, right } of lines) {
+      const { x, y, height } = this.#place(box);
+      const drawn = element('text', {
+        x,
+        y: y + this.#baseline(style, height),
+        fill: style.color,
+        'font-family': style.fontFamily,
+        'font-size': style.fontSize,
+        'font-weight': style.fontWeight,
+        textLength: right - box.left,
+        lengthAdjust: 'spacingAndGlyphs',
+      });
+      drawn.textContent = text;
+      into.append(drawn);
+    }
+  }
+
+  /** From the top of a line of text to its baseline. */
+  #baseline(style: CSSStyleDeclaration, height: number): number {
+    const size = Number.parseFloat(style.fontSize);
+    if (!this.#measure) return 0.5 * (height + 0.7 * size);
+    this.#measure.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+    const { fontBoundingBoxAscent: up, fontBoundingBoxDescent: down } = this.#measure.measureText('x');
+    return 0.5 * (height - up - down) + up;
+  }
+}
+
+/** Breaks text into lines of about `width` pixels. */
+function wrap(text: string, width: number): string[] {
+  const most = Math.max(20, Math.floor(width / CHARACTER));
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < most) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** @param note written below the figure: what it shows and of which run. */
+export async function figureSvg(figure: HTMLElement, note: string): Promise<SVGSVGElement> {
+  const box = figure.getBoundingClientRect();
+  const width = Math.ceil(box.width);
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  const lines = wrap(note, width);
+  const height = Math.ceil(box.height) + lines.length * LINE + MARGIN;
+  const full = { width: width + 2 * MARGIN, height: height + 2 * MARGIN };
+  const svg = element('svg', {
+    xmlns: SVG,
+    ...full,
+    viewBox: `${-MARGIN} ${-MARGIN} ${full.width} ${full.height}`,
+  }) as SVGSVGElement;
+  svg.append(element('rect', { x: -MARGIN, y: -MARGIN, ...full, fill: colour('--bg') }));
+  const drawing = new Drawing(box);
+  drawing.add(figure, svg);
+  const font = getComputedStyle(document.body).fontFamily;
+  for (const [k, text] of lines.entries()) {
+    const y = box.height + MARGIN + (k + 0.75) * LINE;
+    const line = element('text', { x: 0, y, 'font-size': 11, 'font-family': font, fill: colour('--ink-2') });
+    line.textContent = text;
+    svg.append(line);
+  }
+  for (const name of font.split(',')) drawing.families.add(name.replaceAll(/["']/g, '').trim());
+  const fonts = document.createElementNS(SVG, 'style');
+  fonts.textContent = await embeddedFonts(drawing.families, drawing.text + note);
+  svg.prepend(fonts);
+  return svg;
+}
+
+export const svgText = (svg: SVGSVGElement): string => new XMLSerializer().serializeToString(svg);
