@@ -25,7 +25,7 @@ describe('cliLines', () => {
     const [, map, lens] = cliLines(shown, prompt).replaceAll('\nnew line', '\u0001').split('\n');
     const words = (line: string) => {
       const script = `npm() { for w in "$@"; do printf '%s\\0' "$w"; done; }; ${line.replaceAll('\u0001', '\nnew line')}`;
-      return spawnSync('sh', ['-c', script], { encoding: 'utf8' }).stdout.split('\0').slice(4, -1);
+      return spawnSync('sh', ['-c', script], { encoding: 'utf8' }).stdout.split('\0').slice(5, -1);
     };
     expect(words(map)).toEqual(
       ['--model', 'it\'s "new"', '--prompt', prompt, '--layers', '3', '--reduce', 'head:2', '--branch', 'diff'].concat([
