@@ -113,6 +113,10 @@ export function RunsPage() {
         <h1>
           <a href="/">Statescope</a>
         </h1>
+        <span className="grow" />
+        <a className="button quiet" href="/api-docs">
+          API
+        </a>
       </header>
       <main className="runs-page">
         <h2>Runs</h2>
