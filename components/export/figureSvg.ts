@@ -9,7 +9,8 @@ const LINE = 15;
 const CHARACTER = 5.6;
 
 /** What makes a control, and is no part of a figure on paper. */
-const LEFT_OUT = 'button, select, input, textarea, label:has(input), dialog, .visually-hidden, [data-export="none"]';
+const LEFT_OUT =
+  'button, select, input, textarea, label:has(input), .segmented, .select, .control, dialog, .visually-hidden';
 
 const SVG_STYLES = [
   'fill',
@@ -39,7 +40,7 @@ function element(name: string, attributes: Attributes): SVGElement {
   return made;
 }
 
-const isClear = (colour: string) => colour === 'transparent' || /,\s*0\)$|\/\s*0\)$/.test(colour);
+const isClear = (colour: string) => colour === 'transparent' || /^rgba\(.*,\s*0\)$|\/\s*0\)$/.test(colour);
 
 class Drawing {
   readonly families = new Set<string>();
