@@ -20,7 +20,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
   const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
   const entries = useSteady(useLayerMaps(view, targets));
   const maps = useDrawnMaps(entries);
-  const channels = useSteady(useChannels(view).map(({ data }) => data));
+  const channels = useSteady(useChannels(view, entries).map(({ data }) => data));
   const narrow = useNarrow();
   usePrefetchedLayers(view);
   const staleMark = view.stale ? 'from the previous prompt' : '';

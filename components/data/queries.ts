@@ -242,15 +242,23 @@ export function usePrefetchedLayers(view: View): void {
   }, [queries, run.id, run.state, models, layer, form, reduction, part]);
 }
 
-/** Statistics of every head or channel of the selected layer, where its form has any. */
-export function useChannels(view: View): UseQueryResult<Channels>[] {
+/** Beyond this many tokens the statistics take so long that they would hold up the maps. */
+const RANKED_TOKENS = 600;
+
+/** Statistics of every head or channel of the selected layer, once its maps are there and where its form has any. */
+export function useChannels(view: View, entries: readonly LayerMaps[]): UseQueryResult<Channels>[] {
   const form = useSelection((s) => s.form);
   const { run, layer } = view;
   return useQueries({
     queries: view.models.map((m) => ({
       queryKey: ['channels', run.id, m.index, layer],
       queryFn: ({ signal }: { signal: AbortSignal }) => client.channels(run.id, { model: m.index, layer }, signal),
-      enabled: reduces(form) && run.state !== 'running' && layer < m.model.mapsReady,
+      enabled:
+        reduces(form) &&
+        run.state !== 'running' &&
+        layer < m.model.mapsReady &&
+        view.tokens.length <= RANKED_TOKENS &&
+        entries.every(({ map, ready }) => map !== undefined || !ready),
       ...FOREVER,
       gcTime: 60_000,
     })),
