@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { s6Attention, ssdAttention } from '@/kernels/ops';
+import { blockAttention, s6Attention, ssdAttention } from '@/kernels/ops';
 import { rateOf } from './machine';
 import { type Benchmark, measurement, medianMs } from './measure';
 import { finish, scoped, tensor, timeSteps } from './operands';
@@ -14,29 +14,48 @@ const RATES = {
   'A random': (E: number, N: number) => tensor<tf.Rank.R2>([E, N], -16, -1),
 };
 
-function s6Mean(device: string, L: number, rates: keyof typeof RATES) {
+/** A scan of a Mamba-130m layer. */
+const layerScan = (L: number, rates: keyof typeof RATES, [E, N]: readonly [number, number]) => ({
+  delta: timeSteps<tf.Rank.R2>([L, E]),
+  A: RATES[rates](E, N),
+  B: tensor<tf.Rank.R2>([L, N]),
+  C: tensor<tf.Rank.R2>([L, N]),
+});
+
+function s6Line(what: string, device: string, L: number, rates: keyof typeof RATES, compute: SumOverChannels) {
   return scoped(() => {
     const [E, N] = [1536, 16];
-    const inputs = {
-      delta: timeSteps<tf.Rank.R2>([L, E]),
-      A: RATES[rates](E, N),
-      B: tensor<tf.Rank.R2>([L, N]),
-      C: tensor<tf.Rank.R2>([L, N]),
-    };
-    const median = medianMs(() => finish(() => s6Attention(inputs, { reduce: 'mean' })));
+    const scan = layerScan(L, rates, [E, N]);
+    const median = medianMs(() => finish(compute(scan, [L, E])));
     const floor = `a lower triangle of L·L dot products of length E·N at ${rateOf(device).what}`;
-    const line = { what: 'S6 attention, channel mean', shape: `L=${L} E=${E} N=${N}, ${rates}`, device, floor };
+    const line = { what, shape: `L=${L} E=${E} N=${N}, ${rates}`, device, floor };
     return measurement(line, median, (((L * L) / 2) * E * N) / rateOf(device).perMs);
   });
 }
 
-/** What does the channel-mean map of one Mamba-130m layer cost, at two lengths? */
+/** Prepares its operands and returns what is timed. */
+type SumOverChannels = (scan: ReturnType<typeof layerScan>, shape: readonly [number, number]) => () => tf.Tensor;
+
+const s6Mean = (device: string, L: number, rates: keyof typeof RATES) =>
+  s6Line('S6 attention, channel mean', device, L, rates, (scan) => () => s6Attention(scan, { reduce: 'mean' }));
+
+const s6Logit = (device: string, L: number, rates: keyof typeof RATES) =>
+  s6Line('S6 block, contributions to a logit', device, L, rates, (scan, [, E]) => {
+    const ofTokens = () => tensor<tf.Rank.R2>([L, E]);
+    const taps = tensor<tf.Rank.R2>([E, 4]);
+    const fold = { source: ofTokens(), taps, target: ofTokens(), D: tensor<tf.Rank.R1>([E]), weight: ofTokens() };
+    return () => blockAttention({ kind: 'S6', scan }, fold, 'sum');
+  });
+
+/** What do the channel-mean map of one Mamba-130m layer, at two lengths, and its contributions to a logit cost? */
 export const s6AttentionBenchmark: Benchmark = {
   name: 's6 attention',
   run: (device) => [
     s6Mean(device, 512, 'A random'),
     s6Mean(device, 512, 'A = -1…-N'),
     s6Mean(device, 1024, 'A = -1…-N'),
+    s6Logit(device, 512, 'A random'),
+    s6Logit(device, 512, 'A = -1…-N'),
   ],
 };
 

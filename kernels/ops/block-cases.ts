@@ -105,11 +105,17 @@ export const smallBlockCases = (): OpCase[] => [
   ]),
 ];
 
-/** Every question beyond one tile, one vector and one task. */
-export const largeBlockCases = (): OpCase[] =>
-  QUESTIONS.flatMap((question) => [
+/** Every question beyond one tile, one vector and one task; sums also over several strips and with folds wider than those. */
+export const largeBlockCases = (): OpCase[] => [
+  blockCase({ L: 1, E: 37, N: 16, K: 4, D: true, weight: true }, { reduce: 'sum' }),
+  blockCase({ L: 3, E: 9, N: 2, K: 4, D: true }, { reduce: 'sum' }),
+  blockCase({ L: 257, E: 19, N: 16, K: 4, D: true, weight: true }, { reduce: 'sum' }),
+  blockCase({ L: 192, E: 3, N: 7, K: 2 }, { reduce: 'sum' }),
+  blockCase({ L: 200, E: 5, N: 3, K: 130, D: true, weight: true }, { reduce: 'sum' }),
+  ...QUESTIONS.flatMap((question) => [
     blockCase({ L: 101, E: 37, N: 6, K: 4, D: true, weight: true }, question),
     blockCase({ L: 77, E: 5, N: 16, K: 1 }, question),
     blockCase({ L: 83, E: 5, heads: { H: 20, G: 2 }, N: 7, K: 4, D: true, weight: true }, question),
     blockCase({ L: 59, E: 1, heads: { H: 3, G: 1 }, N: 19, K: 1 }, question),
-  ]);
+  ]),
+];

@@ -49,7 +49,7 @@ export function logitDirection(model: Model, residual: Float32Array, token: numb
  * M[i,j] = Σ_e u_i·W_e A_e[i,j] x0_j[e] over the channels of the branch; `rest` holds the bias terms, and row sum + rest
  * equals the block's own contribution. Every norm's scale is a constant of its position.
  *
- * Cost: one pass of the recurrence over every channel (O(E·L²·N)) a scan, and two products of [L,d] by [d,E].
+ * Cost: one sum of folded maps over every channel (`blockAttention`) a scan, and two products of [L,d] by [d,E].
  * @param direction u of {@link logitDirection} [L,d]
  * @throws InputError where the block has no such branch
  */

@@ -26,8 +26,12 @@ function familyOf(kind: 'S6' | 'Ssd', sizes: (inputs: Inputs) => number[]): Over
     [`${kind}BlockAttention`]: ({ backend, inputs, attrs: { reduce } }) => {
       const L = inputs.delta.shape[0];
       const map = backend.allocate(L * L);
-      const reduction = REDUCTIONS.indexOf(reduce);
-      kernels[`${name}BlockAttention`](...operands(backend, inputs), map, ...sizes(inputs), reduction);
+      // Only a signed sum over S6 channels is a sum of matrix products.
+      if (kind === 'S6' && reduce === 'sum') kernels.s6BlockSum(...operands(backend, inputs), map, ...sizes(inputs));
+      else {
+        const reduction = REDUCTIONS.indexOf(reduce);
+        kernels[`${name}BlockAttention`](...operands(backend, inputs), map, ...sizes(inputs), reduction);
+      }
       return backend.output([L, L], map);
     },
     [`${kind}BlockColumns`]: ({ backend, inputs, attrs: { first, count } }) => {

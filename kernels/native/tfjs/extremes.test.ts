@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { s6Attention, selectiveScan, ssdAttention, ssdScan } from '../../ops';
+import { blockAttention, s6Attention, selectiveScan, ssdAttention, ssdScan } from '../../ops';
 import * as reference from '../../reference';
-import { s6AttentionInput, scanInput, ssdAttentionInput, ssdInput } from '../../reference/cases';
+import { blockFold, s6AttentionInput, scanInput, ssdAttentionInput, ssdInput } from '../../reference/cases';
 import { expectClose, Random } from '../../reference/test-support';
 import { isAvailable } from '../addon';
 import { configureNative, nativeInfo, registerNative } from '../register';
@@ -71,6 +71,31 @@ describe.skipIf(!isAvailable)('decays of every size', () => {
           const { delta, A, B, C } = input;
           const given = tensors({ delta: [delta, [L, E]], A: [A, [E, N]], B: [B, [L, N]], C: [C, [L, N]] });
           return s6Attention(given as never, { reduce });
+        });
+        expectColumnsClose(map, expected);
+      }
+    }
+  });
+
+  it.each(sizes)('folded S6 maps, steps of %s', (size) => {
+    const [E, N, K] = [19, 5, 4];
+    const input = { ...s6AttentionInput(L, E, N), delta: stepsOf(size, L * E, E) };
+    const fold = blockFold(L, E, K, 0, true);
+    const { source, taps, target, weight } = fold;
+    for (const reduce of ['sum', 'sum_abs'] as const) {
+      const expected = reference.s6BlockAttention(input, fold, reduce);
+      for (const setting of settings.filter(runsHere)) {
+        configureNative(setting);
+        const map = valuesOf(() => {
+          const { delta, A, B, C } = input;
+          const scan = tensors({ delta: [delta, [L, E]], A: [A, [E, N]], B: [B, [L, N]], C: [C, [L, N]] });
+          const around = tensors({
+            source: [source, [L, E]],
+            taps: [taps, [E, K]],
+            target: [target, [L, E]],
+            weight: [weight as Float64Array, [L, E]],
+          });
+          return blockAttention({ kind: 'S6', scan } as never, around as never, reduce);
         });
         expectColumnsClose(map, expected);
       }

@@ -1,6 +1,6 @@
-// Folded S6 maps reduced over channels (s6_block.inc has the map):
+// Magnitudes of folded S6 maps reduced over channels (s6_block.inc has the map, s6_block_sum.cc their signed sum):
 // s6BlockAttention(delta, A, B, C, D, source, taps, target, weight, map, L, E, N, K, reduction): map [L,L], zero above the
-// diagonal; reduction 0: Σ_e M_e, 1: Σ_e |M_e|, 2: max_e |M_e|.
+// diagonal; reduction 1: Σ_e |M_e|, 2: max_e |M_e|.
 //
 // A task holds a strip of columns; channels come in groups whose decays fit the cache.
 // Floor: two multiply-class instructions for each state and vector of the triangle: E N L² / LANES / 2 cycles over the
@@ -10,10 +10,8 @@
 
 KERNELS_BEGIN
 
-ALWAYS_INLINE vf reduced(vf sum, vf value, long reduction) {
-  if (reduction == 0) return sum + value;
-  if (reduction == 1) return sum + vabs(value);
-  return vmaxNan(sum, vabs(value));
+ALWAYS_INLINE vf reduced(vf sum, vf magnitude, long reduction) {
+  return reduction == 1 ? sum + magnitude : vmaxNan(sum, magnitude);
 }
 
 KERNEL(s6BlockAttention) {
@@ -35,8 +33,8 @@ KERNEL(s6BlockAttention) {
           const vf factor = splat(strip.target[i]);
           for (long v = 0; v < columns; v += LANES) {
             float* out = map + i * L + j0 + v;
-            const vf value = load(strip.y + (i - j0) * STRIP + v) * factor;
-            storePart(out, reduced(loadPart(out, columns - v), value, reduction), columns - v);
+            const vf magnitude = vabs(load(strip.y + (i - j0) * STRIP + v) * factor);
+            storePart(out, reduced(loadPart(out, columns - v), magnitude, reduction), columns - v);
           }
         }
       }
