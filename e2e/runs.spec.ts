@@ -33,7 +33,7 @@ test('a run is listed, named, opened as it was left, and deleted', async ({ page
 
 test('a reload in mid-run goes on with the run, and a second tab sees it too', async ({ page, context }) => {
   await open(page);
-  const words = Array.from({ length: 200 }, () => 'Mary entered the kitchen .').join(' ');
+  const words = Array.from({ length: 80 }, () => 'Mary entered the kitchen .').join(' ');
   await page.getByTestId('prompt-edit').click();
   await page.getByTestId('prompt-text').fill(`${words} Where is Mary ? Answer :`);
   await page.getByTestId('prompt-apply').click();
