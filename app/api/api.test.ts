@@ -2,12 +2,17 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AnalysisEvent } from '@/lib/api/causal';
 import { createClient } from '@/lib/api/client';
 import { readEventStream } from '@/lib/api/events';
 import { decodeSafetensors } from '@/lib/api/safetensors';
 import { ErrorBodySchema, type RunEvent } from '@/lib/api/schemas';
 import { closeService, service } from '@/lib/server';
 import { makeWorkspace, PROMPT, request, type Workspace } from '@/lib/server/testing/workspace';
+import * as analysisEvents from './analyses/[id]/events/route';
+import * as analysis from './analyses/[id]/route';
+import * as analysisTensors from './analyses/[id]/tensors/route';
+import * as analyses from './analyses/route';
 import * as examples from './examples/route';
 import * as health from './health/route';
 import * as models from './models/route';
@@ -29,6 +34,10 @@ type Handler = (request: Request, context: { params: Promise<{ id: string }> }) 
 type Module = Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', Handler>>;
 
 const ROUTES: Readonly<Record<string, object>> = {
+  analyses,
+  'analyses/*': analysis,
+  'analyses/*/events': analysisEvents,
+  'analyses/*/tensors': analysisTensors,
   examples,
   health,
   models,
@@ -51,8 +60,9 @@ const ROUTES: Readonly<Record<string, object>> = {
 async function send(path: string, init: RequestInit = {}): Promise<Response> {
   const url = new URL(path, 'http://host');
   const [, , ...parts] = url.pathname.split('/');
-  const id = parts[0] === 'runs' ? (parts[1] ?? '') : '';
-  const key = parts.map((part, i) => (parts[0] === 'runs' && i === 1 ? '*' : part)).join('/');
+  const named = parts[0] === 'runs' || parts[0] === 'analyses';
+  const id = named ? (parts[1] ?? '') : '';
+  const key = parts.map((part, i) => (named && i === 1 ? '*' : part)).join('/');
   const handler = (ROUTES[key] as Module)[(init.method ?? 'GET') as keyof Module] as Handler;
   return handler(new Request(url, init), { params: Promise.resolve({ id: decodeURIComponent(id) }) });
 }
@@ -177,6 +187,27 @@ describe('the API, through its own client', () => {
     expect((await file('what=poem&format=csv')).status).toBe(400);
   });
 
+  it('runs a causal test and follows it', async () => {
+    const { id } = await client.startAnalysis({
+      ...{ kind: 'knockout', model: 'plain', prompt: PROMPT, target: 'kitchen', foil: 'garden' },
+      spans: [[4, 5]],
+    });
+    const seen = await new Promise<AnalysisEvent[]>((resolve, reject) => {
+      const events: AnalysisEvent[] = [];
+      const follow = (event: AnalysisEvent) => {
+        events.push(event);
+        if (event.event === 'state' && event.data.state !== 'running') resolve(events);
+      };
+      client.followAnalysis(id, follow, reject);
+    });
+    expect(seen[0].event).toBe('analysis');
+    expect(seen.filter(({ event }) => event === 'result').length).toBeGreaterThan(1);
+    const { state, result } = await client.analysis(id);
+    expect([state, result?.kind]).toEqual(['done', 'knockout']);
+    expect((await client.analysisTensors(id)).get('knockout.change')?.shape).toEqual([4, 1]);
+    expect((await client.cancelAnalysis(id)).state).toBe('done');
+  });
+
   it('answers about text', async () => {
     expect((await client.tokenize('plain', 'Mary.')).tokens).toHaveLength(2);
     expect((await client.vocabulary('plain', 'kitch')).tokens.map(({ text }) => text)).toEqual(['kitchen']);
@@ -240,6 +271,7 @@ describe('examples', () => {
 describe('refusals', () => {
   const long = 'Mary '.repeat(100_000);
   const run = '/api/runs';
+  const test = { kind: 'knockout', model: 'plain', prompt: PROMPT, target: 'kitchen' };
 
   it.each<[string, () => Promise<Response>, number]>([
     [
@@ -259,6 +291,14 @@ describe('refusals', () => {
     ['events of an unknown run', () => send('/api/runs/nothing/events'), 404],
     ['cancelling an unknown run', () => send('/api/runs/nothing', { method: 'DELETE' }), 404],
     ['a map of an unknown run', () => send('/api/runs/nothing/map?layer=0'), 404],
+    ['an analysis of no kind', () => json('/api/analyses', { kind: 'magic', model: 'plain' }), 400],
+    ['an analysis without its needle', () => json('/api/analyses', { ...test, kind: 'cancellation' }), 400],
+    ['an analysis of an unknown model', () => json('/api/analyses', { ...test, model: 'nobody' }), 404],
+    ['an analysis of a layer that is not there', () => json('/api/analyses', { ...test, layers: [9] }), 422],
+    ['an unknown analysis', () => send('/api/analyses/nothing'), 404],
+    ['events of an unknown analysis', () => send('/api/analyses/nothing/events'), 404],
+    ['tensors of an unknown analysis', () => send('/api/analyses/nothing/tensors'), 404],
+    ['cancelling an unknown analysis', () => send('/api/analyses/nothing', { method: 'DELETE' }), 404],
     ['a hundred thousand tokens', () => json(run, request({ prompt: long, needle: undefined })), 413],
     ['a body of megabytes', () => json(run, request({ prompt: long.repeat(10), needle: undefined })), 413],
     ['a model without a tokenizer', () => json(run, request({ models: ['wordless'] })), 422],

@@ -7,6 +7,13 @@ import {
   SnrReplySchema,
   type SnrRequestInput,
 } from './analyses';
+import {
+  type Analysis,
+  type AnalysisEvent,
+  AnalysisEventSchemas,
+  type AnalysisRequestInput,
+  AnalysisSchema,
+} from './causal';
 import { readEventStream } from './events';
 import { decodeSafetensors, type WireTensor } from './safetensors';
 import {
@@ -33,7 +40,6 @@ import {
   type RolloutQuery,
   RunCreatedSchema,
   type RunEvent,
-  type RunEventName,
   RunEventSchemas,
   RunListSchema,
   type RunRequestInput,
@@ -108,6 +114,8 @@ export interface ClientOptions {
 
 type Query = Readonly<Record<string, string | number | readonly number[] | undefined>>;
 
+type StreamEvent = RunEvent | AnalysisEvent;
+
 const FINAL_STATES: readonly string[] = ['done', 'cancelled', 'error'];
 
 function pathOf(path: string, query: Query = {}): string {
@@ -127,6 +135,9 @@ function need(tensors: ReadonlyMap<string, WireTensor>, name: string): WireTenso
   if (!tensor) throw new ApiError(`The server's answer lacks the tensor ${name}.`, 200);
   return tensor;
 }
+
+const isLast = ({ event, data }: StreamEvent): boolean =>
+  (event === 'run' || event === 'analysis' || event === 'state') && FINAL_STATES.includes(data.state);
 
 const pause = (ms: number, signal: AbortSignal) =>
   new Promise<void>((resolve) => {
@@ -174,32 +185,32 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     decodeSafetensors(await (await send(path, { signal })).arrayBuffer());
 
   const run = (id: string) => `/api/runs/${encodeURIComponent(id)}`;
+  const analysis = (id: string) => `/api/analyses/${encodeURIComponent(id)}`;
 
   /**
-   * Follows a run: first its whole state (`run`), then what happens to it. Reconnects after a lost
-   * connection, beginning again with `run`, and ends by itself once the run has ended.
-   * @returns a function that stops following; the run itself goes on.
+   * Follows a run or an analysis: first its whole state, then what happens to it. Reconnects after a lost
+   * connection, beginning again with the state, and ends by itself once the work has ended.
+   * @returns a function that stops following; the work itself goes on.
    */
-  function subscribe(
-    id: string,
-    onEvent: (event: RunEvent) => void,
+  function followEvents<E extends StreamEvent>(
+    path: string,
+    schemas: Readonly<Record<E['event'], z.ZodType>>,
+    onEvent: (event: E) => void,
     onError: (error: ApiError) => void = () => undefined,
   ): () => void {
     const abort = new AbortController();
     const follow = async (): Promise<boolean> => {
-      const response = await send(`${run(id)}/events`, {
+      const response = await send(`${path}/events`, {
         headers: { accept: 'text/event-stream' },
         signal: abort.signal,
       });
       if (!response.body) return false;
       for await (const { event, data } of readEventStream(response.body)) {
         if (abort.signal.aborted) return true;
-        if (!(event in RunEventSchemas)) continue;
-        const name = event as RunEventName;
-        const message = { event: name, data: RunEventSchemas[name].parse(JSON.parse(data)) } as RunEvent;
+        if (!(event in schemas)) continue;
+        const message = { event, data: schemas[event as E['event']].parse(JSON.parse(data)) } as unknown as E;
         onEvent(message);
-        if ((message.event === 'run' || message.event === 'state') && FINAL_STATES.includes(message.data.state))
-          return true;
+        if (isLast(message)) return true;
       }
       return false;
     };
@@ -243,7 +254,9 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     /** Removes a run from the server's memory and disk. */
     forgetRun: (id: string, signal?: AbortSignal) =>
       json(RunSchema, pathOf(run(id), { forget: 'true' }), { method: 'DELETE', signal }),
-    subscribe,
+    /** Follows a run. */
+    subscribe: (id: string, onEvent: (event: RunEvent) => void, onError?: (error: ApiError) => void): (() => void) =>
+      followEvents<RunEvent>(run(id), RunEventSchemas, onEvent, onError),
 
     async map(id: string, query: MapQuery, signal?: AbortSignal): Promise<AttentionMap> {
       const { tensors, metadata } = await body(pathOf(`${run(id)}/map`, query), signal);
@@ -307,6 +320,23 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
 
     snr: (request: SnrRequestInput, signal?: AbortSignal): Promise<SnrReply> =>
       post(SnrReplySchema, '/api/snr', request, signal),
+
+    /** Queues a causal test. */
+    startAnalysis: (request: AnalysisRequestInput, signal?: AbortSignal) =>
+      post(RunCreatedSchema, '/api/analyses', request, signal),
+    analysis: (id: string, signal?: AbortSignal): Promise<Analysis> => json(AnalysisSchema, analysis(id), { signal }),
+    /** Asks to cancel; the reply is the state at that moment, `cancelled` follows within a step. */
+    cancelAnalysis: (id: string, signal?: AbortSignal): Promise<Analysis> =>
+      json(AnalysisSchema, analysis(id), { method: 'DELETE', signal }),
+    /** Follows an analysis. */
+    followAnalysis: (
+      id: string,
+      onEvent: (event: AnalysisEvent) => void,
+      onError?: (error: ApiError) => void,
+    ): (() => void) => followEvents<AnalysisEvent>(analysis(id), AnalysisEventSchemas, onEvent, onError),
+    /** Tensors of an analysis that has ended, by name. */
+    analysisTensors: async (id: string, signal?: AbortSignal): Promise<ReadonlyMap<string, WireTensor>> =>
+      (await body(`${analysis(id)}/tensors`, signal)).tensors,
   };
 }
 

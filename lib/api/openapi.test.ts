@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { AnalysisEventSchemas } from './causal';
 import { openApiDocument } from './openapi';
 import { LENS_STATISTICS, RunEventSchemas } from './schemas';
 
@@ -57,7 +58,8 @@ describe('the OpenAPI document', () => {
 
   it('names every event and every lens statistic', () => {
     const text = JSON.stringify(openApi);
-    for (const name of Object.keys(RunEventSchemas)) expect(text).toContain(`event \`${name}\``);
+    for (const name of Object.keys({ ...RunEventSchemas, ...AnalysisEventSchemas }))
+      expect(text).toContain(`event \`${name}\``);
     for (const name of LENS_STATISTICS) expect(text).toContain(name);
   });
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import * as analyses from './analyses';
+import { AnalysisEventSchemas, AnalysisRequestSchema, AnalysisResultSchema, AnalysisSchema } from './causal';
 import { ExportQuerySchema } from './export';
 import { RunDeleteQuerySchema, RunPatchSchema } from './runs';
 import * as schemas from './schemas';
@@ -27,6 +28,9 @@ const COMPONENTS = {
   Attribution: analyses.AttributionSchema,
   SnrRequest: analyses.SnrRequestSchema,
   SnrReply: analyses.SnrReplySchema,
+  AnalysisRequest: AnalysisRequestSchema,
+  Analysis: AnalysisSchema,
+  AnalysisResult: AnalysisResultSchema,
   ChannelsMetadata: schemas.ChannelsMetadataSchema,
   RolloutMetadata: schemas.RolloutMetadataSchema,
   Pair: schemas.PairSchema,
@@ -45,11 +49,11 @@ const json = (name: ComponentName) => ({ content: { 'application/json': { schema
 
 const REASONS: Readonly<Record<number, string>> = {
   400: 'The request does not fit the schema.',
-  404: 'There is no such model, run or model index.',
+  404: 'There is no such model, run, analysis or model index.',
   409: 'Not there yet, or released to make room.',
   413: 'Too much text.',
   422: 'Understood, but it cannot be computed: the message says why.',
-  503: 'The worker is down or too many runs wait.',
+  503: 'The worker is down or too many runs and analyses wait.',
 };
 
 function refusals(statuses: readonly number[]) {
@@ -88,10 +92,18 @@ function query(schema: z.ZodObject) {
 const runId = { name: 'id', in: 'path', required: true, schema: { type: 'string' } };
 const body = (name: ComponentName) => ({ required: true, ...json(name) });
 
-const eventDescription = () =>
-  Object.entries(schemas.RunEventSchemas)
-    .map(([name, schema]) => `event \`${name}\`: ${name === 'run' ? 'Run' : JSON.stringify(jsonSchema(schema))}`)
+/** @param named events whose data is a component */
+const eventDescription = (
+  events: Readonly<Record<string, z.ZodType>>,
+  named: Readonly<Record<string, ComponentName>>,
+) =>
+  Object.entries(events)
+    .map(([name, schema]) => `event \`${name}\`: ${named[name] ?? JSON.stringify(jsonSchema(schema))}`)
     .join('\n\n');
+
+const eventBody = (description: string) => ({
+  200: { description, content: { 'text/event-stream': { schema: { type: 'string' } } } },
+});
 
 function paths() {
   const operation = (summary: string, responses: object, rest: object = {}) => ({ summary, ...rest, responses });
@@ -150,7 +162,7 @@ function paths() {
     '/api/runs/{id}/events': {
       parameters: [runId],
       get: operation('Server-sent events of a run', {
-        200: { description: eventDescription(), content: { 'text/event-stream': { schema: { type: 'string' } } } },
+        ...eventBody(eventDescription(schemas.RunEventSchemas, { run: 'Run' })),
         ...refusals([404]),
       }),
     },
@@ -264,6 +276,40 @@ function paths() {
         },
         { parameters: query(ExportQuerySchema) },
       ),
+    },
+    '/api/analyses': {
+      post: operation(
+        'Queues a causal test: patching, knock-out, ablation, overrides of λ or cancellation',
+        { ...ok('RunCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
+        { requestBody: body('AnalysisRequest') },
+      ),
+    },
+    '/api/analyses/{id}': {
+      parameters: [runId],
+      get: operation('Whole state of an analysis, with its result so far', {
+        ...ok('Analysis', 'State'),
+        ...refusals([404]),
+      }),
+      delete: operation('Cancels before the next step; what is finished stays readable', {
+        ...ok('Analysis', 'State when the request arrived'),
+        ...refusals([404]),
+      }),
+    },
+    '/api/analyses/{id}/events': {
+      parameters: [runId],
+      get: operation('Server-sent events of an analysis', {
+        ...eventBody(eventDescription(AnalysisEventSchemas, { analysis: 'Analysis', result: 'AnalysisResult' })),
+        ...refusals([404]),
+      }),
+    },
+    '/api/analyses/{id}/tensors': {
+      parameters: [runId],
+      get: operation('Result of an analysis that has ended', {
+        ...tensors(
+          '`patch.patched`, `patch.effect` or `knockout.without`, `knockout.change` [layers, spans] F32; `ablate.NAME` [runs]; `cancellation.LAYER.FORM.BRANCH` [L]',
+        ),
+        ...refusals([404, 409]),
+      }),
     },
     '/api/openapi.json': { get: { summary: 'This document', responses: { 200: { description: 'OpenAPI 3.1' } } } },
   };

@@ -60,7 +60,7 @@ export const HealthSchema = z.object({
   status: z.enum(['starting', 'ready', 'failed']).meta({ description: 'State of the worker that owns the device.' }),
   version: z.string(),
   device: DeviceSchema.nullable().meta({ description: 'Null until the device is open.' }),
-  queue: count.meta({ description: 'Runs queued or running.' }),
+  queue: count.meta({ description: 'Runs and analyses queued or running.' }),
   memory: z.object({ residentBytes: count }),
   error: z.string().optional(),
 });

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type Budget, DEFAULT_MEMORY, MIXERS, type Mixer, megabytes, type Span } from '@/lib/analysis';
-import { type Checkpoint, InputError, type ModelConfig, type OutputTensor } from '@/lib/checkpoint';
+import { type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint';
 import { answerToken, loadTokenizer } from '@/lib/tokenizer';
 import { type Io, progress } from './io';
 import { type CommonOptions, withCommon, withOut } from './options';
@@ -100,17 +100,6 @@ export function finish<R>(
   bar.end();
   return step.value;
 }
-
-/** A tensor of these values. */
-export const tensorOf = (name: string, shape: readonly number[], values: ArrayLike<number>): OutputTensor => ({
-  name,
-  shape: [...shape],
-  data: Float32Array.from(values),
-});
-
-/** [rows, columns] values as nested lists. */
-export const nested = (values: Float64Array, columns: number): number[][] =>
-  Array.from({ length: values.length / columns }, (_, row) => [...values.slice(row * columns, (row + 1) * columns)]);
 
 /** `3`, or `3:5` for a span of several tokens. */
 export const spanName = ([start, end]: Span): string => (end === start + 1 ? String(start) : `${start}:${end}`);

@@ -27,7 +27,12 @@ async function workerOf(source?: string) {
   const crashes: string[] = [];
   const worker = new DeviceWorker(
     { ...readSettings(), root },
-    { onUpdate: () => undefined, onReleased: () => undefined, onCrash: (reason) => crashes.push(reason) },
+    {
+      onUpdate: () => undefined,
+      onAnalysis: () => undefined,
+      onReleased: () => undefined,
+      onCrash: (reason) => crashes.push(reason),
+    },
   );
   open.push({ worker, root });
   return { worker, crashes };

@@ -3,11 +3,12 @@ import { pathToFileURL } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type { Device } from '@/lib/api/schemas';
 import { ServiceError } from './errors';
-import type { Message, MethodName, RunUpdate, WorkerMethods, WorkerStart } from './protocol';
+import type { AnalysisUpdate, Message, MethodName, RunUpdate, WorkerMethods, WorkerStart } from './protocol';
 import { type Settings, workerPath } from './settings';
 
 export interface DeviceWorkerListener {
   onUpdate(id: string, update: RunUpdate): void;
+  onAnalysis(id: string, update: AnalysisUpdate): void;
   /** Activations of these runs are no longer in memory. */
   onReleased(ids: readonly string[]): void;
   /** The thread ended by itself; everything it held is gone. */
@@ -107,6 +108,9 @@ export class DeviceWorker {
       }
       case 'update':
         this.listener.onUpdate(message.id, message.update);
+        return;
+      case 'analysis':
+        this.listener.onAnalysis(message.id, message.update);
         return;
       case 'released':
         this.listener.onReleased(message.ids);

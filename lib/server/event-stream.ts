@@ -1,17 +1,21 @@
+import type { AnalysisEvent } from '@/lib/api/causal';
 import type { RunEvent } from '@/lib/api/schemas';
 import { isFinal } from './run-book';
 
 const HEARTBEAT_MS = 15_000;
 
-const endsRun = (message: RunEvent) => (message.event === 'run' || message.event === 'state') && isFinal(message.data);
+type Message = RunEvent | AnalysisEvent;
+
+const isLast = ({ event, data }: Message) =>
+  (event === 'run' || event === 'analysis' || event === 'state') && isFinal(data);
 
 /**
- * Server-sent events of one run: first `run`, then everything that happens, and the end of the stream when the
- * run ends. A reader who leaves only ends the stream; the run goes on. Comments every 15 s keep proxies from
+ * Server-sent events of one run or analysis: first its whole state, then everything that happens, and the end of the
+ * stream when it ends. A reader who leaves only ends the stream; the work goes on. Comments every 15 s keep proxies from
  * closing a quiet connection.
  */
-export function eventStream(
-  subscribe: (listener: (event: RunEvent) => void) => () => void,
+export function eventStream<M extends Message>(
+  subscribe: (listener: (event: M) => void) => () => void,
   disconnected?: AbortSignal,
 ): Response {
   const encoder = new TextEncoder();
@@ -25,10 +29,10 @@ export function eventStream(
   };
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
-      const listener = (message: RunEvent) => {
+      const listener = (message: M) => {
         if (!open) return;
         controller.enqueue(encoder.encode(`event: ${message.event}\ndata: ${JSON.stringify(message.data)}\n\n`));
-        if (!endsRun(message)) return;
+        if (!isLast(message)) return;
         stop();
         controller.close();
       };

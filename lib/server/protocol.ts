@@ -1,4 +1,6 @@
+import type { Budget } from '@/lib/analysis';
 import type { AttributionQuery, AttributionReply, SnrReply, SnrRequest } from '@/lib/api/analyses';
+import type { AnalysisProgress, AnalysisRequest, AnalysisResult } from '@/lib/api/causal';
 import type {
   BlockSummary,
   ChannelsQuery,
@@ -19,12 +21,32 @@ import type {
   TokenizeRequest,
   VocabularyEntry,
 } from '@/lib/api/schemas';
+import type { CausalTest } from './compute/causal-tests';
 import type { Settings } from './settings';
 
 /** What passes between the web server's thread and the worker that owns the device. */
 
 /** A safetensors body; its buffer is transferred, not copied. */
 export type Body = Uint8Array<ArrayBuffer>;
+
+/** A causal test that was checked against its model, with what it will take. */
+export interface PreparedAnalysis {
+  readonly model: string;
+  readonly test: CausalTest;
+  readonly budget: Budget;
+}
+
+/** How a causal test ended, with what was finished; nulls where that is nothing. */
+export interface AnalysisOutcome {
+  readonly state: 'done' | 'cancelled';
+  readonly result: AnalysisResult | null;
+  readonly tensors: Body | null;
+}
+
+/** What a causal test tells while it computes. */
+export type AnalysisUpdate =
+  | { type: 'progress'; progress: AnalysisProgress }
+  | { type: 'result'; result: AnalysisResult };
 
 /** Methods of the worker: argument and result. */
 export interface WorkerMethods {
@@ -48,6 +70,13 @@ export interface WorkerMethods {
   signal: { argument: { id: string; query: SignalQuery }; result: Signal };
   attribution: { argument: { id: string; query: AttributionQuery }; result: AttributionReply };
   snr: { argument: SnrRequest; result: SnrReply };
+  /** Resolves and checks a causal test, or refuses it. Touches no weights. */
+  prepareAnalysis: { argument: AnalysisRequest; result: PreparedAnalysis };
+  /** Runs to the end; `cancel[0] ≠ 0` stops it before the next step. */
+  analyse: {
+    argument: { id: string; analysis: PreparedAnalysis; cancel: Int32Array };
+    result: AnalysisOutcome;
+  };
 }
 
 export type MethodName = keyof WorkerMethods;
@@ -77,6 +106,7 @@ export type Message =
   | { kind: 'result'; call: number; result: unknown }
   | { kind: 'refusal'; call: number; refusal: Refusal }
   | { kind: 'update'; id: string; update: RunUpdate }
+  | { kind: 'analysis'; id: string; update: AnalysisUpdate }
   | { kind: 'released'; ids: string[] };
 
 /** `workerData` of the worker. */

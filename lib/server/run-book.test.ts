@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RunEvent, RunModel, RunRequest } from '@/lib/api/schemas';
 import { ServiceError } from './errors';
 import { RunBook } from './run-book';
+import { Turns } from './turns';
 
 const request: RunRequest = { models: ['m'], prompt: 'p', target: 't', position: -1 };
 const model = (): RunModel => ({
@@ -24,25 +25,28 @@ function book({ keptRuns = 10, queueLimit = 3 } = {}) {
     string,
     { finish(outcome: 'done' | 'cancelled'): void; fail(error: Error): void; cancel: Int32Array }
   >();
+  const turns = new Turns(queueLimit);
   const runs = new RunBook(
     (id, _models, cancel) =>
       new Promise((finish, fail) => {
         running.set(id, { finish, fail, cancel });
       }),
-    { keptRuns, queueLimit },
+    { keptRuns },
     () => null,
+    () => undefined,
+    turns,
   );
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   const end = async (id: string, outcome: 'done' | 'cancelled' = 'done') => {
     running.get(id)?.finish(outcome);
     await settle();
   };
-  return { runs, running, end, settle, add: () => runs.add(request, [model()]).id };
+  return { runs, turns, running, end, settle, add: () => runs.add(request, [model()]).id };
 }
 
 describe('RunBook', () => {
   it('runs one at a time, first come first served, and says who waits', async () => {
-    const { runs, running, end, add } = book();
+    const { runs, turns, running, end, add } = book();
     const [a, b, c] = [add(), add(), add()];
     expect([...running.keys()]).toEqual([a]);
     expect([a, b, c].map((id) => [runs.get(id).state, runs.get(id).queuePosition])).toEqual([
@@ -50,7 +54,7 @@ describe('RunBook', () => {
       ['queued', 1],
       ['queued', 2],
     ]);
-    expect(runs.load).toBe(3);
+    expect(turns.load).toBe(3);
     await end(a);
     expect([a, b, c].map((id) => [runs.get(id).state, runs.get(id).queuePosition])).toEqual([
       ['done', 0],
@@ -59,7 +63,7 @@ describe('RunBook', () => {
     ]);
     await end(b);
     await end(c);
-    expect(runs.load).toBe(0);
+    expect(turns.load).toBe(0);
   });
 
   it('cancels a waiting run at once and asks a running one to stop', async () => {

@@ -11,10 +11,11 @@ import type {
 } from '@/lib/api/schemas';
 import { ServiceError } from './errors';
 import type { RunUpdate } from './protocol';
+import type { Turns, Waiting } from './turns';
 
 type Listener = (event: RunEvent) => void;
 
-interface Entry {
+interface Entry extends Waiting {
   readonly run: Run;
   /** One shared integer; ≠ 0 asks the worker to stop. */
   readonly cancel: Int32Array;
@@ -30,40 +31,24 @@ export const isFinal = ({ state }: Pick<Run, 'state'>) =>
 export type Execute = (id: string, models: RunModel[], cancel: Int32Array) => Promise<'done' | 'cancelled'>;
 
 /**
- * The state of all runs as the outside sees it, and the queue: first come, first served, one at a time. Holds
- * no tensors.
+ * The state of all runs as the outside sees it; they compute when their turn comes. Holds no tensors.
  */
 export class RunBook {
   #entries = new Map<string, Entry>();
-  #queue: Entry[] = [];
-  #active: Entry | null = null;
 
   constructor(
     private readonly execute: Execute,
-    private readonly limits: { readonly keptRuns: number; readonly queueLimit: number },
+    private readonly limits: { readonly keptRuns: number },
     private readonly device: () => Device | null,
     /** Called when a run has ended, its state final. */
-    private readonly onFinished: (run: Run) => void = () => undefined,
+    private readonly onFinished: (run: Run) => void,
+    /** Shared with whatever else computes on the device. */
+    private readonly turns: Turns,
   ) {}
-
-  /** Runs queued or running. */
-  get load(): number {
-    return this.#queue.length + (this.#active ? 1 : 0);
-  }
-
-  /** @throws ServiceError 503 when too many runs wait. */
-  checkRoom(): void {
-    if (this.#queue.length < this.limits.queueLimit) return;
-    throw new ServiceError(
-      503,
-      `${this.#queue.length} runs are waiting already.`,
-      'Wait for them, or cancel some, and try again.',
-    );
-  }
 
   /** @throws ServiceError 503 when too many runs wait. */
   add(request: RunRequest, models: RunModel[]): Run {
-    this.checkRoom();
+    this.turns.checkRoom();
     const run: Run = {
       id: randomUUID().slice(0, 8),
       state: 'queued',
@@ -75,12 +60,9 @@ export class RunBook {
       timing: { createdAt: Date.now(), startedAt: null, finishedAt: null, firstMapMs: null },
       available: true,
     };
-    const entry = { run, cancel: new Int32Array(new SharedArrayBuffer(4)), listeners: new Set<Listener>() };
-    this.#entries.set(run.id, entry);
-    this.#queue.push(entry);
+    const entry = this.#entryOf(run, { cancel: new Int32Array(new SharedArrayBuffer(4)) });
     this.#forgetOldest();
-    this.#next();
-    this.#renumber();
+    this.turns.add(entry);
     return run;
   }
 
@@ -106,8 +88,7 @@ export class RunBook {
   /** Takes a finished run of an earlier server back from disk. */
   restore(run: Run, keptBytes: number): void {
     if (this.#entries.has(run.id)) return;
-    const entry = { run, cancel: new Int32Array(1), listeners: new Set<Listener>(), keptBytes };
-    this.#entries.set(run.id, entry);
+    this.#entryOf(run, { cancel: new Int32Array(1), keptBytes });
     this.#forgetOldest(run.id);
   }
 
@@ -140,9 +121,8 @@ export class RunBook {
     const entry = this.#entry(id);
     Atomics.store(entry.cancel, 0, 1);
     if (entry.run.state === 'queued') {
-      this.#queue = this.#queue.filter((waiting) => waiting !== entry);
       this.#finish(entry, 'cancelled');
-      this.#renumber();
+      this.turns.remove(entry);
     }
     return entry.run;
   }
@@ -218,30 +198,33 @@ export class RunBook {
     for (const listener of [...entry.listeners]) listener({ event, data } as RunEvent);
   }
 
-  #next(): void {
-    if (this.#active) return;
-    const entry = this.#queue.shift();
-    if (!entry) return;
-    this.#active = entry;
+  #entryOf(run: Run, rest: Pick<Entry, 'cancel' | 'keptBytes'>): Entry {
+    const entry: Entry = {
+      ...{ ...rest, run, listeners: new Set<Listener>() },
+      start: () => this.#start(entry),
+      moved: (position) => {
+        run.queuePosition = position;
+        this.#emit(entry, 'run', run);
+      },
+    };
+    this.#entries.set(run.id, entry);
+    return entry;
+  }
+
+  async #start(entry: Entry): Promise<void> {
     const { run } = entry;
     run.state = 'running';
     run.queuePosition = 0;
     run.device = this.device();
     run.timing.startedAt = Date.now();
     this.#emit(entry, 'state', { state: 'running' });
-    this.execute(run.id, run.models, entry.cancel)
-      .then(
-        (outcome) => this.#finish(entry, outcome),
-        (error: Error) => {
-          run.available = !(error instanceof ServiceError && error.status === 503);
-          this.#finish(entry, 'error', error.message);
-        },
-      )
-      .finally(() => {
-        this.#active = null;
-        this.#next();
-        this.#renumber();
-      });
+    await this.execute(run.id, run.models, entry.cancel).then(
+      (outcome) => this.#finish(entry, outcome),
+      (error: Error) => {
+        run.available = !(error instanceof ServiceError && error.status === 503);
+        this.#finish(entry, 'error', error.message);
+      },
+    );
   }
 
   #finish(entry: Entry, state: 'done' | 'cancelled' | 'error', error?: string): void {
@@ -253,14 +236,6 @@ export class RunBook {
     run.timing.finishedAt = Date.now();
     this.#emit(entry, 'state', { state, error });
     this.onFinished(run);
-  }
-
-  #renumber(): void {
-    for (const [i, entry] of this.#queue.entries()) {
-      if (entry.run.queuePosition === i + 1) continue;
-      entry.run.queuePosition = i + 1;
-      this.#emit(entry, 'run', entry.run);
-    }
   }
 
   /** Keeps the number of finished runs within the limit, whatever happens to `spared`. */

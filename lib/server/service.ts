@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AttributionQuery, AttributionReply, SnrReply, SnrRequest } from '@/lib/api/analyses';
+import type { Analysis, AnalysisEvent, AnalysisRequest } from '@/lib/api/causal';
 import type {
   ChannelsQuery,
   ExampleList,
@@ -22,6 +23,7 @@ import type {
   TokenizeRequest,
   VocabularyEntry,
 } from '@/lib/api/schemas';
+import { AnalysisBook } from './analysis-book';
 import { ArchiveClient } from './archive/client';
 import { DeviceWorker } from './device-worker';
 import { ServiceError } from './errors';
@@ -29,17 +31,22 @@ import { readExamples } from './examples';
 import type { Body } from './protocol';
 import { isFinal, RunBook } from './run-book';
 import { readSettings, type Settings } from './settings';
+import { Turns } from './turns';
 
 /** Everything that the route handlers need: one per process. */
 export class Service {
   readonly worker: DeviceWorker;
   readonly runs: RunBook;
+  readonly analyses: AnalysisBook;
   readonly archive: ArchiveClient;
   readonly version: string;
+  readonly #turns: Turns;
 
   constructor(readonly settings: Settings = readSettings()) {
+    this.#turns = new Turns(settings.queueLimit);
     this.worker = new DeviceWorker(settings, {
       onUpdate: (id, update) => this.runs.update(id, update),
+      onAnalysis: (id, update) => this.analyses.update(id, update),
       onReleased: (ids) => this.runs.released(ids),
       onCrash: (reason) => {
         console.error(reason);
@@ -51,6 +58,13 @@ export class Service {
       settings,
       () => this.worker.device,
       (run) => void this.#keep(run),
+      this.#turns,
+    );
+    this.analyses = new AnalysisBook(
+      (id, analysis, cancel) => this.worker.call('analyse', { id, analysis, cancel }),
+      settings.keptRuns,
+      () => this.worker.device,
+      this.#turns,
     );
     this.archive = new ArchiveClient(settings);
     this.version = JSON.parse(readFileSync(join(settings.root, 'package.json'), 'utf8')).version;
@@ -67,7 +81,7 @@ export class Service {
       status,
       version: this.version,
       device,
-      queue: this.runs.load,
+      queue: this.#turns.load,
       memory: { residentBytes: process.memoryUsage.rss() },
       ...(error ? { error } : {}),
     };
@@ -81,7 +95,7 @@ export class Service {
 
   /** Checks the whole request before it is queued: a run that was accepted can only fail by an internal error. */
   async createRun(request: RunRequest): Promise<Run> {
-    this.runs.checkRoom();
+    this.#turns.checkRoom();
     return this.runs.add(request, await this.worker.call('prepare', request));
   }
 
@@ -166,6 +180,18 @@ export class Service {
   }
 
   snr = (request: SnrRequest): Promise<SnrReply> => this.worker.call('snr', request);
+
+  /** Checks the whole request before it is queued, memory included. @throws ServiceError 404, 413, 422, 503. */
+  async createAnalysis(request: AnalysisRequest): Promise<Analysis> {
+    this.#turns.checkRoom();
+    return this.analyses.add(request, await this.worker.call('prepareAnalysis', request));
+  }
+
+  analysis = (id: string): Analysis => this.analyses.get(id);
+  analysisTensors = (id: string): Body => this.analyses.tensors(id);
+  cancelAnalysis = (id: string): Analysis => this.analyses.cancel(id);
+  subscribeAnalysis = (id: string, listener: (event: AnalysisEvent) => void): (() => void) =>
+    this.analyses.subscribe(id, listener);
 
   /** Writes a run that has ended to disk: its arrays first, then the row that names them. */
   async #keep(run: Run): Promise<void> {

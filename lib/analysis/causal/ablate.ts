@@ -6,7 +6,16 @@ import { type Component, componentsOf, type Place, placeOf, type Unit } from './
 import { type Baseline, type Batch, baselineOf, blocksToRun, drain, inBatches, sweep } from './continuation';
 import type { Progress } from './patch';
 import type { Mixer } from './points';
-import { layersOf, type Metric, metricOf, positionOf, type Question, requireQuestion, rowOf } from './question';
+import {
+  layersOf,
+  type Metric,
+  metricOf,
+  type Outline,
+  positionOf,
+  type Question,
+  requireQuestion,
+  rowOf,
+} from './question';
 import { type Reading, readingOf } from './reading';
 import { type Method, referenceValues } from './referenceValues';
 import { replaceRegions } from './replacement';
@@ -48,7 +57,7 @@ interface AblationPlan {
 }
 
 /** Memory and batch of an ablation, before it runs. @throws InputError where the request does not fit the model. */
-export const ablationBudget = (model: Model, request: AblationRequest): Budget => ablationPlan(model, request).budget;
+export const ablationBudget = (model: Outline, request: AblationRequest): Budget => ablationPlan(model, request).budget;
 
 /**
  * Ablates every component of a unit by itself and reads the answer: `zero`, `mean` (over all tokens of the reference
@@ -135,7 +144,7 @@ function replacing(
 }
 
 /** @throws InputError */
-function ablationPlan(model: Model, request: AblationRequest): AblationPlan {
+function ablationPlan(model: Outline, request: AblationRequest): AblationPlan {
   requireQuestion(model, request);
   for (const target of request.candidates ?? []) requireQuestion(model, { target });
   const position = positionOf(request.position ?? -1, request.tokens.length);

@@ -6,7 +6,7 @@ import { type Budget, budgetOf } from './budget';
 import { type Baseline, baselineOf, drain } from './continuation';
 import { differentialLayers } from './lambda';
 import type { Progress } from './patch';
-import { positionOf, type Question, requireQuestion } from './question';
+import { type Outline, positionOf, type Question, requireQuestion } from './question';
 import { valuesOfParameter } from './sourceTerms';
 
 export interface CancellationRequest extends Question {
@@ -63,7 +63,8 @@ export interface Cancellation {
 }
 
 /** Memory of a cancellation run, before it runs. @throws InputError where the request does not fit the model. */
-export const cancellationBudget = (model: Model, request: CancellationRequest): Budget => planOf(model, request).budget;
+export const cancellationBudget = (model: Outline, request: CancellationRequest): Budget =>
+  planOf(model, request).budget;
 
 /**
  * What the second branch of every differential block takes away from the first (the claim of arXiv 2507.06204), per source
@@ -175,7 +176,7 @@ function wrongAnswers({ target, foil, candidates = [] }: CancellationRequest): n
 }
 
 /** @throws InputError */
-function planOf(model: Model, request: CancellationRequest) {
+function planOf(model: Outline, request: CancellationRequest) {
   requireQuestion(model, request);
   for (const target of request.candidates ?? []) requireQuestion(model, { target });
   const position = positionOf(request.position ?? -1, request.tokens.length);

@@ -1,7 +1,7 @@
 import { type BlockConfig, InputError } from '@/lib/checkpoint/types';
-import type { Model } from '@/lib/models';
 import { scansOf } from '../s6Inputs';
 import { MIXERS, type Mixer } from './points';
+import type { Outline } from './question';
 import { scanNamesOf } from './scanNames';
 
 export const UNITS = ['block', 'mixer', 'head', 'channel'] as const;
@@ -30,7 +30,7 @@ export interface Place {
 }
 
 /** All components of a unit in these layers. @throws InputError where no layer has any. */
-export function componentsOf(model: Model, unit: Unit, layers: readonly number[], mixer?: Mixer): Component[] {
+export function componentsOf(model: Outline, unit: Unit, layers: readonly number[], mixer?: Mixer): Component[] {
   const found = layers.flatMap((layer): Component[] => {
     const { kind, mixer: sizes } = model.config.blocks[layer];
     if (unit === 'block') return mixer ? [] : [{ layer, unit }];
@@ -60,7 +60,7 @@ export function componentsOf(model: Model, unit: Unit, layers: readonly number[]
 export const isDifferential = ({ lambda }: BlockConfig): boolean => lambda !== undefined;
 
 /** The hook point and channels of a component. */
-export function placeOf({ config }: Model, { layer, unit, mixer, index = 0 }: Component): Place {
+export function placeOf({ config }: Outline, { layer, unit, mixer, index = 0 }: Component): Place {
   const block = config.blocks[layer];
   if (unit === 'block') return { name: `blocks.${layer}.hook_out_proj` };
   if (unit === 'mixer') return mixerPlace(layer, block, mixer as Mixer);

@@ -13,6 +13,7 @@ import {
   type Metric,
   measure,
   metricOf,
+  type Outline,
   positionOf,
   type Question,
   requireQuestion,
@@ -68,7 +69,7 @@ interface KnockoutPlan {
 }
 
 /** Memory and batch of a knock-out, before it runs. @throws InputError where the request does not fit the model. */
-export const knockoutBudget = (model: Model, request: KnockoutRequest): Budget => knockoutPlan(model, request).budget;
+export const knockoutBudget = (model: Outline, request: KnockoutRequest): Budget => knockoutPlan(model, request).budget;
 
 /**
  * Knock-out of reads (after Geva et al., arXiv 2304.14767, who cut attention edges): the state of an SSM is a sum over
@@ -137,7 +138,7 @@ function queriesOf(queries: NonNullable<KnockoutRequest['queries']>, [, end]: Sp
 }
 
 /** @throws InputError */
-function knockoutPlan(model: Model, request: KnockoutRequest): KnockoutPlan {
+function knockoutPlan(model: Outline, request: KnockoutRequest): KnockoutPlan {
   const { tokens, mixer, queries } = request;
   requireQuestion(model, request);
   const position = positionOf(request.position ?? -1, tokens.length);
@@ -158,7 +159,7 @@ function knockoutPlan(model: Model, request: KnockoutRequest): KnockoutPlan {
 }
 
 /** @throws InputError where a layer has no such mixer of its own. */
-export function requireMixer({ config }: Model, layer: number, mixer: Mixer | undefined): void {
+export function requireMixer({ config }: Outline, layer: number, mixer: Mixer | undefined): void {
   const { kind } = config.blocks[layer];
   if (mixer === undefined || scansOf(kind).includes(mixer)) return;
   throw new InputError(

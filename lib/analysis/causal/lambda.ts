@@ -1,11 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
-import { budgetOf } from './budget';
+import { type Budget, budgetOf } from './budget';
 import { isDifferential } from './components';
 import { type Batch, baselineOf, blocksToRun, drain, sweep } from './continuation';
 import type { Progress } from './patch';
-import { layersOf, type Metric, metricOf, positionOf, type Question, requireQuestion, rowOf } from './question';
+import {
+  layersOf,
+  type Metric,
+  metricOf,
+  type Outline,
+  positionOf,
+  type Question,
+  requireQuestion,
+  rowOf,
+} from './question';
 import { type Reading, readingOf } from './reading';
 
 export interface LambdaRequest extends Question {
@@ -35,6 +44,9 @@ export interface LambdaOverride {
   readonly runs: readonly LambdaRun[];
 }
 
+/** Memory of an override, before it runs. @throws InputError where the request does not fit the model. */
+export const lambdaBudget = (model: Outline, request: LambdaRequest): Budget => lambdaPlan(model, request).budget;
+
 /**
  * Overrides λ of differential blocks, layer by layer or in all of them, and reads the answer. Everything else, the norm of
  * the difference included, follows. Cost: for each value and layer l the blocks l … of one prompt. Yields after every block.
@@ -44,13 +56,7 @@ export function* lambdaSteps(
   model: Model,
   request: LambdaRequest,
 ): Generator<Progress<LambdaOverride>, LambdaOverride, void> {
-  requireQuestion(model, request);
-  for (const target of request.candidates ?? []) requireQuestion(model, { target });
-  const position = positionOf(request.position ?? -1, request.tokens.length);
-  const layers = differentialLayers(model, request.layers);
-  const stray = request.values.find((value) => !Number.isFinite(value));
-  if (request.values.length === 0 || stray !== undefined) throw new InputError('λ takes one or more finite numbers.');
-  budgetOf(model.config, { L: position + 1, wanted: 1, prompts: 1, limit: request.memory });
+  const { layers, position } = lambdaPlan(model, request);
   const baseline = baselineOf(model, request.tokens, position);
   const base = readingOf(baseline.logits, baseline.logits, request);
   const runs: LambdaRun[] = [];
@@ -85,8 +91,20 @@ export function* lambdaSteps(
 export const lambdaOverride = (model: Model, request: LambdaRequest): LambdaOverride =>
   drain(lambdaSteps(model, request));
 
+/** @throws InputError */
+function lambdaPlan(model: Outline, request: LambdaRequest) {
+  requireQuestion(model, request);
+  for (const target of request.candidates ?? []) requireQuestion(model, { target });
+  const position = positionOf(request.position ?? -1, request.tokens.length);
+  const layers = differentialLayers(model, request.layers);
+  const stray = request.values.find((value) => !Number.isFinite(value));
+  if (request.values.length === 0 || stray !== undefined) throw new InputError('λ takes one or more finite numbers.');
+  const budget = budgetOf(model.config, { L: position + 1, wanted: 1, prompts: 1, limit: request.memory });
+  return { layers, position, budget };
+}
+
 /** @throws InputError where there are none, or a chosen layer is not one. */
-export function differentialLayers(model: Model, layers?: readonly number[]): number[] {
+export function differentialLayers(model: Outline, layers?: readonly number[]): number[] {
   const chosen = layersOf(model, layers);
   const plain = chosen.find((layer) => !isDifferential(model.config.blocks[layer]));
   if (layers && plain !== undefined)

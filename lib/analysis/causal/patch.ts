@@ -7,7 +7,7 @@ import { patchHooks } from './patchHooks';
 import { memorySweep } from './patchMemory';
 import { type PatchInputs, patchPlan } from './patchPlan';
 import type { Mixer, Part } from './points';
-import { type Metric, measure, metricOf, type Question, rowOf } from './question';
+import { type Metric, measure, metricOf, type Outline, type Question, rowOf } from './question';
 
 export interface PatchRequest extends Question, Part {
   readonly clean: readonly number[];
@@ -59,7 +59,7 @@ export interface Progress<Result> extends Steps {
 }
 
 /** Memory and batch of a patching run, before it runs. @throws InputError where the request does not fit the model. */
-export const patchBudget = (model: Model, request: PatchRequest): Budget => patchPlan(model, request).budget;
+export const patchBudget = (model: Outline, request: PatchRequest): Budget => patchPlan(model, request).budget;
 
 /**
  * Activation and state patching (method: Meng et al., arXiv 2202.05262; measures: Heimersheim & Nanda, arXiv 2404.15255): the

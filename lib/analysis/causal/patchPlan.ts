@@ -1,11 +1,10 @@
 import { type BlockConfig, InputError } from '@/lib/checkpoint/types';
-import type { Model } from '@/lib/models';
 import type { Span } from '../snr';
 import { alignmentOf, requireSpan } from './alignment';
 import { type Budget, budgetOf } from './budget';
 import type { Baseline } from './continuation';
 import type { PatchRequest } from './patch';
-import { layersOf, positionOf, requireQuestion } from './question';
+import { layersOf, type Outline, positionOf, requireQuestion } from './question';
 
 /** A patching request, checked against its model. */
 export interface PatchPlan {
@@ -26,7 +25,7 @@ export interface PatchInputs extends PatchPlan {
 }
 
 /** @throws InputError */
-export function patchPlan(model: Model, request: PatchRequest): PatchPlan {
+export function patchPlan(model: Outline, request: PatchRequest): PatchPlan {
   const { clean, corrupted } = request;
   requireQuestion(model, request);
   if (request.channels && request.heads) throw new InputError('Choose channels or heads to patch, not both.');

@@ -1,6 +1,9 @@
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 
+/** What a request is checked against: no weights. */
+export type Outline = Pick<Model, 'config' | 'name'>;
+
 /** What is read from the logits: one token, or one against another. */
 export interface Question {
   readonly target: number;
@@ -20,7 +23,7 @@ export const measure = (logits: Float32Array, { target, foil }: Question): numbe
 export const rowOf = (logits: Float32Array, V: number, r: number): Float32Array => logits.subarray(r * V, (r + 1) * V);
 
 /** @throws InputError where a token is not in the vocabulary. */
-export function requireQuestion({ config, name }: Model, { target, foil }: Question): void {
+export function requireQuestion({ config, name }: Outline, { target, foil }: Question): void {
   for (const id of foil === undefined ? [target] : [target, foil])
     if (!Number.isInteger(id) || id < 0 || id >= config.V)
       throw new InputError(`Token id ${id} is outside the vocabulary of ${name}: ids go from 0 to ${config.V - 1}.`);
@@ -35,7 +38,7 @@ export function positionOf(position: number, length: number, what = 'prompt'): n
 }
 
 /** Layers of a model, all where none are named. @throws InputError */
-export function layersOf({ config }: Model, layers?: readonly number[]): number[] {
+export function layersOf({ config }: Outline, layers?: readonly number[]): number[] {
   const count = config.blocks.length;
   const missing = layers?.find((layer) => !Number.isInteger(layer) || layer < 0 || layer >= count);
   if (missing !== undefined)

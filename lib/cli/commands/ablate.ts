@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import {
   type Ablated,
-  type Ablation,
   ablationBudget,
+  ablationJson,
   ablationSteps,
   type LambdaRun,
   lambdaSteps,
   METHODS,
   type Method,
-  type Reading,
+  readingTensors,
   UNITS,
   type Unit,
 } from '@/lib/analysis';
@@ -20,7 +20,6 @@ import {
   finish,
   questionOf,
   strongest,
-  tensorOf,
   withCausal,
   withMixer,
 } from '../causal';
@@ -40,17 +39,6 @@ interface AblateOptions extends CausalOptions {
   readonly together?: boolean;
   readonly batchIndex: number;
 }
-
-const VALUES = [
-  'value',
-  'change',
-  'target_prob',
-  'target_rank',
-  'log_odds',
-  'snr_vocab',
-  'snr_candidates',
-  'kl',
-] as const;
 
 /** Ablation of blocks, mixers, heads or channels, and overrides of λ. */
 export function ablateCommand(program: Command, io: Io, line: string): void {
@@ -84,15 +72,8 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
       if (budget) announce(io, `${method} ablation of every ${unit}`, budget);
       const { base, metric, runs } = lambda
         ? finish(lambdaSteps(model, { ...common, values: lambda, together }), 'block', io)
-        : asRuns(finish(ablationSteps(model, request), 'block', io));
-      const tensors = VALUES.map((name) =>
-        tensorOf(
-          `ablate.${name}`,
-          [runs.length],
-          runs.map((run: Reading & { change: number }) => run[name]),
-        ),
-      );
-      if (options.out) await writeTensors(options.out, tensors, provenance);
+        : ablationJson(finish(ablationSteps(model, request), 'block', io));
+      if (options.out) await writeTensors(options.out, readingTensors(runs), provenance);
       if (options.json) return printJson(io, { metric, base, runs, ...(budget && { memory_bytes: budget.bytes }) });
       const rows = strongest<Run>(runs, ({ change }) => change).map(shown);
       io.out(`unchanged ${base.value.toFixed(4)} (${metric}), answer ${base.answer}\n${table(rows)}`);
@@ -100,8 +81,6 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
 }
 
 type Run = Ablated | LambdaRun;
-
-const asRuns = ({ components, ...rest }: Ablation) => ({ ...rest, runs: components });
 
 const numbers = (text: string): number[] =>
   words('--lambda')(text).map((word) => {

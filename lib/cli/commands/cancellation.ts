@@ -4,25 +4,17 @@ import {
   type CancellationExample,
   cancellationBatchSteps,
   cancellationBudget,
+  cancellationJson,
   cancellationSteps,
+  cancellationTensors,
   type Estimate,
-  type Form,
-  type LayerCancellation,
   type LayerSummary,
   type Span,
+  tensorOf,
 } from '@/lib/analysis';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
-import {
-  announce,
-  type CausalOptions,
-  causalRequest,
-  finish,
-  questionOf,
-  spansOf,
-  tensorOf,
-  withCausal,
-} from '../causal';
+import { announce, type CausalOptions, causalRequest, finish, questionOf, spansOf, withCausal } from '../causal';
 import { readExamples } from '../examples';
 import { readTokens } from '../input';
 import type { Io } from '../io';
@@ -68,9 +60,8 @@ export function cancellationCommand(program: Command, io: Io, line: string): voi
       const budget = cancellationBudget(session.model, request);
       announce(io, 'cancellation', budget);
       const result = finish(cancellationSteps(session.model, request), 'layer', io);
-      await write(options, session, result.layers.flatMap(sourceTensors));
-      if (options.json)
-        return printJson(io, { ...result, layers: result.layers.map(asJson), memory_bytes: budget.bytes });
+      await write(options, session, cancellationTensors(result));
+      if (options.json) return printJson(io, { ...cancellationJson(result), memory_bytes: budget.bytes });
       io.out(table(result.layers.flatMap((layer) => FORMS.map((form) => row(layer, form, (value) => value)))));
     });
 }
@@ -123,14 +114,6 @@ function row<T, U>(
   };
 }
 
-const sourceTensors = (layer: LayerCancellation): OutputTensor[] =>
-  FORMS.flatMap((form) =>
-    BRANCHES.map((branch) => {
-      const values = layer[form].sources[branch];
-      return tensorOf(`cancellation.${layer.layer}.${form}.${branch}`, [values.length], values);
-    }),
-  );
-
 /** Per layer and form [3 branches, mean and ends of the interval] of the share, and [3] of the gain. */
 const summaryTensors = (layer: LayerSummary): OutputTensor[] =>
   FORMS.flatMap((form) => {
@@ -146,14 +129,3 @@ const summaryTensors = (layer: LayerSummary): OutputTensor[] =>
       tensorOf(`${name}.gain`, [3], numbers(gain)),
     ];
   });
-
-const asJson = ({ logit, norm, ...rest }: LayerCancellation) => ({
-  ...rest,
-  logit: formJson(logit),
-  norm: formJson(norm),
-});
-
-const formJson = ({ sources, ...rest }: Form) => ({
-  ...rest,
-  sources: Object.fromEntries(BRANCHES.map((branch) => [branch, [...sources[branch]]])),
-});

@@ -3,7 +3,9 @@ import {
   type KnockoutGrid,
   type KnockoutRequest,
   knockoutBudget,
+  knockoutJson,
   knockoutSteps,
+  knockoutTensors,
   type Reads,
   type Span,
 } from '@/lib/analysis';
@@ -13,12 +15,10 @@ import {
   type CausalOptions,
   causalRequest,
   finish,
-  nested,
   questionOf,
   spanName,
   spansOf,
   strongest,
-  tensorOf,
   withCausal,
   withMixer,
 } from '../causal';
@@ -65,14 +65,9 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
       const budget = knockoutBudget(model, request);
       announce(io, `knocking out reads of the ${request.reads}`, budget);
       const grid = finish(knockoutSteps(model, request), 'block', io);
-      const shape = [grid.layers.length, grid.spans.length];
-      const tensors = [
-        tensorOf('knockout.without', shape, grid.without),
-        tensorOf('knockout.change', shape, grid.change),
-      ];
-      if (options.out) await writeTensors(options.out, tensors, provenance);
+      if (options.out) await writeTensors(options.out, knockoutTensors(grid), provenance);
       if (options.json)
-        return printJson(io, { reads: request.reads, queries, ...asJson(grid), memory_bytes: budget.bytes });
+        return printJson(io, { reads: request.reads, queries, ...knockoutJson(grid), memory_bytes: budget.bytes });
       io.out(`unchanged ${grid.base.toFixed(4)} (${grid.metric})\n${readable(grid)}`);
     });
 }
@@ -81,13 +76,6 @@ const READS = ['scan', 'block'] as const;
 
 const queriesOf = (text: string): KnockoutOptions['queries'] =>
   text === 'later' || text === 'answer' ? text : spansOf('--queries')(text)[0];
-
-const asJson = ({ without, change, spans, ...rest }: KnockoutGrid) => ({
-  ...rest,
-  spans,
-  without: nested(without, spans.length),
-  change: nested(change, spans.length),
-});
 
 function readable({ layers, spans, without, change }: KnockoutGrid): string {
   const cells = layers.flatMap((group, row) =>

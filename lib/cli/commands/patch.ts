@@ -1,17 +1,23 @@
 import type { Command } from 'commander';
-import { type AlignedSpans, type PatchGrid, patchBudget, patchSteps, type Span } from '@/lib/analysis';
+import {
+  type AlignedSpans,
+  type PatchGrid,
+  patchBudget,
+  patchJson,
+  patchSteps,
+  patchTensors,
+  type Span,
+} from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
 import {
   announce,
   type CausalOptions,
   causalRequest,
   finish,
-  nested,
   questionOf,
   spanName,
   spansOf,
   strongest,
-  tensorOf,
   withCausal,
   withMixer,
 } from '../causal';
@@ -57,10 +63,8 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       const budget = patchBudget(model, request);
       announce(io, `patching ${point}`, budget);
       const grid = finish(patchSteps(model, request), 'block', io);
-      const shape = [grid.layers.length, grid.spans.length];
-      const tensors = [tensorOf('patch.patched', shape, grid.patched), tensorOf('patch.effect', shape, grid.effect)];
-      if (options.out) await writeTensors(options.out, tensors, provenance);
-      if (options.json) return printJson(io, { point, ...asJson(grid), memory_bytes: budget.bytes });
+      if (options.out) await writeTensors(options.out, patchTensors(grid), provenance);
+      if (options.json) return printJson(io, { point, ...patchJson(grid), memory_bytes: budget.bytes });
       io.out(
         `clean ${grid.clean.toFixed(4)}, corrupted ${grid.corrupted.toFixed(4)} (${grid.metric})\n${readable(grid)}`,
       );
@@ -90,13 +94,6 @@ async function promptsOf(options: PatchOptions, checkpoint: Checkpoint): Promise
   const [other] = await readTokens({ ...options, prompt: corrupted }, checkpoint);
   return [clean, other];
 }
-
-const asJson = ({ patched, effect, spans, ...rest }: PatchGrid) => ({
-  ...rest,
-  spans,
-  patched: nested(patched, spans.length),
-  effect: nested(effect, spans.length),
-});
 
 function readable({ layers, spans, patched, effect }: PatchGrid): string {
   const cells = layers.flatMap((layer, row) =>

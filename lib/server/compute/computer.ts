@@ -4,6 +4,7 @@ import type { Message, MethodName, Request, RunUpdate, WorkerMethods } from '../
 import type { Settings } from '../settings';
 import { Analyses } from './analyses';
 import { Catalogue } from './catalogue';
+import { CausalTests } from './causal';
 import { Forms, rolloutBody } from './forms';
 import { LoadedModels } from './loaded-models';
 import { Maps } from './maps';
@@ -27,6 +28,7 @@ export class Computer {
   readonly #maps = new Maps();
   readonly #readouts: Readouts;
   readonly #analyses: Analyses;
+  readonly #causal: CausalTests;
   readonly #forms: Forms;
   readonly #store: RunStore;
   readonly #stopWarmUp = new Int32Array(1);
@@ -40,6 +42,7 @@ export class Computer {
     this.#prompts = new Prompts(this.#catalogue, settings);
     this.#readouts = new Readouts(this.#models, this.#maps, this.#catalogue);
     this.#analyses = new Analyses(this.#catalogue, this.#models, settings);
+    this.#causal = new CausalTests(this.#catalogue, this.#models, this.#prompts, settings);
     this.#forms = new Forms(this.#models);
     const onReleased = (ids: string[]) => {
       this.#maps.forget(ids);
@@ -76,6 +79,11 @@ export class Computer {
     signal: ({ id, query }) => this.#readouts.signal(this.#store.model(id, query.model ?? 0), id, query),
     attribution: ({ id, query }) => this.#analyses.attribution(this.#store.model(id, query.model ?? 0), query),
     snr: (request) => this.#analyses.snr(request),
+    prepareAnalysis: (request) => this.#causal.prepare(request),
+    analyse: (job) => {
+      this.#stopWarmUp[0] = 1;
+      return this.#causal.run(job, (update) => this.send({ kind: 'analysis', id: job.id, update }));
+    },
   };
 
   /** @throws ServiceError, InputError. */

@@ -25,6 +25,29 @@ export class Prompts {
     return (await this.catalogue.tokenizer(model)).tokenizer.encode(text).tokens;
   }
 
+  /** Token ids of a text, or ids as they are given. @throws ServiceError 404, 413, 422; InputError. */
+  async ids(name: string, prompt: string | readonly number[]): Promise<number[]> {
+    const config = await this.catalogue.config(name);
+    if (typeof prompt === 'string') {
+      const tokens = await this.tokenize(name, prompt);
+      this.#checkTokens(name, config, tokens);
+      return tokens.map(({ id }) => id);
+    }
+    this.#checkCount(name, prompt.length);
+    const stranger = prompt.find((id) => id >= config.V);
+    if (stranger === undefined) return [...prompt];
+    throw new ServiceError(
+      422,
+      `Token id ${stranger} is outside the vocabulary of ${name}, which has ${config.V} rows.`,
+    );
+  }
+
+  /** The first token of an answer, or an id as it is given. @throws ServiceError 404, 422; InputError. */
+  async answer(name: string, token: string | number): Promise<number> {
+    if (typeof token === 'number') return token;
+    return firstToken(name, await this.catalogue.config(name), await this.catalogue.tokenizer(name), token).id;
+  }
+
   /** Tokens whose text contains the query, exact and leading matches first, case ignored. */
   async vocabulary(model: string, query: string, limit = VOCABULARY_MATCHES): Promise<VocabularyEntry[]> {
     const wanted = query.trim().toLowerCase();
@@ -100,16 +123,20 @@ export class Prompts {
   }
 
   #checkTokens(name: string, { V }: ModelConfig, tokens: readonly Token[]): void {
-    const { maxTokens } = this.settings;
     if (tokens.length === 0) throw new ServiceError(422, `${name} reads no token in this prompt.`, 'Type some words.');
-    if (tokens.length > maxTokens)
-      throw new ServiceError(
-        422,
-        `The prompt is ${tokens.length} tokens long for ${name}; the limit is ${maxTokens}.`,
-        'Shorten it, or raise STATESCOPE_MAX_TOKENS if there is memory for it.',
-      );
+    this.#checkCount(name, tokens.length);
     const stranger = tokens.find(({ id }) => id >= V);
     if (stranger) throw strangerError(name, V, stranger.text, stranger.id);
+  }
+
+  #checkCount(name: string, length: number): void {
+    const { maxTokens } = this.settings;
+    if (length <= maxTokens) return;
+    throw new ServiceError(
+      422,
+      `The prompt is ${length} tokens long for ${name}; the limit is ${maxTokens}.`,
+      'Shorten it, or raise STATESCOPE_MAX_TOKENS if there is memory for it.',
+    );
   }
 }
 

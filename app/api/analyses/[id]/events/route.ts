@@ -1,0 +1,14 @@
+import { eventStream, respond, service } from '@/lib/server';
+
+export const runtime = 'nodejs';
+export const dynamic = 'force-dynamic';
+
+interface Context {
+  readonly params: Promise<{ id: string }>;
+}
+
+export const GET = (request: Request, { params }: Context) =>
+  respond(async () => {
+    const { id } = service().analysis((await params).id);
+    return eventStream((listener) => service().subscribeAnalysis(id, listener), request.signal);
+  });

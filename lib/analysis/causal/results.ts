@@ -1,0 +1,102 @@
+import type { OutputTensor } from '@/lib/checkpoint';
+import type { Ablation } from './ablate';
+import type { Cancellation, Form, LayerCancellation } from './cancellation';
+import type { KnockoutGrid } from './knockout';
+import type { LambdaOverride } from './lambda';
+import type { PatchGrid } from './patch';
+import type { Reading } from './reading';
+
+/** Results as JSON values and as named tensors, the same for the command line and for HTTP. JSON writes NaN as null. */
+
+/** A tensor of these values. */
+export const tensorOf = (name: string, shape: readonly number[], values: ArrayLike<number>): OutputTensor => ({
+  name,
+  shape: [...shape],
+  data: Float32Array.from(values),
+});
+
+/** [rows, columns] values as nested lists. */
+const nested = (values: Float64Array, columns: number): number[][] =>
+  Array.from({ length: values.length / columns }, (_, row) => [...values.slice(row * columns, (row + 1) * columns)]);
+
+/** `patched` and `effect` by layer and span. */
+export const patchJson = ({ patched, effect, spans, ...rest }: PatchGrid) => ({
+  ...rest,
+  spans,
+  patched: nested(patched, spans.length),
+  effect: nested(effect, spans.length),
+});
+
+/** `patch.patched`, `patch.effect` [layers, spans]. */
+export function patchTensors({ layers, spans, patched, effect }: PatchGrid): OutputTensor[] {
+  const shape = [layers.length, spans.length];
+  return [tensorOf('patch.patched', shape, patched), tensorOf('patch.effect', shape, effect)];
+}
+
+/** `without` and `change` by row and span. */
+export const knockoutJson = ({ without, change, spans, ...rest }: KnockoutGrid) => ({
+  ...rest,
+  spans,
+  without: nested(without, spans.length),
+  change: nested(change, spans.length),
+});
+
+/** `knockout.without`, `knockout.change` [rows, spans]. */
+export function knockoutTensors({ layers, spans, without, change }: KnockoutGrid): OutputTensor[] {
+  const shape = [layers.length, spans.length];
+  return [tensorOf('knockout.without', shape, without), tensorOf('knockout.change', shape, change)];
+}
+
+const READING = [
+  'value',
+  'change',
+  'target_prob',
+  'target_rank',
+  'log_odds',
+  'snr_vocab',
+  'snr_candidates',
+  'kl',
+] as const;
+
+/** `ablate.value`, `ablate.change`, … [runs]. */
+export const readingTensors = (runs: readonly (Reading & { readonly change: number })[]): OutputTensor[] =>
+  READING.map((name) =>
+    tensorOf(
+      `ablate.${name}`,
+      [runs.length],
+      runs.map((run) => run[name]),
+    ),
+  );
+
+/** One run for each component. */
+export const ablationJson = ({ components, ...rest }: Ablation) => ({ ...rest, runs: components });
+
+/** One run for each value and group of layers. */
+export const lambdaJson = (override: LambdaOverride) => ({ ...override });
+
+const FORMS = ['logit', 'norm'] as const;
+const BRANCHES = ['first', 'second', 'difference'] as const;
+
+export const cancellationJson = ({ layers, ...rest }: Cancellation) => ({ ...rest, layers: layers.map(layerJson) });
+
+const layerJson = ({ logit, norm, ...rest }: LayerCancellation) => ({
+  ...rest,
+  logit: formJson(logit),
+  norm: formJson(norm),
+});
+
+const formJson = ({ sources: { first, second, difference }, ...rest }: Form) => ({
+  ...rest,
+  sources: { first: [...first], second: [...second], difference: [...difference] },
+});
+
+/** `cancellation.LAYER.FORM.BRANCH` [L]. */
+export const cancellationTensors = ({ layers }: Cancellation): OutputTensor[] =>
+  layers.flatMap((layer) =>
+    FORMS.flatMap((form) =>
+      BRANCHES.map((branch) => {
+        const values = layer[form].sources[branch];
+        return tensorOf(`cancellation.${layer.layer}.${form}.${branch}`, [values.length], values);
+      }),
+    ),
+  );

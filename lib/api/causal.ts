@@ -1,0 +1,229 @@
+import { z } from 'zod';
+import { DeviceSchema, RunStateNameSchema, SpanSchema } from './schemas';
+
+/**
+ * What travels for causal tests (docs/analyses.md): patching, knock-out, ablation, overrides of λ, cancellation. Spans and
+ * positions count tokens.
+ */
+
+const count = z.number().int().nonnegative();
+const counts = (most: number) => z.array(count).min(1).max(most);
+
+const PromptSchema = z
+  .union([z.string().min(1), counts(1_000_000)], 'a prompt is a text or a list of token ids')
+  .meta({ description: 'A text, or token ids.' });
+const AnswerSchema = z
+  .union([count, z.string().min(1)], 'an answer is a token id or a word')
+  .meta({ description: 'A token id, or a word whose first token counts.' });
+const MixerSchema = z.enum(['mixer_1', 'mixer_2']).meta({ description: 'One mixer of differential blocks.' });
+const SpansSchema = z.array(SpanSchema).min(1).max(10_000);
+const CandidatesSchema = z.array(AnswerSchema).min(1).max(1000);
+
+const common = {
+  model: z.string().min(1).max(300),
+  target: AnswerSchema,
+  foil: AnswerSchema.optional().meta({ description: 'The wrong answer that the target is held against.' }),
+  layers: counts(10_000).optional().meta({ description: 'Layer numbers from 0; default all.' }),
+  position: z
+    .number()
+    .int()
+    .default(-1)
+    .meta({ description: 'Token that is read; negative numbers count from the end.' }),
+  memory_mb: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(1024)
+    .meta({ description: 'Refuse what would take more beside the weights. The server has a limit of its own.' }),
+};
+
+const PatchSchema = z.object({
+  kind: z.literal('patch'),
+  ...common,
+  clean: PromptSchema,
+  corrupted: PromptSchema,
+  point: z
+    .string()
+    .regex(/^[\w.]{1,100}$/, 'point must be the name of a hook point')
+    .default('hook_resid_pre')
+    .meta({ description: 'A hook point of the block, `hook_h` (states), or `ssm`, `conv` (what decoding remembers).' }),
+  spans: SpansSchema.optional().meta({
+    description: 'Patched as a whole, in the corrupted prompt; default each token.',
+  }),
+  align: z
+    .array(z.object({ clean: SpanSchema, corrupted: SpanSchema }))
+    .min(1)
+    .max(1000)
+    .optional()
+    .meta({ description: 'Tokens that stand for each other; default each for the one at its place.' }),
+  mixer: MixerSchema.optional(),
+  channels: counts(100_000).optional(),
+  heads: counts(100_000).optional(),
+});
+
+const KnockoutSchema = z.object({
+  kind: z.literal('knockout'),
+  ...common,
+  prompt: PromptSchema,
+  spans: SpansSchema.optional().meta({ description: 'Sources, each knocked out by itself; default each token.' }),
+  queries: z
+    .union([z.enum(['later', 'answer']), SpanSchema], 'queries is later, answer or a span')
+    .default('later')
+    .meta({ description: 'Who stops reading.' }),
+  reads: z.enum(['scan', 'block']).default('scan'),
+  mixer: MixerSchema.optional(),
+  together: z.boolean().default(false).meta({ description: 'All layers at once.' }),
+});
+
+const AblateSchema = z.object({
+  kind: z.literal('ablate'),
+  ...common,
+  prompt: PromptSchema,
+  unit: z.enum(['block', 'mixer', 'head', 'channel']).default('block'),
+  method: z.enum(['zero', 'mean', 'resample']).default('zero'),
+  reference: z
+    .array(PromptSchema)
+    .min(1)
+    .max(256)
+    .optional()
+    .meta({ description: 'Prompts that `mean` and `resample` are taken from; default the prompt itself.' }),
+  candidates: CandidatesSchema.optional().meta({ description: 'Answer set of `snr_candidates`.' }),
+  seed: count.default(0),
+  mixer: MixerSchema.optional(),
+});
+
+const LambdaSchema = z.object({
+  kind: z.literal('lambda'),
+  ...common,
+  prompt: PromptSchema,
+  values: z.array(z.number()).min(1).max(1000).meta({ description: 'Values of λ that are tried; 0 removes branch 2.' }),
+  candidates: CandidatesSchema.optional().meta({ description: 'Answer set of `snr_candidates`.' }),
+  together: z.boolean().default(false).meta({ description: 'All layers at once.' }),
+});
+
+const CancellationSchema = z.object({
+  kind: z.literal('cancellation'),
+  ...common,
+  prompt: PromptSchema,
+  needle: SpanSchema.meta({ description: 'Tokens that hold the answer.' }),
+  candidates: CandidatesSchema.optional().meta({
+    description: 'Without a foil, the target is held against their mean.',
+  }),
+});
+
+export const AnalysisRequestSchema = z.discriminatedUnion('kind', [
+  PatchSchema,
+  KnockoutSchema,
+  AblateSchema,
+  LambdaSchema,
+  CancellationSchema,
+]);
+export type AnalysisRequest = z.output<typeof AnalysisRequestSchema>;
+export type AnalysisRequestInput = z.input<typeof AnalysisRequestSchema>;
+
+const number = z.number().nullable().meta({ description: 'Null where it is not defined, or not computed yet.' });
+const grid = z.array(z.array(number));
+const metric = z.enum(['logit_difference', 'target_logit']);
+
+const reading = {
+  value: number,
+  target_prob: number,
+  target_rank: number,
+  log_odds: number,
+  snr_vocab: number,
+  snr_candidates: number,
+  kl: number,
+  answer: count,
+};
+const base = z.object(reading).meta({ description: 'The unchanged model.' });
+
+const byBranch = <T extends z.ZodType>(value: T) => z.object({ first: value, second: value, difference: value });
+const form = z.object({
+  sources: byBranch(z.array(number)),
+  needle: byBranch(number),
+  noise: byBranch(number),
+  share: byBranch(number),
+  removed: z.object({ needle: number, noise: number }),
+});
+
+export const AnalysisResultSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('patch'),
+    ...{ metric, layers: z.array(count), spans: z.array(SpanSchema), position: count },
+    ...{ clean: number, corrupted: number, patched: grid, effect: grid },
+  }),
+  z.object({
+    kind: z.literal('knockout'),
+    ...{ metric, layers: z.array(z.array(count)), spans: z.array(SpanSchema), position: count },
+    ...{ base: number, without: grid, change: grid },
+  }),
+  z.object({
+    kind: z.literal('ablate'),
+    ...{ metric, position: count, base },
+    runs: z.array(
+      z.object({
+        layer: count,
+        unit: z.enum(['block', 'mixer', 'head', 'channel']),
+        mixer: MixerSchema.optional(),
+        index: count.optional().meta({ description: 'Of a head or channel.' }),
+        ...reading,
+        change: number,
+      }),
+    ),
+  }),
+  z.object({
+    kind: z.literal('lambda'),
+    ...{ metric, position: count, base },
+    runs: z.array(z.object({ layers: z.array(count), lambda: z.number(), ...reading, change: number })),
+  }),
+  z.object({
+    kind: z.literal('cancellation'),
+    position: count,
+    needle: SpanSchema,
+    layers: z.array(
+      z.object({
+        ...{ layer: count, lambda: number, logit: form, norm: form },
+        ...{ rest: number, total: number, reconstructionError: number },
+      }),
+    ),
+  }),
+]);
+export type AnalysisResult = z.infer<typeof AnalysisResultSchema>;
+
+export const AnalysisProgressSchema = z.object({
+  done: count.meta({ description: 'Steps that are finished: blocks; layers for a cancellation.' }),
+  total: count,
+  secondsLeft: z.number().nonnegative().nullable(),
+});
+export type AnalysisProgress = z.infer<typeof AnalysisProgressSchema>;
+
+const instant = z.number().meta({ description: 'Milliseconds since 1970.' });
+
+export const AnalysisSchema = z.object({
+  id: z.string(),
+  state: RunStateNameSchema,
+  request: AnalysisRequestSchema,
+  queuePosition: count.meta({ description: '0 when running or finished; runs wait in the same queue.' }),
+  budget: z.object({
+    rows: count.meta({ description: 'Prompts in one batch.' }),
+    bytes: count.meta({ description: 'Most bytes beside the weights at a time.' }),
+  }),
+  progress: AnalysisProgressSchema.nullable(),
+  result: AnalysisResultSchema.nullable().meta({ description: 'What is finished so far.' }),
+  device: DeviceSchema.nullable(),
+  timing: z.object({ createdAt: instant, startedAt: instant.nullable(), finishedAt: instant.nullable() }),
+  error: z.string().optional(),
+});
+export type Analysis = z.infer<typeof AnalysisSchema>;
+
+/** Server-sent events of one analysis, by event name. A stream opens with `analysis`, the whole state. */
+export const AnalysisEventSchemas = {
+  analysis: AnalysisSchema,
+  progress: AnalysisProgressSchema,
+  result: AnalysisResultSchema,
+  state: z.object({ state: RunStateNameSchema, error: z.string().optional() }),
+} as const;
+export type AnalysisEventName = keyof typeof AnalysisEventSchemas;
+export type AnalysisEvents = { [K in AnalysisEventName]: z.infer<(typeof AnalysisEventSchemas)[K]> };
+export type AnalysisEvent = { [K in AnalysisEventName]: { event: K; data: AnalysisEvents[K] } }[AnalysisEventName];

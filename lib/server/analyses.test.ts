@@ -1,0 +1,204 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { cancellation, patchGrid } from '@/lib/analysis';
+import {
+  type AnalysisEvent,
+  type AnalysisRequestInput,
+  AnalysisRequestSchema,
+  AnalysisResultSchema,
+  AnalysisSchema,
+} from '@/lib/api/causal';
+import { decodeSafetensors } from '@/lib/api/safetensors';
+import { RunRequestSchema } from '@/lib/api/schemas';
+import { loadCheckpoint } from '@/lib/checkpoint';
+import { openDevice } from '@/lib/engine';
+import { createModel, type Model } from '@/lib/models';
+import { isFinal } from './run-book';
+import { Service } from './service';
+import { makeWorkspace, PROMPT, request, type Workspace } from './testing/workspace';
+
+process.env.STATESCOPE_DEVICE = 'cpu';
+
+let workspace: Workspace;
+let service: Service;
+
+beforeAll(async () => {
+  await openDevice({ device: 'cpu' });
+  workspace = await makeWorkspace();
+  service = new Service(workspace.settings);
+});
+
+afterAll(async () => {
+  await service.worker.close();
+  await workspace.remove();
+});
+
+const question = { target: 'kitchen', foil: 'garden' };
+const knockout = { kind: 'knockout', model: 'plain', prompt: PROMPT, ...question } as const;
+const LONG = 'Mary '.repeat(64);
+const corrupted = PROMPT.replace('kitchen', 'office');
+
+const start = (input: AnalysisRequestInput) => service.createAnalysis(AnalysisRequestSchema.parse(input));
+
+/** Events until a test on one is true; at the latest until the end. */
+function until(id: string, test: (event: AnalysisEvent) => boolean = () => false): Promise<AnalysisEvent[]> {
+  return new Promise((resolve) => {
+    const events: AnalysisEvent[] = [];
+    const leave = service.subscribeAnalysis(id, (event) => {
+      events.push(structuredClone(event));
+      const last = (event.event === 'analysis' || event.event === 'state') && isFinal(event.data);
+      if (!last && !test(event)) return;
+      queueMicrotask(() => leave());
+      resolve(events);
+    });
+  });
+}
+
+const asJson = (value: unknown) => JSON.parse(JSON.stringify(value));
+const tensorsOf = (id: string) => decodeSafetensors(service.analysisTensors(id).slice().buffer).tensors;
+
+async function withModel<T>(name: string, work: (model: Model) => T): Promise<T> {
+  const model = createModel(await loadCheckpoint(`${workspace.root}/models/${name}`));
+  try {
+    return work(model);
+  } finally {
+    model.dispose();
+  }
+}
+
+const idsOf = async (text: string) => (await service.tokenize({ model: 'plain', text })).map(({ id }) => id);
+
+describe('a causal test', () => {
+  it('patches as the library does, layer by layer, in JSON and in tensors', async () => {
+    const { id } = await start({ kind: 'patch', model: 'diff', clean: PROMPT, corrupted, ...question });
+    const events = await until(id);
+    const analysis = AnalysisSchema.parse(asJson(service.analysis(id)));
+    expect(analysis).toMatchObject({ state: 'done', queuePosition: 0, progress: { secondsLeft: expect.closeTo(0) } });
+    expect(analysis.budget.bytes).toBeGreaterThan(0);
+
+    const [target, foil] = await idsOf('kitchen garden');
+    const texts = [await idsOf(PROMPT), await idsOf(corrupted)];
+    const expected = await withModel('diff', (model) =>
+      patchGrid(model, { clean: texts[0], corrupted: texts[1], point: 'hook_resid_pre', target, foil }),
+    );
+    const { result } = analysis;
+    if (result?.kind !== 'patch') throw new Error('not a patch');
+    expect(result.spans).toHaveLength(texts[0].length);
+    const values = result.patched.flat();
+    for (const [k, value] of expected.patched.entries()) expect(values[k]).toBeCloseTo(value, 5);
+    const tensor = tensorsOf(id).get('patch.effect');
+    expect(tensor?.shape).toEqual([3, texts[0].length]);
+    for (const [k, value] of expected.effect.entries()) expect(tensor?.data[k]).toBeCloseTo(value, 4);
+
+    const rows = events.flatMap(({ event, data }) =>
+      event === 'result' && 'patched' in data ? [data.patched.filter((row) => !row.some(Number.isNaN)).length] : [],
+    );
+    expect(rows).toEqual([1, 2, 3]);
+    expect(events.at(-1)).toEqual({ event: 'state', data: { state: 'done' } });
+  });
+
+  it('measures cancellation as the library does', async () => {
+    const { id } = await start({
+      ...{ kind: 'cancellation', model: 'diff', prompt: PROMPT, target: 'kitchen', needle: [4, 5] },
+      candidates: ['garden', 'office'],
+    });
+    await until(id);
+    const [target, ...candidates] = await idsOf('kitchen garden office');
+    const tokens = await idsOf(PROMPT);
+    const { layers } = await withModel('diff', (model) =>
+      cancellation(model, { tokens, target, candidates, needle: [4, 5] }),
+    );
+    expect(layers.map(({ layer }) => layer)).toEqual([0, 2]);
+    const tensors = tensorsOf(id);
+    for (const { layer, logit } of layers)
+      for (const [j, value] of logit.sources.difference.entries())
+        expect(tensors.get(`cancellation.${layer}.logit.difference`)?.data[j]).toBeCloseTo(value, 5);
+    AnalysisResultSchema.parse(asJson(service.analysis(id).result));
+  });
+
+  it.each<[AnalysisRequestInput, Record<string, number[]>]>([
+    [{ ...knockout, spans: [[4, 5]], layers: [1, 3], reads: 'block' }, { 'knockout.change': [2, 1] }],
+    [{ ...knockout, kind: 'ablate', unit: 'head', method: 'mean', layers: [2] }, { 'ablate.kl': [4] }],
+    [
+      { ...knockout, kind: 'ablate', model: 'wordless', prompt: [1, 2, 3], target: 4, foil: 5 },
+      { 'ablate.value': [1] },
+    ],
+    [{ ...knockout, kind: 'lambda', model: 'diff', values: [0, 1], together: true }, { 'ablate.change': [2] }],
+  ])('of every kind fits the schema: %j', async (input, shapes) => {
+    const { id } = await start(input);
+    await until(id);
+    const { result, state, error } = AnalysisSchema.parse(asJson(service.analysis(id)));
+    expect([state, error, result?.kind]).toEqual(['done', undefined, input.kind]);
+    const tensors = tensorsOf(id);
+    for (const [name, shape] of Object.entries(shapes)) expect(tensors.get(name)?.shape).toEqual(shape);
+  });
+
+  it('is cancelled between two steps, keeps what is finished, and lets the next one run', async () => {
+    const deep = await start({ ...knockout, model: 'deep' });
+    const next = await start({ ...knockout, layers: [3], spans: [[4, 5]] });
+    const run = await service.createRun(RunRequestSchema.parse(request()));
+    expect([next.queuePosition, run.queuePosition]).toEqual([1, 2]);
+    expect(() => service.analysisTensors(deep.id)).toThrow(expect.objectContaining({ status: 409 }));
+    await until(deep.id, ({ event }) => event === 'result');
+    expect(service.health()).toMatchObject({ status: 'ready', queue: 3 });
+    await service.models();
+    expect(service.analysis(deep.id).state).toBe('running');
+    service.cancelAnalysis(deep.id);
+    await until(deep.id);
+    const { state, result, progress } = service.analysis(deep.id);
+    expect(state).toBe('cancelled');
+    expect(progress?.done).toBeLessThan(progress?.total as number);
+    const change = result?.kind === 'knockout' ? result.change : [];
+    expect(change[0].every((value) => Number.isFinite(value))).toBe(true);
+    expect(change.at(-1)?.every((value) => Number.isNaN(value))).toBe(true);
+    expect(tensorsOf(deep.id).get('knockout.change')?.shape[0]).toBe(120);
+    await until(next.id);
+    expect(service.analysis(next.id).state).toBe('done');
+  });
+
+  it('is cancelled at once while it waits', async () => {
+    const deep = await start({ ...knockout, model: 'deep' });
+    const waiting = await start(knockout);
+    expect(service.cancelAnalysis(waiting.id).state).toBe('cancelled');
+    expect(() => service.analysisTensors(waiting.id)).toThrow(expect.objectContaining({ status: 409 }));
+    service.cancelAnalysis(deep.id);
+    await until(deep.id);
+    await vi.waitFor(() => expect(service.health().queue).toBe(0));
+  });
+
+  it('ends as an error with one sentence where the model lacks what is to be patched', async () => {
+    const { id } = await start({
+      ...{ kind: 'patch', model: 'plain', clean: PROMPT, corrupted, ...question },
+      point: 'hook_nothing',
+    });
+    await until(id);
+    expect(service.analysis(id)).toMatchObject({ state: 'error', error: expect.stringMatching(/hook_nothing.*\.$/) });
+  });
+
+  it.each<[string, AnalysisRequestInput, number, RegExp]>([
+    ['an unknown model', { ...knockout, model: 'nobody' }, 404, /no model "nobody"/],
+    ['a target outside the vocabulary', { ...knockout, target: 'submarine' }, 422, /submarine/],
+    ['a target id outside the vocabulary', { ...knockout, target: 99_999 }, 422, /99999 is outside/],
+    ['a prompt id outside the vocabulary', { ...knockout, prompt: [1, 99_999] }, 422, /99999 is outside/],
+    ['a layer that is not there', { ...knockout, layers: [4] }, 422, /no layer 4/],
+    ['a span outside the prompt', { ...knockout, spans: [[4, 500]] }, 422, /500/],
+    [
+      'prompts that are not aligned',
+      { kind: 'patch', model: 'plain', clean: PROMPT, corrupted: 'Mary', ...question },
+      422,
+      /clean prompt has/,
+    ],
+    ['λ of a plain model', { ...knockout, kind: 'lambda', values: [0] }, 422, /no differential blocks/],
+    ['a model without words', { ...knockout, model: 'wordless' }, 422, /no tokenizer/],
+    ['too many tokens', { ...knockout, prompt: 'Mary '.repeat(65) }, 422, /limit is 64/],
+    ['far too much text', { ...knockout, prompt: 'Mary '.repeat(10_000) }, 413, /characters/],
+    [
+      'too little memory',
+      { kind: 'patch', model: 'deep', clean: LONG, corrupted: LONG, memory_mb: 1, ...question },
+      422,
+      /limit is 1 MB/,
+    ],
+  ])('refuses %s before it is queued', async (_what, input, status, message) => {
+    await expect(start(input)).rejects.toMatchObject({ status, message: expect.stringMatching(message) });
+    expect(service.health().queue).toBe(0);
+  });
+});

@@ -1,0 +1,137 @@
+import {
+  type Ablation,
+  type AblationRequest,
+  ablationBudget,
+  ablationJson,
+  ablationSteps,
+  type Budget,
+  type Cancellation,
+  type CancellationRequest,
+  cancellationBudget,
+  cancellationJson,
+  cancellationSteps,
+  cancellationTensors,
+  type KnockoutGrid,
+  type KnockoutRequest,
+  knockoutBudget,
+  knockoutJson,
+  knockoutSteps,
+  knockoutTensors,
+  type LambdaOverride,
+  type LambdaRequest,
+  lambdaBudget,
+  lambdaJson,
+  lambdaSteps,
+  type Outline,
+  type PatchGrid,
+  type PatchRequest,
+  type Progress,
+  patchBudget,
+  patchJson,
+  patchSteps,
+  patchTensors,
+  readingTensors,
+} from '@/lib/analysis';
+import type { AnalysisResult } from '@/lib/api/causal';
+import type { OutputTensor } from '@/lib/checkpoint';
+import type { Model } from '@/lib/models';
+
+interface Requests {
+  patch: PatchRequest;
+  knockout: KnockoutRequest;
+  ablate: AblationRequest;
+  lambda: LambdaRequest;
+  cancellation: CancellationRequest;
+}
+
+interface Results {
+  patch: PatchGrid;
+  knockout: KnockoutGrid;
+  ablate: Ablation;
+  lambda: LambdaOverride;
+  cancellation: Cancellation;
+}
+
+type Kind = keyof Requests;
+
+/** A causal test as the analyses take it: token ids instead of words. */
+export type CausalTest = { [K in Kind]: { readonly kind: K; readonly request: Requests[K] } }[Kind];
+
+interface Method<Request, Result> {
+  budget(model: Outline, request: Request): Budget;
+  steps(model: Model, request: Request): Generator<Progress<Result>, Result, void>;
+  json(result: Result): object;
+  tensors(result: Result): OutputTensor[];
+  /** Runs of the model that are finished. */
+  finished(result: Result): number;
+}
+
+const computed = (values: Float64Array): number =>
+  values.reduce((sum, value) => sum + (Number.isNaN(value) ? 0 : 1), 0);
+
+const METHODS: { [K in Kind]: Method<Requests[K], Results[K]> } = {
+  patch: {
+    ...{ budget: patchBudget, steps: patchSteps, json: patchJson, tensors: patchTensors },
+    finished: ({ patched }) => computed(patched),
+  },
+  knockout: {
+    ...{ budget: knockoutBudget, steps: knockoutSteps, json: knockoutJson, tensors: knockoutTensors },
+    finished: ({ without }) => computed(without),
+  },
+  ablate: {
+    ...{ budget: ablationBudget, steps: ablationSteps, json: ablationJson },
+    tensors: ({ components }) => readingTensors(components),
+    finished: ({ components }) => components.length,
+  },
+  lambda: {
+    ...{ budget: lambdaBudget, steps: lambdaSteps, json: lambdaJson },
+    tensors: ({ runs }) => readingTensors(runs),
+    finished: ({ runs }) => runs.length,
+  },
+  cancellation: {
+    ...{ budget: cancellationBudget, steps: cancellationSteps, json: cancellationJson, tensors: cancellationTensors },
+    finished: ({ layers }) => layers.length,
+  },
+};
+
+/** A causal test after one of its steps. */
+export interface TestStep {
+  readonly done: number;
+  readonly total: number;
+  /** Runs of the model that are finished; grows when the result does. */
+  readonly finished: number;
+  json(): AnalysisResult;
+  tensors(): OutputTensor[];
+}
+
+/** @throws InputError where the request does not fit the model. */
+export const testBudget = <K extends Kind>(
+  model: Outline,
+  { kind, request }: { readonly kind: K; readonly request: Requests[K] },
+): Budget => METHODS[kind].budget(model, request);
+
+/** Runs a causal test step by step; stop early with `return()`. @throws InputError where the request does not fit. */
+export function* testSteps<K extends Kind>(
+  model: Model,
+  { kind, request }: { readonly kind: K; readonly request: Requests[K] },
+): Generator<TestStep, void, void> {
+  const method = METHODS[kind];
+  const of = (result: Results[K], done: number, total: number): TestStep => ({
+    ...{ done, total, finished: method.finished(result) },
+    json: () => ({ kind, ...method.json(result) }) as unknown as AnalysisResult,
+    tensors: () => method.tensors(result),
+  });
+  const steps = method.steps(model, request);
+  let total = 0;
+  try {
+    let step = steps.next();
+    while (!step.done) {
+      total = step.value.total;
+      yield of(step.value.result, step.value.done, total);
+      step = steps.next();
+    }
+    yield of(step.value, total, total);
+  } finally {
+    steps.return(undefined as never);
+  }
+}

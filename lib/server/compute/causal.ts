@@ -1,0 +1,119 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { AnalysisRequest } from '@/lib/api/causal';
+import { encodeSafetensors } from '@/lib/api/safetensors';
+import type { Model } from '@/lib/models';
+import type { AnalysisOutcome, AnalysisUpdate, PreparedAnalysis, WorkerMethods } from '../protocol';
+import type { Settings } from '../settings';
+import type { Catalogue } from './catalogue';
+import { type CausalTest, type TestStep, testBudget, testSteps } from './causal-tests';
+import { Forecast } from './estimate';
+import type { LoadedModels } from './loaded-models';
+import type { Prompts } from './prompts';
+
+const MB = 2 ** 20;
+
+/** A result is told after at least this share of the work, so that large ones do not pile up. */
+const SHARE_TOLD = 0.01;
+
+/** Patching, knock-out, ablation, overrides of λ and cancellation over text. */
+export class CausalTests {
+  constructor(
+    private readonly catalogue: Catalogue,
+    private readonly models: LoadedModels,
+    private readonly prompts: Prompts,
+    private readonly settings: Settings,
+  ) {}
+
+  /**
+   * Turns words into token ids and checks the request against the model, memory included. Touches no weights.
+   * @throws ServiceError 404, 413, 422; InputError.
+   */
+  async prepare(request: AnalysisRequest): Promise<PreparedAnalysis> {
+    const { model } = request;
+    const config = await this.catalogue.config(model);
+    const test = await this.#testOf(request);
+    return { model, test, budget: testBudget({ config, name: model }, test) };
+  }
+
+  /** Runs to the end; the event loop turns between two steps, where `cancel[0] ≠ 0` ends it with what is finished. */
+  run(
+    { analysis: { model, test }, cancel }: WorkerMethods['analyse']['argument'],
+    tell: (update: AnalysisUpdate) => void,
+  ): Promise<AnalysisOutcome> {
+    return this.models.use(model, (loaded) => runSteps(loaded, test, cancel, tell));
+  }
+
+  async #testOf(request: AnalysisRequest): Promise<CausalTest> {
+    const { model, foil, layers, position, memory_mb } = request;
+    const read = (prompt: string | readonly number[]) => this.prompts.ids(model, prompt);
+    const answer = (token: string | number) => this.prompts.answer(model, token);
+    const common = {
+      ...{ layers, position, memory: Math.min(memory_mb * MB, this.settings.runBytes) },
+      target: await answer(request.target),
+      foil: foil === undefined ? undefined : await answer(foil),
+    };
+    const candidatesOf = (list?: readonly (string | number)[]) => list && Promise.all(list.map(answer));
+    switch (request.kind) {
+      case 'patch': {
+        const { kind, point, spans, align, mixer, channels, heads } = request;
+        const [clean, corrupted] = [await read(request.clean), await read(request.corrupted)];
+        return { kind, request: { ...common, clean, corrupted, point, spans, align, mixer, channels, heads } };
+      }
+      case 'knockout': {
+        const { kind, spans, queries, reads, mixer, together } = request;
+        const tokens = await read(request.prompt);
+        return { kind, request: { ...common, tokens, spans, queries, reads, mixer, together } };
+      }
+      case 'ablate': {
+        const { kind, unit, method, seed, mixer } = request;
+        const reference = request.reference && (await Promise.all(request.reference.map(read)));
+        const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
+        return { kind, request: { ...common, tokens, candidates, unit, method, reference, seed, mixer } };
+      }
+      case 'lambda': {
+        const { kind, values, together } = request;
+        const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
+        return { kind, request: { ...common, tokens, candidates, values, together } };
+      }
+      case 'cancellation': {
+        const { kind, needle } = request;
+        const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
+        return { kind, request: { ...common, tokens, candidates, needle } };
+      }
+    }
+  }
+}
+
+async function runSteps(
+  model: Model,
+  test: CausalTest,
+  cancel: Int32Array,
+  tell: (update: AnalysisUpdate) => void,
+): Promise<AnalysisOutcome> {
+  const forecast = new Forecast(1);
+  let last: TestStep | undefined;
+  let told = { done: 0, finished: 0 };
+  const outcome = (state: AnalysisOutcome['state']): AnalysisOutcome => ({
+    state,
+    result: last?.json() ?? null,
+    tensors: last ? bodyOf(last) : null,
+  });
+  for (const step of testSteps(model, test)) {
+    const { done, total, finished } = step;
+    forecast.add((done - (last?.done ?? 0)) / total);
+    tell({ type: 'progress', progress: { done, total, secondsLeft: forecast.secondsLeft } });
+    last = step;
+    if (done < total && finished > told.finished && done - told.done >= SHARE_TOLD * total) {
+      tell({ type: 'result', result: step.json() });
+      told = { done, finished };
+    }
+    await turn();
+    if (done < total && Atomics.load(cancel, 0) !== 0) return outcome('cancelled');
+  }
+  return outcome('done');
+}
+
+const bodyOf = (step: TestStep) =>
+  encodeSafetensors(
+    Object.fromEntries(step.tensors().map(({ name, shape, data }) => [name, { shape, data: data as Float32Array }])),
+  );

@@ -1,0 +1,65 @@
+import { ServiceError } from './errors';
+
+/** Work that waits for the device. */
+export interface Waiting {
+  /** Called when its turn has come; the next turn comes when the promise settles. Must not reject. */
+  start(): Promise<void>;
+  /** Its place in the queue has changed: 1 is next. */
+  moved(position: number): void;
+}
+
+/** The queue of everything that computes for long: first come, first served, one at a time. */
+export class Turns {
+  #waiting: { readonly job: Waiting; position: number }[] = [];
+  #active = false;
+
+  constructor(private readonly limit: number) {}
+
+  /** Jobs queued or running. */
+  get load(): number {
+    return this.#waiting.length + (this.#active ? 1 : 0);
+  }
+
+  /** @throws ServiceError 503 when too many wait. */
+  checkRoom(): void {
+    if (this.#waiting.length < this.limit) return;
+    throw new ServiceError(
+      503,
+      `${this.#waiting.length} runs and analyses are waiting already.`,
+      'Wait for them, or cancel some, and try again.',
+    );
+  }
+
+  /** Starts the job at once when nothing runs. */
+  add(job: Waiting): void {
+    this.#waiting.push({ job, position: 0 });
+    this.#next();
+    this.#renumber();
+  }
+
+  /** Takes a job out that has not started. */
+  remove(job: Waiting): void {
+    this.#waiting = this.#waiting.filter((entry) => entry.job !== job);
+    this.#renumber();
+  }
+
+  #next(): void {
+    if (this.#active) return;
+    const entry = this.#waiting.shift();
+    if (!entry) return;
+    this.#active = true;
+    void entry.job.start().finally(() => {
+      this.#active = false;
+      this.#next();
+      this.#renumber();
+    });
+  }
+
+  #renumber(): void {
+    for (const [i, entry] of this.#waiting.entries()) {
+      if (entry.position === i + 1) continue;
+      entry.position = i + 1;
+      entry.job.moved(entry.position);
+    }
+  }
+}
