@@ -34,6 +34,11 @@ afterAll(async () => {
 
 const question = { target: 'kitchen', foil: 'garden' };
 const knockout = { kind: 'knockout', model: 'plain', prompt: PROMPT, ...question } as const;
+/** Thousands of small steps. */
+const long: AnalysisRequestInput = {
+  ...{ kind: 'lambda', model: 'diff', prompt: PROMPT, ...question },
+  values: Array.from({ length: 1000 }, (_, i) => i / 1000),
+};
 const LONG = 'Mary '.repeat(64);
 const corrupted = PROMPT.replace('kitchen', 'office');
 
@@ -133,35 +138,35 @@ describe('a causal test', () => {
   });
 
   it('is cancelled between two steps, keeps what is finished, and lets the next one run', async () => {
-    const deep = await start({ ...knockout, model: 'deep' });
+    const first = await start(long);
     const next = await start({ ...knockout, layers: [3], spans: [[4, 5]] });
     const run = await service.createRun(RunRequestSchema.parse(request()));
     expect([next.queuePosition, run.queuePosition]).toEqual([1, 2]);
-    expect(() => service.analysisTensors(deep.id)).toThrow(expect.objectContaining({ status: 409 }));
-    await until(deep.id, ({ event }) => event === 'result');
+    expect(() => service.analysisTensors(first.id)).toThrow(expect.objectContaining({ status: 409 }));
+    await until(first.id, ({ event }) => event === 'result');
     expect(service.health()).toMatchObject({ status: 'ready', queue: 3 });
     await service.models();
-    expect(service.analysis(deep.id).state).toBe('running');
-    service.cancelAnalysis(deep.id);
-    await until(deep.id);
-    const { state, result, progress } = service.analysis(deep.id);
+    expect(service.analysis(first.id).state).toBe('running');
+    service.cancelAnalysis(first.id);
+    await until(first.id);
+    const { state, result, progress } = service.analysis(first.id);
     expect(state).toBe('cancelled');
     expect(progress?.done).toBeLessThan(progress?.total as number);
-    const change = result?.kind === 'knockout' ? result.change : [];
-    expect(change[0].every((value) => Number.isFinite(value))).toBe(true);
-    expect(change.at(-1)?.every((value) => Number.isNaN(value))).toBe(true);
-    expect(tensorsOf(deep.id).get('knockout.change')?.shape[0]).toBe(120);
+    const runs = result?.kind === 'lambda' ? result.runs.length : 0;
+    expect(runs).toBeGreaterThan(0);
+    expect(runs).toBeLessThan(2000);
+    expect(tensorsOf(first.id).get('ablate.change')?.shape).toEqual([runs]);
     await until(next.id);
     expect(service.analysis(next.id).state).toBe('done');
   });
 
   it('is cancelled at once while it waits', async () => {
-    const deep = await start({ ...knockout, model: 'deep' });
+    const first = await start(long);
     const waiting = await start(knockout);
     expect(service.cancelAnalysis(waiting.id).state).toBe('cancelled');
     expect(() => service.analysisTensors(waiting.id)).toThrow(expect.objectContaining({ status: 409 }));
-    service.cancelAnalysis(deep.id);
-    await until(deep.id);
+    service.cancelAnalysis(first.id);
+    await until(first.id);
     await vi.waitFor(() => expect(service.health().queue).toBe(0));
   });
 
