@@ -103,7 +103,7 @@ async function runSteps(
     forecast.add((done - (last?.done ?? 0)) / total);
     tell({ type: 'progress', progress: { done, total, secondsLeft: forecast.secondsLeft } });
     last = step;
-    if (done < total && finished > told.finished && done - told.done >= SHARE_TOLD * total) {
+    if (finished > told.finished && done - told.done >= SHARE_TOLD * total) {
       tell({ type: 'result', result: step.json() });
       told = { done, finished };
     }
