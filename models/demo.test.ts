@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadCheckpoint } from '@/lib/checkpoint';
+import { heldOutExamples } from '@/lib/data/demo-stories';
 import { retrievalVocabulary, wordTokenizer } from '@/lib/data/word-tokenizer';
 import { openDevice } from '@/lib/engine';
 import { createModel, type Model } from '@/lib/models';
-import { accuracy, heldOutExamples, predictions } from '@/lib/training';
+import { accuracy, predictions } from '@/lib/training';
 import { DEMO, TRAINING_LENGTH } from '@/lib/training/demo-config';
 
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));

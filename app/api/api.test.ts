@@ -72,6 +72,18 @@ const client = createClient({ baseUrl: 'http://host', fetch: (url, init) => send
 const json = (path: string, body: unknown, contentType = 'application/json') =>
   send(path, { method: 'POST', headers: { 'content-type': contentType }, body: JSON.stringify(body) });
 
+/** Events of an analysis up to its end. */
+const followed = (id: string) =>
+  new Promise<AnalysisEvent[]>((resolve, reject) => {
+    const events: AnalysisEvent[] = [];
+    const onEvent = (event: AnalysisEvent) => {
+      events.push(event);
+      const state = event.event === 'analysis' || event.event === 'state' ? event.data.state : '';
+      if (state === 'done' || state === 'cancelled' || state === 'error') resolve(events);
+    };
+    client.followAnalysis(id, onEvent, reject);
+  });
+
 const follow = (id: string) =>
   new Promise<RunEvent[]>((resolve, reject) => {
     const seen: RunEvent[] = [];
@@ -136,9 +148,14 @@ describe('the API, through its own client', () => {
 
   it('measures a batch', async () => {
     const { prompt, target } = request();
-    const reply = await client.snr({ models: ['plain'], examples: [{ prompt, target }], resamples: 10 });
-    expect(reply).toMatchObject({ examples: 1, lens: 'logit', difference: null });
-    await expect(client.snr({ models: ['plain'], examples: [] })).rejects.toMatchObject({ status: 400 });
+    const { id } = await client.startSnr({ models: ['plain'], examples: [{ prompt, target }], resamples: 10 });
+    await followed(id);
+    const { result, request: asked } = await client.analysis(id);
+    expect(result).toMatchObject({ kind: 'snr', examples: 1, lens: 'logit', difference: null });
+    expect(asked.kind).toBe('snr');
+    expect([...(await client.analysisTensors(id)).keys()]).toContain('snr.0.target_prob');
+    for (const examples of [[], 'demo:0', 'demo:1001'])
+      await expect(client.startSnr({ models: ['plain'], examples })).rejects.toMatchObject({ status: 400 });
   });
 
   it('exports the numbers that its routes give, in every format', async () => {
@@ -192,14 +209,7 @@ describe('the API, through its own client', () => {
       ...{ kind: 'knockout', model: 'plain', prompt: PROMPT, target: 'kitchen', foil: 'garden' },
       spans: [[4, 5]],
     });
-    const seen = await new Promise<AnalysisEvent[]>((resolve, reject) => {
-      const events: AnalysisEvent[] = [];
-      const follow = (event: AnalysisEvent) => {
-        events.push(event);
-        if (event.event === 'state' && event.data.state !== 'running') resolve(events);
-      };
-      client.followAnalysis(id, follow, reject);
-    });
+    const seen = await followed(id);
     expect(seen[0].event).toBe('analysis');
     expect(seen.filter(({ event }) => event === 'result').length).toBeGreaterThan(1);
     const { state, result } = await client.analysis(id);

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { bootstrapMeans, type Difference, type Estimate, pairedDifferences, type Resampling } from './bootstrap';
+import type { Outline } from './causal/question';
 import { entryLabels, type LensProgress, lensSteps, type Translator } from './lens';
 import { blockCache, captureNames } from './s6Attention';
 import { attentionSnr, SIGNAL_STATISTICS, type Span } from './snr';
@@ -48,9 +49,7 @@ export function* snrSteps(
   examples: readonly SnrExample[],
   { metrics = metricsOf(examples), translators }: SnrBatchOptions = {},
 ): Generator<LensProgress, SnrSamples, void> {
-  examples.forEach((example, k) => {
-    checkExample(example, k, model);
-  });
+  requireSnrExamples(model, examples);
   const { d, blocks } = model.config;
   const n = examples.length;
   const streams = Array.from({ length: blocks.length + 1 }, () => new Float32Array(n * d));
@@ -175,7 +174,18 @@ function readExample(
   step.value.dispose();
 }
 
-function checkExample({ tokens, target, needle, position = 0 }: SnrExample, k: number, { config, name }: Model): void {
+/** @throws InputError for an example that does not fit the model, by its number from 0. */
+export function requireSnrExamples(model: Outline, examples: readonly SnrExample[]): void {
+  examples.forEach((example, k) => {
+    checkExample(example, k, model);
+  });
+}
+
+function checkExample(
+  { tokens, target, needle, position = 0 }: SnrExample,
+  k: number,
+  { config, name }: Outline,
+): void {
   const { V } = config;
   const bad = [...tokens, target].find((id) => !Number.isInteger(id) || id < 0 || id >= V);
   if (tokens.length === 0) throw new InputError(`Example ${k} has no tokens: give at least one.`);

@@ -39,27 +39,52 @@ export const SnrMetricSchema = z.enum([
   'attention_snr',
 ]);
 
-export const SnrExampleSchema = z.object({
-  prompt: z.string().min(1),
-  target: z.string().min(1).meta({ description: 'The answer; its first token is the target.' }),
-  needle: SpanSchema.optional().meta({ description: 'Characters of the prompt (UTF-16) that hold the answer.' }),
-  candidates: z.array(z.string().min(1)).max(100).optional(),
-});
+const answer = z.union([z.string().min(1), count], 'an answer is a word or a token id');
+
+export const SnrExampleSchema = z
+  .object({
+    prompt: z.string().min(1).optional(),
+    tokens: z.array(count).min(1).optional().meta({ description: 'Token ids in place of a prompt.' }),
+    context: z.string().optional().meta({ description: "With a question: becomes the prompt of the paper's script." }),
+    question: z.string().optional(),
+    target: answer.optional().meta({ description: 'The answer; its first token is the target.' }),
+    answer: answer.optional().meta({ description: 'Another word for the target.' }),
+    needle: SpanSchema.optional().meta({
+      description:
+        'What holds the answer: UTF-16 characters of a prompt, tokens of `tokens`, unless `unit` says otherwise.',
+    }),
+    unit: z.enum(['characters', 'tokens']).optional(),
+    candidates: z.array(answer).max(100).optional(),
+    position: count.optional().meta({ description: 'Token to read at; default the last.' }),
+  })
+  .meta({ description: 'One example, as a line of the command line’s file.' });
+export type SnrExampleInput = z.input<typeof SnrExampleSchema>;
+
+const ExamplesSchema = z
+  .union(
+    [z.array(SnrExampleSchema).min(1).max(1000), z.string().regex(/^demo:([1-9]\d{0,2}|1000)$/)],
+    'examples are 1 to 1000 objects, or demo:n with n from 1 to 1000',
+  )
+  .meta({ description: 'Up to 1000 examples, or `demo:n`: n held-out stories of the demo task with known needles.' });
 
 export const SnrRequestSchema = z.object({
   models: z.array(z.string().min(1).max(300)).min(1).max(2).meta({ description: 'One model, or two to compare.' }),
-  examples: z.array(SnrExampleSchema).min(1).max(256),
+  examples: ExamplesSchema,
   metrics: z.array(SnrMetricSchema).min(1).optional().meta({ description: 'Default: all that the examples allow.' }),
   lens: LensKindSchema.default('logit'),
   resamples: z.number().int().min(1).max(20_000).default(2000).meta({ description: 'Of the bootstrap.' }),
-  seed: count.default(42).meta({ description: 'Equal seeds give equal intervals.' }),
+  seed: count.default(42).meta({ description: 'Of the bootstrap and of stories; equal seeds give equal numbers.' }),
 });
 export type SnrRequest = z.infer<typeof SnrRequestSchema>;
 export type SnrRequestInput = z.input<typeof SnrRequestSchema>;
 
+/** The same as one kind of analysis. */
+export const SnrTaskSchema = z.object({ kind: z.literal('snr'), ...SnrRequestSchema.shape });
+export type SnrTask = z.output<typeof SnrTaskSchema>;
+
 const number = z.number().nullable().meta({ description: 'Null where it is not defined.' });
 
-const EstimateSchema = z.object({
+export const SnrEstimateSchema = z.object({
   entry: z.string(),
   metric: SnrMetricSchema,
   mean: number,
@@ -69,13 +94,21 @@ const EstimateSchema = z.object({
   n: count,
 });
 
-export const SnrReplySchema = z.object({
+export type SnrEstimate = z.infer<typeof SnrEstimateSchema>;
+
+export const SnrDifferenceSchema = SnrEstimateSchema.extend({ p: number });
+export type SnrDifference = z.infer<typeof SnrDifferenceSchema>;
+
+export const SnrResultSchema = z.object({
+  kind: z.literal('snr'),
   lens: LensKindSchema,
   examples: count,
-  models: z.array(z.object({ model: z.string(), rows: z.array(EstimateSchema) })),
+  models: z
+    .array(z.object({ model: z.string(), rows: z.array(SnrEstimateSchema) }))
+    .meta({ description: 'Models that are finished, in the order of the request.' }),
   difference: z
-    .array(EstimateSchema.extend({ p: number }))
+    .array(SnrDifferenceSchema)
     .nullable()
     .meta({ description: 'Second model minus first, paired by example; null for one model.' }),
 });
-export type SnrReply = z.infer<typeof SnrReplySchema>;
+export type SnrResult = z.infer<typeof SnrResultSchema>;

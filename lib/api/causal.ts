@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { SnrResultSchema, SnrTaskSchema } from './analyses';
 import { DeviceSchema, RunStateNameSchema, SpanSchema } from './schemas';
 
 /**
- * What travels for causal tests (docs/analyses.md): patching, knock-out, ablation, overrides of λ, cancellation. Spans and
- * positions count tokens.
+ * What travels for analyses that take their time (docs/analyses.md): the causal tests patching, knock-out, ablation,
+ * overrides of λ and cancellation, whose spans and positions count tokens; and SNR over a batch.
  */
 
 const count = z.number().int().nonnegative();
@@ -118,9 +119,12 @@ export const AnalysisRequestSchema = z.discriminatedUnion('kind', [
   AblateSchema,
   LambdaSchema,
   CancellationSchema,
+  SnrTaskSchema,
 ]);
 export type AnalysisRequest = z.output<typeof AnalysisRequestSchema>;
 export type AnalysisRequestInput = z.input<typeof AnalysisRequestSchema>;
+/** A request for a causal test. */
+export type CausalRequest = Exclude<AnalysisRequest, { kind: 'snr' }>;
 
 const number = z.number().nullable().meta({ description: 'Null where it is not defined, or not computed yet.' });
 const grid = z.array(z.array(number));
@@ -188,11 +192,15 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
       }),
     ),
   }),
+  SnrResultSchema,
 ]);
 export type AnalysisResult = z.infer<typeof AnalysisResultSchema>;
 
 export const AnalysisProgressSchema = z.object({
-  done: count.meta({ description: 'Steps that are finished: blocks; layers for a cancellation.' }),
+  done: count.meta({
+    description:
+      'Steps that are finished: blocks; layers for a cancellation; examples, and as many steps of the lens, for SNR.',
+  }),
   total: count,
   secondsLeft: z.number().nonnegative().nullable(),
 });

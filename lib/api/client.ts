@@ -1,12 +1,5 @@
 import type { z } from 'zod';
-import {
-  type AttributionQuery,
-  type AttributionReply,
-  AttributionSchema,
-  type SnrReply,
-  SnrReplySchema,
-  type SnrRequestInput,
-} from './analyses';
+import { type AttributionQuery, type AttributionReply, AttributionSchema, type SnrRequestInput } from './analyses';
 import {
   type Analysis,
   type AnalysisEvent,
@@ -318,10 +311,10 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     attribution: (id: string, query: AttributionQuery = {}, signal?: AbortSignal): Promise<AttributionReply> =>
       json(AttributionSchema, pathOf(`${run(id)}/attribution`, query), { signal }),
 
-    snr: (request: SnrRequestInput, signal?: AbortSignal): Promise<SnrReply> =>
-      post(SnrReplySchema, '/api/snr', request, signal),
+    /** Queues SNR over a batch: an analysis of the kind `snr`, followed like the others. */
+    startSnr: (request: SnrRequestInput, signal?: AbortSignal) => post(RunCreatedSchema, '/api/snr', request, signal),
 
-    /** Queues a causal test. */
+    /** Queues an analysis. */
     startAnalysis: (request: AnalysisRequestInput, signal?: AbortSignal) =>
       post(RunCreatedSchema, '/api/analyses', request, signal),
     analysis: (id: string, signal?: AbortSignal): Promise<Analysis> => json(AnalysisSchema, analysis(id), { signal }),

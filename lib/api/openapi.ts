@@ -27,7 +27,7 @@ const COMPONENTS = {
   LensMetadata: schemas.LensMetadataSchema,
   Attribution: analyses.AttributionSchema,
   SnrRequest: analyses.SnrRequestSchema,
-  SnrReply: analyses.SnrReplySchema,
+  SnrResult: analyses.SnrResultSchema,
   AnalysisRequest: AnalysisRequestSchema,
   Analysis: AnalysisSchema,
   AnalysisResult: AnalysisResultSchema,
@@ -253,8 +253,8 @@ function paths() {
     },
     '/api/snr': {
       post: operation(
-        'Signal-to-noise per layer over a batch of prompts, with bootstrap intervals; answers when all is computed',
-        { ...ok('SnrReply', 'Estimates'), ...refusals([400, 404, 413, 422, 503]) },
+        'Queues signal-to-noise per layer over a batch of prompts, with bootstrap intervals: an analysis of the kind `snr`',
+        { ...ok('RunCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
         { requestBody: body('SnrRequest') },
       ),
     },
@@ -279,7 +279,7 @@ function paths() {
     },
     '/api/analyses': {
       post: operation(
-        'Queues a causal test: patching, knock-out, ablation, overrides of λ or cancellation',
+        'Queues a causal test (patching, knock-out, ablation, overrides of λ, cancellation) or SNR over a batch',
         { ...ok('RunCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
         { requestBody: body('AnalysisRequest') },
       ),
@@ -306,7 +306,7 @@ function paths() {
       parameters: [runId],
       get: operation('Result of an analysis that has ended', {
         ...tensors(
-          '`patch.patched`, `patch.effect` or `knockout.without`, `knockout.change` [layers, spans] F32; `ablate.NAME` [runs]; `cancellation.LAYER.FORM.BRANCH` [L]',
+          '`patch.patched`, `patch.effect` or `knockout.without`, `knockout.change` [layers, spans] F32; `ablate.NAME` [runs]; `cancellation.LAYER.FORM.BRANCH` [L]; `snr.MODEL.METRIC` [entries, examples], models by number',
         ),
         ...refusals([404, 409]),
       }),

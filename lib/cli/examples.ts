@@ -1,13 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { SnrExample } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
+import { demoLines } from '@/lib/data/demo-stories';
 import { parseSnrExamples } from '@/lib/data/snr-examples';
 import { loadTokenizer } from '@/lib/tokenizer';
-import { heldOutExamples } from '@/lib/training';
-import { wholeNumber } from './parse';
-
-/** Sentences of a generated story. */
-const STORY = [2, 12] as const;
 
 /**
  * The prompts of `--examples`: a file of JSON lines, or `demo:n` for n held-out stories of the demo task.
@@ -23,11 +19,8 @@ export async function readExamples(
     throw new InputError(`The model ${name} has no tokenizer.json: give its examples as tokens.`);
   };
   const once = remembered(tokenizer);
-  const demo = /^demo:(\d+)$/.exec(examples);
-  if (demo) {
-    const stories = heldOutExamples(seed, wholeNumber('--examples demo:', 1)(demo[1]), STORY);
-    return parseSnrExamples(stories.map((story) => JSON.stringify(story)).join('\n'), 'the demo task', once);
-  }
+  const demo = demoLines(examples, seed);
+  if (demo !== undefined) return parseSnrExamples(demo, 'the demo task', once);
   const text = await readFile(examples, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new InputError(`The examples ${examples} cannot be read (${cause.code}).`);
   });

@@ -1,5 +1,5 @@
-import type { Budget } from '@/lib/analysis';
-import type { AttributionQuery, AttributionReply, SnrReply, SnrRequest } from '@/lib/api/analyses';
+import type { Budget, SnrExample } from '@/lib/analysis';
+import type { AttributionQuery, AttributionReply, SnrTask } from '@/lib/api/analyses';
 import type { AnalysisProgress, AnalysisRequest, AnalysisResult } from '@/lib/api/causal';
 import type {
   BlockSummary,
@@ -30,20 +30,29 @@ import type { Settings } from './settings';
 export type Body = Uint8Array<ArrayBuffer>;
 
 /** A causal test that was checked against its model, with what it will take. */
-export interface PreparedAnalysis {
+export interface PreparedTest {
   readonly model: string;
   readonly test: CausalTest;
   readonly budget: Budget;
 }
 
-/** How a causal test ended, with what was finished; nulls where that is nothing. */
+/** SNR over a batch, its examples as every model reads them, with what it will take. */
+export interface PreparedSnr {
+  readonly task: Omit<SnrTask, 'examples'>;
+  readonly batches: readonly { readonly model: string; readonly examples: readonly SnrExample[] }[];
+  readonly budget: Budget;
+}
+
+export type PreparedAnalysis = PreparedTest | PreparedSnr;
+
+/** How an analysis ended, with what was finished; nulls where that is nothing. */
 export interface AnalysisOutcome {
   readonly state: 'done' | 'cancelled';
   readonly result: AnalysisResult | null;
   readonly tensors: Body | null;
 }
 
-/** What a causal test tells while it computes. */
+/** What an analysis tells while it computes. */
 export type AnalysisUpdate =
   | { type: 'progress'; progress: AnalysisProgress }
   | { type: 'result'; result: AnalysisResult };
@@ -69,14 +78,16 @@ export interface WorkerMethods {
   lens: { argument: { id: string; query: LensQuery }; result: Body };
   signal: { argument: { id: string; query: SignalQuery }; result: Signal };
   attribution: { argument: { id: string; query: AttributionQuery }; result: AttributionReply };
-  snr: { argument: SnrRequest; result: SnrReply };
-  /** Resolves and checks a causal test, or refuses it. Touches no weights. */
+  /** Resolves and checks an analysis, or refuses it. Touches no weights. */
   prepareAnalysis: { argument: AnalysisRequest; result: PreparedAnalysis };
   /** Runs to the end; `cancel[0] ≠ 0` stops it before the next step. */
-  analyse: {
-    argument: { id: string; analysis: PreparedAnalysis; cancel: Int32Array };
-    result: AnalysisOutcome;
-  };
+  analyse: { argument: AnalysisJob; result: AnalysisOutcome };
+}
+
+export interface AnalysisJob<P extends PreparedAnalysis = PreparedAnalysis> {
+  readonly id: string;
+  readonly analysis: P;
+  readonly cancel: Int32Array;
 }
 
 export type MethodName = keyof WorkerMethods;

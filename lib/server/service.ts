@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AttributionQuery, AttributionReply, SnrReply, SnrRequest } from '@/lib/api/analyses';
+import type { AttributionQuery, AttributionReply } from '@/lib/api/analyses';
 import type { Analysis, AnalysisEvent, AnalysisRequest } from '@/lib/api/causal';
 import type {
   ChannelsQuery,
@@ -178,8 +178,6 @@ export class Service {
     await this.#opened(id, query.model);
     return this.worker.call('attribution', { id, query });
   }
-
-  snr = (request: SnrRequest): Promise<SnrReply> => this.worker.call('snr', request);
 
   /** Checks the whole request before it is queued, memory included. @throws ServiceError 404, 413, 422, 503. */
   async createAnalysis(request: AnalysisRequest): Promise<Analysis> {

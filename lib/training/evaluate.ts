@@ -1,23 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { type Asked, promptBatch } from '@/lib/data/batches';
-import { Random } from '@/lib/data/random';
-import { type RetrievalExample, retrievalExample } from '@/lib/data/retrieval';
 import type { WordTokenizer } from '@/lib/data/word-tokenizer';
 import type { Model } from '@/lib/models';
 
 const ROWS = 128;
-
-/** Held-out prompts whose stories have `fewest` to `most` sentences; the same for the same seed. */
-export function heldOutExamples(
-  seed: number,
-  count: number,
-  [fewest, most]: readonly [number, number],
-): RetrievalExample[] {
-  const random = new Random(seed);
-  return Array.from({ length: count }, () =>
-    retrievalExample(random, { sentences: random.integer(fewest, most), split: 'held-out' }),
-  );
-}
 
 /** The word (id) that the model gives the highest logit after each prompt. The whole vocabulary competes. */
 export function predictions(model: Model, tokenizer: WordTokenizer, examples: readonly Asked[]): number[] {

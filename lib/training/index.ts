@@ -7,7 +7,7 @@ export {
   type Moments,
 } from './adamw';
 export { parseTrainingConfig, type TrainingConfig, trainingSchema } from './config';
-export { accuracy, heldOutExamples, predictions } from './evaluate';
+export { accuracy, predictions } from './evaluate';
 export { INITIAL, type InitialOptions, initialCheckpoint } from './initialise';
 export { learningRate, type Schedule } from './schedule';
 export { type TrainingMetrics, type TrainOptions, type TrainResult, trainFromConfig } from './train';

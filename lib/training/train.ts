@@ -3,9 +3,10 @@ import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { InputError, saveCheckpoint } from '@/lib/checkpoint';
+import { heldOutExamples } from '@/lib/data/demo-stories';
 import { tokenizerJson } from '@/lib/data/word-tokenizer';
 import { parseTrainingConfig, type TrainingConfig } from './config';
-import { accuracy, heldOutExamples } from './evaluate';
+import { accuracy } from './evaluate';
 import { hasTrainingState, loadTrainingState, saveTrainingState } from './state';
 import { createTrainer, type StepReport, type Trainer } from './trainer';
 

@@ -5,4 +5,7 @@ export const runtime = 'nodejs';
 export const dynamic = 'force-dynamic';
 
 export const POST = (request: Request) =>
-  respond(async () => reply(await service().snr(await readBody(request, SnrRequestSchema))));
+  respond(async () => {
+    const { id } = await service().createAnalysis({ kind: 'snr', ...(await readBody(request, SnrRequestSchema)) });
+    return reply({ id }, 202);
+  });

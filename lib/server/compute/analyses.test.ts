@@ -3,23 +3,28 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lensOf, residualsOf } from '@/lib/analysis';
-import { type SnrRequestInput, SnrRequestSchema } from '@/lib/api/analyses';
+import { type SnrRequestInput, SnrTaskSchema } from '@/lib/api/analyses';
+import type { AnalysisProgress } from '@/lib/api/causal';
 import { decodeSafetensors } from '@/lib/api/safetensors';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
 import { TUNED_LENS_DEFAULTS, trainTunedLens } from '@/lib/training/tuned-lens';
+import type { AnalysisUpdate, PreparedSnr } from '../protocol';
 import { makeWorkspace, PROMPT, request, type Workspace } from '../testing/workspace';
 import { Computer } from './computer';
 
 let workspace: Workspace;
 let computer: Computer;
+const told: { update: AnalysisUpdate }[] = [];
 
 beforeAll(async () => {
   await openDevice({ device: 'cpu' });
   workspace = await makeWorkspace();
-  computer = new Computer(workspace.settings, () => undefined);
+  computer = new Computer(workspace.settings, (message) => {
+    if (message.kind === 'analysis') told.push(message);
+  });
   const models = await computer.answer('prepare', RunRequestSchema.parse(request({ models: ['plain', 'diff'] })));
   await computer.answer('run', { id: 'run', models, cancel: new Int32Array(1) });
 });
@@ -51,13 +56,18 @@ describe('a logit taken apart', () => {
 });
 
 describe('SNR over a batch', () => {
-  const ask = (overrides: Partial<SnrRequestInput> = {}) => {
+  const task = (overrides: Partial<SnrRequestInput> = {}) => {
     const example = { prompt: PROMPT, target: 'kitchen', needle: [0, 24] as [number, number] };
     const other = { ...example, prompt: `John left. ${PROMPT}`, target: 'garden' };
-    return computer.answer(
-      'snr',
-      SnrRequestSchema.parse({ models: ['plain'], examples: [example, other], resamples: 50, ...overrides }),
-    );
+    const input = { kind: 'snr', models: ['plain'], examples: [example, other], resamples: 50, ...overrides };
+    return computer.answer('prepareAnalysis', SnrTaskSchema.parse(input));
+  };
+  const run = async (overrides: Partial<SnrRequestInput> = {}, cancel = new Int32Array(1)) =>
+    computer.answer('analyse', { id: 'snr', analysis: await task(overrides), cancel });
+  const ask = async (overrides: Partial<SnrRequestInput> = {}) => {
+    const { result } = await run(overrides);
+    if (result?.kind !== 'snr') throw new Error('not an SNR');
+    return result;
   };
 
   it('is the same for the same seed, and has intervals around its means', async () => {
@@ -78,9 +88,40 @@ describe('SNR over a batch', () => {
     expect(difference?.map(({ entry }) => entry)).not.toContain('layer 3');
   });
 
+  it('tells how far it is and what the first model gave, and gives every sample as tensors', async () => {
+    told.length = 0;
+    const before = tf.memory().numTensors;
+    const { state, tensors } = await run({ models: ['plain', 'diff'], metrics: ['log_odds', 'target_prob'] });
+    expect(tf.memory().numTensors).toBeLessThanOrEqual(before + 200);
+    expect(state).toBe('done');
+    const steps = told.flatMap(({ update }) => (update.type === 'progress' ? [update.progress] : []));
+    expect(steps.map(({ done }) => done)).toEqual([...steps.map(({ done }) => done)].sort((a, b) => a - b));
+    expect(steps.at(-1)).toMatchObject({ done: 8, total: 8 } satisfies Partial<AnalysisProgress>);
+    const between = told.flatMap(({ update }) => (update.type === 'result' ? [update.result] : []));
+    expect(between).toMatchObject([{ kind: 'snr', models: [{ model: 'plain' }], difference: null }]);
+    const found = decodeSafetensors((tensors as Uint8Array<ArrayBuffer>).buffer).tensors;
+    expect(found.get('snr.0.log_odds')?.shape).toEqual([6, 2]);
+    expect(found.get('snr.1.target_prob')?.shape).toEqual([5, 2]);
+    const [a, b] = found.get('snr.0.log_odds')?.data.slice(-2) ?? [];
+    const { models } = await ask({ metrics: ['log_odds'] });
+    expect(models[0].rows.at(-1)?.mean).toBeCloseTo((a + b) / 2, 4);
+  });
+
+  it('stops between two examples', async () => {
+    expect(await run({}, Int32Array.of(1))).toEqual({ state: 'cancelled', result: null, tensors: null });
+  });
+
+  it('tells stories of its own', async () => {
+    const prepared = await task({ examples: 'demo:2' });
+    const { batches } = prepared as PreparedSnr;
+    expect(batches[0].examples.map(({ needle }) => needle?.length)).toEqual([2, 2]);
+    expect((await task({ examples: 'demo:2', seed: 1 })) as PreparedSnr).not.toEqual({ ...prepared });
+  });
+
   it('is refused for prompts that are too long, and for models without what it needs', async () => {
     const long = { prompt: `${PROMPT} `.repeat(9), target: 'kitchen' };
     await expect(ask({ examples: [long] })).rejects.toMatchObject({ status: 422 });
+    await expect(ask({ examples: [{ prompt: PROMPT }] })).rejects.toThrow(/Line 1 .* needs a target/);
     await expect(ask({ models: ['wordless'] })).rejects.toMatchObject({ status: 422 });
     await expect(ask({ lens: 'tuned' })).rejects.toMatchObject({
       status: 422,

@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { AnalysisRequest } from '@/lib/api/causal';
+import type { CausalRequest } from '@/lib/api/causal';
 import { encodeSafetensors } from '@/lib/api/safetensors';
 import type { Model } from '@/lib/models';
-import type { AnalysisOutcome, AnalysisUpdate, PreparedAnalysis, WorkerMethods } from '../protocol';
+import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate, PreparedTest } from '../protocol';
 import type { Settings } from '../settings';
 import type { Catalogue } from './catalogue';
 import { type CausalTest, type TestStep, testBudget, testSteps } from './causal-tests';
@@ -28,7 +28,7 @@ export class CausalTests {
    * Turns words into token ids and checks the request against the model, memory included. Touches no weights.
    * @throws ServiceError 404, 413, 422; InputError.
    */
-  async prepare(request: AnalysisRequest): Promise<PreparedAnalysis> {
+  async prepare(request: CausalRequest): Promise<PreparedTest> {
     const { model } = request;
     const config = await this.catalogue.config(model);
     const test = await this.#testOf(request);
@@ -37,13 +37,13 @@ export class CausalTests {
 
   /** Runs to the end; the event loop turns between two steps, where `cancel[0] ≠ 0` ends it with what is finished. */
   run(
-    { analysis: { model, test }, cancel }: WorkerMethods['analyse']['argument'],
+    { analysis: { model, test }, cancel }: AnalysisJob<PreparedTest>,
     tell: (update: AnalysisUpdate) => void,
   ): Promise<AnalysisOutcome> {
     return this.models.use(model, (loaded) => runSteps(loaded, test, cancel, tell));
   }
 
-  async #testOf(request: AnalysisRequest): Promise<CausalTest> {
+  async #testOf(request: CausalRequest): Promise<CausalTest> {
     const { model, foil, layers, position, memory_mb } = request;
     const read = (prompt: string | readonly number[]) => this.prompts.ids(model, prompt);
     const answer = (token: string | number) => this.prompts.answer(model, token);

@@ -1,8 +1,8 @@
 import { entryLabels } from '@/lib/analysis';
 import type { RunModel } from '@/lib/api/schemas';
-import type { Message, MethodName, Request, RunUpdate, WorkerMethods } from '../protocol';
+import type { AnalysisUpdate, Message, MethodName, Request, RunUpdate, WorkerMethods } from '../protocol';
 import type { Settings } from '../settings';
-import { Analyses } from './analyses';
+import { Attributions } from './attributions';
 import { Catalogue } from './catalogue';
 import { CausalTests } from './causal';
 import { Forms, rolloutBody } from './forms';
@@ -11,6 +11,7 @@ import { Maps } from './maps';
 import { Prompts } from './prompts';
 import { Readouts } from './readouts';
 import { Runner } from './runner';
+import { SnrBatches } from './snr-batches';
 import { RunStore } from './store';
 
 type Argument<M extends MethodName> = WorkerMethods[M]['argument'];
@@ -27,7 +28,8 @@ export class Computer {
   readonly #prompts: Prompts;
   readonly #maps = new Maps();
   readonly #readouts: Readouts;
-  readonly #analyses: Analyses;
+  readonly #attributions: Attributions;
+  readonly #snr: SnrBatches;
   readonly #causal: CausalTests;
   readonly #forms: Forms;
   readonly #store: RunStore;
@@ -41,7 +43,8 @@ export class Computer {
     this.#models = new LoadedModels(this.#catalogue, settings.modelBytes);
     this.#prompts = new Prompts(this.#catalogue, settings);
     this.#readouts = new Readouts(this.#models, this.#maps, this.#catalogue);
-    this.#analyses = new Analyses(this.#catalogue, this.#models, settings);
+    this.#attributions = new Attributions(this.#models);
+    this.#snr = new SnrBatches(this.#catalogue, this.#models, settings);
     this.#causal = new CausalTests(this.#catalogue, this.#models, this.#prompts, settings);
     this.#forms = new Forms(this.#models);
     const onReleased = (ids: string[]) => {
@@ -77,12 +80,14 @@ export class Computer {
     thumbnails: ({ id, query }) => this.#maps.thumbnails(this.#store.model(id, query.model ?? 0), id, query),
     lens: ({ id, query }) => this.#readouts.lensBody(this.#store.model(id, query.model ?? 0), query),
     signal: ({ id, query }) => this.#readouts.signal(this.#store.model(id, query.model ?? 0), id, query),
-    attribution: ({ id, query }) => this.#analyses.attribution(this.#store.model(id, query.model ?? 0), query),
-    snr: (request) => this.#analyses.snr(request),
-    prepareAnalysis: (request) => this.#causal.prepare(request),
-    analyse: (job) => {
+    attribution: ({ id, query }) => this.#attributions.attribution(this.#store.model(id, query.model ?? 0), query),
+    prepareAnalysis: (request) => (request.kind === 'snr' ? this.#snr.prepare(request) : this.#causal.prepare(request)),
+    analyse: ({ id, analysis, cancel }) => {
       this.#stopWarmUp[0] = 1;
-      return this.#causal.run(job, (update) => this.send({ kind: 'analysis', id: job.id, update }));
+      const tell = (update: AnalysisUpdate) => this.send({ kind: 'analysis', id, update });
+      return 'batches' in analysis
+        ? this.#snr.run({ id, analysis, cancel }, tell)
+        : this.#causal.run({ id, analysis, cancel }, tell);
     },
   };
 

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readTunedLens, type Translator } from '@/lib/analysis';
-import type { Model } from '@/lib/models';
+import { type Outline, readTunedLens, type Translator } from '@/lib/analysis';
 import { ServiceError } from '../errors';
 import type { Catalogue } from './catalogue';
 
@@ -9,7 +8,7 @@ import type { Catalogue } from './catalogue';
 export const TUNED_LENS_FOLDER = 'tuned-lens';
 
 /** The translators of a model. @throws ServiceError 422 for a model without; InputError for a lens that does not fit. */
-export async function tunedLensOf(catalogue: Catalogue, { name, config }: Model): Promise<readonly Translator[]> {
+export async function tunedLensOf(catalogue: Catalogue, { name, config }: Outline): Promise<readonly Translator[]> {
   const folder = join((await catalogue.folder(name)).path, TUNED_LENS_FOLDER);
   if (existsSync(folder)) return readTunedLens(folder, config.d);
   throw new ServiceError(

@@ -1,0 +1,34 @@
+import { directLogitAttribution } from '@/lib/analysis';
+import type { AttributionQuery, AttributionReply } from '@/lib/api/analyses';
+import type { LoadedModels } from './loaded-models';
+import { checkTarget, positionOf } from './readouts';
+import type { ModelRecord } from './store';
+import { withModelOf } from './with-model';
+
+const CONVENTION = 'contribution to the logit with the final norm and every RMS after a difference frozen';
+
+/** Logits of a run's prompt taken apart. */
+export class Attributions {
+  constructor(private readonly models: LoadedModels) {}
+
+  /** Direct logit attribution. Cost: one forward pass. @throws ServiceError 409, 422. */
+  attribution(record: ModelRecord, query: AttributionQuery): Promise<AttributionReply> {
+    const { request } = record;
+    const { target = request.target.id } = query;
+    checkTarget(record, target);
+    const position = positionOf(record, query.position ?? request.position);
+    return withModelOf(this.models, record, async (model) => {
+      const ids = request.tokens.map(({ id }) => id);
+      const found = directLogitAttribution(model, ids, { targets: [target], positions: [position] });
+      return {
+        target,
+        position,
+        logit: found.logits[0],
+        components: found.components.map((component, c) => ({ ...component, contribution: found.contributions[c] })),
+        blocks: [...found.blocks],
+        convention: CONVENTION,
+        reconstruction_error: found.error,
+      };
+    });
+  }
+}
