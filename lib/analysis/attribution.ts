@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { branchHooks, branchParts } from './branchParts';
+import { drain } from './steps';
 
 /** Which part of a block: all of a plain mixer, branch 1, −λ · branch 2, or the biases of its output projections. */
 export type AttributionPart = 'embedding' | 'mixer' | 'branch_1' | 'minus_lambda_branch_2' | 'bias';
@@ -94,11 +95,9 @@ export function directLogitAttribution(
 
 /** The residual stream after the last block at the positions, [P,d]; nothing stays on the device. */
 function streamOf(model: Model, tokens: readonly number[], hooks: readonly Hook[], positions: readonly number[]) {
-  const blocks = model.blocksOf([tokens], hooks);
-  let step = blocks.next();
-  while (!step.done) step = blocks.next();
-  const rows = picked(step.value, positions);
-  step.value.dispose();
+  const last = drain(model.blocksOf([tokens], hooks));
+  const rows = picked(last, positions);
+  last.dispose();
   return rows;
 }
 

@@ -23,5 +23,6 @@ export { type RolloutOptions, rollout } from './rollout';
 export * from './s6Attention';
 export * from './snr';
 export * from './snrBatch';
+export * from './steps';
 export { type ChannelValue, type PairQuery, topChannels } from './topChannels';
 export * from './tunedLens';

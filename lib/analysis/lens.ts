@@ -4,6 +4,7 @@ import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import { LENS_STATISTICS, type LensStatistic, type RowStatistics, rowStatistics, strongest } from './lensStatistics';
 import type { Residuals } from './residuals';
+import { drain, type Steps } from './steps';
 
 export { LENS_STATISTICS, type LensStatistic } from './lensStatistics';
 export { type Residuals, residualsOf } from './residuals';
@@ -40,11 +41,6 @@ export interface Lens {
   readonly top?: { readonly k: number; readonly ids: Int32Array; readonly probabilities: Float64Array };
 }
 
-export interface LensProgress {
-  readonly done: number;
-  readonly total: number;
-}
-
 /** Rows of logits per step: enough to pay for reading the head, well under a second of work at V = 50k. */
 const STEP_ROWS = 600;
 
@@ -57,11 +53,7 @@ const STEP_ROWS = 600;
  * never stored. Cost: (blocks + 1) unembeddings of all positions. Stop early with `return()`.
  * @throws InputError for targets, candidates or positions that do not fit, and where a logit is not finite.
  */
-export function* lensSteps(
-  model: Model,
-  residuals: Residuals,
-  request: LensRequest,
-): Generator<LensProgress, Lens, void> {
+export function* lensSteps(model: Model, residuals: Residuals, request: LensRequest): Generator<Steps, Lens, void> {
   checkRequest(model, residuals, request);
   const { translators, targets, candidates } = request;
   const { B, L, streams } = residuals;
@@ -101,10 +93,7 @@ export function* lensSteps(
 
 /** {@link lensSteps} in one go. */
 export function lensOf(model: Model, residuals: Residuals, request: LensRequest): Lens {
-  const steps = lensSteps(model, residuals, request);
-  let step = steps.next();
-  while (!step.done) step = steps.next();
-  return step.value;
+  return drain(lensSteps(model, residuals, request));
 }
 
 /** Labels of the logit lens of a model with this many blocks: "layer k" is the output of block k. */

@@ -3,9 +3,10 @@ import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { bootstrapMeans, type Difference, type Estimate, pairedDifferences, type Resampling } from './bootstrap';
 import type { Outline } from './causal/question';
-import { entryLabels, type LensProgress, lensSteps, type Translator } from './lens';
+import { entryLabels, lensSteps, type Translator } from './lens';
 import { blockCache, captureNames } from './s6Attention';
 import { attentionSnr, SIGNAL_STATISTICS, type Span } from './snr';
+import { drain, type Steps, through } from './steps';
 
 /** Needle probability and its logarithm, log-odds, SNR over the vocabulary or the candidates, attention SNR. */
 export const SNR_METRICS = [...SIGNAL_STATISTICS, 'attention_snr'] as const;
@@ -48,7 +49,7 @@ export function* snrSteps(
   model: Model,
   examples: readonly SnrExample[],
   { metrics = metricsOf(examples), translators }: SnrBatchOptions = {},
-): Generator<LensProgress, SnrSamples, void> {
+): Generator<Steps, SnrSamples, void> {
   requireSnrExamples(model, examples);
   const { d, blocks } = model.config;
   const n = examples.length;
@@ -64,12 +65,10 @@ export function* snrSteps(
     { B: n, L: 1, streams },
     { targets: examples.map(({ target }) => target), candidates: candidatesOf(examples), translators },
   );
-  let step = steps.next();
-  while (!step.done) {
-    yield { done: n + Math.floor((n * step.value.done) / step.value.total), total: 2 * n };
-    step = steps.next();
-  }
-  const { entries, statistics } = step.value;
+  const { entries, statistics } = yield* through(steps, ({ done, total }) => ({
+    done: n + Math.floor((n * done) / total),
+    total: 2 * n,
+  }));
   const none = new Float64Array(n).fill(Number.NaN);
   const attention = entryLabels(blocks.length).map((_, entry) => shares[entry - 1] ?? none);
   const valuesOf = (metric: SnrMetric) =>
@@ -83,10 +82,7 @@ export function* snrSteps(
 
 /** {@link snrSteps} in one go. */
 export function snrOf(model: Model, examples: readonly SnrExample[], options?: SnrBatchOptions): SnrSamples {
-  const steps = snrSteps(model, examples, options);
-  let step = steps.next();
-  while (!step.done) step = steps.next();
-  return step.value;
+  return drain(snrSteps(model, examples, options));
 }
 
 export interface SnrRow extends Estimate {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type BlockCache, blockCache, captureNames } from '@/lib/analysis';
+import { type BlockCache, blockCache, captureNames, layersOf as requireLayers } from '@/lib/analysis';
 import { type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint';
 import type { Model } from '@/lib/models';
 import { type InputOptions, readTokens, requireEqualLengths } from './input';
@@ -7,20 +7,19 @@ import { indices } from './parse';
 
 /** One row of the input. @throws InputError where there is no such row. */
 export async function rowOf(options: InputOptions, index: number, checkpoint: Checkpoint): Promise<number[]> {
-  const rows = requireEqualLengths(await readTokens(options, checkpoint));
+  return rowAt(requireEqualLengths(await readTokens(options, checkpoint)), index);
+}
+
+/** The row of `--batch-index`. @throws InputError where there is no such row. */
+export function rowAt(rows: readonly number[][], index: number): number[] {
   const row = rows[index];
   if (row) return row;
   throw new InputError(`--batch-index ${index} is not there: rows go from 0 to ${rows.length - 1}.`);
 }
 
 /** The layers of `--layers`, in order. @throws InputError where the model lacks one. */
-export function layersOf(text: string, { blocks }: ModelConfig): readonly number[] {
-  if (text === 'all') return [...blocks.keys()];
-  const layers = indices('--layers')(text);
-  const missing = layers.find((layer) => layer >= blocks.length);
-  if (missing === undefined) return [...new Set(layers)].sort((a, b) => a - b);
-  throw new InputError(`There is no layer ${missing}: the layers of this model go from 0 to ${blocks.length - 1}.`);
-}
+export const layersOf = (text: string, config: ModelConfig): readonly number[] =>
+  requireLayers({ config }, text === 'all' ? undefined : indices('--layers')(text));
 
 /** Runs the blocks up to the last layer that is asked for and yields what each one left; holds one at a time. */
 export function* capturedBlocks(

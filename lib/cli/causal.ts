@@ -2,9 +2,10 @@ import { type Command, Option } from 'commander';
 import { type Budget, DEFAULT_MEMORY, MIXERS, type Mixer, megabytes, type Span } from '@/lib/analysis';
 import { type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint';
 import { answerToken, loadTokenizer } from '@/lib/tokenizer';
-import { type Io, progress } from './io';
+import { layersOf } from './blocks';
+import type { Io } from './io';
 import { type CommonOptions, withCommon, withOut } from './options';
-import { choices, indices, wholeNumber, words } from './parse';
+import { choices, wholeNumber, words } from './parse';
 
 /** Options that the causal tests share. */
 export interface CausalOptions extends CommonOptions {
@@ -42,16 +43,9 @@ function position(text: string): number {
 /** The mixer, layers and bytes of the options, as the analyses take them. */
 export const causalRequest = (options: CausalOptions, config: ModelConfig) => ({
   mixer: options.mixer?.[0],
-  layers: options.layers === 'all' ? undefined : indices('--layers')(options.layers).filter(known(config)),
+  layers: options.layers === 'all' ? undefined : layersOf(options.layers, config),
   memory: options.maxMemory * 2 ** 20,
 });
-
-const known =
-  ({ blocks }: ModelConfig) =>
-  (layer: number): boolean => {
-    if (layer < blocks.length) return true;
-    throw new InputError(`There is no layer ${layer}: the layers of this model go from 0 to ${blocks.length - 1}.`);
-  };
 
 /** Target and foil as token ids. @throws InputError where the vocabulary does not have them. */
 export async function questionOf(
@@ -84,22 +78,6 @@ export const spansOf = (option: string) => (text: string) =>
 /** Says what a run will take. */
 export const announce = (io: Io, what: string, { rows, bytes }: Budget): void =>
   io.err(`${what}, ${rows} at a time, about ${megabytes(bytes)} MB beside the weights\n`);
-
-/** Runs steps to their end with a progress line. */
-export function finish<R>(
-  steps: Generator<{ readonly done: number; readonly total: number }, R, void>,
-  what: string,
-  io: Io,
-): R {
-  const bar = progress(io, what);
-  let step = steps.next();
-  while (!step.done) {
-    bar.at(step.value.done, step.value.total);
-    step = steps.next();
-  }
-  bar.end();
-  return step.value;
-}
 
 /** `3`, or `3:5` for a span of several tokens. */
 export const spanName = ([start, end]: Span): string => (end === start + 1 ? String(start) : `${start}:${end}`);

@@ -1,3 +1,5 @@
+import { drain, type Steps, through } from '@/lib/analysis';
+
 /** Where the command line writes: results to `out`, everything else to `err`. */
 export interface Io {
   readonly out: (text: string) => void;
@@ -19,4 +21,12 @@ export function progress(io: Io, what: string): { at(done: number, total: number
     at: (done, total) => io.err(`\r${what} ${done} of ${total}`),
     end: () => io.err('\r\u001b[K'),
   };
+}
+
+/** Runs steps to their end with a progress line. */
+export function finish<R>(steps: Generator<Steps, R, void>, what: string, io: Io): R {
+  const bar = progress(io, what);
+  const result = drain(through(steps, ({ done, total }) => bar.at(done, total)));
+  bar.end();
+  return result;
 }

@@ -8,9 +8,10 @@ import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { Random } from '@/lib/data/random';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
+import { drain } from '../steps';
 import { bundledCase, fixture, loadModel } from '../testing/fixtures';
 import { randomCases, randomModel } from '../testing/randomModel';
-import { cancellation, cancellationBatchSteps, cancellationSteps, drain } from '.';
+import { cancellation, cancellationBatchSteps, cancellationSteps } from '.';
 import { branchTerms } from './branchTerms';
 import { baselineOf } from './continuation';
 

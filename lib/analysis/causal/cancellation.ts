@@ -1,9 +1,10 @@
 import type { Model } from '@/lib/models';
 import type { Span } from '../snr';
+import { drain } from '../steps';
 import { requireSpan } from './alignment';
 import { branchTerms } from './branchTerms';
 import { type Budget, budgetOf } from './budget';
-import { type Baseline, baselineOf, drain } from './continuation';
+import { type Baseline, baselineOf } from './continuation';
 import { differentialLayers } from './lambda';
 import type { Progress } from './patch';
 import { type Outline, positionOf, type Question, requireQuestion } from './question';

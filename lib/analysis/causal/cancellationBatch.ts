@@ -1,8 +1,8 @@
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import { bootstrapMeans, type Estimate, type Resampling } from '../bootstrap';
+import { type Steps, through } from '../steps';
 import { type ByBranch, type CancellationRequest, cancellationSteps, type LayerCancellation } from './cancellation';
-import type { Steps } from './continuation';
 
 /** Means over a batch of prompts with bootstrap 95 % intervals. */
 export interface FormSummary {
@@ -42,13 +42,11 @@ export function* cancellationBatchSteps(
   const results: (readonly LayerCancellation[])[] = [];
   for (const [index, example] of examples.entries()) {
     const steps = cancellationSteps(model, { ...example, layers, memory });
-    let step = steps.next();
-    while (!step.done) {
-      const { total, done } = step.value;
-      yield { done: index * total + done, total: examples.length * total };
-      step = steps.next();
-    }
-    results.push(step.value.layers);
+    const { layers: found } = yield* through(steps, ({ done, total }) => ({
+      done: index * total + done,
+      total: examples.length * total,
+    }));
+    results.push(found);
   }
   return results[0].map((_, place) =>
     summarise(

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Hook, Model } from '@/lib/models';
 import { residualsOf } from '../residuals';
+import { type Steps, through } from '../steps';
 
 /** One prompt up to the position that is read, as the model sees it without any change. */
 export interface Baseline {
@@ -32,12 +33,6 @@ export interface Batch {
   readonly hooks: readonly Hook[];
   /** Takes the logits [rows,V] at the position that is read. */
   readonly receive: (logits: Float32Array) => void;
-}
-
-/** Blocks that have been run, of those that will be. */
-export interface Steps {
-  readonly done: number;
-  readonly total: number;
 }
 
 /**
@@ -75,13 +70,6 @@ export function* inBatches<T>(items: readonly T[], size: number): Generator<{ st
   for (let start = 0; start < items.length; start += size) yield { start, part: items.slice(start, start + size) };
 }
 
-/** Runs a generator to its end. */
-export function drain<R>(steps: Generator<unknown, R, void>): R {
-  let step = steps.next();
-  while (!step.done) step = steps.next();
-  return step.value;
-}
-
 /** The blocks from `first` on over a stream that they take over. */
 function* blocksOf(model: Model, start: tf.Tensor3D, first: number, hooks: readonly Hook[]) {
   const blocks = model.blocksFrom(start, first, hooks);
@@ -89,22 +77,6 @@ function* blocksOf(model: Model, start: tf.Tensor3D, first: number, hooks: reado
     return yield* blocks;
   } finally {
     start.dispose();
-  }
-}
-
-/** Passes on what another generator yields, changed by `each`; the two end together. */
-function* through<T, U, R>(steps: Generator<T, R, void>, each: (value: T) => U): Generator<U, R, void> {
-  let finished = false;
-  try {
-    let step = steps.next();
-    while (!step.done) {
-      yield each(step.value);
-      step = steps.next();
-    }
-    finished = true;
-    return step.value;
-  } finally {
-    if (!finished) steps.return(undefined as never);
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Model } from '@/lib/models';
 import type { Span } from '../snr';
+import { drain, type Steps } from '../steps';
 import type { AlignedSpans } from './alignment';
 import type { Budget } from './budget';
-import { type Batch, baselineOf, blocksToRun, drain, inBatches, type Steps, sweep } from './continuation';
+import { type Batch, baselineOf, blocksToRun, inBatches, sweep } from './continuation';
 import { patchHooks } from './patchHooks';
 import { memorySweep } from './patchMemory';
 import { type PatchInputs, patchPlan } from './patchPlan';

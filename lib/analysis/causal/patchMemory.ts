@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import { type DecodingState, disposeState, extend, type Model } from '@/lib/models';
-import { inBatches, type Steps, valuesOf } from './continuation';
+import type { Steps } from '../steps';
+import { inBatches, valuesOf } from './continuation';
 import type { PatchRequest } from './patch';
 import type { PatchInputs } from './patchPlan';
 import { indicesOf, pointNames } from './points';

@@ -38,7 +38,7 @@ export function positionOf(position: number, length: number, what = 'prompt'): n
 }
 
 /** Layers of a model, all where none are named. @throws InputError */
-export function layersOf({ config }: Outline, layers?: readonly number[]): number[] {
+export function layersOf({ config }: Pick<Outline, 'config'>, layers?: readonly number[]): number[] {
   const count = config.blocks.length;
   const missing = layers?.find((layer) => !Number.isInteger(layer) || layer < 0 || layer >= count);
   if (missing !== undefined)

@@ -13,18 +13,10 @@ import {
   type Unit,
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
-import {
-  announce,
-  type CausalOptions,
-  causalRequest,
-  finish,
-  questionOf,
-  strongest,
-  withCausal,
-  withMixer,
-} from '../causal';
+import { rowAt } from '../blocks';
+import { announce, type CausalOptions, causalRequest, questionOf, strongest, withCausal, withMixer } from '../causal';
 import { readIdRows, readTokens } from '../input';
-import type { Io } from '../io';
+import { finish, type Io } from '../io';
 import { printJson, requireWritable, table, writeTensors } from '../output';
 import { choices, indices, wholeNumber, words } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
@@ -56,8 +48,7 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
     .action(async (options: AblateOptions) => {
       await requireWritable(options.out);
       const checkpoint = await openCheckpointOf(options, io);
-      const tokens = (await readTokens(options, checkpoint))[options.batchIndex];
-      if (!tokens) throw new InputError(`--batch-index ${options.batchIndex} is not there.`);
+      const tokens = rowAt(await readTokens(options, checkpoint), options.batchIndex);
       const { candidates, position, seed, lambda, together } = options;
       const common = {
         ...{ tokens, candidates, position },

@@ -14,10 +14,10 @@ import {
 } from '@/lib/analysis';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
-import { announce, type CausalOptions, causalRequest, finish, questionOf, spansOf, withCausal } from '../causal';
+import { announce, type CausalOptions, causalRequest, questionOf, spansOf, withCausal } from '../causal';
 import { readExamples } from '../examples';
 import { readTokens } from '../input';
-import type { Io } from '../io';
+import { finish, type Io } from '../io';
 import { printJson, requireWritable, table, writeTensors } from '../output';
 import { indices, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession, type Session } from '../session';

@@ -9,12 +9,11 @@ import {
   type Reads,
   type Span,
 } from '@/lib/analysis';
-import { InputError } from '@/lib/checkpoint';
+import { rowAt } from '../blocks';
 import {
   announce,
   type CausalOptions,
   causalRequest,
-  finish,
   questionOf,
   spanName,
   spansOf,
@@ -23,7 +22,7 @@ import {
   withMixer,
 } from '../causal';
 import { readTokens } from '../input';
-import type { Io } from '../io';
+import { finish, type Io } from '../io';
 import { printJson, requireWritable, table, writeTensors } from '../output';
 import { choices, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
@@ -53,8 +52,7 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
     .action(async (options: KnockoutOptions) => {
       await requireWritable(options.out);
       const checkpoint = await openCheckpointOf(options, io);
-      const tokens = (await readTokens(options, checkpoint))[options.batchIndex];
-      if (!tokens) throw new InputError(`--batch-index ${options.batchIndex} is not there.`);
+      const tokens = rowAt(await readTokens(options, checkpoint), options.batchIndex);
       const { sources: spans, queries, together, position } = options;
       const request = {
         ...{ tokens, spans, queries, together, position, reads: options.reads[0] },

@@ -1,16 +1,8 @@
 import type { Command } from 'commander';
-import {
-  LENS_STATISTICS,
-  type Lens,
-  type LensProgress,
-  type LensStatistic,
-  lensSteps,
-  readTunedLens,
-  residualsOf,
-} from '@/lib/analysis';
+import { LENS_STATISTICS, type Lens, type LensStatistic, lensSteps, readTunedLens, residualsOf } from '@/lib/analysis';
 import type { OutputTensor } from '@/lib/checkpoint';
 import { positionsOf, readIdRows, readTokens, requireEqualLengths } from '../input';
-import { type Io, progress } from '../io';
+import { finish, type Io } from '../io';
 import { type CommonOptions, withCommon, withOut } from '../options';
 import { printJson, requireWritable, table, writeTensors } from '../output';
 import { indices } from '../parse';
@@ -39,7 +31,7 @@ export function lensCommand(program: Command, io: Io, line: string): void {
       const translators = options.tuned ? await readTunedLens(options.tuned, checkpoint.config.d) : undefined;
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       const request = { targets: options.targets, candidates, positions, translators };
-      const lens = drain(lensSteps(model, residualsOf(model, rows), request), io);
+      const lens = finish(lensSteps(model, residualsOf(model, rows), request), 'lens', io);
 
       const statistics = LENS_STATISTICS.filter((name) => name !== 'snr_candidates' || candidates);
       const prefix = translators ? 'tuned_lens' : 'logit_lens';
@@ -62,17 +54,6 @@ async function candidatesOf(text: string | undefined, B: number): Promise<readon
   if (text.endsWith('.json')) return readIdRows(text, 'candidates file');
   const ids = indices('--candidates')(text);
   return Array.from({ length: B }, () => ids);
-}
-
-function drain(steps: Generator<LensProgress, Lens, void>, io: Io): Lens {
-  const bar = progress(io, 'lens');
-  let step = steps.next();
-  while (!step.done) {
-    bar.at(step.value.done, step.value.total);
-    step = steps.next();
-  }
-  bar.end();
-  return step.value;
 }
 
 function asJson({ entries, positions, B, statistics }: Lens, names: readonly LensStatistic[]) {

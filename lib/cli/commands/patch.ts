@@ -13,7 +13,6 @@ import {
   announce,
   type CausalOptions,
   causalRequest,
-  finish,
   questionOf,
   spanName,
   spansOf,
@@ -22,7 +21,7 @@ import {
   withMixer,
 } from '../causal';
 import { readTokens } from '../input';
-import type { Io } from '../io';
+import { finish, type Io } from '../io';
 import { printJson, requireWritable, table, writeTensors } from '../output';
 import { indices } from '../parse';
 import { openCheckpointOf, openSession } from '../session';

@@ -7,13 +7,15 @@ import {
   type SnrMetric,
   type SnrRow,
   type SnrSamples,
+  type Steps,
   snrSteps,
   summarise,
+  through,
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
 import { readExamples } from '../examples';
-import { type Io, progress } from '../io';
+import { finish, type Io } from '../io';
 import { withDevice, withJson } from '../options';
 import { printJson, table } from '../output';
 import { choices, wholeNumber, words } from '../parse';
@@ -62,7 +64,7 @@ export function snrCommand(program: Command, io: Io, line: string): void {
         const examples = await readExamples(options, checkpoint);
         const translators = isTuned ? await readTunedLens(tuned[k], checkpoint.config.d) : undefined;
         const { model } = await openSession(checkpoint, { ...options, model: name }, line, io);
-        const samples = drain(snrSteps(model, examples, { metrics, translators }), io);
+        const samples = finish(through(snrSteps(model, examples, { metrics, translators }), percent), 'snr: %', io);
         results.push({ name: checkpoint.name, samples: preset ? paperLabels(samples) : samples });
         model.dispose();
       }
@@ -95,13 +97,4 @@ function paperLabels({ entries, n, values }: SnrSamples): SnrSamples {
 
 const shown = ({ entry, metric, ...rest }: SnrRow | SnrDifference) => ({ metric, entry, ...rest });
 
-function drain(steps: ReturnType<typeof snrSteps>, io: Io): SnrSamples {
-  const bar = progress(io, 'snr: %');
-  let step = steps.next();
-  while (!step.done) {
-    bar.at(Math.floor((100 * step.value.done) / step.value.total), 100);
-    step = steps.next();
-  }
-  bar.end();
-  return step.value;
-}
+const percent = ({ done, total }: Steps): Steps => ({ done: Math.floor((100 * done) / total), total: 100 });

@@ -31,6 +31,7 @@ import {
   patchSteps,
   patchTensors,
   readingTensors,
+  through,
 } from '@/lib/analysis';
 import type { AnalysisResult } from '@/lib/api/causal';
 import type { OutputTensor } from '@/lib/checkpoint';
@@ -123,15 +124,9 @@ export function* testSteps<K extends Kind>(
   });
   const steps = method.steps(model, request);
   let total = 0;
-  try {
-    let step = steps.next();
-    while (!step.done) {
-      total = step.value.total;
-      yield of(step.value.result, step.value.done, total);
-      step = steps.next();
-    }
-    yield of(step.value, total, total);
-  } finally {
-    steps.return(undefined as never);
-  }
+  const last = yield* through(steps, (step) => {
+    total = step.total;
+    return of(step.result, step.done, total);
+  });
+  yield of(last, total, total);
 }

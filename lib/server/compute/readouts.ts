@@ -1,5 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { attentionShare, entryLabels, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
+import {
+  attentionShare,
+  drainAsync,
+  entryLabels,
+  type Lens,
+  lensSteps,
+  type Residuals,
+  signalAt,
+} from '@/lib/analysis';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import { LENS_STATISTICS, type LensQuery, type Signal, type SignalQuery, type Span } from '@/lib/api/schemas';
 import { ServiceError } from '../errors';
@@ -59,16 +67,7 @@ export class Readouts {
         translators,
         topK: Math.min(TOP_TOKENS, model.config.V),
       });
-      try {
-        let step = steps.next();
-        while (!step.done) {
-          await onStep(step.value.done, step.value.total);
-          step = steps.next();
-        }
-        return step.value;
-      } finally {
-        steps.return(undefined as never);
-      }
+      return drainAsync(steps, ({ done, total }) => onStep(done, total));
     });
     this.#remember(record, view, lens);
     return lens;
