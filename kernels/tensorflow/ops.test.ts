@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { expectCase } from '../ops/expect-case';
 import {
   convCase,
   lossCase,
   normCase,
   type OpCase,
-  runCase,
   s6AttentionCase,
   scanCase,
   smallCases,
@@ -52,13 +52,7 @@ describe.skipIf(!installed)('kernels of our operations on tensorflow equal the f
 
   it.each(cases.map((c) => [c.name, c] as const))('%s', (_, c) => {
     expect(tf.getBackend()).toBe('tensorflow');
-    const before = tf.memory().numTensors;
-    const { value, gradients } = runCase(c);
-    expectClose(value, c.expected, 5e-6, 'value');
-    for (const [name, gradient] of Object.entries(gradients)) {
-      expectClose(gradient, c.gradients?.[name] as Float64Array, 1e-5, `gradient of ${name}`);
-    }
-    expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
+    expectCase(c, { value: 5e-6, gradients: 1e-5 });
   });
 
   it.each([

@@ -1,19 +1,18 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { crossEntropy } from '../ops';
+import { expectCase } from '../ops/expect-case';
 import {
   convCase,
   lossCase,
   normCase,
   type OpCase,
-  runCase,
   s6AttentionCase,
   scanCase,
   smallCases,
   ssdAttentionCase,
   ssdCase,
 } from '../ops/op-cases';
-import { expectClose } from '../reference/test-support';
 import { type Backend, dispatch } from './program';
 import { registerWebgpu } from './register';
 import { allowSoftwareAdapter } from './testing/software-adapter';
@@ -51,13 +50,7 @@ describe.skipIf(!adapter)('WGSL kernels equal the float64 reference', () => {
   });
 
   it.each(cases.map((c) => [c.name, c] as const))('%s', (_, c) => {
-    const before = tf.memory().numTensors;
-    const { value, gradients } = runCase(c);
-    expectClose(value, c.expected, 1e-5, 'value');
-    for (const [name, gradient] of Object.entries(gradients)) {
-      expectClose(gradient, c.gradients?.[name] as Float64Array, 2e-5, `gradient of ${name}`);
-    }
-    expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
+    expectCase(c, { value: 1e-5, gradients: 2e-5 });
   });
 
   it('refuses labels beyond the vocabulary, at once or by a loss that is no number', () => {

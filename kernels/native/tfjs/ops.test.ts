@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { largeBlockCases } from '../../ops/block-cases';
+import { expectCase } from '../../ops/expect-case';
 import {
   convCase,
   lossCase,
   normCase,
   type OpCase,
-  runCase,
   s6AttentionCase,
   scanCase,
   siluCase,
@@ -15,7 +15,6 @@ import {
   ssdCase,
 } from '../../ops/op-cases';
 import { registerPortable } from '../../portable/register';
-import { expectClose } from '../../reference/test-support';
 import { isAvailable, kernels } from '../addon';
 import { configureNative, nativeInfo, registerNative } from '../register';
 
@@ -83,13 +82,7 @@ describe.skipIf(!isAvailable)('native kernels of our operations equal the float6
 
     it.each(cases.map((c) => [c.name, c] as const))('%s', (_, c) => {
       if (!supported) return;
-      const before = tf.memory().numTensors;
-      const { value, gradients } = runCase(c);
-      expectClose(value, c.expected, 5e-6, 'value');
-      for (const [name, gradient] of Object.entries(gradients)) {
-        expectClose(gradient, c.gradients?.[name] as Float64Array, 1e-5, `gradient of ${name}`);
-      }
-      expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
+      expectCase(c, { value: 5e-6, gradients: 1e-5 });
     });
   });
 });

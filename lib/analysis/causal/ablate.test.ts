@@ -5,6 +5,7 @@ import { InputError } from '@/lib/checkpoint';
 import type { BlockKind } from '@/lib/checkpoint/types';
 import { openDevice } from '@/lib/engine';
 import type { Hook, Model } from '@/lib/models';
+import { differenceOf, question } from '../testing/answers';
 import { bundledCase, loadModel } from '../testing/fixtures';
 import { randomCases, randomModel } from '../testing/randomModel';
 import { ablation, ablationSteps, lambdaOverride, type Unit } from '.';
@@ -12,18 +13,6 @@ import { ablation, ablationSteps, lambdaOverride, type Unit } from '.';
 beforeAll(async () => {
   await openDevice();
 });
-
-const question = { target: 3, foil: 7 };
-
-function answer(model: Model, tokens: readonly number[], hooks: readonly Hook[]): number {
-  const logits = tf.tidy(() =>
-    model
-      .forward([[...tokens]], { hooks, logits: 'last' })
-      .dataSync()
-      .slice(),
-  );
-  return logits[question.target] - logits[question.foil];
-}
 
 /** What replaces a component, written apart from the code under test. */
 const EDITS: Readonly<Record<Unit, (kind: BlockKind, at: { mixer?: string; index?: number; P: number }) => Edit>> = {
@@ -79,11 +68,11 @@ describe.each(['zero', 'mean'] as const)('%s ablation', (method) => {
         const model = randomModel(random);
         const { tokens } = random;
         const { base, components } = ablation(model, { ...question, tokens, unit, method });
-        expect(base.value).toBeCloseTo(answer(model, tokens, []), 4);
+        expect(base.value).toBeCloseTo(differenceOf(model, tokens, []), 4);
         for (const part of components.filter((_, k) => k % 7 === 0)) {
           const { kind, mixer } = model.config.blocks[part.layer];
           const edit = EDITS[unit](kind, { ...part, P: mixer.P });
-          expect(part.value).toBeCloseTo(answer(model, tokens, [editing(part.layer, edit, method)]), 3);
+          expect(part.value).toBeCloseTo(differenceOf(model, tokens, [editing(part.layer, edit, method)]), 3);
           expect(part.change).toBeCloseTo(part.value - base.value, 6);
         }
         model.dispose();
@@ -113,7 +102,7 @@ describe('on a small Diff-Mamba-2', () => {
       return values;
     });
     const mean = tf.mean(tf.stack(rows), 0);
-    const expected = answer(model, tokens, [[name, (value) => value.mul(0).add(mean)]]);
+    const expected = differenceOf(model, tokens, [[name, (value) => value.mul(0).add(mean)]]);
     const request = { ...question, tokens, unit: 'block', method: 'mean', layers: [1], reference: others } as const;
     expect(ablation(model, request).components[0].value).toBeCloseTo(expected, 4);
   });
@@ -147,7 +136,7 @@ describe('on a small Diff-Mamba-2', () => {
   it('overrides λ in one layer, and in all', () => {
     const request = { ...question, tokens, values: [0, 0.7] };
     const forced = (names: string, lambda: number) =>
-      answer(model, tokens, [[names, (value) => tf.fill(value.shape, lambda)]]);
+      differenceOf(model, tokens, [[names, (value) => tf.fill(value.shape, lambda)]]);
     const { runs } = lambdaOverride(model, request);
     expect(runs).toHaveLength(2 * model.config.blocks.length);
     for (const { layers, lambda, value } of runs)

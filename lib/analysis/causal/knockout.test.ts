@@ -6,6 +6,7 @@ import { openDevice } from '@/lib/engine';
 import type { Hook, Model } from '@/lib/models';
 import { blockCache, captureNames, type S6Inputs, scanAttention } from '../s6Attention';
 import type { Span } from '../snr';
+import { differenceOf, question } from '../testing/answers';
 import { bundledCase, loadModel } from '../testing/fixtures';
 import { type RandomCase, randomCases, randomModel } from '../testing/randomModel';
 import { knockoutGrid, knockoutSteps, readsFrom } from '.';
@@ -14,18 +15,6 @@ import { type ScanNames, scanNamesOf } from './scanNames';
 beforeAll(async () => {
   await openDevice();
 });
-
-const question = { target: 3, foil: 7 };
-
-function answer(model: Model, tokens: readonly number[], hooks: readonly Hook[]): number {
-  const logits = tf.tidy(() =>
-    model
-      .forward([[...tokens]], { hooks, logits: 'last' })
-      .dataSync()
-      .slice(),
-  );
-  return logits[question.target] - logits[question.foil];
-}
 
 /** What a forward pass leaves at these names, [rows of values]. */
 function captured(model: Model, tokens: readonly number[], names: readonly string[]) {
@@ -96,11 +85,11 @@ describe.each(['scan', 'block'] as const)('a knock-out of %s reads', (reads) => 
         const { tokens } = random;
         const sources = spanOf(random);
         const grid = knockoutGrid(model, { ...question, tokens, spans: [sources], reads });
-        expect(grid.base).toBeCloseTo(answer(model, tokens, []), 4);
+        expect(grid.base).toBeCloseTo(differenceOf(model, tokens, []), 4);
         for (const [layer, block] of model.config.blocks.entries()) {
           const cut = { sources, queries: [sources[1], tokens.length] as const, reads };
           const hooks = scanNamesOf(layer, block).flatMap((names) => byMaps(model, layer, names, tokens, cut));
-          expect(grid.without[layer]).toBeCloseTo(answer(model, tokens, hooks), 3);
+          expect(grid.without[layer]).toBeCloseTo(differenceOf(model, tokens, hooks), 3);
           expect(grid.change[layer]).toBeCloseTo(grid.without[layer] - grid.base, 6);
         }
         model.dispose();
@@ -118,7 +107,7 @@ describe.each(['scan', 'block'] as const)('a knock-out of %s reads', (reads) => 
         const cut = { sources: [0, last] as const, queries: [last, last + 1] as const, reads };
         const grid = knockoutGrid(model, { ...question, tokens, spans: [cut.sources], queries: 'answer', reads });
         const hooks = scanNamesOf(0, model.config.blocks[0]).flatMap((names) => byMaps(model, 0, names, tokens, cut));
-        expect(grid.without[0]).toBeCloseTo(answer(model, tokens, hooks), 3);
+        expect(grid.without[0]).toBeCloseTo(differenceOf(model, tokens, hooks), 3);
         model.dispose();
       }),
       { numRuns: 5 },
@@ -136,7 +125,7 @@ describe('a knock-out of everything', () => {
         const grid = knockoutGrid(model, { ...question, tokens, spans: [all], queries: all, together: true });
         const silence: Hook[] = [['blocks.*hook_y', (value) => value.mul(0)]];
         expect(grid.layers).toEqual([model.config.blocks.map((_, i) => i)]);
-        expect(grid.without[0]).toBeCloseTo(answer(model, tokens, silence), 4);
+        expect(grid.without[0]).toBeCloseTo(differenceOf(model, tokens, silence), 4);
         model.dispose();
       }),
       { numRuns: 8 },
@@ -183,7 +172,7 @@ describe('on a small Diff-Mamba-2', () => {
     const hooks: Hook[] = [
       ['blocks.0.mixer_1.hook_y', () => y.slice([0, 0], [1, 4]).concat(y.slice([0, 4]).mul(0), 1)],
     ];
-    const expected = answer(model, tokens, hooks);
+    const expected = differenceOf(model, tokens, hooks);
     const grid = knockoutGrid(model, {
       ...{ ...question, tokens, layers: [0], mixer: 'mixer_1' },
       ...{ spans: [[0, 5]], queries: [4, 5] },

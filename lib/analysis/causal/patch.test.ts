@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { InputError } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { disposeState, extend, type Hook, type Model } from '@/lib/models';
+import { answer } from '../testing/answers';
 import { bundledCase, loadModel } from '../testing/fixtures';
 import { type RandomCase, randomCases, randomModel } from '../testing/randomModel';
 import { type PatchRequest, patchBudget, patchGrid, patchSteps } from '.';
@@ -16,15 +17,6 @@ const TARGET = 3;
 const FOIL = 7;
 
 /** Logits of the last position, with hooks. */
-function answer(model: Model, tokens: readonly number[], hooks: readonly Hook[] = []): Float32Array {
-  return tf.tidy(() =>
-    model
-      .forward([[...tokens]], { hooks, logits: 'last' })
-      .dataSync()
-      .slice(),
-  ) as Float32Array;
-}
-
 const difference = (logits: Float32Array) => logits[TARGET] - logits[FOIL];
 
 /** Every name that a point may have in a block. */
