@@ -103,7 +103,9 @@ describe('ablate', () => {
     const heads = JSON.parse((await outcomeOf(...args, '--unit', 'head', '--method', 'mean', '--out', out)).out);
     expect((await values(out, 'ablate.change')).length).toBe(heads.runs.length);
     expect(heads.runs[0]).toMatchObject({ layer: 1, unit: 'head', mixer: 'mixer_1', index: 0 });
-    const lambda = JSON.parse((await outcomeOf(...args, '--lambda', '0,0.5')).out);
+    const overrides = await outcomeOf(...args, '--lambda', '0,0.5');
+    expect(overrides.err).toMatch(/override of λ, 1 at a time, about \d+ MB/);
+    const lambda = JSON.parse(overrides.out);
     const silent = JSON.parse((await outcomeOf(...args, '--unit', 'mixer', '--mixer', 'mixer_2')).out);
     expect(lambda.runs.map((run: { lambda: number }) => run.lambda)).toEqual([0, 0.5]);
     expect(lambda.runs[0].value).toBeCloseTo(silent.runs[0].value, 4);

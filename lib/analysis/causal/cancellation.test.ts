@@ -156,12 +156,23 @@ describe('on a small Diff-Mamba-2', () => {
   it('averages a batch', () => {
     const examples = [request, { ...request, tokens: [1, 2, 3, 4], foil: 5 }, { ...request, position: 4 }];
     const single = examples.map((each) => cancellation(model, each).layers[1].norm.share);
-    const [, summary] = drain(cancellationBatchSteps(model, examples, { resampling: { random: new Random(1) } }));
+    const options = { resampling: () => ({ random: new Random(1) }) };
+    const batch = drain(cancellationBatchSteps(model, examples, options));
+    const [, summary] = batch.layers;
+    expect(batch).toMatchObject({ examples: 3, of: 3 });
     expect(summary.norm.share.first).toMatchObject({ n: 3 });
     expect(summary.norm.share.first.mean).toBeCloseTo(sum(single.map(({ first }) => first)) / 3, 6);
     expect(summary.norm.gain.mean).toBeCloseTo(summary.norm.share.difference.mean - summary.norm.share.first.mean, 6);
     expect(summary.norm.gain.low).toBeLessThanOrEqual(summary.norm.gain.mean);
     expect(summary.norm.gain.high).toBeGreaterThanOrEqual(summary.norm.gain.mean);
+
+    const steps = cancellationBatchSteps(model, examples, options);
+    const layers = batch.layers.length;
+    const seen = Array.from({ length: 2 * layers + 1 }, () => steps.next().value);
+    expect(seen[0]).toMatchObject({ done: 1, total: 3 * layers, result: { examples: 0, layers: [] } });
+    const two = drain(cancellationBatchSteps(model, examples.slice(0, 2), options)).layers;
+    expect(seen[2 * layers]).toMatchObject({ result: { examples: 2, of: 3, layers: two } });
+    steps.return(undefined as never);
   });
 
   it('holds the target against the mean of the other candidates', () => {

@@ -1,8 +1,9 @@
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import { bootstrapMeans, type Estimate, type Resampling } from '../bootstrap';
-import { type Steps, through } from '../steps';
+import { through } from '../steps';
 import { type ByBranch, type CancellationRequest, cancellationSteps, type LayerCancellation } from './cancellation';
+import type { Progress } from './patch';
 
 /** Means over a batch of prompts with bootstrap 95 % intervals. */
 export interface FormSummary {
@@ -24,8 +25,17 @@ export interface LayerSummary {
 /** One prompt of a batch; the layers are chosen once. */
 export type CancellationExample = Omit<CancellationRequest, 'layers' | 'memory'>;
 
+export interface CancellationBatch {
+  /** Prompts that are finished, of those that there are. */
+  readonly examples: number;
+  readonly of: number;
+  /** A mean over what is finished, worked out when it is read; empty before the first prompt. */
+  readonly layers: readonly LayerSummary[];
+}
+
 export interface BatchOptions extends Pick<CancellationRequest, 'layers' | 'memory'> {
-  readonly resampling: Resampling;
+  /** Made anew for each summary, so that equal seeds give equal intervals. */
+  readonly resampling: () => Resampling;
 }
 
 /**
@@ -37,24 +47,40 @@ export function* cancellationBatchSteps(
   model: Model,
   examples: readonly CancellationExample[],
   { layers, memory, resampling }: BatchOptions,
-): Generator<Steps, readonly LayerSummary[], void> {
+): Generator<Progress<CancellationBatch>, CancellationBatch, void> {
   if (examples.length === 0) throw new InputError('There are no examples: give at least one prompt.');
   const results: (readonly LayerCancellation[])[] = [];
+  const result = (): CancellationBatch => batchOf([...results], examples.length, resampling);
   for (const [index, example] of examples.entries()) {
     const steps = cancellationSteps(model, { ...example, layers, memory });
     const { layers: found } = yield* through(steps, ({ done, total }) => ({
       done: index * total + done,
       total: examples.length * total,
+      result: result(),
     }));
     results.push(found);
   }
-  return results[0].map((_, place) =>
-    summarise(
-      results.map((prompt) => prompt[place]),
-      resampling,
-    ),
-  );
+  return result();
 }
+
+const batchOf = (
+  results: readonly (readonly LayerCancellation[])[],
+  of: number,
+  resampling: () => Resampling,
+): CancellationBatch => ({
+  examples: results.length,
+  of,
+  get layers() {
+    const random = resampling();
+    const [first = []] = results;
+    return first.map((_, place) =>
+      summarise(
+        results.map((prompt) => prompt[place]),
+        random,
+      ),
+    );
+  },
+});
 
 function summarise(prompts: readonly LayerCancellation[], resampling: Resampling): LayerSummary {
   const form = (name: 'logit' | 'norm'): FormSummary => {

@@ -36,7 +36,7 @@ export interface Batch {
 }
 
 /**
- * Runs every batch from its block to the end. Yields after each block; stop early with `return()`.
+ * Runs every batch from its block to the end. Yields after each block that has been run; stop early with `return()`.
  * @param batches made one at a time, so that what their hooks hold does not add up
  * @param total blocks of all batches, see {@link blocksToRun}
  * Cost: for each batch the blocks from `first` on over rows·L tokens; nothing before `first` is run again.

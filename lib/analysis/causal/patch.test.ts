@@ -90,6 +90,33 @@ describe('a patch', () => {
     );
   });
 
+  it('of the states of a span equals replacing hook_h at each of its tokens', () => {
+    fc.assert(
+      fc.property(randomCases(6), (random) => {
+        const model = randomModel(random);
+        const end = random.tokens.length;
+        const start = Math.floor(end / 3);
+        const request = {
+          ...requestOf(random, 'hook_h'),
+          spans: [
+            [start, end - 1],
+            [start, end],
+          ].filter(([a, b]) => a < b),
+        };
+        const grid = patchGrid(model, { ...request, spans: request.spans as [number, number][] });
+        for (const [row, layer] of grid.layers.entries())
+          for (const [column, [first, last]] of grid.spans.entries()) {
+            const times = Array.from({ length: last - first }, (_, k) => first + k);
+            const names = times.flatMap((t) => namesOf(layer, `hook_h.${t}`));
+            const expected = patchedByHand(model, random, names, (_, source) => source.clone());
+            expect(grid.patched[row * grid.spans.length + column]).toBeCloseTo(expected, 3);
+          }
+        model.dispose();
+      }),
+      { numRuns: 5 },
+    );
+  });
+
   it.each(['ssm', 'conv'] as const)('of the %s of decoding equals reading on from an edited state', (point) => {
     fc.assert(
       fc.property(randomCases(6), (random) => {

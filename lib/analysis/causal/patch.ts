@@ -67,7 +67,7 @@ export const patchBudget = (model: Outline, request: PatchRequest): Budget => pa
  * corrupted prompt is run once per layer and span, with one thing taken from the clean run, and the answer is measured.
  *
  * Cost: two forward passes, then for layer l the blocks l … over all spans, batched; what comes before the patched block is
- * never run again. `ssm` and `conv` go span by span with all layers in one batch, over the tokens after the span only.
+ * never run again. `hook_h` runs the patched block once for each prompt token by token. `ssm` and `conv` go span by span with all layers in one batch, over the tokens after the span only.
  * Yields after every block; stop early with `return()`.
  * @throws InputError for prompts that are not aligned, a layer, span, point or token that is not there, or too much memory.
  */

@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs';
-import { InputError } from '@/lib/checkpoint/types';
 import { type DecodingState, disposeState, extend, type Model } from '@/lib/models';
 import type { Steps } from '../steps';
 import { inBatches, valuesOf } from './continuation';
@@ -100,12 +99,9 @@ function mixed(
   };
 }
 
-/** `blocks.3.ssm`, or `blocks.3.mixer_1.ssm`, … @throws InputError where the layer has no such memory. */
-function memoryNames(layer: number, { tensors }: DecodingState, { point, mixer }: PatchRequest): string[] {
-  const names = pointNames(layer, point, mixer).filter((name) => tensors.has(name));
-  if (names.length > 0) return names;
-  throw new InputError(`Layer ${layer} has no ${point} of ${mixer ?? 'its own'}: leave the mixer or the layer out.`);
-}
+/** `blocks.3.ssm`, or `blocks.3.mixer_1.ssm`, … */
+const memoryNames = (layer: number, { tensors }: DecodingState, { point, mixer }: PatchRequest): string[] =>
+  pointNames(layer, point, mixer).filter((name) => tensors.has(name));
 
 function readOn(model: Model, state: DecodingState, rows: number, tokens: readonly number[]): Float32Array {
   const { logits, state: after } = extend(

@@ -3,6 +3,7 @@ import type { Span } from '../snr';
 import { alignmentOf, requireSpan } from './alignment';
 import { type Budget, budgetOf } from './budget';
 import type { Baseline } from './continuation';
+import { requirePoint } from './hookPoints';
 import type { PatchRequest } from './patch';
 import { layersOf, type Outline, positionOf, requireQuestion } from './question';
 
@@ -30,6 +31,7 @@ export function patchPlan(model: Outline, request: PatchRequest): PatchPlan {
   requireQuestion(model, request);
   if (request.channels && request.heads) throw new InputError('Choose channels or heads to patch, not both.');
   const layers = layersOf(model, request.layers);
+  requirePoint(model, layers, request);
   const position = positionOf(request.position ?? -1, corrupted.length, 'corrupted prompt');
   const aligned = alignmentOf(clean.length, corrupted.length, request.align);
   const cleanPosition = position === corrupted.length - 1 ? clean.length - 1 : aligned[position];
@@ -47,13 +49,13 @@ export function patchPlan(model: Outline, request: PatchRequest): PatchPlan {
         throw new InputError(`Token ${p} of the corrupted prompt is aligned with none of the clean one: leave it out.`);
   }
   const L = Math.max(position, cleanPosition) + 1;
-  const states =
-    request.point === 'hook_h' || request.point === 'ssm' ? Math.max(...model.config.blocks.map(stateValues)) : 0;
+  const withStates = /(^|\.)hook_h$/.test(request.point) || request.point === 'ssm';
+  const states = withStates ? Math.max(...model.config.blocks.map(stateValues)) : 0;
   const budget = budgetOf(model.config, {
     L,
     wanted: request.point === 'ssm' || request.point === 'conv' ? layers.length : spans.length,
     prompts: 2,
-    extra: { fixed: L * states, perRow: 6 * states },
+    extra: { fixed: 3 * L * states, perRow: 6 * states },
     limit: request.memory,
   });
   return { layers, spans, counterpart, position, cleanPosition, budget };

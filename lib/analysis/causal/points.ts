@@ -20,6 +20,10 @@ export function pointNames(block: number, point: string, mixer?: Mixer): string[
   return mixer ? below : [`blocks.${block}.${point}`, ...below];
 }
 
+/** The one mixer that a point is asked of, by its name or beside it. */
+export const mixerOf = ({ point, mixer }: { readonly point: string; readonly mixer?: Mixer }): Mixer | undefined =>
+  (/^(mixer_[12])\./.exec(point)?.[1] as Mixer | undefined) ?? mixer;
+
 /**
  * Indices on an axis of this size that a part of the block stands for; undefined for the whole.
  * @throws InputError where the block has no such channel or head, or the axis has neither.

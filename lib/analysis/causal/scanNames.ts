@@ -12,6 +12,7 @@ export interface ScanNames {
   readonly A: string;
   readonly B: string;
   readonly C: string;
+  readonly h: string;
   readonly y: string;
   readonly ssm_output: string;
   readonly after_skip: string;
@@ -42,6 +43,7 @@ export function scanNamesOf(i: number, { kind }: BlockConfig, mixer?: Mixer): Sc
         A: own('A'),
         B: own('B'),
         C: own('C'),
+        h: own('h'),
         y: own('y'),
         ssm_output: own('ssm_output'),
         after_skip: own('after_skip'),

@@ -5,6 +5,7 @@ import {
   ablationJson,
   ablationSteps,
   type LambdaRun,
+  lambdaBudget,
   lambdaSteps,
   METHODS,
   type Method,
@@ -59,13 +60,14 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       const [unit, method] = [options.unit[0], options.method[0]];
       const request = { ...common, unit, method, reference, seed };
-      const budget = lambda ? undefined : ablationBudget(model, request);
-      if (budget) announce(io, `${method} ablation of every ${unit}`, budget);
-      const { base, metric, runs } = lambda
-        ? finish(lambdaSteps(model, { ...common, values: lambda, together }), 'block', io)
+      const overrides = lambda && { ...common, values: lambda, together };
+      const budget = overrides ? lambdaBudget(model, overrides) : ablationBudget(model, request);
+      announce(io, overrides ? 'override of λ' : `${method} ablation of every ${unit}`, budget);
+      const { base, metric, runs } = overrides
+        ? finish(lambdaSteps(model, overrides), 'block', io)
         : ablationJson(finish(ablationSteps(model, request), 'block', io));
       if (options.out) await writeTensors(options.out, readingTensors(runs), provenance);
-      if (options.json) return printJson(io, { metric, base, runs, ...(budget && { memory_bytes: budget.bytes }) });
+      if (options.json) return printJson(io, { metric, base, runs, memory_bytes: budget.bytes });
       const rows = strongest<Run>(runs, ({ change }) => change).map(shown);
       io.out(`unchanged ${base.value.toFixed(4)} (${metric}), answer ${base.answer}\n${table(rows)}`);
     });

@@ -71,9 +71,9 @@ async function ofBatch(options: CancellationOptions, examples: string, io: Io, l
   const batch = await readExamples({ examples, seed: options.seed }, checkpoint);
   const { layers, memory } = causalRequest(options, checkpoint.config);
   const session = await openSession(checkpoint, options, line, io);
-  const resampling = { random: new Random(options.seed), resamples: options.resamples };
+  const resampling = () => ({ random: new Random(options.seed), resamples: options.resamples });
   const steps = cancellationBatchSteps(session.model, batch.map(withNeedle), { layers, memory, resampling });
-  const summary = finish(steps, 'layer', io);
+  const { layers: summary } = finish(steps, 'layer', io);
   await write(options, session, summary.flatMap(summaryTensors));
   if (options.json) return printJson(io, { examples: batch.length, layers: summary });
   const show = ({ mean, low, high }: Estimate) => `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
