@@ -4,7 +4,7 @@ import { DeviceSchema, RunStateNameSchema, SpanSchema } from './schemas';
 
 /**
  * What travels for analyses that take their time (docs/analyses.md): the causal tests patching, knock-out, ablation,
- * overrides of λ and cancellation, whose spans and positions count tokens; and SNR over a batch.
+ * overrides of λ, interventions and cancellation, whose spans and positions count tokens; and SNR over a batch.
  */
 
 const count = z.number().int().nonnegative();
@@ -17,14 +17,14 @@ const AnswerSchema = z
   .union([count, z.string().min(1)], 'an answer is a token id or a word')
   .meta({ description: 'A token id, or a word whose first token counts.' });
 const MixerSchema = z.enum(['mixer_1', 'mixer_2']).meta({ description: 'One mixer of differential blocks.' });
+const UnitSchema = z.enum(['block', 'mixer', 'head', 'channel']);
 const SpansSchema = z.array(SpanSchema).min(1).max(10_000);
 const CandidatesSchema = z.array(AnswerSchema).min(1).max(1000);
 
-const common = {
+const question = {
   model: z.string().min(1).max(300),
   target: AnswerSchema,
   foil: AnswerSchema.optional().meta({ description: 'The wrong answer that the target is held against.' }),
-  layers: counts(10_000).optional().meta({ description: 'Layer numbers from 0; default all.' }),
   position: z
     .number()
     .int()
@@ -37,6 +37,10 @@ const common = {
     .max(1_000_000)
     .default(1024)
     .meta({ description: 'Refuse what would take more beside the weights. The server has a limit of its own.' }),
+};
+const common = {
+  ...question,
+  layers: counts(10_000).optional().meta({ description: 'Layer numbers from 0; default all.' }),
 };
 
 const PatchSchema = z.object({
@@ -81,7 +85,7 @@ const AblateSchema = z.object({
   kind: z.literal('ablate'),
   ...common,
   prompt: PromptSchema,
-  unit: z.enum(['block', 'mixer', 'head', 'channel']).default('block'),
+  unit: UnitSchema.default('block'),
   method: z.enum(['zero', 'mean', 'resample']).default('zero'),
   reference: z
     .array(PromptSchema)
@@ -113,12 +117,33 @@ const CancellationSchema = z.object({
   }),
 });
 
+const layer = count.meta({ description: 'Counted from 0.' });
+
+const InterveneSchema = z.object({
+  kind: z.literal('intervene'),
+  ...question,
+  prompt: PromptSchema,
+  candidates: CandidatesSchema.optional().meta({ description: 'Answer set of `snr_candidates`.' }),
+  lambdas: z
+    .array(z.object({ layer, value: z.number() }))
+    .max(10_000)
+    .default([])
+    .meta({ description: 'λ of differential blocks, all set together.' }),
+  removed: z
+    .array(z.object({ layer, unit: UnitSchema, mixer: MixerSchema.optional(), index: count.optional() }))
+    .max(10_000)
+    .default([])
+    .meta({ description: 'Blocks, mixers, heads or channels, all taken out together.' }),
+  method: z.enum(['zero', 'mean']).default('zero').meta({ description: 'What stands in for what is taken out.' }),
+});
+
 export const AnalysisRequestSchema = z.discriminatedUnion('kind', [
   PatchSchema,
   KnockoutSchema,
   AblateSchema,
   LambdaSchema,
   CancellationSchema,
+  InterveneSchema,
   SnrTaskSchema,
 ]);
 export type AnalysisRequest = z.output<typeof AnalysisRequestSchema>;
@@ -140,7 +165,9 @@ const reading = {
   kl: number,
   answer: count,
 };
-const base = z.object(reading).meta({ description: 'The unchanged model.' });
+const ReadingSchema = z.object(reading);
+export type Reading = z.infer<typeof ReadingSchema>;
+const base = ReadingSchema.meta({ description: 'The unchanged model.' });
 
 const byBranch = <T extends z.ZodType>(value: T) => z.object({ first: value, second: value, difference: value });
 const form = z.object({
@@ -168,7 +195,7 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     runs: z.array(
       z.object({
         layer: count,
-        unit: z.enum(['block', 'mixer', 'head', 'channel']),
+        unit: UnitSchema,
         mixer: MixerSchema.optional(),
         index: count.optional().meta({ description: 'Of a head or channel.' }),
         ...reading,
@@ -180,6 +207,14 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     kind: z.literal('lambda'),
     ...{ metric, position: count, base },
     runs: z.array(z.object({ layers: z.array(count), lambda: z.number(), ...reading, change: number })),
+  }),
+  z.object({
+    kind: z.literal('intervene'),
+    ...{ metric, position: count, base },
+    changed: ReadingSchema.nullable().meta({ description: 'Null until the last block has run.' }),
+    layers: z
+      .array(z.object({ layer: count, base: ReadingSchema, changed: ReadingSchema }))
+      .meta({ description: 'What the residual stream after each block says through the logit lens.' }),
   }),
   z.object({
     kind: z.literal('cancellation'),

@@ -128,6 +128,16 @@ describe('a causal test', () => {
       { 'ablate.value': [1] },
     ],
     [{ ...knockout, kind: 'lambda', model: 'diff', values: [0, 1], together: true }, { 'ablate.change': [2] }],
+    [
+      {
+        ...knockout,
+        kind: 'intervene',
+        model: 'diff',
+        lambdas: [{ layer: 2, value: 0 }],
+        removed: [{ layer: 1, unit: 'block' }],
+      },
+      { 'intervene.changed.target_prob': [3] },
+    ],
   ])('of every kind fits the schema: %j', async (input, shapes) => {
     const { id } = await start(input);
     await until(id);
@@ -173,10 +183,13 @@ describe('a causal test', () => {
   it('ends as an error with one sentence where the model lacks what is to be patched', async () => {
     const { id } = await start({
       ...{ kind: 'patch', model: 'plain', clean: PROMPT, corrupted, ...question },
-      point: 'hook_nothing',
+      ...{ point: 'hook_y', channels: [99_999] },
     });
     await until(id);
-    expect(service.analysis(id)).toMatchObject({ state: 'error', error: expect.stringMatching(/hook_nothing.*\.$/) });
+    expect(service.analysis(id)).toMatchObject({
+      state: 'error',
+      error: expect.stringMatching(/no channel 99999.*\.$/),
+    });
   });
 
   it.each<[string, AnalysisRequestInput, number, RegExp]>([
@@ -192,6 +205,13 @@ describe('a causal test', () => {
       422,
       /clean prompt has/,
     ],
+    [
+      'a hook point that is not there',
+      { kind: 'patch', model: 'plain', clean: PROMPT, corrupted: PROMPT, point: 'hook_nothing', ...question },
+      422,
+      /has no hook point hook_nothing/,
+    ],
+    ['an intervention that changes nothing', { ...knockout, kind: 'intervene' }, 422, /Nothing is changed/],
     ['λ of a plain model', { ...knockout, kind: 'lambda', values: [0] }, 422, /no differential blocks/],
     ['a model without words', { ...knockout, model: 'wordless' }, 422, /no tokenizer/],
     ['too many tokens', { ...knockout, prompt: 'Mary '.repeat(65) }, 422, /limit is 64/],

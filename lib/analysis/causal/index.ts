@@ -4,6 +4,7 @@ export { type Budget, DEFAULT_MEMORY, megabytes } from './budget';
 export * from './cancellation';
 export * from './cancellationBatch';
 export { type Component, UNITS, type Unit } from './components';
+export * from './intervention';
 export * from './knockout';
 export type { Reads } from './knockoutHooks';
 export * from './lambda';

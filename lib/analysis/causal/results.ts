@@ -1,6 +1,7 @@
 import type { OutputTensor } from '@/lib/checkpoint';
 import type { Ablation } from './ablate';
 import type { Cancellation, Form, LayerCancellation } from './cancellation';
+import type { Intervention } from './intervention';
 import type { KnockoutGrid } from './knockout';
 import type { LambdaOverride } from './lambda';
 import type { PatchGrid } from './patch';
@@ -73,6 +74,20 @@ export const ablationJson = ({ components, ...rest }: Ablation) => ({ ...rest, r
 
 /** One run for each value and group of layers. */
 export const lambdaJson = (override: LambdaOverride) => ({ ...override });
+
+export const interventionJson = (found: Intervention) => ({ ...found });
+
+/** `intervene.base.NAME` and `intervene.changed.NAME` [layers], through the logit lens. */
+export const interventionTensors = ({ layers }: Intervention): OutputTensor[] =>
+  (['base', 'changed'] as const).flatMap((which) =>
+    READING.filter((name) => name !== 'change').map((name) =>
+      tensorOf(
+        `intervene.${which}.${name}`,
+        [layers.length],
+        layers.map((each) => each[which][name]),
+      ),
+    ),
+  );
 
 const FORMS = ['logit', 'norm'] as const;
 const BRANCHES = ['first', 'second', 'difference'] as const;

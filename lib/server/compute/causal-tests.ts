@@ -11,6 +11,12 @@ import {
   cancellationJson,
   cancellationSteps,
   cancellationTensors,
+  type Intervention,
+  type InterventionRequest,
+  interventionBudget,
+  interventionJson,
+  interventionSteps,
+  interventionTensors,
   type KnockoutGrid,
   type KnockoutRequest,
   knockoutBudget,
@@ -42,6 +48,7 @@ interface Requests {
   knockout: KnockoutRequest;
   ablate: AblationRequest;
   lambda: LambdaRequest;
+  intervene: InterventionRequest;
   cancellation: CancellationRequest;
 }
 
@@ -50,6 +57,7 @@ interface Results {
   knockout: KnockoutGrid;
   ablate: Ablation;
   lambda: LambdaOverride;
+  intervene: Intervention;
   cancellation: Cancellation;
 }
 
@@ -88,6 +96,10 @@ const METHODS: { [K in Kind]: Method<Requests[K], Results[K]> } = {
     ...{ budget: lambdaBudget, steps: lambdaSteps, json: lambdaJson },
     tensors: ({ runs }) => readingTensors(runs),
     finished: ({ runs }) => runs.length,
+  },
+  intervene: {
+    ...{ budget: interventionBudget, steps: interventionSteps, json: interventionJson, tensors: interventionTensors },
+    finished: ({ layers }) => layers.length,
   },
   cancellation: {
     ...{ budget: cancellationBudget, steps: cancellationSteps, json: cancellationJson, tensors: cancellationTensors },

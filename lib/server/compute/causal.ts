@@ -15,7 +15,7 @@ const MB = 2 ** 20;
 /** A result is told after at least this share of the work, so that large ones do not pile up. */
 const SHARE_TOLD = 0.01;
 
-/** Patching, knock-out, ablation, overrides of λ and cancellation over text. */
+/** Patching, knock-out, ablation, overrides of λ, interventions and cancellation over text. */
 export class CausalTests {
   constructor(
     private readonly catalogue: Catalogue,
@@ -44,7 +44,8 @@ export class CausalTests {
   }
 
   async #testOf(request: CausalRequest): Promise<CausalTest> {
-    const { model, foil, layers, position, memory_mb } = request;
+    const { model, foil, position, memory_mb } = request;
+    const layers = 'layers' in request ? request.layers : undefined;
     const read = (prompt: string | readonly number[]) => this.prompts.ids(model, prompt);
     const answer = (token: string | number) => this.prompts.answer(model, token);
     const common = {
@@ -74,6 +75,11 @@ export class CausalTests {
         const { kind, values, together } = request;
         const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
         return { kind, request: { ...common, tokens, candidates, values, together } };
+      }
+      case 'intervene': {
+        const { kind, lambdas, removed, method } = request;
+        const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
+        return { kind, request: { ...common, tokens, candidates, lambdas, removed, method } };
       }
       case 'cancellation': {
         const { kind, needle } = request;

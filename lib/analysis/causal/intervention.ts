@@ -1,0 +1,172 @@
+import * as tf from '@tensorflow/tfjs';
+import { InputError } from '@/lib/checkpoint/types';
+import type { Hook, Model } from '@/lib/models';
+import { drain } from '../steps';
+import { type Budget, budgetOf } from './budget';
+import { type Component, componentsOf, placeOf } from './components';
+import { type Baseline, type Batch, baselineOf, sweep, valuesOf } from './continuation';
+import { differentialLayers } from './lambda';
+import type { Progress } from './patch';
+import {
+  layersOf,
+  type Metric,
+  metricOf,
+  type Outline,
+  positionOf,
+  type Question,
+  requireQuestion,
+  rowOf,
+} from './question';
+import { type Reading, readingOf } from './reading';
+import { type Method, referenceValues } from './referenceValues';
+import { replaceRegions } from './replacement';
+
+export interface InterventionRequest extends Question {
+  readonly tokens: readonly number[];
+  readonly candidates?: readonly number[];
+  /** λ of differential blocks, all set together. */
+  readonly lambdas?: readonly { readonly layer: number; readonly value: number }[];
+  /** Components whose output is replaced at every token, all together. */
+  readonly removed?: readonly Component[];
+  /** What it is replaced by: zero (default) or its mean over the prompt. */
+  readonly method?: Exclude<Method, 'resample'>;
+  readonly position?: number;
+  readonly memory?: number;
+}
+
+/** What the residual stream after a block says through the logit lens, unchanged and changed. */
+export interface LayerReadings {
+  readonly layer: number;
+  readonly base: Reading;
+  readonly changed: Reading;
+}
+
+export interface Intervention {
+  readonly metric: Metric;
+  readonly position: number;
+  readonly base: Reading;
+  /** Null until the last block has run. */
+  readonly changed: Reading | null;
+  /** Of every block that has run. */
+  readonly layers: readonly LayerReadings[];
+}
+
+/** Memory of an intervention, before it runs. @throws InputError where the request does not fit the model. */
+export const interventionBudget = (model: Outline, request: InterventionRequest): Budget =>
+  interventionPlan(model, request).budget;
+
+/**
+ * One run of the model with several parts changed at once, against the unchanged run: the answer, and what the logit lens
+ * says after every block.
+ *
+ * Cost: one forward pass, the blocks from the first changed one on, and two positions of the head for each block. Yields
+ * after every block; stop early with `return()`.
+ * @throws InputError where nothing is changed, or the request does not fit the model.
+ */
+export function* interventionSteps(
+  model: Model,
+  request: InterventionRequest,
+): Generator<Progress<Intervention>, Intervention, void> {
+  const { position, first } = interventionPlan(model, request);
+  const { blocks, d, V } = model.config;
+  const baseline = baselineOf(model, request.tokens, position);
+  const rowAt = (stream: number) => baseline.streams[stream].subarray((baseline.L - 1) * d, baseline.L * d);
+  const before = readings(
+    model,
+    blocks.map((_, layer) => rowAt(layer + 1)),
+  );
+  const fixed = { metric: metricOf(request), position, base: readingOf(baseline.logits, baseline.logits, request) };
+  const layers: LayerReadings[] = [];
+  let changed: Reading | null = null;
+  const put = (layer: number, logits: Float32Array) => {
+    const own = rowOf(before, V, layer);
+    layers.push({ layer, base: readingOf(own, own, request), changed: readingOf(logits, own, request) });
+  };
+  for (let layer = 0; layer < first; layer++) put(layer, rowOf(before, V, layer));
+  const result = (): Intervention => ({ ...fixed, changed, layers: [...layers] });
+
+  const watch: Hook = [
+    'blocks.*.hook_resid_post',
+    (value, name) => {
+      const last = tf.tidy(() => value.slice([0, baseline.L - 1, 0], [1, 1, -1]).dataSync() as Float32Array);
+      put(Number(name.split('.')[1]), readings(model, [last]));
+    },
+  ];
+  const batch: Batch = {
+    first,
+    rows: 1,
+    hooks: [...changes(model, request, baseline), watch],
+    receive: (logits) => {
+      changed = readingOf(rowOf(logits, V, 0), baseline.logits, request);
+    },
+  };
+  for (const step of sweep(model, baseline, [batch], blocks.length - first)) yield { ...step, result: result() };
+  return result();
+}
+
+/** {@link interventionSteps} in one go. */
+export const intervention = (model: Model, request: InterventionRequest): Intervention =>
+  drain(interventionSteps(model, request));
+
+/** Logits of these rows of residual streams, [rows,V]. */
+function readings(model: Model, rows: readonly Float32Array[]): Float32Array {
+  const { d } = model.config;
+  const all = new Float32Array(rows.length * d);
+  rows.forEach((row, k) => {
+    all.set(row, k * d);
+  });
+  return valuesOf(tf.tidy(() => model.unembed(tf.tensor3d(all, [1, rows.length, d]))));
+}
+
+function changes(
+  model: Model,
+  { lambdas = [], removed = [], method = 'zero' }: InterventionRequest,
+  baseline: Baseline,
+) {
+  const overrides = lambdas.map(
+    ({ layer, value }): Hook => [`blocks.${layer}.hook_lambda`, (lambda) => tf.fill(lambda.shape, value)],
+  );
+  const layers = [...new Set(removed.map(({ layer }) => layer))];
+  const replacements = layers.flatMap((layer) => {
+    const places = removed.filter((part) => part.layer === layer).map((part) => placeOf(model, part));
+    const names = [...new Set(places.map(({ name }) => name))];
+    const values = referenceValues(model, [baseline], { layer, names, method, seed: 0, L: baseline.L });
+    return names.map((name): Hook => {
+      const here = places.filter((place) => place.name === name);
+      const whole = here.some(({ channels }) => channels === undefined);
+      const channels = whole ? undefined : here.flatMap((place) => place.channels ?? []);
+      const regions = [{ positions: [0, baseline.L] as const, channels }];
+      return [name, (value) => tf.tidy(() => replaceRegions(value, values(name, value.shape[2] as number), regions))];
+    });
+  });
+  return [...overrides, ...replacements];
+}
+
+/** @throws InputError */
+function interventionPlan(model: Outline, request: InterventionRequest) {
+  requireQuestion(model, request);
+  for (const target of request.candidates ?? []) requireQuestion(model, { target });
+  const { lambdas = [], removed = [] } = request;
+  if (lambdas.length + removed.length === 0)
+    throw new InputError('Nothing is changed: give a value of λ, or a part to take out.');
+  if (lambdas.some(({ value }) => !Number.isFinite(value))) throw new InputError('λ takes finite numbers.');
+  const position = positionOf(request.position ?? -1, request.tokens.length);
+  const overridden = lambdas.map(({ layer }) => layer);
+  if (overridden.length > 0) differentialLayers(model, overridden);
+  const layers = layersOf(model, [...overridden, ...removed.map(({ layer }) => layer)]);
+  for (const part of removed) requireComponent(model, part);
+  const { mixer } = model.config.blocks[layers[0]];
+  const budget = budgetOf(model.config, {
+    ...{ L: position + 1, wanted: 1, prompts: 1, limit: request.memory },
+    extra: { perRow: 2 * model.config.blocks.length * model.config.V + 2 * (position + 1) * mixer.E },
+  });
+  return { position, first: layers[0], budget };
+}
+
+/** @throws InputError where the layer has no such part. */
+function requireComponent(model: Outline, { layer, unit, mixer, index }: Component): void {
+  const same = (other: Component) => other.index === index && other.mixer === mixer;
+  if (componentsOf(model, unit, [layer], mixer).some(same)) return;
+  const name = [unit, mixer, index].filter((part) => part !== undefined).join(' ');
+  throw new InputError(`Layer ${layer} (${model.config.blocks[layer].kind}) has no ${name}: choose another part.`);
+}
