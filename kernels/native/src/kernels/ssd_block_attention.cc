@@ -37,31 +37,17 @@ AddChannel chooseReduction(long reduction) {
 KERNEL(ssdBlockAttention) {
   const SsdBlock m(args);
   float* map = args.floats(9);
-  const long L = m.L, P = m.P, width = m.width(), reduction = args.integer(6);
-  float* memory = workspace(0, HEADS_AT_ONCE * (m.sumFloats() + P * m.foldFloats()) + m.N * width);
-  double* sums = reinterpret_cast<double*>(memory);
-  float *folds = memory + HEADS_AT_ONCE * m.sumFloats(), *turned = folds + HEADS_AT_ONCE * P * m.foldFloats();
+  const long L = m.L, width = m.width(), reduction = args.integer(6), tasks = ceilDiv(L, ROWS);
   const AddChannel add = m.K == 4 ? chooseReduction<4>(reduction) : m.K == 1 ? chooseReduction<1>(reduction) : chooseReduction<0>(reduction);
   __builtin_memset(map, 0, L * L * sizeof(float));
-  for (long h0 = 0, heads = 0; h0 < m.H; h0 += heads) {
-    heads = m.heads(h0);
-    const long g = h0 / (m.H / m.G);
-    transposeInto(turned, width, m.B + g * m.N, m.G * m.N, L, m.N);
-    for (long k = 0; k < heads; k++) m.loadSums(h0 + k, sums + k * width);
-    parallelFor(heads * P, [&](long k) { m.loadFold(h0 * P + k, folds + k * m.foldFloats()); });
-    const long tasks = ceilDiv(L, ROWS);
+  eachHeadGroup(m, workspace(0, HeadGroup::floats(m)), [&](const HeadGroup& group) {
     parallelFor(tasks, [&](long task) {
       // The lowest rows are the longest: they go first.
       const long i0 = (tasks - 1 - task) * ROWS, rows = minimum(ROWS, L - i0);
       float* dots = workspace(1, ROWS * (2 * width + m.alphaWidth()));
       float *sum = dots + ROWS * width, *alpha = sum + ROWS * width;
-      m.computeDots(g, i0, rows, turned, dots);
       clear(sum, ROWS * width);
-      for (long k = 0; k < heads; k++) {
-        m.computeAlpha(h0 + k, i0, rows, sums + k * width, dots, alpha);
-        for (long p = 0; p < P; p++)
-          add(m, (h0 + k) * P + p, i0, rows, alpha, folds + (k * P + p) * m.foldFloats(), sum);
-      }
+      group.eachChannel(i0, rows, dots, alpha, [&](long e, const float* fold) { add(m, e, i0, rows, alpha, fold, sum); });
       for (long r = 0; r < rows; r++)
         for (long j = 0; j <= i0 + r; j += LANES) {
           float* out = map + (i0 + r) * L + j;
@@ -70,7 +56,7 @@ KERNEL(ssdBlockAttention) {
           storePart(out, reduction == 2 ? vmaxNan(before, value) : before + value, count);
         }
     });
-  }
+  });
 }
 
 KERNELS_END
