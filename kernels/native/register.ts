@@ -6,6 +6,7 @@ import { attention } from './tfjs/attention';
 import { bfloat16 } from './tfjs/bfloat16';
 import { binary } from './tfjs/binary';
 import { blockAttention } from './tfjs/block-attention';
+import { columnNorms } from './tfjs/column-norms';
 import { conv } from './tfjs/conv';
 import { gatherGroup } from './tfjs/gather';
 import { layout } from './tfjs/layout';
@@ -39,6 +40,7 @@ const groups: readonly Overrides[] = [
   lens,
   bfloat16,
   blockAttention,
+  columnNorms,
 ];
 
 /** Above 'cpu' (1) and 'wasm' (2), so that tfjs itself would choose it too. */

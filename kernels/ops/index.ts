@@ -3,6 +3,7 @@ export * from './attention';
 export { roundToBfloat16 } from './bfloat16';
 export * from './block-attention';
 export * from './causal-conv1d';
+export * from './column-norms';
 export * from './cross-entropy';
 export * from './lens-statistics';
 export { KERNELS, type KernelName } from './registry';

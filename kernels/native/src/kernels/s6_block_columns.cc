@@ -12,11 +12,11 @@ KERNEL(s6BlockColumns) {
   const S6Block m(args);
   float* out = args.floats(9);
   const long first = args.integer(4), count = args.integer(5), rows = m.L - first;
-  __builtin_memset(out, 0, m.E * rows * count * sizeof(float));
   parallelFor(m.E, [&](long e) {
     float* channel = workspace(1, m.channelFloats());
     float* scratch = workspace(2, m.stripFloats(rows));
     m.loadChannel(e, channel);
+    __builtin_memset(out + e * rows * count, 0, rows * count * sizeof(float));
     for (long j0 = first; j0 < first + count; j0 += STRIP) {
       const long columns = minimum(STRIP, first + count - j0);
       const BlockStrip strip(m, channel, e, j0, scratch);
