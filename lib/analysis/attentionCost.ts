@@ -2,32 +2,66 @@ import { type BlockConfig, InputError, type ModelConfig } from '@/lib/checkpoint
 import { stripWidth } from './normForm';
 import { scansOf } from './s6Inputs';
 
+/** The forms of implicit attention: see docs/analyses.md. */
+export type MapForm = 's6' | 'block' | 'logit' | 'norm';
+
 /** What is asked of every layer. */
 export interface AttentionRequest {
   /** Maps of one layer that are kept until the end. */
   readonly mapsPerLayer: number;
   readonly layers: readonly number[];
-  /** Whether the norm form is among them, which works on strips of sources. */
-  readonly norm?: boolean;
+  /** Default: `s6`. */
+  readonly forms?: readonly MapForm[];
 }
 
 /**
- * Bytes that implicit attention takes beyond the weights: what one block of the forward pass leaves and the factors made of
- * it, the largest strip of the norm form, and all maps of size L².
+ * Bytes that implicit attention takes beyond the weights: what one block of the forward pass leaves, the making of the
+ * costliest map of it, and all maps of size L².
  */
 export function attentionBytes(config: ModelConfig, L: number, request: AttentionRequest): number {
-  const blocks = request.layers.map((layer) => config.blocks[layer]);
-  const working = Math.max(0, ...blocks.map((block) => blockBytes(block, config.d, L, request.norm ?? false)));
-  return working + 4 * L * L * request.mapsPerLayer * request.layers.length;
+  const { layers, mapsPerLayer, forms = ['s6'] } = request;
+  const working = layers.map((layer) => {
+    const block = config.blocks[layer];
+    return capturedBytes(block, config.d, L) + Math.max(...forms.map((form) => mapBytes(block, config.d, L, form)));
+  });
+  return Math.max(0, ...working) + 4 * L * L * mapsPerLayer * layers.length;
 }
 
-function blockBytes({ kind, mixer }: BlockConfig, d: number, L: number, norm: boolean): number {
-  const { E, N, H, K } = mixer;
+function capturedBytes({ kind, mixer: { E, N } }: BlockConfig, d: number, L: number): number {
+  return 4 * (scansOf(kind).length * L * (5 * E + 2 * N) + 2 * L * d);
+}
+
+/** Tensors [L,E] that are alive at once while a map of a form is made and checked, in the tests' measurements rounded up. */
+const TENSORS: Readonly<Record<MapForm, number>> = { s6: 16, block: 34, logit: 26, norm: 26 };
+
+/** Maps [L,L] that are alive at once. */
+const MAPS = 4;
+
+/**
+ * Bytes that one map of a block takes while it is made, what the forward pass left not counted: factors of every channel,
+ * the check against the forward pass, projections with what follows them, and in the norm form a strip of sources.
+ */
+export function mapBytes({ kind, mixer }: BlockConfig, d: number, L: number, form: MapForm): number {
+  const { E, N, H, G, K } = mixer;
   const scans = scansOf(kind).length;
-  const captured = scans * L * (5 * E + 2 * N) + 2 * L * d;
-  const factors = 4 * L * E + (H > 0 ? K * L * E : E * N);
-  const strip = norm ? scans * L * stripWidth(L, E) * (E + d) : 0;
-  return 4 * (captured + factors + strip);
+  const inputs = 4 * L * 2 * Math.max(G, 1) * N + (H > 0 ? H : E * N) + E * K;
+  const factors = TENSORS[form] * L * (form === 's6' && H > 0 ? H : E);
+  if (form === 's6' || form === 'block') return 4 * (factors + inputs + MAPS * L * L);
+  const projections = scans * 4 * d * E + L * d;
+  const strip = form === 'norm' ? scans * stripWidth(L, E) * L * (E + 3 * d) : 0;
+  return 4 * (factors + inputs + projections + strip + MAPS * L * L);
+}
+
+/** Tensors [L,E] that a block leaves in a pass whose gradient is wanted, with those of the gradient itself. */
+const GRADIENT_TENSORS = 40;
+
+/** Bytes beside the weights that the gradient of one logit takes: activations of every block, and logits of every position. */
+export function gradientBytes({ blocks, d, V }: ModelConfig, L: number): number {
+  const values = blocks.map(({ kind, mixer: { E, N, G } }) => {
+    const perToken = GRADIENT_TENSORS * E + 8 * N * Math.max(G, 1);
+    return L * (10 * d + scansOf(kind).length * perToken);
+  });
+  return 4 * (values.reduce((sum, value) => sum + value, 0) + 4 * L * V);
 }
 
 const megabytes = (bytes: number) => Math.ceil(bytes / 1024 / 1024);

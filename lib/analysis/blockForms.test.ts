@@ -171,7 +171,9 @@ describe('what cannot be computed', () => {
     const model = await loadModel(bundledCase('hf-mamba1-bias'));
     const bytes = attentionBytes(model.config, 4096, { layers: [0, 1], mapsPerLayer: 1 });
     expect(bytes).toBeGreaterThan(2 * 4 * 4096 ** 2);
-    expect(attentionBytes(model.config, 4096, { layers: [0], mapsPerLayer: 1, norm: true })).toBeGreaterThan(bytes / 2);
+    expect(attentionBytes(model.config, 4096, { layers: [0], mapsPerLayer: 1, forms: ['norm'] })).toBeGreaterThan(
+      bytes / 2,
+    );
     expect(() => requireMemory(bytes, 1e6, 4096)).toThrow(InputError);
     model.dispose();
   });

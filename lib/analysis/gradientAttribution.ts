@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Hook, Model } from '@/lib/models';
 import { valuesOf } from './blockForm';
-import { parseReduction, scanAttention } from './s6Attention';
-import { type BlockCache, familyOf, type ScanBranch, scansOf } from './s6Inputs';
+import { scanAttention } from './s6Attention';
+import { type BlockCache, familyOf, type S6Inputs, type ScanBranch, scansOf } from './s6Inputs';
 import { tidied } from './tidied';
 
 /** Gradient of one logit with respect to each scan's gated output, mean over channels [L], by block and scan. */
@@ -48,14 +48,17 @@ export function outputGradients(
  * One layer of Mamba-Attribution (Ali et al., arXiv 2403.01590; spec C1): (mean_e ∇v ⊙ mean_e α)⁺ [L,L], each target's row
  * weighed by the gradient at that target. In a differential block the terms of the branches are added before what is
  * negative is cut off. Roll it out over layers with {@link rollout}.
+ * @param meanOf mean map of a scan, where it is at hand
  */
-export function attributionMap(block: BlockCache, gradients: ReadonlyMap<ScanBranch, Float32Array>): Float32Array {
-  const mean = parseReduction('mean');
-  const terms = [...block.scans].map(([scan, inputs]) => {
-    const { map, L } = scanAttention(inputs, mean);
+export function attributionMap(
+  block: BlockCache,
+  gradients: ReadonlyMap<ScanBranch, Float32Array>,
+  meanOf = (scan: ScanBranch) => scanAttention(block.scans.get(scan) as S6Inputs, { how: 'mean' }).map,
+): Float32Array {
+  const terms = [...block.scans.keys()].map((scan) => {
     const gradient = gradients.get(scan);
     if (!gradient) throw new Error(`There is no gradient of scan ${scan}.`);
-    return map.map((value, k) => value * gradient[Math.floor(k / L)]);
+    return meanOf(scan).map((value, k) => value * gradient[Math.floor(k / gradient.length)]);
   });
   return terms[0].map((_, k) =>
     Math.max(

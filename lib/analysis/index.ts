@@ -1,4 +1,12 @@
-export { type AttentionRequest, attentionBytes, requireFinite, requireMemory } from './attentionCost';
+export {
+  type AttentionRequest,
+  attentionBytes,
+  gradientBytes,
+  type MapForm,
+  mapBytes,
+  requireFinite,
+  requireMemory,
+} from './attentionCost';
 export * from './attribution';
 export { BLOCK_COMPONENTS, type BlockComponent, type Without } from './blockFold';
 export { type BlockMap, blockForm } from './blockForm';
@@ -18,8 +26,8 @@ export type { ContributionMap } from './contributions';
 export { attributionMap, type OutputGradients, outputGradients } from './gradientAttribution';
 export * from './lens';
 export { finalResidual, type LogitMap, logitDirection, logitForm } from './logitForm';
-export { normForm } from './normForm';
-export { type RolloutOptions, rollout } from './rollout';
+export { type NormProgress, normForm, normSteps } from './normForm';
+export { type RolloutOptions, rollout, rolloutSteps } from './rollout';
 export * from './s6Attention';
 export * from './snr';
 export * from './snrBatch';

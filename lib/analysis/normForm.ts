@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { blockColumns } from '@/kernels/ops';
+import { blockColumns, columnNorms } from '@/kernels/ops';
+import type { FoldedScan } from './blockFold';
 import { valuesOf } from './blockForm';
 import type { BlockParameters } from './blockParameters';
 import { type ContributionMap, foldedTerm, innerOf, isWhole, type Term, termsOf } from './contributions';
@@ -16,60 +17,88 @@ const STRIP_WIDTH = 16;
 export const stripWidth = (L: number, E: number): number =>
   Math.max(1, Math.min(STRIP_WIDTH, Math.floor(STRIP_VALUES / (L * E))));
 
+/** How far a norm form is, in pairs of tokens. */
+export interface NormProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
 /**
  * Size of what source token j adds to the residual stream at i through one block (spec C4): ‖T[i,j] u_j‖₂, T the whole block
  * as an operator on its normalised input, projections, λ, (1 − λ_init) and the weight of subln included, every 1/rms a
- * constant of its position. For `diff` both branches are subtracted as vectors before the norm is taken.
+ * constant of its position. For `diff` both branches are subtracted as vectors before the norm is taken. Yields after every
+ * strip of sources, so that its caller can show progress, let others go first, or stop.
  *
- * Cost: O(E·L²·N) and L²/2 products of a [d,E] matrix by a vector, so about E·d·L² multiply-adds a scan.
+ * Cost: O(E·L²·N) and L²/2 products of a [d,E] matrix by a vector a scan: E·d·L² operations, less what has decayed.
  * Memory: a strip of at most 16 sources for every channel, never an E×L×L buffer.
  * @throws InputError where the block has no such branch
  */
-export function normForm(cache: BlockCache, parameters: BlockParameters, branch: Branch): ContributionMap {
-  const { d } = parameters;
-  const L = cache.out.length / d;
-  const terms = termsOf(cache, parameters, branch);
-  const map = new Float32Array(L * L);
-  const sums = terms.map(({ scan }) => new Float32Array((cache.scans.get(scan)?.E ?? 0) * L));
-  const E = Math.max(...sums.map((sum) => sum.length / L));
-  const width = stripWidth(L, E);
-  for (let first = 0; first < L; first += width) {
-    const range = { first, count: Math.min(width, L - first) };
-    const norms = stripNorms(cache, parameters, terms, range, sums);
-    for (let r = 0; r < L - first; r++)
-      map.set(norms.subarray(r * range.count, (r + 1) * range.count), (first + r) * L + first);
-  }
-  return {
-    map,
-    L,
-    reconstructionError: errorOf(cache, parameters, terms, sums, branch),
-    convention: `‖T[i,j] u_j‖₂ of ${branch === 'diff' ? 'the difference as an operator, exact' : branch}, every norm frozen`,
-  };
-}
-
-interface Range {
-  readonly first: number;
-  readonly count: number;
-}
-
-/** ‖Σ_m W_m p_m[i,j]‖ for the sources of a strip [L − first, count]; adds Σ_j p_m[i,j] to `sums` [E,L]. */
-function stripNorms(
+export function* normSteps(
   cache: BlockCache,
   parameters: BlockParameters,
-  terms: readonly Term[],
-  range: Range,
-  sums: readonly Float32Array[],
+  branch: Branch,
+): Generator<NormProgress, ContributionMap, void> {
+  const L = cache.out.length / parameters.d;
+  const terms = termsOf(cache, parameters, branch).map((term) => held(cache, parameters, term));
+  try {
+    const map = new Float32Array(L * L);
+    const width = stripWidth(L, Math.max(...terms.map(({ sums }) => sums.length / L)));
+    for (let first = 0; first < L; first += width) {
+      const range = { first, count: Math.min(width, L - first) };
+      const norms = stripNorms(terms, range);
+      for (let r = 0; r < L - first; r++)
+        map.set(norms.subarray(r * range.count, (r + 1) * range.count), (first + r) * L + first);
+      const left = L - first - range.count;
+      yield { done: (L * (L + 1) - left * (left + 1)) / 2, total: (L * (L + 1)) / 2 };
+    }
+    return {
+      map,
+      L,
+      reconstructionError: errorOf(cache, parameters, terms, branch),
+      convention: `‖T[i,j] u_j‖₂ of ${branch === 'diff' ? 'the difference as an operator, exact' : branch}, every norm frozen`,
+    };
+  } finally {
+    for (const { folded, weight } of terms) tf.dispose([folded, weight] as unknown as tf.TensorContainer);
+  }
+}
+
+/** The map of {@link normSteps}, without a stop on the way. */
+export function normForm(cache: BlockCache, parameters: BlockParameters, branch: Branch): ContributionMap {
+  const steps = normSteps(cache, parameters, branch);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/** A term on the device while its strips are taken. */
+interface HeldTerm {
+  readonly scan: Term['scan'];
+  readonly folded: FoldedScan;
+  readonly weight: tf.Tensor2D;
+  /** Σ_j of what the sources give to each channel, up to the strip that was taken last [E,L]. */
+  readonly sums: Float32Array;
+}
+
+function held(cache: BlockCache, parameters: BlockParameters, { scan, weight }: Term): HeldTerm {
+  const folded = tf.tidy(
+    () => foldedTerm(cache, parameters, scan) as unknown as tf.TensorContainer,
+  ) as unknown as FoldedScan;
+  const [L, E] = folded.x0.shape;
+  return { scan, folded, weight: tf.tensor2d(weight, [parameters.d, E]), sums: new Float32Array(E * L) };
+}
+
+/** ‖Σ_m W_m p_m[i,j]‖ for the sources of a strip [L − first, count]; adds Σ_j p_m[i,j] to the terms' sums. */
+function stripNorms(
+  terms: readonly HeldTerm[],
+  range: { readonly first: number; readonly count: number },
 ): Float32Array {
-  const { d } = parameters;
   return tidied(() => {
-    const written = terms.map(({ scan, weight }, m) => {
-      const folded = foldedTerm(cache, parameters, scan);
-      const p = blockColumns(folded.of, { ...folded.fold, weight: folded.x0 }, range);
-      const [E, rows, count] = p.shape;
-      accumulate(sums[m], tf.sum(p, 2).dataSync() as Float32Array, rows);
-      return tf.matMul(tf.tensor2d(weight, [d, E]), p.reshape([E, rows * count]));
+    const [first, second] = terms.map(({ folded, weight, sums }) => {
+      const columns = blockColumns(folded.of, { ...folded.fold, weight: folded.x0 }, range);
+      accumulate(sums, tf.sum(columns, 2).dataSync() as Float32Array, columns.shape[1]);
+      return { weight, columns };
     });
-    return valuesOf(tf.sqrt(tf.sum(tf.square(tf.addN(written)), 0)));
+    return valuesOf(columnNorms(first, second));
   });
 }
 
@@ -81,22 +110,15 @@ function accumulate(sums: Float32Array, values: Float32Array, rows: number): voi
 }
 
 /** The contributions of all sources and the rest, against what the forward pass added. */
-function errorOf(
-  cache: BlockCache,
-  parameters: BlockParameters,
-  terms: readonly Term[],
-  sums: readonly Float32Array[],
-  branch: Branch,
-): number {
+function errorOf(cache: BlockCache, parameters: BlockParameters, terms: readonly HeldTerm[], branch: Branch): number {
   const { d, fixed } = parameters;
   const L = cache.out.length / d;
-  return tf.tidy(() => {
-    const parts = terms.map(({ scan, weight }, m) => {
-      const folded = foldedTerm(cache, parameters, scan);
+  return tidied(() => {
+    const parts = terms.map(({ scan, folded, weight, sums }) => {
       const inner = innerOf(cache, parameters, scan, folded);
-      const E = folded.x0.shape[1];
-      const write = (values: tf.Tensor2D) => tf.matMul(values, tf.tensor2d(weight, [d, E]), false, true);
-      return { got: write(tf.transpose(tf.tensor2d(sums[m], [E, L])).add(inner.rest)), expected: write(inner.forward) };
+      const write = (values: tf.Tensor2D) => tf.matMul(values, weight, false, true);
+      const given = tf.transpose(tf.tensor2d(sums, [weight.shape[1], L]));
+      return { got: write(given.add(inner.rest)), expected: write(inner.forward) };
     });
     const got = tf.addN(parts.map((part) => part.got));
     if (!isWhole(branch)) return relativeError(valuesOf(got), valuesOf(tf.addN(parts.map((part) => part.expected))));

@@ -20,29 +20,40 @@ const CANCELLED = 1e-6;
  * @param maps one [L,L] map a layer, in order
  * @throws InputError for a start outside the layers, or where a row cannot be normalised because its signs cancel
  */
-export function rollout(
+export function rollout(maps: Iterable<Float32Array>, L: number, options: RolloutOptions = {}): Float32Array {
+  const steps = rolloutSteps(maps, L, options);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/** {@link rollout} that yields the number of layers taken after each of them. */
+export function* rolloutSteps(
   maps: Iterable<Float32Array>,
   L: number,
   { start = 0, normalised = false }: RolloutOptions = {},
-): Float32Array {
+): Generator<number, Float32Array, void> {
   let product: tf.Tensor2D | undefined;
   let layer = 0;
-  for (const map of maps) {
-    if (layer >= start) {
-      const before = product;
-      const step = normalised ? normalisedRows(withIdentity(map, L), L, layer) : withIdentity(map, L);
-      product = tf.tidy(() => {
-        const beta = tf.tensor2d(step, [L, L]);
-        return before ? (tf.matMul(beta, before) as tf.Tensor2D) : beta;
-      });
-      before?.dispose();
+  try {
+    for (const map of maps) {
+      if (layer >= start) {
+        const before = product;
+        const step = normalised ? normalisedRows(withIdentity(map, L), L, layer) : withIdentity(map, L);
+        product = tf.tidy(() => {
+          const beta = tf.tensor2d(step, [L, L]);
+          return before ? (tf.matMul(beta, before) as tf.Tensor2D) : beta;
+        });
+        before?.dispose();
+      }
+      layer += 1;
+      yield layer;
     }
-    layer += 1;
+    if (!product) throw new InputError(`There is no layer ${start} to start from: layers go from 0 to ${layer - 1}.`);
+    return valuesOf(product);
+  } finally {
+    product?.dispose();
   }
-  if (!product) throw new InputError(`There is no layer ${start} to start from: layers go from 0 to ${layer - 1}.`);
-  const values = valuesOf(product);
-  product.dispose();
-  return values;
 }
 
 function withIdentity(map: Float32Array, L: number): Float32Array {

@@ -9,6 +9,7 @@ import {
   isDifferential,
   lambdaTimes,
   logitForm,
+  type MapForm,
   normForm,
   parseReduction,
   type Reduction,
@@ -23,8 +24,8 @@ import { InputError } from '@/lib/checkpoint';
 import type { Io } from './io';
 import { words } from './parse';
 
-export const FORMS = ['s6', 'block', 'logit', 'norm'] as const;
-export type Form = (typeof FORMS)[number];
+export const FORMS = ['s6', 'block', 'logit', 'norm'] as const satisfies readonly MapForm[];
+export type Form = MapForm;
 
 /** The reductions of `--reduce`; `head:all` stands for every head of a block. */
 export type Reductions = readonly (Reduction | 'head:all')[];

@@ -63,7 +63,7 @@ export function attentionCommand(program: Command, io: Io, line: string): void {
       const layers = layersOf(options.layers, checkpoint.config);
       const planned = requestOf(options, new Map(options.target?.map((token) => [token, new Float32Array(0)])));
       const heads = Math.max(...layers.map((layer) => checkpoint.config.blocks[layer].mixer.H));
-      const cost = { layers, mapsPerLayer: mapsPerLayer(planned, heads), norm: options.form.includes('norm') };
+      const cost = { layers, mapsPerLayer: mapsPerLayer(planned, heads), forms: options.form };
       const bytes = attentionBytes(checkpoint.config, row.length, cost);
       requireMemory(bytes, options.memory * 2 ** 20, row.length);
       io.err(`about ${Math.ceil(bytes / 2 ** 20)} MB beyond the weights\n`);
