@@ -21,7 +21,9 @@ import * as attribution from './runs/[id]/attribution/route';
 import * as events from './runs/[id]/events/route';
 import * as exported from './runs/[id]/export/route';
 import * as lens from './runs/[id]/lens/route';
+import * as estimate from './runs/[id]/map/estimate/route';
 import * as map from './runs/[id]/map/route';
+import * as rollout from './runs/[id]/rollout/route';
 import * as run from './runs/[id]/route';
 import * as signal from './runs/[id]/signal/route';
 import * as thumbnails from './runs/[id]/thumbnails/route';
@@ -52,6 +54,8 @@ const ROUTES: Readonly<Record<string, object>> = {
   'runs/*/export': exported,
   'runs/*/lens': lens,
   'runs/*/map': map,
+  'runs/*/map/estimate': estimate,
+  'runs/*/rollout': rollout,
   'runs/*/signal': signal,
   'runs/*/thumbnails': thumbnails,
 };
@@ -144,6 +148,25 @@ describe('the API, through its own client', () => {
     expect((await client.cancelRun(id)).state).toBe('done');
     await client.forgetRun(id);
     await expect(client.run(id)).rejects.toMatchObject({ status: 404 });
+  });
+
+  it('leaves parts out of a map, states its memory, and follows logits through all layers', async () => {
+    const { id } = await client.startRun(request());
+    await follow(id);
+    const query = { layer: 1, form: 'block', without: ['conv', 'D'] } as const;
+    const { bytes, limit_bytes: limit, kept } = await client.mapEstimate(id, query);
+    expect([kept, bytes < limit]).toEqual([false, true]);
+    const { metadata } = await client.map(id, query);
+    expect(metadata.memory_bytes).toBe(bytes);
+    expect(metadata.convention).toContain('without conv, D');
+    expect((await client.mapEstimate(id, query)).kept).toBe(true);
+    const attribution = await client.rollout(id, { method: 'attribution', start: 1, position: 5 });
+    expect(attribution.metadata).toMatchObject({
+      method: 'attribution',
+      convention: expect.stringContaining('from 1'),
+    });
+    expect(attribution.data).toHaveLength(attribution.L ** 2);
+    await expect(client.map(id, { ...query, without: ['wheels'] as never })).rejects.toMatchObject({ status: 400 });
   });
 
   it('measures a batch', async () => {

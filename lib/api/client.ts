@@ -21,6 +21,8 @@ import {
   LensMetadataSchema,
   type LensQuery,
   type LensStatistic,
+  type MapEstimate,
+  MapEstimateSchema,
   type MapMetadata,
   MapMetadataSchema,
   type MapQuery,
@@ -105,7 +107,7 @@ export interface ClientOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
-type Query = Readonly<Record<string, string | number | readonly number[] | undefined>>;
+type Query = Readonly<Record<string, string | number | readonly (string | number)[] | undefined>>;
 
 type StreamEvent = RunEvent | AnalysisEvent;
 
@@ -257,6 +259,10 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
       const rest = tensors.get('rest')?.data as Float32Array | undefined;
       return { L: shape[0], data: data as Float32Array, rest, metadata: MapMetadataSchema.parse(metadata) };
     },
+
+    /** What a map would take, without making it. */
+    mapEstimate: (id: string, query: MapQuery, signal?: AbortSignal): Promise<MapEstimate> =>
+      json(MapEstimateSchema, pathOf(`${run(id)}/map/estimate`, query), { signal }),
 
     /** Statistics of every channel or head of a layer, by `branch.statistic`. */
     async channels(id: string, query: ChannelsQuery, signal?: AbortSignal): Promise<Channels> {

@@ -53,6 +53,7 @@ describe('the OpenAPI document', () => {
       ['reduce', false],
       ['form', false],
       ['target', false],
+      ['without', false],
     ]);
   });
 

@@ -22,6 +22,7 @@ const COMPONENTS = {
   Run: schemas.RunSchema,
   RunPatch: RunPatchSchema,
   Signal: schemas.SignalSchema,
+  MapEstimate: schemas.MapEstimateSchema,
   MapMetadata: schemas.MapMetadataSchema,
   ThumbnailsMetadata: schemas.ThumbnailsMetadataSchema,
   LensMetadata: schemas.LensMetadataSchema,
@@ -179,6 +180,14 @@ function paths() {
         { parameters: query(schemas.MapQuerySchema) },
       ),
     },
+    '/api/runs/{id}/map/estimate': {
+      parameters: [runId],
+      get: operation(
+        'What a map would take, without making it; 422 where the map would be refused',
+        { ...ok('MapEstimate', 'Bytes'), ...refusals([400, 404, 409, 422, 503]) },
+        { parameters: query(schemas.MapQuerySchema) },
+      ),
+    },
     '/api/runs/{id}/channels': {
       parameters: [runId],
       get: operation(
@@ -203,7 +212,7 @@ function paths() {
     '/api/runs/{id}/rollout': {
       parameters: [runId],
       get: operation(
-        'Attention rollout over all layers',
+        'Attention rollout over all layers, or gradient-weighted attribution',
         {
           ...tensors('`map` [L, L] F32; `__metadata__` as RolloutMetadata'),
           ...refusals([400, 404, 409, 422, 503]),

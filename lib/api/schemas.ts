@@ -270,6 +270,11 @@ export type LensKind = z.infer<typeof LensKindSchema>;
 
 const queryCount = z.coerce.number().int().nonnegative();
 
+/** Parts of the form `block` that can be left out. */
+export const BLOCK_COMPONENTS = ['conv', 'activation', 'gate', 'norm', 'D'] as const;
+export const BlockComponentSchema = z.enum(BLOCK_COMPONENTS);
+export type BlockComponent = z.infer<typeof BlockComponentSchema>;
+
 export const MapQuerySchema = z.object({
   model: queryCount.default(0),
   layer: queryCount,
@@ -277,8 +282,26 @@ export const MapQuerySchema = z.object({
   reduce: ReduceSchema.default('mean'),
   form: FormSchema.default('s6'),
   target: queryCount.optional().meta({ description: "Token id of the form `logit`; default: the run's target." }),
+  without: z
+    .string()
+    .regex(
+      /^(conv|activation|gate|norm|D)(,(conv|activation|gate|norm|D)){0,4}$/,
+      'without must name conv, activation, gate, norm or D',
+    )
+    .transform((text) => BLOCK_COMPONENTS.filter((part) => text.split(',').includes(part)))
+    .optional()
+    .meta({ description: 'Parts of the form `block` that are replaced by the identity, separated by commas.' }),
 });
-export type MapQuery = Pick<z.output<typeof MapQuerySchema>, 'layer'> & Partial<z.output<typeof MapQuerySchema>>;
+export type MapQuery = Pick<z.output<typeof MapQuerySchema>, 'layer'> &
+  Partial<Omit<z.output<typeof MapQuerySchema>, 'without'>> & { readonly without?: readonly BlockComponent[] };
+
+/** What making a map takes, known before it begins. */
+export const MapEstimateSchema = z.object({
+  bytes: count.meta({ description: 'Bytes beside weights and activations; counted generously, not measured.' }),
+  limit_bytes: count.meta({ description: 'What takes more is refused (STATESCOPE_MAP_MEMORY_MB).' }),
+  kept: z.boolean().meta({ description: 'Whether the map is there already, so that nothing is to be computed.' }),
+});
+export type MapEstimate = z.infer<typeof MapEstimateSchema>;
 
 export const ChannelsQuerySchema = z.object({ model: queryCount.default(0), layer: queryCount });
 export type ChannelsQuery = Pick<z.output<typeof ChannelsQuerySchema>, 'layer'> &
@@ -302,14 +325,24 @@ export const PairSchema = z.object({
 });
 export type Pair = z.infer<typeof PairSchema>;
 
+export const RolloutMethodSchema = z.enum(['plain', 'normalised', 'attribution']).meta({
+  description:
+    'What is multiplied over layers: `plain` I + map; `normalised` the same with every row divided by its sum; `attribution` I + (mean gradient of a logit ⊙ mean map)⁺, which ignores `reduce`.',
+});
+export type RolloutMethod = z.infer<typeof RolloutMethodSchema>;
+
 export const RolloutQuerySchema = z.object({
   model: queryCount.default(0),
   reduce: z.enum(['mean', 'mean_abs']).default('mean'),
-  normalised: z
-    .enum(['true', 'false'])
-    .default('false')
-    .meta({ description: 'Divide each row of I + map by its sum.' }),
+  method: RolloutMethodSchema.default('plain'),
   start: queryCount.default(0).meta({ description: 'First layer that takes part.' }),
+  target: queryCount.optional().meta({ description: "Token id of `attribution`; default: the run's target." }),
+  position: z.coerce
+    .number()
+    .int()
+    .min(-1)
+    .optional()
+    .meta({ description: "Where `attribution` reads the logit; default: the run's position." }),
 });
 export type RolloutQuery = Partial<z.output<typeof RolloutQuerySchema>>;
 
@@ -373,6 +406,7 @@ export const MapMetadataSchema = z.object({
   reconstruction_error: z.coerce.number(),
   max_abs: z.coerce.number(),
   ms: z.coerce.number().meta({ description: 'Time that the map took when it was computed.' }),
+  memory_bytes: z.coerce.number().meta({ description: 'Bytes that making it was said to take before it began.' }),
 });
 export type MapMetadata = z.infer<typeof MapMetadataSchema>;
 
@@ -384,7 +418,13 @@ export const ChannelsMetadataSchema = z.object({
 });
 export type ChannelsMetadata = z.output<typeof ChannelsMetadataSchema>;
 
-export const RolloutMetadataSchema = z.object({ convention: z.string(), max_abs: z.coerce.number() });
+export const RolloutMetadataSchema = z.object({
+  method: RolloutMethodSchema,
+  convention: z.string(),
+  max_abs: z.coerce.number(),
+  ms: z.coerce.number(),
+  memory_bytes: z.coerce.number().meta({ description: 'Bytes that it was said to take before it began.' }),
+});
 export type RolloutMetadata = z.infer<typeof RolloutMetadataSchema>;
 
 /** Statistics of channels and heads. */

@@ -6,6 +6,7 @@ import type {
   ChannelsQuery,
   Device,
   LensQuery,
+  MapEstimate,
   MapQuery,
   ModelSummary,
   Pair,
@@ -70,10 +71,12 @@ export interface WorkerMethods {
   keep: { argument: { id: string; limit: number }; result: number };
   /** Drops a finished run from memory. */
   forget: { argument: string; result: null };
-  map: { argument: { id: string; query: MapQuery }; result: Body };
+  /** `withdrawn[0] ≠ 0` says that nobody waits for the map any more. */
+  map: { argument: { id: string; query: MapQuery; withdrawn?: Int32Array }; result: Body };
+  mapEstimate: { argument: { id: string; query: MapQuery }; result: MapEstimate };
   channels: { argument: { id: string; query: ChannelsQuery }; result: Body };
   pair: { argument: { id: string; query: PairQuery }; result: Pair };
-  rollout: { argument: { id: string; query: RolloutQuery }; result: Body };
+  rollout: { argument: { id: string; query: RolloutQuery; withdrawn?: Int32Array }; result: Body };
   thumbnails: { argument: { id: string; query: ThumbnailsQuery }; result: Body };
   lens: { argument: { id: string; query: LensQuery }; result: Body };
   signal: { argument: { id: string; query: SignalQuery }; result: Signal };

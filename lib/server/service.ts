@@ -7,6 +7,7 @@ import type {
   ExampleList,
   Health,
   LensQuery,
+  MapEstimate,
   MapQuery,
   ModelSummary,
   Pair,
@@ -139,9 +140,16 @@ export class Service {
   cancelRun = (id: string): Run => this.runs.cancel(id);
   subscribe = (id: string, listener: (event: RunEvent) => void): (() => void) => this.runs.subscribe(id, listener);
 
-  async map(id: string, query: MapQuery): Promise<Body> {
+  /** @param signal aborted when the client has gone: a map that takes long then ends. */
+  async map(id: string, query: MapQuery, signal?: AbortSignal): Promise<Body> {
     await this.#opened(id, query.model);
-    return this.worker.call('map', { id, query });
+    return this.worker.call('map', { id, query, withdrawn: flagOf(signal) });
+  }
+
+  /** What a map would take, without making it. */
+  async mapEstimate(id: string, query: MapQuery): Promise<MapEstimate> {
+    await this.#opened(id, query.model);
+    return this.worker.call('mapEstimate', { id, query });
   }
 
   async channels(id: string, query: ChannelsQuery): Promise<Body> {
@@ -154,9 +162,9 @@ export class Service {
     return this.worker.call('pair', { id, query });
   }
 
-  async rollout(id: string, query: RolloutQuery): Promise<Body> {
+  async rollout(id: string, query: RolloutQuery, signal?: AbortSignal): Promise<Body> {
     await this.#opened(id, query.model);
-    return this.worker.call('rollout', { id, query });
+    return this.worker.call('rollout', { id, query, withdrawn: flagOf(signal) });
   }
 
   async thumbnails(id: string, query: ThumbnailsQuery): Promise<Body> {
@@ -219,6 +227,15 @@ export class Service {
         `Run ${id} has nothing to read: it ${run.state === 'queued' ? 'waits' : 'was cancelled before it started'}.`,
       );
   }
+}
+
+/** A shared integer that becomes 1 when the signal aborts. */
+function flagOf(signal: AbortSignal | undefined): Int32Array | undefined {
+  if (!signal) return undefined;
+  const flag = new Int32Array(new SharedArrayBuffer(4));
+  if (signal.aborted) Atomics.store(flag, 0, 1);
+  signal.addEventListener('abort', () => Atomics.store(flag, 0, 1), { once: true });
+  return flag;
 }
 
 const KEY = Symbol.for('statescope.service');

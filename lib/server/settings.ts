@@ -11,6 +11,8 @@ export interface Settings {
   readonly modelBytes: number;
   /** Bytes of activations kept for finished runs, the running one included (STATESCOPE_RUN_MEMORY_MB). */
   readonly runBytes: number;
+  /** Bytes that making one map may take beside weights and activations (STATESCOPE_MAP_MEMORY_MB). */
+  readonly mapBytes: number;
   /** Finished runs whose state can still be read in memory (STATESCOPE_KEPT_RUNS). */
   readonly keptRuns: number;
   /** Where finished runs are kept (STATESCOPE_DATA); null keeps none. */
@@ -43,6 +45,7 @@ export function readSettings(): Settings {
     maxTokens: Math.floor(positive('STATESCOPE_MAX_TOKENS', 4096)),
     modelBytes: positive('STATESCOPE_MODEL_MEMORY_MB', quarter) * MB,
     runBytes: positive('STATESCOPE_RUN_MEMORY_MB', quarter) * MB,
+    mapBytes: positive('STATESCOPE_MAP_MEMORY_MB', 1024) * MB,
     keptRuns: Math.floor(positive('STATESCOPE_KEPT_RUNS', 50)),
     dataFolder: data === 'none' ? null : resolve(/* turbopackIgnore: true */ root, data || 'data'),
     dataBytes: positive('STATESCOPE_DATA_MB', 4096) * MB,

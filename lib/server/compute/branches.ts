@@ -1,7 +1,8 @@
-import { scansOf } from '@/lib/analysis/s6Inputs';
+import { type BlockCache, scansOf } from '@/lib/analysis/s6Inputs';
 import type { BlockSummary, Branch, Reduce } from '@/lib/api/schemas';
 import type { BlockConfig } from '@/lib/checkpoint';
 import { ServiceError } from '../errors';
+import type { ModelRecord } from './store';
 
 /**
  * The maps that a block has; the last one is shown by default. With one λ per output channel there is no
@@ -58,4 +59,13 @@ export function checkView(block: BlockConfig, layer: number, branch: Branch, red
       `Layer ${layer} has ${limit} ${what}s; there is no ${what} ${index}.`,
       `Numbers go from 0 to ${limit - 1}.`,
     );
+}
+
+/** What a block left in a run. @throws ServiceError 404 where the model has no such layer, 409 before it is computed. */
+export function blockOf({ config, blocks, request }: ModelRecord, layer: number): BlockCache {
+  if (layer >= config.blocks.length)
+    throw new ServiceError(404, `${request.name} has ${config.blocks.length} layers, numbered from 0.`);
+  const block = blocks[layer];
+  if (block) return block;
+  throw new ServiceError(409, `Layer ${layer} has not been computed in this run.`);
 }

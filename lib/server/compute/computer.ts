@@ -1,15 +1,18 @@
 import { entryLabels } from '@/lib/analysis';
-import type { RunModel } from '@/lib/api/schemas';
+import type { MapQuery, RunModel } from '@/lib/api/schemas';
 import type { AnalysisUpdate, Message, MethodName, Request, RunUpdate, WorkerMethods } from '../protocol';
 import type { Settings } from '../settings';
 import { Attributions } from './attributions';
+import { withdrawnBy } from './cancelling';
 import { Catalogue } from './catalogue';
 import { CausalTests } from './causal';
-import { Forms, rolloutBody } from './forms';
+import { ChannelReadouts } from './channels';
+import { FormMaps } from './form-maps';
 import { LoadedModels } from './loaded-models';
 import { Maps } from './maps';
 import { Prompts } from './prompts';
 import { Readouts } from './readouts';
+import { Rollouts } from './rollouts';
 import { Runner } from './runner';
 import { SnrBatches } from './snr-batches';
 import { RunStore } from './store';
@@ -26,12 +29,14 @@ export class Computer {
   readonly #catalogue: Catalogue;
   readonly #models: LoadedModels;
   readonly #prompts: Prompts;
-  readonly #maps = new Maps();
+  readonly #maps: Maps;
+  readonly #formMaps: FormMaps;
+  readonly #rollouts: Rollouts;
   readonly #readouts: Readouts;
   readonly #attributions: Attributions;
   readonly #snr: SnrBatches;
   readonly #causal: CausalTests;
-  readonly #forms: Forms;
+  readonly #channels: ChannelReadouts;
   readonly #store: RunStore;
   readonly #stopWarmUp = new Int32Array(1);
 
@@ -42,13 +47,16 @@ export class Computer {
     this.#catalogue = new Catalogue(settings.root);
     this.#models = new LoadedModels(this.#catalogue, settings.modelBytes);
     this.#prompts = new Prompts(this.#catalogue, settings);
+    this.#maps = new Maps(settings.mapBytes);
+    this.#formMaps = new FormMaps(this.#models, settings.mapBytes);
+    this.#rollouts = new Rollouts(this.#models, this.#maps, settings.mapBytes);
     this.#readouts = new Readouts(this.#models, this.#maps, this.#catalogue);
     this.#attributions = new Attributions(this.#models);
     this.#snr = new SnrBatches(this.#catalogue, this.#models, settings);
     this.#causal = new CausalTests(this.#catalogue, this.#models, this.#prompts, settings);
-    this.#forms = new Forms(this.#models);
+    this.#channels = new ChannelReadouts(this.#models);
     const onReleased = (ids: string[]) => {
-      this.#maps.forget(ids);
+      this.#forgetMaps(ids);
       this.send({ kind: 'released', ids });
     };
     this.#store = new RunStore(settings.runBytes, onReleased, settings.dataFolder);
@@ -66,17 +74,23 @@ export class Computer {
     keep: ({ id, limit }) => this.#store.keep(id, limit),
     forget: async (id) => {
       this.#store.forget(id);
-      this.#maps.forget([id]);
+      this.#forgetMaps([id]);
       return null;
     },
-    map: async ({ id, query }) => {
+    map: async ({ id, query, withdrawn }) => {
       const record = this.#store.model(id, query.model ?? 0);
-      const alone = query.form === undefined || query.form === 's6';
-      return alone ? this.#maps.map(record, id, query) : this.#forms.map(record, query);
+      return aloneOf(query)
+        ? this.#maps.map(record, id, query)
+        : this.#formMaps.map(record, id, query, withdrawnBy(withdrawn));
     },
-    channels: ({ id, query }) => this.#forms.channels(this.#store.model(id, query.model ?? 0), query),
-    pair: ({ id, query }) => this.#forms.pair(this.#store.model(id, query.model ?? 0), query),
-    rollout: async ({ id, query }) => rolloutBody(this.#store.model(id, query.model ?? 0), query),
+    mapEstimate: async ({ id, query }) => {
+      const record = this.#store.model(id, query.model ?? 0);
+      return aloneOf(query) ? this.#maps.estimate(record, id, query) : this.#formMaps.estimate(record, id, query);
+    },
+    channels: ({ id, query }) => this.#channels.channels(this.#store.model(id, query.model ?? 0), query),
+    pair: ({ id, query }) => this.#channels.pair(this.#store.model(id, query.model ?? 0), query),
+    rollout: ({ id, query, withdrawn }) =>
+      this.#rollouts.body(this.#store.model(id, query.model ?? 0), id, query, withdrawnBy(withdrawn)),
     thumbnails: ({ id, query }) => this.#maps.thumbnails(this.#store.model(id, query.model ?? 0), id, query),
     lens: ({ id, query }) => this.#readouts.lensBody(this.#store.model(id, query.model ?? 0), query),
     signal: ({ id, query }) => this.#readouts.signal(this.#store.model(id, query.model ?? 0), id, query),
@@ -90,6 +104,10 @@ export class Computer {
         : this.#causal.run({ id, analysis, cancel }, tell);
     },
   };
+
+  #forgetMaps(runs: readonly string[]): void {
+    for (const maps of [this.#maps, this.#formMaps, this.#rollouts]) maps.forget(runs);
+  }
 
   /** @throws ServiceError, InputError. */
   async answer<M extends MethodName>(method: M, argument: Argument<M>): Promise<WorkerMethods[M]['result']>;
@@ -114,7 +132,7 @@ export class Computer {
           () => undefined,
         );
         this.#store.forget(WARM_UP);
-        this.#maps.forget([WARM_UP]);
+        this.#forgetMaps([WARM_UP]);
       }
     } catch (error) {
       console.error('Warming up failed:', error);
@@ -132,6 +150,9 @@ export class Computer {
     return new Runner(run, tools, tell).execute();
   }
 }
+
+/** Whether a map is that of the scan alone, which every run has. */
+const aloneOf = ({ form = 's6' }: MapQuery) => form === 's6';
 
 /** Whether a request reads what a run left behind. */
 const isReading = (argument: Request['argument']): argument is { id: string } & Argument<'map'> =>

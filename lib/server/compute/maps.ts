@@ -2,11 +2,13 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { requireFinite } from '@/lib/analysis/attentionCost';
 import { type AttentionMap, attentionOf, type BlockCache, differenceOf, lambdaTimes } from '@/lib/analysis/s6Attention';
 import { encodeSafetensors } from '@/lib/api/safetensors';
-import type { Branch, MapQuery, Reduce, ThumbnailsQuery } from '@/lib/api/schemas';
+import type { Branch, MapEstimate, MapQuery, Reduce, ThumbnailsQuery } from '@/lib/api/schemas';
 import type { BlockConfig } from '@/lib/checkpoint';
 import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
-import { branchesOf, checkView, defaultBranch } from './branches';
+import { blockOf, branchesOf, checkView, defaultBranch } from './branches';
+import { largest } from './form-maps';
+import { checkedMapBytes } from './map-memory';
 import { LeastRecentlyUsed } from './memory';
 import type { ModelRecord } from './store';
 import { thumbnail } from './thumbnail';
@@ -22,6 +24,9 @@ interface MeasuredMap extends AttentionMap {
   readonly ms: number;
 }
 
+const keyOf = ({ run, model, layer }: Place, branch: Branch, reduce: Reduce) =>
+  `${run}/${model}/${layer}/${branch}/${reduce}`;
+
 const MAP_BYTES = 256 * 1024 * 1024;
 const THUMBNAIL_BYTES = 64 * 1024 * 1024;
 const THUMBNAIL_SIZE = 56;
@@ -31,33 +36,38 @@ export class Maps {
   #maps = new LeastRecentlyUsed<MeasuredMap>(MAP_BYTES);
   #thumbnails = new LeastRecentlyUsed<Float32Array>(THUMBNAIL_BYTES);
 
+  /** @param limit bytes that making one map may take */
+  constructor(private readonly limit: number) {}
+
   /** Computes a block's default map and its thumbnail, which every run shows. */
   add(place: Place, settings: BlockConfig, block: BlockCache, L: number): void {
     this.#thumbnail(place, block, L, defaultBranch(settings), 'mean', THUMBNAIL_SIZE);
   }
 
   /** One map as a safetensors body. @throws ServiceError 409 before the layer is finished, 422 for a view it does not have. */
-  map(record: ModelRecord, run: string, { model = 0, layer, branch, reduce = 'mean' }: MapQuery): Body {
-    if (layer >= record.config.blocks.length)
-      throw new ServiceError(404, `${record.request.name} has ${record.config.blocks.length} layers, numbered from 0.`);
-    const block = record.blocks[layer];
-    if (!block) throw new ServiceError(409, `Layer ${layer} has not been computed in this run.`);
-    const settings = record.config.blocks[layer];
-    const shown = branch ?? defaultBranch(settings);
-    checkView(settings, layer, shown, reduce);
-    const { map, maxAbs, convention, reconstructionError, ms } = this.#map({ run, model, layer }, block, shown, reduce);
+  map(record: ModelRecord, run: string, query: MapQuery): Body {
+    const { place, branch, reduce, bytes } = this.#asked(record, run, query);
+    const block = record.blocks[place.layer];
+    const { map, maxAbs, convention, reconstructionError, ms } = this.#map(place, block, branch, reduce);
     return encodeSafetensors(
       { map: { shape: [record.L, record.L], data: map } },
       {
         form: 's6',
         reduce,
-        branch: shown,
+        branch,
         convention,
         reconstruction_error: String(reconstructionError),
         max_abs: String(maxAbs),
         ms: String(ms),
+        memory_bytes: String(bytes),
       },
     );
+  }
+
+  /** What the map would take. @throws ServiceError as {@link map} does. */
+  estimate(record: ModelRecord, run: string, query: MapQuery): MapEstimate {
+    const { place, branch, reduce, bytes } = this.#asked(record, run, query);
+    return { bytes, limit_bytes: this.limit, kept: this.#maps.get(keyOf(place, branch, reduce)) !== undefined };
   }
 
   /**
@@ -73,6 +83,7 @@ export class Maps {
       const settings = record.config.blocks[layer];
       const shown = branch && branchesOf(settings).includes(branch) ? branch : defaultBranch(settings);
       checkView(settings, layer, shown, reduce);
+      this.#bytesOf(record, layer);
       data.set(this.#thumbnail({ run, model, layer }, block, record.L, shown, reduce, s), layer * s * s);
       await turn();
     }
@@ -80,6 +91,11 @@ export class Maps {
       { thumbnails: { shape: [blocks.length, s, s], data } },
       { form: 's6', reduce, layers: String(blocks.length), size: String(s) },
     );
+  }
+
+  /** The map of a scan, or the default map of a block, from memory where it is there. */
+  one(record: ModelRecord, place: Place, branch: Branch, reduce: Reduce): Float32Array {
+    return this.#map(place, record.blocks[place.layer], branch, reduce).map;
   }
 
   /**
@@ -103,8 +119,23 @@ export class Maps {
     this.#thumbnails.deleteWhere(belongs);
   }
 
+  #asked(record: ModelRecord, run: string, query: MapQuery) {
+    const { model = 0, layer, reduce = 'mean', without = [] } = query;
+    blockOf(record, layer);
+    const settings = record.config.blocks[layer];
+    const { branch = defaultBranch(settings) } = query;
+    checkView(settings, layer, branch, reduce);
+    if (without.length > 0) throw new ServiceError(422, 'Parts can be left out of the form block only, not of s6.');
+    return { place: { run, model, layer }, branch, reduce, bytes: this.#bytesOf(record, layer) };
+  }
+
+  /** @throws ServiceError 422 where making a map of this layer takes more than the limit. */
+  #bytesOf({ config, L }: ModelRecord, layer: number): number {
+    return checkedMapBytes(config.blocks[layer], config.d, L, 's6', this.limit);
+  }
+
   #map(place: Place, block: BlockCache, branch: Branch, reduce: Reduce): MeasuredMap {
-    const key = `${place.run}/${place.model}/${place.layer}/${branch}/${reduce}`;
+    const key = keyOf(place, branch, reduce);
     const known = this.#maps.get(key);
     if (known) return known;
     const start = performance.now();
@@ -125,17 +156,11 @@ export class Maps {
 
   #thumbnail(place: Place, block: BlockCache, L: number, branch: Branch, reduce: Reduce, size: number): Float32Array {
     const s = Math.min(size, L);
-    const key = `${place.run}/${place.model}/${place.layer}/${branch}/${reduce}/${s}`;
+    const key = `${keyOf(place, branch, reduce)}/${s}`;
     const known = this.#thumbnails.get(key);
     if (known) return known;
     const { data } = thumbnail(this.#map(place, block, branch, reduce).map, L, s);
     this.#thumbnails.set(key, data);
     return data;
   }
-}
-
-function largest(values: Float32Array): number {
-  let most = 0;
-  for (const value of values) most = Math.max(most, Math.abs(value));
-  return most;
 }

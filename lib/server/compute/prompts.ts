@@ -7,6 +7,7 @@ import type { Settings } from '../settings';
 import { blockSummary } from './branches';
 import type { Catalogue, TextReader } from './catalogue';
 import { activationBytes } from './estimate';
+import { checkDefaultMaps } from './map-memory';
 
 /** No token of a usable vocabulary is longer than this on average, so longer text is refused unread. */
 const CHARACTERS_PER_TOKEN = 64;
@@ -74,6 +75,7 @@ export class Prompts {
       const config = await this.catalogue.config(name);
       const model = this.#prepareModel(name, config, await this.catalogue.tokenizer(name), request);
       bytes += activationBytes(config, model.tokens.length);
+      checkDefaultMaps(config, model.tokens.length, this.settings.mapBytes);
       prepared.push(model);
     }
     if (bytes > this.settings.runBytes)

@@ -85,6 +85,7 @@ export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<
     maxTokens: 64,
     modelBytes: 64 * MB,
     runBytes: 64 * MB,
+    mapBytes: 64 * MB,
     keptRuns: 20,
     queueLimit: 4,
     dataFolder: null,

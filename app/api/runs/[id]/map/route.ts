@@ -9,4 +9,6 @@ interface Context {
 }
 
 export const GET = (request: Request, { params }: Context) =>
-  respond(async () => replyBody(await service().map((await params).id, readQuery(request, MapQuerySchema))));
+  respond(async () =>
+    replyBody(await service().map((await params).id, readQuery(request, MapQuerySchema), request.signal)),
+  );

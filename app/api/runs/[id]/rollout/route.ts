@@ -9,4 +9,6 @@ interface Context {
 }
 
 export const GET = (request: Request, { params }: Context) =>
-  respond(async () => replyBody(await service().rollout((await params).id, readQuery(request, RolloutQuerySchema))));
+  respond(async () =>
+    replyBody(await service().rollout((await params).id, readQuery(request, RolloutQuerySchema), request.signal)),
+  );

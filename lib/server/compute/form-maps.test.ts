@@ -1,0 +1,182 @@
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeSafetensors } from '@/lib/api/safetensors';
+import { MapMetadataSchema, type MapQuery, RolloutMetadataSchema, RunRequestSchema } from '@/lib/api/schemas';
+import { openDevice } from '@/lib/engine';
+import type { Settings } from '../settings';
+import { makeWorkspace, request, type Workspace } from '../testing/workspace';
+import { Computer } from './computer';
+
+let workspace: Workspace;
+
+beforeAll(async () => {
+  await openDevice({ device: 'cpu' });
+  workspace = await makeWorkspace();
+});
+afterAll(() => workspace.remove());
+
+/** A computer that has run a plain and a differential model. */
+async function ran(overrides: Partial<Settings> = {}) {
+  const computer = new Computer({ ...workspace.settings, ...overrides }, () => undefined);
+  const models = await computer.answer('prepare', RunRequestSchema.parse(request({ models: ['plain', 'diff'] })));
+  await computer.answer('run', { id: 'run', models, cancel: new Int32Array(1) });
+  const map = async (query: MapQuery, withdrawn?: Int32Array) => {
+    const body = await computer.answer('map', { id: 'run', query, withdrawn });
+    const { tensors, metadata } = decodeSafetensors(body.buffer);
+    return { data: tensors.get('map')?.data as Float32Array, metadata: MapMetadataSchema.parse(metadata) };
+  };
+  const estimate = (query: MapQuery) => computer.answer('mapEstimate', { id: 'run', query });
+  const rollout = async (query: object) => {
+    const { tensors, metadata } = decodeSafetensors((await computer.answer('rollout', { id: 'run', query })).buffer);
+    return { data: tensors.get('map')?.data as Float32Array, metadata: RolloutMetadataSchema.parse(metadata) };
+  };
+  return { computer, map, estimate, rollout };
+}
+
+/** Bytes that the default maps of both models take, and nothing more. */
+async function enoughForRuns(): Promise<number> {
+  const { estimate } = await ran();
+  const layers = [0, 1].flatMap((model) => [0, 1, 2].map((layer) => estimate({ model, layer })));
+  return Math.max(...(await Promise.all(layers)).map(({ bytes }) => bytes));
+}
+
+const FORMS = [
+  { layer: 0, form: 's6' },
+  { layer: 0, form: 'block', without: ['gate', 'D'] },
+  { layer: 0, form: 'logit' },
+  { layer: 0, form: 'norm' },
+] as const;
+
+describe('a map', () => {
+  it.each(FORMS)('states what it takes before it is made, and is made once: %j', async (query) => {
+    const { computer, map, estimate } = await ran();
+    const before = await estimate(query);
+    expect(before).toMatchObject({ kept: query.form === 's6', limit_bytes: workspace.settings.mapBytes });
+    expect(before.bytes).toBeGreaterThan(0);
+    const first = await map(query);
+    expect(first.metadata.memory_bytes).toBe(before.bytes);
+    expect((await estimate(query)).kept).toBe(true);
+    expect((await map(query)).metadata.ms).toBe(first.metadata.ms);
+    await computer.answer('forget', 'run');
+    await expect(map(query)).rejects.toMatchObject({ status: 409 });
+  });
+
+  it('of a form is kept apart from others of the layer', async () => {
+    const { map } = await ran();
+    const maps = await Promise.all([
+      map({ layer: 0, form: 'block' }),
+      map({ layer: 0, form: 'block', without: ['D'] }),
+      map({ layer: 0, form: 'block', reduce: 'channel:1' }),
+      map({ layer: 1, form: 'block' }),
+      map({ layer: 0, form: 'logit', target: 3 }),
+      map({ layer: 0, form: 'logit', target: 4 }),
+      map({ layer: 0, form: 'norm' }),
+      map({ layer: 0, form: 'norm', model: 1 }),
+    ]);
+    for (const [a, one] of maps.entries())
+      for (const other of maps.slice(a + 1)) expect(one.data).not.toEqual(other.data);
+  });
+
+  it('of a difference is that of the branches', async () => {
+    const { map } = await ran();
+    const of = (branch: MapQuery['branch']) => map({ model: 1, layer: 0, form: 'block', branch });
+    const [first, second, diff] = [await of('mixer_1'), await of('lambda_mixer_2'), await of('diff')];
+    for (const [k, value] of diff.data.entries()) expect(value).toBeCloseTo(first.data[k] - second.data[k], 6);
+  });
+
+  it('without a part is that part’s ablation', async () => {
+    const { map } = await ran();
+    const { data, metadata } = await map({ layer: 0, form: 'block', without: ['conv'] });
+    expect(metadata.convention).toContain('without conv');
+    expect(data).not.toEqual((await map({ layer: 0, form: 'block' })).data);
+  });
+
+  it.each(FORMS)('is refused where it takes too much memory: %j', async (query) => {
+    const { map, estimate: ask } = await ran({ mapBytes: await enoughForRuns() });
+    if (query.form === 's6') return expect(map(query)).resolves.toBeDefined();
+    const refusal = { status: 422, message: expect.stringMatching(/about \d+ MB; the limit is \d+ MB/) };
+    await expect(map(query)).rejects.toMatchObject(refusal);
+    await expect(ask(query)).rejects.toMatchObject(refusal);
+  });
+
+  it('refuses a run whose default maps would', async () => {
+    await expect(ran({ mapBytes: 1000 })).rejects.toMatchObject({
+      status: 422,
+      message: expect.stringContaining('form s6'),
+    });
+  });
+
+  it.each([
+    [{ layer: 0, form: 'norm', without: ['D'] }, /form block only/],
+    [{ layer: 0, form: 's6', without: ['D'] }, /form block only/],
+    [{ layer: 0, form: 'logit', target: 1e6 }, /outside the vocabulary/],
+  ] as const)('refuses %j', async (query, message) => {
+    const { map } = await ran();
+    await expect(map(query)).rejects.toMatchObject({ message: expect.stringMatching(message) });
+  });
+
+  it('ends when nobody waits for it any more, and not before', async () => {
+    const { map } = await ran();
+    const tensors = tf.memory().numTensors;
+    const query = { layer: 0, form: 'norm' } as const;
+    const [one, other] = [new Int32Array(1), new Int32Array(1)];
+    const both = [map(query, one), map(query, other)];
+    one[0] = 1;
+    const [first] = await Promise.all(both);
+    expect(first.metadata.form).toBe('norm');
+    const gone = map({ ...query, layer: 1 }, one);
+    await expect(gone).rejects.toMatchObject({ status: 499 });
+    expect(tf.memory().numTensors).toBe(tensors);
+    expect((await map({ ...query, layer: 1 }, other)).metadata.form).toBe('norm');
+  });
+
+  it('of the norm form lets other requests be answered meanwhile', async () => {
+    const { map } = await ran();
+    const order: string[] = [];
+    const slow = map({ layer: 0, form: 'norm' }).then(() => order.push('norm'));
+    setImmediate(() => order.push('another'));
+    await slow;
+    expect(order).toEqual(['another', 'norm']);
+  });
+});
+
+describe('a rollout', () => {
+  it('of every method names its convention and memory, and starts where it should', async () => {
+    const { rollout } = await ran();
+    const plain = await rollout({ model: 1 });
+    expect(plain.metadata.convention).toContain('over layers from 0');
+    expect(plain.metadata.memory_bytes).toBeGreaterThan(0);
+    const later = await rollout({ model: 1, start: 2 });
+    expect(later.data).not.toEqual(plain.data);
+    const normalised = await rollout({ method: 'normalised', reduce: 'mean_abs' });
+    const L = Math.sqrt(normalised.data.length);
+    for (let i = 0; i < L; i++)
+      expect(normalised.data.subarray(i * L, (i + 1) * L).reduce((a, b) => a + b)).toBeCloseTo(1, 4);
+  });
+
+  it('is weighed by the gradient of one logit at one position', async () => {
+    const { rollout } = await ran();
+    const of = (query: object) => rollout({ method: 'attribution', model: 1, ...query });
+    const first = await of({ target: 3 });
+    expect(first.metadata.convention).toContain('token 3 at position');
+    expect(first.data.every((value) => value >= 0)).toBe(true);
+    expect((await of({ target: 4 })).data).not.toEqual(first.data);
+    const early = await of({ target: 3, position: 2 });
+    expect(early.data).not.toEqual(first.data);
+    expect((await of({ target: 3 })).data).toEqual(first.data);
+  });
+
+  it.each([
+    [{ start: 9 }, /no layer 9/],
+    [{ method: 'attribution', target: 1e6 }, /outside the vocabulary/],
+    [{ method: 'attribution', position: 999 }, /outside the prompt/],
+  ])('refuses %j', async (query, message) => {
+    const { rollout } = await ran();
+    await expect(rollout(query)).rejects.toMatchObject({ message: expect.stringMatching(message) });
+  });
+
+  it('is refused where it takes too much memory', async () => {
+    const { rollout } = await ran({ mapBytes: await enoughForRuns() });
+    await expect(rollout({ method: 'attribution' })).rejects.toMatchObject({ status: 422 });
+  });
+});
