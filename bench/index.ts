@@ -1,7 +1,9 @@
 import { s6AttentionBenchmark, ssdAttentionBenchmark } from './attention';
 import { decodeBenchmark } from './decode';
 import { dispatchBenchmark } from './dispatches';
+import { forms2Benchmark, formsBenchmark } from './forms';
 import { growthBenchmark } from './growth';
+import { lensBenchmark } from './lens';
 import type { Benchmark } from './measure';
 import { mamba2Benchmark, mambaBenchmark, trainingBenchmark } from './model';
 import { peersBenchmark } from './peers';
@@ -17,6 +19,9 @@ export const BENCHMARKS: readonly Benchmark[] = [
   ssdBenchmark,
   s6AttentionBenchmark,
   ssdAttentionBenchmark,
+  lensBenchmark,
+  formsBenchmark,
+  forms2Benchmark,
   mambaBenchmark,
   mamba2Benchmark,
   decodeBenchmark,
