@@ -31,7 +31,10 @@ export function outputGradients(
   const means = tidied(() => {
     const logit = (...edits: tf.Tensor[]) => {
       const hooks = places.map(({ name }, k): Hook => [name, (value) => value.add(edits[k])]);
-      return model.runWithHooks([row], hooks).slice([0, position, target], [1, 1, 1]).sum();
+      return model
+        .forward([row], { hooks, logits: [position] })
+        .slice([0, 0, target], [1, 1, 1])
+        .sum();
     };
     const zeros = places.map(({ E }) => tf.zeros([1, L, E]));
     return tf

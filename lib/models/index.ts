@@ -20,3 +20,4 @@ export {
   WEIGHT_FORMATS,
   type WeightFormat,
 } from './model';
+export type { LogitPositions } from './positions';

@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import { rmsNorm, roundToBfloat16 } from '@/kernels/ops';
 import { type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint/types';
 import { BLOCKS } from './blocks';
-import { disposeState } from './decoding-state';
 import { type Hook, listen, silent, type Tap } from './hooks';
-import { PIECE, readInPieces, START } from './pieces';
+import { PIECE, readPositions } from './pieces';
+import { type LogitPositions, positionsIn, rowsAt } from './positions';
 import { weightsOf } from './weights';
 
 /** Token ids, [B][L] or an int32 tensor [B,L]. */
@@ -12,8 +12,8 @@ export type Tokens = tf.Tensor2D | readonly (readonly number[])[];
 
 export interface ForwardOptions {
   readonly hooks?: readonly Hook[];
-  /** Which positions to unembed: the head costs as much as several blocks. Default all. */
-  readonly logits?: 'all' | 'last';
+  /** Which positions to unembed, in which order: the head costs as much as several blocks. Default all. */
+  readonly logits?: LogitPositions;
 }
 
 export interface BlockOutput {
@@ -31,7 +31,12 @@ export interface Model {
   readonly config: ModelConfig;
   /** By canonical (Hugging Face) name; a tied head has no entry of its own. */
   readonly parameters: ReadonlyMap<string, tf.Variable>;
-  /** Logits [B,L,V], or [B,1,V] with `logits: 'last'`. */
+  /**
+   * Logits [B,L,V], [B,1,V] with `logits: 'last'`, or [B,count,V] of a list of positions; what `hook_norm` and
+   * `hook_logits` see is these positions too.
+   *
+   * @throws InputError for tokens or positions that there are not
+   */
   forward(tokens: Tokens, options?: ForwardOptions): tf.Tensor3D;
   /** The forward pass one block at a time; returns the last residual stream [B,L,d]. Stop early with `return()`. */
   blocksOf(tokens: Tokens, hooks?: readonly Hook[]): Generator<BlockOutput, tf.Tensor3D, void>;
@@ -154,23 +159,17 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
   }
 
   /** A long text that nobody observes is read in pieces: the same values in memory that does not grow with it. */
-  function wholeStream(tokens: Tokens, tap: Tap, logits: 'all' | 'last'): tf.Tensor3D {
+  function wholeStream(tokens: Tokens, tap: Tap, logits: LogitPositions): tf.Tensor3D {
     const ids = tokenTensor(tokens, config.V, name);
     const L = ids.shape[1];
-    const lastOf = (h: tf.Tensor3D) => h.slice([0, h.shape[1] - 1, 0], [-1, 1, -1]) as tf.Tensor3D;
-    if (L <= PIECE || tap !== silent || tf.engine().isTapeOn()) {
-      const h = residualStream(ids, tap);
-      return logits === 'last' ? lastOf(h) : h;
-    }
-    const read = readInPieces(residualStream, ids, START, tap, (h, start) => {
-      if (logits === 'all') return h;
-      return start + h.shape[1] === L ? lastOf(h) : undefined;
-    });
-    disposeState(read.state);
-    return read.kept.length === 1 ? read.kept[0] : tf.concat(read.kept, 1);
+    const positions = logits === 'all' ? null : positionsIn(logits, L);
+    if (L > PIECE && tap === silent && !tf.engine().isTapeOn())
+      return readPositions(residualStream, ids, tap, positions);
+    const h = residualStream(ids, tap);
+    return positions ? rowsAt(h, positions) : h;
   }
 
-  const forwardAt = (tokens: Tokens, tap: Tap, logits: 'all' | 'last'): tf.Tensor3D =>
+  const forwardAt = (tokens: Tokens, tap: Tap, logits: LogitPositions): tf.Tensor3D =>
     tf.tidy(() => unembedAt(wholeStream(tokens, tap, logits), tap));
 
   return {

@@ -24,22 +24,25 @@ describe.each(cases)('a text longer than a piece on $name', ({ folder }) => {
     model = createModel(await loadCheckpoint(folder));
   });
 
-  it('has the logits of one long pass, at every position and at the last, and leaves nothing behind', () => {
+  it('has the logits of one long pass, at every position, at the last and at chosen ones, and leaves nothing behind', () => {
     const tokens = text(model.config.V);
     // Whoever observes makes the pass go through at once.
     const expected = model.runWithHooks(tokens, [['nothing', () => undefined]]);
     const before = tf.memory().numTensors;
     const all = model.forward(tokens);
     const last = model.forward(tokens, { logits: 'last' });
-    expect(tf.memory().numTensors - before).toBe(2);
-    const error = (got: tf.Tensor, from: number) =>
+    const chosen = [L - 3, 5, PIECE, PIECE - 1, 5];
+    const few = model.forward(tokens, { logits: chosen });
+    expect(tf.memory().numTensors - before).toBe(3);
+    const error = (got: tf.Tensor, positions: number[]) =>
       tf.tidy(() => {
-        const wanted = expected.slice([0, from, 0], [-1, L - from, -1]);
+        const wanted = expected.gather(tf.tensor1d(positions, 'int32'), 1);
         return got.sub(wanted).abs().max().div(wanted.abs().max()).dataSync()[0];
       });
-    expect(error(all, 0)).toBeLessThan(1e-5);
-    expect(error(last, L - 1)).toBeLessThan(1e-5);
-    tf.dispose([expected, all, last]);
+    expect(error(all, [...tokens[0].keys()])).toBeLessThan(1e-5);
+    expect(error(last, [L - 1])).toBeLessThan(1e-5);
+    expect(error(few, chosen)).toBeLessThan(1e-5);
+    tf.dispose([expected, all, last, few]);
     model.dispose();
   });
 });

@@ -3,6 +3,7 @@ import type { DecodingState } from './decoding-state';
 import { disposeState } from './decoding-state';
 import { type Memory, type Tap, withMemory } from './hooks';
 import type { Tokens } from './model';
+import { rowsAt } from './positions';
 
 /** Tokens that go through the blocks at a time; a longer text is read in pieces, so that memory stays flat. */
 export const PIECE = 2048;
@@ -40,6 +41,28 @@ export function readInPieces(
     current = { position: current.position + width, tensors: next };
   }
   return { kept, state: current };
+}
+
+/** The residual stream of ids at these positions, or at all [B,positions,d], of a text that is read in pieces. */
+export function readPositions(
+  residualStream: ResidualStream,
+  ids: tf.Tensor2D,
+  tap: Tap,
+  positions: readonly number[] | null,
+): tf.Tensor3D {
+  const found: number[] = [];
+  const { kept, state } = readInPieces(residualStream, ids, START, tap, (h, start) => {
+    if (!positions) return h;
+    const here = positions.filter((position) => position >= start && position < start + h.shape[1]);
+    found.push(...here);
+    const within = here.map((position) => position - start);
+    return here.length > 0 ? rowsAt(h, within) : undefined;
+  });
+  disposeState(state);
+  const joined = kept.length === 1 ? kept[0] : tf.concat(kept, 1);
+  if (!positions) return joined;
+  const places = positions.map((position) => found.indexOf(position));
+  return rowsAt(joined, places);
 }
 
 /** Stored tensors must outlive the scope of the block that makes them. */

@@ -64,7 +64,7 @@ function answeredByLastRoom({ prompt, target }: RetrievalExample): boolean {
 }
 
 function lambdaOf(model: Model): DemoReport['lambda'] {
-  const { logits, cache } = model.runWithCache([[0]], { names: ['blocks.*.hook_lambda'] });
+  const { logits, cache } = model.runWithCache([[0]], { names: ['blocks.*.hook_lambda'], logits: 'last' });
   const values = model.config.blocks.map((_block, i) => cache.get(`blocks.${i}.hook_lambda`)?.dataSync()[0]);
   tf.dispose([logits, ...cache.values()]);
   return values.flatMap((value, i) =>

@@ -10,9 +10,13 @@ export function predictions(model: Model, tokenizer: WordTokenizer, examples: re
   const found: number[] = [];
   for (let from = 0; from < examples.length; from += ROWS) {
     const { B, L, tokens, last } = promptBatch(examples.slice(from, from + ROWS), tokenizer);
-    const logits = tf.tidy(() => model.forward(tf.tensor2d(tokens, [B, L], 'int32')).dataSync());
+    const asked = [...new Set(last.map((place) => place % L))];
+    const ids = tf.tensor2d(tokens, [B, L], 'int32');
+    const logits = tf.tidy(() => model.forward(ids, { logits: asked }).dataSync());
+    ids.dispose();
     const { V } = model.config;
-    for (const row of last) {
+    for (const place of last) {
+      const row = Math.floor(place / L) * asked.length + asked.indexOf(place % L);
       const scores = logits.subarray(row * V, (row + 1) * V);
       found.push(scores.indexOf(Math.max(...scores)));
     }

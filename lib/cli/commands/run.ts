@@ -50,7 +50,10 @@ export function runCommand(program: Command, io: Io, line: string): void {
       const checkpoint = await openCheckpointOf(options, io);
       const tokens = requireEqualLengths(await readTokens(options, checkpoint));
       const { model, provenance } = await openSession(checkpoint, options, line, io);
-      const { cache } = model.runWithCache(tokens, { names: patternsOf(options.names) });
+      const names = patternsOf(options.names);
+      const observed = ['hook_norm', 'hook_logits'].some((point) => names.some((name) => matcher(name)(point)));
+      const { logits, cache } = model.runWithCache(tokens, { names, logits: observed ? 'all' : 'last' });
+      logits.dispose();
       requireEveryName(options.names, cache);
       const tensors = await Promise.all([...cache].map(([name, tensor]) => toOutput(name, tensor)));
       if (options.out) await writeTensors(options.out, tensors, provenance);

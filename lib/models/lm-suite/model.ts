@@ -3,6 +3,7 @@ import { InputError } from '@/lib/checkpoint/types';
 import { BLOCKS } from '../blocks';
 import { type Hook, listen, type Tap } from '../hooks';
 import { type Tokens, tokenTensor } from '../model';
+import { type LogitPositions, positionsIn, rowsAt } from '../positions';
 import { type Weights, weightsOf } from '../weights';
 import { adaptiveEmbedding } from './adaptive-embedding';
 import { adaptiveSoftmax } from './adaptive-softmax';
@@ -24,7 +25,7 @@ export interface LmSuiteOptions extends DropoutOptions {
 
 export interface LmSuiteForwardOptions extends LmSuiteOptions {
   /** Which positions go through the softmax. Default all. */
-  readonly logits?: 'all' | 'last';
+  readonly logits?: LogitPositions;
 }
 
 /**
@@ -35,7 +36,7 @@ export interface LmSuiteModel {
   readonly config: LmSuiteConfig;
   /** By the names of `lmSuiteTensors`. */
   readonly parameters: ReadonlyMap<string, tf.Variable>;
-  /** ln p(next token) [B,L,V], or [B,1,V] with `logits: 'last'`. */
+  /** ln p(next token) [B,L,V], [B,1,V] with `logits: 'last'`, or [B,count,V] of a list of positions. */
   forward(tokens: Tokens, options?: LmSuiteForwardOptions): tf.Tensor3D;
   /**
    * Mean of −ln p(label) in nats over the positions whose label is not negative; labels [B,L] belong to the tokens at
@@ -107,7 +108,7 @@ export function createLmSuiteModel(config: LmSuiteConfig, tensors: ReadonlyMap<s
     return tf.tidy(() => {
       const [tap, drop] = [listen(hooks), dropoutOf(dropout)];
       const h = streamAt(tokens, tap, drop);
-      return unembedAt(logits === 'last' ? h.slice([0, h.shape[1] - 1, 0], [-1, 1, -1]) : h, tap, drop);
+      return unembedAt(logits === 'all' ? h : rowsAt(h, positionsIn(logits, h.shape[1])), tap, drop);
     });
   }
 
