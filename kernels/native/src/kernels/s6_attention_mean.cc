@@ -11,7 +11,7 @@
 KERNELS_BEGIN
 
 KERNEL(s6AttentionMean) {
-  S6Products sum{};
+  S6Products<false> sum{};
   sum.delta = args.floats(0), sum.A = args.floats(1), sum.B = args.floats(2), sum.C = args.floats(3);
   sum.map = args.floats(4);
   sum.L = args.integer(0), sum.E = args.integer(1), sum.N = args.integer(2), sum.K = 1;

@@ -92,7 +92,7 @@ struct Band {
 
 KERNEL(s6BlockSum) {
   const S6Block m(args);
-  S6Products sum{};
+  S6Products<true> sum{};
   sum.delta = m.delta, sum.A = m.A, sum.B = m.B, sum.C = m.C;
   sum.source = m.source, sum.taps = m.taps, sum.target = m.target, sum.weight = m.weight, sum.map = args.floats(9);
   sum.L = m.L, sum.E = m.E, sum.N = m.N, sum.K = m.K;
