@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { expectedTensors } from '@/lib/checkpoint';
 import { median } from './measure';
-import { MAMBA_130M, MAMBA2_130M, productsOf, SMALL } from './shapes';
+import { DIFF_MAMBA2_130M, MAMBA_130M, MAMBA2_130M, productsOf, SMALL } from './shapes';
 
 describe('what benchmarks compare with', () => {
   it.each([
     ['Mamba-130m', MAMBA_130M],
     ['Mamba2-130m', MAMBA2_130M],
+    ['Diff-Mamba-2', DIFF_MAMBA2_130M],
     ['the small model', SMALL],
   ])('the products of %s use every weight matrix once', (_, shape) => {
     const matrices = [...expectedTensors(shape)].filter(([name]) => /(_proj|embeddings)\.weight$/.test(name));

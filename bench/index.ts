@@ -5,10 +5,11 @@ import { forms2Benchmark, formsBenchmark } from './forms';
 import { growthBenchmark } from './growth';
 import { lensBenchmark } from './lens';
 import type { Benchmark } from './measure';
-import { mamba2Benchmark, mambaBenchmark, trainingBenchmark } from './model';
+import { differentialBenchmark, mamba2Benchmark, mambaBenchmark } from './model';
 import { peersBenchmark } from './peers';
 import { selectiveScanBenchmark, ssdBenchmark } from './scans';
 import { sgemm } from './sgemm';
+import { trainingBenchmark } from './training';
 
 export type { Benchmark, Measurement } from './measure';
 
@@ -24,6 +25,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   forms2Benchmark,
   mambaBenchmark,
   mamba2Benchmark,
+  differentialBenchmark,
   decodeBenchmark,
   trainingBenchmark,
   growthBenchmark,

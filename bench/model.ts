@@ -2,23 +2,11 @@ import * as tf from '@tensorflow/tfjs';
 import { blockCache, captureNames, scanAttention } from '@/lib/analysis';
 import type { ModelConfig } from '@/lib/checkpoint';
 import { patternsOf } from '@/lib/cli/commands/run';
-import { lossAndGradients, type Model } from '@/lib/models';
-import { AdamW, decaysInLanguageModels } from '@/lib/training';
-import { type Benchmark, type Measurement, measurement, medianMs } from './measure';
-import { finish, scoped, tensor } from './operands';
-import { MAMBA_130M, MAMBA2_130M, productsOf, randomModel, SMALL, tokensOf } from './shapes';
-
-/** Milliseconds of all the products of a forward pass of this many tokens, one after the other. */
-function productsMs(shape: ModelConfig, tokens: number): number {
-  return scoped(() => {
-    const operands = productsOf(shape).map(
-      ([k, n]) => [tensor<tf.Rank.R2>([tokens, k]), tensor<tf.Rank.R2>([n, k])] as const,
-    );
-    return medianMs(() => {
-      for (const [a, b] of operands) finish(() => tf.matMul(a, b, false, true));
-    });
-  });
-}
+import type { Model } from '@/lib/models';
+import { type Benchmark, type Measurement, measurement, medianMs, mediansMs } from './measure';
+import { finish } from './operands';
+import { productsMs } from './products';
+import { DIFF_MAMBA2_130M, MAMBA_130M, MAMBA2_130M, randomModel, tokensOf } from './shapes';
 
 function whole(device: string, what: string, shape: ModelConfig): Measurement[] {
   const L = 512;
@@ -36,9 +24,19 @@ function whole(device: string, what: string, shape: ModelConfig): Measurement[] 
       median,
     ),
   ];
-  lines.push(cacheOfAllPoints(device, what, model, layout));
+  lines.push(lastLogits(device, what, model, layout), cacheOfAllPoints(device, what, model, layout));
   model.dispose();
   return lines;
+}
+
+/** A forward pass of the same tokens whose last position alone is unembedded. */
+function lastLogits(device: string, what: string, model: Model, layout: string): Measurement {
+  const L = 512;
+  const tokens = tokensOf(1, L, model.config.V);
+  const floor = productsMs({ ...model.config, V: 0 }, L);
+  const median = medianMs(() => finish(() => model.forward(tokens, { logits: 'last' })));
+  const labels = { what: `forward, last logits, ${what}`, shape: layout, device };
+  return measurement({ ...labels, floor: 'its matrix products alone, without the head' }, median, floor);
 }
 
 /** A run that keeps every point except decays and states, of half the tokens. */
@@ -88,35 +86,23 @@ export const mamba2Benchmark: Benchmark = {
   run: (device) => whole(device, 'Mamba2-130m', MAMBA2_130M),
 };
 
-/** How near does a training step come to the products of its forward and backward passes? */
-export const trainingBenchmark: Benchmark = {
-  name: 'training step',
+/** What does the differential form cost beside its plain twin? The two take turns. */
+export const differentialBenchmark: Benchmark = {
+  name: 'diff-mamba2-130m',
   run: (device) => {
-    const [rows, L] = [4, 512];
-    const floor = 3 * productsMs(SMALL, rows * L);
-    const model = randomModel(SMALL);
-    const optimizer = new AdamW(model.parameters, {
-      betas: [0.9, 0.999],
-      epsilon: 1e-8,
-      weightDecay: 0.1,
-      decays: decaysInLanguageModels,
+    const L = 512;
+    const [plain, differential] = [MAMBA2_130M, DIFF_MAMBA2_130M].map(randomModel);
+    const tokens = tokensOf(1, L, plain.config.V);
+    const forward = (model: Model, logits: 'all' | 'last') => () => finish(() => model.forward(tokens, { logits }));
+    const { d, V, blocks } = plain.config;
+    const shape = `L=${L} d=${d}, ${blocks.length} layers, V=${V}`;
+    const lines = (['all', 'last'] as const).map((logits) => {
+      const [twin, median] = mediansMs(forward(plain, logits), forward(differential, logits));
+      const what = `forward, ${logits} logits, Diff-Mamba-2 alternate`;
+      return measurement({ what, shape, device, floor: 'Mamba2-130m, taking turns' }, median, twin);
     });
-    const tokens = tf.tensor2d(tokensOf(rows, L, SMALL.V).flat(), [rows, L], 'int32');
-    const median = medianMs(() => {
-      const { loss, gradients } = lossAndGradients(model, tokens);
-      loss.dispose();
-      optimizer.step(new Map([...gradients].map(([name, value]) => [name, value.dataSync() as Float32Array])), 1e-4);
-      for (const gradient of gradients.values()) gradient.dispose();
-    });
-    const shape = `batch ${rows}×${L}, d=${SMALL.d}, ${SMALL.blocks.length} layers, V=${SMALL.V}`;
-    tokens.dispose();
-    model.dispose();
-    return [
-      measurement(
-        { what: 'training step', shape, device, floor: 'three times the matrix products of the forward pass' },
-        median,
-        floor,
-      ),
-    ];
+    plain.dispose();
+    differential.dispose();
+    return lines;
   },
 };

@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
+import type { ModelConfig } from '@/lib/checkpoint';
 import { medianMs } from './measure';
 import { finish, scoped, tensor } from './operands';
+import { productsOf } from './shapes';
 
 /** Milliseconds of one product [m,k] × [n,k]ᵀ. */
 export function productMs(m: number, k: number, n: number): number {
@@ -8,5 +10,17 @@ export function productMs(m: number, k: number, n: number): number {
     const a = tensor<tf.Rank.R2>([m, k]);
     const b = tensor<tf.Rank.R2>([n, k]);
     return medianMs(() => finish(() => tf.matMul(a, b, false, true)));
+  });
+}
+
+/** Milliseconds of all the products of a forward pass of this many tokens, one after the other. */
+export function productsMs(shape: ModelConfig, tokens: number): number {
+  return scoped(() => {
+    const operands = productsOf(shape)
+      .filter(([, n]) => n > 0)
+      .map(([k, n]) => [tensor<tf.Rank.R2>([tokens, k]), tensor<tf.Rank.R2>([n, k])] as const);
+    return medianMs(() => {
+      for (const [a, b] of operands) finish(() => tf.matMul(a, b, false, true));
+    });
   });
 }

@@ -1,4 +1,4 @@
-import type { BlockConfig, Checkpoint, ModelConfig } from '@/lib/checkpoint';
+import { type BlockConfig, type Checkpoint, defaultLambdaInit, type ModelConfig } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
 import { createModel, type Model } from '@/lib/models';
 import { initialCheckpoint } from '@/lib/training';
@@ -14,22 +14,39 @@ function mamba2(d: number): BlockConfig {
   return { kind: 'mamba2', mixer: { ...SHARED, d, E: 2 * d, N: 128, R: 0, H: (2 * d) / 64, P: 64, G: 1 } };
 }
 
-function config(block: BlockConfig, layers: number, V: number): ModelConfig {
-  const blocks = Array.from({ length: layers }, () => block);
-  return { format: 'statescope', d: block.mixer.d, V, epsilon: 1e-5, tied: true, blocks };
+/** Two mixers of half the width and half the head size, as the paper's models have them. */
+function diffMamba2(d: number, index: number): BlockConfig {
+  const { mixer } = mamba2(d);
+  const half = { ...mixer, E: mixer.E / 2, P: mixer.P / 2 };
+  const lambdaInit = defaultLambdaInit(index);
+  return { kind: 'diff_mamba2', mixer: half, lambda: 'sigmoid_sum', lambdaInit, subln: true };
 }
 
+function config(block: (index: number) => BlockConfig, layers: number, V: number): ModelConfig {
+  const blocks = Array.from({ length: layers }, (_, index) => block(index));
+  return { format: 'statescope', d: blocks[0].mixer.d, V, epsilon: 1e-5, tied: true, blocks };
+}
+
+/** Every other block is differential, from the first on. */
+const alternate = (d: number) => (index: number) => (index % 2 === 0 ? diffMamba2(d, index) : mamba2(d));
+
 /** Mamba-130m: d = 768, 24 layers, N = 16, R = 48. */
-export const MAMBA_130M = config(mamba1(768), 24, 50280);
+export const MAMBA_130M = config(() => mamba1(768), 24, 50280);
 
 /** Mamba2-130m: d = 768, 24 layers, 24 heads of 64, N = 128. */
-export const MAMBA2_130M = config(mamba2(768), 24, 50288);
+export const MAMBA2_130M = config(() => mamba2(768), 24, 50288);
+
+/** Diff-Mamba-2 of the same shape, every other block differential. */
+export const DIFF_MAMBA2_130M = config(alternate(768), 24, 50288);
 
 /** A model that a laptop can train: d = 256, 8 layers. */
-export const SMALL = config(mamba1(256), 8, 4096);
+export const SMALL = config(() => mamba1(256), 8, 4096);
 
 /** The same of Mamba-2 blocks. */
-export const SMALL_2 = config(mamba2(256), 8, 4096);
+export const SMALL_2 = config(() => mamba2(256), 8, 4096);
+
+/** The same with every other block differential. */
+export const SMALL_DIFF = config(alternate(256), 8, 4096);
 
 /** Fresh random weights of the shape. */
 export const randomCheckpoint = (shape: ModelConfig): Checkpoint =>
@@ -40,18 +57,17 @@ export const randomModel = (shape: ModelConfig): Model => createModel(randomChec
 
 /** Inner and outer width of every matrix product of one token: [k, n] of [tokens, k] × [n, k]ᵀ. */
 export function productsOf({ blocks, d, V }: ModelConfig): (readonly [k: number, n: number])[] {
-  const inBlock = ({ kind, mixer: { E, N, R, H, G } }: BlockConfig): (readonly [number, number])[] =>
-    kind === 'mamba1'
-      ? [
-          [d, 2 * E],
-          [E, R + 2 * N],
-          [R, E],
-          [E, d],
-        ]
-      : [
-          [d, 2 * E + 2 * G * N + H],
-          [E, d],
-        ];
+  const inBlock = ({ kind, mixer: { E, N, R, H, G } }: BlockConfig): (readonly [number, number])[] => {
+    if (kind === 'mamba1')
+      return [
+        [d, 2 * E],
+        [E, R + 2 * N],
+        [R, E],
+        [E, d],
+      ];
+    const mixer = [[d, 2 * E + 2 * G * N + H] as const, [E, d] as const];
+    return kind === 'mamba2' ? mixer : [...mixer, ...mixer];
+  };
   return [...blocks.flatMap(inBlock), [d, V]];
 }
 
