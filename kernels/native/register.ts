@@ -14,6 +14,7 @@ import { lens } from './tfjs/lens';
 import { logic } from './tfjs/logic';
 import { loss } from './tfjs/loss';
 import { matmul } from './tfjs/matmul';
+import { mixerSteps } from './tfjs/mixer-steps';
 import { norm } from './tfjs/norm';
 import { reduce } from './tfjs/reduce';
 import { selectiveScan } from './tfjs/scan';
@@ -41,6 +42,7 @@ const groups: readonly Overrides[] = [
   bfloat16,
   blockAttention,
   columnNorms,
+  mixerSteps,
 ];
 
 /** Above 'cpu' (1) and 'wasm' (2), so that tfjs itself would choose it too. */

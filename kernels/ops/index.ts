@@ -6,6 +6,7 @@ export * from './causal-conv1d';
 export * from './column-norms';
 export * from './cross-entropy';
 export * from './lens-statistics';
+export * from './mixer-steps';
 export { KERNELS, type KernelName } from './registry';
 export * from './rms-norm';
 export * from './selective-scan';

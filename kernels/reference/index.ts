@@ -3,6 +3,7 @@ export * from './block-attention';
 export * from './causal-conv1d';
 export * from './cross-entropy';
 export * from './lens-statistics';
+export * from './mixer-steps';
 export type { Real } from './real';
 export * from './rms-norm';
 export * from './s6-attention';

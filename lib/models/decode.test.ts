@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isAvailable } from '@/kernels/native/addon';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import {
@@ -9,6 +10,7 @@ import {
   editState,
   exportState,
   extend,
+  type Hook,
   importState,
   type Model,
   type StateTensor,
@@ -18,12 +20,16 @@ import { referenceCases } from './testing/fixtures';
 const difference = (a: tf.Tensor, b: tf.Tensor) =>
   tf.tidy(() => a.sub(b).abs().max().dataSync()[0] / b.abs().max().dataSync()[0]);
 
-describe.each(referenceCases())('decoding $name with state', ({ folder, tokens, greedy }) => {
+const devices = isAvailable ? (['native', 'cpu'] as const) : (['cpu'] as const);
+const casesOnDevices = devices.flatMap((device) => referenceCases().map((each) => ({ ...each, device })));
+
+describe.each(casesOnDevices)('decoding $name with state on $device', ({ device, folder, tokens, greedy }) => {
   let model: Model;
   beforeAll(async () => {
-    await openDevice({ device: 'cpu' });
+    await openDevice({ device });
     model = createModel(await loadCheckpoint(folder));
   });
+  afterAll(() => model.dispose());
 
   it('equals the full forward pass at every step, for the whole batch', () => {
     const full = model.forward(tokens);
@@ -72,12 +78,13 @@ describe.each(referenceCases())('decoding $name with state', ({ folder, tokens, 
   });
 });
 
-describe('a decoding state', () => {
+describe.each(devices)('a decoding state on %s', (device) => {
   let model: Model;
   beforeAll(async () => {
-    await openDevice({ device: 'cpu' });
+    await openDevice({ device });
     model = createModel(await loadCheckpoint(referenceCases()[0].folder));
   });
+  afterAll(() => model.dispose());
 
   it('stays valid after it was continued, and can be edited', () => {
     const { state } = extend(model, [[1, 2, 3]]);
@@ -153,5 +160,45 @@ describe('a decoding state', () => {
     const seen: string[] = [];
     extend(model, [[4]], state, [['*.hook_h.3', (_, name) => void seen.push(name)]]);
     expect(seen.length).toBeGreaterThan(0);
+  });
+});
+
+describe.skipIf(!isAvailable)('a step of one token on the native device', () => {
+  /** The kernels of one step after a prompt, block by block in the order that they ran in. */
+  async function kernelsOf(model: Model, rows: number, hooks: Hook[] = []): Promise<string[]> {
+    const { state } = extend(
+      model,
+      Array.from({ length: rows }, () => [1, 2, 3]),
+    );
+    const next = Array.from({ length: rows }, () => [4]);
+    const { kernels } = await tf.profile(() => {
+      extend(model, next, state, hooks);
+    });
+    return kernels.map(({ name }) => name);
+  }
+
+  it('is one kernel for each mixer, except where somebody looks inside', async () => {
+    await openDevice({ device: 'native' });
+    const found = new Set<string>();
+    for (const { folder, blocks } of referenceCases()) {
+      const model = createModel(await loadCheckpoint(folder));
+      const steps = (names: string[]) => names.filter((name) => name.endsWith('Step'));
+      const all = steps(await kernelsOf(model, 2));
+      for (const name of all) found.add(name);
+      if (all.length > 0) {
+        const index = blocks.findIndex((kind) => kind !== 'diff_s6');
+        const scope = !blocks[index].startsWith('diff') || blocks[index] === 'diff_mamba2e' ? '' : 'mixer_1.';
+        for (const point of ['hook_delta', 'hook_h.3', 'hook_conv'])
+          expect(
+            steps(await kernelsOf(model, 1, [[`blocks.${index}.${scope}${point}`, () => undefined]])),
+            point,
+          ).toHaveLength(all.length - 1);
+        const outside: Hook = ['blocks.*.hook_out_proj', () => undefined];
+        expect(steps(await kernelsOf(model, 1, [outside, ['blocks.0.hook_h.2', () => undefined]]))).toEqual(all);
+        expect(steps(await kernelsOf(model, 9)), 'many rows').toEqual([]);
+      }
+      model.dispose();
+    }
+    expect([...found].sort()).toEqual(['Mamba1Step', 'Mamba2Step']);
   });
 });

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { largeBlockCases } from '../../ops/block-cases';
 import { expectCase } from '../../ops/expect-case';
+import { mixerStepCases } from '../../ops/mixer-step-cases';
 import {
   convCase,
   lossCase,
@@ -49,7 +50,7 @@ function largeCases(): OpCase[] {
 }
 
 const settings = ['avx512', 'avx2', 'generic'].flatMap((isa) => [1, 2].map((threads) => ({ isa, threads })));
-const cases = isAvailable ? [...smallCases(), ...largeCases()] : [];
+const cases = isAvailable ? [...smallCases(), ...largeCases(), ...mixerStepCases()] : [];
 
 describe.skipIf(!isAvailable)('native kernels of our operations equal the float64 reference', () => {
   const initial = nativeInfo();

@@ -3,11 +3,14 @@ import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Tap } from '../hooks';
 import { linear } from '../nn';
 import type { Weights } from '../weights';
+import { ssdOfOneToken } from './one-token';
 import { ssd } from './ssd';
 
 /** Mamba-2 mixer (Dao & Gu, arXiv 2405.21060; spec A2): u [B,L,d] → W_out SSD(u) [B,L,d]. */
 export function mamba2(u: tf.Tensor3D, w: Weights, config: MixerConfig, tap: Tap): tf.Tensor3D {
-  return tap.at('hook_out_proj', linear(ssd(u, mamba2Weights(w), config, tap), w.under('out_proj')));
+  const [weights, outProj] = [mamba2Weights(w), w.under('out_proj')];
+  const out = ssdOfOneToken(u, weights, config, tap, outProj) ?? linear(ssd(u, weights, config, tap), outProj);
+  return tap.at('hook_out_proj', out);
 }
 
 export const mamba2Weights = (w: Weights) => ({

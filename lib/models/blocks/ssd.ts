@@ -4,6 +4,7 @@ import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Tap } from '../hooks';
 import { convolve, linear, silu, splitLast } from '../nn';
 import type { Weights } from '../weights';
+import { ssdOfOneToken } from './one-token';
 import { at, explicitPositions, scanInKernel, scanInTheOpen } from './states';
 
 /** The parameters of one state-space-dual layer; DiffS6Mamba2 shares some of them between its branches. */
@@ -26,6 +27,10 @@ export interface SsdWeights {
  * Head h reads group floor(h / (H/G)); the norm is taken over each of the G slices of E/G channels.
  */
 export function ssd(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap): tf.Tensor3D {
+  return ssdOfOneToken(u, w, config, tap) ?? inFull(u, w, config, tap);
+}
+
+function inFull(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap): tf.Tensor3D {
   const { E, N, H, P, G } = config;
   const [batch, L] = u.shape;
   const [z0, xBC0, dt] = splitLast(linear(u, w.inProj), [E, E + 2 * G * N, H]);
