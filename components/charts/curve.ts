@@ -23,8 +23,7 @@ export const METRIC_INFO: Record<Metric, MetricInfo> = {
     name: 'Needle probability',
     signed: false,
     log: true,
-    definition:
-      'Probability of the target at the read-out position, through the logit lens of each layer, not rounded.',
+    definition: 'Probability of the target at the read-out position, through the lens of each layer, not rounded.',
   },
   log_odds: {
     label: 'log-odds',
@@ -91,16 +90,23 @@ function logScale(values: readonly number[], bottom: number, top: number): Curve
 }
 
 /** Starts at 0, or shows it, with a strong zero line. Range: [bottom, top] in pixels. */
-function linearScale(values: readonly number[], bottom: number, top: number): CurveScale {
+function linearScale(values: readonly number[], bottom: number, top: number, count = 5): CurveScale {
   const high = Math.max(0, ...values);
   const low = Math.min(0, ...values);
-  const scale = scaleLinear([low, high > low ? high : low + 1], [bottom, top]).nice(5);
-  const ticks = scale.ticks(5).map((t) => ({ y: scale(t), text: formatTick(t), zero: t === 0 }));
+  const scale = scaleLinear([low, high > low ? high : low + 1], [bottom, top]).nice(count);
+  const ticks = scale.ticks(count).map((t) => ({ y: scale(t), text: formatTick(t), zero: t === 0 }));
   return { y: (v) => scale(v), below: () => false, ticks };
 }
 
-export function curveScale(values: readonly Maybe[], log: boolean, bottom: number, top: number): CurveScale {
-  return (log ? logScale : linearScale)(finite(values), bottom, top);
+/** @param count about how many ticks a linear axis has */
+export function curveScale(
+  values: readonly Maybe[],
+  log: boolean,
+  bottom: number,
+  top: number,
+  count?: number,
+): CurveScale {
+  return log ? logScale(finite(values), bottom, top) : linearScale(finite(values), bottom, top, count);
 }
 
 /** Points of one line, by layer; runs of absent values break the line. */

@@ -1,5 +1,5 @@
 'use client';
-import { memo, useMemo, useState } from 'react';
+import { lazy, memo, Suspense, useMemo, useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
 import type { DrawnMap } from '../attention/drawnMaps';
 import { useExamples, useModels, useTokens } from '../data/queries';
@@ -11,6 +11,8 @@ import { Segmented } from '../ui/Segmented';
 import { editPrompt, loadExample } from './edit';
 import { ReadoutAside, type ReadoutFacts } from './ReadoutAside';
 import { type ClickSets, TokenChips } from './TokenChips';
+
+const BatchEditor = lazy(() => import('./BatchEditor').then(({ BatchEditor: editor }) => ({ default: editor })));
 
 const CLICK_SETS = [
   { value: 'position', label: 'position' },
@@ -95,6 +97,7 @@ export const PromptSection = memo(function PromptSection(props: {
 }) {
   const { view, maps, facts } = props;
   const [editing, setEditing] = useState(false);
+  const [batching, setBatching] = useState(false);
   const [paint, setPaint] = useState<ModelSlot | ''>('');
   const [clickSets, setClickSets] = useState<ClickSets>('position');
   const model = useSelection((s) => s.modelA);
@@ -116,6 +119,15 @@ export const PromptSection = memo(function PromptSection(props: {
         onClick={() => setEditing(!editing)}
       >
         Edit text
+      </button>
+      <button
+        type="button"
+        className="button low"
+        data-testid="batch-edit"
+        aria-expanded={batching}
+        onClick={() => setBatching(!batching)}
+      >
+        Batch
       </button>
       <span className="control">
         <span className="caption">Click sets</span>
@@ -147,6 +159,11 @@ export const PromptSection = memo(function PromptSection(props: {
       aside={<ReadoutAside tokens={tokens} view={view} facts={facts} />}
     >
       {editing && <Editor onClose={() => setEditing(false)} />}
+      {batching && (
+        <Suspense>
+          <BatchEditor onClose={() => setBatching(false)} />
+        </Suspense>
+      )}
       {error ? (
         <p className="note bad" role="alert">
           {error.message}

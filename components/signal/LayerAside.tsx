@@ -3,10 +3,12 @@ import { memo } from 'react';
 import type { Signal } from '@/lib/api/schemas';
 import { METRIC_INFO, type Metric } from '../charts/curve';
 import { layerName } from '../charts/layerAxis';
-import { formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';
+import { formatPlain, formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';
 import { kindName, type View } from '../data/view';
 import { useHover } from '../state/hover';
+import { useSelection } from '../state/selection';
 import { SlotHead, ValueRow } from '../ui/parts';
+import type { BatchCurves } from './batchSeries';
 import { metricValues, onAxis, snrCandidates } from './series';
 
 const capital = (text: string) => text[0].toUpperCase() + text.slice(1);
@@ -23,13 +25,38 @@ function lambdaText(lambda: number | null, init: number | null): string {
   return init === null ? lambda.toFixed(3) : `${lambda.toFixed(3)} (${init.toFixed(3)})`;
 }
 
+/** What a batch says of one layer: means with their intervals, and the paired difference. */
+function BatchRows({ batch, column, signed }: { batch: BatchCurves; column: number; signed: boolean }) {
+  const estimates = batch.models.map((model) => model?.[column]);
+  const texts = (of: 'mean' | 'low' | 'high') => estimates.map((estimate) => formatValue(estimate?.[of], signed));
+  const difference = batch.difference?.[column];
+  return (
+    <>
+      <ValueRow kind="rule" name={`mean, n = ${batch.n}`} values={texts('mean')} />
+      <ValueRow kind="sub" name="95 % from" values={texts('low')} />
+      <ValueRow kind="sub" name="to" values={texts('high')} />
+      {difference && (
+        <>
+          <ValueRow kind="rule" name="B − A, paired mean" values={['', formatSigned(difference.mean)]} />
+          <ValueRow kind="sub" name="95 % from" values={['', formatSigned(difference.low)]} />
+          <ValueRow kind="sub" name="to" values={['', formatSigned(difference.high)]} />
+          <ValueRow kind="sub" name="p, two-sided" values={['', formatPlain(difference.p)]} />
+        </>
+      )}
+    </>
+  );
+}
+
 /** Exact values of the layer under the pointer, else of the selected one. */
 export const LayerAside = memo(function LayerAside(props: {
   view: View;
   signals: readonly (Signal | undefined)[];
+  batch: BatchCurves | undefined;
   metric: Metric;
 }) {
-  const { view, signals, metric } = props;
+  const { view, signals, batch, metric } = props;
+  const paper = useSelection((s) => s.paper);
+  const lens = useSelection((s) => s.lens);
   const hovered = useHover((s) => s.layer);
   const layer = hovered ?? view.layer;
   const info = METRIC_INFO[metric];
@@ -52,7 +79,8 @@ export const LayerAside = memo(function LayerAside(props: {
             <SlotHead caption={info.name} slots={slots} />
             <tbody>
               <ValueRow name="this prompt" values={values.map((value) => formatValue(value, info.signed))} />
-              {compared && <ValueRow kind="rule" name={compared.name} values={['', compared.text]} />}
+              {compared && <ValueRow kind="sub" name={compared.name} values={['', compared.text]} />}
+              {batch && <BatchRows batch={batch} column={layer + 1} signed={info.signed} />}
             </tbody>
           </table>
         ) : (
@@ -78,6 +106,9 @@ export const LayerAside = memo(function LayerAside(props: {
       <div className="block">
         <p className="note">
           <b style={{ fontWeight: 600, color: 'var(--ink-2)' }}>{info.name}.</b> {info.definition}
+          {metric !== 'attention_snr' && (lens === 'tuned' ? ' Tuned lens.' : ' Logit lens.')}
+          {paper &&
+            ' As in the paper’s figure: label k is the output of block k counted from 0, the last label the model’s output; embedding and block 0 are not shown. Values are fractions. The paper reads through a tuned lens.'}
           {metric === 'snr' &&
             known &&
             (snrCandidates(known) === 'answers'

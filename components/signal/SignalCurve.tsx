@@ -2,167 +2,78 @@
 import { line } from 'd3';
 import { memo, useMemo } from 'react';
 import type { Signal } from '@/lib/api/schemas';
+import { bandPath } from '../charts/band';
 import { type CurveScale, curveScale, METRIC_INFO, type Metric, segments } from '../charts/curve';
 import { placeLineLabels } from '../charts/labels';
 import type { LayerAxis } from '../charts/layerAxis';
-import { formatValue } from '../charts/numbers';
+import { formatValue, type Maybe } from '../charts/numbers';
 import type { View } from '../data/view';
-import { clearHover, hover, useHover } from '../state/hover';
-import { type ModelSlot, select } from '../state/selection';
-import { HitArea } from '../ui/HitArea';
+import type { ModelSlot } from '../state/selection';
+import type { BatchCurves, Estimates } from './batchSeries';
+import { CurveOverlay, Grid, LayerHit, Mark } from './CurveParts';
+import { PaperBars, PaperLabels, paperColumns } from './PaperBars';
 import { metricValues, onAxis } from './series';
 
 const TOP = 10;
 const BOTTOM = 8;
 const NAME_WIDTH = 7.2;
+const LABELS = 18;
 
-interface Line {
+export interface Line {
   readonly slot: ModelSlot;
   readonly name: string;
-  readonly values: readonly (number | null | undefined)[];
+  /** Batch mean, or this prompt where there is no batch. */
+  readonly values: readonly Maybe[];
+  readonly prompt: readonly Maybe[];
+  readonly estimates?: Estimates;
 }
 
-/** Circle for A, square for B, triangle for a value that stands on the floor. */
-function Mark({ slot, x, y, r, low }: { slot: ModelSlot; x: number; y: number; r: number; low: boolean }) {
-  const className = `mark ${slot}-line`;
-  if (low) return <path className={className} d={`M${x},${y + r + 1}l${-r - 1},${-2 * r}h${2 * r + 2}z`} />;
-  return slot === 'A' ? (
-    <circle className={className} cx={x} cy={y} r={r} />
-  ) : (
-    <rect className={className} x={x - r} y={y - r} width={2 * r} height={2 * r} />
-  );
+function linesOf(
+  view: View,
+  signals: readonly (Signal | undefined)[],
+  batch: BatchCurves | undefined,
+  metric: Metric,
+  paper: boolean,
+): Line[] {
+  const shown = <T,>(values: readonly T[]) => (paper ? paperColumns(values) : values);
+  return view.models.map(({ slot, name }, k) => {
+    const signal = signals[k];
+    const prompt = shown<Maybe>(signal ? onAxis(metricValues(signal, metric), view.layers) : []);
+    const estimates = batch?.models[k] && shown(batch.models[k]);
+    return { slot, name, prompt, estimates, values: estimates ? estimates.map((e) => e?.mean) : prompt };
+  });
 }
 
-/** Lines at the selected and hovered layers, with the values there as dots. Only this is redrawn on hover. */
-function CurveOverlay(props: {
-  axis: LayerAxis;
-  layer: number;
-  height: number;
-  lines: readonly Line[];
-  scale: CurveScale;
-}) {
-  const { axis, layer, height, lines, scale } = props;
-  const hovered = useHover((s) => s.layer);
-  const shown = hovered ?? layer;
-  const at = (l: number) => Math.round(axis.x(l)) + 0.5;
-  return (
-    <svg
-      className="layer overlay"
-      width={axis.width}
-      height={height}
-      aria-hidden="true"
-      data-hover-layer={hovered ?? ''}
-    >
-      <line className="hovered" x1={at(layer)} x2={at(layer)} y1="0" y2={height} strokeOpacity=".9" />
-      {hovered !== undefined && hovered !== layer && (
-        <line
-          className="hovered"
-          x1={at(hovered)}
-          x2={at(hovered)}
-          y1="0"
-          y2={height}
-          strokeDasharray="2 2"
-          strokeOpacity=".6"
-        />
-      )}
-      {lines.map(({ slot, values }) => {
-        const value = values[shown + 1];
-        return typeof value === 'number' && Number.isFinite(value) ? (
-          <circle
-            key={slot}
-            className={`${slot}-fill`}
-            cx={axis.x(shown)}
-            cy={scale.y(value)}
-            r="4"
-            stroke="var(--bg)"
-            strokeWidth="1.5"
-          />
-        ) : null;
-      })}
-    </svg>
-  );
-}
-
-function Grid({
-  axis,
-  scale,
-  title,
-  unit,
-  height,
-}: {
-  axis: LayerAxis;
-  scale: CurveScale;
-  title: string;
-  unit?: string;
-  height: number;
-}) {
-  return (
-    <g>
-      {scale.ticks.map(({ y, text, exponent, zero }) => (
-        <g key={`${text}${exponent ?? ''}`}>
-          <line
-            className={zero ? 'rule' : 'grid'}
-            x1={axis.gutter}
-            x2={axis.width}
-            y1={Math.round(y) + 0.5}
-            y2={Math.round(y) + 0.5}
-          />
-          <text className="axis" x={axis.gutter - 8} y={y + 3.5} textAnchor="end">
-            {text}
-            {exponent && (
-              <tspan dy="-4" fontSize="8">
-                {exponent}
-              </tspan>
-            )}
-          </text>
-        </g>
-      ))}
-      {!axis.narrow && (
-        <text className="title" transform={`translate(12,${height / 2}) rotate(-90)`} textAnchor="middle">
-          {title}
-          {unit && <tspan className="unit">, {unit}</tspan>}
-        </text>
-      )}
-    </g>
-  );
-}
-
-/** One metric of both models over the layer axis: this prompt, no interval. */
+/** One metric of both models over the layer axis: this prompt, or the mean of a batch with its interval and this prompt. */
 export const SignalCurve = memo(function SignalCurve(props: {
   view: View;
   axis: LayerAxis;
   signals: readonly (Signal | undefined)[];
+  batch: BatchCurves | undefined;
   metric: Metric;
   log: boolean;
+  /** Bars and labels as in the paper's figure. */
+  paper: boolean;
 }) {
-  const { view, axis, signals, metric, log } = props;
-  const height = axis.narrow ? 180 : 196;
-  const lines = useMemo(
-    () =>
-      view.models.map(({ slot, name }, k): Line => {
-        const signal = signals[k];
-        return { slot, name, values: signal ? onAxis(metricValues(signal, metric), axis.layers) : [] };
-      }),
-    [view.models, signals, metric, axis.layers],
-  );
-  const scale = useMemo(
-    () =>
-      curveScale(
-        lines.flatMap(({ values }) => values),
-        log,
-        height - BOTTOM,
-        TOP,
-      ),
-    [lines, log, height],
-  );
+  const { view, axis, signals, batch, metric, log, paper } = props;
+  const plot = axis.narrow ? 180 : 196;
+  const height = plot + (paper ? LABELS : 0);
+  const lines = useMemo(() => linesOf(view, signals, batch, metric, paper), [view, signals, batch, metric, paper]);
+  const scale: CurveScale = useMemo(() => {
+    const intervals = lines.flatMap(({ estimates = [] }) => estimates.flatMap((e) => [e?.low, e?.high]));
+    const all = [...lines.flatMap(({ values, prompt }) => [...values, ...prompt]), ...intervals];
+    return curveScale(all, log, plot - BOTTOM, TOP);
+  }, [lines, log, plot]);
   const drawn = useMemo(() => {
     const path = line<{ layer: number; value: number }>(
       (d) => axis.x(d.layer),
       (d) => scale.y(d.value),
     );
-    return lines.map(({ slot, values }) => ({
+    return lines.map(({ slot, values, prompt, estimates = [] }) => ({
       slot,
       runs: segments(values),
+      marks: segments(prompt).flat(),
+      band: bandPath(estimates, (column) => axis.x(column - 1), scale.y),
       path: segments(values)
         .map((run) => path(run))
         .join(''),
@@ -173,10 +84,10 @@ export const SignalCurve = memo(function SignalCurve(props: {
     const places = placeLineLabels(
       drawn.map(({ runs }) => runs.flat().map(({ layer, value }) => ({ x: axis.x(layer), y: scale.y(value) }))),
       texts.map((text) => text.length * NAME_WIDTH),
-      { left: axis.gutter + 4, right: axis.width - 4, top: 0, bottom: height },
+      { left: axis.gutter + 4, right: axis.width - 4, top: 0, bottom: plot },
     );
     return places.map((place, k) => ({ place, text: texts[k], slot: lines[k].slot }));
-  }, [lines, drawn, axis, scale, height]);
+  }, [lines, drawn, axis, scale, plot]);
   const info = METRIC_INFO[metric];
   const summary = lines
     .map(({ slot, values }) => `${slot} ${formatValue(values[view.layer + 1], info.signed)}`)
@@ -186,17 +97,28 @@ export const SignalCurve = memo(function SignalCurve(props: {
     <div
       className="figure"
       role="img"
-      aria-label={`${info.name} by layer. Layer ${view.layer}: ${summary}.`}
+      aria-label={`${info.name} by layer${batch ? `, mean of ${batch.n} prompts` : ''}. Layer ${view.layer}: ${summary}.`}
+      data-testid="signal-curve"
       style={{ height }}
     >
       <svg className="layer" width={axis.width} height={height} aria-hidden="true">
-        <Grid axis={axis} scale={scale} title={info.name} unit={info.unit} height={height} />
-        {drawn.map(({ slot, path, runs }) => (
+        <Grid axis={axis} scale={scale} title={info.name} unit={paper ? 'fraction' : info.unit} height={plot} />
+        {paper && <PaperBars lines={lines} axis={axis} scale={scale} floor={log ? plot - BOTTOM : scale.y(0)} />}
+        {drawn.map(({ slot, path, band, marks }) => (
           <g key={slot}>
-            <path className={`curve ${slot}-line`} d={path} />
-            {runs.flat().map(({ layer, value }) => (
-              <Mark key={layer} slot={slot} x={axis.x(layer)} y={scale.y(value)} r={radius} low={scale.below(value)} />
-            ))}
+            {!paper && <path className={`band ${slot}-fill`} d={band} />}
+            {!paper && <path className={`curve ${slot}-line`} d={path} />}
+            {!(paper && batch === undefined) &&
+              marks.map(({ layer, value }) => (
+                <Mark
+                  key={layer}
+                  slot={slot}
+                  x={axis.x(layer)}
+                  y={scale.y(value)}
+                  r={radius}
+                  low={scale.below(value)}
+                />
+              ))}
           </g>
         ))}
         {names.map(
@@ -207,14 +129,16 @@ export const SignalCurve = memo(function SignalCurve(props: {
               </text>
             ),
         )}
+        {paper && <PaperLabels axis={axis} y={height - 5} />}
       </svg>
-      <CurveOverlay axis={axis} layer={view.layer} height={height} lines={lines} scale={scale} />
-      <HitArea
-        style={{ left: axis.gutter, width: axis.width - axis.gutter, top: 0, height }}
-        onPoint={(x) => hover({ origin: 'curve', layer: axis.at(x + axis.gutter) })}
-        onLeave={clearHover}
-        onPick={(x) => select({ layer: Math.min(Math.max(0, axis.at(x + axis.gutter)), axis.layers - 1) })}
+      <CurveOverlay
+        axis={axis}
+        layer={view.layer}
+        height={plot}
+        lines={lines.map(({ slot, values }) => ({ key: slot, className: `${slot}-fill`, values }))}
+        scale={scale}
       />
+      <LayerHit axis={axis} height={height} />
     </div>
   );
 });

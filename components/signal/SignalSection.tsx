@@ -7,11 +7,14 @@ import { layerAxis } from '../charts/layerAxis';
 import { formatValue } from '../charts/numbers';
 import { useModels, useThumbnails } from '../data/queries';
 import type { View } from '../data/view';
+import { useBatch } from '../state/batch';
 import { select, useSelection } from '../state/selection';
 import { useNarrow, useWidth } from '../ui/measure';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
 import { useSteady } from '../ui/steady';
+import { batchCurves } from './batchSeries';
+import { DifferenceCurve } from './DifferenceCurve';
 import { LayerAside } from './LayerAside';
 import { LayerStrip } from './LayerStrip';
 import { SignalCurve } from './SignalCurve';
@@ -26,16 +29,22 @@ const AXIS_OPTIONS = [
 /** Thumbnails are computed at most this many cells a side. */
 const THUMBNAIL_CELLS = 56;
 
-const Key = () => (
-  <span className="note key">
+const Key = ({ n }: { n: number | undefined }) => (
+  <span className="note key" data-testid="signal-key">
     <svg width="22" height="10" aria-hidden="true">
+      {n !== undefined && <path d="M0 1h22v8H0z" fill="var(--ink-2)" opacity=".16" />}
       <path d="M0 5h22" stroke="var(--ink-2)" strokeWidth="1.75" />
       <circle cx="6" cy="5" r="2.6" fill="var(--bg)" stroke="var(--ink-2)" />
       <rect x="13.5" y="2.5" width="5" height="5" fill="var(--bg)" stroke="var(--ink-2)" />
     </svg>
-    this prompt, n = 1: no interval
+    {n === undefined
+      ? 'this prompt, n = 1: no interval'
+      : `mean of the batch, n = ${n}${n > 1 ? ', bootstrap 95 %' : ': no interval'}; hollow: this prompt`}
   </span>
 );
+
+/** The paper's figure: needle probability on a linear axis, its labels. */
+const paperPreset = (paper: boolean) => select(paper ? { paper, metric: 'p', logAxis: false } : { paper });
 
 export const SignalSection = memo(function SignalSection(props: {
   view: View;
@@ -46,6 +55,11 @@ export const SignalSection = memo(function SignalSection(props: {
   const { view, signals, lenses, staleMark } = props;
   const metric = useSelection((s) => s.metric);
   const logAxis = useSelection((s) => s.logAxis);
+  const paper = useSelection((s) => s.paper) && metric === 'p';
+  const lens = useSelection((s) => s.lens);
+  const wantsDifference = useSelection((s) => s.difference);
+  const result = useBatch((s) => s.result);
+  const batch = useMemo(() => batchCurves(result, view, metric, lens), [result, view, metric, lens]);
   const [ref, width] = useWidth();
   const narrow = useNarrow();
   const thumbnails = useSteady(useThumbnails(view, THUMBNAIL_CELLS).map(({ data }) => data));
@@ -65,7 +79,7 @@ export const SignalSection = memo(function SignalSection(props: {
         label="Metric"
         options={METRIC_OPTIONS}
         value={metric}
-        onChange={(value) => select({ metric: value })}
+        onChange={(value) => select({ metric: value, paper: false })}
       />
       {info.log && (
         <Segmented
@@ -75,8 +89,17 @@ export const SignalSection = memo(function SignalSection(props: {
           onChange={(value) => select({ logAxis: value === 'log' })}
         />
       )}
+      <label className="checkbox" title="Needle probability with the labels of the paper’s figure">
+        <input
+          type="checkbox"
+          data-testid="paper"
+          checked={paper}
+          onChange={({ target }) => paperPreset(target.checked)}
+        />
+        as in the paper
+      </label>
       <span className="grow" />
-      <Key />
+      <Key n={batch?.n} />
     </>
   );
   return (
@@ -88,14 +111,17 @@ export const SignalSection = memo(function SignalSection(props: {
         </>
       }
       controls={controls}
-      table={() => signalTable(view, signals)}
+      table={() => signalTable(view, signals, result, lens)}
       canMaximise
-      aside={<LayerAside view={view} signals={signals} metric={metric} />}
+      aside={<LayerAside view={view} signals={signals} batch={batch} metric={metric} />}
     >
       <div ref={ref} style={{ minHeight: 330 }}>
         {width > 0 && (
           <>
-            <SignalCurve view={view} axis={axis} signals={signals} metric={metric} log={info.log && logAxis} />
+            <SignalCurve {...{ view, axis, signals, batch, metric, paper }} log={info.log && logAxis} />
+            {view.models.length > 1 && (wantsDifference || batch?.difference) && (
+              <DifferenceCurve {...{ view, axis, signals, batch, metric, paper }} />
+            )}
             <LayerStrip
               view={view}
               axis={axis}

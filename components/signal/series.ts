@@ -35,6 +35,19 @@ export function metricValues(signal: Signal, metric: Metric): readonly Maybe[] {
   }
 }
 
+/** B − A of this prompt by column of the layer axis; absent where either model has no value. */
+export function promptDifference(
+  signals: readonly (Signal | undefined)[],
+  metric: Metric,
+  layers: number,
+): (number | undefined)[] {
+  const [a, b] = signals.map((signal) => (signal ? onAxis(metricValues(signal, metric), layers) : []));
+  return Array.from({ length: layers + 2 }, (_, column) => {
+    const [first, second] = [a?.[column], b?.[column]];
+    return typeof first === 'number' && typeof second === 'number' ? second - first : undefined;
+  });
+}
+
 /** The lens cells of one position on an axis of `layers` blocks. */
 export function lensRow(lens: Lens, position: number, layers: number): (LensCell | undefined)[] {
   const { L, k, statistics } = lens;

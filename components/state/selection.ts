@@ -1,5 +1,5 @@
 import { create } from 'zustand';
-import type { Form } from '@/lib/api/schemas';
+import type { Form, LensKind } from '@/lib/api/schemas';
 import type { Metric } from '../charts/curve';
 import type { LensColour } from '../charts/lensCells';
 import { USUAL_CLIP, type ValueMode } from '../charts/values';
@@ -55,6 +55,12 @@ export interface Selection {
   readonly window: MapWindow | null;
   readonly metric: Metric;
   readonly logAxis: boolean;
+  /** Whether the signal is drawn as in the paper's figure. */
+  readonly paper: boolean;
+  /** The batch whose means stand behind this prompt; empty for none. */
+  readonly batchId: string;
+  /** Through which lens signal and grid are read, where the models have a tuned one. */
+  readonly lens: LensKind;
   readonly lensColour: LensColour;
   readonly lensRows: LensRows;
   readonly lock: Cell | null;
@@ -85,6 +91,9 @@ export const INITIAL_SELECTION: Selection = {
   window: null,
   metric: 'p',
   logAxis: true,
+  paper: false,
+  batchId: '',
+  lens: 'logit',
   lensColour: 'top',
   lensRows: 'last',
   lock: null,

@@ -71,7 +71,7 @@ function letter(key: string): boolean {
     case '2':
     case '3':
     case '4':
-      select({ metric: METRICS[Number(key) - 1] });
+      select({ metric: METRICS[Number(key) - 1], paper: false });
       return true;
     case '[':
     case ']':

@@ -12,6 +12,7 @@ import {
 import { useEffect, useRef } from 'react';
 import { METRICS } from '../charts/curve';
 import type { MapWindow } from '../charts/window';
+import { followBatch } from './batch';
 import { FORMS } from './forms';
 import { openRun } from './run';
 import { INITIAL_SELECTION, type LensRows, type Selection, select, useSelection } from './selection';
@@ -68,6 +69,9 @@ const PARSERS = {
   window: parseAsWindow,
   metric: parseAsStringLiteral(METRICS),
   log: parseAsBoolean,
+  paper: parseAsBoolean,
+  batch: parseAsString,
+  through: parseAsStringLiteral(['logit', 'tuned']),
   lens: parseAsStringLiteral(['top', 'target', 'rank', 'entropy']),
   rows: parseAsRows,
   lock: parseAsPair,
@@ -106,6 +110,9 @@ export function toQuery(s: Selection): Partial<Query> {
     window: s.window,
     metric: unless(s.metric, first.metric),
     log: unless(s.logAxis, first.logAxis),
+    paper: unless(s.paper, first.paper),
+    batch: s.batchId || null,
+    through: unless(s.lens, first.lens),
     lens: unless(s.lensColour, first.lensColour),
     rows: unless(s.lensRows, first.lensRows),
     lock: s.lock ? [s.lock.destination, s.lock.source] : null,
@@ -138,6 +145,9 @@ export function fromQuery(q: Partial<Query>): Partial<Selection> {
     ['window', q.window],
     ['metric', q.metric],
     ['logAxis', q.log],
+    ['paper', q.paper],
+    ['batchId', q.batch],
+    ['lens', q.through],
     ['lensColour', q.lens],
     ['lensRows', q.rows],
     ['lock', q.lock && { destination: q.lock[0], source: q.lock[1] }],
@@ -159,6 +169,7 @@ export function useLinkedSelection(): void {
       const linked = fromQuery(query);
       select(linked);
       if (linked.runId) openRun(linked.runId);
+      if (linked.batchId) followBatch(linked.batchId);
     }
     return useSelection.subscribe((selection) => void setQuery(toQuery(selection)));
   }, [query, setQuery]);

@@ -1,0 +1,159 @@
+'use client';
+import { useState } from 'react';
+import type { SnrRequestInput } from '@/lib/api/analyses';
+import { formatSeconds } from '../charts/numbers';
+import { chosenModels } from '../data/view';
+import { cancelBatch, dropBatch, isBatchBusy, startBatch, useBatch } from '../state/batch';
+import { runOrCancel } from '../state/request';
+import { useRun } from '../state/run';
+import { useSelection } from '../state/selection';
+import { MOST, readBatch } from './batchText';
+
+const STORIES = 64;
+const SHAPE = '{"prompt": "… Where is Mary? Answer:", "target": "garden", "needle": [0, 24]}';
+
+/** What the batch is doing, in words and as a bar. */
+function BatchStatus() {
+  const { state, progress, result, failure } = useBatch();
+  if (failure)
+    return (
+      <span className="note bad" role="alert">
+        {failure}
+      </span>
+    );
+  if (state === 'none') return null;
+  const left = progress?.secondsLeft;
+  const text = {
+    none: '',
+    starting: 'sending',
+    queued: 'waits for the device',
+    running: progress
+      ? `${Math.floor((100 * progress.done) / progress.total)} %${left ? ` · ${formatSeconds(left)} left` : ''}`
+      : 'starting',
+    done: `done: ${result?.examples ?? 0} prompts, in “Signal by layer”`,
+    cancelled: result ? `cancelled; ${result.models.map(({ model }) => model).join(', ')} is complete` : 'cancelled',
+    error: 'stopped by an error',
+  }[state];
+  return (
+    <>
+      {state === 'running' && progress && (
+        <div
+          className="progress batch"
+          role="progressbar"
+          aria-label="Progress of the batch"
+          aria-valuemin={0}
+          aria-valuemax={100}
+          aria-valuenow={Math.floor((100 * progress.done) / progress.total)}
+        >
+          <i style={{ width: `${(100 * progress.done) / progress.total}%` }} />
+        </div>
+      )}
+      <span className="note" role="status" data-testid="batch-status" data-state={state}>
+        {text}
+      </span>
+    </>
+  );
+}
+
+/** Several prompts at once: generated stories with known needles, or lines that are pasted or uploaded. */
+export function BatchEditor({ onClose }: { onClose: () => void }) {
+  const busy = useBatch(isBatchBusy);
+  const present = useBatch(({ state }) => state !== 'none');
+  const [stories, setStories] = useState(STORIES);
+  const [lines, setLines] = useState('');
+  const [problem, setProblem] = useState('');
+  const start = (examples: SnrRequestInput['examples']) => {
+    const selection = useSelection.getState();
+    void startBatch({ models: chosenModels(selection), examples, lens: selection.lens });
+    // The curves stand on the axis of a run.
+    if (useRun.getState().run === null && !useRun.getState().starting) runOrCancel();
+  };
+  const startLines = () => {
+    const read = readBatch(lines);
+    setProblem('problem' in read ? read.problem : '');
+    if ('examples' in read) start(read.examples);
+  };
+  const upload = async (file: File | undefined) => {
+    if (!file) return;
+    setProblem('');
+    setLines(await file.text());
+  };
+  return (
+    <div className="editor" data-testid="batch-editor">
+      <div className="row">
+        <label className="control">
+          <span className="note">Stories of the demo task</span>
+          <input
+            type="number"
+            className="field number"
+            data-testid="batch-stories"
+            min={1}
+            max={MOST}
+            value={stories}
+            onChange={({ target }) => setStories(Math.min(MOST, Math.max(1, Math.floor(Number(target.value)) || 1)))}
+          />
+        </label>
+        <button
+          type="button"
+          className="button low primary"
+          data-testid="batch-demo"
+          disabled={busy}
+          onClick={() => start(`demo:${stories}`)}
+        >
+          Generate and run
+        </button>
+        <span className="note">Held out from training, needle known, 2 to 12 sentences.</span>
+      </div>
+      <textarea
+        aria-label="Examples, one a line"
+        data-testid="batch-lines"
+        spellCheck={false}
+        placeholder={`${SHAPE}\nor: prompt, tab, answer, tab, words of the needle`}
+        value={lines}
+        onChange={({ target }) => setLines(target.value)}
+      />
+      <div className="row">
+        <button
+          type="button"
+          className="button low"
+          data-testid="batch-run"
+          disabled={busy || lines.trim() === ''}
+          onClick={startLines}
+        >
+          Run these lines
+        </button>
+        <label className="button low file">
+          Open JSONL
+          <input
+            type="file"
+            className="visually-hidden"
+            data-testid="batch-file"
+            accept=".jsonl,.json,.txt,.tsv"
+            onChange={({ target }) => void upload(target.files?.[0])}
+          />
+        </label>
+        {busy ? (
+          <button type="button" className="button low" data-testid="batch-cancel" onClick={() => void cancelBatch()}>
+            Cancel
+          </button>
+        ) : (
+          present && (
+            <button type="button" className="button low" data-testid="batch-drop" onClick={dropBatch}>
+              Remove batch
+            </button>
+          )
+        )}
+        <button type="button" className="button low" onClick={onClose}>
+          Close
+        </button>
+        {problem ? (
+          <span className="note bad" role="alert">
+            {problem}
+          </span>
+        ) : (
+          <BatchStatus />
+        )}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { readBatch } from './batchText';
+
+describe('readBatch', () => {
+  it('takes JSON lines and columns, and finds the needle in the prompt', () => {
+    const text = `{"prompt": "Mary is home.", "target": "home", "needle": [0, 4]}\r\n\nJohn is out. Where? \tout\tis out.\nA b\tc\n`;
+    expect(readBatch(text)).toEqual({
+      examples: [
+        { prompt: 'Mary is home.', target: 'home', needle: [0, 4] },
+        { prompt: 'John is out. Where?', target: 'out', needle: [5, 12] },
+        { prompt: 'A b', target: 'c' },
+      ],
+    });
+  });
+
+  it.each([
+    ['', 'Paste at least one line.'],
+    ['a\tb\nno answer', 'Line 2 needs a prompt, a tab and its answer (or is a JSON object).'],
+    ['a b\tc\td', 'Line 1 has a needle that its prompt lacks: "d".'],
+    ['{"prompt": "a"', 'Line 1 is not JSON.'],
+    ['{"prompt": "a"}', 'Line 1 has no target.'],
+    ['{"target": "a"}', 'Line 1 has no prompt.'],
+  ])('refuses %j', (text, problem) => {
+    expect(readBatch(text)).toEqual({ problem });
+  });
+
+  it('names the field that is wrong, and the line', () => {
+    const read = readBatch('a\tb\n{"prompt": "a", "target": "b", "needle": [4, 2]}');
+    expect(read).toEqual({ problem: expect.stringMatching(/^Line 2 is not an example: needle: /) });
+    expect(readBatch('a\tb\n'.repeat(1001))).toEqual({ problem: expect.stringContaining('1001') });
+  });
+});

@@ -1,0 +1,122 @@
+'use client';
+import type { CurveScale } from '../charts/curve';
+import type { LayerAxis } from '../charts/layerAxis';
+import type { Maybe } from '../charts/numbers';
+import { clearHover, hover, useHover } from '../state/hover';
+import { type ModelSlot, select } from '../state/selection';
+import { HitArea } from '../ui/HitArea';
+
+/** Circle for A, square for B, triangle for a value that stands on the floor. */
+export function Mark(props: { slot: ModelSlot; x: number; y: number; r: number; low: boolean }) {
+  const { slot, x, y, r, low } = props;
+  const className = `mark ${slot}-line`;
+  if (low) return <path className={className} d={`M${x},${y + r + 1}l${-r - 1},${-2 * r}h${2 * r + 2}z`} />;
+  return slot === 'A' ? (
+    <circle className={className} cx={x} cy={y} r={r} />
+  ) : (
+    <rect className={className} x={x - r} y={y - r} width={2 * r} height={2 * r} />
+  );
+}
+
+/** What the overlay puts a dot on. */
+export interface DottedLine {
+  readonly key: string;
+  readonly className: string;
+  readonly values: readonly Maybe[];
+}
+
+/** Lines at the selected and hovered layers, with the values there as dots. Only this is redrawn on hover. */
+export function CurveOverlay(props: {
+  axis: LayerAxis;
+  layer: number;
+  height: number;
+  lines: readonly DottedLine[];
+  scale: CurveScale;
+}) {
+  const { axis, layer, height, lines, scale } = props;
+  const hovered = useHover((s) => s.layer);
+  const shown = hovered ?? layer;
+  const at = (l: number) => Math.round(axis.x(l)) + 0.5;
+  return (
+    <svg
+      className="layer overlay"
+      width={axis.width}
+      height={height}
+      aria-hidden="true"
+      data-hover-layer={hovered ?? ''}
+    >
+      <line className="hovered" x1={at(layer)} x2={at(layer)} y1="0" y2={height} strokeOpacity=".9" />
+      {hovered !== undefined && hovered !== layer && (
+        <line
+          className="hovered"
+          x1={at(hovered)}
+          x2={at(hovered)}
+          y1="0"
+          y2={height}
+          strokeDasharray="2 2"
+          strokeOpacity=".6"
+        />
+      )}
+      {lines.map(({ key, className, values }) => {
+        const value = values[shown + 1];
+        return typeof value === 'number' && Number.isFinite(value) ? (
+          <circle
+            key={key}
+            className={className}
+            cx={axis.x(shown)}
+            cy={scale.y(value)}
+            r="4"
+            stroke="var(--bg)"
+            strokeWidth="1.5"
+          />
+        ) : null;
+      })}
+    </svg>
+  );
+}
+
+/** Horizontal lines with their values, and the quantity along the side. */
+export function Grid(props: { axis: LayerAxis; scale: CurveScale; title: string; unit?: string; height: number }) {
+  const { axis, scale, title, unit, height } = props;
+  return (
+    <g>
+      {scale.ticks.map(({ y, text, exponent, zero }) => (
+        <g key={`${text}${exponent ?? ''}`}>
+          <line
+            className={zero ? 'rule' : 'grid'}
+            x1={axis.gutter}
+            x2={axis.width}
+            y1={Math.round(y) + 0.5}
+            y2={Math.round(y) + 0.5}
+          />
+          <text className="axis" x={axis.gutter - 8} y={y + 3.5} textAnchor="end">
+            {text}
+            {exponent && (
+              <tspan dy="-4" fontSize="8">
+                {exponent}
+              </tspan>
+            )}
+          </text>
+        </g>
+      ))}
+      {!axis.narrow && (
+        <text className="title" transform={`translate(12,${height / 2}) rotate(-90)`} textAnchor="middle">
+          {title}
+          {unit && <tspan className="unit">, {unit}</tspan>}
+        </text>
+      )}
+    </g>
+  );
+}
+
+/** Hover and click choose a layer, over all of a plot. */
+export function LayerHit({ axis, height }: { axis: LayerAxis; height: number }) {
+  return (
+    <HitArea
+      style={{ left: axis.gutter, width: axis.width - axis.gutter, top: 0, height }}
+      onPoint={(x) => hover({ origin: 'curve', layer: axis.at(x + axis.gutter) })}
+      onLeave={clearHover}
+      onPick={(x) => select({ layer: Math.min(Math.max(0, axis.at(x + axis.gutter)), axis.layers - 1) })}
+    />
+  );
+}

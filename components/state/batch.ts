@@ -1,0 +1,89 @@
+import { create } from 'zustand';
+import type { SnrRequestInput, SnrResult } from '@/lib/api/analyses';
+import type { Analysis, AnalysisProgress } from '@/lib/api/causal';
+import { ApiError } from '@/lib/api/client';
+import { client } from '../data/client';
+import { select, useSelection } from './selection';
+
+/** SNR over a batch of prompts: what the server computes beside the run, kept up to date from its events. */
+export interface BatchStore {
+  readonly id: string;
+  readonly state: Analysis['state'] | 'starting' | 'none';
+  readonly progress: AnalysisProgress | null;
+  /** Of the models that are finished. */
+  readonly result: SnrResult | null;
+  readonly failure: string;
+}
+
+const NONE: BatchStore = { id: '', state: 'none', progress: null, result: null, failure: '' };
+
+export const useBatch = create<BatchStore>()(() => NONE);
+
+let stop: () => void = () => undefined;
+
+const words = (error: unknown) =>
+  error instanceof ApiError
+    ? [error.message, error.hint].filter(Boolean).join(' ')
+    : error instanceof Error
+      ? error.message
+      : String(error);
+
+const snrOf = (result: Analysis['result']): SnrResult | null => (result?.kind === 'snr' ? result : null);
+
+/** Follows a batch by its id to its end. */
+export function followBatch(id: string): void {
+  stop();
+  useBatch.setState({ ...NONE, id, state: 'starting' });
+  stop = client.followAnalysis(
+    id,
+    ({ event, data }) => {
+      if (event === 'analysis')
+        useBatch.setState({
+          ...{ state: data.state, progress: data.progress, result: snrOf(data.result), failure: data.error ?? '' },
+        });
+      else if (event === 'progress') useBatch.setState({ progress: data });
+      else if (event === 'result') useBatch.setState({ result: snrOf(data) });
+      else useBatch.setState({ state: data.state, failure: data.error ?? '' });
+    },
+    (error) => {
+      if (error.status !== 404) return;
+      select({ batchId: '' });
+      useBatch.setState({ ...NONE, failure: 'The batch of this link is no longer on the server: run it again.' });
+    },
+  );
+}
+
+export async function startBatch(request: SnrRequestInput): Promise<void> {
+  stop();
+  useBatch.setState({ ...NONE, state: 'starting' });
+  try {
+    const { id } = await client.startSnr(request);
+    select({ batchId: id });
+    followBatch(id);
+  } catch (error) {
+    useBatch.setState({ ...NONE, failure: words(error) });
+  }
+}
+
+export const isBatchBusy = ({ state }: BatchStore): boolean =>
+  state === 'starting' || state === 'queued' || state === 'running';
+
+/** Stops the batch before its next example; what is finished stays. */
+export async function cancelBatch(): Promise<void> {
+  const { id } = useBatch.getState();
+  if (!id) return;
+  try {
+    const { state } = await client.cancelAnalysis(id);
+    useBatch.setState({ state });
+  } catch (error) {
+    useBatch.setState({ failure: words(error) });
+  }
+}
+
+/** Takes the batch off the page. */
+export function dropBatch(): void {
+  if (isBatchBusy(useBatch.getState())) void cancelBatch();
+  stop();
+  useBatch.setState(NONE);
+  if (useSelection.getState().batchId) select({ batchId: '' });
+}
