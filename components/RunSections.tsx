@@ -1,5 +1,5 @@
 'use client';
-import { memo, useMemo } from 'react';
+import { lazy, memo, useMemo } from 'react';
 import { AttentionSection } from './attention/AttentionSection';
 import { useDrawnMaps } from './attention/drawnMaps';
 import { firstLayerAbove } from './charts/curve';
@@ -12,6 +12,11 @@ import { SignalSection } from './signal/SignalSection';
 import { Banners } from './states/Banners';
 import { useNarrow } from './ui/measure';
 import { useSteady } from './ui/steady';
+import { WhenNear } from './ui/WhenNear';
+
+const AttributionSection = lazy(() =>
+  import('./attribution/AttributionSection').then(({ AttributionSection: section }) => ({ default: section })),
+);
 
 /** Prompt, signal, attention and lens of a run, linked by what is selected and what is under the pointer. */
 export const RunSections = memo(function RunSections({ view }: { view: View }) {
@@ -42,6 +47,9 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
       <SignalSection view={view} signals={signals} lenses={lenses} staleMark={staleMark} />
       <AttentionSection view={view} entries={entries} maps={maps} channels={channels} staleMark={staleMark} />
       <LensSection view={view} lenses={lenses} staleMark={staleMark} />
+      <WhenNear height={420}>
+        <AttributionSection view={view} targets={targets} staleMark={staleMark} />
+      </WhenNear>
     </>
   );
 });

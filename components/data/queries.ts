@@ -1,12 +1,15 @@
 'use client';
 import { keepPreviousData, type UseQueryResult, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo } from 'react';
+import type { AttributionReply } from '@/lib/api/analyses';
 import type { AttentionMap, Channels, Lens, Thumbnails } from '@/lib/api/client';
 import type { Branch, Form, Reduce, Signal } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
 import { reduces, type Selection, useSelection } from '../state/selection';
 import { client } from './client';
 import { branchAt, hasDiff, isDiff, type ModelView, type View } from './view';
+
+const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.state !== 'running';
 
 /** Results of a run never change once they exist. */
 const FOREVER = { staleTime: Number.POSITIVE_INFINITY, gcTime: 10 * 60_000, retry: 1 } as const;
@@ -97,6 +100,25 @@ export function useLenses(view: View, targets: readonly (number | undefined)[]):
         queryKey: ['lens', view.run.id, query],
         queryFn: ({ signal }: { signal: AbortSignal }) => client.lens(view.run.id, query, signal),
         enabled: m.model.lensReady && targets[k] !== undefined,
+        placeholderData: keepPreviousData,
+        ...FOREVER,
+      };
+    }),
+  });
+}
+
+/** The target's logit of every model taken apart, once the run has ended: a forward pass each. */
+export function useAttributions(
+  view: View,
+  targets: readonly (number | undefined)[],
+): UseQueryResult<AttributionReply>[] {
+  return useQueries({
+    queries: view.models.map((m, k) => {
+      const query = { model: m.index, position: m.position, target: targets[k] };
+      return {
+        queryKey: ['attribution', view.run.id, query],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.attribution(view.run.id, query, signal),
+        enabled: m.model.signalReady && isFinished(view) && targets[k] !== undefined,
         placeholderData: keepPreviousData,
         ...FOREVER,
       };
