@@ -3,7 +3,7 @@ import { useState } from 'react';
 import type { SnrRequestInput } from '@/lib/api/analyses';
 import { formatSeconds } from '../charts/numbers';
 import { chosenModels } from '../data/view';
-import { cancelBatch, dropBatch, isBatchBusy, startBatch, useBatch } from '../state/batch';
+import { cancelBatch, dropBatch, isBatchBusy, openBatch, startBatch, useBatch } from '../state/batch';
 import { runOrCancel } from '../state/request';
 import { useRun } from '../state/run';
 import { useSelection } from '../state/selection';
@@ -56,7 +56,7 @@ function BatchStatus() {
 }
 
 /** Several prompts at once: generated stories with known needles, or lines that are pasted or uploaded. */
-export function BatchEditor({ onClose }: { onClose: () => void }) {
+export function BatchEditor() {
   const busy = useBatch(isBatchBusy);
   const present = useBatch(({ state }) => state !== 'none');
   const [stories, setStories] = useState(STORIES);
@@ -143,7 +143,7 @@ export function BatchEditor({ onClose }: { onClose: () => void }) {
             </button>
           )
         )}
-        <button type="button" className="button low" onClick={onClose}>
+        <button type="button" className="button low" onClick={() => openBatch(false)}>
           Close
         </button>
         {problem ? (

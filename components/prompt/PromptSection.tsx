@@ -4,6 +4,7 @@ import type { Token } from '@/lib/api/schemas';
 import type { DrawnMap } from '../attention/drawnMaps';
 import { useExamples, useModels, useTokens } from '../data/queries';
 import type { View } from '../data/view';
+import { openBatch, useBatch } from '../state/batch';
 import { type ModelSlot, select, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
 import { Section } from '../ui/Section';
@@ -97,7 +98,7 @@ export const PromptSection = memo(function PromptSection(props: {
 }) {
   const { view, maps, facts } = props;
   const [editing, setEditing] = useState(false);
-  const [batching, setBatching] = useState(false);
+  const batching = useBatch((s) => s.open);
   const [paint, setPaint] = useState<ModelSlot | ''>('');
   const [clickSets, setClickSets] = useState<ClickSets>('position');
   const model = useSelection((s) => s.modelA);
@@ -125,7 +126,7 @@ export const PromptSection = memo(function PromptSection(props: {
         className="button low"
         data-testid="batch-edit"
         aria-expanded={batching}
-        onClick={() => setBatching(!batching)}
+        onClick={() => openBatch(!batching)}
       >
         Batch
       </button>
@@ -161,7 +162,7 @@ export const PromptSection = memo(function PromptSection(props: {
       {editing && <Editor onClose={() => setEditing(false)} />}
       {batching && (
         <Suspense>
-          <BatchEditor onClose={() => setBatching(false)} />
+          <BatchEditor />
         </Suspense>
       )}
       {error ? (

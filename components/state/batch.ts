@@ -13,11 +13,15 @@ export interface BatchStore {
   /** Of the models that are finished. */
   readonly result: SnrResult | null;
   readonly failure: string;
+  /** Whether the page shows what a batch is made from. */
+  readonly open: boolean;
 }
 
-const NONE: BatchStore = { id: '', state: 'none', progress: null, result: null, failure: '' };
+const NONE: Omit<BatchStore, 'open'> = { id: '', state: 'none', progress: null, result: null, failure: '' };
 
-export const useBatch = create<BatchStore>()(() => NONE);
+export const useBatch = create<BatchStore>()(() => ({ ...NONE, open: false }));
+
+export const openBatch = (open: boolean): void => useBatch.setState({ open });
 
 let stop: () => void = () => undefined;
 

@@ -9,7 +9,6 @@ import {
   NEAREST,
   type S6Inputs,
   type ScanParameters,
-  tokenTracks,
   topChannels,
 } from '.';
 import { blocksOf, bundledCase, loadModel } from './testing/fixtures';
@@ -93,25 +92,6 @@ describe.each(['hf-mamba1-bias', 'hf-mamba2-groups', 'hf-diffmamba2-all'])('chan
     const { map } = blockForm(inputs, parameters, { how: 'channel', index });
     expect(map[target * inputs.L + source]).toBeCloseTo(value, 5);
     expect(() => topChannels(inputs, { target: 2, source: 3, k: 1 })).toThrow(/no read of token 3/);
-    model.dispose();
-  });
-});
-
-describe('tracks', () => {
-  it.each(['hf-mamba1-bias', 'hf-mamba2-groups'])('of %s say what each token does', async (name) => {
-    const model = await loadModel(bundledCase(name));
-    const [block] = blocksOf(model, TOKENS);
-    const inputs = block.scans.get('single') as S6Inputs;
-    const units = inputs.family === 'mamba1' ? inputs.E : inputs.H;
-    const width = inputs.E / units;
-    const { delta, decay, gate } = tokenTracks(inputs, 1);
-    const [N, t] = [inputs.A.length / units, 5];
-    expect(delta[t]).toBe(inputs.delta[t * units + 1]);
-    const rates = [...inputs.A.subarray(N, 2 * N)];
-    expect(decay[t]).toBeCloseTo(rates.reduce((sum, rate) => sum + Math.exp(rate * delta[t]), 0) / N, 5);
-    const gates = [...inputs.z.subarray(t * inputs.E + width, t * inputs.E + 2 * width)];
-    expect(gate[t]).toBeCloseTo(gates.reduce((sum, z) => sum + z / (1 + Math.exp(-z)), 0) / width, 5);
-    expect(() => tokenTracks(inputs, units)).toThrow(/go from 0/);
     model.dispose();
   });
 });

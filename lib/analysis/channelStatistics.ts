@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { blockStatistics, STATISTICS_PER_CHANNEL, silu } from '@/kernels/ops';
+import { blockStatistics, STATISTICS_PER_CHANNEL } from '@/kernels/ops';
 import { blockScan } from './blockFold';
 import { valuesOf } from './blockForm';
 import type { BlockParameters } from './blockParameters';
 import { foldedTerm, innerOf } from './contributions';
-import { requireIndex } from './s6Attention';
 import type { BlockCache, S6Inputs, ScanBranch } from './s6Inputs';
 import { tidied } from './tidied';
 
@@ -90,31 +89,4 @@ function perUnit(values: Float32Array, units: number): Float32Array {
   return Float32Array.from({ length: units }, (_, u) =>
     values.subarray(u * width, (u + 1) * width).reduce((sum, value) => sum + value, 0),
   );
-}
-
-/** What a channel or head does at each token, [L] each. */
-export interface TokenTracks {
-  /** Δ: how far the token moves the state. */
-  readonly delta: Float32Array;
-  /** exp(Δ A), mean over states: what the token leaves of the past. */
-  readonly decay: Float32Array;
-  /** SiLU(z), mean over the head's channels. */
-  readonly gate: Float32Array;
-}
-
-/** Δ, decay and gate of one channel (S6) or head (SSD) at every token. @throws InputError where there is none such. */
-export function tokenTracks(inputs: S6Inputs, index: number): TokenTracks {
-  const { L, E, A, delta, z } = inputs;
-  const units = inputs.family === 'mamba1' ? E : inputs.H;
-  requireIndex(inputs.family === 'mamba1' ? 'channel' : 'head', index, units);
-  const [N, width] = [A.length / units, E / units];
-  const rates = A.subarray(index * N, (index + 1) * N);
-  const steps = Float32Array.from({ length: L }, (_, i) => delta[i * units + index]);
-  const gates = new Float32Array(L * width);
-  for (let i = 0; i < L; i++) gates.set(z.subarray(i * E + index * width, i * E + (index + 1) * width), i * width);
-  return {
-    delta: steps,
-    decay: steps.map((step) => rates.reduce((sum, rate) => sum + Math.exp(step * rate), 0) / N),
-    gate: tidied(() => valuesOf(tf.mean(silu(tf.tensor2d(gates, [L, width])), 1))),
-  };
 }

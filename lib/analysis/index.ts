@@ -19,8 +19,6 @@ export {
   type ChannelStatistics,
   channelStatistics,
   NEAREST,
-  type TokenTracks,
-  tokenTracks,
 } from './channelStatistics';
 export type { ContributionMap } from './contributions';
 export { attributionMap, type OutputGradients, outputGradients } from './gradientAttribution';
@@ -32,5 +30,6 @@ export * from './s6Attention';
 export * from './snr';
 export * from './snrBatch';
 export * from './steps';
+export { TOKEN_TRACKS, type TokenTracks, tokenTracks } from './tokenTracks';
 export { type ChannelValue, type PairQuery, topChannels } from './topChannels';
 export * from './tunedLens';

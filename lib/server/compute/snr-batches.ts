@@ -1,5 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { compare, requireSnrExamples, type SnrExample, type SnrSamples, snrSteps, summarise } from '@/lib/analysis';
+import {
+  compare,
+  drainAsync,
+  requireSnrExamples,
+  type SnrExample,
+  type SnrSamples,
+  snrSteps,
+  summarise,
+} from '@/lib/analysis';
 import type { SnrResult, SnrTask } from '@/lib/api/analyses';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import type { ModelConfig } from '@/lib/checkpoint';
@@ -13,6 +21,9 @@ import type { Catalogue } from './catalogue';
 import { activationBytes, Forecast } from './estimate';
 import type { LoadedModels } from './loaded-models';
 import { tunedLensOf } from './tuned-lens';
+
+/** Ends a batch that somebody has cancelled. */
+const STOPPED = new Error('The batch was cancelled.');
 
 interface Sampled {
   readonly model: string;
@@ -61,47 +72,37 @@ export class SnrBatches {
     const forecast = new Forecast(total);
     const sampled: Sampled[] = [];
     let done = 0;
-    const stopped = () => Atomics.load(cancel, 0) !== 0;
     const onStep = async (steps: number) => {
       forecast.add(steps - done);
       done = steps;
       tell({ type: 'progress', progress: { done, total, secondsLeft: forecast.secondsLeft } });
       await turn();
-      return stopped();
+      if (done < total && Atomics.load(cancel, 0) !== 0) throw STOPPED;
     };
-    for (const { model, examples } of batches) {
-      const start = done;
-      const samples = stopped()
-        ? undefined
-        : await this.#samples(model, examples, task, (steps) => onStep(start + steps));
-      if (!samples) return outcomeOf('cancelled', sampled, task);
-      await onStep(start + 2 * examples.length);
-      sampled.push({ model, samples });
-      if (sampled.length < batches.length) tell({ type: 'result', result: resultOf(sampled, task) });
+    try {
+      for (const { model, examples } of batches) {
+        const start = done;
+        const samples = await this.#samples(model, examples, task, (steps) => onStep(start + steps));
+        sampled.push({ model, samples });
+        if (sampled.length < batches.length) tell({ type: 'result', result: resultOf(sampled, task) });
+        await onStep(start + 2 * examples.length);
+      }
+      return outcomeOf('done', sampled, task);
+    } catch (error) {
+      if (error !== STOPPED) throw error;
+      return outcomeOf('cancelled', sampled, task);
     }
-    return outcomeOf('done', sampled, task);
   }
 
-  /** Undefined when `onStep`, which is awaited after every step, says to stop. */
   #samples(
     name: string,
     examples: readonly SnrExample[],
     { metrics, lens }: PreparedSnr['task'],
-    onStep: (done: number) => Promise<boolean>,
-  ): Promise<SnrSamples | undefined> {
+    onStep: (done: number) => Promise<void>,
+  ): Promise<SnrSamples> {
     return this.models.use(name, async (model) => {
       const translators = lens === 'tuned' ? await tunedLensOf(this.catalogue, model) : undefined;
-      const steps = snrSteps(model, examples, { metrics, translators });
-      try {
-        let step = steps.next();
-        while (!step.done) {
-          if (await onStep(step.value.done)) return undefined;
-          step = steps.next();
-        }
-        return step.value;
-      } finally {
-        steps.return(undefined as never);
-      }
+      return drainAsync(snrSteps(model, examples, { metrics, translators }), ({ done }) => onStep(done));
     });
   }
 
