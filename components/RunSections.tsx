@@ -1,5 +1,5 @@
 'use client';
-import { lazy, memo, useMemo } from 'react';
+import { lazy, memo, Suspense, useMemo } from 'react';
 import { AttentionSection } from './attention/AttentionSection';
 import { useDrawnMaps } from './attention/drawnMaps';
 import { firstLayerAbove } from './charts/curve';
@@ -9,6 +9,7 @@ import { LensSection } from './lens/LensSection';
 import { PromptSection } from './prompt/PromptSection';
 import { LayerRail } from './signal/LayerRail';
 import { SignalSection } from './signal/SignalSection';
+import { useSelection } from './state/selection';
 import { Banners } from './states/Banners';
 import { useNarrow } from './ui/measure';
 import { useSteady } from './ui/steady';
@@ -16,6 +17,9 @@ import { WhenNear } from './ui/WhenNear';
 
 const AttributionSection = lazy(() =>
   import('./attribution/AttributionSection').then(({ AttributionSection: section }) => ({ default: section })),
+);
+const TracksSection = lazy(() =>
+  import('./tracks/TracksSection').then(({ TracksSection: section }) => ({ default: section })),
 );
 
 /** Prompt, signal, attention and lens of a run, linked by what is selected and what is under the pointer. */
@@ -27,6 +31,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
   const maps = useDrawnMaps(entries);
   const channels = useSteady(useChannels(view, entries).map(({ data }) => data));
   const narrow = useNarrow();
+  const tracks = useSelection((s) => s.tracks);
   usePrefetchedLayers(view);
   const staleMark = view.stale ? 'from the previous prompt' : '';
   const facts = useMemo(
@@ -43,6 +48,11 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
     <>
       <PromptSection view={view} maps={maps} facts={facts} />
       <Banners view={view} />
+      {tracks && (
+        <Suspense>
+          <TracksSection view={view} staleMark={staleMark} />
+        </Suspense>
+      )}
       {!narrow && <LayerRail view={view} signals={signals} />}
       <SignalSection view={view} signals={signals} lenses={lenses} staleMark={staleMark} />
       <AttentionSection view={view} entries={entries} maps={maps} channels={channels} staleMark={staleMark} />

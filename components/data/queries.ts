@@ -2,7 +2,7 @@
 import { keepPreviousData, type UseQueryResult, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo } from 'react';
 import type { AttributionReply } from '@/lib/api/analyses';
-import type { AttentionMap, Channels, Lens, Thumbnails } from '@/lib/api/client';
+import type { AttentionMap, Channels, Lens, Thumbnails, Tracks } from '@/lib/api/client';
 import type { Branch, Form, Reduce, Signal } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
 import { reduces, type Selection, useSelection } from '../state/selection';
@@ -284,6 +284,26 @@ export function useChannels(view: View, entries: readonly LayerMaps[]): UseQuery
       ...FOREVER,
       gcTime: 60_000,
     })),
+  });
+}
+
+/** What every token does in the selected layer: of the chosen head or channel, else the mean over all. */
+export function useTracks(view: View): UseQueryResult<Tracks>[] {
+  const reduction = useSelection((s) => s.reduction);
+  const part = useSelection((s) => s.part);
+  return useQueries({
+    queries: view.models.map((m) => {
+      const unit = reduction === 'one' ? String(part[m.slot]) : 'mean';
+      const query = { model: m.index, layer: view.layer, unit };
+      return {
+        queryKey: ['tracks', view.run.id, query],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.tracks(view.run.id, query, signal),
+        enabled: view.layer < m.model.mapsReady,
+        placeholderData: keepPreviousData,
+        ...FOREVER,
+        gcTime: 60_000,
+      };
+    }),
   });
 }
 

@@ -98,6 +98,7 @@ export const PromptSection = memo(function PromptSection(props: {
 }) {
   const { view, maps, facts } = props;
   const [editing, setEditing] = useState(false);
+  const tracks = useSelection((s) => s.tracks);
   const batching = useBatch((s) => s.open);
   const [paint, setPaint] = useState<ModelSlot | ''>('');
   const [clickSets, setClickSets] = useState<ClickSets>('position');
@@ -134,6 +135,17 @@ export const PromptSection = memo(function PromptSection(props: {
         <span className="caption">Click sets</span>
         <Segmented label="A click on a token sets" options={CLICK_SETS} value={clickSets} onChange={setClickSets} />
       </span>
+      {lanes.length > 0 && (
+        <label className="checkbox">
+          <input
+            type="checkbox"
+            data-testid="tracks-toggle"
+            checked={tracks}
+            onChange={({ target }) => select({ tracks: target.checked })}
+          />
+          Tracks
+        </label>
+      )}
       {lanes.length > 0 && (
         <span className="control">
           <span className="caption">Paint text</span>

@@ -61,6 +61,8 @@ export interface Selection {
   readonly batchId: string;
   /** Through which lens signal and grid are read, where the models have a tuned one. */
   readonly lens: LensKind;
+  /** Whether the tracks along the sequence are shown. */
+  readonly tracks: boolean;
   readonly lensColour: LensColour;
   readonly lensRows: LensRows;
   readonly lock: Cell | null;
@@ -94,6 +96,7 @@ export const INITIAL_SELECTION: Selection = {
   paper: false,
   batchId: '',
   lens: 'logit',
+  tracks: false,
   lensColour: 'top',
   lensRows: 'last',
   lock: null,

@@ -46,6 +46,9 @@ import {
   ThumbnailsMetadataSchema,
   type ThumbnailsQuery,
   TokenizeReplySchema,
+  type TracksMetadata,
+  TracksMetadataSchema,
+  type TracksQuery,
   VocabularyReplySchema,
 } from './schemas';
 
@@ -74,6 +77,12 @@ export interface AttentionMap {
 export interface Channels {
   readonly values: ReadonlyMap<string, Float32Array>;
   readonly metadata: ChannelsMetadata;
+}
+
+/** What each token does in the scans of a layer, by `branch.track` [L]. */
+export interface Tracks {
+  readonly values: ReadonlyMap<string, Float32Array>;
+  readonly metadata: TracksMetadata;
 }
 
 /** A [L, L] map over all layers. */
@@ -269,6 +278,13 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
       const { tensors, metadata } = await body(pathOf(`${run(id)}/channels`, query), signal);
       const values = new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array]));
       return { values, metadata: ChannelsMetadataSchema.parse(metadata) };
+    },
+
+    /** Δ, decay, half-life, gate and state norm of every token, by `branch.track`. */
+    async tracks(id: string, query: TracksQuery, signal?: AbortSignal): Promise<Tracks> {
+      const { tensors, metadata } = await body(pathOf(`${run(id)}/tracks`, query), signal);
+      const values = new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array]));
+      return { values, metadata: TracksMetadataSchema.parse(metadata) };
     },
 
     pair: (id: string, query: PairQuery, signal?: AbortSignal): Promise<Pair> =>

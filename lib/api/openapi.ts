@@ -33,6 +33,7 @@ const COMPONENTS = {
   Analysis: AnalysisSchema,
   AnalysisResult: AnalysisResultSchema,
   ChannelsMetadata: schemas.ChannelsMetadataSchema,
+  TracksMetadata: schemas.TracksMetadataSchema,
   RolloutMetadata: schemas.RolloutMetadataSchema,
   Pair: schemas.PairSchema,
 } as const;
@@ -199,6 +200,19 @@ function paths() {
           ...refusals([400, 404, 409, 422, 503]),
         },
         { parameters: query(schemas.ChannelsQuerySchema) },
+      ),
+    },
+    '/api/runs/{id}/tracks': {
+      parameters: [runId],
+      get: operation(
+        'What every token does in the scans of one layer: Δ, decay, half-life, gate, norm of the state',
+        {
+          ...tensors(
+            `\`branch.track\` [L] F32 for ${schemas.TOKEN_TRACKS.join(', ')}; \`__metadata__\` as TracksMetadata`,
+          ),
+          ...refusals([400, 404, 409, 422, 503]),
+        },
+        { parameters: query(schemas.TracksQuerySchema) },
       ),
     },
     '/api/runs/{id}/pair': {

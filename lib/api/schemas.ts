@@ -307,6 +307,18 @@ export const ChannelsQuerySchema = z.object({ model: queryCount.default(0), laye
 export type ChannelsQuery = Pick<z.output<typeof ChannelsQuerySchema>, 'layer'> &
   Partial<z.output<typeof ChannelsQuerySchema>>;
 
+export const TracksQuerySchema = z.object({
+  model: queryCount.default(0),
+  layer: queryCount,
+  unit: z
+    .string()
+    .regex(/^(mean|\d{1,6})$/, 'unit must be mean or the number of a channel or head')
+    .default('mean')
+    .meta({ description: 'A channel (Mamba-1 kinds) or head (Mamba-2 kinds), or the mean over all.' }),
+});
+export type TracksQuery = Pick<z.output<typeof TracksQuerySchema>, 'layer'> &
+  Partial<z.output<typeof TracksQuerySchema>>;
+
 export const PairQuerySchema = z.object({
   model: queryCount.default(0),
   layer: queryCount,
@@ -417,6 +429,18 @@ export const ChannelsMetadataSchema = z.object({
   ms: z.coerce.number(),
 });
 export type ChannelsMetadata = z.output<typeof ChannelsMetadataSchema>;
+
+/** What each token does in a scan; the tensors are `branch.track` [L]. */
+export const TOKEN_TRACKS = ['delta', 'decay', 'half_life', 'gate', 'state_norm'] as const;
+export type TokenTrack = (typeof TOKEN_TRACKS)[number];
+
+export const TracksMetadataSchema = z.object({
+  unit: z.string().meta({ description: '`mean`, or the number of the unit.' }),
+  units: z.enum(['channel', 'head']),
+  branches: z.string().transform((text) => text.split(',')),
+  ms: z.coerce.number(),
+});
+export type TracksMetadata = z.output<typeof TracksMetadataSchema>;
 
 export const RolloutMetadataSchema = z.object({
   method: RolloutMethodSchema,

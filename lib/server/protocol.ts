@@ -20,6 +20,7 @@ import type {
   ThumbnailsQuery,
   Token,
   TokenizeRequest,
+  TracksQuery,
   VocabularyEntry,
 } from '@/lib/api/schemas';
 import type { CausalTest } from './compute/causal-tests';
@@ -75,6 +76,7 @@ export interface WorkerMethods {
   map: { argument: { id: string; query: MapQuery; withdrawn?: Int32Array }; result: Body };
   mapEstimate: { argument: { id: string; query: MapQuery }; result: MapEstimate };
   channels: { argument: { id: string; query: ChannelsQuery }; result: Body };
+  tracks: { argument: { id: string; query: TracksQuery }; result: Body };
   pair: { argument: { id: string; query: PairQuery }; result: Pair };
   rollout: { argument: { id: string; query: RolloutQuery; withdrawn?: Int32Array }; result: Body };
   thumbnails: { argument: { id: string; query: ThumbnailsQuery }; result: Body };

@@ -22,6 +22,7 @@ import type {
   ThumbnailsQuery,
   Token,
   TokenizeRequest,
+  TracksQuery,
   VocabularyEntry,
 } from '@/lib/api/schemas';
 import { AnalysisBook } from './analysis-book';
@@ -155,6 +156,11 @@ export class Service {
   async channels(id: string, query: ChannelsQuery): Promise<Body> {
     await this.#opened(id, query.model);
     return this.worker.call('channels', { id, query });
+  }
+
+  async tracks(id: string, query: TracksQuery): Promise<Body> {
+    await this.#opened(id, query.model);
+    return this.worker.call('tracks', { id, query });
   }
 
   async pair(id: string, query: PairQuery): Promise<Pair> {

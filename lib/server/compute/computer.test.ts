@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeSafetensors } from '@/lib/api/safetensors';
-import { RunRequestSchema } from '@/lib/api/schemas';
+import { RunRequestSchema, TOKEN_TRACKS } from '@/lib/api/schemas';
 import { openDevice } from '@/lib/engine';
 import type { Message } from '../protocol';
 import type { Settings } from '../settings';
@@ -78,6 +78,17 @@ describe('Computer', () => {
     const entropy = channels.tensors.get('single.entropy')?.data.length as number;
     expect(channels.tensors.get('single.delta')?.shape).toEqual([signal.position + 1, entropy]);
     const pair = { id: 'forms', query: { layer: 0, i: 5, j: 2, k: 2 } };
+    const delta = channels.tensors.get('single.delta')?.data as Float32Array;
+    const tracks = async (unit: string) => {
+      const body = await computer.answer('tracks', { id: 'forms', query: { layer: 0, unit } });
+      return decodeSafetensors(body.buffer);
+    };
+    const second = await tracks('1');
+    expect(second.metadata).toMatchObject({ unit: '1', branches: 'single' });
+    expect(second.tensors.get('single.delta')?.data[2]).toBe(delta[2 * entropy + 1]);
+    for (const name of TOKEN_TRACKS)
+      expect((await tracks('mean')).tensors.get(`single.${name}`)?.shape).toEqual([signal.position + 1]);
+    await expect(tracks('9999')).rejects.toThrow(/go from 0/);
     const { unit, channels: strongest } = await computer.answer('pair', pair);
     const [{ index, value }] = strongest;
     const single = await map({ reduce: `${unit}:${index}` });

@@ -16,6 +16,7 @@ import { Rollouts } from './rollouts';
 import { Runner } from './runner';
 import { SnrBatches } from './snr-batches';
 import { RunStore } from './store';
+import { tracksBody } from './tracks';
 
 type Argument<M extends MethodName> = WorkerMethods[M]['argument'];
 
@@ -88,6 +89,7 @@ export class Computer {
       return aloneOf(query) ? this.#maps.estimate(record, id, query) : this.#formMaps.estimate(record, id, query);
     },
     channels: ({ id, query }) => this.#channels.channels(this.#store.model(id, query.model ?? 0), query),
+    tracks: async ({ id, query }) => tracksBody(this.#store.model(id, query.model ?? 0), query),
     pair: ({ id, query }) => this.#channels.pair(this.#store.model(id, query.model ?? 0), query),
     rollout: ({ id, query, withdrawn }) =>
       this.#rollouts.body(this.#store.model(id, query.model ?? 0), id, query, withdrawnBy(withdrawn)),

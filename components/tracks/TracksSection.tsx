@@ -1,0 +1,113 @@
+'use client';
+import { memo, useMemo, useState } from 'react';
+import { formatPlain } from '../charts/numbers';
+import { useTracks } from '../data/queries';
+import type { View } from '../data/view';
+import { useHover } from '../state/hover';
+import { useSelection } from '../state/selection';
+import { useNarrow, useWidth } from '../ui/measure';
+import { SlotHead, TokenText, ValueRow } from '../ui/parts';
+import { Section } from '../ui/Section';
+import { Segmented } from '../ui/Segmented';
+import { useSteady } from '../ui/steady';
+import { TrackFigure } from './TrackFigure';
+import { scansOf, type TokenValues, tokenValues, trackTable } from './tokenValues';
+import { TRACKS } from './trackRows';
+
+const SCAN_NAMES: Readonly<Record<string, string>> = { mixer_1: 'mixer 1', mixer_2: 'mixer 2', single: 'scan' };
+
+/** Exact values of the token under the pointer, else of the read-out. */
+function TracksAside({ view, values }: { view: View; values: readonly TokenValues[] }) {
+  const destination = useHover((s) => s.destination);
+  const token = destination ?? view.position;
+  return (
+    <aside aria-label="Tracks at a token">
+      <div className="block">
+        <h3 className="pair">
+          {token} <TokenText text={view.tokens[token]?.text ?? ''} />
+        </h3>
+        <table className="values">
+          <SlotHead slots={view.models.map(({ slot }) => slot)} />
+          <tbody>
+            {TRACKS.map(({ name, label, unit }) => (
+              <ValueRow
+                key={name}
+                name={unit ? `${label}, ${unit}` : label}
+                values={values.map((of) => formatPlain(of(name)?.[token]))}
+              />
+            ))}
+          </tbody>
+        </table>
+        <p className="note" style={{ marginTop: 8 }}>
+          Δ: how far the token moves the state. Half-life: tokens until the slowest state has halved, were Δ to stay.
+          Gate: SiLU(z). ‖h‖: norm of the state after the token. Over all heads or channels: means, of half-life the
+          geometric one, of ‖h‖ the root mean square.
+        </p>
+      </div>
+    </aside>
+  );
+}
+
+/** What every token does in the selected layer, along the sequence. */
+export const TracksSection = memo(function TracksSection({ view, staleMark }: { view: View; staleMark: string }) {
+  const asked = useTracks(view);
+  const tracks = useSteady(asked.map(({ data }) => data));
+  const problem = asked.find(({ error }) => error)?.error;
+  const reduction = useSelection((s) => s.reduction);
+  const part = useSelection((s) => s.part);
+  const [chosen, setChosen] = useState('mixer_1');
+  const scans = scansOf(tracks);
+  const scan = scans.includes(chosen) ? chosen : 'mixer_1';
+  const values = useMemo(
+    () => tracks.map((one, k) => tokenValues(one, view.models[k], view.tokens.length, scan)),
+    [tracks, view.models, view.tokens.length, scan],
+  );
+  const [ref, width] = useWidth();
+  const narrow = useNarrow();
+  const units = tracks
+    .map((one, k) =>
+      one
+        ? reduction === 'one'
+          ? `${one.metadata.units} ${part[view.models[k].slot]}`
+          : `all ${one.metadata.units}s`
+        : '',
+    )
+    .filter((text, k, all) => text !== '' && all.indexOf(text) === k)
+    .join(', ');
+  return (
+    <Section
+      id="tracks"
+      title={
+        <>
+          Tracks, layer {view.layer}{' '}
+          <em>
+            {units} {staleMark}
+          </em>
+        </>
+      }
+      controls={
+        scans.length > 1 && (
+          <Segmented
+            label="Scan of a differential block"
+            options={scans.map((value) => ({ value, label: SCAN_NAMES[value] ?? value, testId: `tracks-${value}` }))}
+            value={scan}
+            onChange={setChosen}
+          />
+        )
+      }
+      table={() => trackTable(view, values, units)}
+      canMaximise
+      aside={<TracksAside view={view} values={values} />}
+    >
+      <div ref={ref} style={{ minHeight: 238 }}>
+        {problem ? (
+          <p className="note bad" role="alert">
+            {problem.message}
+          </p>
+        ) : (
+          width > 0 && <TrackFigure view={view} values={values} width={width} narrow={narrow} />
+        )}
+      </div>
+    </Section>
+  );
+});

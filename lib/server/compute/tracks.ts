@@ -1,0 +1,22 @@
+import { tokenTracks } from '@/lib/analysis';
+import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
+import { TOKEN_TRACKS, type TracksQuery } from '@/lib/api/schemas';
+import type { Body } from '../protocol';
+import { blockOf } from './branches';
+import type { ModelRecord } from './store';
+
+/** What every token does in the scans of one layer. @throws ServiceError 404, 409; InputError for a unit that is not there. */
+export function tracksBody(record: ModelRecord, { layer, unit = 'mean' }: TracksQuery): Body {
+  const block = blockOf(record, layer);
+  const start = performance.now();
+  const tensors: Record<string, WireTensor> = {};
+  for (const [scan, inputs] of block.scans) {
+    const found = tokenTracks(inputs, unit === 'mean' ? unit : Number(unit));
+    for (const name of TOKEN_TRACKS) tensors[`${scan}.${name}`] = { shape: [record.L], data: found[name] };
+  }
+  const [inputs] = block.scans.values();
+  return encodeSafetensors(tensors, {
+    ...{ unit, units: inputs.family === 'mamba1' ? 'channel' : 'head' },
+    ...{ branches: [...block.scans.keys()].join(','), ms: String(performance.now() - start) },
+  });
+}
