@@ -81,13 +81,20 @@ export const SignalCurve = memo(function SignalCurve(props: {
   }, [lines, axis, scale]);
   const names = useMemo(() => {
     const texts = lines.map(({ slot, name }) => (axis.narrow ? slot : `${slot}  ${name}`));
+    // The paper's figure leaves the first two columns free.
+    if (paper)
+      return lines.map(({ slot }, k) => ({
+        place: { x: axis.gutter + 8, y: TOP + 16 * (k + 1) },
+        text: texts[k],
+        slot,
+      }));
     const places = placeLineLabels(
       drawn.map(({ runs }) => runs.flat().map(({ layer, value }) => ({ x: axis.x(layer), y: scale.y(value) }))),
       texts.map((text) => text.length * NAME_WIDTH),
       { left: axis.gutter + 4, right: axis.width - 4, top: 0, bottom: plot },
     );
     return places.map((place, k) => ({ place, text: texts[k], slot: lines[k].slot }));
-  }, [lines, drawn, axis, scale, plot]);
+  }, [lines, drawn, axis, scale, plot, paper]);
   const info = METRIC_INFO[metric];
   const summary = lines
     .map(({ slot, values }) => `${slot} ${formatValue(values[view.layer + 1], info.signed)}`)
