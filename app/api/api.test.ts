@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AnalysisEvent } from '@/lib/api/causal';
 import { createClient } from '@/lib/api/client';
 import { readEventStream } from '@/lib/api/events';
+import type { GeneratedToken, GenerationEvent } from '@/lib/api/generation';
 import { decodeSafetensors } from '@/lib/api/safetensors';
 import { ErrorBodySchema, type RunEvent } from '@/lib/api/schemas';
 import { closeService, service } from '@/lib/server';
@@ -14,6 +15,7 @@ import * as analysis from './analyses/[id]/route';
 import * as analysisTensors from './analyses/[id]/tensors/route';
 import * as analyses from './analyses/route';
 import * as examples from './examples/route';
+import * as generate from './generate/route';
 import * as health from './health/route';
 import * as models from './models/route';
 import * as openapi from './openapi.json/route';
@@ -41,6 +43,7 @@ const ROUTES: Readonly<Record<string, object>> = {
   'analyses/*/events': analysisEvents,
   'analyses/*/tensors': analysisTensors,
   examples,
+  generate,
   health,
   models,
   'openapi.json': openapi,
@@ -276,6 +279,83 @@ describe('the API, through its own client', () => {
   });
 });
 
+describe('generation', () => {
+  const prompt = 'Mary went to the kitchen.';
+  /** Everything that is told; `until` may leave the stream early. */
+  async function told(rest: object, until?: (event: GenerationEvent) => boolean): Promise<GenerationEvent[]> {
+    const events: GenerationEvent[] = [];
+    const abort = new AbortController();
+    const read = client.generate(
+      { model: 'plain', prompt, ...rest },
+      (event) => {
+        events.push(event);
+        if (until?.(event)) abort.abort();
+      },
+      abort.signal,
+    );
+    await (until ? expect(read).rejects.toThrow() : read);
+    return events;
+  }
+  const tokensOf = (events: GenerationEvent[]): GeneratedToken[] =>
+    events.flatMap(({ event, data }) => (event === 'token' ? [data] : []));
+
+  it('tells the best tokens with their probabilities, and pieces that make the text', async () => {
+    const events = await told({ max_new_tokens: 6, alternatives: 3 });
+    expect(events[0]).toMatchObject({ event: 'state', data: { state: 'running' } });
+    expect(events.at(-1)).toEqual({ event: 'state', data: { state: 'done', queuePosition: 0 } });
+    const tokens = tokensOf(events);
+    expect(tokens.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5]);
+    for (const { id, text, rank, probability, alternatives, as_target } of tokens) {
+      expect([rank, as_target?.id]).toEqual([1, id]);
+      expect(alternatives).toHaveLength(3);
+      expect(alternatives[0]).toEqual({ id, text, probability });
+    }
+    // The model reads the text so far as it generated it: its next token is the same.
+    const text =
+      prompt +
+      tokens
+        .slice(0, 4)
+        .map(({ piece }) => piece)
+        .join('');
+    const { tokens: read } = await client.tokenize('plain', text);
+    expect(read.slice(-4).map(({ id }) => id)).toEqual(tokens.slice(0, 4).map(({ id }) => id));
+    const [again] = tokensOf(await told({ prompt: text, max_new_tokens: 1 }));
+    expect(again.id).toBe(tokens[4].id);
+    expect(again.probability).toBeCloseTo(tokens[4].probability, 5);
+  });
+
+  it('draws by the seed, and tells the model’s own probability', async () => {
+    const draw = async (seed: number) =>
+      tokensOf(await told({ max_new_tokens: 8, temperature: 50, top_k: 1000, seed }));
+    const [first, same, other] = [await draw(1), await draw(1), await draw(2)];
+    expect(same).toEqual(first);
+    expect(other.map(({ id }) => id)).not.toEqual(first.map(({ id }) => id));
+    expect(Math.max(...first.map(({ rank }) => rank))).toBeGreaterThan(1);
+    for (const { rank, probability, alternatives } of first)
+      if (rank <= alternatives.length) expect(probability).toBe(alternatives[rank - 1].probability);
+  });
+
+  it('ends when nobody reads any more, and lets the next one in', async () => {
+    const events = await told({ model: 'deep', max_new_tokens: 1024 }, ({ event }) => event === 'token');
+    expect(tokensOf(events)).toHaveLength(1);
+    await expect.poll(async () => (await client.health()).queue, { timeout: 20_000 }).toBe(0);
+    expect(tokensOf(await told({ max_new_tokens: 1 }))).toHaveLength(1);
+  });
+
+  it('waits for its turn', async () => {
+    const events: GenerationEvent[] = [];
+    const before = told({ model: 'deep', max_new_tokens: 1024 }, () => events.length > 0);
+    await client.generate({ model: 'plain', prompt, max_new_tokens: 1 }, (event) => events.push(event));
+    await before;
+    expect(events.map(({ event, data }) => (event === 'state' ? [data.state, data.queuePosition] : event))).toEqual([
+      ['queued', 1],
+      ['running', 0],
+      'token',
+      ['done', 0],
+    ]);
+  });
+});
+
 describe('examples', () => {
   const file = () => join(workspace.root, 'models', 'examples.json');
 
@@ -324,6 +404,9 @@ describe('refusals', () => {
     ['events of an unknown run', () => send('/api/runs/nothing/events'), 404],
     ['cancelling an unknown run', () => send('/api/runs/nothing', { method: 'DELETE' }), 404],
     ['a map of an unknown run', () => send('/api/runs/nothing/map?layer=0'), 404],
+    ['a draw without a temperature', () => json('/api/generate', { model: 'plain', prompt: PROMPT, top_k: 2 }), 400],
+    ['text from an unknown model', () => json('/api/generate', { model: 'nobody', prompt: PROMPT }), 404],
+    ['text from a model without words', () => json('/api/generate', { model: 'wordless', prompt: PROMPT }), 422],
     ['an analysis of no kind', () => json('/api/analyses', { kind: 'magic', model: 'plain' }), 400],
     ['an analysis without its needle', () => json('/api/analyses', { ...test, kind: 'cancellation' }), 400],
     ['an analysis of an unknown model', () => json('/api/analyses', { ...test, model: 'nobody' }), 404],

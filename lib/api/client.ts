@@ -8,6 +8,7 @@ import {
   AnalysisSchema,
 } from './causal';
 import { readEventStream } from './events';
+import { type GenerationEvent, GenerationEventSchemas, type GenerationRequestInput } from './generation';
 import { decodeSafetensors, type WireTensor } from './safetensors';
 import {
   type ChannelsMetadata,
@@ -143,6 +144,12 @@ function need(tensors: ReadonlyMap<string, WireTensor>, name: string): WireTenso
 const isLast = ({ event, data }: StreamEvent): boolean =>
   (event === 'run' || event === 'analysis' || event === 'state') && FINAL_STATES.includes(data.state);
 
+const jsonBody = (value: unknown) => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(value),
+});
+
 const pause = (ms: number, signal: AbortSignal) =>
   new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, ms);
@@ -178,12 +185,7 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
   }
 
   const post = <S extends z.ZodType>(schema: S, path: string, body: unknown, signal?: AbortSignal) =>
-    json(schema, path, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal,
-    });
+    json(schema, path, { ...jsonBody(body), signal });
 
   const body = async (path: string, signal?: AbortSignal) =>
     decodeSafetensors(await (await send(path, { signal })).arrayBuffer());
@@ -335,6 +337,24 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
 
     /** Queues SNR over a batch: an analysis of the kind `snr`, followed like the others. */
     startSnr: (request: SnrRequestInput, signal?: AbortSignal) => post(RunCreatedSchema, '/api/snr', request, signal),
+
+    /** Continues a prompt; resolves when it has ended. Aborting the signal cancels it. */
+    async generate(
+      request: GenerationRequestInput,
+      onEvent: (event: GenerationEvent) => void,
+      signal?: AbortSignal,
+    ): Promise<void> {
+      const { body: stream } = await send('/api/generate', { ...jsonBody(request), signal });
+      if (!stream) return;
+      for await (const { event, data } of readEventStream(stream)) {
+        if (!(event in GenerationEventSchemas)) continue;
+        const schema: z.ZodType = GenerationEventSchemas[event as GenerationEvent['event']];
+        const message = { event, data: schema.parse(JSON.parse(data)) } as GenerationEvent;
+        onEvent(message);
+        if (message.event === 'state' && FINAL_STATES.includes(message.data.state)) return;
+      }
+      throw new ApiError('The connection to the server was lost.', 0, 'Generate again.');
+    },
 
     /** Queues an analysis. */
     startAnalysis: (request: AnalysisRequestInput, signal?: AbortSignal) =>

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AnalysisEventSchemas } from './causal';
+import { GenerationEventSchemas } from './generation';
 import { openApiDocument } from './openapi';
 import { LENS_STATISTICS, RunEventSchemas } from './schemas';
 
@@ -59,7 +60,7 @@ describe('the OpenAPI document', () => {
 
   it('names every event and every lens statistic', () => {
     const text = JSON.stringify(openApi);
-    for (const name of Object.keys({ ...RunEventSchemas, ...AnalysisEventSchemas }))
+    for (const name of Object.keys({ ...RunEventSchemas, ...AnalysisEventSchemas, ...GenerationEventSchemas }))
       expect(text).toContain(`event \`${name}\``);
     for (const name of LENS_STATISTICS) expect(text).toContain(name);
   });

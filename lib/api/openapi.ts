@@ -2,6 +2,7 @@ import { z } from 'zod';
 import * as analyses from './analyses';
 import { AnalysisEventSchemas, AnalysisRequestSchema, AnalysisResultSchema, AnalysisSchema } from './causal';
 import { ExportQuerySchema } from './export';
+import { GeneratedTokenSchema, GenerationEventSchemas, GenerationRequestSchema } from './generation';
 import { RunDeleteQuerySchema, RunPatchSchema } from './runs';
 import * as schemas from './schemas';
 
@@ -32,6 +33,8 @@ const COMPONENTS = {
   AnalysisRequest: AnalysisRequestSchema,
   Analysis: AnalysisSchema,
   AnalysisResult: AnalysisResultSchema,
+  GenerationRequest: GenerationRequestSchema,
+  GeneratedToken: GeneratedTokenSchema,
   ChannelsMetadata: schemas.ChannelsMetadataSchema,
   TracksMetadata: schemas.TracksMetadataSchema,
   RolloutMetadata: schemas.RolloutMetadataSchema,
@@ -333,6 +336,16 @@ function paths() {
         ),
         ...refusals([404, 409]),
       }),
+    },
+    '/api/generate': {
+      post: operation(
+        'Continues a prompt and tells every token as it comes; who closes the stream cancels before the next token',
+        {
+          ...eventBody(eventDescription(GenerationEventSchemas, { token: 'GeneratedToken' })),
+          ...refusals([400, 404, 413, 422, 503]),
+        },
+        { requestBody: body('GenerationRequest') },
+      ),
     },
     '/api/openapi.json': { get: { summary: 'This document', responses: { 200: { description: 'OpenAPI 3.1' } } } },
   };

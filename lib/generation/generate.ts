@@ -22,6 +22,16 @@ export interface Generated {
   readonly state?: DecodingState;
 }
 
+/** What is known after one more token of every row. */
+export interface GenerationStep {
+  readonly done: number;
+  readonly total: number;
+  /** The tokens that were added, one a row. */
+  readonly chosen: readonly number[];
+  /** The logits [B,V] that they were picked from; valid until the next step. */
+  readonly logits: Float32Array;
+}
+
 /**
  * Continues rows of equal length, all in step. One token costs the same at any length of the text (with `cache: false`, a
  * forward pass over all of it), and memory stays flat.
@@ -29,23 +39,39 @@ export interface Generated {
  * @throws InputError for rows of different lengths, and where a state is given but `cache` is false or it has other rows
  */
 export function generate(model: Decoder, rows: readonly (readonly number[])[], options: GenerateOptions): Generated {
-  return generateAt(model, rows, [...rows.keys()], options);
+  return toTheEnd(generationSteps(model, rows, options), options);
 }
 
-/** @param places the rows' places among all that are asked for, which give their random streams */
-function generateAt(
+function toTheEnd(steps: Generator<GenerationStep, Generated, void>, { onToken }: GenerateOptions): Generated {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    onToken?.(step.value.done, step.value.total);
+  }
+}
+
+/**
+ * `generate` token by token: a step after each one. Stop early with `return()`, which frees the state.
+ *
+ * @param places the rows' places among all that are asked for, which give their random streams
+ * @throws InputError as `generate`, with the first step
+ */
+export function* generationSteps(
   model: Decoder,
   rows: readonly (readonly number[])[],
-  places: readonly number[],
-  options: GenerateOptions,
-): Generated {
-  const { maxNewTokens, sampling = {}, cache = true, state: start, onToken } = options;
+  options: Omit<GenerateOptions, 'onToken'>,
+  places: readonly number[] = [...rows.keys()],
+): Generator<GenerationStep, Generated, void> {
+  const { maxNewTokens, sampling = {}, cache = true, state: start } = options;
   if (start && !cache)
     throw new InputError('A state holds no tokens that could be run again: go on from it with the cache.');
   const choose = places.map((place) => sampler(sampling, place));
   const tokens = rows.map((): number[] => []);
   let state = start;
+  let logits: tf.Tensor3D | undefined;
+  let finished = false;
   const read = (unread: readonly (readonly number[])[]): tf.Tensor3D => {
+    logits?.dispose();
     if (!cache)
       return lastLogits(
         model,
@@ -57,24 +83,22 @@ function generateAt(
     return next.logits;
   };
   try {
-    let logits = read(rows);
+    logits = read(rows);
     for (let done = 1; done <= maxNewTokens; done++) {
       const values = logits.dataSync() as Float32Array;
       const V = values.length / rows.length;
-      tokens.forEach((row, i) => {
-        row.push(choose[i](values.subarray(i * V, (i + 1) * V)));
-      });
-      onToken?.(done, maxNewTokens);
-      logits.dispose();
+      const chosen = choose.map((pick, i) => pick(values.subarray(i * V, (i + 1) * V)));
+      for (const [i, id] of chosen.entries()) tokens[i].push(id);
+      yield { done, total: maxNewTokens, chosen, logits: values };
       // The last token's logits are wanted by nobody, but its state is.
       if (cache || done < maxNewTokens) logits = read(tokens.map((row) => row.slice(-1)));
     }
-    logits.dispose();
-  } catch (error) {
-    if (state && state !== start) disposeState(state);
-    throw error;
+    finished = true;
+    return { tokens, state };
+  } finally {
+    logits?.dispose();
+    if (!finished && state && state !== start) disposeState(state);
   }
-  return { tokens, state };
 }
 
 /** `generate` for rows of any lengths, those of one length together; greedy or not, no row depends on the others. */
@@ -89,7 +113,7 @@ export function generateEach(
     const places = [...rows.keys()].filter((i) => rows[i].length === length);
     const onToken = (done: number, total: number) => options.onToken?.(index * total + done, lengths.length * total);
     const group = places.map((i) => rows[i]);
-    const { tokens: added, state } = generateAt(model, group, places, { ...options, onToken });
+    const { tokens: added, state } = toTheEnd(generationSteps(model, group, options, places), { ...options, onToken });
     if (state) disposeState(state);
     places.forEach((i, j) => {
       tokens[i] = added[j];

@@ -1,2 +1,10 @@
-export { type Generated, type GenerateOptions, generate, generateEach } from './generate';
+export { type NextToken, nextToken } from './distribution';
+export {
+  type Generated,
+  type GenerateOptions,
+  type GenerationStep,
+  generate,
+  generateEach,
+  generationSteps,
+} from './generate';
 export { type Sampling, sampler } from './sampling';

@@ -30,6 +30,7 @@ async function workerOf(source?: string) {
     {
       onUpdate: () => undefined,
       onAnalysis: () => undefined,
+      onToken: () => undefined,
       onReleased: () => undefined,
       onCrash: (reason) => crashes.push(reason),
     },

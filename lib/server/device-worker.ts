@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
+import type { GeneratedToken } from '@/lib/api/generation';
 import type { Device } from '@/lib/api/schemas';
 import { ServiceError } from './errors';
 import type { AnalysisUpdate, Message, MethodName, RunUpdate, WorkerMethods, WorkerStart } from './protocol';
@@ -9,6 +10,7 @@ import { type Settings, workerPath } from './settings';
 export interface DeviceWorkerListener {
   onUpdate(id: string, update: RunUpdate): void;
   onAnalysis(id: string, update: AnalysisUpdate): void;
+  onToken(id: string, token: GeneratedToken): void;
   /** Activations of these runs are no longer in memory. */
   onReleased(ids: readonly string[]): void;
   /** The thread ended by itself; everything it held is gone. */
@@ -111,6 +113,9 @@ export class DeviceWorker {
         return;
       case 'analysis':
         this.listener.onAnalysis(message.id, message.update);
+        return;
+      case 'token':
+        this.listener.onToken(message.id, message.token);
         return;
       case 'released':
         this.listener.onReleased(message.ids);

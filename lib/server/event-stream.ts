@@ -1,17 +1,18 @@
 import type { AnalysisEvent } from '@/lib/api/causal';
+import type { GenerationEvent } from '@/lib/api/generation';
 import type { RunEvent } from '@/lib/api/schemas';
 import { isFinal } from './run-book';
 
 const HEARTBEAT_MS = 15_000;
 
-type Message = RunEvent | AnalysisEvent;
+type Message = RunEvent | AnalysisEvent | GenerationEvent;
 
 const isLast = ({ event, data }: Message) =>
   (event === 'run' || event === 'analysis' || event === 'state') && isFinal(data);
 
 /**
- * Server-sent events of one run or analysis: first its whole state, then everything that happens, and the end of the
- * stream when it ends. A reader who leaves only ends the stream; the work goes on. Comments every 15 s keep proxies from
+ * Server-sent events of one run, analysis or generation: what `subscribe` tells, and the end of the stream when the work
+ * ends. A reader who leaves ends the subscription; whether the work goes on is the subscription's matter. Comments every 15 s keep proxies from
  * closing a quiet connection.
  */
 export function eventStream<M extends Message>(

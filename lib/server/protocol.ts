@@ -1,6 +1,7 @@
 import type { Budget, SnrExample } from '@/lib/analysis';
 import type { AttributionQuery, AttributionReply, SnrTask } from '@/lib/api/analyses';
 import type { AnalysisProgress, AnalysisRequest, AnalysisResult } from '@/lib/api/causal';
+import type { GeneratedToken, GenerationRequest } from '@/lib/api/generation';
 import type {
   BlockSummary,
   ChannelsQuery,
@@ -23,6 +24,7 @@ import type {
   TracksQuery,
   VocabularyEntry,
 } from '@/lib/api/schemas';
+import type { Sampling } from '@/lib/generation';
 import type { CausalTest } from './compute/causal-tests';
 import type { Settings } from './settings';
 
@@ -46,6 +48,16 @@ export interface PreparedSnr {
 }
 
 export type PreparedAnalysis = PreparedTest | PreparedSnr;
+
+/** A prompt that is to be continued, as token ids. */
+export interface PreparedGeneration {
+  readonly model: string;
+  readonly tokens: readonly number[];
+  readonly maxNewTokens: number;
+  readonly sampling: Sampling;
+  /** Most likely tokens told at each step. */
+  readonly alternatives: number;
+}
 
 /** How an analysis ended, with what was finished; nulls where that is nothing. */
 export interface AnalysisOutcome {
@@ -87,6 +99,13 @@ export interface WorkerMethods {
   prepareAnalysis: { argument: AnalysisRequest; result: PreparedAnalysis };
   /** Runs to the end; `cancel[0] ≠ 0` stops it before the next step. */
   analyse: { argument: AnalysisJob; result: AnalysisOutcome };
+  /** Resolves the prompt of a generation, or refuses it. Touches no weights. */
+  prepareGeneration: { argument: GenerationRequest; result: PreparedGeneration };
+  /** Runs to the end; `cancel[0] ≠ 0` stops it before the next token. */
+  generate: {
+    argument: { id: string; generation: PreparedGeneration; cancel: Int32Array };
+    result: 'done' | 'cancelled';
+  };
 }
 
 export interface AnalysisJob<P extends PreparedAnalysis = PreparedAnalysis> {
@@ -123,6 +142,7 @@ export type Message =
   | { kind: 'refusal'; call: number; refusal: Refusal }
   | { kind: 'update'; id: string; update: RunUpdate }
   | { kind: 'analysis'; id: string; update: AnalysisUpdate }
+  | { kind: 'token'; id: string; token: GeneratedToken }
   | { kind: 'released'; ids: string[] };
 
 /** `workerData` of the worker. */

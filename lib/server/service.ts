@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AttributionQuery, AttributionReply } from '@/lib/api/analyses';
 import type { Analysis, AnalysisEvent, AnalysisRequest } from '@/lib/api/causal';
+import type { GenerationEvent, GenerationRequest } from '@/lib/api/generation';
 import type {
   ChannelsQuery,
   ExampleList,
@@ -30,6 +31,7 @@ import { ArchiveClient } from './archive/client';
 import { DeviceWorker } from './device-worker';
 import { ServiceError } from './errors';
 import { readExamples } from './examples';
+import { Generations } from './generations';
 import type { Body } from './protocol';
 import { isFinal, RunBook } from './run-book';
 import { readSettings, type Settings } from './settings';
@@ -40,6 +42,7 @@ export class Service {
   readonly worker: DeviceWorker;
   readonly runs: RunBook;
   readonly analyses: AnalysisBook;
+  readonly generations: Generations;
   readonly archive: ArchiveClient;
   readonly version: string;
   readonly #turns: Turns;
@@ -49,6 +52,7 @@ export class Service {
     this.worker = new DeviceWorker(settings, {
       onUpdate: (id, update) => this.runs.update(id, update),
       onAnalysis: (id, update) => this.analyses.update(id, update),
+      onToken: (id, token) => this.generations.update(id, token),
       onReleased: (ids) => this.runs.released(ids),
       onCrash: (reason) => {
         console.error(reason);
@@ -66,6 +70,10 @@ export class Service {
       (id, analysis, cancel) => this.worker.call('analyse', { id, analysis, cancel }),
       settings.keptRuns,
       () => this.worker.device,
+      this.#turns,
+    );
+    this.generations = new Generations(
+      (id, generation, cancel) => this.worker.call('generate', { id, generation, cancel }),
       this.#turns,
     );
     this.archive = new ArchiveClient(settings);
@@ -204,6 +212,16 @@ export class Service {
   cancelAnalysis = (id: string): Analysis => this.analyses.cancel(id);
   subscribeAnalysis = (id: string, listener: (event: AnalysisEvent) => void): (() => void) =>
     this.analyses.subscribe(id, listener);
+
+  /**
+   * Checks the whole request. @returns a function that starts it and tells a listener of every event; what that returns
+   * cancels. @throws ServiceError 404, 413, 422, 503.
+   */
+  async generation(request: GenerationRequest): Promise<(listener: (event: GenerationEvent) => void) => () => void> {
+    this.#turns.checkRoom();
+    const prepared = await this.worker.call('prepareGeneration', request);
+    return (listener) => this.generations.start(prepared, listener);
+  }
 
   /** Writes a run that has ended to disk: its arrays first, then the row that names them. */
   async #keep(run: Run): Promise<void> {

@@ -8,6 +8,7 @@ import { Catalogue } from './catalogue';
 import { CausalTests } from './causal';
 import { ChannelReadouts } from './channels';
 import { FormMaps } from './form-maps';
+import { Generations } from './generation';
 import { LoadedModels } from './loaded-models';
 import { Maps } from './maps';
 import { Prompts } from './prompts';
@@ -38,6 +39,7 @@ export class Computer {
   readonly #snr: SnrBatches;
   readonly #causal: CausalTests;
   readonly #channels: ChannelReadouts;
+  readonly #generations: Generations;
   readonly #store: RunStore;
   readonly #stopWarmUp = new Int32Array(1);
 
@@ -56,6 +58,7 @@ export class Computer {
     this.#snr = new SnrBatches(this.#catalogue, this.#models, settings);
     this.#causal = new CausalTests(this.#catalogue, this.#models, this.#prompts, settings);
     this.#channels = new ChannelReadouts(this.#models);
+    this.#generations = new Generations(this.#catalogue, this.#models, this.#prompts);
     const onReleased = (ids: string[]) => {
       this.#forgetMaps(ids);
       this.send({ kind: 'released', ids });
@@ -104,6 +107,11 @@ export class Computer {
       return 'batches' in analysis
         ? this.#snr.run({ id, analysis, cancel }, tell)
         : this.#causal.run({ id, analysis, cancel }, tell);
+    },
+    prepareGeneration: (request) => this.#generations.prepare(request),
+    generate: (job) => {
+      this.#stopWarmUp[0] = 1;
+      return this.#generations.run(job, (token) => this.send({ kind: 'token', id: job.id, token }));
     },
   };
 
