@@ -18,6 +18,9 @@ import { EmptyState } from './states/EmptyState';
 // The first screen needs neither the figures nor the list of keys.
 const loadSections = () => import('./RunSections').then(({ RunSections }) => ({ default: RunSections }));
 const RunSections = lazy(loadSections);
+const GenerationSection = lazy(() =>
+  import('./generation/GenerationSection').then((module) => ({ default: module.GenerationSection })),
+);
 const HelpDialog = lazy(() => import('./bar/HelpDialog').then((module) => ({ default: module.HelpDialog })));
 
 const NO_MAPS: readonly undefined[] = [];
@@ -72,6 +75,7 @@ export function Workbench() {
         {view ? (
           <Suspense fallback={<BeforeRun idle={false} />}>
             <RunSections view={view} />
+            <GenerationSection />
           </Suspense>
         ) : (
           <BeforeRun idle={idle} />

@@ -353,6 +353,7 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
         onEvent(message);
         if (message.event === 'state' && FINAL_STATES.includes(message.data.state)) return;
       }
+      signal?.throwIfAborted();
       throw new ApiError('The connection to the server was lost.', 0, 'Generate again.');
     },
 

@@ -33,12 +33,15 @@ export function eventStream<M extends Message>(
       const listener = (message: M) => {
         if (!open) return;
         controller.enqueue(encoder.encode(`event: ${message.event}\ndata: ${JSON.stringify(message.data)}\n\n`));
-        if (!isLast(message)) return;
+        if (isLast(message)) end();
+      };
+      const end = () => {
+        if (!open) return;
         stop();
         controller.close();
       };
       leave = subscribe(listener);
-      disconnected?.addEventListener('abort', stop, { once: true });
+      disconnected?.addEventListener('abort', end, { once: true });
       if (!open) leave();
       else heartbeat = setInterval(() => controller.enqueue(encoder.encode(': here\n\n')), HEARTBEAT_MS);
     },

@@ -1,0 +1,101 @@
+'use client';
+import { memo } from 'react';
+import type { GeneratedToken } from '@/lib/api/generation';
+import { formatCount, formatPlain } from '../charts/numbers';
+import { Id, SlotHead, TokenText, ValueRow } from '../ui/parts';
+import { type Continuation, canAnalyse, useGeneration } from './state';
+
+const SHOWN = 10;
+
+function Alternatives({ slot, token }: { slot: Continuation['slot']; token: GeneratedToken | undefined }) {
+  return (
+    <table className="values" style={{ marginTop: 0 }}>
+      <thead>
+        <tr>
+          <th scope="col">
+            <Id slot={slot} />
+          </th>
+          <td />
+        </tr>
+      </thead>
+      <tbody>
+        {token?.alternatives.slice(0, SHOWN).map(({ id, text, probability }) => (
+          <tr key={id} className={id === token.id ? 'strong' : undefined}>
+            <th scope="row" className="mono ellipsis">
+              <TokenText text={text} />
+            </th>
+            <td>{formatPlain(probability)}</td>
+          </tr>
+        ))}
+        {token && token.rank > Math.min(SHOWN, token.alternatives.length) && (
+          <tr className="strong">
+            <th scope="row" className="mono ellipsis">
+              <TokenText text={token.text} />
+            </th>
+            <td>{formatPlain(token.probability)}</td>
+          </tr>
+        )}
+      </tbody>
+    </table>
+  );
+}
+
+/** Why a click on this token reads another target, or none. */
+function targetNote({ slot }: Continuation, token: GeneratedToken | undefined) {
+  if (!token) return null;
+  if (!canAnalyse(token))
+    return (
+      <p className="note" key={slot}>
+        The token of {slot} is blank or unknown as an answer: it cannot be a target.
+      </p>
+    );
+  if (token.as_target?.id === token.id) return null;
+  return (
+    <p className="note" key={slot}>
+      The token of {slot} stands inside a word; as a target it is read as{' '}
+      <span className="mono">
+        <TokenText text={token.as_target?.text ?? ''} />
+      </span>
+      .
+    </p>
+  );
+}
+
+/** The distribution that the shown token was picked from, model beside model. */
+export const GeneratedAside = memo(function GeneratedAside() {
+  const continuations = useGeneration((s) => s.continuations);
+  const shown = useGeneration((s) => s.shown);
+  const tokens = continuations.map((continuation) => continuation.tokens[shown]);
+  if (!tokens.some(Boolean))
+    return (
+      <aside aria-label="Generated token">
+        <p className="note">
+          Both models continue the text. Every token then shows here what else the model might have said.
+        </p>
+      </aside>
+    );
+  return (
+    <aside aria-label="Generated token" data-testid="generated-aside">
+      <div className="block">
+        <h3>Token {shown}: most likely next tokens</h3>
+        <div className={continuations.length > 1 ? 'side-by-side' : undefined}>
+          {continuations.map(({ slot }, k) => (
+            <Alternatives key={slot} slot={slot} token={tokens[k]} />
+          ))}
+        </div>
+        <p className="note">Highlighted: the token that was added.</p>
+      </div>
+      <div className="block">
+        <table className="values">
+          <SlotHead slots={continuations.map(({ slot }) => slot)} />
+          <tbody>
+            <ValueRow name="p(token)" values={tokens.map((token) => formatPlain(token?.probability))} />
+            <ValueRow name="rank" values={tokens.map((token) => formatCount(token?.rank))} />
+            <ValueRow name="entropy, nats" values={tokens.map((token) => formatPlain(token?.entropy))} />
+          </tbody>
+        </table>
+        {continuations.map((continuation, k) => targetNote(continuation, tokens[k]))}
+      </div>
+    </aside>
+  );
+});

@@ -1,0 +1,133 @@
+import { create } from 'zustand';
+import type { GeneratedToken } from '@/lib/api/generation';
+import type { RunStateName } from '@/lib/api/schemas';
+import { client } from '../data/client';
+import { chosenModels } from '../data/view';
+import { moveSpan } from '../prompt/edit';
+import { isBusy, runOrCancel } from '../state/request';
+import { type ModelSlot, select, useSelection } from '../state/selection';
+
+/** What one model adds to a prompt. */
+export interface Continuation {
+  readonly slot: ModelSlot;
+  readonly model: string;
+  readonly prompt: string;
+  readonly tokens: readonly GeneratedToken[];
+  readonly state: RunStateName;
+  readonly queuePosition: number;
+  readonly error?: string;
+}
+
+/** How tokens are chosen; null for no limit, and no temperature for always the best token. */
+export interface Choice {
+  readonly maxNewTokens: number;
+  readonly temperature: number | null;
+  readonly topK: number | null;
+  readonly topP: number | null;
+  readonly seed: number;
+}
+
+interface GenerationStore {
+  readonly choice: Choice;
+  /** The text that is continued; null for the page's prompt. */
+  readonly text: string | null;
+  readonly continuations: readonly Continuation[];
+  /** Place of the token that the aside speaks of. */
+  readonly shown: number;
+}
+
+export const useGeneration = create<GenerationStore>()(() => ({
+  choice: { maxNewTokens: 20, temperature: null, topK: null, topP: null, seed: 0 },
+  text: null,
+  continuations: [],
+  shown: 0,
+}));
+
+export const setChoice = (patch: Partial<Choice>): void =>
+  useGeneration.setState(({ choice }) => ({ choice: { ...choice, ...patch } }));
+export const setText = (text: string | null): void => useGeneration.setState({ text });
+export const show = (shown: number): void => {
+  if (useGeneration.getState().shown !== shown) useGeneration.setState({ shown });
+};
+
+/** The text of a continuation before the token at `index`, prompt included. */
+export const textBefore = ({ prompt, tokens }: Pick<Continuation, 'prompt' | 'tokens'>, index: number): string =>
+  prompt +
+  tokens
+    .slice(0, index)
+    .map(({ piece }) => piece)
+    .join('');
+
+/** The first place at which two continuations have different tokens; undefined while they agree. */
+export function partingPlace([a, b]: readonly Continuation[]): number | undefined {
+  if (!a || !b) return undefined;
+  const place = a.tokens.findIndex(({ text }, k) => b.tokens[k] !== undefined && b.tokens[k].text !== text);
+  return place < 0 ? undefined : place;
+}
+
+export const isWorking = (continuations: readonly Continuation[]): boolean =>
+  continuations.some(({ state }) => state === 'queued' || state === 'running');
+
+let stop: () => void = () => undefined;
+
+/** Lets every chosen model continue the text; they take turns on the device. */
+export function generate(): void {
+  stop();
+  const selection = useSelection.getState();
+  const { choice, text } = useGeneration.getState();
+  const { maxNewTokens, temperature, topK, topP, seed } = choice;
+  const prompt = text ?? selection.prompt;
+  const abort = new AbortController();
+  const continuations = chosenModels(selection).map(
+    (model, k): Continuation => ({
+      ...{ slot: k === 0 ? 'A' : 'B', model, prompt },
+      ...{ tokens: [], state: 'queued', queuePosition: 0 },
+    }),
+  );
+  useGeneration.setState({ continuations, shown: 0 });
+  const change = (slot: ModelSlot, patch: (old: Continuation) => Partial<Continuation>) => {
+    if (abort.signal.aborted) return;
+    useGeneration.setState((state) => ({
+      continuations: state.continuations.map((old) => (old.slot === slot ? { ...old, ...patch(old) } : old)),
+    }));
+  };
+  for (const { slot, model } of continuations) {
+    const limits = temperature === null ? {} : { temperature, top_k: topK ?? undefined, top_p: topP ?? undefined };
+    client
+      .generate(
+        { model, prompt, max_new_tokens: maxNewTokens, ...limits, seed },
+        ({ event, data }) =>
+          change(slot, ({ tokens }) => (event === 'token' ? { tokens: [...tokens, data] } : { ...data })),
+        abort.signal,
+      )
+      .catch((error: Error) => change(slot, () => ({ state: 'error', error: error.message })));
+  }
+  stop = () => {
+    if (abort.signal.aborted) return;
+    abort.abort();
+    useGeneration.setState((state) => ({
+      continuations: state.continuations.map((old) =>
+        old.state === 'queued' || old.state === 'running' ? { ...old, state: 'cancelled' } : old,
+      ),
+    }));
+  };
+}
+
+export const stopGenerating = (): void => stop();
+
+/** Whether a run can have this token as its target. */
+export const canAnalyse = ({ text, as_target }: GeneratedToken): boolean => text.trim() !== '' && as_target !== null;
+
+/** Makes the text before a generated token the page's prompt and the token its target, and runs it. */
+export function analyse(continuation: Continuation, index: number): void {
+  const token = continuation.tokens[index];
+  if (!canAnalyse(token)) return;
+  const { prompt: before, needle } = useSelection.getState();
+  const prompt = textBefore(continuation, index);
+  select({
+    ...{ prompt, exampleId: '', position: -1, lock: null, window: null },
+    ...{ needle: moveSpan(before, prompt, needle), target: token.text },
+  });
+  if (!isBusy()) runOrCancel();
+  window.scrollTo({ top: 0 });
+}
