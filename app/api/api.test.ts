@@ -14,6 +14,7 @@ import * as analysisEvents from './analyses/[id]/events/route';
 import * as analysis from './analyses/[id]/route';
 import * as analysisTensors from './analyses/[id]/tensors/route';
 import * as analyses from './analyses/route';
+import * as runEstimate from './estimate/route';
 import * as examples from './examples/route';
 import * as generate from './generate/route';
 import * as health from './health/route';
@@ -26,6 +27,7 @@ import * as lens from './runs/[id]/lens/route';
 import * as estimate from './runs/[id]/map/estimate/route';
 import * as map from './runs/[id]/map/route';
 import * as rollout from './runs/[id]/rollout/route';
+import * as resume from './runs/[id]/resume/route';
 import * as run from './runs/[id]/route';
 import * as signal from './runs/[id]/signal/route';
 import * as thumbnails from './runs/[id]/thumbnails/route';
@@ -42,6 +44,7 @@ const ROUTES: Readonly<Record<string, object>> = {
   'analyses/*': analysis,
   'analyses/*/events': analysisEvents,
   'analyses/*/tensors': analysisTensors,
+  estimate: runEstimate,
   examples,
   generate,
   health,
@@ -59,6 +62,7 @@ const ROUTES: Readonly<Record<string, object>> = {
   'runs/*/map': map,
   'runs/*/map/estimate': estimate,
   'runs/*/rollout': rollout,
+  'runs/*/resume': resume,
   'runs/*/signal': signal,
   'runs/*/thumbnails': thumbnails,
 };
@@ -172,6 +176,23 @@ describe('the API, through its own client', () => {
     await expect(client.map(id, { ...query, without: ['wheels'] as never })).rejects.toMatchObject({ status: 400 });
   });
 
+  it('tells what a run will take, and refuses what it would refuse', async () => {
+    await follow((await client.startRun(request())).id);
+    const one = await client.estimate(request());
+    expect(one.weightBytes).toBe(0);
+    expect(one.seconds).toBeGreaterThan(0);
+    const two = await client.estimate(request({ models: ['plain', 'deep'], prompt: PROMPT.repeat(3) }));
+    expect(two.activationBytes).toBeGreaterThan(20 * one.activationBytes);
+    expect(two.seconds).toBeGreaterThan(one.seconds ?? 0);
+    const { models: listed } = await client.models();
+    // Warming up may have loaded it already.
+    expect([0, 4 * (listed.find(({ name }) => name === 'deep')?.parameters ?? 0)]).toContain(two.weightBytes);
+    await expect(client.estimate(request({ prompt: 'Mary '.repeat(65), needle: undefined }))).rejects.toMatchObject({
+      status: 422,
+      message: expect.stringContaining('65 tokens'),
+    });
+  });
+
   it('measures a batch', async () => {
     const { prompt, target } = request();
     const { id } = await client.startSnr({ models: ['plain'], examples: [{ prompt, target }], resamples: 10 });
@@ -253,6 +274,16 @@ describe('the API, through its own client', () => {
     const { id } = await client.startRun(request());
     await follow(id);
     expect((await follow(id)).map(({ event }) => event)).toEqual(['run']);
+  });
+
+  it('goes on with a run that was cancelled', async () => {
+    const before = await client.startRun(request({ models: ['deep'] }));
+    const { id } = await client.startRun(request());
+    expect((await client.cancelRun(id)).state).toBe('cancelled');
+    expect((await client.resumeRun(id)).state).toBe('queued');
+    await client.cancelRun(before.id);
+    expect((await follow(id)).at(-1)).toEqual({ event: 'state', data: { state: 'done' } });
+    await expect(client.resumeRun(id)).rejects.toMatchObject({ status: 409 });
   });
 
   it('goes on when a reader leaves', async () => {
@@ -344,7 +375,15 @@ describe('generation', () => {
 
   it('waits for its turn', async () => {
     const events: GenerationEvent[] = [];
-    const before = told({ model: 'deep', max_new_tokens: 1024 }, () => events.length > 0);
+    let begun = () => {};
+    const running = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const before = told({ model: 'deep', max_new_tokens: 1024 }, () => {
+      begun();
+      return events.length > 0;
+    });
+    await running;
     await client.generate({ model: 'plain', prompt, max_new_tokens: 1 }, (event) => events.push(event));
     await before;
     expect(events.map(({ event, data }) => (event === 'state' ? [data.state, data.queuePosition] : event))).toEqual([
@@ -401,6 +440,7 @@ describe('refusals', () => {
     ['an unknown model for the tokenizer', () => json('/api/tokenize', { model: 'nobody', text: 'a' }), 404],
     ['an unknown model for the vocabulary', () => send('/api/vocabulary?model=nobody&q=a'), 404],
     ['an unknown run', () => send('/api/runs/nothing'), 404],
+    ['resuming an unknown run', () => send('/api/runs/nothing/resume', { method: 'POST' }), 404],
     ['events of an unknown run', () => send('/api/runs/nothing/events'), 404],
     ['cancelling an unknown run', () => send('/api/runs/nothing', { method: 'DELETE' }), 404],
     ['a map of an unknown run', () => send('/api/runs/nothing/map?layer=0'), 404],

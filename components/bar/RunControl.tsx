@@ -1,10 +1,11 @@
 'use client';
 import type { Progress, Run } from '@/lib/api/schemas';
-import { formatSeconds } from '../charts/numbers';
+import { formatSeconds, ordinal } from '../charts/numbers';
 import { useHealth } from '../data/queries';
 import { requestOf, runOrCancel } from '../state/request';
 import { isEnded, useRun } from '../state/run';
 import { type Selection, useSelection } from '../state/selection';
+import { useForecast } from './forecast';
 
 const STAGES = { loading: 'loading', forward: 'layer', signal: 'signal', lens: 'lens' } as const;
 
@@ -24,7 +25,7 @@ function words(run: Run, progress: Progress | null): { line: string; detail: str
   switch (run.state) {
     case 'queued':
       return {
-        line: run.queuePosition > 1 ? `number ${run.queuePosition} in the queue` : 'next in the queue',
+        line: run.queuePosition > 0 ? `${ordinal(run.queuePosition)} in queue` : 'starting',
         detail: `run ${run.id.slice(0, 8)}`,
       };
     case 'running': {
@@ -58,20 +59,19 @@ export function RunControl({ stale }: { stale: boolean }) {
   const lacking = useSelection(missing);
   const { data: health, error } = useHealth();
   const busy = starting || (run !== null && !isEnded(run));
+  const { text: forecast, refusal } = useForecast();
+  const idle = error ? 'the server does not answer' : health?.status === 'starting' ? 'device is starting' : 'ready';
   const status = run
     ? words(run, progress)
     : starting
       ? { line: 'sending', detail: '' }
-      : {
-          line:
-            lacking ??
-            (error ? 'the server does not answer' : health?.status === 'starting' ? 'device is starting' : 'ready'),
-          detail: '',
-        };
+      : { line: lacking ?? idle, detail: lacking ? '' : forecast };
+  const shown = !busy && stale && run ? { line: 'inputs changed', detail: forecast } : status;
+  const refused = !busy && refusal !== null && lacking === null;
   return (
     <div className="run">
       <div className="status" role="status" aria-live="polite" data-testid="status" data-state={run?.state ?? 'idle'}>
-        {!busy && stale && run ? 'inputs changed' : status.line}
+        {refused ? 'cannot run' : shown.line}
         {busy && run ? (
           <div
             className="progress"
@@ -84,10 +84,11 @@ export function RunControl({ stale }: { stale: boolean }) {
             <i style={{ width: `${fraction(run, progress) * 100}%` }} />
           </div>
         ) : (
-          status.detail && (
-            <span className="detail">
+          shown.detail &&
+          !refused && (
+            <span className="detail" data-testid="forecast">
               <br />
-              {status.detail}
+              {shown.detail}
             </span>
           )
         )}
@@ -96,7 +97,7 @@ export function RunControl({ stale }: { stale: boolean }) {
         type="button"
         data-testid="run-button"
         className={busy ? 'button' : 'button primary'}
-        disabled={!busy && lacking !== null}
+        disabled={!busy && (lacking !== null || refused)}
         onClick={runOrCancel}
       >
         {busy ? 'Cancel' : 'Run'} <kbd>{busy ? 'Esc' : '⌘↵'}</kbd>

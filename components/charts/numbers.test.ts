@@ -1,15 +1,32 @@
 import { describe, expect, it } from 'vitest';
 import {
   decadeLabel,
+  formatBytes,
   formatCount,
   formatParameters,
   formatPlain,
   formatRatio,
   formatSeconds,
   formatSigned,
+  ordinal,
 } from './numbers';
 
 describe('numbers on the page', () => {
+  it('counts places and bytes', () => {
+    expect([1, 2, 3, 4, 11, 12, 13, 21, 112].map(ordinal)).toEqual([
+      '1st',
+      '2nd',
+      '3rd',
+      '4th',
+      '11th',
+      '12th',
+      '13th',
+      '21st',
+      '112th',
+    ]);
+    expect([0, 100, 3.5 * 2 ** 20, 1.9 * 2 ** 30].map(formatBytes)).toEqual(['–', '1 kB', '3.5 MB', '1.90 GB']);
+  });
+
   it('prints three significant digits, and scientific below 0.001', () => {
     expect(formatPlain(0.33149)).toBe('0.331');
     expect(formatPlain(3.2e-7)).toBe('3.20e−7');

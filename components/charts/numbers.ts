@@ -56,6 +56,20 @@ export function formatSeconds(seconds: Maybe): string {
   return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toPrecision(3)} s`;
 }
 
+/** 2 → `2nd`. */
+export function ordinal(n: number): string {
+  const teen = n % 100 >= 11 && n % 100 <= 13;
+  return `${n}${teen ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th')}`;
+}
+
+/** Bytes of memory or disk: `14 kB`, `1.9 MB`, `2.10 GB`. */
+export function formatBytes(bytes: number): string {
+  const MB = 1024 * 1024;
+  if (bytes === 0) return ABSENT;
+  if (bytes >= 1024 * MB) return `${(bytes / 1024 / MB).toFixed(2)} GB`;
+  return bytes >= MB ? `${(bytes / MB).toFixed(1)} MB` : `${Math.ceil(bytes / 1024)} kB`;
+}
+
 /** 376_000_000 → `376 M`, 812_000 → `812 k`: the size of a model. */
 export function formatParameters(count: number): string {
   const [value, unit] =

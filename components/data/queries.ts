@@ -3,7 +3,7 @@ import { keepPreviousData, type UseQueryResult, useQueries, useQuery, useQueryCl
 import { useEffect, useMemo } from 'react';
 import type { AttributionReply } from '@/lib/api/analyses';
 import type { AttentionMap, Channels, Lens, Thumbnails, Tracks } from '@/lib/api/client';
-import type { Branch, Form, Reduce, Signal } from '@/lib/api/schemas';
+import type { Branch, Form, Reduce, RunRequestInput, Signal } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
 import { reduces, type Selection, useSelection } from '../state/selection';
 import { client } from './client';
@@ -22,6 +22,17 @@ export const useExamples = () =>
 
 export const useHealth = () =>
   useQuery({ queryKey: ['health'], queryFn: ({ signal }) => client.health(signal), refetchInterval: 15_000 });
+
+/** What a run would take; an error says why it would be refused. */
+export const useEstimate = (request: RunRequestInput | null) =>
+  useQuery({
+    // Read-out and needle cost nothing.
+    queryKey: ['estimate', request?.models, request?.prompt, request?.target, request?.candidates],
+    queryFn: ({ signal }) => client.estimate(request as RunRequestInput, signal),
+    enabled: request !== null,
+    staleTime: 10_000,
+    retry: false,
+  });
 
 export const useTokens = (model: string, text: string) =>
   useQuery({
@@ -82,7 +93,8 @@ export function useSignals(view: View, targets: readonly (number | undefined)[])
       const needle = m.needle ? ([m.needle[0], m.needle[1] + 1] as [number, number]) : undefined;
       const query = { model: m.index, position: m.position, target: targets[k], needle };
       return {
-        queryKey: ['signal', view.run.id, query],
+        // A run that was stopped and goes on has more layers afterwards.
+        queryKey: ['signal', view.run.id, query, m.model.mapsReady],
         queryFn: ({ signal }: { signal: AbortSignal }) => client.signal(view.run.id, query, signal),
         enabled: m.model.signalReady && targets[k] !== undefined,
         placeholderData: keepPreviousData,

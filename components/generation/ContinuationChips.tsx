@@ -1,19 +1,12 @@
 'use client';
 import { type KeyboardEvent, memo, useRef, useState } from 'react';
 import type { GeneratedToken } from '@/lib/api/generation';
-import { formatPlain } from '../charts/numbers';
+import { formatPlain, ordinal } from '../charts/numbers';
 import { type ColourTable, colourTable, cssColour, inkOn, type Palette } from '../charts/palette';
 import { displayToken } from '../charts/tokens';
 import { usePalette } from '../state/theme';
 import { Id, TokenText } from '../ui/parts';
 import { analyse, type Continuation, canAnalyse, show } from './state';
-
-/** Place in the queue, in words: `2nd in queue`. */
-function ordinal(n: number): string {
-  const tens = n % 100;
-  const suffix = tens >= 11 && tens <= 13 ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th');
-  return `${n}${suffix}`;
-}
 
 function stateText({ state, queuePosition, tokens, error }: Continuation): string {
   const count = `${tokens.length} ${tokens.length === 1 ? 'token' : 'tokens'}`;

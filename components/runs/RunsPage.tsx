@@ -2,9 +2,10 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import type { RunSummary } from '@/lib/api/schemas';
+import { formatBytes } from '../charts/numbers';
 import { client } from '../data/client';
 import { followTheme } from '../state/theme';
-import { formatBytes, formatTime, stateOf } from './format';
+import { formatTime, stateOf } from './format';
 import { linkOf } from './links';
 
 const RUNS = ['runs'];

@@ -1,14 +1,6 @@
 import type { RunSummary } from '@/lib/api/schemas';
 import { formatSeconds } from '../charts/numbers';
 
-const MB = 1024 * 1024;
-
-export function formatBytes(bytes: number): string {
-  if (bytes === 0) return '–';
-  if (bytes >= 1024 * MB) return `${(bytes / 1024 / MB).toFixed(2)} GB`;
-  return bytes >= MB ? `${(bytes / MB).toFixed(1)} MB` : `${Math.ceil(bytes / 1024)} kB`;
-}
-
 /** `done in 1.84 s`, `cancelled`, … */
 export function stateOf({ state, timing }: RunSummary): string {
   if (state === 'error') return 'stopped by an error';

@@ -99,6 +99,19 @@ export function openRun(id: string): void {
   };
 }
 
+/** Goes on with the run on the page where it was stopped. */
+export async function resumeRun(): Promise<void> {
+  const { run } = useRun.getState();
+  if (!run || !isEnded(run)) return;
+  useRun.setState({ failure: null, progress: null });
+  try {
+    await client.resumeRun(run.id);
+    openRun(run.id);
+  } catch (error) {
+    useRun.setState({ failure: failureOf(error) });
+  }
+}
+
 /** What was asked for last: its name once the server has given one, and whether Cancel was pressed before that. */
 let asked: { id?: string; unwanted: boolean } = { unwanted: false };
 

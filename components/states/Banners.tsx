@@ -1,8 +1,10 @@
 'use client';
 import { type ReactNode, useState } from 'react';
+import type { Run } from '@/lib/api/schemas';
+import { useForecast } from '../bar/forecast';
 import type { View } from '../data/view';
 import { requestOf } from '../state/request';
-import { startRun, useRun } from '../state/run';
+import { resumeRun, startRun, useRun } from '../state/run';
 import { useSelection } from '../state/selection';
 
 function RunAgain({ label = 'Run again' }: { label?: string }) {
@@ -13,6 +15,22 @@ function RunAgain({ label = 'Run again' }: { label?: string }) {
   return (
     <button type="button" className="button low" onClick={again}>
       {label}
+    </button>
+  );
+}
+
+/** Goes on where the run stopped; nothing that is finished is computed again. */
+function Resume({ run }: { run: Run }) {
+  if (!run.available) return null;
+  const open = run.models.find(({ mapsReady, blocks }) => mapsReady < blocks.length);
+  const where = !open
+    ? 'the lens'
+    : open === run.models[0]
+      ? `layer ${open.mapsReady}`
+      : `layer ${open.mapsReady} of B`;
+  return (
+    <button type="button" className="button low" data-testid="resume" onClick={() => void resumeRun()}>
+      Resume from {where}
     </button>
   );
 }
@@ -62,10 +80,17 @@ function finished(view: View): string {
 /** What happened to the run, where it was not simply done. */
 export function Banners({ view }: { view: View | undefined }) {
   const { run, failure } = useRun();
+  const { refusal } = useForecast();
   if (failure)
     return (
       <Banner error actions={<CopyDetails details={[failure.message, failure.hint].filter(Boolean).join('\n')} />}>
         <b>{failure.message}</b> {failure.hint}
+      </Banner>
+    );
+  if (refusal)
+    return (
+      <Banner error>
+        <b>{refusal.message}</b> {refusal.hint}
       </Banner>
     );
   if (!run) return null;
@@ -79,6 +104,7 @@ export function Banners({ view }: { view: View | undefined }) {
         actions={
           <>
             <CopyDetails details={details} />
+            <Resume run={run} />
             <RunAgain />
           </>
         }
@@ -89,7 +115,14 @@ export function Banners({ view }: { view: View | undefined }) {
   }
   if (run.state === 'cancelled')
     return (
-      <Banner actions={<RunAgain />}>
+      <Banner
+        actions={
+          <>
+            <Resume run={run} />
+            <RunAgain />
+          </>
+        }
+      >
         <b>Cancelled.</b> {view ? `${finished(view)}; the rest is left blank.` : 'Nothing was computed.'}
       </Banner>
     );

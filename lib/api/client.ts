@@ -9,6 +9,7 @@ import {
 } from './causal';
 import { readEventStream } from './events';
 import { type GenerationEvent, GenerationEventSchemas, type GenerationRequestInput } from './generation';
+import { type RunEstimate, RunEstimateSchema } from './runs';
 import { decodeSafetensors, type WireTensor } from './safetensors';
 import {
   type ChannelsMetadata,
@@ -246,10 +247,14 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     vocabulary: (model: string, q: string, signal?: AbortSignal, limit?: number) =>
       json(VocabularyReplySchema, pathOf('/api/vocabulary', { model, q, limit }), { signal }),
     startRun: (request: RunRequestInput, signal?: AbortSignal) => post(RunCreatedSchema, '/api/runs', request, signal),
+    estimate: (request: RunRequestInput, signal?: AbortSignal): Promise<RunEstimate> =>
+      post(RunEstimateSchema, '/api/estimate', request, signal),
     runs: (signal?: AbortSignal) => json(RunListSchema, '/api/runs', { signal }),
     run: (id: string, signal?: AbortSignal) => json(RunSchema, run(id), { signal }),
     /** Asks to cancel; the reply is the run's state at that moment, `cancelled` follows within a layer. */
     cancelRun: (id: string, signal?: AbortSignal) => json(RunSchema, run(id), { method: 'DELETE', signal }),
+    /** Goes on with a run that was cancelled or failed; what it has computed stays. */
+    resumeRun: (id: string, signal?: AbortSignal) => json(RunSchema, `${run(id)}/resume`, { method: 'POST', signal }),
     renameRun: (id: string, name: string, signal?: AbortSignal) =>
       json(RunSchema, run(id), {
         method: 'PATCH',

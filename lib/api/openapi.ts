@@ -3,7 +3,7 @@ import * as analyses from './analyses';
 import { AnalysisEventSchemas, AnalysisRequestSchema, AnalysisResultSchema, AnalysisSchema } from './causal';
 import { ExportQuerySchema } from './export';
 import { GeneratedTokenSchema, GenerationEventSchemas, GenerationRequestSchema } from './generation';
-import { RunDeleteQuerySchema, RunPatchSchema } from './runs';
+import { RunDeleteQuerySchema, RunEstimateSchema, RunPatchSchema } from './runs';
 import * as schemas from './schemas';
 
 type JsonSchema = Record<string, unknown>;
@@ -22,6 +22,7 @@ const COMPONENTS = {
   RunList: schemas.RunListSchema,
   Run: schemas.RunSchema,
   RunPatch: RunPatchSchema,
+  RunEstimate: RunEstimateSchema,
   Signal: schemas.SignalSchema,
   MapEstimate: schemas.MapEstimateSchema,
   MapMetadata: schemas.MapMetadataSchema,
@@ -142,6 +143,13 @@ function paths() {
         { parameters: query(schemas.VocabularyQuerySchema) },
       ),
     },
+    '/api/estimate': {
+      post: operation(
+        'Memory and time that a run would take, or why it would be refused',
+        { ...ok('RunEstimate', 'Estimate'), ...refusals([400, 404, 413, 422, 503]) },
+        { requestBody: body('RunRequest') },
+      ),
+    },
     '/api/runs': {
       get: operation('Runs in memory and on disk, newest first', { ...ok('RunList', 'Runs'), ...refusals([]) }),
       post: operation(
@@ -163,6 +171,13 @@ function paths() {
         { ...ok('Run', 'State when the request arrived'), ...refusals([400, 404, 503]) },
         { parameters: query(RunDeleteQuerySchema) },
       ),
+    },
+    '/api/runs/{id}/resume': {
+      parameters: [runId],
+      post: operation('Goes on with a run that was cancelled or failed; what it has computed is not computed again', {
+        ...ok('Run', 'Queued', 202),
+        ...refusals([404, 409, 503]),
+      }),
     },
     '/api/runs/{id}/events': {
       parameters: [runId],

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Requests about runs that exist. */
+/** Runs that exist, and what one would take. */
 
 export const RunPatchSchema = z.object({
   name: z.string().trim().max(200).meta({ description: 'What to call the run; empty to unname it.' }),
@@ -13,3 +13,16 @@ export const RunDeleteQuerySchema = z.object({
     .default('false')
     .meta({ description: 'Whether to remove the run from memory and disk too.' }),
 });
+
+const bytes = z.number().int().nonnegative();
+
+export const RunEstimateSchema = z.object({
+  activationBytes: bytes.meta({ description: 'What the run keeps in memory.' }),
+  limitBytes: bytes.meta({ description: 'Most activations that are kept; a run above it is refused.' }),
+  weightBytes: bytes.meta({ description: 'Weights that are not on the device yet.' }),
+  seconds: z
+    .number()
+    .nullable()
+    .meta({ description: 'From runs that this server has finished, loading apart; null before the first.' }),
+});
+export type RunEstimate = z.infer<typeof RunEstimateSchema>;

@@ -198,7 +198,7 @@ const instant = z.number().meta({ description: 'Milliseconds since 1970.' });
 
 export const TimingSchema = z.object({
   createdAt: instant,
-  startedAt: instant.nullable(),
+  startedAt: instant.nullable().meta({ description: 'Later for a run that was resumed, by the time it stood still.' }),
   finishedAt: instant.nullable(),
   firstMapMs: z.number().nullable().meta({ description: 'From start to the first map.' }),
 });

@@ -2,6 +2,7 @@ import type { Budget, SnrExample } from '@/lib/analysis';
 import type { AttributionQuery, AttributionReply, SnrTask } from '@/lib/api/analyses';
 import type { AnalysisProgress, AnalysisRequest, AnalysisResult } from '@/lib/api/causal';
 import type { GeneratedToken, GenerationRequest } from '@/lib/api/generation';
+import type { RunEstimate } from '@/lib/api/runs';
 import type {
   BlockSummary,
   ChannelsQuery,
@@ -78,7 +79,9 @@ export interface WorkerMethods {
   vocabulary: { argument: { model: string; q: string; limit?: number }; result: VocabularyEntry[] };
   /** Resolves models, tokens, target and needle of a request, or refuses it. Touches no weights. */
   prepare: { argument: RunRequest; result: RunModel[] };
-  /** Runs to the end; `cancel[0] ≠ 0` stops it before the next layer. */
+  /** What a run would take, or why it is refused. Touches no weights. */
+  estimate: { argument: RunRequest; result: RunEstimate };
+  /** Runs to the end, from where an earlier start stopped; `cancel[0] ≠ 0` stops it before the next layer. */
   run: { argument: { id: string; models: RunModel[]; cancel: Int32Array }; result: 'done' | 'cancelled' };
   /** Writes a finished run's arrays to disk. @returns their bytes; 0 when they are not kept. */
   keep: { argument: { id: string; limit: number }; result: number };

@@ -18,7 +18,7 @@ type Listener = (event: RunEvent) => void;
 interface Entry extends Waiting {
   readonly run: Run;
   /** One shared integer; ≠ 0 asks the worker to stop. */
-  readonly cancel: Int32Array;
+  cancel: Int32Array;
   readonly listeners: Set<Listener>;
   /** Bytes of its arrays on disk; undefined while it is in memory only. */
   keptBytes?: number;
@@ -127,6 +127,29 @@ export class RunBook {
     return entry.run;
   }
 
+  /**
+   * Queues a run again that was cancelled or failed; what it has computed stays.
+   * @throws ServiceError 404, 409 when it has not stopped or its activations are gone, 503 when too many wait.
+   */
+  resume(id: string): Run {
+    const entry = this.#entry(id);
+    const { run } = entry;
+    if (run.state !== 'cancelled' && run.state !== 'error')
+      throw new ServiceError(409, `Run ${id} is ${run.state}; only a run that was cancelled or failed can go on.`);
+    if (!run.available)
+      throw new ServiceError(409, `The activations of run ${id} were released to make room.`, 'Run the prompt again.');
+    this.turns.checkRoom();
+    entry.cancel = new Int32Array(new SharedArrayBuffer(4));
+    run.state = 'queued';
+    run.error = undefined;
+    for (const model of run.models) {
+      model.error = undefined;
+      model.signalReady &&= model.mapsReady === model.blocks.length;
+    }
+    this.turns.add(entry);
+    return run;
+  }
+
   /** Calls `listener` with the whole run, then with every event. @returns a function that ends it. */
   subscribe(id: string, listener: Listener): () => void {
     const { run, listeners } = this.#entry(id);
@@ -216,7 +239,9 @@ export class RunBook {
     run.state = 'running';
     run.queuePosition = 0;
     run.device = this.device();
-    run.timing.startedAt = Date.now();
+    const { startedAt, finishedAt } = run.timing;
+    run.timing.startedAt = Date.now() - (startedAt !== null && finishedAt !== null ? finishedAt - startedAt : 0);
+    run.timing.finishedAt = null;
     this.#emit(entry, 'state', { state: 'running' });
     await this.execute(run.id, run.models, entry.cancel).then(
       (outcome) => this.#finish(entry, outcome),

@@ -233,6 +233,48 @@ describe('a running run', () => {
     expect(probabilities).toHaveLength(ready + 1);
   });
 
+  it('goes on where it was cancelled, as if it had never stopped', async () => {
+    const stopAfter = async (id: string, layer: number) => {
+      const events = await until(id, (event) => event.event === 'layer' && event.data.layer === layer);
+      service.cancelRun(id);
+      await until(id, () => false);
+      return events.flatMap((event) => (event.event === 'layer' ? [event.data.layer] : []));
+    };
+    const { id } = await start({ models: ['deep'] });
+    await stopAfter(id, 2);
+    const [{ mapsReady: ready, blocks }] = structuredClone(service.run(id).models);
+    const elapsed = ({ timing }: Run) => (timing.finishedAt ?? 0) - (timing.startedAt ?? 0);
+    const before = elapsed(service.run(id));
+    const resumed = await service.resumeRun(id);
+    expect(resumed.models[0]).toMatchObject({ mapsReady: ready, signalReady: false });
+    await expect(service.resumeRun(id)).rejects.toMatchObject({ status: 409 });
+    expect((await stopAfter(id, ready + 2))[0]).toBe(ready);
+    expect(elapsed(service.run(id))).toBeGreaterThanOrEqual(before);
+    expect(service.run(id).models[0].blocks.slice(0, ready)).toEqual(blocks.slice(0, ready));
+
+    const whole = await start({ models: ['deep'] });
+    await stopAfter(whole.id, ready + 2);
+    const [a, b] = [await service.signal(id, {}), await service.signal(whole.id, {})];
+    const shared = Math.min(a.entries.length, b.entries.length);
+    expect(shared).toBeGreaterThan(ready + 2);
+    expect(a.target_prob.slice(0, shared)).toEqual(b.target_prob.slice(0, shared));
+    expect(a.attention_snr.slice(0, shared)).toEqual(b.attention_snr.slice(0, shared));
+  });
+
+  it('is begun by resuming it where it was cancelled in the queue, and not once it is done', async () => {
+    const first = await start({ models: ['deep'] });
+    const second = await start({ models: ['plain', 'diff'] });
+    service.cancelRun(second.id);
+    expect((await service.resumeRun(second.id)).state).toBe('queued');
+    service.cancelRun(first.id);
+    const run = await finished(second);
+    expect(run.models.map(({ mapsReady, lensReady }) => [mapsReady, lensReady])).toEqual([
+      [4, true],
+      [3, true],
+    ]);
+    await expect(service.resumeRun(second.id)).rejects.toMatchObject({ status: 409 });
+  });
+
   it('lets health, lists and questions about finished runs through', async () => {
     const done = await finished(await start());
     const { id } = await start({ models: ['deep'] });

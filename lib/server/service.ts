@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { AttributionQuery, AttributionReply } from '@/lib/api/analyses';
 import type { Analysis, AnalysisEvent, AnalysisRequest } from '@/lib/api/causal';
 import type { GenerationEvent, GenerationRequest } from '@/lib/api/generation';
+import type { RunEstimate } from '@/lib/api/runs';
 import type {
   ChannelsQuery,
   ExampleList,
@@ -46,6 +47,8 @@ export class Service {
   readonly archive: ArchiveClient;
   readonly version: string;
   readonly #turns: Turns;
+  /** Runs are written one after the other, each as it ended. */
+  #keeping: Promise<void> = Promise.resolve();
 
   constructor(readonly settings: Settings = readSettings()) {
     this.#turns = new Turns(settings.queueLimit);
@@ -63,7 +66,10 @@ export class Service {
       (id, models, cancel) => this.worker.call('run', { id, models, cancel }),
       settings,
       () => this.worker.device,
-      (run) => void this.#keep(run),
+      (run) => {
+        const ended = structuredClone(run);
+        this.#keeping = this.#keeping.then(() => this.#keep(ended));
+      },
       this.#turns,
     );
     this.analyses = new AnalysisBook(
@@ -109,6 +115,8 @@ export class Service {
     return this.runs.add(request, await this.worker.call('prepare', request));
   }
 
+  estimate = (request: RunRequest): Promise<RunEstimate> => this.worker.call('estimate', request);
+
   run = (id: string): Run => this.runs.get(id);
 
   /** Runs in memory, and those on disk once the archive is open; asking opens it. */
@@ -144,6 +152,12 @@ export class Service {
     if (isFinal(run)) await this.worker.call('forget', id);
     if (this.archive.usable) await this.archive.call('forget', id);
     return run;
+  }
+
+  /** Goes on with a run that was cancelled or failed. @throws ServiceError 404, 409, 503. */
+  async resumeRun(id: string): Promise<Run> {
+    await this.recall(id);
+    return this.runs.resume(id);
   }
 
   cancelRun = (id: string): Run => this.runs.cancel(id);

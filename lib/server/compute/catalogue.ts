@@ -112,6 +112,11 @@ export class Catalogue {
     return config;
   }
 
+  /** How many numbers the weights are. @throws ServiceError 404, InputError. */
+  async parameters(name: string): Promise<number> {
+    return (await this.#describe(await this.folder(name))).parameters;
+  }
+
   /** @throws ServiceError 404, InputError. */
   async checkpoint(name: string, options?: LoadOptions): Promise<Checkpoint> {
     return loadCheckpoint((await this.folder(name)).path, name, options);

@@ -8,9 +8,11 @@ import { Catalogue } from './catalogue';
 import { CausalTests } from './causal';
 import { ChannelReadouts } from './channels';
 import { FormMaps } from './form-maps';
+import { estimateOf } from './estimates';
 import { Generations } from './generation';
 import { LoadedModels } from './loaded-models';
 import { Maps } from './maps';
+import { Pace } from './pace';
 import { Prompts } from './prompts';
 import { Readouts } from './readouts';
 import { Rollouts } from './rollouts';
@@ -41,10 +43,11 @@ export class Computer {
   readonly #channels: ChannelReadouts;
   readonly #generations: Generations;
   readonly #store: RunStore;
+  readonly #pace = new Pace();
   readonly #stopWarmUp = new Int32Array(1);
 
   constructor(
-    settings: Settings,
+    private readonly settings: Settings,
     private readonly send: (message: Message) => void,
   ) {
     this.#catalogue = new Catalogue(settings.root);
@@ -71,8 +74,14 @@ export class Computer {
     tokenize: ({ model, text }) => this.#prompts.tokenize(model, text),
     vocabulary: ({ model, q, limit }) => this.#prompts.vocabulary(model, q, limit),
     prepare: (request) => this.#prompts.prepare(request),
-    run: (run) => {
+    estimate: (request) =>
+      estimateOf(request, {
+        ...{ catalogue: this.#catalogue, models: this.#models, prompts: this.#prompts },
+        ...{ pace: this.#pace, settings: this.settings },
+      }),
+    run: async (run) => {
       this.#stopWarmUp[0] = 1;
+      await this.#store.recall(run.id);
       return this.#run(run, (update) => this.send({ kind: 'update', id: run.id, update }));
     },
     keep: ({ id, limit }) => this.#store.keep(id, limit),
@@ -156,6 +165,7 @@ export class Computer {
       store: this.#store,
       maps: this.#maps,
       readouts: this.#readouts,
+      pace: this.#pace,
     };
     return new Runner(run, tools, tell).execute();
   }

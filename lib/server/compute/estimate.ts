@@ -22,7 +22,17 @@ export function blockWork(block: BlockConfig, d: number, L: number): number {
 }
 
 /** Of the lens at one entry: the unembedding of every position. */
-export const lensWork = ({ d, V }: ModelConfig, L: number): number => 2 * L * d * V;
+const lensWork = ({ d, V }: ModelConfig, L: number): number => 2 * L * d * V;
+
+const lensEntries = ({ blocks }: ModelConfig) => blocks.length + 2;
+
+/** Work of one model's part of a run from block `first` on, with or without its lens. */
+export const workLeft = (config: ModelConfig, L: number, first = 0, lensReady = false): number =>
+  config.blocks.slice(first).reduce((sum, block) => sum + blockWork(block, config.d, L), 0) +
+  (lensReady ? 0 : lensEntries(config) * lensWork(config, L));
+
+/** Blocks and lens entries: what a run costs however short the prompt. */
+export const stepsOf = (config: ModelConfig): number => config.blocks.length + lensEntries(config);
 
 /** Time left from work done and work to do, assuming that both go at the same speed. */
 export class Forecast {

@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs';
 import type { BlockCache } from '@/lib/analysis/s6Attention';
 import type { Model } from '@/lib/models';
 import { Capture, copyOf } from './capture';
@@ -11,19 +12,23 @@ export interface ForwardObserver {
 }
 
 /**
- * The forward pass of one prompt, block by block, into a record. However it ends, the record holds every block
- * that was finished and the device holds nothing of it.
+ * The forward pass of one prompt, block by block, into a record; one that was stopped goes on after its last block.
+ * However it ends, the record holds every block that was finished and the device holds nothing of it.
  */
 export async function forwardInto(record: ModelRecord, model: Model, observer: ForwardObserver): Promise<void> {
   const capture = new Capture(record.config);
-  const blocks = model.blocksOf([record.request.tokens.map(({ id }) => id)], capture.hooks);
+  const first = record.blocks.length;
+  const start = first > 0 ? tf.tensor3d(record.residuals[first], [1, record.L, record.config.d]) : undefined;
+  const blocks = start
+    ? model.blocksFrom(start, first, capture.hooks)
+    : model.blocksOf([record.request.tokens.map(({ id }) => id)], capture.hooks);
   let finished = false;
   try {
-    for (let i = 0; i < record.config.blocks.length; i++) {
+    for (let i = first; i < record.config.blocks.length; i++) {
       await observer.before(i);
       const step = blocks.next();
       if (step.done) throw new Error(`The model ended after ${i} of ${record.config.blocks.length} blocks.`);
-      if (i === 0) record.residuals.push(capture.embedding());
+      if (record.residuals.length === 0) record.residuals.push(capture.embedding());
       const residual = copyOf(step.value.residual);
       const block = capture.block(i);
       observer.after(i, block);
@@ -36,5 +41,6 @@ export async function forwardInto(record: ModelRecord, model: Model, observer: F
   } finally {
     if (!finished) blocks.return(undefined as never);
     capture.release();
+    start?.dispose();
   }
 }

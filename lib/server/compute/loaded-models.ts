@@ -22,6 +22,11 @@ export class LoadedModels {
     private readonly limit: number,
   ) {}
 
+  /** Whether a model is on the device, or on its way there. */
+  has(name: string): boolean {
+    return this.#models.has(name) || [...this.#loading.keys()].some((key) => key.startsWith(`${name}\n`));
+  }
+
   /**
    * Runs `work` with the model, which stays loaded meanwhile. Whoever first asks for it is told how its loading goes.
    * @throws ServiceError 404, InputError.

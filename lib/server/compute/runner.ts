@@ -5,10 +5,11 @@ import type { Model } from '@/lib/models';
 import type { RunUpdate, WorkerMethods } from '../protocol';
 import { blockSummary, meanLambda } from './branches';
 import type { Catalogue } from './catalogue';
-import { activationBytes, blockWork, Forecast, lensWork } from './estimate';
+import { activationBytes, blockWork, Forecast, stepsOf, workLeft } from './estimate';
 import { forwardInto } from './forward';
 import type { LoadedModels } from './loaded-models';
 import type { Maps } from './maps';
+import type { Pace } from './pace';
 import type { Readouts } from './readouts';
 import { isComplete, type ModelRecord, type RunStore } from './store';
 
@@ -18,6 +19,7 @@ export interface Tools {
   readonly store: RunStore;
   readonly maps: Maps;
   readonly readouts: Readouts;
+  readonly pace: Pace;
 }
 
 /** Unwinds a run that was asked to stop. */
@@ -25,7 +27,7 @@ class Cancelled extends Error {}
 
 /**
  * Computes one run: for each model the forward pass block by block with each block's default map right after
- * it, then the lens of each. Between any two steps the event loop turns once, so that other requests are
+ * it, then the lens of each. What an earlier start of the run has computed stays. Between any two steps the event loop turns once, so that other requests are
  * answered and a cancel is seen. A model that fails does not stop the other.
  * @throws Error at the end, when a model failed.
  */
@@ -33,6 +35,7 @@ export class Runner {
   readonly #failures: string[] = [];
   #records: ModelRecord[] = [];
   #forecast = new Forecast(0);
+  #loadingMs = 0;
 
   constructor(
     private readonly run: WorkerMethods['run']['argument'],
@@ -43,10 +46,15 @@ export class Runner {
   async execute(): Promise<'done' | 'cancelled'> {
     const { id, models } = this.run;
     const configs = await Promise.all(models.map(({ name }) => this.tools.catalogue.config(name)));
-    const sum = (value: (config: ModelConfig, L: number) => number) =>
-      configs.reduce((total, config, m) => total + value(config, models[m].tokens.length), 0);
-    this.#forecast = new Forecast(sum(totalWork));
+    const sum = (value: (config: ModelConfig, L: number, m: number) => number) =>
+      configs.reduce((total, config, m) => total + value(config, models[m].tokens.length, m), 0);
     this.#records = this.tools.store.begin(id, sum(activationBytes));
+    const toDo = (config: ModelConfig, L: number, m: number) =>
+      workLeft(config, L, this.#records[m]?.blocks.length ?? 0, models[m].lensReady);
+    const work = sum(toDo);
+    this.#forecast = new Forecast(work);
+    const fresh = this.#records.length === 0;
+    const start = performance.now();
     try {
       for (const m of models.keys()) await this.#attempt(m, () => this.#forward(m));
       for (const m of models.keys()) await this.#attempt(m, () => this.#lens(m));
@@ -57,20 +65,28 @@ export class Runner {
       this.tools.store.end(id);
     }
     if (this.#failures.length > 0) throw new Error(this.#failures.join(' '));
+    const seconds = (performance.now() - start - this.#loadingMs) / 1000;
+    if (fresh) this.tools.pace.add({ steps: sum(stepsOf), work, seconds });
     return 'done';
   }
 
   async #forward(m: number): Promise<void> {
     const { id, models } = this.run;
     const request = models[m];
+    const known = this.#records[m];
+    if (known && isComplete(known)) return;
     await this.#step(m, 'loading', 0, 1);
     const onProgress = (parameters: number, total: number) => this.#tellStep(m, 'loading', parameters, total);
+    const asked = performance.now();
     const forward = async (model: Model, fingerprint: string) => {
+      this.#loadingMs += performance.now() - asked;
+      if (known && known.fingerprint !== fingerprint)
+        throw new Error('its files have changed since this run was started; run the prompt again.');
       const { config } = model;
       const L = request.tokens.length;
-      const record: ModelRecord = { request, config, fingerprint, L, residuals: [], blocks: [] };
+      const record: ModelRecord = known ?? { request, config, fingerprint, L, residuals: [], blocks: [] };
       this.#records[m] = record;
-      this.tell({ type: 'blocks', model: m, blocks: config.blocks.map(blockSummary) });
+      if (!known) this.tell({ type: 'blocks', model: m, blocks: config.blocks.map(blockSummary) });
       try {
         await forwardInto(record, model, {
           before: (i) => this.#step(m, 'forward', i, config.blocks.length),
@@ -89,8 +105,8 @@ export class Runner {
 
   async #lens(m: number): Promise<void> {
     const record = this.#records[m];
-    if (!record || !isComplete(record)) return;
-    const work = lensEntries(record.config) * lensWork(record.config, record.L);
+    if (!record || !isComplete(record) || this.run.models[m].lensReady) return;
+    const work = workLeft(record.config, record.L, record.blocks.length);
     await this.tools.readouts.lens(record, { target: record.request.target.id }, async (done, total) => {
       this.#forecast.add(work / total);
       await this.#step(m, 'lens', done, total);
@@ -120,9 +136,3 @@ export class Runner {
     }
   }
 }
-
-const lensEntries = ({ blocks }: ModelConfig) => blocks.length + 2;
-
-const totalWork = (config: ModelConfig, L: number): number =>
-  config.blocks.reduce((sum, block) => sum + blockWork(block, config.d, L), 0) +
-  lensEntries(config) * lensWork(config, L);

@@ -40,11 +40,15 @@ export class RunStore {
     private readonly folder: string | null = null,
   ) {}
 
-  /** Opens a record, releasing the oldest finished runs until `expected` bytes fit. */
+  /**
+   * Opens a record, releasing the oldest finished runs until `expected` bytes fit. What an earlier start of the same
+   * run has computed is in it.
+   */
   begin(id: string, expected: number): ModelRecord[] {
-    this.#makeRoom(expected);
-    const record: RunRecord = { models: [], running: true };
+    const record = this.#runs.get(id) ?? { models: [], running: true };
+    record.running = true;
     this.#runs.set(id, record);
+    this.#makeRoom(expected - bytesOf(record));
     return record.models;
   }
 

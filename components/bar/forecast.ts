@@ -1,0 +1,31 @@
+'use client';
+import { useMemo } from 'react';
+import { useShallow } from 'zustand/react/shallow';
+import { ApiError } from '@/lib/api/client';
+import type { RunEstimate } from '@/lib/api/runs';
+import { formatBytes, formatSeconds } from '../charts/numbers';
+import { useEstimate } from '../data/queries';
+import { requestOf } from '../state/request';
+import { isEnded, useRun } from '../state/run';
+import { INITIAL_SELECTION, useSelection } from '../state/selection';
+
+/** `needs 1.9 GB, ~2 s`; weights count until they are loaded. */
+function needs({ activationBytes, weightBytes, seconds }: RunEstimate): string {
+  const time = seconds === null ? '' : `, ~${formatSeconds(Number(seconds.toPrecision(seconds < 10 ? 1 : 2)))}`;
+  return `needs ${formatBytes(activationBytes + weightBytes)}${time}`;
+}
+
+/** What the next run would take, or why the server would refuse it. Nothing while a run is under way. */
+export function useForecast(): { text: string; refusal: ApiError | null } {
+  const busy = useRun(({ run, starting }) => starting || (run !== null && !isEnded(run)));
+  const asked = useSelection(
+    useShallow(({ modelA, modelB, prompt, target, candidates }) => ({ modelA, modelB, prompt, target, candidates })),
+  );
+  const request = useMemo(() => {
+    const whole = requestOf({ ...INITIAL_SELECTION, ...asked });
+    return busy || typeof whole === 'string' ? null : whole;
+  }, [asked, busy]);
+  const { data, error } = useEstimate(request);
+  const refused = error instanceof ApiError && (error.status === 413 || error.status === 422);
+  return { text: data ? needs(data) : '', refusal: refused ? error : null };
+}
