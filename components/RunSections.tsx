@@ -22,7 +22,11 @@ const TracksSection = lazy(() =>
   import('./tracks/TracksSection').then(({ TracksSection: section }) => ({ default: section })),
 );
 
-/** Prompt, signal, attention and lens of a run, linked by what is selected and what is under the pointer. */
+const CausalSection = lazy(() =>
+  import('./causal/CausalSection').then(({ CausalSection: section }) => ({ default: section })),
+);
+
+/** Prompt, signal, attention, lens and causal tests of a run, linked by what is selected and what is under the pointer. */
 export const RunSections = memo(function RunSections({ view }: { view: View }) {
   const targets = useTargetIds(view);
   const signals = useSteady(useSignals(view, targets).map(({ data }) => data));
@@ -59,6 +63,9 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
       <LensSection view={view} lenses={lenses} staleMark={staleMark} />
       <WhenNear height={420}>
         <AttributionSection view={view} targets={targets} staleMark={staleMark} />
+      </WhenNear>
+      <WhenNear height={420}>
+        <CausalSection view={view} staleMark={staleMark} />
       </WhenNear>
     </>
   );

@@ -34,14 +34,17 @@ export const useEstimate = (request: RunRequestInput | null) =>
     retry: false,
   });
 
+/** The tokens of a text as one model reads them. */
+export const tokensQuery = (model: string, text: string) => ({
+  queryKey: ['tokens', model, text],
+  queryFn: async ({ signal }: { signal: AbortSignal }) =>
+    text === '' ? [] : (await client.tokenize(model, text, signal)).tokens,
+  enabled: model !== '',
+  ...FOREVER,
+});
+
 export const useTokens = (model: string, text: string) =>
-  useQuery({
-    queryKey: ['tokens', model, text],
-    queryFn: async ({ signal }) => (text === '' ? [] : (await client.tokenize(model, text, signal)).tokens),
-    enabled: model !== '',
-    placeholderData: keepPreviousData,
-    ...FOREVER,
-  });
+  useQuery({ ...tokensQuery(model, text), placeholderData: keepPreviousData });
 
 export const useVocabulary = (model: string, q: string) =>
   useQuery({

@@ -1,7 +1,7 @@
 import { create } from 'zustand';
 import type { ModelSlot } from './selection';
 
-export type HoverOrigin = 'chip' | 'curve' | 'strip' | 'map' | 'lens';
+export type HoverOrigin = 'chip' | 'curve' | 'strip' | 'map' | 'lens' | 'causal';
 
 /** What is under the pointer or the cell cursor; token indices are those of model A. Never in the URL. */
 export interface Hover {

@@ -60,7 +60,7 @@ export const SnrExampleSchema = z
   .meta({ description: 'One example, as a line of the command line’s file.' });
 export type SnrExampleInput = z.input<typeof SnrExampleSchema>;
 
-const ExamplesSchema = z
+export const ExamplesSchema = z
   .union(
     [z.array(SnrExampleSchema).min(1).max(1000), z.string().regex(/^demo:([1-9]\d{0,2}|1000)$/)],
     'examples are 1 to 1000 objects, or demo:n with n from 1 to 1000',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SnrResultSchema, SnrTaskSchema } from './analyses';
+import { ExamplesSchema, SnrResultSchema, SnrTaskSchema } from './analyses';
 import { DeviceSchema, RunStateNameSchema, SpanSchema } from './schemas';
 
 /**
@@ -117,6 +117,16 @@ const CancellationSchema = z.object({
   }),
 });
 
+const { model, memory_mb, layers } = common;
+
+const CancellationBatchSchema = z.object({
+  kind: z.literal('cancellation_batch'),
+  ...{ model, memory_mb, layers, examples: ExamplesSchema },
+  resamples: z.number().int().min(1).max(20_000).default(2000).meta({ description: 'Of the bootstrap.' }),
+  seed: count.default(42).meta({ description: 'Of the bootstrap and of stories; equal seeds give equal numbers.' }),
+});
+export type CancellationBatchRequest = z.output<typeof CancellationBatchSchema>;
+
 const layer = count.meta({ description: 'Counted from 0.' });
 
 const InterveneSchema = z.object({
@@ -143,12 +153,13 @@ export const AnalysisRequestSchema = z.discriminatedUnion('kind', [
   AblateSchema,
   LambdaSchema,
   CancellationSchema,
+  CancellationBatchSchema,
   InterveneSchema,
   SnrTaskSchema,
 ]);
 export type AnalysisRequest = z.output<typeof AnalysisRequestSchema>;
 export type AnalysisRequestInput = z.input<typeof AnalysisRequestSchema>;
-/** A request for a causal test. */
+/** A request for a causal test or a batch of them. */
 export type CausalRequest = Exclude<AnalysisRequest, { kind: 'snr' }>;
 
 const number = z.number().nullable().meta({ description: 'Null where it is not defined, or not computed yet.' });
@@ -176,6 +187,14 @@ const form = z.object({
   noise: byBranch(number),
   share: byBranch(number),
   removed: z.object({ needle: number, noise: number }),
+});
+
+const estimate = z.object({ mean: number, stderr: number, low: number, high: number, n: count });
+export type CancellationEstimate = z.infer<typeof estimate>;
+const formSummary = z.object({
+  share: byBranch(estimate),
+  gain: estimate.meta({ description: 'Share in the difference minus share in branch 1, prompt by prompt.' }),
+  removed: z.object({ needle: estimate, noise: estimate }),
 });
 
 export const AnalysisResultSchema = z.discriminatedUnion('kind', [
@@ -226,6 +245,19 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
         ...{ rest: number, total: number, reconstructionError: number },
       }),
     ),
+  }),
+  z.object({
+    kind: z.literal('cancellation_batch'),
+    examples: count.meta({ description: 'Prompts that are finished.' }),
+    of: count,
+    layers: z
+      .array(
+        z.object({
+          ...{ layer: count, lambda: number, logit: formSummary, norm: formSummary },
+          reconstructionError: number.meta({ description: 'The largest of the prompts.' }),
+        }),
+      )
+      .meta({ description: 'Means with bootstrap 95 % intervals; empty before the first prompt.' }),
   }),
   SnrResultSchema,
 ]);

@@ -1,9 +1,18 @@
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import { bootstrapMeans, type Estimate, type Resampling } from '../bootstrap';
+import type { SnrExample } from '../snrBatch';
 import { through } from '../steps';
-import { type ByBranch, type CancellationRequest, cancellationSteps, type LayerCancellation } from './cancellation';
+import type { Budget } from './budget';
+import {
+  type ByBranch,
+  type CancellationRequest,
+  cancellationBudget,
+  cancellationSteps,
+  type LayerCancellation,
+} from './cancellation';
 import type { Progress } from './patch';
+import type { Outline } from './question';
 
 /** Means over a batch of prompts with bootstrap 95 % intervals. */
 export interface FormSummary {
@@ -24,6 +33,23 @@ export interface LayerSummary {
 
 /** One prompt of a batch; the layers are chosen once. */
 export type CancellationExample = Omit<CancellationRequest, 'layers' | 'memory'>;
+
+/** Examples of a batch as prompts of this test. @throws InputError where one has no needle. */
+export const withNeedles = (examples: readonly SnrExample[]): CancellationExample[] =>
+  examples.map(({ needle, ...rest }, index) => {
+    if (needle) return { ...rest, needle };
+    throw new InputError(`Example ${index + 1} has no needle: name the tokens that hold its answer.`);
+  });
+
+/** Memory of a batch, before it runs: that of its largest prompt. @throws InputError where one does not fit the model. */
+export function cancellationBatchBudget(
+  model: Outline,
+  examples: readonly CancellationExample[],
+  options: Pick<CancellationRequest, 'layers' | 'memory'>,
+): Budget {
+  const budgets = examples.map((example) => cancellationBudget(model, { ...example, ...options }));
+  return { rows: 1, bytes: Math.max(0, ...budgets.map(({ bytes }) => bytes)) };
+}
 
 export interface CancellationBatch {
   /** Prompts that are finished, of those that there are. */

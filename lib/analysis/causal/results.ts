@@ -1,6 +1,8 @@
 import type { OutputTensor } from '@/lib/checkpoint';
+import type { Estimate } from '../bootstrap';
 import type { Ablation } from './ablate';
 import type { Cancellation, Form, LayerCancellation } from './cancellation';
+import type { CancellationBatch, LayerSummary } from './cancellationBatch';
 import type { Intervention } from './intervention';
 import type { KnockoutGrid } from './knockout';
 import type { LambdaOverride } from './lambda';
@@ -114,4 +116,25 @@ export const cancellationTensors = ({ layers }: Cancellation): OutputTensor[] =>
         return tensorOf(`cancellation.${layer.layer}.${form}.${branch}`, [values.length], values);
       }),
     ),
+  );
+
+/** What is finished of a batch. */
+export const cancellationBatchJson = ({ examples, of, layers }: CancellationBatch) => ({ examples, of, layers });
+
+/** Per layer and form: mean and ends of the interval of the share [3 branches, 3], and of the gain [3]. */
+export const cancellationBatchTensors = (layers: readonly LayerSummary[]): OutputTensor[] =>
+  layers.flatMap((layer) =>
+    FORMS.flatMap((form) => {
+      const { share, gain } = layer[form];
+      const numbers = ({ mean, low, high }: Estimate) => [mean, low, high];
+      const name = `cancellation.${layer.layer}.${form}`;
+      return [
+        tensorOf(
+          `${name}.share`,
+          [3, 3],
+          BRANCHES.flatMap((branch) => numbers(share[branch])),
+        ),
+        tensorOf(`${name}.gain`, [3], numbers(gain)),
+      ];
+    }),
   );

@@ -1,16 +1,15 @@
 import type { Command } from 'commander';
 import {
   type ByBranch,
-  type CancellationExample,
   cancellationBatchSteps,
+  cancellationBatchTensors,
   cancellationBudget,
   cancellationJson,
   cancellationSteps,
   cancellationTensors,
   type Estimate,
-  type LayerSummary,
   type Span,
-  tensorOf,
+  withNeedles,
 } from '@/lib/analysis';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
@@ -31,7 +30,6 @@ interface CancellationOptions extends CausalOptions {
 }
 
 const FORMS = ['logit', 'norm'] as const;
-const BRANCHES = ['first', 'second', 'difference'] as const;
 const RESAMPLES = 2000;
 
 /** What λ · branch 2 takes away from branch 1, per source token and layer. */
@@ -72,20 +70,15 @@ async function ofBatch(options: CancellationOptions, examples: string, io: Io, l
   const { layers, memory } = causalRequest(options, checkpoint.config);
   const session = await openSession(checkpoint, options, line, io);
   const resampling = () => ({ random: new Random(options.seed), resamples: options.resamples });
-  const steps = cancellationBatchSteps(session.model, batch.map(withNeedle), { layers, memory, resampling });
+  const steps = cancellationBatchSteps(session.model, withNeedles(batch), { layers, memory, resampling });
   const { layers: summary } = finish(steps, 'layer', io);
-  await write(options, session, summary.flatMap(summaryTensors));
+  await write(options, session, cancellationBatchTensors(summary));
   if (options.json) return printJson(io, { examples: batch.length, layers: summary });
   const show = ({ mean, low, high }: Estimate) => `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
   const rows = summary.flatMap((layer) =>
     FORMS.map((form) => ({ ...row(layer, form, show), gain: show(layer[form].gain) })),
   );
   io.out(`${batch.length} examples, mean and 95 % interval\n${table(rows)}`);
-}
-
-function withNeedle({ needle, ...rest }: Partial<CancellationExample>, index: number): CancellationExample {
-  if (needle) return { ...rest, needle } as CancellationExample;
-  throw new InputError(`Example ${index + 1} has no needle: name the tokens that hold its answer.`);
 }
 
 async function write({ out }: CancellationOptions, { provenance }: Session, tensors: OutputTensor[]): Promise<void> {
@@ -113,19 +106,3 @@ function row<T, U>(
     removed_noise: show(removed.noise),
   };
 }
-
-/** Per layer and form [3 branches, mean and ends of the interval] of the share, and [3] of the gain. */
-const summaryTensors = (layer: LayerSummary): OutputTensor[] =>
-  FORMS.flatMap((form) => {
-    const { share, gain } = layer[form];
-    const numbers = ({ mean, low, high }: Estimate) => [mean, low, high];
-    const name = `cancellation.${layer.layer}.${form}`;
-    return [
-      tensorOf(
-        `${name}.share`,
-        [3, 3],
-        BRANCHES.flatMap((branch) => numbers(share[branch])),
-      ),
-      tensorOf(`${name}.gain`, [3], numbers(gain)),
-    ];
-  });

@@ -6,7 +6,13 @@ import {
   ablationSteps,
   type Budget,
   type Cancellation,
+  type CancellationBatch,
+  type CancellationExample,
   type CancellationRequest,
+  cancellationBatchBudget,
+  cancellationBatchJson,
+  cancellationBatchSteps,
+  cancellationBatchTensors,
   cancellationBudget,
   cancellationJson,
   cancellationSteps,
@@ -41,7 +47,14 @@ import {
 } from '@/lib/analysis';
 import type { AnalysisResult } from '@/lib/api/causal';
 import type { OutputTensor } from '@/lib/checkpoint';
+import { Random } from '@/lib/data/random';
 import type { Model } from '@/lib/models';
+
+interface BatchRequest extends Pick<CancellationRequest, 'layers' | 'memory'> {
+  readonly examples: readonly CancellationExample[];
+  readonly resamples: number;
+  readonly seed: number;
+}
 
 interface Requests {
   patch: PatchRequest;
@@ -50,6 +63,7 @@ interface Requests {
   lambda: LambdaRequest;
   intervene: InterventionRequest;
   cancellation: CancellationRequest;
+  cancellation_batch: BatchRequest;
 }
 
 interface Results {
@@ -59,6 +73,7 @@ interface Results {
   lambda: LambdaOverride;
   intervene: Intervention;
   cancellation: Cancellation;
+  cancellation_batch: CancellationBatch;
 }
 
 type Kind = keyof Requests;
@@ -104,6 +119,17 @@ const METHODS: { [K in Kind]: Method<Requests[K], Results[K]> } = {
   cancellation: {
     ...{ budget: cancellationBudget, steps: cancellationSteps, json: cancellationJson, tensors: cancellationTensors },
     finished: ({ layers }) => layers.length,
+  },
+  cancellation_batch: {
+    budget: (model, { examples, ...options }) => cancellationBatchBudget(model, examples, options),
+    steps: (model, { examples, layers, memory, seed, resamples }) =>
+      cancellationBatchSteps(model, examples, {
+        ...{ layers, memory, resampling: () => ({ random: new Random(seed), resamples }) },
+      }),
+    json: cancellationBatchJson,
+    tensors: ({ layers }) => cancellationBatchTensors(layers),
+    // Each telling costs a bootstrap, so a batch is told about ten times.
+    finished: ({ examples, of }) => Math.floor((10 * examples) / of),
   },
 };
 

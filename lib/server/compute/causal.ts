@@ -1,9 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { CausalRequest } from '@/lib/api/causal';
+import { withNeedles } from '@/lib/analysis';
+import type { CancellationBatchRequest, CausalRequest } from '@/lib/api/causal';
 import { encodeSafetensors } from '@/lib/api/safetensors';
 import type { Model } from '@/lib/models';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate, PreparedTest } from '../protocol';
 import type { Settings } from '../settings';
+import { batchExamples } from './batch-examples';
 import type { Catalogue } from './catalogue';
 import { type CausalTest, type TestStep, testBudget, testSteps } from './causal-tests';
 import { Forecast } from './estimate';
@@ -44,6 +46,7 @@ export class CausalTests {
   }
 
   async #testOf(request: CausalRequest): Promise<CausalTest> {
+    if (request.kind === 'cancellation_batch') return this.#batchOf(request);
     const { model, foil, position, memory_mb } = request;
     const layers = 'layers' in request ? request.layers : undefined;
     const read = (prompt: string | readonly number[]) => this.prompts.ids(model, prompt);
@@ -87,6 +90,13 @@ export class CausalTests {
         return { kind, request: { ...common, tokens, candidates, needle } };
       }
     }
+  }
+
+  async #batchOf(request: CancellationBatchRequest): Promise<CausalTest> {
+    const { kind, model, layers, memory_mb, resamples, seed } = request;
+    const examples = withNeedles(await batchExamples(model, request, this.catalogue, this.settings));
+    const memory = Math.min(memory_mb * MB, this.settings.runBytes);
+    return { kind, request: { examples, layers, memory, resamples, seed } };
   }
 }
 

@@ -11,12 +11,10 @@ import {
 import type { SnrResult, SnrTask } from '@/lib/api/analyses';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import type { ModelConfig } from '@/lib/checkpoint';
-import { demoLines } from '@/lib/data/demo-stories';
 import { Random } from '@/lib/data/random';
-import { parseSnrExamples } from '@/lib/data/snr-examples';
-import { ServiceError } from '../errors';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate, PreparedSnr } from '../protocol';
 import type { Settings } from '../settings';
+import { batchExamples } from './batch-examples';
 import type { Catalogue } from './catalogue';
 import { activationBytes, Forecast } from './estimate';
 import type { LoadedModels } from './loaded-models';
@@ -43,18 +41,11 @@ export class SnrBatches {
    * @throws ServiceError 404, 422; InputError.
    */
   async prepare({ examples, ...task }: SnrTask): Promise<PreparedSnr> {
-    const lines =
-      typeof examples === 'string'
-        ? (demoLines(examples, task.seed) as string)
-        : examples.map((example) => JSON.stringify(example)).join('\n');
-    const source = typeof examples === 'string' ? 'the demo task' : 'the examples';
     const batches: PreparedSnr['batches'][number][] = [];
     let bytes = 0;
     for (const name of task.models) {
       const config = await this.catalogue.config(name);
-      const { tokenizer } = await this.catalogue.tokenizer(name);
-      const read = await parseSnrExamples(lines, source, async () => tokenizer);
-      this.#checkLengths(name, read);
+      const read = await batchExamples(name, { examples, seed: task.seed }, this.catalogue, this.settings);
       requireSnrExamples({ name, config }, read);
       if (task.lens === 'tuned') await tunedLensOf(this.catalogue, { name, config });
       batches.push({ model: name, examples: read });
@@ -104,17 +95,6 @@ export class SnrBatches {
       const translators = lens === 'tuned' ? await tunedLensOf(this.catalogue, model) : undefined;
       return drainAsync(snrSteps(model, examples, { metrics, translators }), ({ done }) => onStep(done));
     });
-  }
-
-  #checkLengths(name: string, examples: readonly SnrExample[]): void {
-    const { maxTokens } = this.settings;
-    const long = examples.findIndex(({ tokens }) => tokens.length > maxTokens);
-    if (long >= 0)
-      throw new ServiceError(
-        422,
-        `Example ${long} is ${examples[long].tokens.length} tokens long for ${name}; the limit is ${maxTokens}.`,
-        'Shorten it, or raise STATESCOPE_MAX_TOKENS if there is memory for it.',
-      );
   }
 }
 

@@ -1,0 +1,23 @@
+'use client';
+import { memo, useMemo } from 'react';
+import { layerAxis } from '../charts/layerAxis';
+import type { View } from '../data/view';
+import { useNarrow, useWidth } from '../ui/measure';
+import { InterventionTest } from './InterventionTest';
+import { KnockoutTest } from './KnockoutTest';
+import { PatchTest } from './PatchTest';
+import { useCausal } from './settings';
+
+const TESTS = { patch: PatchTest, knockout: KnockoutTest, intervene: InterventionTest };
+
+/** Patching, knock-out and interventions on the run's prompt, on the page's layer axis. */
+export const CausalSection = memo(function CausalSection({ view, staleMark }: { view: View; staleMark: string }) {
+  const Test = TESTS[useCausal((s) => s.test)];
+  const [ref, width] = useWidth();
+  const narrow = useNarrow();
+  const axis = useMemo(
+    () => (width > 0 ? layerAxis(width, view.layers, narrow) : undefined),
+    [width, view.layers, narrow],
+  );
+  return <Test view={view} axis={axis} staleMark={staleMark} measure={ref} />;
+});

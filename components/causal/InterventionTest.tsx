@@ -1,0 +1,193 @@
+'use client';
+import { memo, useEffect, useMemo } from 'react';
+import type { Metric } from '../charts/curve';
+import { type LayerAxis, layerName } from '../charts/layerAxis';
+import { type DataTable, tableOf } from '../charts/table';
+import { isDiff, type View } from '../data/view';
+import { dropJob, isJobBusy, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
+import { useSelection } from '../state/selection';
+import { Section } from '../ui/Section';
+import { ChangeCurve } from './ChangeCurve';
+import { InterventionAside } from './InterventionAside';
+import { lambdaTop } from './lambdaRange';
+import { Choice, TestSwitch } from './parts';
+import { interventionRequest } from './requests';
+import { type ResultOf, resultOf } from './results';
+import { HeadSwitches, Switches } from './Switches';
+import { changesOf, isChanged, jobName, restoreModels, setCausal, setLambda, useCausal } from './settings';
+import { useFoil } from './usePair';
+
+/** The models run again once a control has rested for so long. */
+const QUIET_MS = 200;
+const METHODS = [
+  { value: 'zero', label: 'zero' },
+  { value: 'mean', label: 'its mean over the prompt' },
+] as const;
+
+/** Runs every changed model again, a moment after the last change; what runs for an earlier one is cancelled. */
+function useLiveRuns(view: View, foil: string): readonly (ResultOf<'intervene'> | undefined)[] {
+  const changes = useCausal((s) => s.changes);
+  const method = useCausal((s) => s.method);
+  const names = view.models.map(({ slot }) => jobName('intervene', slot));
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      for (const model of view.models) {
+        const name = jobName('intervene', model.slot);
+        const own = changes[model.name];
+        const request = own && interventionRequest(view, model, own, method, foil);
+        const job = useJobs.getState().jobs[name];
+        if (!request) dropJob(name);
+        else if (!job || job.state === 'cancelled' || !sameRequest(job.request, request))
+          void startJob(name, request, true);
+      }
+    }, QUIET_MS);
+    return () => clearTimeout(timer);
+  }, [view, changes, method, foil]);
+  const jobs = useJobsOf(names);
+  return useMemo(() => jobs.map((job) => resultOf(job, 'intervene')), [jobs]);
+}
+
+/** λ of all layers of all models at once. */
+function AllLambdas({ view }: { view: View }) {
+  const models = view.models.filter(({ model }) => model.blocks.some(isDiff));
+  const all = models.flatMap(({ model }) => model.blocks.map(({ lambda }) => lambda));
+  const known = all.filter((value): value is number => value !== null);
+  const first = models[0];
+  const set = useCausal((s) => (first ? changesOf(s, first.name).lambdas : undefined));
+  if (!first || known.length === 0) return null;
+  const layersOf = (blocks: readonly { lambda: number | null }[]) =>
+    blocks.flatMap(({ lambda }, layer) => (lambda === null ? [] : [layer]));
+  const firsts = layersOf(first.model.blocks).map((layer) => set?.[layer]);
+  const common = firsts.every((value) => value !== undefined && value === firsts[0]) ? firsts[0] : undefined;
+  const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
+  return (
+    <label className="control">
+      <span className="caption">λ of all layers</span>
+      <input
+        type="range"
+        className="lambda-all"
+        min={0}
+        max={lambdaTop(all)}
+        step={0.01}
+        value={common ?? mean}
+        data-testid="lambda-all"
+        onChange={({ target }) => {
+          for (const { name, model } of models) setLambda(name, layersOf(model.blocks), Number(target.value));
+        }}
+      />
+      <span className="note mono" style={{ minWidth: 32 }}>
+        {common === undefined ? 'own' : common.toFixed(2)}
+      </span>
+    </label>
+  );
+}
+
+function tableFor(view: View, found: readonly (ResultOf<'intervene'> | undefined)[]): DataTable {
+  const layers = Array.from({ length: view.layers + 1 }, (_, layer) => layer);
+  const measures = ['target_prob', 'log_odds', 'snr_candidates', 'snr_vocab'] as const;
+  const columns = view.models.flatMap(({ slot }, k) =>
+    measures.flatMap((measure) =>
+      (['base', 'changed'] as const).map((which) => ({
+        name: `${measure} ${slot}, ${which === 'base' ? 'unchanged' : 'changed'}`,
+        values: layers.map((layer) =>
+          layer === view.layers ? found[k]?.[which]?.[measure] : found[k]?.layers[layer]?.[which][measure],
+        ),
+      })),
+    ),
+  );
+  const names = layers.map((layer) => layerName(layer, view.layers));
+  return tableOf('Lens at the read-out, unchanged and changed', [{ name: 'layer', values: names }], columns);
+}
+
+/** Blocks, branches and heads that are switched off, λ that are set: the models run again at every change. */
+export const InterventionTest = memo(function InterventionTest(props: {
+  view: View;
+  axis: LayerAxis | undefined;
+  staleMark: string;
+  /** Takes the element whose width the axis has. */
+  measure: (element: HTMLElement | null) => void;
+}) {
+  const { view, axis, staleMark, measure } = props;
+  const foil = useFoil(view);
+  const method = useCausal((s) => s.method);
+  const changed = useCausal((s) => view.models.some(({ name }) => isChanged(changesOf(s, name))));
+  const shown = useSelection((s) => s.metric);
+  const logAxis = useSelection((s) => s.logAxis);
+  const metric: Metric = shown === 'attention_snr' ? 'p' : shown;
+  const found = useLiveRuns(view, foil);
+  const jobs = useJobsOf(view.models.map(({ slot }) => jobName('intervene', slot)));
+  const busy = jobs.some(isJobBusy);
+  const failures = [...new Set(jobs.flatMap((job) => (job?.failure ? [job.failure] : [])))];
+  const controls = (
+    <>
+      <TestSwitch />
+      <Choice
+        caption="What is off becomes"
+        label="What stands in for what is switched off"
+        value={method}
+        options={METHODS}
+        onChange={(value) => setCausal({ method: value })}
+      />
+      <AllLambdas view={view} />
+      <button
+        type="button"
+        className="button low"
+        data-testid="causal-restore"
+        disabled={!changed}
+        onClick={restoreModels}
+      >
+        Restore the models
+      </button>
+    </>
+  );
+  return (
+    <Section
+      id="causal"
+      title={
+        <>
+          Causal tests <em>{staleMark}</em>
+        </>
+      }
+      controls={controls}
+      table={() => tableFor(view, found)}
+      canMaximise
+      aside={<InterventionAside view={view} found={found} />}
+    >
+      <p
+        className="note"
+        role="status"
+        data-testid="causal-status"
+        data-state={busy ? 'busy' : found.some((each) => each?.changed) ? 'shown' : 'idle'}
+      >
+        {busy
+          ? 'The changed models run.'
+          : changed
+            ? 'Thin: unchanged. Thick: with the changes.'
+            : 'Switch a part off, or move a λ: the model runs again at once.'}
+      </p>
+      {failures.map((failure) => (
+        <p key={failure} className="note bad" role="alert">
+          {failure}
+        </p>
+      ))}
+      <div ref={measure} style={{ minHeight: 240 }}>
+        {axis && (
+          <>
+            <ChangeCurve view={view} axis={axis} found={found} metric={metric} log={metric === 'p' && logAxis} />
+            {view.models.map((model) => (
+              <div key={model.slot}>
+                <Switches model={model} axis={axis} layer={view.layer} />
+                <HeadSwitches model={model} layer={view.layer} />
+              </div>
+            ))}
+          </>
+        )}
+      </div>
+      <p className="convention">
+        <b>Changes act together</b>, at every token of the prompt. The curve is the logit lens at position{' '}
+        {view.position} by layer, “out” the model’s answer. A branch is what it brings to the subtraction, a head its
+        part of the gated scan output. The tick beside a slider is the model’s own λ; a double click returns to it.
+      </p>
+    </Section>
+  );
+});

@@ -1,0 +1,71 @@
+'use client';
+import { formatSeconds } from '../charts/numbers';
+import { cancelJob, isJobBusy, type Job } from '../state/jobs';
+
+const finished = (job: Job | undefined): number =>
+  job?.state === 'done' ? 1 : job?.progress ? job.progress.done / Math.max(1, job.progress.total) : 0;
+
+function words(jobs: readonly (Job | undefined)[]): string {
+  const busy = jobs.find((job) => isJobBusy(job) && job?.state !== 'queued') ?? jobs.find(isJobBusy);
+  if (!busy) return jobs.some((job) => job?.state === 'cancelled') ? 'Cancelled; what is finished stays.' : '';
+  if (busy.state !== 'running' || !busy.progress) return 'Waits for its turn.';
+  const { done, total, secondsLeft } = busy.progress;
+  const left = secondsLeft === null ? '' : ` · ${formatSeconds(secondsLeft)} left`;
+  return `${busy.request.kind === 'snr' ? '' : busy.request.model} · step ${done} of ${total}${left}`;
+}
+
+/** Run and Cancel of the jobs of one test, how far they are, and what went wrong. */
+export function JobControl(props: {
+  verb: string;
+  names: readonly string[];
+  jobs: readonly (Job | undefined)[];
+  /** Why it cannot be run. */
+  problem: string | undefined;
+  /** Whether what is shown answers another question. */
+  stale: boolean;
+  onRun: () => void;
+}) {
+  const { verb, names, jobs, problem, stale, onRun } = props;
+  const busy = jobs.some(isJobBusy);
+  const share = jobs.reduce((sum, job) => sum + finished(job), 0) / Math.max(1, jobs.length);
+  const failures = [...new Set(jobs.flatMap((job) => (job?.failure ? [job.failure] : [])))];
+  const shown = jobs.some((job) => job?.result);
+  return (
+    <div className="job">
+      <button
+        type="button"
+        className={busy || (shown && !stale) ? 'button low' : 'button low primary'}
+        data-testid="causal-run"
+        disabled={!busy && problem !== undefined}
+        onClick={() => (busy ? names.forEach(cancelJob) : onRun())}
+      >
+        {busy ? 'Cancel' : verb}
+      </button>
+      <div
+        className="note"
+        role="status"
+        data-testid="causal-status"
+        data-state={busy ? 'busy' : shown ? 'shown' : 'idle'}
+      >
+        {busy ? words(jobs) : (problem ?? (shown && stale ? 'The question has changed since.' : words(jobs)))}
+        {busy && (
+          <div
+            className="progress"
+            role="progressbar"
+            aria-label={`Progress: ${verb}`}
+            aria-valuemin={0}
+            aria-valuemax={100}
+            aria-valuenow={Math.round(100 * share)}
+          >
+            <i style={{ width: `${100 * share}%` }} />
+          </div>
+        )}
+      </div>
+      {failures.map((failure) => (
+        <p key={failure} className="note bad" role="alert">
+          {failure}
+        </p>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,157 @@
+'use client';
+import { memo, useMemo } from 'react';
+import type { LayerAxis } from '../charts/layerAxis';
+import { formatSigned } from '../charts/numbers';
+import { isDiff, ownToken, type View } from '../data/view';
+import { sameRequest, startJob, useJobsOf } from '../state/jobs';
+import { SlotHead, ValueRow } from '../ui/parts';
+import { Section } from '../ui/Section';
+import { CausalGrid } from './CausalGrid';
+import type { GridValues } from './grid';
+import { JobControl } from './JobControl';
+import { PairEditor } from './PairEditor';
+import { CellTitle, Choice, SignedScale, StrongestCells, TestSwitch, useInspectedCell } from './parts';
+import { patchRequest } from './requests';
+import { gridTable, patchEffects, patchedValues, type ResultOf, resultOf } from './results';
+import { BRANCHED, jobName, POINTS, setCausal, useCausal } from './settings';
+import { usePair } from './usePair';
+
+export const BRANCH_OPTIONS = [
+  { value: '', label: 'both branches' },
+  { value: 'mixer_1', label: 'branch 1' },
+  { value: 'mixer_2', label: 'branch 2' },
+] as const;
+
+/** Colours say how much of the clean answer comes back: all of it saturates. */
+const LIMIT = 1;
+
+function PatchAside(props: {
+  view: View;
+  found: readonly (ResultOf<'patch'> | undefined)[];
+  effects: readonly (GridValues | undefined)[];
+}) {
+  const { view, found, effects } = props;
+  const cell = useInspectedCell(view);
+  const slots = view.models.map(({ slot }) => slot);
+  const patched = found.map(patchedValues);
+  const at = (values: readonly (GridValues | undefined)[]) =>
+    view.models.map((model, k) => {
+      const own = ownToken(model, cell.position);
+      return formatSigned(own === undefined ? undefined : values[k]?.(cell.layer, own));
+    });
+  return (
+    <aside aria-label="Patched cell">
+      <div className="block">
+        <CellTitle view={view} cell={cell} />
+        {found.some(Boolean) ? (
+          <table className="values">
+            <SlotHead slots={slots} />
+            <tbody>
+              <ValueRow name="effect" values={at(effects)} />
+              <ValueRow name="patched, logits" values={at(patched)} />
+              <ValueRow kind="rule" name="clean" values={found.map((each) => formatSigned(each?.clean))} />
+              <ValueRow name="corrupted" values={found.map((each) => formatSigned(each?.corrupted))} />
+            </tbody>
+          </table>
+        ) : (
+          <p className="note">Not computed yet.</p>
+        )}
+      </div>
+      <StrongestCells title="Largest effects: layer, token" view={view} values={effects} />
+    </aside>
+  );
+}
+
+/** Where the answer is on its way: one layer and token of the clean run at a time, carried into the corrupted run. */
+export const PatchTest = memo(function PatchTest(props: {
+  view: View;
+  axis: LayerAxis | undefined;
+  staleMark: string;
+  /** Takes the element whose width the axis has. */
+  measure: (element: HTMLElement | null) => void;
+}) {
+  const { view, axis, staleMark, measure } = props;
+  const point = useCausal((s) => s.point);
+  const branch = useCausal((s) => s.branch);
+  const { pair, isOwn, tokens, differing, problem } = usePair(view);
+  const names = view.models.map(({ slot }) => jobName('patch', slot));
+  const jobs = useJobsOf(names);
+  const requests = useMemo(
+    () => view.models.map((model) => patchRequest(view, model, { point, branch }, pair)),
+    [view, point, branch, pair],
+  );
+  const found = useMemo(() => jobs.map((job) => resultOf(job, 'patch')), [jobs]);
+  const effects = useMemo(() => found.map(patchEffects), [found]);
+  const stale = requests.some((request, k) => (request ? !sameRequest(jobs[k]?.answered, request) : false));
+  const start = () =>
+    requests.forEach((request, k) => {
+      if (request) void startJob(names[k], request);
+    });
+  const { label, note } = POINTS.find(({ value }) => value === point) ?? POINTS[0];
+  const branches = BRANCHED.includes(point) && view.models.some(({ model }) => model.blocks.some(isDiff));
+  const versus = pair.foil ? `${view.target.trim()} minus ${pair.foil}` : view.target.trim();
+  const controls = (
+    <>
+      <TestSwitch />
+      <Choice
+        caption="Carry over"
+        label="What is carried over from the clean run"
+        testId="patch-point"
+        value={point}
+        options={POINTS}
+        onChange={(value) => setCausal({ point: value })}
+      />
+      {branches && (
+        <Choice
+          caption="of"
+          label="Branch of differential blocks"
+          value={branch}
+          options={BRANCH_OPTIONS}
+          onChange={(value) => setCausal({ branch: value })}
+        />
+      )}
+      <span className="grow" />
+      <SignedScale limit={LIMIT} meaning="effect" />
+    </>
+  );
+  return (
+    <Section
+      id="causal"
+      title={
+        <>
+          Causal tests <em>{staleMark}</em>
+        </>
+      }
+      controls={controls}
+      table={() =>
+        gridTable(`Patching of the ${label}, logit of ${versus}`, view, [
+          { name: 'effect', values: effects },
+          { name: 'patched, logits', values: found.map(patchedValues) },
+        ])
+      }
+      canMaximise
+      aside={<PatchAside view={view} found={found} effects={effects} />}
+    >
+      <PairEditor pair={pair} tokens={tokens} differing={differing} isOwn={isOwn} />
+      <JobControl verb="Patch every token" names={names} jobs={jobs} problem={problem} stale={stale} onRun={start} />
+      <div ref={measure} style={{ minHeight: 240 }}>
+        {axis && (
+          <CausalGrid
+            view={view}
+            axis={axis}
+            values={effects}
+            limit={LIMIT}
+            marked={differing}
+            brushes={false}
+            label={`Patching of the ${label}: layers by tokens, ${view.models.map(({ slot }) => slot).join(' left, ')}${view.models.length > 1 ? ' right' : ''}. Arrow keys move, Enter pins.`}
+          />
+        )}
+      </div>
+      <p className="convention">
+        <b>Effect</b> = (patched − corrupted) ÷ (clean − corrupted), of the logit of {versus} at position{' '}
+        {view.position}. The corrupted prompt runs with {note}, taken from the clean prompt: 0 changes nothing, 1 brings
+        the clean answer back. Effects do not add up. Bold: tokens in which the prompts differ.
+      </p>
+    </Section>
+  );
+});

@@ -1,0 +1,165 @@
+'use client';
+import { memo } from 'react';
+import { type LayerAxis, layerName } from '../charts/layerAxis';
+import { isDiff, type ModelView } from '../data/view';
+import { Id } from '../ui/parts';
+import { controlPlaces, lambdaTop } from './lambdaRange';
+import { changesOf, setLambda, togglePart, useCausal } from './settings';
+
+const ROW = 26;
+const SLIDER = 84;
+
+interface Row {
+  readonly name: string;
+  /** The part of a layer that the row's switches turn off. */
+  readonly part: (layer: number) => string;
+  readonly differential: boolean;
+}
+
+const ROWS: readonly Row[] = [
+  { name: 'block', part: String, differential: false },
+  { name: 'branch 1', part: (layer) => `${layer}.mixer_1`, differential: true },
+  { name: 'branch 2', part: (layer) => `${layer}.mixer_2`, differential: true },
+];
+
+/** One λ: a slider that stands up, the model's own value as a tick, and the number below. */
+function LambdaSlider(props: { model: ModelView; layer: number; x: number; top: number; most: number }) {
+  const { model, layer, x, top, most } = props;
+  const own = model.model.blocks[layer].lambda ?? 0;
+  const set = useCausal((s) => changesOf(s, model.name).lambdas[layer]);
+  const value = set ?? own;
+  const tick = top + 6 + (1 - Math.min(1, Math.max(0, own / most))) * (SLIDER - 12);
+  return (
+    <>
+      <i className="lambda-own" style={{ left: x - 10, top: tick }} />
+      <input
+        type="range"
+        className={`lambda ${model.slot}`}
+        style={{ left: x - 12, top, height: SLIDER }}
+        min={0}
+        max={most}
+        step={0.01}
+        value={value}
+        aria-label={`λ of ${model.slot}, layer ${layer}`}
+        aria-orientation="vertical"
+        data-testid={`lambda-${model.slot}-${layer}`}
+        onChange={({ target }) => setLambda(model.name, [layer], Number(target.value))}
+        onDoubleClick={() => setLambda(model.name, [layer], undefined)}
+      />
+      <span
+        className={set === undefined ? 'lambda-value' : 'lambda-value set'}
+        style={{ left: x - 20, top: top + SLIDER }}
+      >
+        {value.toFixed(2)}
+      </span>
+    </>
+  );
+}
+
+/** Blocks and branches of one model that can be switched off, and their λ, on the layer axis. */
+export const Switches = memo(function Switches({
+  model,
+  axis,
+  layer,
+}: {
+  model: ModelView;
+  axis: LayerAxis;
+  layer: number;
+}) {
+  const off = useCausal((s) => changesOf(s, model.name).off);
+  const { blocks } = model.model;
+  const places = controlPlaces(axis, layer);
+  const shown = places.layers.filter((each) => each < blocks.length);
+  const differential = blocks.some(isDiff);
+  const rows = ROWS.filter((row) => differential || !row.differential);
+  const most = lambdaTop(blocks.map((block) => block.lambda));
+  const lambdaAt = 18 + rows.length * ROW + 4;
+  const height = differential ? lambdaAt + SLIDER + 20 : lambdaAt;
+  return (
+    <fieldset className="switches" style={{ height }} data-arrows>
+      <legend className="visually-hidden">
+        Parts of {model.slot}, {model.name}
+      </legend>
+      <span className="switch-name" style={{ top: 0 }}>
+        <Id slot={model.slot} small />
+      </span>
+      {shown.map((each) => (
+        <span
+          key={each}
+          className={each === layer ? 'switch-layer strong' : 'switch-layer'}
+          style={{ left: places.x(each) - 20 }}
+        >
+          {each}
+        </span>
+      ))}
+      {rows.map(({ name, part, differential: needs }, k) => (
+        <div key={name}>
+          <span className="switch-name" style={{ top: 18 + k * ROW }}>
+            {name}
+          </span>
+          {shown.map((each) =>
+            needs && !isDiff(blocks[each]) ? null : (
+              <label key={each} className="switch" style={{ left: places.x(each) - 13, top: 18 + k * ROW }}>
+                <input
+                  type="checkbox"
+                  aria-label={`${name} of ${model.slot}, ${layerName(each, blocks.length)}`}
+                  data-testid={`switch-${model.slot}-${part(each)}`}
+                  checked={!off.includes(part(each))}
+                  onChange={() => togglePart(model.name, part(each))}
+                />
+              </label>
+            ),
+          )}
+        </div>
+      ))}
+      {differential && (
+        <>
+          <span className="switch-name" style={{ top: lambdaAt + SLIDER / 2 - 13 }}>
+            λ, 0–{most}
+          </span>
+          {shown.map(
+            (each) =>
+              blocks[each].lambda !== null && (
+                <LambdaSlider key={each} model={model} layer={each} x={places.x(each)} top={lambdaAt} most={most} />
+              ),
+          )}
+        </>
+      )}
+    </fieldset>
+  );
+});
+
+/** The heads of the selected layer, each a button that switches it off. */
+export function HeadSwitches({ model, layer }: { model: ModelView; layer: number }) {
+  const off = useCausal((s) => changesOf(s, model.name).off);
+  const block = model.model.blocks[layer];
+  if (!block || block.heads === 0) return null;
+  const branches = isDiff(block) && block.kind !== 'diff_mamba2e' ? (['mixer_1', 'mixer_2'] as const) : ([''] as const);
+  return (
+    <>
+      {branches.map((branch) => (
+        <div key={branch} className="head-switches">
+          <span className="note">
+            <Id slot={model.slot} small /> heads of layer {layer}
+            {branch && `, branch ${branch.slice(-1)}`}
+          </span>
+          {Array.from({ length: block.heads }, (_, head) => {
+            const part = [layer, branch, 'head', head].filter((word) => word !== '').join('.');
+            return (
+              <button
+                key={part}
+                type="button"
+                aria-pressed={!off.includes(part)}
+                aria-label={`Head ${head} of ${model.slot}${branch && `, branch ${branch.slice(-1)}`}`}
+                data-testid={`switch-${model.slot}-${part}`}
+                onClick={() => togglePart(model.name, part)}
+              >
+                {head}
+              </button>
+            );
+          })}
+        </div>
+      ))}
+    </>
+  );
+}

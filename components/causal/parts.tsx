@@ -1,0 +1,153 @@
+'use client';
+import { formatSigned } from '../charts/numbers';
+import { colourTable, cssColour } from '../charts/palette';
+import { displayToken } from '../charts/tokens';
+import { type ModelView, nearestOfA, type View } from '../data/view';
+import { hover, useHover } from '../state/hover';
+import { select } from '../state/selection';
+import { usePalette } from '../state/theme';
+import { Id, TokenText } from '../ui/parts';
+import { Segmented } from '../ui/Segmented';
+import { type GridValues, strongestCells } from './grid';
+import { type CausalTest, type GridCell, setCausal, useCausal } from './settings';
+
+const TESTS: readonly { value: CausalTest; label: string; testId: string }[] = [
+  { value: 'patch', label: 'patch', testId: 'causal-patch' },
+  { value: 'knockout', label: 'knock out', testId: 'causal-knockout' },
+  { value: 'intervene', label: 'switch off, set λ', testId: 'causal-intervene' },
+];
+
+/** Which causal test the section shows. */
+export function TestSwitch() {
+  const test = useCausal((s) => s.test);
+  return (
+    <Segmented label="Causal test" options={TESTS} value={test} onChange={(value) => setCausal({ test: value })} />
+  );
+}
+
+/** A choice among a few named values. */
+export function Choice<T extends string>(props: {
+  caption: string;
+  label: string;
+  value: T;
+  options: readonly { readonly value: T; readonly label: string }[];
+  onChange: (value: T) => void;
+  testId?: string;
+}) {
+  const { caption, label, value, options, onChange, testId } = props;
+  return (
+    <span className="control">
+      <span className="caption">{caption}</span>
+      <span className="select">
+        <select
+          aria-label={label}
+          data-testid={testId}
+          value={value}
+          onChange={(event) => onChange(event.target.value as T)}
+        >
+          {options.map((option) => (
+            <option key={option.value} value={option.value}>
+              {option.label}
+            </option>
+          ))}
+        </select>
+      </span>
+    </span>
+  );
+}
+
+const STOPS = [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1];
+
+/** The signed ramp with its ends. */
+export function SignedScale({ limit, meaning }: { limit: number; meaning: string }) {
+  const table = colourTable(usePalette(), 'diverging');
+  return (
+    <span className="note scale">
+      {formatSigned(-limit)}
+      <i style={{ background: `linear-gradient(90deg,${STOPS.map((t) => cssColour(table, t)).join()})` }} />
+      {formatSigned(limit)}&ensp;{meaning}
+    </span>
+  );
+}
+
+/** The cell that the aside speaks of: under the pointer or cursor, else the pin, else the read-out in the selected layer. */
+export function useInspectedCell(view: View): GridCell & { readonly why: string } {
+  const fromGrid = useHover((s) => s.origin === 'causal');
+  const layer = useHover((s) => s.layer);
+  const destination = useHover((s) => s.destination);
+  const pin = useCausal((s) => s.pin);
+  if (fromGrid && layer !== undefined && destination !== undefined)
+    return { layer, position: destination, why: 'under the pointer' };
+  if (pin && pin.position <= view.position && pin.layer < view.layers) return { ...pin, why: 'pinned' };
+  return { layer: view.layer, position: view.position, why: 'selected' };
+}
+
+export function CellTitle({ view, cell }: { view: View; cell: GridCell & { readonly why: string } }) {
+  return (
+    <h3>
+      Layer {cell.layer}, token {cell.position}{' '}
+      <span className="mono">
+        <TokenText text={view.tokens[cell.position]?.text ?? ''} />
+      </span>{' '}
+      <em>{cell.why}</em>
+    </h3>
+  );
+}
+
+const SHOWN = 5;
+
+/** One model's cells of largest magnitude; a click selects the layer and pins the cell. */
+function Strongest({ model, values }: { model: ModelView; values: GridValues | undefined }) {
+  const cells = values ? strongestCells(values, model.layers, model.position + 1, SHOWN) : [];
+  return (
+    <table className="values" style={{ marginTop: 0 }}>
+      <thead>
+        <tr>
+          <th scope="col">
+            <Id slot={model.slot} />
+          </th>
+          <td />
+        </tr>
+      </thead>
+      <tbody>
+        {cells.map(({ layer, position, value }) => {
+          const ofA = nearestOfA(model, position);
+          return (
+            <tr key={`${layer}.${position}`}>
+              <th scope="row" className="mono ellipsis">
+                <button
+                  type="button"
+                  className="link mono"
+                  aria-label={`Layer ${layer}, token ${ofA} ${model.tokens[position].text.trim()}`}
+                  onPointerEnter={() => hover({ origin: 'causal', layer, destination: ofA })}
+                  onClick={() => {
+                    setCausal({ pin: { layer, position: ofA } });
+                    select({ layer });
+                  }}
+                >
+                  {layer} {displayToken(model.tokens[position].text)}
+                </button>
+              </th>
+              <td>{formatSigned(value)}</td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </table>
+  );
+}
+
+export function StrongestCells(props: { title: string; view: View; values: readonly (GridValues | undefined)[] }) {
+  const { title, view, values } = props;
+  if (!values.some(Boolean)) return null;
+  return (
+    <div className="block">
+      <h3>{title}</h3>
+      <div className="side-by-side">
+        {view.models.map((model, k) => (
+          <Strongest key={model.slot} model={model} values={values[k]} />
+        ))}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { AnalysisRequestSchema } from '@/lib/api/causal';
+import type { BlockSummary } from '@/lib/api/schemas';
+import type { ModelView, View } from '../data/view';
+import { interventionRequest, knockoutRequest, patchRequest } from './requests';
+
+const plain: BlockSummary = {
+  ...{ kind: 'mamba2', lambda: null, lambdaInit: null, branches: ['single'], heads: 4, channels: 8 },
+};
+const diff: BlockSummary = {
+  ...{
+    kind: 'diff_mamba2',
+    lambda: 1,
+    lambdaInit: 0.5,
+    branches: ['mixer_1', 'mixer_2', 'diff'],
+    heads: 4,
+    channels: 8,
+  },
+};
+const tokens = ['Mary', ' left', ' home'].map((text, k) => ({ id: k, text, start: 5 * k, end: 5 * k + 5 }));
+
+const modelOf = (name: string, blocks: BlockSummary[]) =>
+  ({
+    slot: 'A',
+    index: 0,
+    name,
+    model: { blocks },
+    tokens,
+    layers: blocks.length,
+    position: 2,
+  }) as unknown as ModelView;
+const view = {
+  run: { request: { prompt: 'Mary left home', candidates: ['a', 'b'] } },
+  ...{ target: ' a', position: 2, tokens },
+} as unknown as View;
+const pair = { corrupted: 'John left home', foil: 'b' };
+
+describe('what the causal tests ask of the server', () => {
+  it('fits the schema', () => {
+    const model = modelOf('m', [plain, diff]);
+    for (const request of [
+      patchRequest(view, model, { point: 'hook_h', branch: 'mixer_1' }, pair),
+      knockoutRequest(view, model, { queries: 'later', reads: 'scan', branch: '' }, 'b', {
+        tokens: [0, 2],
+        together: true,
+      }),
+      interventionRequest(view, model, { lambdas: { 1: 0 }, off: ['0', '1.mixer_2', '1.mixer_1.head.3'] }, 'zero', 'b'),
+    ])
+      expect(AnalysisRequestSchema.safeParse(request).error).toBeUndefined();
+  });
+
+  it('asks for branches in differential layers only, of points that have branches, and of no model without any', () => {
+    const mixed = modelOf('m', [plain, diff]);
+    const branch = 'mixer_2' as const;
+    expect(patchRequest(view, mixed, { point: 'hook_y', branch }, pair)).toMatchObject({ layers: [1], mixer: branch });
+    expect(patchRequest(view, mixed, { point: 'hook_resid_pre', branch }, pair)).not.toHaveProperty('mixer');
+    expect(patchRequest(view, modelOf('m', [plain]), { point: 'hook_y', branch }, pair)).toBeUndefined();
+  });
+
+  it('has no foil where it is the target itself, and a span up to the read-out', () => {
+    const model = modelOf('m', [plain]);
+    const how = { queries: 'answer', reads: 'block', branch: '' } as const;
+    expect(knockoutRequest(view, model, how, ' a ')).not.toHaveProperty('foil');
+    const request = knockoutRequest(view, model, how, 'b', { tokens: [1, 2], together: false });
+    expect(request).toMatchObject({ foil: 'b', spans: [[1, 3]] });
+  });
+
+  it('names every part that is off, and asks for nothing where nothing is changed', () => {
+    const model = modelOf('m', [plain, diff]);
+    expect(interventionRequest(view, model, { lambdas: {}, off: [] }, 'zero', '')).toBeUndefined();
+    const off = ['0', '0.head.2', '1.mixer_1', '1.mixer_2.head.3'];
+    expect(interventionRequest(view, model, { lambdas: { 1: 0.25 }, off }, 'mean', '')).toMatchObject({
+      lambdas: [{ layer: 1, value: 0.25 }],
+      removed: [
+        { layer: 0, unit: 'block' },
+        { layer: 0, unit: 'head', index: 2 },
+        { layer: 1, unit: 'mixer', mixer: 'mixer_1' },
+        { layer: 1, unit: 'head', mixer: 'mixer_2', index: 3 },
+      ],
+      method: 'mean',
+    });
+  });
+});

@@ -1,0 +1,82 @@
+import type { AnalysisRequestInput } from '@/lib/api/causal';
+import { isDiff, type ModelView, ownToken, type View } from '../data/view';
+import { BRANCHED, type CausalSettings, type Changes, isChanged } from './settings';
+
+/** Layers that a test of one branch can be run in; undefined for all, empty where the model has none. */
+function layersWith(model: ModelView, branch: CausalSettings['branch']): number[] | undefined {
+  if (branch === '') return undefined;
+  return model.model.blocks.flatMap((block, layer) => (isDiff(block) && block.kind !== 'diff_mamba2e' ? [layer] : []));
+}
+
+const questionOf = (view: View, model: ModelView, foil: string) => ({
+  ...{ model: model.name, target: view.target.trim(), position: model.position },
+  ...(foil.trim() !== '' && foil.trim() !== view.target.trim() && { foil: foil.trim() }),
+});
+
+/** The patching request of one model; undefined where it has no such point. */
+export function patchRequest(
+  view: View,
+  model: ModelView,
+  { point, branch }: Pick<CausalSettings, 'point' | 'branch'>,
+  pair: { readonly corrupted: string; readonly foil: string },
+): AnalysisRequestInput | undefined {
+  const mixer = BRANCHED.includes(point) ? branch : '';
+  const layers = layersWith(model, mixer);
+  if (layers?.length === 0) return undefined;
+  return {
+    ...{ kind: 'patch', ...questionOf(view, model, pair.foil), point },
+    ...{ clean: view.run.request.prompt, corrupted: pair.corrupted },
+    ...(layers && mixer && { layers, mixer }),
+  };
+}
+
+/** The knock-out of every token, or of one span of tokens of model A; undefined where the model has nothing to cut. */
+export function knockoutRequest(
+  view: View,
+  model: ModelView,
+  { queries, reads, branch }: Pick<CausalSettings, 'queries' | 'reads' | 'branch'>,
+  foil: string,
+  span?: { readonly tokens: readonly [number, number]; readonly together: boolean },
+): AnalysisRequestInput | undefined {
+  const layers = layersWith(model, branch);
+  if (layers?.length === 0) return undefined;
+  const ends = span?.tokens.map((token) => ownToken(model, token));
+  if (ends?.some((end) => end === undefined)) return undefined;
+  const [first, last] = (ends ?? []) as number[];
+  return {
+    ...{ kind: 'knockout', ...questionOf(view, model, foil), prompt: view.run.request.prompt, queries, reads },
+    ...(layers && branch && { layers, mixer: branch }),
+    ...(span && { spans: [[first, Math.min(last, model.position) + 1]], together: span.together }),
+  };
+}
+
+type Part = NonNullable<Extract<AnalysisRequestInput, { kind: 'intervene' }>['removed']>[number];
+
+/** "2.mixer_1.head.3" as the server takes it. */
+function partOf(name: string): Part {
+  const [layer, ...rest] = name.split('.');
+  const [first] = rest;
+  const mixer = first === 'mixer_1' || first === 'mixer_2' ? first : undefined;
+  const head = rest.indexOf('head');
+  const index = head >= 0 ? Number(rest[head + 1]) : undefined;
+  const unit = index !== undefined ? ('head' as const) : mixer ? ('mixer' as const) : ('block' as const);
+  return { layer: Number(layer), unit, ...(mixer && { mixer }), ...(index !== undefined && { index }) };
+}
+
+/** The run of one model with all its changes; undefined where there are none. */
+export function interventionRequest(
+  view: View,
+  model: ModelView,
+  changes: Changes,
+  method: CausalSettings['method'],
+  foil: string,
+): AnalysisRequestInput | undefined {
+  if (!isChanged(changes)) return undefined;
+  const { candidates } = view.run.request;
+  return {
+    ...{ kind: 'intervene', ...questionOf(view, model, foil), prompt: view.run.request.prompt, method },
+    lambdas: Object.entries(changes.lambdas).map(([layer, value]) => ({ layer: Number(layer), value })),
+    removed: changes.off.map(partOf),
+    ...(candidates && candidates.length > 1 && { candidates: [...candidates] }),
+  };
+}

@@ -1,0 +1,78 @@
+import type { AnalysisResult } from '@/lib/api/causal';
+import { layerName } from '../charts/layerAxis';
+import type { Maybe } from '../charts/numbers';
+import type { DataTable } from '../charts/table';
+import { displayToken } from '../charts/tokens';
+import { ownToken, type View } from '../data/view';
+import type { Job } from '../state/jobs';
+import type { GridValues } from './grid';
+
+export type ResultOf<K extends AnalysisResult['kind']> = Extract<AnalysisResult, { kind: K }>;
+
+/** The result of a job, if it is of this kind. */
+export const resultOf = <K extends AnalysisResult['kind']>(job: Job | undefined, kind: K): ResultOf<K> | undefined =>
+  job?.result?.kind === kind ? (job.result as ResultOf<K>) : undefined;
+
+/** Cells of a grid of single tokens: rows are layers, columns spans of one token. */
+function cellsOf(
+  layers: readonly number[],
+  spans: readonly (readonly [number, number])[],
+  rows: readonly (readonly Maybe[])[],
+): GridValues {
+  const rowOf = new Map(layers.map((layer, row) => [layer, row]));
+  const columnOf = new Map(spans.map(([start], column) => [start, column]));
+  return (layer, token) => {
+    const [row, column] = [rowOf.get(layer), columnOf.get(token)];
+    if (row === undefined || column === undefined) return undefined;
+    return rows[row]?.[column] ?? null;
+  };
+}
+
+export const patchEffects = (found: ResultOf<'patch'> | undefined): GridValues | undefined =>
+  found && cellsOf(found.layers, found.spans, found.effect);
+
+export const patchedValues = (found: ResultOf<'patch'> | undefined): GridValues | undefined =>
+  found && cellsOf(found.layers, found.spans, found.patched);
+
+const ownLayers = (found: ResultOf<'knockout'>) => found.layers.map(([layer]) => layer);
+
+export const knockoutChanges = (found: ResultOf<'knockout'> | undefined): GridValues | undefined =>
+  found && cellsOf(ownLayers(found), found.spans, found.change);
+
+export const knockoutValues = (found: ResultOf<'knockout'> | undefined): GridValues | undefined =>
+  found && cellsOf(ownLayers(found), found.spans, found.without);
+
+/** The largest magnitude of all cells, for a shared scale; 1 where there are none. */
+export function largest(view: View, values: readonly (GridValues | undefined)[]): number {
+  let most = 0;
+  view.models.forEach((model, k) => {
+    for (let layer = 0; layer < model.layers; layer++)
+      for (let token = 0; token <= model.position; token++)
+        most = Math.max(most, Math.abs(values[k]?.(layer, token) ?? 0));
+  });
+  return most > 0 ? most : 1;
+}
+
+/** A grid as a table: one line for each layer and token. */
+export function gridTable(
+  caption: string,
+  view: View,
+  columns: readonly { readonly name: string; readonly values: readonly (GridValues | undefined)[] }[],
+): DataTable {
+  const rows: DataTable['rows'][number][] = [];
+  for (let layer = 0; layer < view.layers; layer++)
+    for (let position = 0; position <= view.position; position++)
+      rows.push([
+        layerName(layer, view.layers),
+        position,
+        displayToken(view.tokens[position].text),
+        ...columns.flatMap(({ values }) =>
+          view.models.map((model, k) => {
+            const own = ownToken(model, position);
+            return (own === undefined ? undefined : values[k]?.(layer, own)) ?? null;
+          }),
+        ),
+      ]);
+  const named = columns.flatMap(({ name }) => view.models.map(({ slot }) => `${name} ${slot}`));
+  return { caption, columns: ['layer', 'position', 'token', ...named], rows };
+}

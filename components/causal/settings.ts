@@ -1,0 +1,107 @@
+import { create } from 'zustand';
+import type { ModelSlot } from '../state/selection';
+
+export type CausalTest = 'patch' | 'knockout' | 'intervene';
+export type Branch = '' | 'mixer_1' | 'mixer_2';
+
+/** What a patch carries from the clean run. */
+export const POINTS = [
+  {
+    value: 'hook_resid_pre',
+    label: 'residual stream',
+    note: 'the residual stream that enters the layer, at one token',
+  },
+  { value: 'hook_out_proj', label: 'block output', note: 'what the layer adds to the residual stream at one token' },
+  { value: 'hook_y', label: 'scan output', note: 'what one token reads from the state, in the layer’s scan' },
+  { value: 'hook_h', label: 'state', note: 'the state after one token, which it and all later ones read' },
+  {
+    value: 'ssm',
+    label: 'state carried on',
+    note: 'the state that decoding keeps after one token, read by later ones only',
+  },
+  {
+    value: 'conv',
+    label: 'convolution',
+    note: 'the convolution’s last inputs, kept after one token, read by later ones only',
+  },
+] as const;
+export type Point = (typeof POINTS)[number]['value'];
+
+/** Points that each branch of a differential block has for itself. */
+export const BRANCHED: readonly Point[] = ['hook_y', 'hook_h', 'ssm', 'conv'];
+
+/** A cell of the grid: a layer and a token of model A. */
+export interface GridCell {
+  readonly layer: number;
+  readonly position: number;
+}
+
+/** What is changed in one model. */
+export interface Changes {
+  /** λ by layer, where it is not the model's own. */
+  readonly lambdas: Readonly<Record<number, number>>;
+  /** Parts that are switched off: "2", "2.mixer_1", "2.mixer_1.head.3" or "2.head.3". */
+  readonly off: readonly string[];
+}
+
+export const NO_CHANGES: Changes = { lambdas: {}, off: [] };
+
+export interface CausalSettings {
+  readonly test: CausalTest;
+  /** Null for the one made from the prompt. */
+  readonly corrupted: string | null;
+  readonly foil: string | null;
+  readonly point: Point;
+  readonly branch: Branch;
+  readonly queries: 'later' | 'answer';
+  readonly reads: 'scan' | 'block';
+  /** Tokens [first, last] of model A that are knocked out together. */
+  readonly span: readonly [number, number] | null;
+  readonly pin: GridCell | null;
+  readonly method: 'zero' | 'mean';
+  /** By the name of the model, so that an exchange of A and B keeps them. */
+  readonly changes: Readonly<Record<string, Changes>>;
+}
+
+export const useCausal = create<CausalSettings>()(() => ({
+  ...{ test: 'patch', corrupted: null, foil: null, point: 'hook_resid_pre', branch: '' },
+  ...{ queries: 'later', reads: 'scan', span: null, pin: null, method: 'zero', changes: {} },
+}));
+
+export const setCausal = (patch: Partial<CausalSettings>): void => useCausal.setState(patch);
+
+/** Pins a cell, or frees it when it is pinned already. */
+export function togglePin(cell: GridCell): void {
+  const { pin } = useCausal.getState();
+  setCausal({ pin: pin?.layer === cell.layer && pin.position === cell.position ? null : cell });
+}
+
+export const changesOf = ({ changes }: CausalSettings, model: string): Changes => changes[model] ?? NO_CHANGES;
+
+export const isChanged = ({ lambdas, off }: Changes): boolean => Object.keys(lambdas).length + off.length > 0;
+
+const setChanges = (model: string, next: Changes): void =>
+  setCausal({ changes: { ...useCausal.getState().changes, [model]: next } });
+
+/** Switches a part off, or on again. */
+export function togglePart(model: string, part: string): void {
+  const now = changesOf(useCausal.getState(), model);
+  const off = now.off.includes(part) ? now.off.filter((other) => other !== part) : [...now.off, part];
+  setChanges(model, { ...now, off });
+}
+
+/** Gives layers another λ; undefined is the model's own. */
+export function setLambda(model: string, layers: readonly number[], value: number | undefined): void {
+  const now = changesOf(useCausal.getState(), model);
+  const lambdas = { ...now.lambdas };
+  for (const layer of layers) {
+    if (value === undefined) delete lambdas[layer];
+    else lambdas[layer] = value;
+  }
+  setChanges(model, { ...now, lambdas });
+}
+
+export const restoreModels = (): void => setCausal({ changes: {} });
+
+/** The name of a job of this page: one for each test and model. */
+export const jobName = (test: string, slot: ModelSlot): string => `${test}.${slot}`;
