@@ -4,7 +4,7 @@ import { AttentionSection } from './attention/AttentionSection';
 import { useDrawnMaps } from './attention/drawnMaps';
 import { firstLayerAbove } from './charts/curve';
 import { useChannels, useLayerMaps, useLenses, usePrefetchedLayers, useSignals, useTargetIds } from './data/queries';
-import type { View } from './data/view';
+import { hasDiff, type View } from './data/view';
 import { LensSection } from './lens/LensSection';
 import { PromptSection } from './prompt/PromptSection';
 import { LayerRail } from './signal/LayerRail';
@@ -24,6 +24,10 @@ const TracksSection = lazy(() =>
 
 const CausalSection = lazy(() =>
   import('./causal/CausalSection').then(({ CausalSection: section }) => ({ default: section })),
+);
+
+const CancellationSection = lazy(() =>
+  import('./cancellation/CancellationSection').then(({ CancellationSection: section }) => ({ default: section })),
 );
 
 /** Prompt, signal, attention, lens and causal tests of a run, linked by what is selected and what is under the pointer. */
@@ -66,6 +70,9 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
       </WhenNear>
       <WhenNear height={420}>
         <CausalSection view={view} staleMark={staleMark} />
+      </WhenNear>
+      <WhenNear height={view.models.some(hasDiff) ? 420 : 0}>
+        <CancellationSection view={view} staleMark={staleMark} />
       </WhenNear>
     </>
   );

@@ -19,10 +19,14 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['T', 'light or dark'],
   ['L', 'copy the link of this page'],
   ['⌘↵ or Ctrl ↵', 'run'],
-  ['Esc', 'cancel a run, else restore a maximised section, else clear the lock'],
+  ['Esc', 'cancel a run, else restore a maximised section, else clear the lock; frees a pinned cell'],
   [
     'arrows in a map',
     'move the cell cursor; Shift moves by 8; Home and End go to the row’s ends; Enter locks; + and − zoom',
+  ],
+  [
+    'arrows in a causal grid',
+    'move by layer and token; Enter pins, Shift with up and down chooses a span of sources to knock out',
   ],
   ['arrows in the tokens', 'move; Enter sets; Shift extends the needle'],
   ['?', 'this list'],

@@ -14,6 +14,8 @@ import { type GridCell, setCausal, togglePin, useCausal } from './settings';
 /** The pointer must travel this far before a press becomes a drag. */
 const DRAG_FROM = 4;
 const SPEAK_AFTER_MS = 300;
+/** Columns of this width name the model over each half. */
+const ROOM_FOR_NAMES = 84;
 
 interface GridProps {
   readonly view: View;
@@ -100,6 +102,24 @@ function Labels({ view, axis, layout, marked }: Pick<GridProps, 'view' | 'axis' 
     <svg className="layer" width={axis.width} height={layout.height} aria-hidden="true">
       <AxisTicks axis={axis} layer={view.layer} y={14} pill={false} />
       <RowLabel y={14} text="token" narrow={axis.narrow} />
+      {view.models.length > 1 &&
+        axis.pitch >= ROOM_FOR_NAMES &&
+        Array.from({ length: axis.layers }, (_, layer) => layer).map((layer) =>
+          view.models.map(({ slot }, k) => {
+            const { x, width } = layout.cell(layer, k);
+            return (
+              <text
+                key={`${slot}${layer}`}
+                className={`axis small ${slot}-fill`}
+                x={x + width / 2}
+                y={14}
+                textAnchor="middle"
+              >
+                {slot}
+              </text>
+            );
+          }),
+        )}
       {view.tokens.slice(0, layout.rows).map(({ text }, row) => {
         const y = layout.y(row) + layout.row / 2 + 3.5;
         const strong = marked.has(row);

@@ -13,7 +13,7 @@ const MEASURES: readonly { name: string; show: (reading: Reading) => string }[] 
   { name: 'log-odds', show: ({ log_odds }) => formatSigned(log_odds) },
   { name: 'SNR, answers', show: ({ snr_candidates }) => formatSigned(snr_candidates) },
   { name: 'SNR, vocabulary', show: ({ snr_vocab }) => formatSigned(snr_vocab) },
-  { name: 'logits', show: ({ value }) => formatSigned(value) },
+  { name: 'logit difference', show: ({ value }) => formatSigned(value) },
   { name: 'KL, nats', show: ({ kl }) => formatPlain(kl) },
 ];
 

@@ -162,7 +162,7 @@ export const InterventionTest = memo(function InterventionTest(props: {
         {busy
           ? 'The changed models run.'
           : changed
-            ? 'Thin: unchanged. Thick: with the changes.'
+            ? 'Thin: unchanged. Thick: with the changes. The keys 1, 2 and 3 choose the measure.'
             : 'Switch a part off, or move a λ: the model runs again at once.'}
       </p>
       {failures.map((failure) => (

@@ -1,4 +1,5 @@
 'use client';
+import type { ReactNode } from 'react';
 import { formatSeconds } from '../charts/numbers';
 import { cancelJob, isJobBusy, type Job } from '../state/jobs';
 
@@ -24,8 +25,10 @@ export function JobControl(props: {
   /** Whether what is shown answers another question. */
   stale: boolean;
   onRun: () => void;
+  /** What the colours mean. */
+  legend: ReactNode;
 }) {
-  const { verb, names, jobs, problem, stale, onRun } = props;
+  const { verb, names, jobs, problem, stale, onRun, legend } = props;
   const busy = jobs.some(isJobBusy);
   const share = jobs.reduce((sum, job) => sum + finished(job), 0) / Math.max(1, jobs.length);
   const failures = [...new Set(jobs.flatMap((job) => (job?.failure ? [job.failure] : [])))];
@@ -61,6 +64,8 @@ export function JobControl(props: {
           </div>
         )}
       </div>
+      <span className="grow" />
+      {legend}
       {failures.map((failure) => (
         <p key={failure} className="note bad" role="alert">
           {failure}

@@ -190,8 +190,6 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
           onChange={(value) => setCausal({ branch: value })}
         />
       )}
-      <span className="grow" />
-      <SignedScale limit={limit} meaning="change, logits" />
     </>
   );
   return (
@@ -239,6 +237,7 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
         problem={undefined}
         stale={stale}
         onRun={start}
+        legend={<SignedScale limit={limit} meaning="change, logits" />}
       />
       <div ref={measure} style={{ minHeight: 240 }}>
         {axis && (

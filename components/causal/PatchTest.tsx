@@ -110,8 +110,6 @@ export const PatchTest = memo(function PatchTest(props: {
           onChange={(value) => setCausal({ branch: value })}
         />
       )}
-      <span className="grow" />
-      <SignedScale limit={LIMIT} meaning="effect" />
     </>
   );
   return (
@@ -133,7 +131,15 @@ export const PatchTest = memo(function PatchTest(props: {
       aside={<PatchAside view={view} found={found} effects={effects} />}
     >
       <PairEditor pair={pair} tokens={tokens} differing={differing} isOwn={isOwn} />
-      <JobControl verb="Patch every token" names={names} jobs={jobs} problem={problem} stale={stale} onRun={start} />
+      <JobControl
+        verb="Patch every token"
+        names={names}
+        jobs={jobs}
+        problem={problem}
+        stale={stale}
+        onRun={start}
+        legend={<SignedScale limit={LIMIT} meaning="effect" />}
+      />
       <div ref={measure} style={{ minHeight: 240 }}>
         {axis && (
           <CausalGrid

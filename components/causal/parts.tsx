@@ -1,7 +1,7 @@
 'use client';
 import { formatSigned } from '../charts/numbers';
 import { colourTable, cssColour } from '../charts/palette';
-import { displayToken } from '../charts/tokens';
+import { cut, displayToken } from '../charts/tokens';
 import { type ModelView, nearestOfA, type View } from '../data/view';
 import { hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
@@ -125,7 +125,7 @@ function Strongest({ model, values }: { model: ModelView; values: GridValues | u
                     select({ layer });
                   }}
                 >
-                  {layer} {displayToken(model.tokens[position].text)}
+                  {layer} {cut(displayToken(model.tokens[position].text), 7)}
                 </button>
               </th>
               <td>{formatSigned(value)}</td>

@@ -120,6 +120,25 @@ describe('a causal test', () => {
     AnalysisResultSchema.parse(asJson(service.analysis(id).result));
   });
 
+  it('measures cancellation over a batch as the library does, the same for the same seed', async () => {
+    const example = { prompt: PROMPT, target: 'kitchen', needle: [0, 24] as [number, number] };
+    const examples = [example, { ...example, candidates: ['kitchen', 'garden'] }];
+    const input = { kind: 'cancellation_batch' as const, model: 'diff', examples, resamples: 50, layers: [2] };
+    const ids = [(await start(input)).id, (await start(input)).id];
+    for (const id of ids) await until(id);
+    const [first, second] = ids.map((id) => AnalysisSchema.parse(asJson(service.analysis(id))).result);
+    expect(first).toMatchObject({ kind: 'cancellation_batch', examples: 2, of: 2, layers: [{ layer: 2 }] });
+    expect(second).toEqual(first);
+    const shapes = [...tensorsOf(ids[0])].map(([name, { shape }]) => [name, [...shape]]);
+    expect(shapes).toContainEqual(['cancellation.2.norm.share', [3, 3]]);
+
+    await expect(start({ ...input, examples: [{ prompt: PROMPT, target: 'kitchen' }] })).rejects.toMatchObject({
+      status: 422,
+      message: expect.stringMatching(/Example 1 has no needle/),
+    });
+    await expect(start({ ...input, model: 'plain', layers: undefined })).rejects.toMatchObject({ status: 422 });
+  });
+
   it.each<[AnalysisRequestInput, Record<string, number[]>]>([
     [{ ...knockout, spans: [[4, 5]], layers: [1, 3], reads: 'block' }, { 'knockout.change': [2, 1] }],
     [{ ...knockout, kind: 'ablate', unit: 'head', method: 'mean', layers: [2] }, { 'ablate.kl': [4] }],

@@ -1,0 +1,235 @@
+'use client';
+import { memo, useEffect, useMemo, useState } from 'react';
+import type { AnalysisRequestInput } from '@/lib/api/causal';
+import { defaultPair } from '../causal/pair';
+import { Choice } from '../causal/parts';
+import { useCausal } from '../causal/settings';
+import { layerAxis } from '../charts/layerAxis';
+import { hasDiff, type ModelView, type View } from '../data/view';
+import { clearHover, hover, useHover } from '../state/hover';
+import { cancelJob, dropJob, isJobBusy, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
+import { isEnded } from '../state/run';
+import { select } from '../state/selection';
+import { HitArea } from '../ui/HitArea';
+import { useNarrow, useWidth } from '../ui/measure';
+import { Section } from '../ui/Section';
+import { Segmented } from '../ui/Segmented';
+import { CancellationAside } from './CancellationAside';
+import { BARS_HEIGHT, barScale, ShareBars } from './ShareBars';
+import { ShareCurves } from './ShareCurves';
+import { SourceTable } from './SourceTable';
+import { type Batch, barsOf, cancellationTable, type Form, type Quantity, type Single } from './shares';
+
+const FORMS = [
+  { value: 'norm', label: 'norm', testId: 'cancellation-norm' },
+  { value: 'logit', label: 'logit', testId: 'cancellation-logit' },
+] as const;
+const QUANTITIES = [
+  { value: 'share', label: 'share', testId: 'cancellation-share' },
+  { value: 'mass', label: 'magnitude', testId: 'cancellation-mass' },
+] as const;
+const STORIES = ['25', '100', '400'].map((value) => ({ value, label: `${value} stories` }));
+
+const singleName = ({ slot }: ModelView) => `cancellation.${slot}`;
+const batchName = ({ slot }: ModelView) => `cancellation-batch.${slot}`;
+
+function requestOf(view: View, model: ModelView, foil: string): AnalysisRequestInput | undefined {
+  if (!model.needle || model.needle[0] > model.position) return undefined;
+  const target = view.target.trim();
+  const others = (view.run.request.candidates ?? []).filter((word) => word.trim() !== target);
+  return {
+    ...{ kind: 'cancellation', model: model.name, prompt: view.run.request.prompt, target, position: model.position },
+    needle: [model.needle[0], Math.min(model.needle[1], model.position) + 1],
+    ...(others.length > 0 ? { candidates: others } : foil && foil !== target ? { foil } : {}),
+  };
+}
+
+/** The test of this prompt, which runs by itself once the run has ended and the section is near. */
+function useOwnPrompt(view: View, models: readonly ModelView[], foil: string): readonly (Single | undefined)[] {
+  const ended = isEnded(view.run);
+  useEffect(() => {
+    if (!ended) return;
+    for (const model of models) {
+      const request = requestOf(view, model, foil);
+      const job = useJobs.getState().jobs[singleName(model)];
+      if (!request) dropJob(singleName(model));
+      else if (!job || !sameRequest(job.request, request)) void startJob(singleName(model), request, true);
+    }
+  }, [view, models, foil, ended]);
+  const jobs = useJobsOf(models.map(singleName));
+  return useMemo(() => jobs.map((job) => (job?.result?.kind === 'cancellation' ? job.result : undefined)), [jobs]);
+}
+
+/** Lines at the selected and the hovered layer. Only this is redrawn on hover. */
+function LayerLines({ x, width, layer }: { x: (layer: number) => number; width: number; layer: number }) {
+  const hovered = useHover((s) => s.layer);
+  return (
+    <svg
+      className="layer overlay"
+      width={width}
+      height={BARS_HEIGHT}
+      aria-hidden="true"
+      data-hover-layer={hovered ?? ''}
+    >
+      <line className="hovered" x1={x(layer)} x2={x(layer)} y1="20" y2={BARS_HEIGHT - 18} strokeOpacity=".5" />
+      {hovered !== undefined && hovered !== layer && (
+        <line className="hovered" x1={x(hovered)} x2={x(hovered)} y1="20" y2={BARS_HEIGHT - 18} strokeDasharray="2 2" />
+      )}
+    </svg>
+  );
+}
+
+/** What the second branch takes away from the first: needle against noise by layer, for this prompt or over stories. */
+export const CancellationSection = memo(function CancellationSection({
+  view,
+  staleMark,
+}: {
+  view: View;
+  staleMark: string;
+}) {
+  const [form, setForm] = useState<Form>('norm');
+  const [quantity, setQuantity] = useState<Quantity>('share');
+  const [stories, setStories] = useState('100');
+  const [ref, width] = useWidth();
+  const narrow = useNarrow();
+  const own = useCausal((s) => s.foil);
+  const models = useMemo(() => view.models.filter(hasDiff), [view.models]);
+  const foil = own ?? defaultPair({ ...view.run.request, target: view.target }).foil;
+  const single = useOwnPrompt(view, models, foil);
+  const batchJobs = useJobsOf(models.map(batchName));
+  const batches = useMemo(
+    () =>
+      batchJobs.map((job): Batch | undefined =>
+        job?.result?.kind === 'cancellation_batch' && job.result.layers.length > 0 ? job.result : undefined,
+      ),
+    [batchJobs],
+  );
+  const busy = batchJobs.some(isJobBusy);
+  const jobs = [...useJobsOf(models.map(singleName)), ...batchJobs];
+  const failures = [...new Set(jobs.flatMap((job) => (job?.failure ? [job.failure] : [])))];
+  const axis = useMemo(() => layerAxis(width, view.layers, narrow), [width, view.layers, narrow]);
+  const bars = useMemo(() => single.map((found) => barsOf(found, form, quantity)), [single, form, quantity]);
+  const scale = useMemo(() => barScale(bars.flat(), quantity), [bars, quantity]);
+  if (models.length === 0) return null;
+  const ofBatch = batches.some(Boolean);
+  const progress = batchJobs.find(isJobBusy)?.progress;
+  const startBatches = () => {
+    for (const model of models)
+      void startJob(batchName(model), { kind: 'cancellation_batch', model: model.name, examples: `demo:${stories}` });
+  };
+  const cancelBatches = () => {
+    for (const model of models) cancelJob(batchName(model));
+  };
+  const dropBatches = () => {
+    for (const model of models) dropJob(batchName(model));
+  };
+  const controls = (
+    <>
+      <Segmented label="Form" options={FORMS} value={form} onChange={setForm} />
+      {!ofBatch && <Segmented label="Quantity" options={QUANTITIES} value={quantity} onChange={setQuantity} />}
+      <Choice caption="Held-out" label="Stories of the batch" value={stories} options={STORIES} onChange={setStories} />
+      <button
+        type="button"
+        className="button low"
+        data-testid="cancellation-batch"
+        onClick={busy ? cancelBatches : startBatches}
+      >
+        {busy ? 'Cancel' : 'Measure over stories'}
+      </button>
+      {ofBatch && !busy && (
+        <button type="button" className="link" onClick={dropBatches}>
+          This prompt only
+        </button>
+      )}
+      <span
+        className="note"
+        role="status"
+        data-testid="cancellation-status"
+        data-state={busy ? 'busy' : ofBatch ? 'shown' : 'idle'}
+      >
+        {busy ? (progress ? `step ${progress.done} of ${progress.total}` : 'Waits for its turn.') : ''}
+      </span>
+    </>
+  );
+  const hasNeedle = models.some(({ needle }) => needle);
+  return (
+    <Section
+      id="cancellation"
+      title={
+        <>
+          Cancellation <em>{staleMark}</em>
+        </>
+      }
+      controls={controls}
+      table={() =>
+        cancellationTable(
+          models.map(({ slot }, k) => ({ slot, single: single[k], batch: batches[k] })),
+          form,
+          view.layers,
+        )
+      }
+      canMaximise
+      aside={<CancellationAside view={view} models={models} single={single} batches={batches} form={form} />}
+    >
+      {failures.map((failure) => (
+        <p key={failure} className="note bad" role="alert">
+          {failure}
+        </p>
+      ))}
+      {!hasNeedle && !ofBatch && (
+        <p className="note">
+          Mark the needle in the prompt, the tokens that hold the answer, and run: the rest is noise.
+        </p>
+      )}
+      <div ref={ref} style={{ minHeight: models.length * BARS_HEIGHT, display: 'grid', gap: 8 }}>
+        {width > 0 &&
+          models.map((model, k) => {
+            const batch = batches[k];
+            return (
+              <div
+                key={model.slot}
+                className="figure"
+                role="img"
+                aria-label={`Needle against noise by layer of ${model.slot}, ${form} form${batch ? `, ${batch.examples} stories` : ''}`}
+                data-testid={`cancellation-${model.slot}`}
+                style={{ height: BARS_HEIGHT }}
+              >
+                {batch ? (
+                  <ShareCurves model={model} batch={batch} form={form} axis={axis} layer={view.layer} />
+                ) : (
+                  <ShareBars
+                    model={model}
+                    bars={bars[k]}
+                    axis={axis}
+                    scale={scale}
+                    layer={view.layer}
+                    title={quantity === 'share' ? 'share' : form === 'logit' ? '|logits|' : 'norm'}
+                  />
+                )}
+                <LayerLines x={axis.x} width={axis.width} layer={view.layer} />
+                <HitArea
+                  style={{ left: axis.gutter, width: axis.width - axis.gutter, top: 0, height: BARS_HEIGHT }}
+                  onPoint={(x) => hover({ origin: 'curve', layer: axis.at(x + axis.gutter) })}
+                  onLeave={clearHover}
+                  onPick={(x) => select({ layer: Math.min(Math.max(0, axis.at(x + axis.gutter)), axis.layers - 1) })}
+                />
+              </div>
+            );
+          })}
+      </div>
+      {models.map((model, k) => (
+        <SourceTable key={model.slot} model={model} single={single[k]} layer={view.layer} form={form} />
+      ))}
+      <p className="convention">
+        <b>{ofBatch ? 'Mean over stories with bootstrap 95 % interval' : 'Filled: needle. Outlined: noise'}.</b> What
+        every source token up to the read-out brings through mixer 1, λ·mixer 2 and their difference, with the block as
+        an exact operator on its input;{' '}
+        {form === 'norm'
+          ? 'norm of what it adds to the residual stream.'
+          : 'magnitude of what it adds to the answer’s logit against the other candidates.'}{' '}
+        {ofBatch && 'Dashed: mixer 1. Dotted: λ·mixer 2. Solid: difference. '}
+        Removed is 1 − difference ÷ mixer 1, negative where the subtraction adds.
+      </p>
+    </Section>
+  );
+});

@@ -1,0 +1,97 @@
+'use client';
+import { memo } from 'react';
+import { type CurveScale, curveScale } from '../charts/curve';
+import type { LayerAxis } from '../charts/layerAxis';
+import type { ModelView } from '../data/view';
+import { AxisTicks, RowLabel } from '../signal/AxisParts';
+import { type Bar, BRANCHES } from './shares';
+
+const TOP = 24;
+const PLOT = 96;
+const FOOT = 18;
+export const BARS_HEIGHT = TOP + PLOT + FOOT;
+
+export const barScale = (bars: readonly Bar[], quantity: 'share' | 'mass'): CurveScale =>
+  curveScale(quantity === 'share' ? [0, 1] : bars.map(({ whole }) => whole), false, TOP + PLOT, TOP);
+
+/** Width from which a bar has its branch's name below it. */
+const NAMED = 40;
+
+/** Horizontal ticks with their values. */
+export const ShareGrid = ({ axis, scale, title }: { axis: LayerAxis; scale: CurveScale; title: string }) => (
+  <g>
+    {scale.ticks
+      .filter((_, k, all) => all.length <= 4 || k % 2 === 0)
+      .map(({ y, text, zero }) => (
+        <g key={text}>
+          <line
+            className={zero ? 'rule' : 'grid'}
+            x1={axis.gutter}
+            x2={axis.width}
+            y1={Math.round(y) + 0.5}
+            y2={Math.round(y) + 0.5}
+          />
+          <text className="axis" x={axis.gutter - 8} y={y + 3.5} textAnchor="end">
+            {text}
+          </text>
+        </g>
+      ))}
+    {!axis.narrow && (
+      <text className="title" transform={`translate(12,${TOP + PLOT / 2}) rotate(-90)`} textAnchor="middle">
+        {title}
+      </text>
+    )}
+  </g>
+);
+
+/** One model's bars: the needle's part filled, the noise outlined; mixer 1, λ·mixer 2 and their difference per layer. */
+export const ShareBars = memo(function ShareBars(props: {
+  model: ModelView;
+  bars: readonly Bar[];
+  axis: LayerAxis;
+  scale: CurveScale;
+  layer: number;
+  title: string;
+}) {
+  const { model, bars, axis, scale, layer, title } = props;
+  const room = Math.min(axis.pitch - 2, 150);
+  const gap = room >= 30 ? 3 : 0;
+  const width = Math.max(1, (room - 2 * gap) / BRANCHES.length);
+  const base = scale.y(0);
+  return (
+    <svg className="layer" width={axis.width} height={BARS_HEIGHT} aria-hidden="true">
+      <RowLabel y={14} slot={model.slot} text="needle" narrow={axis.narrow} />
+      <AxisTicks axis={axis} layer={layer} y={14} pill={false} />
+      <ShareGrid axis={axis} scale={scale} title={title} />
+      {bars.map(({ layer: l, branch, needle, whole }) => {
+        const k = BRANCHES.findIndex(({ value }) => value === branch);
+        const x = axis.x(l) - room / 2 + k * (width + gap);
+        const dimmed = branch === 'second' ? 0.45 : branch === 'first' ? 0.7 : 1;
+        return (
+          <g key={`${l}${branch}`}>
+            <rect
+              className={`share-whole ${model.slot}-line`}
+              x={x + 0.5}
+              y={scale.y(whole)}
+              width={Math.max(0.5, width - 1)}
+              height={Math.max(0, base - scale.y(whole))}
+            />
+            <rect
+              className={`${model.slot}-fill`}
+              opacity={dimmed}
+              x={x}
+              y={scale.y(needle)}
+              width={width}
+              height={Math.max(0, base - scale.y(needle))}
+            />
+            {width >= NAMED && (
+              <text className="axis small" x={x + width / 2} y={BARS_HEIGHT - 5} textAnchor="middle">
+                {BRANCHES[k].short}
+              </text>
+            )}
+          </g>
+        );
+      })}
+    </svg>
+  );
+});

@@ -1,0 +1,133 @@
+import AxeBuilder from '@axe-core/playwright';
+import { expect, type Page, test } from '@playwright/test';
+import { open, run } from './page';
+
+/** Runs the first example and brings the causal tests onto the screen. */
+async function openCausal(page: Page): Promise<string[]> {
+  const complaints = await open(page);
+  await run(page);
+  await page.locator('#lens').scrollIntoViewIfNeeded();
+  await page.locator('#causal').scrollIntoViewIfNeeded();
+  return complaints;
+}
+
+const shown = (page: Page) =>
+  expect(page.getByTestId('causal-status')).toHaveAttribute('data-state', 'shown', { timeout: 40_000 });
+
+const aside = (page: Page) => page.locator('#causal aside');
+
+/** A point inside a cell: layer of four, token of 29, on columns emb, 0 … 3, out. */
+async function cellAt(page: Page, layer: number, token: number): Promise<[number, number]> {
+  const box = await page.getByTestId('causal-cells').boundingBox();
+  if (!box) throw new Error('the grid is not on the page');
+  return [box.x + ((layer + 1.25) / 6) * box.width, box.y + ((token + 0.5) / 29) * box.height];
+}
+
+test('a patch brings the answer back at the room before block 0, linked with the rest of the page', async ({
+  page,
+}) => {
+  const complaints = await openCausal(page);
+  await expect(page.getByTestId('corrupted')).toContainText('Sandra entered the kitchen.');
+  await page.getByTestId('causal-run').click();
+  await shown(page);
+  await page.mouse.move(...(await cellAt(page, 0, 8)));
+  await expect(aside(page)).toContainText('Layer 0, token 8 hallway');
+  await expect(aside(page).getByRole('row', { name: /^effect/ })).toContainText(/\+1\.00.*\+1\.00/);
+  await expect(page.locator('#lens svg.overlay').first()).toBeAttached();
+  await page.mouse.down();
+  await page.mouse.up();
+  await page.mouse.move(5, 5);
+  await expect(aside(page)).toContainText('pinned');
+  await expect(page).toHaveURL(/layer=0/);
+  await page.keyboard.press('Escape');
+  await expect(aside(page)).not.toContainText('pinned');
+  await page.getByTestId('causal-table').click();
+  const table = page.locator('#causal').getByTestId('data-table');
+  await expect(table.locator('tbody tr')).toHaveCount(4 * 29);
+  await expect(table).not.toContainText('NaN');
+  expect(complaints).toEqual([]);
+});
+
+test('prompts of different lengths are refused in a sentence; the state is patched by keys alone', async ({ page }) => {
+  await openCausal(page);
+  await page.getByTestId('corrupted-edit').click();
+  await page.getByTestId('corrupted-text').fill('Sandra entered the office. Where is Sandra? Answer:');
+  await page.getByTestId('corrupted-apply').click();
+  await expect(page.getByTestId('causal-status')).toContainText(/reads 29 tokens in the clean prompt and \d+ in/);
+  await expect(page.getByTestId('causal-run')).toBeDisabled();
+  await page.getByRole('button', { name: 'Make it from the prompt' }).click();
+  await page.getByTestId('patch-point').selectOption('hook_h');
+  await page.getByTestId('causal-run').press('Enter');
+  await shown(page);
+  await page.getByTestId('causal-grid').focus();
+  for (const key of ['Home', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'Enter']) await page.keyboard.press(key);
+  await expect(aside(page)).toContainText('Layer 0, token 0 Mary');
+  await expect(page.locator('#causal [aria-live]')).toContainText(/layer 0, 0 Mary, A /);
+});
+
+test('a token is knocked out in every layer, and a brushed span in all layers together', async ({ page }) => {
+  await openCausal(page);
+  await page.getByTestId('causal-knockout').check();
+  await page.getByTestId('causal-run').click();
+  await shown(page);
+  await page.mouse.move(...(await cellAt(page, 0, 8)));
+  await expect(aside(page).getByRole('row', { name: /^change, logits/ })).toContainText(/−1\d\.\d/);
+  await page.mouse.move(...(await cellAt(page, 1, 5)));
+  await page.mouse.down();
+  await page.mouse.move(...(await cellAt(page, 1, 8)), { steps: 4 });
+  await page.mouse.up();
+  await expect(page.getByTestId('span')).toContainText('Tokens 5–8');
+  await expect(page.getByTestId('span').getByRole('row', { name: /all layers together/ })).toContainText(/−1\d\.\d/);
+});
+
+test('parts are switched off and λ is moved: both models run again at once', async ({ page }) => {
+  await openCausal(page);
+  await page.getByTestId('causal-intervene').check();
+  await page.getByTestId('switch-A-0').uncheck();
+  await page.getByTestId('lambda-all').fill('0');
+  await shown(page);
+  const row = (slot: string, name: RegExp) => page.getByTestId(`answer-${slot}`).getByRole('row', { name });
+  await expect(row('A', /^p\(target\)/)).toContainText('1.00');
+  await expect(row('A', /^log-odds/)).toContainText(/\+12.*−/);
+  await expect(row('B', /^answer/)).toContainText('hallway');
+  await expect(page.getByTestId('lambda-B-2')).toHaveValue('0');
+  const before = await row('B', /^log-odds/).textContent();
+  await page.getByTestId('switch-B-0.mixer_1').uncheck();
+  await expect(row('B', /^log-odds/)).not.toHaveText(before ?? '');
+  await page.getByTestId('causal-restore').click();
+  await expect(page.getByTestId('switch-A-0')).toBeChecked();
+  await expect(row('A', /^p\(target\)/)).not.toContainText('1.00');
+});
+
+test('cancellation shows needle against noise for the prompt, by source, and over stories', async ({ page }) => {
+  const complaints = await openCausal(page);
+  await page.locator('#cancellation').scrollIntoViewIfNeeded();
+  const facts = page.getByTestId('cancelled-B');
+  await expect(facts).toContainText('mixer 1');
+  await expect(page.getByTestId('sources-B').locator('tbody tr')).toHaveCount(29);
+  await expect(page.getByTestId('sources-B').locator('tr.in-needle')).toHaveCount(5);
+  await page.getByLabel('Stories of the batch').selectOption('25');
+  await page.getByTestId('cancellation-batch').click();
+  await expect(facts).toContainText('25 of 25 stories', { timeout: 40_000 });
+  await expect(page.getByTestId('share-B-difference')).toHaveAttribute('d', /M/);
+  await page.getByTestId('cancellation-table').click();
+  const table = page.locator('#cancellation').getByTestId('data-table').last();
+  await expect(table.locator('tbody tr')).toHaveCount(4);
+  expect(complaints).toEqual([]);
+});
+
+for (const theme of ['light', 'dark'] as const)
+  test(`axe finds nothing in the causal sections, ${theme}`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: theme });
+    await openCausal(page);
+    await page.getByTestId('causal-run').click();
+    await shown(page);
+    await page.locator('#cancellation').scrollIntoViewIfNeeded();
+    await expect(page.getByTestId('sources-B')).toBeVisible();
+    const scan = () => new AxeBuilder({ page }).include('#causal').include('#cancellation').analyze();
+    expect((await scan()).violations).toEqual([]);
+    await page.getByTestId('causal-intervene').check();
+    await page.getByTestId('switch-B-1.mixer_2').uncheck();
+    await shown(page);
+    expect((await scan()).violations).toEqual([]);
+  });
