@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import * as reference from '../reference';
 import { Random } from '../reference/test-support';
 import {
-  type Mamba1StepTensors,
-  type Mamba2StepTensors,
+  type Mamba1StepWeights,
+  type Mamba2StepWeights,
   type MixerStep,
+  type MixerStepInput,
   mamba1Step,
   mamba2Step,
   roundToBfloat16,
@@ -23,6 +24,8 @@ interface StepCase {
   readonly later?: boolean;
   /** Projections of bfloat16. */
   readonly halves?: boolean;
+  /** With the norm and the sum of the block around the mixer. */
+  readonly block?: boolean;
 }
 
 interface Mamba1Case extends StepCase {
@@ -66,10 +69,11 @@ class Inputs {
 
   /** What both mixers have: the token, the convolution over `channels`, and what is remembered. */
   shared(channels: number, state: number[]): void {
-    const { rows, d, K, biases, later } = this.c;
+    const { rows, d, K, biases, later, block } = this.c;
     this.add('u', [rows, 1, d]);
     this.add('conv', [channels, 1, K]);
     if (biases) this.add('convBias', [channels]);
+    if (block) this.add('blockNorm', [d]);
     if (later) {
       this.add('past', [rows, K - 1, channels]);
       this.add('state', state);
@@ -101,6 +105,16 @@ class Inputs {
 /** A number of few bits beside x, which bfloat16 holds. */
 const nearEnough = (x: number) => Math.round(x * 64) / 64;
 
+const BLOCK_EPSILON = 0.02;
+
+/** What both mixers' weights are made of, as arrays or tensors. */
+const weightsOf = <T>(t: Record<string, T>) => ({
+  ...{ A_log: t.A_log, D: t.D, inProj: pair(t, 'inProj'), conv: pair(t, 'conv') },
+  block: t.blockNorm && { norm: t.blockNorm, epsilon: BLOCK_EPSILON },
+});
+
+const inputOf = <T>(t: Record<string, T>) => ({ u: t.u, past: t.past, state: t.state });
+
 const pair = <T>(t: Record<string, T>, name: string) => ({ weight: t[name], bias: t[`${name}Bias`] });
 
 /** One step of a Mamba-1 mixer against the reference. */
@@ -115,12 +129,14 @@ export function mamba1StepCase(c: Mamba1Case): OpCase {
   inputs.add('A_log', [E, N]);
   inputs.add('D', [E]);
   const parts = <T>(t: Record<string, T>) => ({
-    ...{ u: t.u, A_log: t.A_log, D: t.D, past: t.past, state: t.state, conv: pair(t, 'conv') },
-    ...{ inProj: pair(t, 'inProj'), xProj: pair(t, 'xProj'), dtProj: pair(t, 'dtProj'), outProj: pair(t, 'outProj') },
+    ...weightsOf(t),
+    ...{ xProj: pair(t, 'xProj'), dtProj: pair(t, 'dtProj'), outProj: pair(t, 'outProj') },
   });
   const { conv, ...arrays } = parts(inputs.values);
-  const expected = reference.mamba1Step({ ...c, ...arrays, convWeight: conv.weight, convBias: conv.bias });
-  return inputs.opCase('mamba1Step', (t) => mamba1Step(parts(t) as unknown as Mamba1StepTensors), expected);
+  const given = { ...c, ...arrays, ...inputOf(inputs.values), convWeight: conv.weight, convBias: conv.bias };
+  const run = (t: Named) =>
+    mamba1Step(parts(t) as unknown as Mamba1StepWeights, inputOf(t) as unknown as MixerStepInput);
+  return inputs.opCase('mamba1Step', run, reference.mamba1Step(given));
 }
 
 /** One step of a Mamba-2 mixer against the reference. */
@@ -135,15 +151,14 @@ export function mamba2StepCase(c: Mamba2Case): OpCase {
   for (const name of ['A_log', 'D', 'dtBias']) inputs.add(name, [H]);
   inputs.add('norm', [E]);
   const parts = <T>(t: Record<string, T>) => ({
-    ...{ u: t.u, A_log: t.A_log, D: t.D, past: t.past, state: t.state, conv: pair(t, 'conv') },
-    ...{ inProj: pair(t, 'inProj'), dtBias: t.dtBias, norm: t.norm },
+    ...{ ...weightsOf(t), dtBias: t.dtBias, norm: t.norm, groups: G, epsilon, timeStepLimit },
     outProj: c.open ? undefined : pair(t, 'outProj'),
   });
   const { conv, ...arrays } = parts(inputs.values);
-  const sizes = { ...c, timeStepLimit, epsilon };
-  const expected = reference.mamba2Step({ ...sizes, ...arrays, convWeight: conv.weight, convBias: conv.bias });
-  const options = { groups: G, epsilon, timeStepLimit };
-  return inputs.opCase('mamba2Step', (t) => mamba2Step(parts(t) as unknown as Mamba2StepTensors, options), expected);
+  const given = { ...c, ...arrays, ...inputOf(inputs.values), convWeight: conv.weight, convBias: conv.bias };
+  const run = (t: Named) =>
+    mamba2Step(parts(t) as unknown as Mamba2StepWeights, inputOf(t) as unknown as MixerStepInput);
+  return inputs.opCase('mamba2Step', run, reference.mamba2Step(given));
 }
 
 /** Steps over awkward shapes; for every device that has the kernels. */
@@ -154,6 +169,8 @@ export function mixerStepCases(): OpCase[] {
     mamba1StepCase({ rows: 3, d: 9, E: 21, N: 16, R: 3, K: 3, biases: true }),
     mamba1StepCase({ rows: 8, d: 17, E: 35, N: 19, R: 2, K: 4, biases: true, later: true }),
     mamba1StepCase({ rows: 1, d: 40, E: 150, N: 16, R: 5, K: 4, biases: true, later: true, halves: true }),
+    mamba1StepCase({ rows: 2, d: 21, E: 24, N: 8, R: 2, K: 4, later: true, block: true }),
+    mamba2StepCase({ rows: 3, d: 13, E: 24, N: 8, H: 4, G: 2, K: 4, biases: true, later: true, block: true }),
     mamba2StepCase({ rows: 1, d: 1, E: 1, N: 1, H: 1, G: 1, K: 1 }),
     mamba2StepCase({ rows: 1, d: 5, E: 6, N: 3, H: 2, G: 1, K: 4, later: true }),
     mamba2StepCase({ rows: 2, d: 9, E: 36, N: 16, H: 4, G: 2, K: 2, biases: true, open: true, later: true }),

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { requireDivisor, requireRank, requireShape } from './validate';
+import { OperandError, requireDivisor, requireRank, requireShape } from './validate';
 
 /** W [out,in] and an optional bias [out]. */
 export interface Projection {
@@ -7,40 +7,46 @@ export interface Projection {
   readonly bias?: tf.Tensor1D;
 }
 
-interface MixerStepTensors {
-  /** One token of each row [B,1,d]. */
-  readonly u: tf.Tensor3D;
+interface MixerWeights {
   readonly inProj: Projection;
   /** Taps [channels,1,K] and bias [channels]. */
   readonly conv: { readonly weight: tf.Tensor3D; readonly bias?: tf.Tensor1D };
   readonly A_log: tf.Tensor;
   readonly D: tf.Tensor1D;
-  /** The last K−1 inputs of the convolution [B,K−1,channels]; 0 where absent. */
-  readonly past?: tf.Tensor3D;
-  /** The state before this token; 0 where absent. */
-  readonly state?: tf.Tensor;
+  /**
+   * The norm [d] of the block around the mixer. With it the step is the whole block, u + mixer(RMS(u; norm)); without it
+   * the mixer alone.
+   */
+  readonly block?: { readonly norm: tf.Tensor1D; readonly epsilon: number };
 }
 
-/** Inputs of {@link mamba1Step}; A_log [E,N], state [B,E,N]. */
-export interface Mamba1StepTensors extends MixerStepTensors {
+/** The weights of {@link mamba1Step}; A_log [E,N]. They are checked once. */
+export interface Mamba1StepWeights extends MixerWeights {
   readonly xProj: Projection;
   readonly dtProj: Projection;
   readonly outProj: Projection;
 }
 
-/** Inputs of {@link mamba2Step}; dtBias, A_log, D [H], norm [E], state [B,H,P,N]. */
-export interface Mamba2StepTensors extends MixerStepTensors {
+/** The weights of {@link mamba2Step}; dtBias, A_log, D [H], norm [E]. They are checked once. */
+export interface Mamba2StepWeights extends MixerWeights {
   readonly dtBias: tf.Tensor1D;
   readonly norm: tf.Tensor1D;
-  /** Absent: the result is the gated norm [B,1,E], which the caller projects. */
-  readonly outProj?: Projection;
-}
-
-export interface Mamba2StepOptions {
   readonly groups: number;
   readonly epsilon: number;
   /** Δ is clamped to this range. */
   readonly timeStepLimit: readonly [number, number];
+  /** Absent: the result is the gated norm [B,1,E], which the caller projects. */
+  readonly outProj?: Projection;
+}
+
+/** One token of each row, and what is remembered of those before it; 0 where absent. */
+export interface MixerStepInput {
+  /** [B,1,d] */
+  readonly u: tf.Tensor3D;
+  /** The last K−1 inputs of the convolution [B,K−1,channels]. */
+  readonly past?: tf.Tensor3D;
+  /** Mamba-1 [B,E,N], Mamba-2 [B,H,P,N]. */
+  readonly state?: tf.Tensor;
 }
 
 export interface MixerStep {
@@ -66,19 +72,8 @@ export const hasMixerStep = (kernel: MixerStepKernel): boolean => tf.getKernel(k
  *
  * @throws OperandError where shapes or dtypes do not fit.
  */
-export function mamba1Step(t: Mamba1StepTensors): MixerStep {
-  const op = 'mamba1Step';
-  const [B, , d] = requireRank(op, 'u', t.u, 'B,1,d');
-  const [E, N] = requireRank(op, 'A_log', t.A_log, 'E,N');
-  const [, R] = requireRank(op, 'dtProj', t.dtProj.weight, 'E,R');
-  requireShape(op, 'u', t.u, 'B,1,d', [B, 1, d]);
-  requireProjection(op, 'inProj', t.inProj, '2E,d', [2 * E, d]);
-  requireProjection(op, 'xProj', t.xProj, 'R+2N,E', [R + 2 * N, E]);
-  requireProjection(op, 'dtProj', t.dtProj, 'E,R', [E, R]);
-  requireProjection(op, 'outProj', t.outProj, 'd,E', [d, E]);
-  requireShape(op, 'D', t.D, 'E', [E]);
-  requireMemory(op, t, E, 'B,E,N', [B, E, N]);
-  return run('Mamba1Step', t, { xProj: t.xProj, dtProj: t.dtProj, outProj: t.outProj }, {});
+export function mamba1Step(weights: Mamba1StepWeights, input: MixerStepInput): MixerStep {
+  return run(readied(weights, readyMamba1), input);
 }
 
 /**
@@ -87,24 +82,75 @@ export function mamba1Step(t: Mamba1StepTensors): MixerStep {
  *
  * @throws OperandError where shapes or dtypes do not fit.
  */
-export function mamba2Step(t: Mamba2StepTensors, { groups, epsilon, timeStepLimit }: Mamba2StepOptions): MixerStep {
+export function mamba2Step(weights: Mamba2StepWeights, input: MixerStepInput): MixerStep {
+  return run(readied(weights, readyMamba2), input);
+}
+
+/** A kernel with the weights that were checked, and the shapes of one row of its other inputs. */
+interface Ready {
+  readonly kernel: MixerStepKernel;
+  readonly weights: Readonly<Record<string, tf.Tensor>>;
+  readonly attributes: tf.NamedAttrMap;
+  readonly token: readonly number[];
+  readonly past: readonly number[];
+  readonly state: readonly number[];
+}
+
+const known = new WeakMap<object, Ready>();
+
+/** A step is short: what depends on the weights alone is not done again for every token. */
+function readied<W extends object>(weights: W, make: (weights: W) => Ready): Ready {
+  let ready = known.get(weights);
+  if (!ready) {
+    ready = make(weights);
+    known.set(weights, ready);
+  }
+  return ready;
+}
+
+function readyMamba1(w: Mamba1StepWeights): Ready {
+  const op = 'mamba1Step';
+  const [E, N] = requireRank(op, 'A_log', w.A_log, 'E,N');
+  const [d, R] = [w.inProj.weight.shape[1], w.dtProj.weight.shape[1]];
+  requireProjection(op, 'inProj', w.inProj, '2E,d', [2 * E, d]);
+  requireProjection(op, 'xProj', w.xProj, 'R+2N,E', [R + 2 * N, E]);
+  requireProjection(op, 'dtProj', w.dtProj, 'E,R', [E, R]);
+  requireProjection(op, 'outProj', w.outProj, 'd,E', [d, E]);
+  requireShape(op, 'D', w.D, 'E', [E]);
+  const projections = { xProj: w.xProj, dtProj: w.dtProj, outProj: w.outProj };
+  return {
+    kernel: 'Mamba1Step',
+    weights: { D: w.D, ...shared(op, w, E, d), ...byName(projections) },
+    attributes: { blockEpsilon: w.block?.epsilon ?? 0 },
+    token: [1, d],
+    past: [w.conv.weight.shape[2] - 1, E],
+    state: [E, N],
+  };
+}
+
+function readyMamba2(w: Mamba2StepWeights): Ready {
   const op = 'mamba2Step';
-  const [B, , d] = requireRank(op, 'u', t.u, 'B,1,d');
-  const [H] = requireRank(op, 'A_log', t.A_log, 'H');
-  const [E] = requireRank(op, 'norm', t.norm, 'E');
-  requireShape(op, 'u', t.u, 'B,1,d', [B, 1, d]);
+  const { groups, epsilon, timeStepLimit, dtBias, norm } = w;
+  const [H] = requireRank(op, 'A_log', w.A_log, 'H');
+  const [E] = requireRank(op, 'norm', norm, 'E');
+  const [d, channels] = [w.inProj.weight.shape[1], w.conv.weight.shape[0]];
+  if (w.block && !w.outProj) throw new OperandError(`${op}: the step of a block needs outProj`);
   requireDivisor(op, 'H', H, E);
   requireDivisor(op, 'G', groups, H);
-  const [channels] = requireRank(op, 'conv', t.conv.weight, 'E+2GN,1,K');
-  const N = (channels - E) / (2 * groups);
-  requireProjection(op, 'inProj', t.inProj, '2E+2GN+H,d', [E + channels + H, d]);
-  if (t.outProj) requireProjection(op, 'outProj', t.outProj, 'd,E', [d, E]);
-  requireShape(op, 'dtBias', t.dtBias, 'H', [H]);
-  requireShape(op, 'D', t.D, 'H', [H]);
-  requireMemory(op, t, channels, 'B,H,P,N', [B, H, E / H, N]);
+  requireDivisor(op, '2G', 2 * groups, channels - E);
+  requireProjection(op, 'inProj', w.inProj, '2E+2GN+H,d', [E + channels + H, d]);
+  if (w.outProj) requireProjection(op, 'outProj', w.outProj, 'd,E', [d, E]);
+  requireShape(op, 'dtBias', dtBias, 'H', [H]);
+  requireShape(op, 'D', w.D, 'H', [H]);
   const [low, high] = timeStepLimit;
-  const attributes = { groups, epsilon, low, high: Math.min(high, 3e38) };
-  return run('Mamba2Step', t, { outProj: t.outProj }, attributes, { dtBias: t.dtBias, norm: t.norm });
+  return {
+    kernel: 'Mamba2Step',
+    weights: { D: w.D, dtBias, norm, ...shared(op, w, channels, d), ...byName({ outProj: w.outProj }) },
+    attributes: { groups, epsilon, low, high: Math.min(high, 3e38), blockEpsilon: w.block?.epsilon ?? 0 },
+    token: [1, d],
+    past: [w.conv.weight.shape[2] - 1, channels],
+    state: [H, E / H, (channels - E) / (2 * groups)],
+  };
 }
 
 function requireProjection(
@@ -118,36 +164,35 @@ function requireProjection(
   if (bias) requireShape(op, `bias of ${name}`, bias, letters.split(',')[0], [sizes[0]]);
 }
 
-function requireMemory(
-  op: string,
-  { u, conv, past, state }: MixerStepTensors,
-  channels: number,
-  letters: string,
-  sizes: readonly number[],
-): void {
-  const K = conv.weight.shape[2];
-  requireShape(op, 'conv', conv.weight, 'channels,1,K', [channels, 1, K]);
+function shared(op: string, { inProj, conv, A_log, block }: MixerWeights, channels: number, d: number) {
+  requireShape(op, 'conv', conv.weight, 'channels,1,K', [channels, 1, conv.weight.shape[2]]);
   if (conv.bias) requireShape(op, 'bias of conv', conv.bias, 'channels', [channels]);
-  if (past) requireShape(op, 'past', past, 'B,K-1,channels', [u.shape[0], K - 1, channels]);
-  if (state) requireShape(op, 'state', state, letters, sizes);
+  if (block) requireShape(op, 'norm of the block', block.norm, 'd', [d]);
+  return { A_log, ...byName({ inProj, conv }), ...(block ? { blockNorm: block.norm } : {}) };
 }
 
 /** Weights and biases go to the kernel as `inProj`, `inProjBias`, …; what is absent is left out. */
-function run(
-  kernel: MixerStepKernel,
-  { u, inProj, conv, A_log, D, past, state }: MixerStepTensors,
-  projections: Readonly<Record<string, Projection | undefined>>,
-  attributes: Readonly<Record<string, number>>,
-  vectors: Readonly<Record<string, tf.Tensor>> = {},
-): MixerStep {
-  const inputs: Record<string, tf.Tensor> = { u, A_log, D, ...vectors };
-  for (const [name, pair] of Object.entries({ inProj, conv, ...projections })) {
-    if (!pair) continue;
-    inputs[name] = pair.weight;
-    if (pair.bias) inputs[`${name}Bias`] = pair.bias;
+function byName(pairs: Readonly<Record<string, { weight: tf.Tensor; bias?: tf.Tensor } | undefined>>) {
+  const named: Record<string, tf.Tensor> = {};
+  for (const [name, pair] of Object.entries(pairs)) {
+    if (pair) named[name] = pair.weight;
+    if (pair?.bias) named[`${name}Bias`] = pair.bias;
   }
-  if (past) inputs.past = past;
-  if (state) inputs.state = state;
+  return named;
+}
+
+function run({ kernel, weights, attributes, ...shapes }: Ready, { u, past, state }: MixerStepInput): MixerStep {
+  const [B] = u.shape;
+  requireShape(kernel, 'u', u, 'B,1,d', [B, ...shapes.token]);
+  const inputs: Record<string, tf.Tensor> = { ...weights, u };
+  if (past) {
+    requireShape(kernel, 'past', past, 'B,K-1,channels', [B, ...shapes.past]);
+    inputs.past = past;
+  }
+  if (state) {
+    requireShape(kernel, 'state', state, kernel === 'Mamba1Step' ? 'B,E,N' : 'B,H,P,N', [B, ...shapes.state]);
+    inputs.state = state;
+  }
   const outputs = tf.engine().runKernel(kernel, inputs, attributes) as tf.Tensor[];
   return { y: outputs[0] as tf.Tensor3D, past: outputs[1] as tf.Tensor3D, state: outputs[2] };
 }

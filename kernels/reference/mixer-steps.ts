@@ -23,6 +23,8 @@ interface MixerStepInput {
   readonly convBias?: Real;
   readonly A_log: Real;
   readonly D: Real;
+  /** With the norm [d] of the block around the mixer: u + mixer(RMS(u; norm)) in place of the mixer alone. */
+  readonly block?: { readonly norm: Real; readonly epsilon: number };
   /** Inputs of the convolution before this token [rows,K−1,channels]; 0 where absent. */
   readonly past?: Real;
   /** State before this token; 0 where absent. */
@@ -55,8 +57,28 @@ export interface MixerStepOutput {
   readonly state: Float64Array;
 }
 
-/** Spec A1 for one token: what the operations of the mixer give one after the other. */
+/** Spec A1 for one token: what the operations of the mixer (and of its block) give one after the other. */
 export function mamba1Step(input: Mamba1StepInput): MixerStepOutput {
+  return inBlock(input, mamba1Mixer);
+}
+
+/** Spec A2 for one token, with or without the output projection. */
+export function mamba2Step(input: Mamba2StepInput): MixerStepOutput {
+  return inBlock(input, mamba2Mixer);
+}
+
+function inBlock<Input extends MixerStepInput>(
+  input: Input,
+  mixer: (input: Input) => MixerStepOutput,
+): MixerStepOutput {
+  const { block, u, rows, d } = input;
+  if (!block) return mixer(input);
+  const normed = rmsNorm({ rows, E: d, groups: 1, epsilon: block.epsilon, x: u, weight: block.norm });
+  const output = mixer({ ...input, u: normed });
+  return { ...output, y: output.y.map((value, i) => value + u[i]) };
+}
+
+function mamba1Mixer(input: Mamba1StepInput): MixerStepOutput {
   const { rows, E, N, R } = input;
   const xz = project(input.u, rows, input.inProj);
   const [x0, z] = columns(xz, rows, [E, E]);
@@ -68,8 +90,7 @@ export function mamba1Step(input: Mamba1StepInput): MixerStepOutput {
   return { y: project(y, rows, input.outProj), past, state };
 }
 
-/** Spec A2 for one token, with or without the output projection. */
-export function mamba2Step(input: Mamba2StepInput): MixerStepOutput {
+function mamba2Mixer(input: Mamba2StepInput): MixerStepOutput {
   const { rows, E, N, H, G, epsilon, dtBias } = input;
   const [low, high] = input.timeStepLimit;
   const channels = E + 2 * G * N;

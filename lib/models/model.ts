@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { rmsNorm, roundToBfloat16 } from '@/kernels/ops';
-import { type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint/types';
+import { type BlockConfig, type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint/types';
 import { BLOCKS } from './blocks';
+import { blockOfOneToken } from './blocks/one-token';
 import { type Hook, listen, silent, type Tap } from './hooks';
 import { PIECE, readPositions } from './pieces';
 import { type LogitPositions, positionsIn, rowsAt } from './positions';
-import { weightsOf } from './weights';
+import { type Weights, weightsOf } from './weights';
 
 /** Token ids, [B][L] or an int32 tensor [B,L]. */
 export type Tokens = tf.Tensor2D | readonly (readonly number[])[];
@@ -107,10 +108,14 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
   }
 
   function blockAt(i: number, h: tf.Tensor3D, tap: Tap): tf.Tensor3D {
+    const at = tap.scope(`blocks.${i}`);
+    const w = weights.under(`backbone.layers.${i}`);
+    const block = config.blocks[i];
+    return blockOfOneToken(h, w, block, at, config.epsilon) ?? blockInFull(h, w, block, at);
+  }
+
+  function blockInFull(h: tf.Tensor3D, w: Weights, block: BlockConfig, at: Tap): tf.Tensor3D {
     return tf.tidy(() => {
-      const at = tap.scope(`blocks.${i}`);
-      const w = weights.under(`backbone.layers.${i}`);
-      const block = config.blocks[i];
       const resid = at.at('hook_resid_pre', h);
       const scale = w('norm.weight') as tf.Tensor1D;
       const u = at.at('hook_normalized_input', rmsNorm(resid, scale, { epsilon: config.epsilon }));

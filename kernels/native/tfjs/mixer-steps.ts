@@ -12,7 +12,7 @@ function matrix(backend: NativeBackend, tensor: tf.TensorInfo): [Float32Array | 
 
 /** The mixers' steps of `kernels/ops`; inputs were checked there. */
 export const mixerSteps: Overrides = {
-  Mamba1Step: ({ backend, inputs: t }) => {
+  Mamba1Step: ({ backend, inputs: t, attrs: { blockEpsilon } }) => {
     const [B, , d] = t.u.shape;
     const [E, N] = t.A_log.shape;
     const [, , K] = t.conv.shape;
@@ -39,13 +39,14 @@ export const mixerSteps: Overrides = {
       optional(t.outProjBias),
       optional(t.past),
       optional(t.state),
+      optional(t.blockNorm),
       ...outputs,
-      ...[B, d, E, N, t.dtProj.shape[1], K, halvesIn, halvesX, halvesDt, halvesOut],
+      ...[B, d, E, N, t.dtProj.shape[1], K, halvesIn, halvesX, halvesDt, halvesOut, blockEpsilon],
     );
     return outputs.map((values, i) => backend.output(shapes[i], values));
   },
 
-  Mamba2Step: ({ backend, inputs: t, attrs: { groups, epsilon, low, high } }) => {
+  Mamba2Step: ({ backend, inputs: t, attrs: { groups, epsilon, low, high, blockEpsilon } }) => {
     const [B, , d] = t.u.shape;
     const [H] = t.A_log.shape;
     const [E] = t.norm.shape;
@@ -74,8 +75,9 @@ export const mixerSteps: Overrides = {
       optional(t.outProjBias),
       optional(t.past),
       optional(t.state),
+      optional(t.blockNorm),
       ...outputs,
-      ...[B, d, E, H, groups, N, K, low, high, epsilon, halvesIn, halvesOut],
+      ...[B, d, E, H, groups, N, K, low, high, epsilon, halvesIn, halvesOut, blockEpsilon],
     );
     return outputs.map((values, i) => backend.output(shapes[i], values));
   },

@@ -4,8 +4,8 @@ import type { Tap } from '../hooks';
 import { linear, splitLast } from '../nn';
 import type { Weights } from '../weights';
 import { difference, scaledDifference } from './difference';
-import { mamba2Weights } from './mamba2';
 import { ssd } from './ssd';
+import { mamba2Weights } from './ssd-weights';
 
 /**
  * DiffMamba2E: one Mamba-2 mixer whose output o [B,L,d] is differenced with itself (spec A4).

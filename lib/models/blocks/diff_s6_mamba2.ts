@@ -4,7 +4,8 @@ import type { Tap } from '../hooks';
 import { linear } from '../nn';
 import type { Weights } from '../weights';
 import { difference, scaledDifference } from './difference';
-import { type SsdWeights, ssd } from './ssd';
+import { ssd } from './ssd';
+import type { SsdWeights } from './ssd-weights';
 
 /**
  * DiffS6Mamba2, the paper's Diff-S6 (spec A4): two SSD branches with their own input projections that

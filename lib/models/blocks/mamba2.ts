@@ -5,6 +5,7 @@ import { linear } from '../nn';
 import type { Weights } from '../weights';
 import { ssdOfOneToken } from './one-token';
 import { ssd } from './ssd';
+import { mamba2Weights } from './ssd-weights';
 
 /** Mamba-2 mixer (Dao & Gu, arXiv 2405.21060; spec A2): u [B,L,d] → W_out SSD(u) [B,L,d]. */
 export function mamba2(u: tf.Tensor3D, w: Weights, config: MixerConfig, tap: Tap): tf.Tensor3D {
@@ -12,12 +13,3 @@ export function mamba2(u: tf.Tensor3D, w: Weights, config: MixerConfig, tap: Tap
   const out = ssdOfOneToken(u, weights, config, tap, outProj) ?? linear(ssd(u, weights, config, tap), outProj);
   return tap.at('hook_out_proj', out);
 }
-
-export const mamba2Weights = (w: Weights) => ({
-  inProj: w.under('in_proj'),
-  conv: w.under('conv1d'),
-  dt_bias: w('dt_bias') as tf.Tensor1D,
-  A_log: w('A_log') as tf.Tensor1D,
-  D: w('D') as tf.Tensor1D,
-  norm: w('norm.weight') as tf.Tensor1D,
-});

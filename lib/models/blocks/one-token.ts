@@ -2,16 +2,17 @@ import * as tf from '@tensorflow/tfjs';
 import {
   hasMixerStep,
   type MixerStep,
+  type MixerStepInput,
   type MixerStepKernel,
   MOST_ROWS_OF_A_STEP,
   mamba1Step,
   mamba2Step,
   type Projection,
 } from '@/kernels/ops';
-import type { MixerConfig } from '@/lib/checkpoint/types';
+import type { BlockConfig, MixerConfig } from '@/lib/checkpoint/types';
 import type { Memory, Tap } from '../hooks';
 import type { Weights } from '../weights';
-import type { SsdWeights } from './ssd';
+import { mamba2Weights, type SsdWeights } from './ssd-weights';
 
 /** What hooks may ask for between the two ends of a mixer, besides the state at one position. */
 const INSIDE = [
@@ -20,22 +21,77 @@ const INSIDE = [
   ...['hook_after_skip', 'hook_gated_norm'],
 ];
 
+/** The same of a block with one mixer. */
+const AROUND = [...INSIDE, 'hook_resid_pre', 'hook_normalized_input', 'hook_out_proj', 'hook_resid_post'];
+
+type Step = (input: MixerStepInput) => MixerStep;
+
+/** Steps by the weights that they belong to: these are put together and checked once, not for every token. */
+const steps = new WeakMap<Weights, Step>();
+
 /**
- * The memory of a mixer that may take its one token in a single kernel: while decoding, on a device that has the kernel,
- * and only where nobody observes the values between its ends, nor asks for gradients.
+ * One token u [B,1,d] through a step, while decoding on a device that has its kernel. Null, so that the equations must be
+ * followed one by one, where somebody observes one of `points`, asks for gradients, or has many rows.
  */
-function memoryOfOneToken(kernel: MixerStepKernel, { shape: [B, L] }: tf.Tensor3D, tap: Tap): Memory | null {
+function ofOneToken(
+  kernel: MixerStepKernel,
+  owner: Weights,
+  u: tf.Tensor3D,
+  tap: Tap,
+  points: readonly string[],
+  make: () => Step,
+): tf.Tensor3D | null {
+  const [B, L] = u.shape;
   const { memory } = tap;
   if (!memory || L !== 1 || B > MOST_ROWS_OF_A_STEP || !hasMixerStep(kernel) || tf.engine().isTapeOn()) return null;
-  return tap.wants(`hook_h.${memory.position}`) || INSIDE.some((point) => tap.wants(point)) ? null : memory;
+  if (tap.wants(`hook_h.${memory.position}`) || points.some((point) => tap.wants(point))) return null;
+  let step = steps.get(owner);
+  if (!step) {
+    step = make();
+    steps.set(owner, step);
+  }
+  return remember(step({ u, ...recall(memory) }), memory);
 }
 
-/** The whole of `mamba1` for one token while decoding: u [B,1,d] → [B,1,d]; null where its equations must be followed. */
+/** A whole `mamba1` or `mamba2` block with its norm and its sum, h + mixer(RMS(h)), for one token while decoding; or null. */
+export function blockOfOneToken(
+  h: tf.Tensor3D,
+  w: Weights,
+  { kind, mixer }: BlockConfig,
+  tap: Tap,
+  epsilon: number,
+): tf.Tensor3D | null {
+  const block = () => ({ norm: w('norm.weight') as tf.Tensor1D, epsilon });
+  if (kind === 'mamba1')
+    return ofOneToken('Mamba1Step', w, h, tap, AROUND, () => mamba1StepOf(w.under('mixer'), block()));
+  if (kind === 'mamba2')
+    return ofOneToken('Mamba2Step', w, h, tap, AROUND, () => {
+      const own = w.under('mixer');
+      return ssdStepOf(mamba2Weights(own), mixer, own.under('out_proj'), block());
+    });
+  return null;
+}
+
+/** The whole of `mamba1` for one token while decoding: u [B,1,d] → [B,1,d]; or null. */
 export function mamba1OfOneToken(u: tf.Tensor3D, w: Weights, tap: Tap): tf.Tensor3D | null {
-  const memory = memoryOfOneToken('Mamba1Step', u, tap);
-  if (!memory) return null;
-  const step = mamba1Step({
-    u,
+  return ofOneToken('Mamba1Step', w, u, tap, INSIDE, () => mamba1StepOf(w));
+}
+
+/** The whole of `ssd`, or with `outProj` of `mamba2`, for one token while decoding; or null. */
+export function ssdOfOneToken(
+  u: tf.Tensor3D,
+  w: SsdWeights,
+  config: MixerConfig,
+  tap: Tap,
+  outProj?: Weights,
+): tf.Tensor3D | null {
+  return ofOneToken('Mamba2Step', w.inProj, u, tap, INSIDE, () => ssdStepOf(w, config, outProj));
+}
+
+type BlockAround = { readonly norm: tf.Tensor1D; readonly epsilon: number };
+
+function mamba1StepOf(w: Weights, block?: BlockAround): Step {
+  const weights = {
     inProj: projection(w.under('in_proj')),
     conv: convolution(w.under('conv1d')),
     xProj: projection(w.under('x_proj')),
@@ -43,36 +99,24 @@ export function mamba1OfOneToken(u: tf.Tensor3D, w: Weights, tap: Tap): tf.Tenso
     A_log: w('A_log'),
     D: w('D') as tf.Tensor1D,
     outProj: projection(w.under('out_proj')),
-    ...recall(memory),
-  });
-  return remember(step, memory);
+    block,
+  };
+  return (input) => mamba1Step(weights, input);
 }
 
-/** The whole of `ssd`, or with `outProj` of `mamba2`, for one token while decoding; null as above. */
-export function ssdOfOneToken(
-  u: tf.Tensor3D,
-  w: SsdWeights,
-  { G, epsilon, timeStepLimit }: MixerConfig,
-  tap: Tap,
+function ssdStepOf(
+  { inProj, conv, dt_bias: dtBias, A_log, D, norm }: SsdWeights,
+  { G: groups, epsilon, timeStepLimit }: MixerConfig,
   outProj?: Weights,
-): tf.Tensor3D | null {
-  const memory = memoryOfOneToken('Mamba2Step', u, tap);
-  if (!memory) return null;
-  const step = mamba2Step(
-    {
-      u,
-      inProj: projection(w.inProj),
-      conv: convolution(w.conv),
-      dtBias: w.dt_bias,
-      A_log: w.A_log,
-      D: w.D,
-      norm: w.norm,
-      outProj: outProj && projection(outProj),
-      ...recall(memory),
-    },
-    { groups: G, epsilon, timeStepLimit },
-  );
-  return remember(step, memory);
+  block?: BlockAround,
+): Step {
+  const weights = {
+    ...{ dtBias, A_log, D, norm, groups, epsilon, timeStepLimit, block },
+    inProj: projection(inProj),
+    conv: convolution(conv),
+    outProj: outProj && projection(outProj),
+  };
+  return (input) => mamba2Step(weights, input);
 }
 
 const biasOf = (w: Weights) => (w.has('bias') ? (w('bias') as tf.Tensor1D) : undefined);

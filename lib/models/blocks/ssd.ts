@@ -3,19 +3,9 @@ import { rmsNorm, ssdScan, ssdScanWithState } from '@/kernels/ops';
 import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Tap } from '../hooks';
 import { convolve, linear, silu, splitLast } from '../nn';
-import type { Weights } from '../weights';
 import { ssdOfOneToken } from './one-token';
+import type { SsdWeights } from './ssd-weights';
 import { at, explicitPositions, scanInKernel, scanInTheOpen } from './states';
-
-/** The parameters of one state-space-dual layer; DiffS6Mamba2 shares some of them between its branches. */
-export interface SsdWeights {
-  readonly inProj: Weights;
-  readonly conv: Weights;
-  readonly dt_bias: tf.Tensor1D;
-  readonly A_log: tf.Tensor1D;
-  readonly D: tf.Tensor1D;
-  readonly norm: tf.Tensor1D;
-}
 
 /**
  * SSD, the Mamba-2 mixer up to its output projection (spec A2, steps 1–5): u [B,L,d] → [B,L,E].

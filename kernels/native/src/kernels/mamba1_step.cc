@@ -2,8 +2,9 @@
 //   [x0 | z] = W_in u,  x = SiLU(conv(past, x0)),  [δ | B | C] = W_x x,  Δ = softplus(W_dt δ)
 //   S' = exp(-Δ e^A_log) S + Δ B x,  out = W_out ((C.S' + D x) SiLU(z))
 // mamba1Step(u, W_in, b_in|null, W_conv, b_conv|null, W_x, b_x|null, W_dt, b_dt|null, A_log, D, W_out, b_out|null,
-//            past|null, S|null, out, past', S', rows, d, E, N, R, K, halvesIn, halvesX, halvesDt, halvesOut)
-// u, out [rows,d]; past [rows,K-1,E]; S [rows,E,N]; the matrices [out,in], bfloat16 where their flag is set.
+//            past|null, S|null, norm|null, out, past', S', rows, d, E, N, R, K, halvesIn, halvesX, halvesDt, halvesOut, ε)
+// u, out [rows,d]; past [rows,K-1,E]; S [rows,E,N]; the matrices [out,in], bfloat16 where their flag is set. With norm [d]
+// the mixer reads RMS(u; norm) and u is added to what it gives.
 //
 // Four passes with all threads: the two large products, the small one between them, and everything that is one channel's
 // own. Lanes of the scan are states, so that S keeps its layout from step to step.
@@ -41,13 +42,14 @@ KERNEL(mamba1Step) {
   };
   const Projection in = projection(1, 2 * E, d, 6), low = projection(5, width, E, 7), time = projection(7, E, R, 8),
                    out = projection(11, d, E, 9);
-  const ConvolutionStep conv{args.floats(3), args.floats(4), args.floats(13), args.floats(16), E, K};
-  const StateStep scan{args.floats(9), args.floats(10), args.floats(14), args.floats(17), N};
+  const ConvolutionStep conv{args.floats(3), args.floats(4), args.floats(13), args.floats(17), E, K};
+  const StateStep scan{args.floats(9), args.floats(10), args.floats(14), args.floats(18), N};
+  const Surroundings block{args.floats(0), args.floats(15), rows, d, args.number(10)};
   float* xz = workspace(0, rows * 2 * E);
   float* dBC = workspace(1, rows * width);
   float* y = workspace(2, rows * E);
 
-  in.run(rows, args.floats(0), d, xz, [&](long begin, long end) {
+  in.run(rows, block.input(workspace(3, rows * d)), d, xz, [&](long begin, long end) {
     for (long m = 0; m < rows; m++) conv.run(m, xz + m * 2 * E, begin, minimum(end, E));
   });
   low.run(rows, xz, 2 * E, dBC, [](long, long) {});
@@ -65,7 +67,7 @@ KERNEL(mamba1Step) {
       }
     }
   });
-  out.run(rows, y, E, args.floats(15), [](long, long) {});
+  out.run(rows, y, E, args.floats(16), [&](long begin, long end) { block.finish(args.floats(16), begin, end); });
 }
 
 KERNELS_END

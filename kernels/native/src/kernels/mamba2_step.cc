@@ -2,9 +2,10 @@
 //   [z | x | B | C | dt] = W_in u,  [x | B | C] <- SiLU(conv(past, [x | B | C])),  Δ = clamp(softplus(dt + b_dt))
 //   S' = exp(-Δ e^A_log) S + Δ x Bᵀ,  g = RMS((S' C + D x) SiLU(z); norm) by groups of channels,  out = W_out g
 // mamba2Step(u, W_in, b_in|null, W_conv, b_conv|null, b_dt, A_log, D, norm, W_out|null, b_out|null, past|null, S|null,
-//            out, past', S', rows, d, E, H, G, N, K, low, high, epsilon, halvesIn, halvesOut)
+//            blockNorm|null, out, past', S', rows, d, E, H, G, N, K, low, high, epsilon, halvesIn, halvesOut, ε)
 // u [rows,d]; out [rows,d], or [rows,E] without W_out; past [rows,K-1,E+2GN]; S [rows,E,N]; b_dt, A_log, D [H]; the
-// matrices [out,in], bfloat16 where their flag is set. Head h = e / (E/H) reads B and C of group h / (H/G).
+// matrices [out,in], bfloat16 where their flag is set. Head h = e / (E/H) reads B and C of group h / (H/G). With blockNorm [d]
+// the mixer reads RMS(u; blockNorm), with ε, and u is added to what it gives.
 //
 // Three passes with all threads: the two products and the states between them. Lanes are states, so that S keeps its
 // layout from step to step.
@@ -33,18 +34,6 @@ ALWAYS_INLINE vf stepRow(const float* S, float* next, float decay, float input, 
   return even + odd;
 }
 
-// g = g / sqrt(mean g² + ε) weight, in place.
-void normalise(float* g, const float* weight, long width, float epsilon) {
-  vf squares{};
-  for (long i = 0; i < width; i += LANES) {
-    const vf u = loadPart(g + i, width - i);
-    squares += u * u;
-  }
-  const vf r = splat(1.f / __builtin_sqrtf(sumLanes(squares) / static_cast<float>(width) + epsilon));
-  for (long i = 0; i < width; i += LANES)
-    storePart(g + i, loadPart(g + i, width - i) * r * loadPart(weight + i, width - i), width - i);
-}
-
 // Δ and the decay of the heads of one row.
 struct HeadSteps {
   const float *bias, *A_log;
@@ -68,16 +57,17 @@ KERNEL(mamba2Step) {
   const float epsilon = args.number(9);
   const Projection in{args.buffers[1], args.integer(10) != 0, args.floats(2), width, d};
   const Projection out{args.buffers[9], args.integer(11) != 0, args.floats(10), d, E};
-  const ConvolutionStep conv{args.floats(3), args.floats(4), args.floats(11), args.floats(14), channels, K};
+  const ConvolutionStep conv{args.floats(3), args.floats(4), args.floats(11), args.floats(15), channels, K};
+  const Surroundings block{args.floats(0), args.floats(13), rows, d, args.number(12)};
   const HeadSteps heads{args.floats(5), args.floats(6), H, args.number(7), args.number(8)};
   const float *D = args.floats(7), *norm = args.floats(8), *S = args.floats(12);
-  float* next = args.floats(15);
+  float *result = args.floats(14), *next = args.floats(16);
   float* p = workspace(0, rows * width);
   float* delta = workspace(1, 2 * rows * H);
   float* decay = delta + rows * H;
-  float* g = out.weight ? workspace(2, rows * E) : args.floats(13);
+  float* g = out.weight ? workspace(2, rows * E) : result;
 
-  in.run(rows, args.floats(0), d, p, [&](long begin, long end) {
+  in.run(rows, block.input(workspace(3, rows * d)), d, p, [&](long begin, long end) {
     for (long m = 0; m < rows; m++)
       conv.run(m, p + m * width + E, maximum(begin, E) - E, minimum(end, E + channels) - E);
   });
@@ -100,8 +90,8 @@ KERNEL(mamba2Step) {
     }
   });
   for (long group = 0; group < rows * G; group++)
-    normalise(g + group * (E / G), norm + group % G * (E / G), E / G, epsilon);
-  if (out.weight) out.run(rows, g, E, args.floats(13), [](long, long) {});
+    normalise(g + group * (E / G), norm + group % G * (E / G), E / G, epsilon, g + group * (E / G));
+  if (out.weight) out.run(rows, g, E, result, [&](long begin, long end) { block.finish(result, begin, end); });
 }
 
 KERNELS_END
