@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { blockStatistics, STATISTICS_PER_CHANNEL } from '@/kernels/ops';
+import { InputError } from '@/lib/checkpoint/types';
 import { blockScan } from './blockFold';
 import { valuesOf } from './blockForm';
 import type { BlockParameters } from './blockParameters';
@@ -34,7 +35,10 @@ export interface ChannelStatistics {
   readonly values: Readonly<Record<ChannelStatistic, Float32Array>>;
 }
 
-/** Statistics of every channel or head of a block. Cost: one pass of the recurrence with a logarithm an entry, streamed. */
+/**
+ * Statistics of every channel or head of a block. Cost: one pass of the recurrence with a logarithm an entry, streamed.
+ * @throws InputError where weights or activations are not finite
+ */
 export function channelStatistics(cache: BlockCache, parameters: BlockParameters): ChannelStatistics[] {
   const energies = [...cache.scans.keys()].map((scan) => outputEnergies(cache, parameters, scan));
   const total = energies.reduce((sum, each) => each.reduce((a, b) => a + b, sum), 0);
@@ -44,6 +48,10 @@ export function channelStatistics(cache: BlockCache, parameters: BlockParameters
     const column = (q: number) => Float32Array.from({ length: units }, (_, e) => of[e * STATISTICS_PER_CHANNEL + q]);
     const [entropy, sink, locality, distance, max] = [0, 1, 2, 3, 4].map(column);
     const share = perUnit(energies[k], units).map((energy) => (total === 0 ? 0 : energy / total));
+    if (![max, share].every((values) => values.every(Number.isFinite)))
+      throw new InputError(
+        `Layer ${cache.index} has channels that are not finite: look for NaN in its weights with "run --names all".`,
+      );
     return {
       scan,
       unit: inputs.family === 'mamba1' ? 'channel' : 'head',

@@ -18,7 +18,8 @@ const CANCELLED = 1e-6;
  *
  * Cost: a product of [L,L] matrices a layer. Memory: three maps.
  * @param maps one [L,L] map a layer, in order
- * @throws InputError for a start outside the layers, or where a row cannot be normalised because its signs cancel
+ * @throws InputError for a start outside the layers, where a row cannot be normalised because its signs cancel, or where
+ * the product is not finite
  */
 export function rollout(maps: Iterable<Float32Array>, L: number, options: RolloutOptions = {}): Float32Array {
   const steps = rolloutSteps(maps, L, options);
@@ -50,7 +51,11 @@ export function* rolloutSteps(
       yield layer;
     }
     if (!product) throw new InputError(`There is no layer ${start} to start from: layers go from 0 to ${layer - 1}.`);
-    return valuesOf(product);
+    const values = valuesOf(product);
+    if (values.every(Number.isFinite)) return values;
+    throw new InputError(
+      'The product of the layers is not finite: a layer holds NaN or infinity, or its values are too large to multiply.',
+    );
   } finally {
     product?.dispose();
   }

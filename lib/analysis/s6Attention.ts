@@ -147,8 +147,10 @@ export function requireIndex(what: string, index: number, count: number): void {
   throw new InputError(`There is no ${what} ${index}: this block's ${what}s go from 0 to ${count - 1}.`);
 }
 
-/** λ of a differential block as one number. @throws InputError where it has one value per channel. */
+/** λ of a differential block as one number. @throws InputError where it has one value per channel, or none that is finite. */
 function scalarLambda({ index, lambda }: BlockCache): number {
+  if (typeof lambda === 'number' && !Number.isFinite(lambda))
+    throw new InputError(`λ of layer ${index} is ${lambda}: look for NaN in its weights with "run --names all".`);
   if (typeof lambda === 'number') return lambda;
   throw new InputError(
     `Layer ${index} has one λ per channel of its output, so its S6 maps have no common factor: look at mixer_1 and mixer_2.`,

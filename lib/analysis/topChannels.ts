@@ -25,7 +25,7 @@ export interface PairQuery {
  * The k channels whose maps are largest in magnitude at one pair of tokens, strongest first.
  * @param parameters for the whole-block form; without them α itself, by channel (S6) or head (SSD)
  * Cost: O(E·L·N).
- * @throws InputError for a pair outside the text or above the diagonal
+ * @throws InputError for a pair outside the text or above the diagonal, or where a value is not finite
  */
 export function topChannels(
   inputs: S6Inputs,
@@ -42,6 +42,10 @@ export function topChannels(
     const column = parameters ? foldedColumn() : plainColumn();
     return valuesOf(column.slice([0, target - source, 0], [-1, 1, 1]));
   });
+  if (!values.every(Number.isFinite))
+    throw new InputError(
+      `What token ${target} reads from token ${source} is not finite: look for NaN in the weights with "run --names all".`,
+    );
   return [...values]
     .map((value, index) => ({ index, value }))
     .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
