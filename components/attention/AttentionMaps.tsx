@@ -6,9 +6,9 @@ import { formatValue } from '../charts/numbers';
 import { topSources } from '../charts/pair';
 import { displayToken } from '../charts/tokens';
 import { fitWindow, mapFrame } from '../charts/window';
-import type { LayerMaps } from '../data/queries';
+import type { LayerMaps } from '../data/mapQueries';
 import { isDiff, ownRegion, type View } from '../data/view';
-import { reduces, useSelection } from '../state/selection';
+import { overLayers, reduces, useSelection } from '../state/selection';
 import { usePixelRatio } from '../ui/measure';
 import { useSteady } from '../ui/steady';
 import { CHANNEL_NAMES, type ChannelStatistic } from './channelRanking';
@@ -44,8 +44,9 @@ function summaryOf(view: View, maps: readonly (DrawnMap | undefined)[]): string 
 function Heads(props: { view: View; channels: readonly (Channels | undefined)[]; layout: MapLayout; side: boolean }) {
   const { view, channels, layout, side } = props;
   const form = useSelection((s) => s.form);
+  const product = useSelection(overLayers);
   const [statistic, setStatistic] = useState<ChannelStatistic>('output_share');
-  if (!reduces(form) || !channels.some(Boolean)) return null;
+  if (!reduces(form) || product || !channels.some(Boolean)) return null;
   const [one, two] = layout.maps;
   return (
     <div className="heads-row">

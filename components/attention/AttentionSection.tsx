@@ -1,11 +1,12 @@
 'use client';
 import { memo } from 'react';
 import type { Channels } from '@/lib/api/client';
-import type { LayerMaps } from '../data/queries';
+import type { LayerMaps } from '../data/mapQueries';
 import type { View } from '../data/view';
+import { SPAN_INFO } from '../state/forms';
 import { useMaximised } from '../state/maximised';
 import { isEnded } from '../state/run';
-import { useSelection } from '../state/selection';
+import { spanOf, useSelection } from '../state/selection';
 import { useNarrow, useWidth } from '../ui/measure';
 import { Id } from '../ui/parts';
 import { Section } from '../ui/Section';
@@ -50,6 +51,8 @@ export const AttentionSection = memo(function AttentionSection(props: {
   const panels = usePanels(entries, maps);
   const [ref, width] = useWidth();
   const narrow = useNarrow();
+  const span = useSelection(spanOf);
+  const last = Math.max(...view.models.map(({ layers }) => layers)) - 1;
   const maximised = useMaximised((s) => s.section === 'attention');
   // The table follows the locked row.
   useSelection((s) => s.lock);
@@ -58,7 +61,8 @@ export const AttentionSection = memo(function AttentionSection(props: {
       id="attention"
       title={
         <>
-          Implicit attention, layer {view.layer} <em>{staleMark}</em>
+          {SPAN_INFO[span].title}, {span === 'layer' ? `layer ${view.layer}` : `layers ${view.layer}–${last}`}{' '}
+          <em>{staleMark}</em>
         </>
       }
       controls={<MapControls view={view} entries={entries} maps={maps} />}

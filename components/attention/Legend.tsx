@@ -4,9 +4,9 @@ import { formatPlain, formatValue } from '../charts/numbers';
 import { cssColour } from '../charts/palette';
 import { exceeds, legendTicks } from '../charts/values';
 import { ownToken } from '../data/view';
-import { FORM_INFO } from '../state/forms';
+import { quantityOf } from '../state/forms';
 import { useHover } from '../state/hover';
-import { useSelection } from '../state/selection';
+import { spanOf, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { DrawnCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
@@ -93,7 +93,10 @@ function rampGroups(panels: readonly MapPanel[]): { key: string; name: string; m
 /** Ramp, ticks, quantity, what is shared, and the colours that are not values. */
 export const Legend = memo(function Legend({ panels }: { panels: readonly MapPanel[] }) {
   const values = useSelection((s) => s.values);
-  const { quantity, unit } = FORM_INFO[useSelection((s) => s.form)];
+  const { quantity, unit } = quantityOf(
+    useSelection((s) => s.form),
+    useSelection(spanOf),
+  );
   const clip = useSelection((s) => s.clip);
   const limit = useSelection((s) => s.limit);
   const palette = usePalette();

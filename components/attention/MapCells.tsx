@@ -78,7 +78,7 @@ export function MapCells(props: {
           (layer >= entry.model.layers
             ? 'this model has no such layer'
             : entry.ready
-              ? ''
+              ? (entry.note ?? '')
               : `layer ${layer} ${ended ? 'was not computed' : 'waits'}`)}
       </div>
     );

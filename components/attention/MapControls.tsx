@@ -1,14 +1,15 @@
 'use client';
-import type { ReactNode } from 'react';
 import { formatPlain } from '../charts/numbers';
 import { fitWindow, wholeWindow, zoomedAt } from '../charts/window';
-import type { LayerMaps } from '../data/queries';
+import type { LayerMaps } from '../data/mapQueries';
 import { isDiff, type View } from '../data/view';
 import { FORM_INFO, FORMS } from '../state/forms';
-import { type ModelSlot, type Reduction, reduces, select, useSelection } from '../state/selection';
+import { type ModelSlot, overLayers, type Reduction, reduces, select, spanOf, useSelection } from '../state/selection';
+import { Check } from '../ui/Check';
 import { Id } from '../ui/parts';
 import { Segmented } from '../ui/Segmented';
 import type { DrawnMap } from './drawnMaps';
+import { Layers, Without } from './FormControls';
 import { canSubtract } from './panels';
 
 const FORM_OPTIONS = FORMS.map((value) => ({ value, label: FORM_INFO[value].label, testId: `form-${value}` }));
@@ -57,6 +58,7 @@ function PartField({ view, slot }: { view: View; slot: ModelSlot }) {
 
 function Reduce({ view }: { view: View }) {
   const reduction = useSelection((s) => s.reduction);
+  const product = useSelection(overLayers);
   const heads = view.models.some(({ model }) => (model.blocks[view.layer]?.heads ?? 0) > 0);
   return (
     <>
@@ -71,8 +73,8 @@ function Reduce({ view }: { view: View }) {
           >
             <option value="mean">signed mean</option>
             <option value="mean_abs">mean of |·|</option>
-            <option value="max">largest |·|</option>
-            <option value="one">{heads ? 'one head' : 'one channel'}</option>
+            {!product && <option value="max">largest |·|</option>}
+            {!product && <option value="one">{heads ? 'one head' : 'one channel'}</option>}
           </select>
         </span>
       </span>
@@ -123,26 +125,6 @@ function Clip({ maps }: { maps: readonly (DrawnMap | undefined)[] }) {
     </span>
   );
 }
-
-const Check = (props: {
-  label: ReactNode;
-  testId: string;
-  title?: string;
-  checked: boolean;
-  disabled?: boolean;
-  onChange: (checked: boolean) => void;
-}) => (
-  <label className="checkbox" title={props.title}>
-    <input
-      type="checkbox"
-      data-testid={props.testId}
-      checked={props.checked}
-      disabled={props.disabled}
-      onChange={({ target }) => props.onChange(target.checked)}
-    />
-    {props.label}
-  </label>
-);
 
 /** What part of the maps is shown, and buttons for those who do not drag or turn a wheel. */
 function Zoom({ view }: { view: View }) {
@@ -198,6 +180,7 @@ export function MapControls(props: {
 }) {
   const { view, entries, maps } = props;
   const form = useSelection((s) => s.form);
+  const span = useSelection(spanOf);
   const values = useSelection((s) => s.values);
   const shared = useSelection((s) => s.sharedScale);
   const difference = useSelection((s) => s.difference);
@@ -211,7 +194,9 @@ export function MapControls(props: {
         <span className="caption">Form</span>
         <Segmented label="Form" options={FORM_OPTIONS} value={form} onChange={(value) => select({ form: value })} />
       </span>
-      {reduces(form) && <Reduce view={view} />}
+      {form === 's6' && <Layers />}
+      {reduces(form) && span !== 'attribution' && <Reduce view={view} />}
+      {form === 'block' && <Without view={view} />}
       <span className="control">
         <span className="caption">Values</span>
         <Segmented
@@ -244,6 +229,7 @@ export function MapControls(props: {
           label="All branches"
           testId="all-branches"
           title={diffHere ? undefined : `Layer ${view.layer} has no differential block`}
+          disabled={span !== 'layer'}
           checked={allBranches}
           onChange={(checked) => select({ allBranches: checked })}
         />

@@ -4,9 +4,9 @@ import { formatPlain } from '../charts/numbers';
 import { colourTable } from '../charts/palette';
 import { lookUp, rasterise, wholeMap } from '../charts/raster';
 import { saturation, valueScale } from '../charts/values';
-import type { LayerMaps } from '../data/queries';
+import type { LayerMaps } from '../data/mapQueries';
 import { BRANCH_NAMES, isDiff, kindName } from '../data/view';
-import { type DiffBranch, isSigned, reduces, select, useSelection } from '../state/selection';
+import { type DiffBranch, isSigned, overLayers, reduces, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
@@ -25,7 +25,8 @@ export function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
   const block = model.model.blocks[layer];
   const reduction = useSelection((s) => s.reduction);
   const part = useSelection((s) => s.part[model.slot]);
-  const branchName = branch === 'single' || branch === 'mixer_2' ? '' : `, ${BRANCH_NAMES[branch]}`;
+  const product = useSelection(overLayers);
+  const branchName = product || branch === 'single' || branch === 'mixer_2' ? '' : `, ${BRANCH_NAMES[branch]}`;
   const form = useSelection((s) => s.form);
   const partName =
     reduction === 'one' && reduces(form) && block ? `, ${block.heads > 0 ? 'head' : 'channel'} ${part}` : '';
@@ -47,7 +48,8 @@ export function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
         </small>
         <small className={tooLarge ? 'bad' : undefined}>
           {error === undefined
-            ? (entry.error ?? '\u00a0')
+            ? (entry.error ??
+              (product && map ? `layers ${layer} to ${model.layers - 1}, one after the other` : '\u00a0'))
             : tooLarge
               ? `map error ${formatPlain(error)}, above ${formatPlain(ERROR_LIMIT)}: do not read small values`
               : `map error ${formatPlain(error)}`}
@@ -84,6 +86,7 @@ export function BranchEquation({ entry, layer, testIds }: { entry: LayerMaps; la
   const { model, branches } = entry;
   const chosen = useSelection((s) => s.branch);
   const signed = useSelection(isSigned);
+  const product = useSelection(overLayers);
   const palette = usePalette();
   const pixels = Math.round(SIDE * usePixelRatio());
   const [first, second, difference] = TERMS.map((term) => branches?.[term]);
@@ -101,6 +104,8 @@ export function BranchEquation({ entry, layer, testIds }: { entry: LayerMaps; la
   }, [first, second, difference, signed, palette, pixels]);
   if (!isDiff(model.model.blocks[layer]))
     return model.model.blocks.some(isDiff) ? <span className="note">Plain block: nothing to subtract.</span> : null;
+  if (product)
+    return <span className="note">Branches are subtracted in every layer before layers are multiplied.</span>;
   return (
     <div className="equation" role="radiogroup" aria-label={`Branch of ${model.slot}`}>
       {TERMS.map((term, k) => (

@@ -4,7 +4,7 @@ import { type HalfMap, toHalf } from '../charts/half';
 import { type ColourTable, colourTable, type RampKind } from '../charts/palette';
 import { Pyramid } from '../charts/raster';
 import { rowShares, saturation, type ValueMode, type ValueScale, valueScale } from '../charts/values';
-import type { LayerMaps } from '../data/queries';
+import type { LayerMaps } from '../data/mapQueries';
 import { isSigned, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { useSteady } from '../ui/steady';

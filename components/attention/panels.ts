@@ -4,7 +4,7 @@ import { toHalf } from '../charts/half';
 import { colourTable } from '../charts/palette';
 import { Pyramid } from '../charts/raster';
 import { valueScale } from '../charts/values';
-import type { LayerMaps } from '../data/queries';
+import type { LayerMaps } from '../data/mapQueries';
 import { BRANCH_NAMES } from '../data/view';
 import { useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';

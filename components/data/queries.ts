@@ -1,18 +1,19 @@
 'use client';
-import { keepPreviousData, type UseQueryResult, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useMemo } from 'react';
+import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
 import type { AttributionReply } from '@/lib/api/analyses';
-import type { AttentionMap, Channels, Lens, Thumbnails, Tracks } from '@/lib/api/client';
-import type { Branch, Form, Reduce, RunRequestInput, Signal } from '@/lib/api/schemas';
+import type { Channels, Lens, Thumbnails, Tracks } from '@/lib/api/client';
+import type { Reduce, RunRequestInput, Signal } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
-import { reduces, type Selection, useSelection } from '../state/selection';
+import { overLayers, reduces, type Selection, useSelection } from '../state/selection';
 import { client } from './client';
-import { branchAt, hasDiff, isDiff, type ModelView, type View } from './view';
+import type { LayerMaps } from './mapQueries';
+import { hasDiff, type ModelView, type View } from './view';
 
 const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.state !== 'running';
 
 /** Results of a run never change once they exist. */
-const FOREVER = { staleTime: Number.POSITIVE_INFINITY, gcTime: 10 * 60_000, retry: 1 } as const;
+export const FOREVER = { staleTime: Number.POSITIVE_INFINITY, gcTime: 10 * 60_000, retry: 1 } as const;
 
 export const useModels = () =>
   useQuery({ queryKey: ['models'], queryFn: ({ signal }) => client.models(signal), staleTime: 60_000 });
@@ -161,130 +162,13 @@ export function useThumbnails(view: View, size: number): UseQueryResult<Thumbnai
   });
 }
 
-interface WantedMap {
-  readonly layer: number;
-  readonly branch: Branch;
-  readonly form: Form;
-  readonly reduce: Reduce;
-  /** Token id; the form `logit` waits for it and for the whole run. */
-  readonly target: number | undefined;
-}
-
-/** Whether a layer's map of a form can be asked for. */
-const canAsk = ({ model, layers }: ModelView, layer: number, form: Form, target: number | undefined) =>
-  layer < model.mapsReady && (form !== 'logit' || (target !== undefined && model.mapsReady >= layers));
-
-const mapQuery = (runId: string, m: ModelView, { layer, branch, form, reduce, target }: WantedMap) => {
-  const query = {
-    model: m.index,
-    layer,
-    branch,
-    form,
-    reduce: reduces(form) ? reduce : undefined,
-    target: form === 'logit' ? target : undefined,
-  };
-  return {
-    queryKey: ['map', runId, query],
-    queryFn: ({ signal }: { signal: AbortSignal }): Promise<AttentionMap> => client.map(runId, query, signal),
-    enabled: canAsk(m, layer, form, target),
-    ...FOREVER,
-    gcTime: 60_000,
-  };
-};
-
-export interface LayerMaps {
-  readonly model: ModelView;
-  readonly branch: Branch;
-  /** The map of the chosen branch. */
-  readonly map?: AttentionMap;
-  /** Mixer 1, λ·mixer 2 and their difference, for a differential block. */
-  readonly branches?: Partial<Record<'mixer_1' | 'mixer_2' | 'lambda_mixer_2' | 'diff', AttentionMap>>;
-  /** Whether this layer has a map to fetch. */
-  readonly ready: boolean;
-  readonly error?: string;
-}
-
-const EQUATION = ['mixer_1', 'lambda_mixer_2', 'diff'] as const;
-
-/** The maps of one layer for every model; differential blocks bring all terms of their equation, mixer 2 alone on request. */
-export function useLayerMaps(view: View, targets: readonly (number | undefined)[]): LayerMaps[] {
-  const { layer } = view;
-  const form = useSelection((s) => s.form);
-  const branch = useSelection((s) => s.branch);
-  const reduction = useSelection((s) => s.reduction);
-  const part = useSelection((s) => s.part);
-  const all = useSelection((s) => s.allBranches);
-  const wanted = view.models.flatMap((m) => {
-    const reduce = reduceFor({ reduction, part }, m, layer);
-    // Contributions exist as they enter the block: mixer 2 always with its λ.
-    const terms: readonly Branch[] = all && reduces(form) ? [...EQUATION, 'mixer_2'] : EQUATION;
-    const branches: readonly Branch[] = isDiff(m.model.blocks[layer]) ? terms : ['single'];
-    return layer < m.layers ? branches.map((b) => ({ m, b, reduce })) : [];
-  });
-  const targetOf = (m: ModelView) => targets[view.models.indexOf(m)];
-  const results = useQueries({
-    queries: wanted.map(({ m, b, reduce }) =>
-      mapQuery(view.run.id, m, { layer, branch: b, form, reduce, target: targetOf(m) }),
-    ),
-  });
-  return view.models.map((model) => {
-    const chosen = branchAt(model, layer, branch);
-    const own = wanted.map(({ m, b }, k) => ({ m, b, result: results[k] })).filter(({ m }) => m === model);
-    const of = (b: Branch) => own.find((entry) => entry.b === b)?.result.data;
-    return {
-      model,
-      branch: chosen,
-      map: of(chosen),
-      branches:
-        chosen === 'single'
-          ? undefined
-          : {
-              mixer_1: of('mixer_1'),
-              mixer_2: of('mixer_2'),
-              lambda_mixer_2: of('lambda_mixer_2'),
-              diff: of('diff'),
-            },
-      ready: canAsk(model, layer, form, targetOf(model)),
-      error: own.find((entry) => entry.result.error)?.result.error?.message,
-    };
-  });
-}
-
-/** Asks for the maps of the neighbouring layers once the selected one is there, so that stepping shows no gap. */
-export function usePrefetchedLayers(view: View): void {
-  const queries = useQueryClient();
-  const reduction = useSelection((s) => s.reduction);
-  const part = useSelection((s) => s.part);
-  const form = useSelection((s) => s.form);
-  const { run, models, layer } = view;
-  useEffect(() => {
-    // Other forms are computed on request and cost more.
-    if (run.state === 'running' || form !== 's6') return;
-    for (const near of [layer + 1, layer - 1])
-      for (const m of models) {
-        const block = m.model.blocks[near];
-        if (!block || near >= m.model.mapsReady) continue;
-        const branches: readonly Branch[] = isDiff(block) ? EQUATION : ['single'];
-        for (const branch of branches)
-          void queries.prefetchQuery(
-            mapQuery(run.id, m, {
-              layer: near,
-              branch,
-              form,
-              reduce: reduceFor({ reduction, part }, m, near),
-              target: undefined,
-            }),
-          );
-      }
-  }, [queries, run.id, run.state, models, layer, form, reduction, part]);
-}
-
 /** Beyond this many tokens the statistics take so long that they would hold up the maps. */
 const RANKED_TOKENS = 600;
 
 /** Statistics of every head or channel of the selected layer, once its maps are there and where its form has any. */
 export function useChannels(view: View, entries: readonly LayerMaps[]): UseQueryResult<Channels>[] {
   const form = useSelection((s) => s.form);
+  const product = useSelection(overLayers);
   const { run, layer } = view;
   return useQueries({
     queries: view.models.map((m) => ({
@@ -292,6 +176,7 @@ export function useChannels(view: View, entries: readonly LayerMaps[]): UseQuery
       queryFn: ({ signal }: { signal: AbortSignal }) => client.channels(run.id, { model: m.index, layer }, signal),
       enabled:
         reduces(form) &&
+        !product &&
         run.state !== 'running' &&
         layer < m.model.mapsReady &&
         view.tokens.length <= RANKED_TOKENS &&

@@ -1,4 +1,4 @@
-import type { Form } from '@/lib/api/schemas';
+import type { BlockComponent, Form, RolloutMethod } from '@/lib/api/schemas';
 
 /** In the order of the key F. */
 export const FORMS = ['s6', 'block', 'logit', 'norm'] as const satisfies readonly Form[];
@@ -9,4 +9,47 @@ export const FORM_INFO: Record<Form, { readonly label: string; readonly quantity
   block: { label: 'block', quantity: 'block map', unit: 'no unit' },
   logit: { label: 'logit contribution', quantity: 'contribution to the target’s logit', unit: 'logits' },
   norm: { label: 'norm', quantity: 'norm of the contribution', unit: 'residual stream' },
+};
+
+/** What is drawn: the selected layer's map, or a product over it and all later layers. */
+export const SPANS = ['layer', 'plain', 'normalised', 'attribution'] as const satisfies readonly (
+  | 'layer'
+  | RolloutMethod
+)[];
+export type LayerSpan = (typeof SPANS)[number];
+
+interface Quantity {
+  readonly quantity: string;
+  readonly unit: string;
+}
+
+/** How a span is called where it is chosen, and what its values are. */
+export const SPAN_INFO: Record<LayerSpan, Quantity & { readonly label: string; readonly title: string }> = {
+  layer: { label: 'this one', title: 'Implicit attention', quantity: FORM_INFO.s6.quantity, unit: 'no unit' },
+  plain: { label: 'rollout from here on', title: 'Rollout', quantity: 'product of I + α', unit: 'no unit' },
+  normalised: {
+    label: 'rollout, rows normalised',
+    title: 'Normalised rollout',
+    quantity: 'product of I + α, rows divided by their sums',
+    unit: 'no unit',
+  },
+  attribution: {
+    label: 'attribution of the target',
+    title: 'Gradient-weighted attribution',
+    quantity: 'product of I + (∇v ⊙ α)⁺',
+    unit: 'no unit',
+  },
+};
+
+/** What the drawn values are. */
+export const quantityOf = (form: Form, span: LayerSpan): Quantity =>
+  span === 'layer' ? FORM_INFO[form] : SPAN_INFO[span];
+
+/** What leaving out a part of the form `block` is called on the page. */
+export const COMPONENT_LABELS: Record<BlockComponent, string> = {
+  conv: 'no convolution',
+  activation: 'no σ(c)',
+  gate: 'no gate',
+  norm: 'no norm',
+  D: 'no D',
 };

@@ -1,9 +1,10 @@
 import { create } from 'zustand';
-import type { Form, LensKind } from '@/lib/api/schemas';
+import type { BlockComponent, Form, LensKind } from '@/lib/api/schemas';
 import type { Metric } from '../charts/curve';
 import type { LensColour } from '../charts/lensCells';
 import { USUAL_CLIP, type ValueMode } from '../charts/values';
 import type { MapWindow } from '../charts/window';
+import type { LayerSpan } from './forms';
 
 export type ModelSlot = 'A' | 'B';
 export type DiffBranch = 'mixer_1' | 'lambda_mixer_2' | 'diff';
@@ -36,6 +37,10 @@ export interface Selection {
   readonly layer: number;
   readonly branch: DiffBranch;
   readonly form: Form;
+  /** Over how many layers the form `s6` is shown. */
+  readonly span: LayerSpan;
+  /** Parts that are left out of the form `block`. */
+  readonly without: readonly BlockComponent[];
   readonly reduction: Reduction;
   /** Head or channel per model, used by the reduction `one`. */
   readonly part: Readonly<Record<ModelSlot, number>>;
@@ -81,6 +86,8 @@ export const INITIAL_SELECTION: Selection = {
   layer: -1,
   branch: 'diff',
   form: 's6',
+  span: 'layer',
+  without: [],
   reduction: 'mean',
   part: { A: 0, B: 0 },
   values: 'linear',
@@ -108,9 +115,25 @@ export const isSignedReduction = (reduction: Reduction): boolean => reduction ==
 /** Whether a form has channels to reduce; contributions are sums over all of them. */
 export const reduces = (form: Form): boolean => form === 's6' || form === 'block';
 
+/** The span that applies: products over layers exist of the form `s6`. */
+export const spanOf = ({ form, span }: Pick<Selection, 'form' | 'span'>): LayerSpan => (form === 's6' ? span : 'layer');
+
+/** Whether a product over layers is shown in place of one layer's map. */
+export const overLayers = (selection: Pick<Selection, 'form' | 'span'>): boolean => spanOf(selection) !== 'layer';
+
 /** Whether the values of the maps have a sign. */
-export const isSigned = ({ form, reduction }: Pick<Selection, 'form' | 'reduction'>): boolean =>
-  reduces(form) ? isSignedReduction(reduction) : form === 'logit';
+export function isSigned(selection: Pick<Selection, 'form' | 'span' | 'reduction'>): boolean {
+  const { form, reduction } = selection;
+  if (spanOf(selection) === 'attribution') return false;
+  return reduces(form) ? isSignedReduction(reduction) : form === 'logit';
+}
+
+/** Chooses over which layers maps are shown; products have no branches, and only means over channels. */
+export function selectSpan(span: LayerSpan): void {
+  const { reduction } = useSelection.getState();
+  const product = { allBranches: false, reduction: reduction === 'mean_abs' ? reduction : 'mean' } as const;
+  select({ span, ...(span === 'layer' ? {} : product) });
+}
 
 export const useSelection = create<Selection>()(() => INITIAL_SELECTION);
 

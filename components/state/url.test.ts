@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { INITIAL_SELECTION, type Selection } from './selection';
+import { INITIAL_SELECTION, isSigned, overLayers, type Selection, select, selectSpan, useSelection } from './selection';
 import { fromQuery, toQuery } from './url';
 
 const chosen: Selection = {
@@ -13,6 +13,9 @@ const chosen: Selection = {
   position: 3,
   layer: 2,
   branch: 'lambda_mixer_2',
+  form: 'block',
+  span: 'attribution',
+  without: ['conv', 'D'],
   reduction: 'one',
   part: { A: 4, B: 7 },
   values: 'row',
@@ -42,5 +45,25 @@ describe('the selection in a link', () => {
   it('can say that there is no second model', () => {
     expect(fromQuery({ b: 'none' })).toEqual({ modelB: '' });
     expect(fromQuery({})).toEqual({});
+  });
+});
+
+describe('what maps are drawn with', () => {
+  const of = (patch: Partial<Selection>) => ({ ...INITIAL_SELECTION, ...patch });
+
+  it('has a sign by form, reduction and span', () => {
+    expect(isSigned(of({}))).toBe(true);
+    expect(isSigned(of({ reduction: 'max' }))).toBe(false);
+    expect(isSigned(of({ span: 'plain' }))).toBe(true);
+    expect(isSigned(of({ span: 'attribution' }))).toBe(false);
+    expect(isSigned(of({ span: 'attribution', form: 'logit' }))).toBe(true);
+  });
+
+  it('spans layers in the form s6 only, without branches and single channels', () => {
+    expect(overLayers(of({ span: 'plain', form: 'norm' }))).toBe(false);
+    select({ reduction: 'one', allBranches: true });
+    selectSpan('plain');
+    expect(useSelection.getState()).toMatchObject({ span: 'plain', reduction: 'mean', allBranches: false });
+    select(INITIAL_SELECTION);
   });
 });

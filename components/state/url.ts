@@ -2,6 +2,7 @@
 import {
   createParser,
   debounce,
+  parseAsArrayOf,
   parseAsBoolean,
   parseAsFloat,
   parseAsInteger,
@@ -10,10 +11,11 @@ import {
   useQueryStates,
 } from 'nuqs';
 import { useEffect, useRef } from 'react';
+import { BLOCK_COMPONENTS } from '@/lib/api/schemas';
 import { METRICS } from '../charts/curve';
 import type { MapWindow } from '../charts/window';
 import { followBatch } from './batch';
-import { FORMS } from './forms';
+import { FORMS, SPANS } from './forms';
 import { openRun } from './run';
 import { INITIAL_SELECTION, type LensRows, type Selection, select, useSelection } from './selection';
 import { URL_QUIET_MS } from './shortcuts';
@@ -57,6 +59,8 @@ const PARSERS = {
   layer: parseAsInteger,
   branch: parseAsStringLiteral(['mixer_1', 'lambda_mixer_2', 'diff']),
   form: parseAsStringLiteral(FORMS),
+  layers: parseAsStringLiteral(SPANS),
+  without: parseAsArrayOf(parseAsStringLiteral(BLOCK_COMPONENTS)),
   reduce: parseAsStringLiteral(['mean', 'mean_abs', 'max', 'one']),
   part: parseAsPair,
   values: parseAsStringLiteral(['linear', 'log', 'row']),
@@ -99,6 +103,8 @@ export function toQuery(s: Selection): Partial<Query> {
     layer: unless(s.layer, first.layer),
     branch: unless(s.branch, first.branch),
     form: unless(s.form, first.form),
+    layers: unless(s.span, first.span),
+    without: s.without.length > 0 ? [...s.without] : null,
     reduce: unless(s.reduction, first.reduction),
     part: s.reduction === 'one' ? [s.part.A, s.part.B] : null,
     values: unless(s.values, first.values),
@@ -135,6 +141,8 @@ export function fromQuery(q: Partial<Query>): Partial<Selection> {
     ['layer', q.layer],
     ['branch', q.branch],
     ['form', q.form],
+    ['span', q.layers],
+    ['without', q.without],
     ['reduction', q.reduce],
     ['part', q.part && { A: q.part[0], B: q.part[1] }],
     ['values', q.values],

@@ -1,0 +1,51 @@
+'use client';
+import { BLOCK_COMPONENTS } from '@/lib/api/schemas';
+import type { View } from '../data/view';
+import { COMPONENT_LABELS, type LayerSpan, SPAN_INFO, SPANS } from '../state/forms';
+import { select, selectSpan, useSelection } from '../state/selection';
+import { Check } from '../ui/Check';
+
+/** Whether one layer's map is shown, or a product over all layers from it on. */
+export function Layers() {
+  const span = useSelection((s) => s.span);
+  return (
+    <span className="control">
+      <span className="caption">Layers</span>
+      <span className="select">
+        <select
+          aria-label="Layers that the map spans"
+          data-testid="span-select"
+          value={span}
+          onChange={({ target }) => selectSpan(target.value as LayerSpan)}
+        >
+          {SPANS.map((value) => (
+            <option key={value} value={value}>
+              {SPAN_INFO[value].label}
+            </option>
+          ))}
+        </select>
+      </span>
+    </span>
+  );
+}
+
+/** Parts of the block that the map leaves out. */
+export function Without({ view }: { view: View }) {
+  const without = useSelection((s) => s.without);
+  const heads = view.models.some(({ model }) => (model.blocks[view.layer]?.heads ?? 0) > 0);
+  return (
+    <fieldset className="control" aria-label="Left out of the block">
+      {BLOCK_COMPONENTS.filter((part) => heads || part !== 'norm').map((part) => (
+        <Check
+          key={part}
+          label={COMPONENT_LABELS[part]}
+          testId={`without-${part}`}
+          checked={without.includes(part)}
+          onChange={(checked) =>
+            select({ without: BLOCK_COMPONENTS.filter((each) => (each === part ? checked : without.includes(each))) })
+          }
+        />
+      ))}
+    </fieldset>
+  );
+}

@@ -1,0 +1,194 @@
+'use client';
+import { useQueries, useQueryClient } from '@tanstack/react-query';
+import { useEffect } from 'react';
+import type { AttentionMap } from '@/lib/api/client';
+import type { BlockComponent, Branch, Form, Reduce } from '@/lib/api/schemas';
+import type { LayerSpan } from '../state/forms';
+import { overLayers, reduces, spanOf, useSelection } from '../state/selection';
+import { client } from './client';
+import { FOREVER, reduceFor } from './queries';
+import { branchAt, isDiff, type ModelView, type View } from './view';
+
+interface WantedMap {
+  readonly layer: number;
+  readonly branch: Branch;
+  readonly form: Form;
+  readonly reduce: Reduce;
+  readonly without: readonly BlockComponent[];
+  /** Token id; the form `logit` waits for it and for the whole run. */
+  readonly target: number | undefined;
+}
+
+/** A map of a layer, or a product of maps, which has no map error of its own. */
+export type ShownMap = Pick<AttentionMap, 'L' | 'data' | 'rest'> & {
+  readonly metadata: Pick<AttentionMap['metadata'], 'convention'> & { readonly reconstruction_error?: number };
+};
+
+/** Whether a layer's map of a form can be asked for. */
+const canAsk = ({ model, layers }: ModelView, layer: number, form: Form, target: number | undefined) =>
+  layer < model.mapsReady && (form !== 'logit' || (target !== undefined && model.mapsReady >= layers));
+
+const asked = (m: ModelView, { layer, branch, form, reduce, without, target }: WantedMap) => ({
+  model: m.index,
+  layer,
+  branch,
+  form,
+  reduce: reduces(form) ? reduce : undefined,
+  without: form === 'block' && without.length > 0 ? without : undefined,
+  target: form === 'logit' ? target : undefined,
+});
+
+const mapQuery = (runId: string, m: ModelView, wanted: WantedMap) => {
+  const query = asked(m, wanted);
+  return {
+    queryKey: ['map', runId, query],
+    queryFn: ({ signal }: { signal: AbortSignal }): Promise<ShownMap> => client.map(runId, query, signal),
+    enabled: canAsk(m, wanted.layer, wanted.form, wanted.target),
+    ...FOREVER,
+    gcTime: 60_000,
+  };
+};
+
+/** Products over layers need the whole run, and attribution a target. */
+const canMultiply = ({ model, layers }: ModelView, method: LayerSpan, target: number | undefined) =>
+  model.mapsReady >= layers && (method !== 'attribution' || target !== undefined);
+
+const productQuery = (runId: string, m: ModelView, method: LayerSpan, { layer, reduce, target }: WantedMap) => {
+  const weighed = method === 'attribution';
+  const query = {
+    model: m.index,
+    method: method === 'layer' ? undefined : method,
+    start: layer,
+    reduce: !weighed && reduce === 'mean_abs' ? ('mean_abs' as const) : undefined,
+    target: weighed ? target : undefined,
+    position: weighed ? m.position : undefined,
+  };
+  return {
+    queryKey: ['rollout', runId, query],
+    queryFn: ({ signal }: { signal: AbortSignal }): Promise<ShownMap> => client.rollout(runId, query, signal),
+    enabled: canMultiply(m, method, target),
+    ...FOREVER,
+    gcTime: 60_000,
+  };
+};
+
+/** What the maps that are still to be made would take, in words; forms other than `s6` are made on request. */
+function useEstimates(
+  view: View,
+  wanted: readonly { readonly m: ModelView; readonly map: WantedMap }[],
+  missing: readonly boolean[],
+) {
+  const results = useQueries({
+    queries: wanted.map(({ m, map }, k) => {
+      const query = asked(m, map);
+      return {
+        queryKey: ['map-estimate', view.run.id, query],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.mapEstimate(view.run.id, query, signal),
+        enabled: missing[k] && map.form !== 's6' && canAsk(m, map.layer, map.form, map.target),
+        ...FOREVER,
+        retry: false,
+      };
+    }),
+  });
+  return results.map(({ data }) => data && `being made, takes about ${Math.ceil(data.bytes / 2 ** 20)} MB`);
+}
+
+export interface LayerMaps {
+  readonly model: ModelView;
+  readonly branch: Branch;
+  /** The map of the chosen branch, or the product from this layer on. */
+  readonly map?: ShownMap;
+  /** Mixer 1, λ·mixer 2 and their difference, for a differential block. */
+  readonly branches?: Partial<Record<'mixer_1' | 'mixer_2' | 'lambda_mixer_2' | 'diff', ShownMap>>;
+  /** Whether this layer has a map to fetch. */
+  readonly ready: boolean;
+  /** What is said in its place while it is made. */
+  readonly note?: string;
+  readonly error?: string;
+}
+
+const EQUATION = ['mixer_1', 'lambda_mixer_2', 'diff'] as const;
+
+/** The maps of one layer for every model; differential blocks bring all terms of their equation, mixer 2 alone on request. */
+export function useLayerMaps(view: View, targets: readonly (number | undefined)[]): LayerMaps[] {
+  const { layer } = view;
+  const form = useSelection((s) => s.form);
+  const branch = useSelection((s) => s.branch);
+  const reduction = useSelection((s) => s.reduction);
+  const part = useSelection((s) => s.part);
+  const all = useSelection((s) => s.allBranches);
+  const without = useSelection((s) => s.without);
+  const span = useSelection(spanOf);
+  const wanted = view.models.flatMap((m, k) => {
+    const reduce = reduceFor({ reduction, part }, m, layer);
+    // Contributions exist as they enter the block: mixer 2 always with its λ.
+    const terms: readonly Branch[] = all && reduces(form) ? [...EQUATION, 'mixer_2'] : EQUATION;
+    const branches: readonly Branch[] =
+      span !== 'layer' ? [branchAt(m, layer, branch)] : isDiff(m.model.blocks[layer]) ? terms : ['single'];
+    return layer < m.layers
+      ? branches.map((b) => ({ m, map: { layer, branch: b, form, reduce, without, target: targets[k] } }))
+      : [];
+  });
+  const results = useQueries({
+    queries: wanted.map(({ m, map }) =>
+      span === 'layer' ? mapQuery(view.run.id, m, map) : productQuery(view.run.id, m, span, map),
+    ),
+  });
+  const missing = results.map(({ data }) => data === undefined);
+  const estimates = useEstimates(view, wanted, missing);
+  return view.models.map((model, k) => {
+    const chosen = branchAt(model, layer, branch);
+    const own = wanted
+      .map(({ m, map }, i) => ({ m, b: map.branch, result: results[i], estimate: estimates[i] }))
+      .filter(({ m }) => m === model);
+    const of = (b: Branch) => own.find((entry) => entry.b === b)?.result.data;
+    return {
+      model,
+      branch: chosen,
+      map: of(chosen),
+      branches:
+        chosen === 'single' || span !== 'layer'
+          ? undefined
+          : {
+              mixer_1: of('mixer_1'),
+              mixer_2: of('mixer_2'),
+              lambda_mixer_2: of('lambda_mixer_2'),
+              diff: of('diff'),
+            },
+      ready: span === 'layer' ? canAsk(model, layer, form, targets[k]) : canMultiply(model, span, targets[k]),
+      note: own.find((entry) => entry.b === chosen)?.estimate,
+      error: own.find((entry) => entry.result.error)?.result.error?.message,
+    };
+  });
+}
+
+/** Asks for the maps of the neighbouring layers once the selected one is there, so that stepping shows no gap. */
+export function usePrefetchedLayers(view: View): void {
+  const queries = useQueryClient();
+  const reduction = useSelection((s) => s.reduction);
+  const part = useSelection((s) => s.part);
+  const form = useSelection((s) => s.form);
+  const product = useSelection(overLayers);
+  const { run, models, layer } = view;
+  useEffect(() => {
+    // Other forms are computed on request and cost more.
+    if (run.state === 'running' || form !== 's6' || product) return;
+    for (const near of [layer + 1, layer - 1])
+      for (const m of models) {
+        const block = m.model.blocks[near];
+        if (!block || near >= m.model.mapsReady) continue;
+        const branches: readonly Branch[] = isDiff(block) ? EQUATION : ['single'];
+        for (const branch of branches)
+          void queries.prefetchQuery(
+            mapQuery(run.id, m, {
+              layer: near,
+              branch,
+              form,
+              reduce: reduceFor({ reduction, part }, m, near),
+              without: [],
+              target: undefined,
+            }),
+          );
+      }
+  }, [queries, run.id, run.state, models, layer, form, product, reduction, part]);
+}
