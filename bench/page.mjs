@@ -1,38 +1,13 @@
 // npm run bench:page: what the page costs in a real browser, on the production build. Prints one line a figure.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { join } from 'node:path';
 import { chromium as browsers } from '@playwright/test';
 import { chromium as findBrowser } from '../scripts/lib/chromium.mjs';
-import { ROOT } from '../scripts/lib/root.mjs';
+import { freePort, startServer } from '../scripts/lib/serve.mjs';
 
 const HOVERS = 200;
 const REDRAWS = 20;
 const LONG_SENTENCES = 100;
 const ZOOM_SENTENCES = 408;
 const ZOOMS = 60;
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  return port;
-}
-
-async function startServer(port) {
-  const server = spawn(process.execPath, [join(ROOT, 'scripts', 'start.mjs')], {
-    env: { ...process.env, PORT: String(port) },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  for (;;) {
-    const answer = await fetch(`http://127.0.0.1:${port}/api/health`).catch(() => null);
-    if (answer?.ok) return server;
-    if (server.exitCode !== null) throw new Error('The server did not start: the lines above say why.');
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
 
 const report = (what, value, aim) => console.log(`${what.padEnd(58)} ${value.padStart(10)}   aim ${aim}`);
 const ms = (value) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;

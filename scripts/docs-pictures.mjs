@@ -1,0 +1,79 @@
+// npm run docs:pictures: draws the pictures of docs/analyses.md again: the bundled pair on its first example, through the
+// page's own export. They change only where models, example or figures do.
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { chromium as browsers } from '@playwright/test';
+import { chromium as findBrowser } from './lib/chromium.mjs';
+import { ROOT } from './lib/root.mjs';
+import { say } from './lib/run.mjs';
+import { freePort, startServer } from './lib/serve.mjs';
+
+/** File, figure, and what the link of the page chooses. */
+const PICTURES = [
+  ['attention-s6', 'attention', 'layer=0'],
+  ['attention-block', 'attention', 'layer=0&form=block'],
+  ['attention-logit', 'attention', 'layer=0&form=logit'],
+  ['attention-norm', 'attention', 'layer=0&form=norm'],
+  ['attention-rollout', 'attention', 'layer=0&layers=plain&values=log'],
+  ['attention-attribution', 'attention', 'layer=0&layers=attribution&values=log'],
+  ['lens', 'lens', ''],
+  ['signal', 'signal', 'metric=log_odds'],
+];
+
+/** Pixels across: sharp at the width of a page of text. */
+const WIDTH = 1000;
+
+const folder = join(ROOT, 'docs', 'pictures');
+
+/** In the page: a PNG at another width, as base64. */
+async function shrunk({ png, width }) {
+  const bits = Uint8Array.from(atob(png), (character) => character.charCodeAt(0));
+  const picture = await createImageBitmap(new Blob([bits], { type: 'image/png' }));
+  const canvas = new OffscreenCanvas(width, Math.round((picture.height * width) / picture.width));
+  const context = canvas.getContext('2d');
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  const bytes = new Uint8Array(await (await canvas.convertToBlob({ type: 'image/png' })).arrayBuffer());
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+/** Opens a link into a finished run and waits until its figures stand still. */
+async function openRun(page, link) {
+  await page.goto(link);
+  await page.waitForSelector('[data-testid="status"][data-state="done"]', { state: 'attached' });
+  await page.waitForLoadState('networkidle');
+  for (const map of ['map-A', 'map-B']) await page.getByTestId(map).waitFor();
+}
+
+async function save(page, name, figure) {
+  await page.locator('[data-shortcut="export"]').first().click();
+  const download = page.waitForEvent('download');
+  await page.getByTestId(`export-${figure}-png`).click();
+  const full = await readFile(await (await download).path());
+  const small = Buffer.from(await page.evaluate(shrunk, { png: full.toString('base64'), width: WIDTH }), 'base64');
+  await writeFile(join(folder, `${name}.png`), small);
+  say(`${name}.png, ${Math.ceil(small.length / 1024)} kB`);
+}
+
+const port = Number(process.env.PICTURES_PORT ?? 0) || (await freePort());
+const server = process.env.PICTURES_PORT ? null : await startServer(port, { STATESCOPE_DATA: 'none' });
+const browser = await browsers.launch({ executablePath: await findBrowser(), args: ['--no-sandbox', '--disable-gpu'] });
+try {
+  await mkdir(folder, { recursive: true });
+  const page = await browser.newPage({ viewport: { width: 1100, height: 900 }, colorScheme: 'light' });
+  page.setDefaultTimeout(120_000);
+  const home = `http://127.0.0.1:${port}/`;
+  await page.goto(home);
+  await page.locator('[data-testid="run-button"]:enabled').click();
+  await page.waitForSelector('[data-testid="status"][data-state="done"]', { state: 'attached' });
+  const run = new URL(page.url()).searchParams.get('run');
+  for (const [name, figure, choice] of PICTURES) {
+    await openRun(page, `${home}?run=${run}&${choice}`);
+    await save(page, name, figure);
+  }
+} finally {
+  await browser.close();
+  server?.kill();
+}
