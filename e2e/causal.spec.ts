@@ -41,6 +41,7 @@ test('a patch brings the answer back at the room before block 0, linked with the
   await expect(page).toHaveURL(/layer=0/);
   await page.keyboard.press('Escape');
   await expect(aside(page)).not.toContainText('pinned');
+  await expect(page.getByRole('link', { name: 'demo-mamba2 as safetensors' })).toHaveAttribute('href', /tensors$/);
   await page.getByTestId('causal-table').click();
   const table = page.locator('#causal').getByTestId('data-table');
   await expect(table.locator('tbody tr')).toHaveCount(4 * 29);
@@ -86,6 +87,8 @@ test('parts are switched off and λ is moved: both models run again at once', as
   await page.getByTestId('switch-A-0').uncheck();
   await page.getByTestId('lambda-all').fill('0');
   await shown(page);
+  await page.keyboard.press('2');
+  await expect(page.getByTestId('change-curve')).toHaveAttribute('aria-label', /^Log-odds by layer/);
   const row = (slot: string, name: RegExp) => page.getByTestId(`answer-${slot}`).getByRole('row', { name });
   await expect(row('A', /^p\(target\)/)).toContainText('1.00');
   await expect(row('A', /^log-odds/)).toContainText(/\+12.*−/);

@@ -1,10 +1,13 @@
 'use client';
 import type { ReactNode } from 'react';
+import type { AnalysisRequestInput } from '@/lib/api/causal';
 import { formatSeconds } from '../charts/numbers';
 import { cancelJob, isJobBusy, type Job } from '../state/jobs';
 
 const finished = (job: Job | undefined): number =>
   job?.state === 'done' ? 1 : job?.progress ? job.progress.done / Math.max(1, job.progress.total) : 0;
+
+const modelOf = (request: AnalysisRequestInput): string => ('model' in request ? request.model : '');
 
 function words(jobs: readonly (Job | undefined)[]): string {
   const busy = jobs.find((job) => isJobBusy(job) && job?.state !== 'queued') ?? jobs.find(isJobBusy);
@@ -12,7 +15,22 @@ function words(jobs: readonly (Job | undefined)[]): string {
   if (busy.state !== 'running' || !busy.progress) return 'Waits for its turn.';
   const { done, total, secondsLeft } = busy.progress;
   const left = secondsLeft === null ? '' : ` · ${formatSeconds(secondsLeft)} left`;
-  return `${busy.request.kind === 'snr' ? '' : busy.request.model} · step ${done} of ${total}${left}`;
+  return `${modelOf(busy.request)} · step ${done} of ${total}${left}`;
+}
+
+/** Links to the tensors of what has ended. */
+function Downloads({ jobs }: { jobs: readonly (Job | undefined)[] }) {
+  const ended = jobs.flatMap((job) => (job?.result && !isJobBusy(job) ? [job] : []));
+  return ended.map(({ id, request }) => (
+    <a
+      key={id}
+      className="link"
+      href={`/api/analyses/${id}/tensors`}
+      download={`${request.kind}-${modelOf(request)}.safetensors`}
+    >
+      {modelOf(request)} as safetensors
+    </a>
+  ));
 }
 
 /** Run and Cancel of the jobs of one test, how far they are, and what went wrong. */
@@ -64,6 +82,7 @@ export function JobControl(props: {
           </div>
         )}
       </div>
+      <Downloads jobs={jobs} />
       <span className="grow" />
       {legend}
       {failures.map((failure) => (

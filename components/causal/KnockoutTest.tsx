@@ -5,7 +5,7 @@ import { formatSigned, type Maybe } from '../charts/numbers';
 import { displayToken } from '../charts/tokens';
 import { isDiff, ownToken, type View } from '../data/view';
 import { RowLabel } from '../signal/AxisParts';
-import { dropJob, sameRequest, startJob, useJobsOf } from '../state/jobs';
+import { dropJob, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
 import { SlotHead, ValueRow } from '../ui/parts';
 import { Section } from '../ui/Section';
 import { CausalGrid } from './CausalGrid';
@@ -58,8 +58,8 @@ function useSpan(view: View, foil: string): SpanFound {
     );
     const timer = setTimeout(() => {
       for (const { name, request } of jobs)
-        if (request) void startJob(name, request, true);
-        else dropJob(name);
+        if (!request) dropJob(name);
+        else if (!sameRequest(useJobs.getState().jobs[name]?.request, request)) void startJob(name, request, true);
     }, QUIET_MS);
     return () => clearTimeout(timer);
   }, [view, span, queries, reads, branch, foil]);

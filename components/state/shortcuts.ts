@@ -58,7 +58,7 @@ const isTextField = (target: EventTarget | null) =>
   (target.isContentEditable ||
     target instanceof HTMLTextAreaElement ||
     target instanceof HTMLSelectElement ||
-    (target instanceof HTMLInputElement && target.type !== 'radio' && target.type !== 'checkbox'));
+    (target instanceof HTMLInputElement && !['radio', 'checkbox', 'range'].includes(target.type)));
 
 /** Figures with a cursor of their own, and radio groups, keep the arrow keys. */
 const ownsArrows = (target: EventTarget | null) =>
