@@ -16,14 +16,31 @@ export function heldOutExamples(
   );
 }
 
+const DEMO = /^demo:([1-9]\d{0,5})$/;
+
+/** The n of `demo:n`; undefined for any other text. */
+export function demoCount(source: string): number | undefined {
+  const found = DEMO.exec(source);
+  return found ? Number(found[1]) : undefined;
+}
+
+/** Stories of the training split without end, each with one question and its answer; the same for the same seed. */
+export function* trainingStories(seed: number): Generator<string, never, void> {
+  const random = new Random(seed);
+  for (;;) {
+    const { prompt, target } = retrievalExample(random, { sentences: random.integer(...STORY), split: 'train' });
+    yield `${prompt} ${target}`;
+  }
+}
+
 /**
  * `demo:n` as n held-out stories of the demo task, JSON lines for {@link parseSnrExamples}; undefined for any other text.
  * A longer batch begins with the stories of a shorter one.
  */
 export function demoLines(source: string, seed: number): string | undefined {
-  const demo = /^demo:([1-9]\d{0,5})$/.exec(source);
-  if (!demo) return undefined;
-  return heldOutExamples(seed, Number(demo[1]), STORY)
+  const count = demoCount(source);
+  if (count === undefined) return undefined;
+  return heldOutExamples(seed, count, STORY)
     .map((story) => JSON.stringify(story))
     .join('\n');
 }

@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { InputError } from '@/lib/checkpoint';
+import { demoCount, trainingStories } from '@/lib/data/demo-stories';
 import { endOfText, tokenChunks } from '@/lib/data/token-chunks';
 import type { Tokenizer } from '@/lib/tokenizer';
 
 /**
  * Reads what a lens is fitted on, any of it also with `.gz`: `.txt`, one document; `.jsonl`, one document a line as
  * {"text": …}; `.json`, equally long rows of token ids, each a chunk as it is. Documents are joined by the tokenizer's end of
- * text and cut into chunks of `length` tokens.
+ * text and cut into chunks of `length` tokens. `demo:n` stands for n stories of the demo task's training split that are
+ * exactly `length` tokens long, a chunk each.
  * @throws InputError where the file cannot be read or is too short, or a text comes without a tokenizer.
  */
 export async function readChunks(
@@ -16,6 +18,8 @@ export async function readChunks(
   V: number,
   tokenizer: () => Promise<Tokenizer>,
 ): Promise<number[][]> {
+  const demo = demoCount(path);
+  if (demo !== undefined) return storiesOf(await tokenizer(), demo, length);
   const text = await contentOf(path);
   const name = path.replace(/\.gz$/, '');
   if (name.endsWith('.json')) return checkRows(path, parse(path, text), V);
@@ -28,6 +32,21 @@ export async function readChunks(
   );
   if (chunks.length > 0) return checkRows(path, chunks, V);
   throw new InputError(`${path} holds fewer than ${length} tokens: give more text, or a smaller --length.`);
+}
+
+const STORY_SEED = 7;
+/** Stories are told this often for each that is wanted before their length is given up. */
+const TRIES = 500;
+
+function storiesOf(tokenizer: Tokenizer, count: number, length: number): number[][] {
+  const stories = trainingStories(STORY_SEED);
+  const rows: number[][] = [];
+  for (let k = 0; k < TRIES * count && rows.length < count; k++) {
+    const { ids } = tokenizer.encode(stories.next().value);
+    if (ids.length === length) rows.push(ids);
+  }
+  if (rows.length === count) return rows;
+  throw new InputError(`Stories of ${length} tokens are too rare: give --length between 20 and 80, such as 44.`);
 }
 
 async function contentOf(path: string): Promise<string> {
