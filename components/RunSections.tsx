@@ -10,6 +10,7 @@ import { LensSection } from './lens/LensSection';
 import { PromptSection } from './prompt/PromptSection';
 import { LayerRail } from './signal/LayerRail';
 import { SignalSection } from './signal/SignalSection';
+import { metricValues } from './signal/series';
 import { useSelection } from './state/selection';
 import { Banners } from './states/Banners';
 import { useNarrow } from './ui/measure';
@@ -48,7 +49,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
       signals.some((signal) => signal !== undefined)
         ? {
             atOutput: signals.map((signal) => signal?.target_prob[signal.target_prob.length - 1]),
-            firstLayer: signals.map((signal) => (signal ? firstLayerAbove(signal.target_prob) : undefined)),
+            firstLayer: signals.map((signal) => (signal ? firstLayerAbove(metricValues(signal, 'p')) : undefined)),
           }
         : undefined,
     [signals],

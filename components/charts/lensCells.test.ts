@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { lensAmount, lensLegend, runLabel, tokenRuns } from './lensCells';
 
-const cell = { topId: 3, topProb: 0.4, targetProb: 1e-4, targetRank: 10, entropy: 2 };
+const cell = { topId: 3, topProb: 0.4, targetProb: 1e-4, targetRank: 10, entropy: 2, kl: 0.1 };
 
 describe('lensAmount', () => {
   it('grows with certainty in every mode', () => {
@@ -12,6 +12,8 @@ describe('lensAmount', () => {
     expect(lensAmount(cell, 'rank', 100)).toBeCloseTo(0.5);
     expect(lensAmount({ ...cell, entropy: 0 }, 'entropy', 100)).toBe(1);
     expect(lensAmount({ ...cell, entropy: Math.log(100) }, 'entropy', 100)).toBe(0);
+    expect(lensAmount(cell, 'kl', 100)).toBeCloseTo(0.5);
+    expect([0, 1e-9, 50].map((kl) => lensAmount({ ...cell, kl }, 'kl', 100))).toEqual([1, 1, 0]);
   });
 
   it('stays on the ramp for extreme values', () => {

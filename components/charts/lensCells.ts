@@ -1,5 +1,5 @@
 /** The lens grid: what a row of cells says and how strongly it is coloured. Entries are emb, 0 … n − 1, out. */
-export type LensColour = 'top' | 'target' | 'rank' | 'entropy';
+export type LensColour = 'top' | 'target' | 'rank' | 'entropy' | 'kl';
 
 /** The numbers of one cell. */
 export interface LensCell {
@@ -8,12 +8,18 @@ export interface LensCell {
   readonly targetProb: number;
   readonly targetRank: number;
   readonly entropy: number;
+  /** From the model's own output, KL(output ‖ lens) in nats. */
+  readonly kl: number;
 }
 
 const clamp01 = (t: number) => Math.min(1, Math.max(0, t));
 
 /** Decades that the target-probability colour spans. */
 const TARGET_DECADES = 8;
+
+/** The KL colour runs over these decades, in nats. */
+const KL_FROM = 10;
+const KL_DECADES = 4;
 
 /** Position of a cell on the sequential ramp; strong always means "more certain". */
 export function lensAmount(cell: LensCell, colour: LensColour, vocabulary: number): number {
@@ -27,6 +33,8 @@ export function lensAmount(cell: LensCell, colour: LensColour, vocabulary: numbe
       return clamp01(1 - Math.log(Math.max(1, cell.targetRank)) / Math.log(size));
     case 'entropy':
       return clamp01(1 - cell.entropy / Math.log(size));
+    case 'kl':
+      return cell.kl > 0 ? clamp01(Math.log10(KL_FROM / cell.kl) / KL_DECADES) : 1;
   }
 }
 
@@ -45,6 +53,8 @@ export function lensLegend(colour: LensColour, vocabulary: number): { low: strin
       };
     case 'entropy':
       return { low: Math.log(Math.max(2, vocabulary)).toPrecision(3), high: '0', meaning: 'entropy, nats' };
+    case 'kl':
+      return { low: '10', high: '10⁻³', meaning: 'KL to the output, nats, log' };
   }
 }
 

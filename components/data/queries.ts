@@ -3,7 +3,7 @@ import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@ta
 import { useMemo } from 'react';
 import type { AttributionReply } from '@/lib/api/analyses';
 import type { Channels, Lens, Thumbnails, Tracks } from '@/lib/api/client';
-import type { Reduce, RunRequestInput, Signal } from '@/lib/api/schemas';
+import type { LensKind, Reduce, RunRequestInput, Signal } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
 import { overLayers, reduces, type Selection, useSelection } from '../state/selection';
 import { client } from './client';
@@ -64,6 +64,14 @@ const useWholeVocabulary = (model: string) =>
     ...FOREVER,
   });
 
+/** The lens in effect: a tuned one only where every model has it, and whether there is a choice. */
+export function useLensKind(models: readonly { readonly name: string }[]): { kind: LensKind; choice: boolean } {
+  const { data } = useModels();
+  const wanted = useSelection((s) => s.lens);
+  const choice = models.every(({ name }) => data?.models.find((one) => one.name === name)?.hasTunedLens);
+  return { kind: choice ? wanted : 'logit', choice };
+}
+
 /** The `reduce` parameter for one model. `one` means a head where the block has heads, else a channel. */
 export function reduceFor(selection: Pick<Selection, 'reduction' | 'part'>, model: ModelView, layer: number): Reduce {
   if (selection.reduction !== 'one') return selection.reduction;
@@ -92,10 +100,11 @@ export function useTargetIds(view: View): (number | undefined)[] {
 }
 
 export function useSignals(view: View, targets: readonly (number | undefined)[]): UseQueryResult<Signal>[] {
+  const { kind: lens } = useLensKind(view.models);
   return useQueries({
     queries: view.models.map((m, k) => {
       const needle = m.needle ? ([m.needle[0], m.needle[1] + 1] as [number, number]) : undefined;
-      const query = { model: m.index, position: m.position, target: targets[k], needle };
+      const query = { model: m.index, position: m.position, target: targets[k], needle, lens };
       return {
         // A run that was stopped and goes on has more layers afterwards.
         queryKey: ['signal', view.run.id, query, m.model.mapsReady],
@@ -109,9 +118,10 @@ export function useSignals(view: View, targets: readonly (number | undefined)[])
 }
 
 export function useLenses(view: View, targets: readonly (number | undefined)[]): UseQueryResult<Lens>[] {
+  const { kind: lens } = useLensKind(view.models);
   return useQueries({
     queries: view.models.map((m, k) => {
-      const query = { model: m.index, target: targets[k] };
+      const query = { model: m.index, target: targets[k], lens };
       return {
         queryKey: ['lens', view.run.id, query],
         queryFn: ({ signal }: { signal: AbortSignal }) => client.lens(view.run.id, query, signal),

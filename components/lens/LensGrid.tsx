@@ -14,10 +14,10 @@ import { HitArea } from '../ui/HitArea';
 import { LensRowCanvas } from './LensRowCanvas';
 
 export const ROW = 20;
-const TOP = 20;
+export const TOP = 20;
 
 /** Columns and rows under the pointer, anywhere on the page. Only this is redrawn on hover. */
-function GridOverlay(props: {
+export function GridOverlay(props: {
   view: View;
   model: ModelView;
   axis: LayerAxis;
@@ -60,6 +60,38 @@ function GridOverlay(props: {
   );
 }
 
+/** Hover and click choose a cell of a grid, by a model's own positions. */
+export function GridHit(props: {
+  view: View;
+  model: ModelView;
+  axis: LayerAxis;
+  rows: readonly number[];
+  height: number;
+}) {
+  const { view, model, axis, rows, height } = props;
+  const at = (x: number, y: number) => {
+    const own = rows[Math.floor((y - TOP) / ROW)];
+    return { layer: axis.at(x + axis.gutter), own, ofA: own === undefined ? undefined : tokenOfA(model, own) };
+  };
+  return (
+    <HitArea
+      style={{ left: axis.gutter, top: 0, width: axis.width - axis.gutter, height }}
+      onPoint={(x, y) => {
+        const { layer, ofA } = at(x, y);
+        hover({ origin: 'lens', model: model.slot, layer, destination: ofA });
+      }}
+      onLeave={clearHover}
+      onPick={(x, y) => {
+        const { layer, ofA } = at(x, y);
+        select({
+          layer: Math.min(Math.max(0, layer), axis.layers - 1),
+          ...(ofA !== undefined && { position: ofA === view.tokens.length - 1 ? -1 : ofA }),
+        });
+      }}
+    />
+  );
+}
+
 /** One model's lens: the shown positions over the layer axis. */
 export const LensGrid = memo(function LensGrid(props: {
   view: View;
@@ -80,10 +112,6 @@ export const LensGrid = memo(function LensGrid(props: {
       ),
     [rows, lens, axis.layers],
   );
-  const at = (x: number, y: number) => {
-    const own = rows[Math.floor((y - TOP) / ROW)];
-    return { layer: axis.at(x + axis.gutter), own, ofA: own === undefined ? undefined : tokenOfA(model, own) };
-  };
   const top = displayToken(
     lens ? textOf(lens.topIds[((lens.entries.length - 1) * lens.L + model.position) * lens.k]) : '',
   );
@@ -135,21 +163,7 @@ export const LensGrid = memo(function LensGrid(props: {
         })}
       </svg>
       <GridOverlay view={view} model={model} axis={axis} rows={rows} height={height} />
-      <HitArea
-        style={{ left: axis.gutter, top: 0, width: axis.width - axis.gutter, height }}
-        onPoint={(x, y) => {
-          const { layer, ofA } = at(x, y);
-          hover({ origin: 'lens', model: model.slot, layer, destination: ofA });
-        }}
-        onLeave={clearHover}
-        onPick={(x, y) => {
-          const { layer, ofA } = at(x, y);
-          select({
-            layer: Math.min(Math.max(0, layer), axis.layers - 1),
-            ...(ofA !== undefined && { position: ofA === view.tokens.length - 1 ? -1 : ofA }),
-          });
-        }}
-      />
+      <GridHit view={view} model={model} axis={axis} rows={rows} height={height} />
     </div>
   );
 });

@@ -28,6 +28,7 @@ interface RowDrawing {
 function cellNumber(cell: LensCell, colour: LensColour): string {
   if (colour === 'rank') return formatCount(cell.targetRank);
   if (colour === 'entropy') return cell.entropy.toFixed(1);
+  if (colour === 'kl') return formatPlain(cell.kl);
   return formatPlain(colour === 'target' ? cell.targetProb : cell.topProb);
 }
 

@@ -12,7 +12,9 @@ import { useNarrow, useWidth } from '../ui/measure';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
 import { LensAside } from './LensAside';
+import { LensDifference } from './LensDifference';
 import { LensGrid, ROW } from './LensGrid';
+import { LensSwitch } from './LensSwitch';
 import { rowChoices, rowRange } from './lensRows';
 import { lensTable } from './lensTable';
 
@@ -21,6 +23,7 @@ const COLOURS: readonly { value: LensColour; label: string; testId: string }[] =
   { value: 'target', label: 'target p', testId: 'lens-colour-target' },
   { value: 'rank', label: 'target rank', testId: 'lens-colour-rank' },
   { value: 'entropy', label: 'entropy', testId: 'lens-colour-entropy' },
+  { value: 'kl', label: 'KL', testId: 'lens-colour-kl' },
 ];
 const STOPS = [0, 0.16, 0.33, 0.5, 0.66, 0.83, 1];
 
@@ -71,8 +74,10 @@ export const LensSection = memo(function LensSection(props: {
   const first = useTokenTexts(view.models[0]);
   const second = useTokenTexts(view.models[view.models.length - 1]);
   const texts = [first, second];
+  const difference = useSelection((s) => s.difference) && view.models.length > 1;
   const controls = (
     <>
+      <LensSwitch view={view} name="grid" />
       <span className="control">
         <span className="caption">Colour</span>
         <Segmented
@@ -106,6 +111,17 @@ export const LensSection = memo(function LensSection(props: {
           </select>
         </span>
       </span>
+      {view.models.length > 1 && (
+        <label className="checkbox">
+          <input
+            type="checkbox"
+            data-testid="lens-difference-toggle"
+            checked={difference}
+            onChange={({ target }) => select({ difference: target.checked })}
+          />
+          B − A
+        </label>
+      )}
       <span className="grow" />
       <Scale colour={colour} vocabulary={vocabulary} />
     </>
@@ -137,6 +153,7 @@ export const LensSection = memo(function LensSection(props: {
               rows={rowsOf[k]}
             />
           ))}
+        {width > 0 && difference && <LensDifference {...{ view, axis, lenses, colour, rows }} />}
       </div>
     </Section>
   );

@@ -18,6 +18,7 @@ export function lensTable(
     `p(target) ${slot}`,
     `rank of target ${slot}`,
     `entropy, nats ${slot}`,
+    `KL to output, nats ${slot}`,
   ]);
   const cells = view.models.map((model, k) => {
     const [lens, own] = [lenses[k], ownToken(model, position)];
@@ -27,9 +28,9 @@ export function lensTable(
     layerName(entry - 1, view.layers),
     ...cells.flatMap((row, k) => {
       const cell = row[entry];
-      if (!cell) return [null, null, null, null, null];
+      if (!cell) return [null, null, null, null, null, null];
       const top = displayToken(textOf(k, cell.topId));
-      return [top, cell.topProb, cell.targetProb, cell.targetRank, cell.entropy];
+      return [top, cell.topProb, cell.targetProb, cell.targetRank, cell.entropy, cell.kl];
     }),
   ]);
   return { caption: `Lens by layer at position ${position}`, columns: ['layer', ...columns], rows };

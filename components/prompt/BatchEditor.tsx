@@ -1,7 +1,9 @@
 'use client';
 import { useState } from 'react';
+import { useShallow } from 'zustand/react/shallow';
 import type { SnrRequestInput } from '@/lib/api/analyses';
 import { formatSeconds } from '../charts/numbers';
+import { useLensKind } from '../data/queries';
 import { chosenModels } from '../data/view';
 import { cancelBatch, dropBatch, isBatchBusy, openBatch, startBatch, useBatch } from '../state/batch';
 import { runOrCancel } from '../state/request';
@@ -62,9 +64,10 @@ export function BatchEditor() {
   const [stories, setStories] = useState(STORIES);
   const [lines, setLines] = useState('');
   const [problem, setProblem] = useState('');
+  const models = useSelection(useShallow(chosenModels));
+  const { kind: lens } = useLensKind(models.map((name) => ({ name })));
   const start = (examples: SnrRequestInput['examples']) => {
-    const selection = useSelection.getState();
-    void startBatch({ models: chosenModels(selection), examples, lens: selection.lens });
+    void startBatch({ models, examples, lens });
     // The curves stand on the axis of a run.
     if (useRun.getState().run === null && !useRun.getState().starting) runOrCancel();
   };

@@ -4,6 +4,7 @@ import type { Signal } from '@/lib/api/schemas';
 import { METRIC_INFO, type Metric } from '../charts/curve';
 import { layerName } from '../charts/layerAxis';
 import { formatPlain, formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';
+import { useLensKind } from '../data/queries';
 import { kindName, type View } from '../data/view';
 import { useHover } from '../state/hover';
 import { useSelection } from '../state/selection';
@@ -56,7 +57,7 @@ export const LayerAside = memo(function LayerAside(props: {
 }) {
   const { view, signals, batch, metric } = props;
   const paper = useSelection((s) => s.paper);
-  const lens = useSelection((s) => s.lens);
+  const { kind: lens } = useLensKind(view.models);
   const hovered = useHover((s) => s.layer);
   const layer = hovered ?? view.layer;
   const info = METRIC_INFO[metric];

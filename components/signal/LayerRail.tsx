@@ -11,7 +11,7 @@ import { usePalette } from '../state/theme';
 import { HitArea } from '../ui/HitArea';
 import { useWidth } from '../ui/measure';
 import { AxisTicks } from './AxisParts';
-import { onAxis } from './series';
+import { metricValues, onAxis } from './series';
 
 const BAND = 6;
 const BANDS_TOP = 20;
@@ -51,11 +51,11 @@ export const LayerRail = memo(function LayerRail(props: { view: View; signals: r
     () =>
       signals.map((signal) =>
         signal
-          ? onAxis(signal.target_prob, view.layers).map((p) =>
+          ? onAxis(metricValues(signal, 'p'), view.layers).map((p) =>
               typeof p === 'number'
                 ? cssColour(
                     table,
-                    lensAmount({ topId: 0, topProb: 0, targetProb: p, targetRank: 1, entropy: 0 }, 'target', 2),
+                    lensAmount({ topId: 0, topProb: 0, targetProb: p, targetRank: 1, entropy: 0, kl: 0 }, 'target', 2),
                   )
                 : undefined,
             )

@@ -5,8 +5,9 @@ import type { Signal } from '@/lib/api/schemas';
 import { METRIC_INFO, METRICS } from '../charts/curve';
 import { layerAxis } from '../charts/layerAxis';
 import { formatValue } from '../charts/numbers';
-import { useModels, useThumbnails } from '../data/queries';
+import { useLensKind, useModels, useThumbnails } from '../data/queries';
 import type { View } from '../data/view';
+import { LensSwitch } from '../lens/LensSwitch';
 import { useBatch } from '../state/batch';
 import { select, useSelection } from '../state/selection';
 import { useNarrow, useWidth } from '../ui/measure';
@@ -56,7 +57,7 @@ export const SignalSection = memo(function SignalSection(props: {
   const metric = useSelection((s) => s.metric);
   const logAxis = useSelection((s) => s.logAxis);
   const paper = useSelection((s) => s.paper) && metric === 'p';
-  const lens = useSelection((s) => s.lens);
+  const { kind: lens } = useLensKind(view.models);
   const wantsDifference = useSelection((s) => s.difference);
   const result = useBatch((s) => s.result);
   const batch = useMemo(() => batchCurves(result, view, metric, lens), [result, view, metric, lens]);
@@ -81,6 +82,7 @@ export const SignalSection = memo(function SignalSection(props: {
         value={metric}
         onChange={(value) => select({ metric: value, paper: false })}
       />
+      {metric !== 'attention_snr' && <LensSwitch view={view} name="signal" />}
       {info.log && (
         <Segmented
           label="Vertical scale"

@@ -4,6 +4,7 @@ import type { Signal } from '@/lib/api/schemas';
 import { entryAt, lensRow, metricValues, onAxis, snrCandidates } from './series';
 
 const signal: Signal = {
+  lens: 'logit',
   entries: ['embedding', 'layer 0', 'final'],
   position: 3,
   target: 1,
@@ -48,5 +49,13 @@ describe('series on the layer axis', () => {
 
   it('finds the entry of a layer', () => {
     expect([-1, 0, 1, 2].map((layer) => entryAt(lens, layer, 2))).toEqual([0, 1, -1, 2]);
+  });
+
+  it('leaves the embedding empty where a tuned lens has none', () => {
+    const entries = ['layer 0', 'layer 1', 'final'];
+    expect(metricValues({ ...signal, lens: 'tuned', entries }, 'p')).toEqual([undefined, 0.1, 0.2, 0.3]);
+    const tuned = { ...lens, entries };
+    expect(lensRow(tuned, 0, 2).map((cell) => cell?.topId)).toEqual([undefined, 0, 4, 8]);
+    expect([-1, 0, 1, 2].map((layer) => entryAt(tuned, layer, 2))).toEqual([-1, 0, 1, 2]);
   });
 });

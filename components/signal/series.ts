@@ -22,7 +22,13 @@ const anyPresent = (values: readonly Maybe[]) => values.some((value) => value !=
 export const snrCandidates = (signal: Signal): 'answers' | 'vocabulary' =>
   anyPresent(signal.snr_candidates) ? 'answers' : 'vocabulary';
 
+/** One metric from the embedding to the output; a tuned lens says nothing of the embedding. */
 export function metricValues(signal: Signal, metric: Metric): readonly Maybe[] {
+  const values = ownValues(signal, metric);
+  return signal.entries[0] === 'embedding' ? values : [undefined, ...values];
+}
+
+function ownValues(signal: Signal, metric: Metric): readonly Maybe[] {
   switch (metric) {
     case 'p':
       return signal.target_prob;
@@ -61,13 +67,14 @@ export function lensRow(lens: Lens, position: number, layers: number): (LensCell
       // The API counts the tokens above the target; the page says 1 for the top.
       targetRank: (statistics.target_rank?.[at] ?? Number.NaN) + 1,
       entropy: statistics.entropy?.[at] ?? Number.NaN,
+      kl: statistics.kl_final_lens?.[at] ?? Number.NaN,
     };
   });
-  return onAxis(cells, layers);
+  return onAxis(lens.entries[0] === 'embedding' ? cells : [undefined, ...cells], layers);
 }
 
 /** Index of a lens entry for a layer of the axis, or −1 where this model has none. */
 export function entryAt(lens: Lens, layer: number, layers: number): number {
   if (layer >= layers) return lens.entries.length - 1;
-  return layer + 1 < lens.entries.length - 1 ? layer + 1 : -1;
+  return lens.entries.indexOf(layer < 0 ? 'embedding' : `layer ${layer}`);
 }

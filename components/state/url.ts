@@ -77,7 +77,7 @@ const PARSERS = {
   batch: parseAsString,
   through: parseAsStringLiteral(['logit', 'tuned']),
   tracks: parseAsBoolean,
-  lens: parseAsStringLiteral(['top', 'target', 'rank', 'entropy']),
+  lens: parseAsStringLiteral(['top', 'target', 'rank', 'entropy', 'kl']),
   rows: parseAsRows,
   lock: parseAsPair,
 };

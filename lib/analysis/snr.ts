@@ -1,5 +1,5 @@
 import type { Model } from '@/lib/models';
-import { type LensStatistic, lensOf, type Residuals } from './lens';
+import { type LensStatistic, lensOf, type Residuals, type Translator } from './lens';
 import { type AttentionMap, attentionOf, type BlockCache } from './s6Attention';
 
 /** The tokens of the needle, [start, end). */
@@ -59,10 +59,12 @@ export interface SignalRequest {
   readonly target: number;
   readonly needle?: Span;
   readonly candidates?: readonly number[];
+  /** Makes it a tuned lens: one translator per block, and no entry `embedding`. */
+  readonly translators?: readonly Translator[];
 }
 
 /**
- * The signal-to-noise measures of one prompt at one position, per entry of the logit lens: probability and log-odds of the
+ * The signal-to-noise measures of one prompt at one position, per entry of the lens: probability and log-odds of the
  * target, SNR over the vocabulary and over the candidates, and attention SNR (layers only, and only with a needle).
  * @param residuals of one row @param blocks of all layers, in order
  * @throws InputError for a position, target or candidates that do not fit.
@@ -71,15 +73,18 @@ export function signalAt(
   model: Model,
   residuals: Residuals,
   blocks: readonly BlockCache[],
-  { position, target, needle, candidates }: SignalRequest,
+  { position, target, needle, candidates, translators }: SignalRequest,
 ): SignalCurves {
   const { entries, statistics } = lensOf(model, residuals, {
     targets: [target],
     candidates: candidates && [candidates],
     positions: [position],
+    translators,
   });
   const attention = new Float64Array(entries.length).fill(Number.NaN);
-  if (needle) for (const block of blocks) attention[block.index + 1] = attentionSnr(block, position, needle);
+  if (needle)
+    for (const block of blocks)
+      attention[entries.indexOf(`layer ${block.index}`)] = attentionSnr(block, position, needle);
   const { target_prob, target_logprob, log_odds, snr_vocab, snr_candidates } = statistics;
   return { entries, target_prob, target_logprob, log_odds, snr_vocab, snr_candidates, attention_snr: attention };
 }

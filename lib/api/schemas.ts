@@ -77,6 +77,7 @@ export const ModelSummarySchema = z.object({
   tied: z.boolean(),
   summary: z.string().meta({ description: 'One line: kinds, layers, width, parameters.' }),
   hasTokenizer: z.boolean().meta({ description: 'Runs need a tokenizer.' }),
+  hasTunedLens: z.boolean().meta({ description: 'Whether the folder `tuned-lens` of the model holds a lens.' }),
 });
 export type ModelSummary = z.infer<typeof ModelSummarySchema>;
 
@@ -390,12 +391,14 @@ export const SignalQuerySchema = z.object({
     .pipe(SpanSchema)
     .optional()
     .meta({ description: "`start,end` in tokens; default: the run's needle." }),
+  lens: LensKindSchema.default('logit'),
 });
 export type SignalQuery = Partial<z.output<typeof SignalQuerySchema>>;
 
 const curve = z.array(z.number().nullable());
 
 export const SignalSchema = z.object({
+  lens: LensKindSchema.default('logit'),
   entries: z.array(z.string()),
   position: count,
   target: count,

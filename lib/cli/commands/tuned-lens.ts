@@ -27,7 +27,10 @@ export function tunedLensCommand(program: Command, io: Io, line: string): void {
   const { steps, tokensPerStep, learningRate, seed } = TUNED_LENS_DEFAULTS;
   withJson(withDevice(program.command('tuned-lens').description('fit a tuned lens to a model')))
     .requiredOption('--model <name|folder>', 'a name that "models" lists, or a folder with config.json')
-    .requiredOption('--data <file>', '.txt, .jsonl with "text", or .json with rows of token ids, also .gz; or demo:n, stories of the demo task')
+    .requiredOption(
+      '--data <file>',
+      '.txt, .jsonl with "text", or .json with rows of token ids, also .gz; or demo:n, stories of the demo task',
+    )
     .requiredOption('--out <folder>', 'where the lens goes, in the layout of the tuned-lens library')
     .option('--steps <n>', 'steps', wholeNumber('--steps', 1), steps)
     .option('--length <n>', 'tokens of a chunk of text', wholeNumber('--length', 1), LENGTH)

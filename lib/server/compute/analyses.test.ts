@@ -146,6 +146,18 @@ describe('the tuned lens of a model', () => {
     const { tensors, metadata } = await lens({ lens: 'tuned', target: 5, candidates: [5, 6, 7] });
     expect(metadata.lens).toBe('tuned');
     expect(metadata.entries.split(',')).toEqual(['layer 0', 'layer 1', 'layer 2', 'layer 3', 'final']);
+    expect((await computer.answer('models', null)).filter((one) => one.hasTunedLens).map(({ name }) => name)).toEqual([
+      'plain',
+    ]);
+    const { entries, target_prob, attention_snr } = await computer.answer('signal', {
+      id: 'run',
+      query: { lens: 'tuned', target: 5, position: 2, needle: [0, 3] },
+    });
+    expect(entries).toEqual(metadata.entries.split(','));
+    const L = (tensors.get('target_prob')?.data.length ?? 0) / entries.length;
+    for (const [entry, value] of target_prob.entries())
+      expect(value).toBeCloseTo(tensors.get('target_prob')?.data[entry * L + 2] as number, 5);
+    expect(attention_snr.map((value) => value !== null)).toEqual([true, true, true, true, false]);
     const run = await lens({ lens: 'logit', target: 5, candidates: [5, 6, 7] });
     expect(tensors.get('target_prob')?.data[0]).not.toBe(run.tensors.get('target_prob')?.data[0]);
     const other = await lens({ lens: 'logit', target: 5, candidates: [5, 8, 9] });

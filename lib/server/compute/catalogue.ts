@@ -36,6 +36,9 @@ function summarise({ layers, hidden_size, parameters }: ModelListing): string {
   return `${kinds} · ${layers.length} ${layers.length === 1 ? 'layer' : 'layers'} · d ${hidden_size} · ${count(parameters)} parameters`;
 }
 
+/** Where a model's tuned lens lies, inside the model's folder. */
+export const TUNED_LENS_FOLDER = 'tuned-lens';
+
 export interface TextReader {
   readonly tokenizer: Tokenizer;
 }
@@ -77,6 +80,7 @@ export class Catalogue {
           layers: [...listing.layers],
           summary: summarise({ ...listing, path: folder.path }),
           hasTokenizer: existsSync(join(folder.path, 'tokenizer.json')),
+          hasTunedLens: existsSync(join(folder.path, TUNED_LENS_FOLDER)),
         });
       } catch (error) {
         if (!(error instanceof InputError)) throw error;

@@ -1,13 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import {
-  attentionShare,
-  drainAsync,
-  entryLabels,
-  type Lens,
-  lensSteps,
-  type Residuals,
-  signalAt,
-} from '@/lib/analysis';
+import { attentionShare, drainAsync, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import { LENS_STATISTICS, type LensQuery, type Signal, type SignalQuery, type Span } from '@/lib/api/schemas';
 import { ServiceError } from '../errors';
@@ -100,7 +92,12 @@ export class Readouts {
    * @throws ServiceError 409 before the first layer, 422 for a position, target or needle outside the run.
    */
   async signal(record: ModelRecord, run: string, query: SignalQuery): Promise<Signal> {
-    const { model: index = 0, target = record.request.target.id, needle = record.request.needle } = query;
+    const {
+      model: index = 0,
+      target = record.request.target.id,
+      needle = record.request.needle,
+      lens = 'logit',
+    } = query;
     checkTarget(record, target);
     const position = positionOf(record, query.position ?? record.request.position);
     if (needle && needle[1] > record.L)
@@ -110,15 +107,20 @@ export class Readouts {
     // The run may go on meanwhile: what is finished now is what is answered.
     const complete = isComplete(record);
     const residuals = { B: 1, L: record.L, streams: record.residuals.slice(0, layers + 1) };
-    const curves = await withModelOf(this.models, record, async (model) =>
-      signalAt(model, residuals, [], { position, target, candidates: candidatesOf(record, target) }),
-    );
+    const curves = await withModelOf(this.models, record, async (model) => {
+      const translators = lens === 'tuned' ? (await tunedLensOf(this.catalogue, model)).slice(0, layers) : undefined;
+      return signalAt(model, residuals, [], {
+        ...{ position, target, translators },
+        candidates: candidatesOf(record, target),
+      });
+    });
     const attention = await this.#attentionSnr(record, run, index, layers, position, needle);
     // The last entry is the model's own output, which a run that was stopped does not have.
-    const shown = complete ? layers + 2 : layers + 1;
+    const shown = curves.entries.length - (complete ? 0 : 1);
     const curve = (values: Float64Array) => finite(values.subarray(0, shown));
     return {
-      entries: entryLabels(layers).slice(0, shown),
+      lens,
+      entries: curves.entries.slice(0, shown),
       position,
       target,
       needle,
@@ -127,7 +129,7 @@ export class Readouts {
       log_odds: curve(curves.log_odds),
       snr_vocab: curve(curves.snr_vocab),
       snr_candidates: curve(curves.snr_candidates),
-      attention_snr: curve(attention),
+      attention_snr: curve(attention.subarray(attention.length - curves.entries.length)),
     };
   }
 

@@ -2,10 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Outline, readTunedLens, type Translator } from '@/lib/analysis';
 import { ServiceError } from '../errors';
-import type { Catalogue } from './catalogue';
-
-/** Where a model's tuned lens lies, inside the model's folder. */
-export const TUNED_LENS_FOLDER = 'tuned-lens';
+import { type Catalogue, TUNED_LENS_FOLDER } from './catalogue';
 
 /** The translators of a model. @throws ServiceError 422 for a model without; InputError for a lens that does not fit. */
 export async function tunedLensOf(catalogue: Catalogue, { name, config }: Outline): Promise<readonly Translator[]> {
