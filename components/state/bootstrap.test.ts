@@ -18,6 +18,7 @@ const model = (
   tied: true,
   summary: '',
   hasTokenizer,
+  hasTunedLens: false,
 });
 
 describe('defaultModels', () => {
