@@ -1,4 +1,5 @@
 import type { AnalysisRequestInput } from '@/lib/api/causal';
+import { partNamed } from '@/lib/api/parts';
 import { isDiff, type ModelView, ownToken, type View } from '../data/view';
 import { BRANCHED, type CausalSettings, type Changes, isChanged } from './settings';
 
@@ -50,19 +51,6 @@ export function knockoutRequest(
   };
 }
 
-type Part = NonNullable<Extract<AnalysisRequestInput, { kind: 'intervene' }>['removed']>[number];
-
-/** "2.mixer_1.head.3" as the server takes it. */
-function partOf(name: string): Part {
-  const [layer, ...rest] = name.split('.');
-  const [first] = rest;
-  const mixer = first === 'mixer_1' || first === 'mixer_2' ? first : undefined;
-  const head = rest.indexOf('head');
-  const index = head >= 0 ? Number(rest[head + 1]) : undefined;
-  const unit = index !== undefined ? ('head' as const) : mixer ? ('mixer' as const) : ('block' as const);
-  return { layer: Number(layer), unit, ...(mixer && { mixer }), ...(index !== undefined && { index }) };
-}
-
 /** The run of one model with all its changes; undefined where there are none. */
 export function interventionRequest(
   view: View,
@@ -76,7 +64,7 @@ export function interventionRequest(
   return {
     ...{ kind: 'intervene', ...questionOf(view, model, foil), prompt: view.run.request.prompt, method },
     lambdas: Object.entries(changes.lambdas).map(([layer, value]) => ({ layer: Number(layer), value })),
-    removed: changes.off.map(partOf),
+    removed: changes.off.flatMap((name) => partNamed(name) ?? []),
     ...(candidates && candidates.length > 1 && { candidates: [...candidates] }),
   };
 }

@@ -96,6 +96,23 @@ describe('knockout', () => {
   });
 });
 
+describe('intervene', () => {
+  it('makes all changes at once, and says the same in JSON and tensors', async () => {
+    const out = file('intervene.safetensors');
+    const args = ['intervene', ...model, ...tokens([clean]), ...question];
+    const changes = ['--off', '0.mixer_1.head.1,1.mixer_2', '--lambda', '0=0.25'];
+    const found = JSON.parse((await outcomeOf(...args, ...changes, '--json', '--out', out)).out);
+    const [first, both] = [found.layers[0].changed, found.changed];
+    expect(first.value).not.toBeCloseTo(found.layers[0].base.value, 5);
+    expect((await values(out, 'intervene.changed.log_odds'))[0]).toBeCloseTo(first.log_odds, 5);
+    const one = JSON.parse((await outcomeOf(...args, '--lambda', '0=0.25', '--json')).out);
+    expect(one.changed.value).not.toBeCloseTo(both.value, 5);
+    const said = await outcomeOf(...args, ...changes);
+    expect(said.out).toMatch(/layer 0 +unchanged/);
+    expect(said.err).toMatch(/intervention, 1 at a time, about \d+ MB/);
+  });
+});
+
 describe('ablate', () => {
   it('ablates a unit, or overrides λ', async () => {
     const out = file('ablate.safetensors');
@@ -149,6 +166,9 @@ describe('bad input', () => {
     [['knockout', '--tokens', 'T1'], /required option '--target/],
     [['ablate', ...question, '--tokens', 'T1', '--unit', 'neuron'], /--unit takes block, mixer, head, channel/],
     [['ablate', ...question, '--tokens', 'T1', '--lambda', 'big'], /--lambda takes numbers/],
+    [['intervene', ...question, '--tokens', 'T1'], /Nothing is changed/],
+    [['intervene', ...question, '--tokens', 'T1', '--off', '0.mixer_9'], /--off takes parts such as/],
+    [['intervene', ...question, '--tokens', 'T1', '--lambda', '0.5'], /--lambda takes layers with their λ/],
     [['cancellation', '--tokens', 'T1'], /Give --target and --needle/],
     [['cancellation', '--examples', 'nowhere.jsonl'], /cannot be read/],
   ])('%j ends with 2 and one sentence', async (args, message) => {

@@ -17,12 +17,11 @@ export interface CausalOptions extends CommonOptions {
   readonly maxMemory: number;
 }
 
-/** Model, prompt, question, layers and memory, as every causal test takes them. */
-export const withCausal = (command: Command, { targetRequired = true } = {}): Command =>
+/** Model, prompt, question, layers and memory, as the causal tests take them. */
+export function withCausal(command: Command, { targetRequired = true, layers = true } = {}): Command {
   withOut(withCommon(command))
     .addOption(new Option('--target <token>', 'the answer: a token id, or a word').makeOptionMandatory(targetRequired))
     .option('--foil <token>', 'the wrong answer that it is held against: a token id, or a word')
-    .option('--layers <list>', 'layer numbers from 0, or "all"', 'all')
     .option('--position <n>', 'position that is read; negative numbers count from the end', position, -1)
     .option(
       '--max-memory <mb>',
@@ -30,6 +29,8 @@ export const withCausal = (command: Command, { targetRequired = true } = {}): Co
       wholeNumber('--max-memory', 1),
       megabytes(DEFAULT_MEMORY),
     );
+  return layers ? command.option('--layers <list>', 'layer numbers from 0, or "all"', 'all') : command;
+}
 
 /** For tests that can be limited to one mixer. */
 export const withMixer = (command: Command): Command =>

@@ -11,6 +11,7 @@ import { channelsCommand } from './commands/channels';
 import { convertCommand } from './commands/convert';
 import { generateCommand } from './commands/generate';
 import { gradCommand } from './commands/grad';
+import { interveneCommand } from './commands/intervene';
 import { knockoutCommand } from './commands/knockout';
 import { lensCommand } from './commands/lens';
 import { modelsCommand } from './commands/models';
@@ -36,6 +37,7 @@ const COMMANDS = [
   patchCommand,
   knockoutCommand,
   ablateCommand,
+  interveneCommand,
   cancellationCommand,
   trainCommand,
   tunedLensCommand,
