@@ -36,9 +36,10 @@ function familyOf(kind: 'S6' | 'Ssd', sizes: (inputs: Inputs) => number[]): Over
     },
     [`${kind}BlockColumns`]: ({ backend, inputs, attrs: { first, count } }) => {
       const shape = [inputs.taps.shape[0], inputs.delta.shape[0] - first, count];
-      const out = backend.allocate(shape[0] * shape[1] * shape[2]);
+      // Not of the pool, which keeps buffers by length: those of all strips of sources would be as much as E·L².
+      const out = new Float32Array(shape[0] * shape[1] * shape[2]);
       kernels[`${name}BlockColumns`](...operands(backend, inputs), out, ...sizes(inputs), first, count);
-      return backend.output(shape, out);
+      return backend.makeTensorInfo(shape, 'float32', out);
     },
     [`${kind}BlockStatistics`]: ({ backend, inputs, attrs: { nearest } }) => {
       const shape = [inputs.taps.shape[0], STATISTICS_PER_CHANNEL];

@@ -75,6 +75,13 @@ function checks() {
     expectClose(run(c, terms), definition(c, terms), 2e-6, JSON.stringify(c));
   });
 
+  it('are 0 where no channel has a value', () => {
+    const c: NormCase = { d: 9, E: [5], rows: 6, count: 4 };
+    const terms = inputOf(c);
+    terms[0].columns.fill(0);
+    expect([...run(c, terms)]).toEqual(Array(24).fill(0));
+  });
+
   it('shows NaN in its own column only', () => {
     const c: NormCase = { d: 4, E: [6], rows: 5, count: 3 };
     const terms = inputOf(c);

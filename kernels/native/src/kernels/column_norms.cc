@@ -12,7 +12,7 @@ KERNELS_BEGIN
 
 enum : int { kOrder = 0, kWeights = 1, kColumns = 2 };
 // Floats of packed columns that a task holds: most of a second-level cache.
-enum : long { kColumnFloats = 96 * 1024, kMostPanels = 8 };
+enum : long { kColumnFloats = 96 * 1024, kMostPanels = 8, kBlockDepth = 768 };
 
 // The channels of both products as one list.
 struct Channels {
@@ -99,19 +99,24 @@ KERNEL(columnNorms) {
     float* columns = workspace(kColumns, group * stride);
     packColumns(p, lasting, begin, end, stride, columns);
     vf sums[kMostPanels][TILE_VECTORS] = {};
-    alignas(64) float tile[TILE_ROWS * TILE_COLUMNS];
-    for (long i = 0; i < rowPanels; i++)
-      for (long j = begin; j < end; j++) {
-        const long deep = lasting.beyond[j * TILE_COLUMNS / p.count];
-        packedTileProduct<TILE_ROWS, TILE_VECTORS>(deep, weights + i * TILE_ROWS * depth, 1, TILE_ROWS,
-                                                   columns + (j - begin) * stride, TILE_COLUMNS, tile, TILE_COLUMNS,
-                                                   false);
+    alignas(64) float tiles[kMostPanels][TILE_ROWS * TILE_COLUMNS];
+    for (long i = 0; i < rowPanels; i++) {
+      // A block of the weights stays in the first-level cache under all columns of the group.
+      for (long k = 0; k == 0 || k < depth; k += kBlockDepth)
+        for (long j = begin; j < end; j++) {
+          const long deep = maximum(0, minimum(kBlockDepth, lasting.beyond[j * TILE_COLUMNS / p.count] - k));
+          if (k > 0 && deep == 0) continue;
+          packedTileProduct<TILE_ROWS, TILE_VECTORS>(deep, weights + (i * depth + k) * TILE_ROWS, 1, TILE_ROWS,
+                                                     columns + (j - begin) * stride + k * TILE_COLUMNS, TILE_COLUMNS,
+                                                     tiles[j - begin], TILE_COLUMNS, k > 0);
+        }
+      for (long j = 0; j < end - begin; j++)
         for (long m = 0; m < TILE_ROWS; m++)
           for (long v = 0; v < TILE_VECTORS; v++) {
-            const vf value = load(tile + m * TILE_COLUMNS + v * LANES);
-            sums[j - begin][v] += value * value;
+            const vf value = load(tiles[j] + m * TILE_COLUMNS + v * LANES);
+            sums[j][v] += value * value;
           }
-      }
+    }
     for (long j = begin; j < end; j++)
       for (long v = 0; v < TILE_VECTORS; v++) {
         const long first = j * TILE_COLUMNS + v * LANES;

@@ -1,6 +1,6 @@
 // Columns of the folded S6 maps of every channel, unreduced (s6_block.inc has the map):
 // s6BlockColumns(delta, A, B, C, D, source, taps, target, weight, out, L, E, N, K, first, count): out [E][L-first][count],
-// row r of a channel being target first + r.
+// row r of a channel being target first + r; zero on entry.
 //
 // Floor: that of s6BlockAttention for these columns, and one store of the result.
 #include "../core/kernel.h"
@@ -16,7 +16,6 @@ KERNEL(s6BlockColumns) {
     float* channel = workspace(1, m.channelFloats());
     float* scratch = workspace(2, m.stripFloats(rows));
     m.loadChannel(e, channel);
-    __builtin_memset(out + e * rows * count, 0, rows * count * sizeof(float));
     for (long j0 = first; j0 < first + count; j0 += STRIP) {
       const long columns = minimum(STRIP, first + count - j0);
       const BlockStrip strip(m, channel, e, j0, scratch);
