@@ -1,8 +1,9 @@
 'use client';
 import { memo, useCallback } from 'react';
-import { formatPlain, formatValue } from '../charts/numbers';
+import { caretPath, legendMarks, RAMP_HEIGHT, RAMP_MARGIN, RAMP_WIDTH } from '../charts/legend';
+import { formatPlain } from '../charts/numbers';
 import { cssColour } from '../charts/palette';
-import { exceeds, legendTicks } from '../charts/values';
+import { exceeds } from '../charts/values';
 import { ownToken } from '../data/view';
 import { quantityOf } from '../state/forms';
 import { useHover } from '../state/hover';
@@ -14,9 +15,6 @@ import type { DrawnMap } from './drawnMaps';
 import { PanelMark } from './MapHeading';
 import type { MapPanel } from './panels';
 
-const WIDTH = 220;
-const LEFT = 28;
-
 /** Two carets, A above and B below the ramp, at the hovered cell's value. */
 function Carets({ maps }: { maps: readonly DrawnMap[] }) {
   const destination = useHover((s) => s.destination);
@@ -25,8 +23,7 @@ function Carets({ maps }: { maps: readonly DrawnMap[] }) {
     const { model } = map.source;
     const [i, j] = [ownToken(model, destination), ownToken(model, source)];
     if (i === undefined || j === undefined || j > i || i >= map.L) return null;
-    const x = LEFT + map.scale.position(map.values[i * map.L + j]) * WIDTH;
-    const shape = model.slot === 'A' ? `M${x},-1l-4,-5h8z` : `M${x},11l-4,5h8z`;
+    const shape = caretPath(map.scale, map.values[i * map.L + j], model.slot);
     // biome-ignore lint/suspicious/noArrayIndexKey: branches of one model are known by their place.
     return <path key={k} className={`${model.slot}-fill`} d={shape} />;
   });
@@ -37,9 +34,9 @@ function Ramp({ maps }: { maps: readonly DrawnMap[] }) {
   const pixelRatio = usePixelRatio();
   const draw = useCallback(
     (context: CanvasRenderingContext2D) => {
-      for (let x = 0; x < WIDTH; x++) {
-        context.fillStyle = cssColour(table, x / (WIDTH - 1));
-        context.fillRect(x, 0, 1, 10);
+      for (let x = 0; x < RAMP_WIDTH; x++) {
+        context.fillStyle = cssColour(table, x / (RAMP_WIDTH - 1));
+        context.fillRect(x, 0, 1, RAMP_HEIGHT);
       }
     },
     [table],
@@ -48,23 +45,28 @@ function Ramp({ maps }: { maps: readonly DrawnMap[] }) {
     maps.map(({ half }) => half),
     scale.limit,
   );
+  const { ticks, arrows } = legendMarks(scale, over);
   return (
     <div className="ramp">
-      <DrawnCanvas width={WIDTH} height={10} pixelRatio={pixelRatio} draw={draw} style={{ left: LEFT }} />
-      <svg width={WIDTH + 2 * LEFT} height="36" aria-hidden="true">
-        {legendTicks(scale).map((tick) => {
-          const x = LEFT + scale.position(tick) * WIDTH;
-          return (
-            <g key={tick}>
-              <path className="rule" d={`M${x},10v4`} />
-              <text className="axis" x={x} y="25" textAnchor="middle">
-                {formatValue(tick, scale.signed)}
-              </text>
-            </g>
-          );
-        })}
-        {over && <path className="ink" d={`M${LEFT + WIDTH + 2},1l6,4l-6,4z`} />}
-        {over && scale.signed && <path className="ink" d={`M${LEFT - 2},1l-6,4l6,4z`} />}
+      <DrawnCanvas
+        width={RAMP_WIDTH}
+        height={RAMP_HEIGHT}
+        pixelRatio={pixelRatio}
+        draw={draw}
+        style={{ left: RAMP_MARGIN }}
+      />
+      <svg width={RAMP_WIDTH + 2 * RAMP_MARGIN} height="36" aria-hidden="true">
+        {ticks.map(({ x, text }) => (
+          <g key={text}>
+            <path className="rule" d={`M${x},${RAMP_HEIGHT}v4`} />
+            <text className="axis" x={x} y="25" textAnchor="middle">
+              {text}
+            </text>
+          </g>
+        ))}
+        {arrows.map((path) => (
+          <path key={path} className="ink" d={path} />
+        ))}
         <Carets maps={maps} />
       </svg>
     </div>

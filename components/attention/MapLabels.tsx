@@ -1,14 +1,12 @@
 import { memo, useMemo } from 'react';
 import type { Token } from '@/lib/api/schemas';
-import { labelPriorities, thinLabels } from '../charts/labels';
-import { labelStyle, type MapLayout } from '../charts/mapLayout';
+import { type AxisLabel, type AxisLabels, axisLabels } from '../charts/axisLabels';
+import { labelPriorities } from '../charts/labels';
+import type { MapLayout } from '../charts/mapLayout';
 import { cut, displayToken, sameWord } from '../charts/tokens';
 import type { MapFrame } from '../charts/window';
 import { type ModelView, ownToken } from '../data/view';
 import type { Cell } from '../state/selection';
-
-const ROW_LANE = 60;
-const COLUMN_LANE = 48;
 
 interface LabelsProps {
   readonly model: ModelView;
@@ -28,54 +26,40 @@ const inside = (from: number, to: number, size: number): [number, number] | unde
 const bracket = ([from, to]: [number, number], axis: 'row' | 'column') =>
   axis === 'row' ? `M-3,${from + 0.5}h-3V${to - 0.5}h3` : `M${from + 0.5},3v3H${to - 0.5}v-3`;
 
-/** The tokens that get a label on one axis of a map, and which of them stand out. */
-interface AxisLabels {
+interface AxisProps extends AxisLabels {
   readonly tokens: readonly Token[];
-  readonly indices: readonly number[];
-  /** Centre of a token's cell. */
-  readonly at: (k: number) => number;
-  readonly lanes: 1 | 2;
-  readonly fontSize: number;
-  readonly limit: number;
-  readonly strong: (k: number) => boolean;
+  readonly strong: (token: number) => boolean;
 }
 
-const classOf = (lane: number, { lanes, strong }: AxisLabels, k: number) =>
-  `token${strong(k) ? ' strong' : ''}${lanes === 2 && lane === 0 ? ' halo' : ''}`;
+const classOf = (label: AxisLabel, strong: boolean) => `token${strong ? ' strong' : ''}${label.crossed ? ' halo' : ''}`;
 
-function RowLabels(axis: AxisLabels) {
-  const { tokens, indices, at, lanes, fontSize, limit } = axis;
-  return indices.map((i) => {
-    const lane = lanes === 2 ? i % 2 : 0;
-    const x = -9 - lane * ROW_LANE;
-    const y = at(i);
+function RowLabels({ tokens, labels, fontSize, limit, strong }: AxisProps) {
+  return labels.map((label) => {
+    const { token, at, away, leader } = label;
     return (
-      <g key={i}>
-        {lane === 1 && <line className="grid" x1={x + 2} x2="-9" y1={y} y2={y} />}
-        <text className={classOf(lane, axis, i)} x={x} y={y + 3.2} textAnchor="end" style={{ fontSize }}>
-          {cut(displayToken(tokens[i].text), limit)}
+      <g key={token}>
+        {leader && <line className="grid" x1={2 - away} x2="-9" y1={at} y2={at} />}
+        <text className={classOf(label, strong(token))} x={-away} y={at + 3.2} textAnchor="end" style={{ fontSize }}>
+          {cut(displayToken(tokens[token].text), limit)}
         </text>
       </g>
     );
   });
 }
 
-function ColumnLabels(axis: AxisLabels) {
-  const { tokens, indices, at, lanes, fontSize, limit } = axis;
-  return indices.map((j) => {
-    const lane = lanes === 2 ? j % 2 : 0;
-    const x = at(j);
-    const y = 9 + lane * COLUMN_LANE;
+function ColumnLabels({ tokens, labels, fontSize, limit, strong }: AxisProps) {
+  return labels.map((label) => {
+    const { token, at, away, leader } = label;
     return (
-      <g key={j}>
-        {lane === 1 && <line className="grid" x1={x} x2={x} y1="9" y2={y - 2} />}
+      <g key={token}>
+        {leader && <line className="grid" x1={at} x2={at} y1="9" y2={away - 2} />}
         <text
-          className={classOf(lane, axis, j)}
-          transform={`translate(${x + 3.2},${y}) rotate(-90)`}
+          className={classOf(label, strong(token))}
+          transform={`translate(${at + 3.2},${away}) rotate(-90)`}
           textAnchor="end"
           style={{ fontSize }}
         >
-          {cut(displayToken(tokens[j].text), limit)}
+          {cut(displayToken(tokens[token].text), limit)}
         </text>
       </g>
     );
@@ -96,14 +80,21 @@ export const MapLabels = memo(function MapLabels({ model, layout, frame, target,
     return labelPriorities(tokens, { position, needle, target, lock: cell });
   }, [model, tokens, position, needle, target, lock]);
   const strong = (k: number) => k === position || sameWord(tokens[k].text, target);
-  const axis = (from: number, to: number, pitch: number): Omit<AxisLabels, 'at' | 'limit'> & { limits: number[] } => {
-    const lanes = layout.lanes === 2 && pitch >= 5 && pitch < 11 ? 2 : 1;
-    const { fontSize, least, rowLimit, columnLimit } = labelStyle(pitch, lanes, narrow);
-    const indices = thinLabels(priorities.subarray(from, to), pitch, least).map((k) => k + from);
-    return { tokens, indices, lanes, fontSize, strong, limits: [rowLimit, columnLimit] };
-  };
-  const down = axis(region.row0, region.row1, frame.cellHeight);
-  const across = axis(region.column0, region.column1, frame.cellWidth);
+  const { row0, row1, column0, column1 } = region;
+  const down = useMemo(
+    () => axisLabels({ side: 'row', from: row0, to: row1, pitch: frame.cellHeight }, priorities, layout.lanes, narrow),
+    [row0, row1, frame.cellHeight, priorities, layout.lanes, narrow],
+  );
+  const across = useMemo(
+    () =>
+      axisLabels(
+        { side: 'column', from: column0, to: column1, pitch: frame.cellWidth },
+        priorities,
+        layout.lanes,
+        narrow,
+      ),
+    [column0, column1, frame.cellWidth, priorities, layout.lanes, narrow],
+  );
   const needleRows = needle && inside(y(needle[0]), y(needle[1] + 1), size);
   const needleColumns = needle && inside(x(needle[0]), x(needle[1] + 1), size);
   const readout = y(position + 0.5);
@@ -111,7 +102,7 @@ export const MapLabels = memo(function MapLabels({ model, layout, frame, target,
     <>
       {rows && (
         <>
-          <RowLabels {...down} at={(i) => y(i + 0.5)} limit={down.limits[0]} />
+          <RowLabels {...down} tokens={tokens} strong={strong} />
           {needleRows && <path className="bracket" d={bracket(needleRows, 'row')} />}
           <text className="axis" x="-9" y="-6" textAnchor="end">
             {narrow ? 'reads ↓' : 'destination ↓'}
@@ -122,7 +113,7 @@ export const MapLabels = memo(function MapLabels({ model, layout, frame, target,
         </>
       )}
       <g transform={`translate(0,${size})`}>
-        <ColumnLabels {...across} at={(j) => x(j + 0.5)} limit={across.limits[1]} />
+        <ColumnLabels {...across} tokens={tokens} strong={strong} />
         {needleColumns && <path className="bracket" d={bracket(needleColumns, 'column')} />}
       </g>
       {readout > 0 && readout < size && <path className="ink" d={`M${size + 2},${readout}l6,-4v8z`} />}

@@ -39,20 +39,19 @@ export function labelPriorities(tokens: readonly TokenSpan[], focus: LabelFocus)
 
 /** Indices to label, most important first, none closer than `least` pixels to a more important one; ascending. */
 export function thinLabels(priorities: ArrayLike<number>, pitch: number, least: number): number[] {
-  const order = Array.from({ length: priorities.length }, (_, k) => k).sort(
-    (a, b) => priorities[b] - priorities[a] || a - b,
-  );
-  if (pitch >= least) return order.sort((a, b) => a - b);
+  const count = priorities.length;
+  if (pitch >= least) return Array.from({ length: count }, (_, k) => k);
   const reach = Math.ceil(least / pitch) - 1;
-  const taken = new Uint8Array(priorities.length);
+  const blocked = new Uint8Array(count);
   const chosen: number[] = [];
-  for (const k of order) {
-    let free = true;
-    for (let d = -reach; d <= reach && free; d++) free = !taken[k + d];
-    if (!free) continue;
-    taken[k] = 1;
-    chosen.push(k);
-  }
+  // Few levels of importance, many tokens: one pass a level costs less than sorting.
+  const levels = [...new Set(Array.from(priorities))].sort((a, b) => b - a);
+  for (const level of levels)
+    for (let k = 0; k < count; k++) {
+      if (blocked[k] || priorities[k] !== level) continue;
+      blocked.fill(1, Math.max(0, k - reach), k + reach + 1);
+      chosen.push(k);
+    }
   return chosen.sort((a, b) => a - b);
 }
 

@@ -102,17 +102,6 @@ export function mapLayout(input: MapLayoutInput): MapLayout {
   };
 }
 
-/** How the labels of one axis are written at a given cell size. */
-export function labelStyle(cell: number, lanes: 1 | 2, narrow: boolean) {
-  const fontSize = lanes === 2 && cell >= 8 ? 10 : cell >= 11 ? 10.5 : 9.5;
-  return {
-    fontSize,
-    least: lanes === 2 ? cell : 10,
-    rowLimit: narrow ? 8 : lanes === 2 ? 9 : 10,
-    columnLimit: narrow ? 7 : lanes === 2 ? 7 : 9,
-  };
-}
-
 /** Distance from a map's top to its cells. */
 export const cellsTop = (layout: Pick<MapLayout, 'profileHeight' | 'profileGap' | 'marginal'>): number =>
   layout.profileHeight + layout.marginal + layout.profileGap;
