@@ -11,7 +11,7 @@ import { isEnded, useRun } from './state/run';
 import { useSelection } from './state/selection';
 import { handleKey, useShortcuts } from './state/shortcuts';
 import { followTheme } from './state/theme';
-import { useLinkedSelection } from './state/url';
+import { LinkedSelection } from './state/url';
 import { Banners } from './states/Banners';
 import { EmptyState } from './states/EmptyState';
 
@@ -38,7 +38,6 @@ function BeforeRun({ idle }: { idle: boolean }) {
 
 /** The page. */
 export function Workbench() {
-  useLinkedSelection();
   useBootstrap();
   const selection = useSelection(
     useShallow(
@@ -69,6 +68,7 @@ export function Workbench() {
   const idle = !starting && (run === null || isEnded(run));
   return (
     <>
+      <LinkedSelection />
       <TopBar stale={view?.stale ?? false} />
       <main data-maximised={maximised || undefined}>
         <ModelPickers row />

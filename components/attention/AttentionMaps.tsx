@@ -1,27 +1,28 @@
 'use client';
-import { useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import type { Channels } from '@/lib/api/client';
-import { cellsTop, type MapLayout, mapLayout } from '../charts/mapLayout';
+import { cellsTop, mapLayout } from '../charts/mapLayout';
 import { formatValue } from '../charts/numbers';
 import { topSources } from '../charts/pair';
 import { displayToken } from '../charts/tokens';
 import { fitWindow, mapFrame } from '../charts/window';
 import type { LayerMaps } from '../data/mapQueries';
 import { isDiff, ownRegion, type View } from '../data/view';
-import { overLayers, reduces, useSelection } from '../state/selection';
+import { useSelection } from '../state/selection';
 import { usePixelRatio } from '../ui/measure';
 import { useSteady } from '../ui/steady';
-import { CHANNEL_NAMES, type ChannelStatistic } from './channelRanking';
 import type { DrawnMap } from './drawnMaps';
-import { HeadBars } from './HeadBars';
+import { Heads } from './Heads';
 import { MapCells } from './MapCells';
 import { BranchEquation, MapName, PanelName } from './MapHeading';
 import { MapLabels } from './MapLabels';
 import { MapMarginals } from './MapMarginals';
 import { MapOverlay } from './MapOverlay';
 import { MapSurface } from './MapSurface';
+import { MovingLabels } from './MovingLabels';
 import { useMapCursor } from './mapCursor';
 import type { MapPanel } from './panels';
+import { useMoving } from './tokenAxes';
 
 /** Room for the name above each of several branches. */
 const PANEL_HEAD = 26;
@@ -38,54 +39,6 @@ function summaryOf(view: View, maps: readonly (DrawnMap | undefined)[]): string 
     return ` In ${slot}, position ${position} reads most from ${source} ${displayToken(tokens[source].text)}, ${value}.`;
   });
   return `Attention maps of layer ${view.layer}.${parts.join('')} Arrow keys move a cell cursor, Enter locks, plus and minus zoom, 0 shows all.`;
-}
-
-/** The heads of every model, under its map where maps stand side by side. */
-function Heads(props: { view: View; channels: readonly (Channels | undefined)[]; layout: MapLayout; side: boolean }) {
-  const { view, channels, layout, side } = props;
-  const form = useSelection((s) => s.form);
-  const product = useSelection(overLayers);
-  const [statistic, setStatistic] = useState<ChannelStatistic>('output_share');
-  if (!reduces(form) || product || !channels.some(Boolean)) return null;
-  const [one, two] = layout.maps;
-  return (
-    <div className="heads-row">
-      <label className="control">
-        <span className="caption">{channels.find(Boolean)?.metadata.unit === 'head' ? 'Heads by' : 'Channels by'}</span>
-        <span className="select">
-          <select
-            aria-label="Statistic that ranks heads and channels"
-            data-testid="heads-by"
-            value={statistic}
-            onChange={({ target }) => setStatistic(target.value as ChannelStatistic)}
-          >
-            {Object.entries(CHANNEL_NAMES).map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
-          </select>
-        </span>
-      </label>
-      <div
-        className="heads-columns"
-        style={{
-          marginLeft: layout.gutter,
-          columnGap: side && two ? two.left - one.left - one.size : 20,
-          gridTemplateColumns: side ? view.models.map((_, k) => `${layout.maps[k].size}px`).join(' ') : undefined,
-        }}
-      >
-        {view.models.map((model, k) => {
-          const own = channels[k];
-          return own ? (
-            <HeadBars key={model.slot} model={model} channels={own} statistic={statistic} />
-          ) : (
-            <span key={model.slot} />
-          );
-        })}
-      </div>
-    </div>
-  );
 }
 
 /** The maps of the selected layer side by side (or under each other), with one cross through all of them. */
@@ -137,6 +90,7 @@ export function AttentionMaps(props: {
     [models, window, layout],
   );
   const top = cellsTop(layout);
+  const moving = useMoving(window);
   const { spoken, onKeyDown, onFocus, onBlur } = useMapCursor(view, maps);
   const bothDiff = entries.filter(({ model }) => isDiff(model.model.blocks[view.layer])).length > 1;
   const withEquation = entries.some(({ model }) => isDiff(model.model.blocks[view.layer]));
@@ -206,6 +160,7 @@ export function AttentionMaps(props: {
                 target={view.target}
                 lock={lock}
                 rows={labelled(k)}
+                moving={moving}
               />
               {layout.marginal > 0 && (
                 <MapMarginals
@@ -218,6 +173,20 @@ export function AttentionMaps(props: {
             </g>
           ))}
         </svg>
+        {moving &&
+          panels.map((panel, k) => (
+            <MovingLabels
+              key={panel.key}
+              model={panel.entry.model}
+              layout={layout}
+              frame={frames[k]}
+              target={view.target}
+              lock={lock}
+              rows={labelled(k)}
+              left={layout.maps[k].left}
+              top={layout.maps[k].top + top}
+            />
+          ))}
         {panels.map((panel, k) => (
           <MapOverlay
             key={panel.key}

@@ -47,12 +47,13 @@ export function HeadBars(props: { model: ModelView; channels: Channels; statisti
         Σ {ranked.length}
       </button>
       <fieldset className="bars" aria-label={`${unit}s of ${slot} by ${CHANNEL_NAMES[statistic]}`}>
-        {shown.map(({ index, value }) => {
+        {shown.map(({ index, value }, rank) => {
           const label = `${unit} ${index}, ${CHANNEL_NAMES[statistic]} ${formatPlain(value)}`;
           const height = Math.max(1, (Math.abs(value) / top) * HEIGHT);
           return (
             <button
-              key={index}
+              // biome-ignore lint/suspicious/noArrayIndexKey: bars are ranks; the same bars then take other heights.
+              key={rank}
               type="button"
               aria-pressed={one && chosen === index}
               aria-label={label}

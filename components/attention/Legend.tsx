@@ -56,8 +56,9 @@ function Ramp({ maps }: { maps: readonly DrawnMap[] }) {
         style={{ left: RAMP_MARGIN }}
       />
       <svg width={RAMP_WIDTH + 2 * RAMP_MARGIN} height="36" aria-hidden="true">
-        {ticks.map(({ x, text }) => (
-          <g key={text}>
+        {ticks.map(({ x, text }, k) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: ticks are known by their place.
+          <g key={k}>
             <path className="rule" d={`M${x},${RAMP_HEIGHT}v4`} />
             <text className="axis" x={x} y="25" textAnchor="middle">
               {text}

@@ -46,7 +46,7 @@ export function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
             ? `${kindName(block.kind)} block, ${isDiff(block) ? 'two mixers' : 'one mixer'}${block.lambda === null ? '' : `, λ = ${block.lambda.toFixed(3)}`}`
             : `this model has ${model.layers} layers`}
         </small>
-        <small className={tooLarge ? 'bad' : undefined}>
+        <small className={tooLarge ? 'bad' : undefined} data-machine>
           {error === undefined
             ? (entry.error ??
               (product && map ? `layers ${layer} to ${model.layers - 1}, one after the other` : '\u00a0'))

@@ -27,13 +27,14 @@ function Flag(props: { model: ModelView; token: number; at: number; size: number
   const width = [...text].length * 6.4 + 8;
   const x = side === 'row' ? -8 - width : Math.min(Math.max(0, at - width / 2), size - width);
   const y = side === 'row' ? at - 8 : size + 8;
+  // No transforms: one that changes makes the browser sort its layers anew.
   return (
-    <g transform={`translate(${x},${y})`}>
-      <rect className="ink" width={width} height="16" rx="2" />
-      <text className="flag" x="4" y="11.5" xmlSpace="preserve">
+    <>
+      <rect className="ink" x={x} y={y} width={width} height="16" rx="2" />
+      <text className="flag" x={x + 4} y={y + 11.5} xmlSpace="preserve">
         {text}
       </text>
-    </g>
+    </>
   );
 }
 

@@ -28,7 +28,11 @@ function MapCheck({ view, maps }: { view: View; maps: readonly (DrawnMap | undef
           <ValueRow
             name="error"
             values={errors.map((error) => (
-              <span key="error" className={error !== undefined && !(error <= ERROR_LIMIT) ? 'bad' : undefined}>
+              <span
+                key="error"
+                data-machine
+                className={error !== undefined && !(error <= ERROR_LIMIT) ? 'bad' : undefined}
+              >
                 {formatPlain(error)}
               </span>
             ))}
@@ -149,9 +153,10 @@ export const PairInspector = memo(function PairInspector({
           <table className="values">
             <SlotHead slots={slots} />
             <tbody>
-              {sources.map((own) => (
+              {sources.map((own, rank) => (
                 <ValueRow
-                  key={own}
+                  // biome-ignore lint/suspicious/noArrayIndexKey: rows are ranks; the same rows then take other words.
+                  key={rank}
                   mono
                   kind={own === ownToken(leading.source.model, source) ? 'strong' : undefined}
                   name={

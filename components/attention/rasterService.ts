@@ -7,55 +7,70 @@ interface Size {
 }
 
 export type Job =
-  | { readonly kind: 'keep'; readonly map: number; readonly L: number; readonly bits: Uint16Array<ArrayBuffer> }
-  | { readonly kind: 'forget'; readonly map: number }
+  | { readonly kind: 'map'; readonly id: number; readonly L: number; readonly bits: Uint16Array<ArrayBuffer> }
+  | { readonly kind: 'colours'; readonly id: number; readonly colours: LookUp }
+  | { readonly kind: 'forget'; readonly id: number }
   | {
       readonly kind: 'draw';
-      readonly job: number;
+      readonly id: number;
       readonly map: number;
+      readonly colours: number;
       readonly region: Region;
       readonly pixels: Size;
-      readonly colours: LookUp;
     };
 
 /** Maps that the worker keeps: two models' three branches, and the layer before. */
-const KEPT = 12;
+const MAPS = 12;
+/** Look-ups that it keeps: scales and themes between which a researcher goes back and forth. */
+const LOOK_UPS = 12;
 
 let worker: Worker | undefined;
-let jobs = 0;
+let ids = 0;
 const waiting = new Map<number, (raster: Raster) => void>();
-const numbers = new WeakMap<HalfMap, number>();
-let kept: number[] = [];
 
 const send = (job: Job) => worker?.postMessage(job);
 
 function start(): void {
   worker = new Worker(new URL('./raster.worker.ts', import.meta.url), { type: 'module' });
-  worker.onmessage = ({ data }: MessageEvent<{ job: number; raster: Raster }>) => {
-    waiting.get(data.job)?.(data.raster);
-    waiting.delete(data.job);
+  worker.onmessage = ({ data }: MessageEvent<{ id: number; raster: Raster }>) => {
+    waiting.get(data.id)?.(data.raster);
+    waiting.delete(data.id);
   };
 }
 
-function numberOf(map: HalfMap): number {
-  const known = numbers.get(map);
-  if (known !== undefined && kept.includes(known)) return known;
-  const number = ++jobs;
-  numbers.set(map, number);
-  send({ kind: 'keep', map: number, L: map.L, bits: map.bits });
-  kept.push(number);
-  for (const old of kept.slice(0, -KEPT)) send({ kind: 'forget', map: old });
-  kept = kept.slice(-KEPT);
-  return number;
+/** Copies of large things in the worker: each is sent once, the oldest is forgotten when there are too many. */
+class Copies<T extends object> {
+  readonly #ids = new WeakMap<T, number>();
+  #kept: number[] = [];
+
+  constructor(
+    private readonly most: number,
+    private readonly job: (id: number, thing: T) => Job,
+  ) {}
+
+  idOf(thing: T): number {
+    const known = this.#ids.get(thing);
+    if (known !== undefined && this.#kept.includes(known)) return known;
+    const id = ++ids;
+    this.#ids.set(thing, id);
+    send(this.job(id, thing));
+    this.#kept.push(id);
+    for (const old of this.#kept.slice(0, -this.most)) send({ kind: 'forget', id: old });
+    this.#kept = this.#kept.slice(-this.most);
+    return id;
+  }
 }
+
+const maps = new Copies<HalfMap>(MAPS, (id, { L, bits }) => ({ kind: 'map', id, L, bits }));
+const lookUps = new Copies<LookUp>(LOOK_UPS, (id, colours) => ({ kind: 'colours', id, colours }));
 
 /** The pixels of a region, drawn in the browser worker. */
 export function drawInWorker(map: HalfMap, colours: LookUp, region: Region, pixels: Size): Promise<Raster> {
   if (!worker) start();
-  const number = numberOf(map);
-  const job = ++jobs;
+  const job = { kind: 'draw', map: maps.idOf(map), colours: lookUps.idOf(colours), region, pixels } as const;
+  const id = ++ids;
   return new Promise((resolve) => {
-    waiting.set(job, resolve);
-    send({ kind: 'draw', job, map: number, region, pixels, colours });
+    waiting.set(id, resolve);
+    send({ ...job, id });
   });
 }

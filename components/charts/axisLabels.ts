@@ -4,8 +4,9 @@ import { thinLabels } from './labels';
 const ROW_LANE = 60;
 const COLUMN_LANE = 48;
 /** Distance of the nearest lane from the cells. */
-const ROW_GAP = 9;
-const COLUMN_GAP = 9;
+export const LABEL_GAP = 9;
+/** From the centre of a cell to the baseline of its label. */
+export const LABEL_BASELINE = 3.2;
 
 /** One axis of a map: its tokens [from, to), each `pitch` pixels. */
 export interface LabelAxis {
@@ -52,14 +53,14 @@ export function axisLabels(
   const fontSize = staggered && pitch >= 8 ? 10 : pitch >= 11 ? 10.5 : 9.5;
   const least = staggered ? pitch : 10;
   const limit = side === 'row' ? (narrow ? 8 : staggered ? 9 : 10) : narrow || staggered ? 7 : 9;
-  const [gap, step] = side === 'row' ? [ROW_GAP, ROW_LANE] : [COLUMN_GAP, COLUMN_LANE];
+  const step = side === 'row' ? ROW_LANE : COLUMN_LANE;
   const labels = thinLabels(priorities.subarray(from, to), pitch, least).map((k): AxisLabel => {
     const token = k + from;
     const outer = staggered && token % 2 === 1;
     return {
       token,
       at: (k + 0.5) * pitch,
-      away: gap + (outer ? step : 0),
+      away: LABEL_GAP + (outer ? step : 0),
       leader: outer,
       crossed: staggered && !outer,
     };

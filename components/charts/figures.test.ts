@@ -29,9 +29,9 @@ const text = (x: number, y: number, words: string, more: Attributes = {}) =>
 const line = (x1: number, y1: number, x2: number, y2: number) =>
   tag('path', { d: `M${x1},${y1}L${x2},${y2}`, stroke: '#999' });
 
-function drawing(width: number, height: number, parts: readonly string[]): string {
+function drawing(title: string, width: number, height: number, parts: readonly string[]): string {
   const head = { xmlns: 'http://www.w3.org/2000/svg', width, height, 'font-family': 'monospace', 'font-size': 10 };
-  return `${tag('svg', head, `\n${parts.flat().join('\n')}\n`)}\n`;
+  return `${tag('svg', head, `\n${tag('title', {}, title)}\n${parts.flat().join('\n')}\n`)}\n`;
 }
 
 const COLOURS = ['#1458b5', '#b34c00'];
@@ -58,7 +58,7 @@ function curve(axis: LayerAxis, lines: readonly (readonly (number | null)[])[], 
     names.map((name) => name.length * 7.2),
     plot,
   );
-  return drawing(axis.width, height + 24, [
+  return drawing('Signal curve', axis.width, height + 24, [
     ...scale.ticks.map(({ y, text: label, exponent }) =>
       [
         line(axis.gutter, y, axis.width, y),
@@ -113,7 +113,7 @@ describe('the layer axis', () => {
       ...axisParts(axis, 3, 14 + row * 20),
       line(axis.gutter, 18 + row * 20, axis.width, 18 + row * 20),
     ]);
-    await expect(drawing(1088, rows.length * 20, parts)).toMatchFileSnapshot('snapshots/layer-axis.svg');
+    await expect(drawing('Layer axes', 1088, rows.length * 20, parts)).toMatchFileSnapshot('snapshots/layer-axis.svg');
   });
 });
 
@@ -186,7 +186,7 @@ function maps(lengths: readonly number[], input: Partial<MapLayoutInput> & { wid
       ),
     ];
   });
-  return drawing(input.width, layout.height, parts);
+  return drawing('Maps', input.width, layout.height, parts);
 }
 
 describe('the large maps', () => {
@@ -227,7 +227,7 @@ describe('the legend', () => {
       const paths = [...arrows.map((d) => tag('path', { d })), ...carets];
       return tag('g', { transform: `translate(0,${8 + row * 40})` }, [...steps, ...marks, ...paths].join(''));
     });
-    await expect(drawing(RAMP_WIDTH + 2 * RAMP_MARGIN, rows.length * 40, parts)).toMatchFileSnapshot(
+    await expect(drawing('Legends', RAMP_WIDTH + 2 * RAMP_MARGIN, rows.length * 40, parts)).toMatchFileSnapshot(
       'snapshots/legend.svg',
     );
   });

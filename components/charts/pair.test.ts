@@ -18,6 +18,15 @@ describe('pairFacts', () => {
     expect(rowPeak(map, 3, 1)).toBe(4);
   });
 
+  it('names the strongest sources first, the earlier of equals before the later', () => {
+    const row = Float32Array.of(0.5, -2, 0, 2, 3, -0.5);
+    const L = row.length;
+    const whole = new Float32Array(L * L);
+    whole.set(row, (L - 1) * L);
+    expect(topSources(whole, L, L - 1, 4)).toEqual([4, 1, 3, 0]);
+    expect(topSources(whole, L, L - 1, 9)).toEqual([4, 1, 3, 0, 5, 2]);
+  });
+
   it('has no share in an empty row', () => {
     expect(pairFacts(new Float32Array(4), 2, 1, 0).share).toBeNaN();
   });

@@ -19,12 +19,19 @@ export function pairFacts(map: Float32Array, L: number, destination: number, sou
   return { value, share: sum > 0 ? Math.abs(value) / sum : Number.NaN, rank };
 }
 
-/** The sources that position `destination` reads most, strongest first. */
+/** The sources that position `destination` reads most, strongest first. Cost: one pass over the row. */
 export function topSources(map: Float32Array, L: number, destination: number, count: number): number[] {
   const row = map.subarray(destination * L, destination * L + destination + 1);
-  return Array.from(row, (_, source) => source)
-    .sort((a, b) => Math.abs(row[b]) - Math.abs(row[a]) || a - b)
-    .slice(0, count);
+  const best: number[] = [];
+  for (let source = 0; source < row.length; source++) {
+    const magnitude = Math.abs(row[source]);
+    let place = best.length;
+    while (place > 0 && magnitude > Math.abs(row[best[place - 1]])) place--;
+    if (place >= count) continue;
+    best.splice(place, 0, source);
+    if (best.length > count) best.pop();
+  }
+  return best;
 }
 
 /** Largest |value| of a row's causal part. */

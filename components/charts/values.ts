@@ -39,8 +39,30 @@ export function legendTicks({ limit, signed, mode }: ValueScale): number[] {
 /** Where colours saturate unless the researcher says otherwise: the 99.8th percentile of |value|. */
 export const USUAL_CLIP = 0.998;
 
-/** Where the scale of these maps saturates: a quantile of |value| over all of them together. */
-export const saturation = (maps: readonly HalfMap[], quantile = USUAL_CLIP): number => quantileOf(maps, quantile);
+/** Saturations of the sets of maps that were asked for last: layers and branches between which one goes to and fro. */
+const KNOWN_MOST = 64;
+const known = new Map<string, number>();
+const numbers = new WeakMap<HalfMap, number>();
+let count = 0;
+
+function numberOf(map: HalfMap): number {
+  const number = numbers.get(map) ?? ++count;
+  numbers.set(map, number);
+  return number;
+}
+
+/**
+ * Where the scale of these maps saturates: a quantile of |value| over all of them together. Cost: one pass over the
+ * maps, once for each set of them.
+ */
+export function saturation(maps: readonly HalfMap[], quantile = USUAL_CLIP): number {
+  const key = `${maps.map(numberOf).join()} ${quantile}`;
+  const value = known.get(key) ?? quantileOf(maps, quantile);
+  known.delete(key);
+  known.set(key, value);
+  if (known.size > KNOWN_MOST) known.delete(known.keys().next().value ?? '');
+  return value;
+}
 
 /** Whether any value exceeds the limit, so that the legend's ends need an arrow. */
 export const exceeds = (maps: readonly HalfMap[], limit: number): boolean =>

@@ -54,10 +54,11 @@ function TopTokens({
       <tbody>
         {lens &&
           at !== undefined &&
-          Array.from({ length: count }, (_, rank) => at * lens.k + rank).map((index) => {
+          Array.from({ length: count }, (_, rank) => at * lens.k + rank).map((index, rank) => {
             const text = textOf(lens.topIds[index]);
             return (
-              <tr key={index}>
+              // biome-ignore lint/suspicious/noArrayIndexKey: rows are ranks; the same rows then take other words.
+              <tr key={rank}>
                 <th scope="row" className={`mono ellipsis${sameWord(text, target) ? ' target' : ''}`}>
                   <TokenText text={text} />
                 </th>

@@ -1,5 +1,5 @@
 'use client';
-import { type KeyboardEvent, memo, type SyntheticEvent, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, memo, type SyntheticEvent, useEffect, useMemo, useRef, useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
 import type { DrawnMap } from '../attention/drawnMaps';
 import { sameWord, spanOfTokens, tokensInSpan } from '../charts/tokens';
@@ -35,23 +35,24 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
   const target = useSelection((s) => s.target);
   const [cursor, setCursor] = useState(-1);
   const dragFrom = useRef<number | null>(null);
+  const box = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLDivElement>(null);
-  const needle = tokensInSpan(tokens, needleSpan ?? undefined);
+  const needle = useMemo(() => tokensInSpan(tokens, needleSpan ?? undefined), [tokens, needleSpan]);
   const focusable = cursor >= 0 && cursor < tokens.length ? cursor : position;
   const destinationMark = useRef<HTMLDivElement>(null);
   const sourceMark = useRef<HTMLDivElement>(null);
-  useHoverMarks(list, destinationMark, sourceMark);
-  useLanes(list, maps, lanes, position, tokens.length);
+  useHoverMarks(box, list, destinationMark, sourceMark);
+  useLanes(box, list, maps, lanes, position);
   const palette = usePalette();
   usePaintedText(list, painted && maps.find((map) => map?.source.model.slot === painted), palette, position);
 
   useEffect(() => {
-    const box = list.current;
-    const chip = box?.children[position] as HTMLElement | undefined;
-    if (!box || !chip) return;
+    const view = box.current;
+    const chip = list.current?.children[position] as HTMLElement | undefined;
+    if (!view || !chip) return;
     const top = chip.offsetTop;
-    if (top < box.scrollTop || top + chip.offsetHeight > box.scrollTop + box.clientHeight)
-      box.scrollTop = top - box.clientHeight / 2;
+    if (top < view.scrollTop || top + chip.offsetHeight > view.scrollTop + view.clientHeight)
+      view.scrollTop = top - view.clientHeight / 2;
   }, [position]);
 
   const setNeedle = (from: number, to: number) => {
@@ -89,43 +90,9 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
     dragFrom.current = null;
   };
 
-  return (
-    <div
-      ref={list}
-      className={painted ? 'chips painted' : 'chips'}
-      role="listbox"
-      tabIndex={-1}
-      aria-label="Prompt tokens"
-      aria-orientation="horizontal"
-      data-arrows
-      onClick={(event) => {
-        const k = tokenOf(event);
-        // A drag that set the needle ends in a click on its last token.
-        if (k !== undefined && clickSets !== 'needle') choose(k);
-      }}
-      onKeyDown={onKeyDown}
-      onPointerDown={(event) => {
-        const k = tokenOf(event);
-        if (clickSets !== 'needle' || k === undefined) return;
-        event.currentTarget.releasePointerCapture(event.pointerId);
-        dragFrom.current = k;
-        setNeedle(k, k);
-      }}
-      onPointerOver={(event) => {
-        const k = tokenOf(event);
-        if (k === undefined) return;
-        hover({ origin: 'chip', destination: k, source: k });
-        if (dragFrom.current !== null && event.buttons > 0) setNeedle(dragFrom.current, k);
-      }}
-      onPointerLeave={() => {
-        endDrag();
-        clearHover();
-      }}
-      onPointerUp={endDrag}
-      onFocus={(event) => setCursor(tokenOf(event) ?? -1)}
-      onBlur={clearHover}
-    >
-      {tokens.map((token, k) => {
+  const chips = useMemo(
+    () =>
+      tokens.map((token, k) => {
         const inNeedle = needle && k >= needle[0] && k <= needle[1];
         const classes = [
           'chip',
@@ -147,9 +114,54 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
             lanes={lanes}
           />
         );
-      })}
-      <div ref={sourceMark} className="mark-source" aria-hidden="true" />
-      <div ref={destinationMark} className="mark-destination" aria-hidden="true" />
+      }),
+    [tokens, needle, position, target, focusable, lanes],
+  );
+  return (
+    <div className="chips-frame">
+      <div
+        ref={box}
+        className={painted ? 'chips painted' : 'chips'}
+        role="listbox"
+        tabIndex={-1}
+        aria-label="Prompt tokens"
+        aria-orientation="horizontal"
+        data-arrows
+        onClick={(event) => {
+          const k = tokenOf(event);
+          // A drag that set the needle ends in a click on its last token.
+          if (k !== undefined && clickSets !== 'needle') choose(k);
+        }}
+        onKeyDown={onKeyDown}
+        onPointerDown={(event) => {
+          const k = tokenOf(event);
+          if (clickSets !== 'needle' || k === undefined) return;
+          event.currentTarget.releasePointerCapture(event.pointerId);
+          dragFrom.current = k;
+          setNeedle(k, k);
+        }}
+        onPointerOver={(event) => {
+          const k = tokenOf(event);
+          if (k === undefined) return;
+          hover({ origin: 'chip', destination: k, source: k });
+          if (dragFrom.current !== null && event.buttons > 0) setNeedle(dragFrom.current, k);
+        }}
+        onPointerLeave={() => {
+          endDrag();
+          clearHover();
+        }}
+        onPointerUp={endDrag}
+        onFocus={(event) => setCursor(tokenOf(event) ?? -1)}
+        onBlur={clearHover}
+      >
+        <div ref={list} className="chip-list" role="presentation">
+          {chips}
+        </div>
+      </div>
+      <div className="chip-marks" aria-hidden="true">
+        <div ref={sourceMark} className="mark-source" />
+        <div ref={destinationMark} className="mark-destination" />
+      </div>
     </div>
   );
 });

@@ -1,5 +1,5 @@
 'use client';
-import { type RefObject, useEffect, useLayoutEffect } from 'react';
+import { type RefObject, useEffect, useLayoutEffect, useRef } from 'react';
 import type { DrawnMap } from '../attention/drawnMaps';
 import { shownRow } from '../attention/MapOverlay';
 import { type ColourTable, cssColour, inkOn, type Palette, TABLE_SIZE } from '../charts/palette';
@@ -20,29 +20,48 @@ export function readAmount(map: DrawnMap, row: number, k: number): number | unde
 }
 
 const chipAt = (list: HTMLElement, k: number | undefined): HTMLElement | undefined =>
-  k === undefined ? undefined : (list.querySelector<HTMLElement>(`[data-token="${k}"]`) ?? undefined);
+  k === undefined ? undefined : (list.children[k] as HTMLElement | undefined);
 
-/** Puts a mark of its own layer on a token, so that no token is drawn again. */
-function place(mark: HTMLElement | null, chip: HTMLElement | undefined): void {
-  if (!mark) return;
-  mark.style.visibility = chip ? 'visible' : 'hidden';
-  if (!chip) return;
-  mark.style.width = `${chip.offsetWidth}px`;
-  mark.style.transform = `translate(${chip.offsetLeft}px, ${chip.offsetTop}px)`;
+interface Place {
+  readonly width: number;
+  readonly left: number;
+  readonly top: number;
 }
 
-/** Marks the tokens under the pointer, anywhere on the page, without a render. */
-export function useHoverMarks(list: List, destinationMark: List, sourceMark: List): void {
-  useEffect(
-    () =>
-      useHover.subscribe(({ destination, source }) => {
-        const box = list.current;
-        if (!box) return;
-        place(destinationMark.current, chipAt(box, destination));
-        place(sourceMark.current, destination === source ? undefined : chipAt(box, source));
-      }),
-    [list, destinationMark, sourceMark],
-  );
+const placeOf = (chip: HTMLElement | undefined): Place | undefined =>
+  chip && { width: chip.offsetWidth, left: chip.offsetLeft, top: chip.offsetTop };
+
+/** Puts a mark of its own layer on a token, so that no token is drawn again. */
+function put(mark: HTMLElement | null, place: Place | undefined, scrollTop: number): void {
+  if (!mark) return;
+  mark.style.visibility = place ? 'visible' : 'hidden';
+  if (!place) return;
+  mark.style.width = `${place.width}px`;
+  mark.style.transform = `translate(${place.left}px, ${place.top - scrollTop}px)`;
+}
+
+/** Marks the tokens under the pointer, anywhere on the page, without a render; `view` scrolls, `list` is inside it. */
+export function useHoverMarks(view: List, list: List, destinationMark: List, sourceMark: List): void {
+  useEffect(() => {
+    const box = view.current;
+    const mark = () => {
+      const chips = list.current;
+      if (!box || !chips) return;
+      const { destination, source } = useHover.getState();
+      // Everything is measured before anything is moved: a measure after a move lays out the page at once.
+      const { scrollTop } = box;
+      const at = placeOf(chipAt(chips, destination));
+      const from = destination === source ? undefined : placeOf(chipAt(chips, source));
+      put(destinationMark.current, at, scrollTop);
+      put(sourceMark.current, from, scrollTop);
+    };
+    box?.addEventListener('scroll', mark, { passive: true });
+    const stop = useHover.subscribe(mark);
+    return () => {
+      box?.removeEventListener('scroll', mark);
+      stop();
+    };
+  }, [view, list, destinationMark, sourceMark]);
 }
 
 /** Index in the colour table that an element carries now, so that it is not set again. */
@@ -54,25 +73,68 @@ const entryOf = (amount: number | undefined) =>
 const colourOf = (table: ColourTable, entry: number) =>
   entry === NOTHING ? '' : cssColour(table, entry / (TABLE_SIZE - 1));
 
-/** Two lanes under each token: what the read-out position reads from it, A above B. `row` is a token of A. */
-export function useLanes(list: List, maps: Maps, lanes: readonly ModelSlot[], row: number, count: number): void {
-  useLayoutEffect(() => {
-    const box = list.current;
-    if (!box) return;
-    for (const slot of lanes) {
-      const map = maps.find((drawn) => drawn?.source.model.slot === slot);
-      const strips = box.getElementsByClassName(`lane ${slot}`);
-      for (let k = 0; k < Math.min(count, strips.length); k++) {
-        const strip = strips[k] as HTMLElement;
-        const entry = entryOf(map && readAmount(map, row, k));
-        // Themes and ramps have tables of their own; an index alone does not say the colour.
-        const key = entry === NOTHING ? NOTHING : entry + 1000 * (map?.table[0] ?? 0);
-        if (painted.get(strip) === key) continue;
-        painted.set(strip, key);
-        strip.style.background = map ? colourOf(map.table, entry) : '';
-      }
+/** Tokens [from, to) of a list, line by line, that are in view. Cost: a few measures, however long the prompt is. */
+function inView(view: HTMLElement, list: HTMLElement): [number, number] {
+  const chips = list.children;
+  const first = (beyond: (chip: HTMLElement) => boolean) => {
+    let [low, high] = [0, chips.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (beyond(chips[middle] as HTMLElement)) high = middle;
+      else low = middle + 1;
     }
-  }, [list, maps, lanes, row, count]);
+    return low;
+  };
+  const { scrollTop, clientHeight } = view;
+  return [
+    first(({ offsetTop, offsetHeight }) => offsetTop + offsetHeight > scrollTop),
+    first(({ offsetTop }) => offsetTop >= scrollTop + clientHeight),
+  ];
+}
+
+/**
+ * Two lanes under each token: what the read-out position reads from it, A above B. `row` is a token of A. Only tokens
+ * in view are coloured, the others when they scroll into it: a long prompt costs no more than a short one.
+ */
+export function useLanes(view: List, list: List, maps: Maps, lanes: readonly ModelSlot[], row: number): void {
+  const paint = useRef<(from: number, to: number) => void>(undefined);
+  const seen = useRef<[number, number]>([0, 0]);
+  useLayoutEffect(() => {
+    paint.current = (from, to) => {
+      const chips = list.current?.children;
+      if (!chips) return;
+      for (const [lane, slot] of lanes.entries()) {
+        const map = maps.find((drawn) => drawn?.source.model.slot === slot);
+        for (let k = from; k < Math.min(to, chips.length); k++) {
+          const strip = chips[k].children[1 + lane] as HTMLElement | undefined;
+          if (!strip) continue;
+          const entry = entryOf(map && readAmount(map, row, k));
+          // Themes and ramps have tables of their own; an index alone does not say the colour.
+          const key = entry === NOTHING ? NOTHING : entry + 1000 * (map?.table[0] ?? 0);
+          if (painted.get(strip) === key) continue;
+          painted.set(strip, key);
+          strip.style.background = map ? colourOf(map.table, entry) : '';
+        }
+      }
+    };
+    paint.current(...seen.current);
+  }, [list, maps, lanes, row]);
+  useEffect(() => {
+    const [box, chips] = [view.current, list.current];
+    if (!box || !chips) return;
+    const look = () => {
+      seen.current = inView(box, chips);
+      paint.current?.(...seen.current);
+    };
+    // Told once at the start, and whenever tokens or the width change the lines.
+    const resized = new ResizeObserver(look);
+    for (const element of [box, chips]) resized.observe(element);
+    box.addEventListener('scroll', look, { passive: true });
+    return () => {
+      resized.disconnect();
+      box.removeEventListener('scroll', look);
+    };
+  }, [view, list]);
 }
 
 /**

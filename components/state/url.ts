@@ -166,8 +166,11 @@ export function fromQuery(q: Partial<Query>): Partial<Selection> {
   return Object.fromEntries(entries.filter(([, value]) => value !== null && value !== undefined));
 }
 
-/** Reads the link once, opens its run, and from then on writes every change of the selection to the URL. */
-export function useLinkedSelection(): void {
+/**
+ * Reads the link once, opens its run, and from then on writes every change of the selection to the URL. A component of
+ * its own that draws nothing: writing the URL renders whoever reads it, which must not be the page.
+ */
+export function LinkedSelection(): null {
   const [query, setQuery] = useQueryStates(PARSERS, {
     history: 'replace',
     shallow: true,
@@ -184,4 +187,5 @@ export function useLinkedSelection(): void {
     }
     return useSelection.subscribe((selection) => void setQuery(toQuery(selection)));
   }, [query, setQuery]);
+  return null;
 }

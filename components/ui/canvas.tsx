@@ -2,16 +2,25 @@
 import { type CSSProperties, useEffect, useLayoutEffect, useRef } from 'react';
 import type { Raster } from '../charts/raster';
 
-/** Cells at one pixel each, enlarged without smoothing by the style's width and height. */
-export function PixelCanvas({ raster, style }: { raster: Raster; style?: CSSProperties }) {
+/** Pictures that seldom change: drawn in memory, they are part of the page around them and no layers of their own. */
+const STILL: CanvasRenderingContext2DSettings = { willReadFrequently: true };
+
+/**
+ * Cells at one pixel each, enlarged without smoothing by the style's width and height. `moves`: the picture changes
+ * its size or place often, as a map that is zoomed.
+ */
+export function PixelCanvas(props: { raster: Raster; style?: CSSProperties; moves?: boolean }) {
+  const { raster, style, moves } = props;
   const ref = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => {
     const canvas = ref.current;
     if (!canvas) return;
     if (canvas.width !== raster.width) canvas.width = raster.width;
     if (canvas.height !== raster.height) canvas.height = raster.height;
-    canvas.getContext('2d')?.putImageData(new ImageData(raster.pixels, raster.width, raster.height), 0, 0);
-  }, [raster]);
+    canvas
+      .getContext('2d', moves ? undefined : STILL)
+      ?.putImageData(new ImageData(raster.pixels, raster.width, raster.height), 0, 0);
+  }, [raster, moves]);
   return <canvas ref={ref} style={style} />;
 }
 
@@ -27,7 +36,7 @@ export function DrawnCanvas(props: {
   const ref = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const canvas = ref.current;
-    const context = canvas?.getContext('2d');
+    const context = canvas?.getContext('2d', STILL);
     if (!canvas || !context) return;
     canvas.width = Math.max(1, Math.round(width * pixelRatio));
     canvas.height = Math.max(1, Math.round(height * pixelRatio));

@@ -1,0 +1,61 @@
+'use client';
+import { useState } from 'react';
+import type { Channels } from '@/lib/api/client';
+import type { MapLayout } from '../charts/mapLayout';
+import type { View } from '../data/view';
+import { overLayers, reduces, useSelection } from '../state/selection';
+import { CHANNEL_NAMES, type ChannelStatistic } from './channelRanking';
+import { HeadBars } from './HeadBars';
+
+/** The heads of every model, under its map where maps stand side by side. */
+export function Heads(props: {
+  view: View;
+  channels: readonly (Channels | undefined)[];
+  layout: MapLayout;
+  side: boolean;
+}) {
+  const { view, channels, layout, side } = props;
+  const form = useSelection((s) => s.form);
+  const product = useSelection(overLayers);
+  const [statistic, setStatistic] = useState<ChannelStatistic>('output_share');
+  if (!reduces(form) || product || !channels.some(Boolean)) return null;
+  const [one, two] = layout.maps;
+  return (
+    <div className="heads-row">
+      <label className="control">
+        <span className="caption">{channels.find(Boolean)?.metadata.unit === 'head' ? 'Heads by' : 'Channels by'}</span>
+        <span className="select">
+          <select
+            aria-label="Statistic that ranks heads and channels"
+            data-testid="heads-by"
+            value={statistic}
+            onChange={({ target }) => setStatistic(target.value as ChannelStatistic)}
+          >
+            {Object.entries(CHANNEL_NAMES).map(([value, label]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </span>
+      </label>
+      <div
+        className="heads-columns"
+        style={{
+          marginLeft: layout.gutter,
+          columnGap: side && two ? two.left - one.left - one.size : 20,
+          gridTemplateColumns: side ? view.models.map((_, k) => `${layout.maps[k].size}px`).join(' ') : undefined,
+        }}
+      >
+        {view.models.map((model, k) => {
+          const own = channels[k];
+          return own ? (
+            <HeadBars key={model.slot} model={model} channels={own} statistic={statistic} />
+          ) : (
+            <span key={model.slot} />
+          );
+        })}
+      </div>
+    </div>
+  );
+}
