@@ -79,6 +79,7 @@ describe('createClient', () => {
       convention: 'c',
       reconstruction_error: '1e-7',
       max_abs: '2',
+      memory_bytes: '4096',
       ms: '1.5',
     };
     const bodies: Record<string, Uint8Array<ArrayBuffer>> = {

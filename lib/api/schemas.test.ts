@@ -46,6 +46,7 @@ describe('schemas', () => {
     });
     expect(SignalQuerySchema.parse({ needle: '2,5', position: '-1' })).toEqual({
       model: 0,
+      lens: 'logit',
       needle: [2, 5],
       position: -1,
     });
