@@ -1,4 +1,4 @@
 // npm run setup: everything that `npm start` and `npm test` prepare, without starting anything.
-import { page, prepare } from './lib/setup.mjs';
+import { database, page, prepare } from './lib/setup.mjs';
 
-await prepare(page);
+await prepare(page, database);

@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import { ROOT } from './lib/root.mjs';
 import { say } from './lib/run.mjs';
-import { NEXT, page, prepare } from './lib/setup.mjs';
+import { database, NEXT, page, prepare } from './lib/setup.mjs';
 
 const port = process.env.PORT ?? '3000';
 const host = process.env.HOST ?? '127.0.0.1';
 
-await prepare(page);
+await prepare(page, database);
 
 say(`open http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`);
 const server = spawn(process.execPath, [NEXT, 'start', '-p', port, '-H', host], {

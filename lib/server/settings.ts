@@ -60,5 +60,8 @@ export const workerPath = ({ root }: Settings) => join(root, 'dist', 'worker.mjs
 /** The bundle of the thread that owns the archive, from lib/server/archive/thread.ts. */
 export const archivePath = ({ root }: Settings) => join(root, 'dist', 'archive.mjs');
 
+/** An empty database that new data folders are copied from, where setup has made one. */
+export const databaseTemplate = ({ root }: Settings) => join(root, 'dist', 'database');
+
 /** The archive's tables, as SQL. */
 export const migrationsFolder = ({ root }: Settings) => join(root, 'lib', 'server', 'archive', 'migrations');

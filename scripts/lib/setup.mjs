@@ -54,6 +54,15 @@ async function bundles() {
   markDone('bundles', wanted);
 }
 
+/** dist/database, an empty database that new data folders are copied from, so that the first run does not wait for one. */
+export async function database() {
+  const wanted = digest(['node_modules/@electric-sql/pglite/package.json', 'scripts/lib/database.mjs']);
+  const { hasDatabase, makeDatabase } = await import('./database.mjs');
+  if (hasDatabase() && isDone('database', wanted)) return;
+  await makeDatabase();
+  markDone('database', wanted);
+}
+
 /** The production build of the page. */
 export async function page() {
   const wanted = digest([

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { RunList } from '@/lib/api/schemas';
 import { ServiceError } from '../errors';
-import { archivePath, migrationsFolder, type Settings } from '../settings';
+import { archivePath, databaseTemplate, migrationsFolder, type Settings } from '../settings';
 import type { ArchiveMethod, ArchiveMethods, ArchiveReply, ArchiveStart } from './protocol';
 
 interface Pending {
@@ -69,6 +69,7 @@ export class ArchiveClient {
     const workerData: ArchiveStart = {
       folder: dataFolder,
       migrations: migrationsFolder(this.settings),
+      template: databaseTemplate(this.settings),
       limit,
       databaseUrl,
     };

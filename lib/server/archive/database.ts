@@ -1,4 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { databaseFolder } from './places';
 import type { ArchiveStart } from './protocol';
@@ -8,11 +10,22 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Fills a database folder that does not exist yet; it appears when it is complete. */
+export async function copyTemplate(template: string, path: string): Promise<void> {
+  if (existsSync(path) || !existsSync(join(template, 'PG_VERSION'))) return;
+  const draft = `${path}.draft`;
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(join(path, '..'), { recursive: true });
+  await cp(template, draft, { recursive: true });
+  await rename(draft, path);
+}
+
 /**
  * Opens the PostgreSQL server at `databaseUrl`, else the embedded database inside the data folder, and brings its
- * tables up to date. Cost of the embedded one: about 1 s of processor time, 6 s when the folder is new, 300 MB.
+ * tables up to date. Cost of the embedded one: about 1 s of processor time (7 s for a new folder without a
+ * template), 300 MB.
  */
-export async function openDatabase({ folder, migrations, databaseUrl }: ArchiveStart): Promise<Database> {
+export async function openDatabase({ folder, migrations, template, databaseUrl }: ArchiveStart): Promise<Database> {
   const migrationsFolder = migrations;
   if (databaseUrl) {
     const [{ default: pg }, { drizzle }, { migrate }] = await Promise.all([
@@ -33,6 +46,7 @@ export async function openDatabase({ folder, migrations, databaseUrl }: ArchiveS
     import('drizzle-orm/pglite/migrator'),
   ]);
   const path = databaseFolder(folder);
+  await copyTemplate(template, path);
   await mkdir(path, { recursive: true });
   const client = await PGlite.create(path);
   const db = drizzle(client);

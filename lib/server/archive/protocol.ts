@@ -37,6 +37,8 @@ export interface ArchiveStart {
   readonly folder: string;
   /** Holds the SQL that drizzle-kit generated. */
   readonly migrations: string;
+  /** An empty database to copy into a new folder; one is made where it is missing. */
+  readonly template: string;
   /** Bytes of arrays and states that are kept. */
   readonly limit: number;
   /** Of a PostgreSQL server, used in place of the embedded database. */
