@@ -1,30 +1,14 @@
 'use client';
+import { lazy, Suspense, useState } from 'react';
 import type { ModelSummary } from '@/lib/api/schemas';
 import { formatParameters } from '../charts/numbers';
 import { useModels } from '../data/queries';
 import { type ModelSlot, select, swapModels, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
 import { SwapIcon } from './icons';
+import { Pattern } from './Pattern';
 
-/** The layer pattern as one tick a block: filled for differential blocks. */
-function Pattern({ layers }: { layers: ModelSummary['layers'] }) {
-  const pitch = layers.length > 24 ? 2 : 4;
-  return (
-    <svg className="pattern" width={layers.length * pitch} height="8" aria-hidden="true">
-      {layers.map((kind, k) => (
-        <rect
-          // biome-ignore lint/suspicious/noArrayIndexKey: blocks are known by their place.
-          key={k}
-          x={k * pitch}
-          y={kind.startsWith('diff') ? 0 : 4}
-          width={pitch - 1}
-          height={kind.startsWith('diff') ? 8 : 4}
-          fill={kind.startsWith('diff') ? 'var(--ink-2)' : 'var(--line-strong)'}
-        />
-      ))}
-    </svg>
-  );
-}
+const ModelDialog = lazy(() => import('./ModelDialog').then((module) => ({ default: module.ModelDialog })));
 
 const sizeLine = (model: ModelSummary, short?: boolean) =>
   `${model.layers.length} layers${short ? '' : ` · d ${model.hidden_size}`} · ${formatParameters(model.parameters)}`;
@@ -34,38 +18,41 @@ function Picker({ slot, testId, row }: { slot: ModelSlot; testId?: string; row?:
   const name = useSelection((s) => (slot === 'A' ? s.modelA : s.modelB));
   const models = data?.models ?? [];
   const chosen = models.find((model) => model.name === name);
+  const [open, setOpen] = useState(false);
+  const pick = (next: string) => select(slot === 'A' ? { modelA: next } : { modelB: next });
   return (
-    <div className="picker">
-      <Id slot={slot} />
-      <b>{name || (slot === 'B' ? 'none' : 'choose a model')}</b>
-      <span className="caret" />
-      <small>
-        {chosen ? (
-          <>
-            <Pattern layers={chosen.layers} />
-            <span>{sizeLine(chosen, row)}</span>
-          </>
-        ) : (
-          <span>{slot === 'B' && !name ? 'compare with a second model' : '\u00a0'}</span>
-        )}
-      </small>
-      <select
+    <>
+      <button
+        type="button"
+        className="picker"
         data-testid={testId}
-        aria-label={`Model ${slot}`}
-        value={name}
-        onChange={(event) => select(slot === 'A' ? { modelA: event.target.value } : { modelB: event.target.value })}
+        aria-haspopup="dialog"
+        aria-label={`Model ${slot}: ${name || 'none'}`}
+        onClick={() => setOpen(true)}
       >
-        {slot === 'B' && <option value="">none</option>}
-        {slot === 'A' && !name && <option value="">choose a model</option>}
-        {name && !chosen && <option value={name}>{name} (not found)</option>}
-        {models.map((model) => (
-          <option key={model.name} value={model.name} disabled={!model.hasTokenizer}>
-            {model.name} — {model.summary}
-            {model.hasTokenizer ? '' : ' (no tokenizer)'}
-          </option>
-        ))}
-      </select>
-    </div>
+        <Id slot={slot} />
+        <b>
+          {name || (slot === 'B' ? 'none' : 'choose a model')}
+          {data && name && !chosen && ' (not found)'}
+        </b>
+        <span className="caret" />
+        <small>
+          {chosen ? (
+            <>
+              <Pattern layers={chosen.layers} />
+              <span>{sizeLine(chosen, row)}</span>
+            </>
+          ) : (
+            <span>{slot === 'B' && !name ? 'compare with a second model' : '\u00a0'}</span>
+          )}
+        </small>
+      </button>
+      {open && (
+        <Suspense>
+          <ModelDialog slot={slot} value={name} onPick={pick} onClose={() => setOpen(false)} />
+        </Suspense>
+      )}
+    </>
   );
 }
 
