@@ -14,6 +14,7 @@ import { followTheme } from './state/theme';
 import { LinkedSelection } from './state/url';
 import { Banners } from './states/Banners';
 import { EmptyState } from './states/EmptyState';
+import { WhenNear } from './ui/WhenNear';
 
 // The first screen needs neither the figures nor the list of keys.
 const loadSections = () => import('./RunSections').then(({ RunSections }) => ({ default: RunSections }));
@@ -75,7 +76,9 @@ export function Workbench() {
         {view ? (
           <Suspense fallback={<BeforeRun idle={false} />}>
             <RunSections view={view} />
-            <GenerationSection />
+            <WhenNear height={240}>
+              <GenerationSection />
+            </WhenNear>
           </Suspense>
         ) : (
           <BeforeRun idle={idle} />

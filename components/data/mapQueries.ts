@@ -74,7 +74,6 @@ const productQuery = (runId: string, m: ModelView, method: LayerSpan, { layer, r
 
 /** What the maps that are still to be made would take, in words; forms other than `s6` are made on request. */
 function useEstimates(
-  view: View,
   wanted: readonly { readonly m: ModelView; readonly map: WantedMap }[],
   missing: readonly boolean[],
 ) {
@@ -82,8 +81,8 @@ function useEstimates(
     queries: wanted.map(({ m, map }, k) => {
       const query = asked(m, map);
       return {
-        queryKey: ['map-estimate', view.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.mapEstimate(view.run.id, query, signal),
+        queryKey: ['map-estimate', m.run.id, query],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.mapEstimate(m.run.id, query, signal),
         enabled: missing[k] && map.form !== 's6' && canAsk(m, map.layer, map.form, map.target),
         ...FOREVER,
         retry: false,
@@ -131,11 +130,11 @@ export function useLayerMaps(view: View, targets: readonly (number | undefined)[
   });
   const results = useQueries({
     queries: wanted.map(({ m, map }) =>
-      span === 'layer' ? mapQuery(view.run.id, m, map) : productQuery(view.run.id, m, span, map),
+      span === 'layer' ? mapQuery(m.run.id, m, map) : productQuery(m.run.id, m, span, map),
     ),
   });
   const missing = results.map(({ data }) => data === undefined);
-  const estimates = useEstimates(view, wanted, missing);
+  const estimates = useEstimates(wanted, missing);
   return view.models.map((model, k) => {
     const chosen = branchAt(model, layer, branch);
     const own = wanted
@@ -180,7 +179,7 @@ export function usePrefetchedLayers(view: View): void {
         const branches: readonly Branch[] = isDiff(block) ? EQUATION : ['single'];
         for (const branch of branches)
           void queries.prefetchQuery(
-            mapQuery(run.id, m, {
+            mapQuery(m.run.id, m, {
               layer: near,
               branch,
               form,
@@ -190,5 +189,5 @@ export function usePrefetchedLayers(view: View): void {
             }),
           );
       }
-  }, [queries, run.id, run.state, models, layer, form, product, reduction, part]);
+  }, [queries, run.state, models, layer, form, product, reduction, part]);
 }

@@ -81,18 +81,17 @@ export function reduceFor(selection: Pick<Selection, 'reduction' | 'part'>, mode
 
 /** The target's id in each model's vocabulary: the run's own target, else a token of the prompt, else the tokenizer's answer. */
 export function useTargetIds(view: View): (number | undefined)[] {
-  const known = view.models.map(({ model, tokens }) =>
-    view.target === view.run.request.target
+  const known = view.models.map(({ model, tokens, run, target }) =>
+    target === run.request.target
       ? model.target.id
-      : tokens.find((token) => token.text === view.target || sameWord(token.text, view.target))?.id,
+      : tokens.find((token) => token.text === target || sameWord(token.text, target))?.id,
   );
   const asked = useQueries({
-    queries: view.models.map(({ name }, k) => ({
-      queryKey: ['target', name, view.target],
+    queries: view.models.map(({ name, target }, k) => ({
+      queryKey: ['target', name, target],
       queryFn: async ({ signal }: { signal: AbortSignal }) =>
-        (await client.tokenize(name, ` ${view.target.trim()}`, signal)).tokens.find((t) => t.text.trim() !== '')?.id ??
-        null,
-      enabled: known[k] === undefined && view.target.trim() !== '',
+        (await client.tokenize(name, ` ${target.trim()}`, signal)).tokens.find((t) => t.text.trim() !== '')?.id ?? null,
+      enabled: known[k] === undefined && target.trim() !== '',
       ...FOREVER,
     })),
   });
@@ -107,8 +106,8 @@ export function useSignals(view: View, targets: readonly (number | undefined)[])
       const query = { model: m.index, position: m.position, target: targets[k], needle, lens };
       return {
         // A run that was stopped and goes on has more layers afterwards.
-        queryKey: ['signal', view.run.id, query, m.model.mapsReady],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.signal(view.run.id, query, signal),
+        queryKey: ['signal', m.run.id, query, m.model.mapsReady],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.signal(m.run.id, query, signal),
         enabled: m.model.signalReady && targets[k] !== undefined,
         placeholderData: keepPreviousData,
         ...FOREVER,
@@ -123,8 +122,8 @@ export function useLenses(view: View, targets: readonly (number | undefined)[]):
     queries: view.models.map((m, k) => {
       const query = { model: m.index, target: targets[k], lens };
       return {
-        queryKey: ['lens', view.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.lens(view.run.id, query, signal),
+        queryKey: ['lens', m.run.id, query],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.lens(m.run.id, query, signal),
         enabled: m.model.lensReady && targets[k] !== undefined,
         placeholderData: keepPreviousData,
         ...FOREVER,
@@ -142,8 +141,8 @@ export function useAttributions(
     queries: view.models.map((m, k) => {
       const query = { model: m.index, position: m.position, target: targets[k] };
       return {
-        queryKey: ['attribution', view.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.attribution(view.run.id, query, signal),
+        queryKey: ['attribution', m.run.id, query],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.attribution(m.run.id, query, signal),
         enabled: m.model.signalReady && isFinished(view) && targets[k] !== undefined,
         placeholderData: keepPreviousData,
         ...FOREVER,
@@ -162,8 +161,8 @@ export function useThumbnails(view: View, size: number): UseQueryResult<Thumbnai
       const reduce = reduceFor({ reduction, part }, m, view.layer);
       const query = { model: m.index, branch: hasDiff(m) ? branch : undefined, reduce, size };
       return {
-        queryKey: ['thumbnails', view.run.id, query, m.model.mapsReady],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.thumbnails(view.run.id, query, signal),
+        queryKey: ['thumbnails', m.run.id, query, m.model.mapsReady],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.thumbnails(m.run.id, query, signal),
         enabled: m.model.mapsReady > 0 && size > 0,
         placeholderData: keepPreviousData,
         ...FOREVER,
@@ -182,8 +181,8 @@ export function useChannels(view: View, entries: readonly LayerMaps[]): UseQuery
   const { run, layer } = view;
   return useQueries({
     queries: view.models.map((m) => ({
-      queryKey: ['channels', run.id, m.index, layer],
-      queryFn: ({ signal }: { signal: AbortSignal }) => client.channels(run.id, { model: m.index, layer }, signal),
+      queryKey: ['channels', m.run.id, m.index, layer],
+      queryFn: ({ signal }: { signal: AbortSignal }) => client.channels(m.run.id, { model: m.index, layer }, signal),
       enabled:
         reduces(form) &&
         !product &&
@@ -206,8 +205,8 @@ export function useTracks(view: View): UseQueryResult<Tracks>[] {
       const unit = reduction === 'one' ? String(part[m.slot]) : 'mean';
       const query = { model: m.index, layer: view.layer, unit };
       return {
-        queryKey: ['tracks', view.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.tracks(view.run.id, query, signal),
+        queryKey: ['tracks', m.run.id, query],
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.tracks(m.run.id, query, signal),
         enabled: view.layer < m.model.mapsReady,
         placeholderData: keepPreviousData,
         ...FOREVER,

@@ -7,6 +7,7 @@ import type { DiffBranch, ModelSlot, Selection } from '../state/selection';
 /** One model of the run on the page. Token indices here are the model's own unless said otherwise. */
 export interface ModelView {
   readonly slot: ModelSlot;
+  readonly run: Run;
   /** Index in the run. */
   readonly index: number;
   readonly name: string;
@@ -14,6 +15,8 @@ export interface ModelView {
   readonly tokens: readonly Token[];
   readonly layers: number;
   readonly position: number;
+  /** The token whose signal is read. */
+  readonly target: string;
   /** First and last token of the needle. */
   readonly needle?: readonly [number, number];
   /** Own token index for each token of model A, −1 where the two do not match; undefined where both agree. */
@@ -59,14 +62,12 @@ export function tellingLayer(models: readonly Pick<RunModel, 'blocks'>[]): numbe
 const sameTokens = (a: readonly Token[], b: readonly Token[]) =>
   a.length === b.length && a.every((token, k) => token.start === b[k].start && token.end === b[k].end);
 
-function modelView(
-  selection: ViewSelection,
-  run: Run,
-  index: number,
-  slot: ModelSlot,
-  a: RunModel,
-  stale: boolean,
+/** @param a the model whose tokens the selection counts; `stale` keeps the run's own read-out and needle. */
+export function modelView(
+  selection: Pick<Selection, 'position' | 'needle'>,
+  of: Pick<ModelView, 'run' | 'index' | 'slot' | 'target'> & { readonly a: RunModel; readonly stale: boolean },
 ): ModelView {
+  const { run, index, slot, target, a, stale } = of;
   const model = run.models[index];
   const { tokens } = model;
   const agrees = sameTokens(tokens, a.tokens);
@@ -76,8 +77,7 @@ function modelView(
   const own = wanted < 0 ? last : fromA ? fromA[wanted] : wanted;
   const spanOfRun = model.needle ? ([model.needle[0], model.needle[1] - 1] as const) : undefined;
   return {
-    slot,
-    index,
+    ...{ slot, run, index, target },
     name: model.name,
     model,
     tokens,
@@ -103,7 +103,10 @@ export function makeView(selection: ViewSelection, run: Run | null): View | unde
   const swapped = run.models.length === 2 && names[0] !== names[1] && names[0] === selection.modelB;
   const order = swapped ? [1, 0] : run.models.map((_, index) => index);
   const a = run.models[order[0]];
-  const models = order.map((index, k) => modelView(selection, run, index, k === 0 ? 'A' : 'B', a, stale));
+  const target = stale ? run.request.target : selection.target;
+  const models = order.map((index, k) =>
+    modelView(selection, { run, index, slot: k === 0 ? 'A' : 'B', target, a, stale }),
+  );
   const layers = Math.max(...models.map((model) => model.layers));
   const chosen = selection.layer < 0 ? tellingLayer(run.models) : selection.layer;
   return {
@@ -113,7 +116,7 @@ export function makeView(selection: ViewSelection, run: Run | null): View | unde
     layers,
     layer: Math.min(Math.max(0, chosen), Math.max(0, layers - 1)),
     position: models[0].position,
-    target: stale ? run.request.target : selection.target,
+    target,
     tokens: a.tokens,
   };
 }

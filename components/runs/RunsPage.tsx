@@ -6,7 +6,7 @@ import { formatBytes } from '../charts/numbers';
 import { client } from '../data/client';
 import { followTheme } from '../state/theme';
 import { formatTime, stateOf } from './format';
-import { linkOf } from './links';
+import { compareLink, linkOf } from './links';
 
 const RUNS = ['runs'];
 const OPENING_MS = 1000;
@@ -43,7 +43,8 @@ function Name({ run }: { run: RunSummary }) {
   );
 }
 
-function Row({ run, onDelete }: { run: RunSummary; onDelete(): void }) {
+function Row(props: { run: RunSummary; chosen: boolean; onChoose(): void; onDelete(): void }) {
+  const { run, chosen, onChoose, onDelete } = props;
   const [sure, setSure] = useState(false);
   const [link, setLink] = useState<string>();
   // What this browser remembers of the run is not known while the server renders.
@@ -51,6 +52,16 @@ function Row({ run, onDelete }: { run: RunSummary; onDelete(): void }) {
   const { models, prompt, target } = run.request;
   return (
     <tr data-testid="run-row">
+      <td>
+        <input
+          type="checkbox"
+          className="choose"
+          aria-label={`Compare run ${run.id}`}
+          checked={chosen}
+          disabled={!run.available}
+          onChange={onChoose}
+        />
+      </td>
       <td>
         <Name run={run} />
       </td>
@@ -106,6 +117,9 @@ export function RunsPage() {
     mutationFn: (id: string) => client.forgetRun(id),
     onSettled: () => queries.invalidateQueries({ queryKey: RUNS }),
   });
+  const [chosen, setChosen] = useState<readonly string[]>([]);
+  const choose = (id: string) =>
+    setChosen((old) => (old.includes(id) ? old.filter((other) => other !== id) : [...old, id].slice(-2)));
   useEffect(followTheme, []);
   const problem = error ?? forget.error;
   return (
@@ -145,11 +159,25 @@ export function RunsPage() {
             There are none yet. <a href="/">Choose a prompt and press Run.</a>
           </p>
         )}
+        {data && data.runs.length > 1 && (
+          <p className="choice">
+            {chosen.length === 2 ? (
+              <a className="button low primary" data-testid="compare" href={compareLink(chosen)}>
+                Compare the two chosen runs
+              </a>
+            ) : (
+              <span className="note">Choose two runs to compare them in one set of figures.</span>
+            )}
+          </p>
+        )}
         {data && data.runs.length > 0 && (
           <div className="runs-table">
             <table>
               <thead>
                 <tr>
+                  <th scope="col">
+                    <span className="visually-hidden">Compare</span>
+                  </th>
                   {['Name', 'Prompt', 'Models', 'Time', 'State', 'On disk'].map((title) => (
                     <th key={title} scope="col">
                       {title}
@@ -162,7 +190,13 @@ export function RunsPage() {
               </thead>
               <tbody>
                 {data.runs.map((run) => (
-                  <Row key={run.id} run={run} onDelete={() => forget.mutate(run.id)} />
+                  <Row
+                    key={run.id}
+                    run={run}
+                    chosen={chosen.includes(run.id)}
+                    onChoose={() => choose(run.id)}
+                    onDelete={() => forget.mutate(run.id)}
+                  />
                 ))}
               </tbody>
             </table>

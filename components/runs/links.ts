@@ -47,3 +47,7 @@ export const linkOf = (run: Pick<RunSummary, 'id' | 'request'>): string => {
   const left = readViews()[run.id];
   return left ? `/${left}` : linkOfRequest(run);
 };
+
+/** The page that shows two runs in one set of figures. */
+export const compareLink = ([first, second]: readonly string[]): string =>
+  `/compare?${new URLSearchParams({ first, second })}`;

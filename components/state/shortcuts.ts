@@ -1,6 +1,6 @@
 import { create } from 'zustand';
 import { METRICS } from '../charts/curve';
-import { makeView } from '../data/view';
+import { makeView, type View } from '../data/view';
 import { FORMS } from './forms';
 import { clearHover } from './hover';
 import { maximise, toggleMaximised, useMaximised } from './maximised';
@@ -45,11 +45,18 @@ export function copyLink(): void {
 const BRANCHES: readonly DiffBranch[] = ['mixer_1', 'lambda_mixer_2', 'diff'];
 const VALUES = ['linear', 'log', 'row'] as const;
 
+/** What the layer keys move through: the run on the page, unless a page of its own says otherwise. */
+let viewOf = (): View | undefined => makeView(useSelection.getState(), useRun.getState().run);
+
+export const setView = (view: typeof viewOf): void => {
+  viewOf = view;
+};
+
 const next = <T>(list: readonly T[], current: T, step: number): T =>
   list[(list.indexOf(current) + step + list.length) % list.length];
 
 function moveLayer(to: (layer: number, layers: number) => number): void {
-  const view = makeView(useSelection.getState(), useRun.getState().run);
+  const view = viewOf();
   if (view) select({ layer: Math.min(Math.max(0, to(view.layer, view.layers)), view.layers - 1) });
 }
 

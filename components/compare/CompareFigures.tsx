@@ -1,0 +1,54 @@
+'use client';
+import { memo, useEffect } from 'react';
+import { AttentionSection } from '../attention/AttentionSection';
+import { useDrawnMaps } from '../attention/drawnMaps';
+import { useLayerMaps } from '../data/mapQueries';
+import { useChannels, useLenses, useSignals, useTargetIds } from '../data/queries';
+import type { View } from '../data/view';
+import { LensSection } from '../lens/LensSection';
+import { LayerRail } from '../signal/LayerRail';
+import { SignalSection } from '../signal/SignalSection';
+import { select } from '../state/selection';
+import { useNarrow } from '../ui/measure';
+import { useSteady } from '../ui/steady';
+
+const NOTHING: readonly undefined[] = [];
+
+/** Maps and lenses, token beside token. */
+function TokenFigures({ view, targets }: { view: View; targets: readonly (number | undefined)[] }) {
+  const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
+  const entries = useSteady(useLayerMaps(view, targets));
+  const maps = useDrawnMaps(entries);
+  const channels = useSteady(useChannels(view, entries).map(({ data }) => data));
+  return (
+    <>
+      <AttentionSection view={view} entries={entries} maps={maps} channels={channels} staleMark="" />
+      <LensSection view={view} lenses={lenses} staleMark="" />
+    </>
+  );
+}
+
+/** The figures of two runs; without those that need matching tokens where there is an obstacle. */
+export const CompareFigures = memo(function CompareFigures({ view, obstacle }: { view: View; obstacle?: string }) {
+  const targets = useTargetIds(view);
+  const signals = useSteady(useSignals(view, targets).map(({ data }) => data));
+  const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
+  const narrow = useNarrow();
+  // What two runs differ in is what this page is for; the switch can take it away.
+  useEffect(() => {
+    if (!new URLSearchParams(location.search).has('diff')) select({ difference: true });
+  }, []);
+  return (
+    <>
+      {!narrow && <LayerRail view={view} signals={signals} />}
+      <SignalSection view={view} signals={signals} lenses={obstacle ? NOTHING : lenses} staleMark="" />
+      {obstacle ? (
+        <p className="banner" role="status" data-testid="compare-obstacle">
+          {obstacle}
+        </p>
+      ) : (
+        <TokenFigures view={view} targets={targets} />
+      )}
+    </>
+  );
+});
