@@ -237,6 +237,18 @@ describe('the API, through its own client', () => {
     const npy = archive['map.npy'];
     expect(new Float32Array(npy.slice(npy.byteLength - map.data.byteLength).buffer)).toEqual(map.data);
 
+    const logit = await client.map(id, { model: 1, layer: 0, form: 'logit' });
+    const shown = await file('what=map&layer=0&form=logit&format=safetensors');
+    expect(shown.headers.get('content-disposition')).toContain('diff-layer-0-logit-diff.safetensors');
+    const contributions = decodeSafetensors(await shown.arrayBuffer());
+    expect(contributions.tensors.get('map')?.data).toEqual(logit.data);
+    expect(contributions.tensors.get('rest')?.data).toEqual(logit.rest);
+    expect(contributions.metadata).toMatchObject({
+      form: 'logit',
+      unit: 'logits',
+      convention: logit.metadata.convention,
+    });
+
     const signal = await client.signal(id, { model: 1, position: 4 });
     const curves = decodeSafetensors(
       await (await file('what=signal&position=4&format=safetensors')).arrayBuffer(),

@@ -5,7 +5,7 @@ import { nearestOfA, ownToken, tokenOfA } from '../data/view';
 import { setBrush } from '../state/brush';
 import { clearHover, hover, useHover } from '../state/hover';
 import { select, toggleLock, useSelection } from '../state/selection';
-import type { MapPanel } from './panels';
+import { type MapPanel, surfaceId } from './panels';
 
 /** Pixels that a pointer moves before a press becomes a drag. */
 const DRAG_FROM = 5;
@@ -126,7 +126,7 @@ export function MapSurface(props: { panel: MapPanel; frame: MapFrame; left: numb
       ref={surface}
       className="hit cells"
       style={{ left, top, width: frame.size, height: frame.size }}
-      data-testid={panel.branch ? `map-${panel.key}` : `map-${panel.name === 'Δ' ? 'difference' : panel.name}`}
+      data-testid={surfaceId(panel)}
       data-hover-row={ownToken(model, destination) ?? ''}
       data-hover-col={ownToken(model, source) ?? ''}
       onPointerDown={onPointerDown}

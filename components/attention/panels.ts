@@ -21,6 +21,10 @@ export interface MapPanel {
   readonly branch?: string;
 }
 
+/** The name of a panel's pointer surface in the document. */
+export const surfaceId = ({ key, name, branch }: Pick<MapPanel, 'key' | 'name' | 'branch'>): string =>
+  branch ? `map-${key}` : `map-${name === 'Δ' ? 'difference' : name}`;
+
 /** B − A cell by cell, on the scale of B's map made symmetric; undefined until both maps are there. */
 function differenceOf(maps: readonly (DrawnMap | undefined)[], table: DrawnMap['table']): DrawnMap | undefined {
   const [a, b] = maps;

@@ -3,12 +3,15 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import { EXPORT_FORMATS } from '@/lib/api/export';
 import { reduceFor, useTargetIds } from '../data/queries';
 import { branchAt, makeView, type View } from '../data/view';
+import { FORM_INFO } from '../state/forms';
 import { useRun } from '../state/run';
-import { useSelection } from '../state/selection';
+import { reduces, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
 import { cliLines, exportQueries, pythonProgram, queryText, type Shown } from './commands';
 import { figureSvg, svgText } from './figureSvg';
 import { pngOf, save } from './files';
+import { CELLS_AS_RECTANGLES } from './rectangles';
+import { useWholeView } from './wholeView';
 
 const NUMBERS = [
   ['map', 'Implicit attention map'],
@@ -45,12 +48,44 @@ function Copy({ text, children }: { text: string; children: string }) {
   );
 }
 
+/** The whole page as one file that keeps its hover. */
+function Whole({ view, onProblem }: { view: View; onProblem(text: string): void }) {
+  const make = useWholeView(view, noteOf(view));
+  const [working, setWorking] = useState(false);
+  const saveIt = async () => {
+    setWorking(true);
+    onProblem('');
+    try {
+      save(new Blob([await make()], { type: 'text/html' }), `statescope-${view.run.id}.html`);
+    } catch (error) {
+      onProblem(error instanceof Error ? error.message : String(error));
+    } finally {
+      setWorking(false);
+    }
+  };
+  return (
+    <p>
+      <button
+        type="button"
+        className="button low"
+        data-testid="export-html"
+        disabled={working}
+        onClick={() => void saveIt()}
+      >
+        {working ? 'Working…' : 'The whole page as HTML'}
+      </button>{' '}
+      <span className="note">One file that opens without a server and still answers the pointer.</span>
+    </p>
+  );
+}
+
 function Figures({ view }: { view: View }) {
   const [problem, setProblem] = useState('');
+  const [rectangles, setRectangles] = useState(false);
   const draw = async (figure: HTMLElement, id: string, format: 'svg' | 'png') => {
     setProblem('');
     try {
-      const svg = svgText(await figureSvg(figure, noteOf(view)));
+      const svg = svgText(await figureSvg(figure, noteOf(view), { rectangles: rectangles && format === 'svg' }));
       const name = `statescope-${view.run.id}-${id}.${format}`;
       save(format === 'svg' ? new Blob([svg], { type: 'image/svg+xml' }) : await pngOf(svg), name);
     } catch (error) {
@@ -82,6 +117,16 @@ function Figures({ view }: { view: View }) {
           ))}
         </tbody>
       </table>
+      <label className="checkbox">
+        <input
+          type="checkbox"
+          data-testid="export-rectangles"
+          checked={rectangles}
+          onChange={(event) => setRectangles(event.target.checked)}
+        />
+        SVG: cells of maps as rectangles, up to {CELLS_AS_RECTANGLES} × {CELLS_AS_RECTANGLES}
+      </label>
+      <Whole view={view} onProblem={setProblem} />
       {problem && (
         <p className="note bad" role="alert">
           {problem}
@@ -102,7 +147,8 @@ function Numbers({ view, shown }: { view: View; shown: readonly Shown[] }) {
               <tr key={`${what}${one.slot}`}>
                 <th scope="row">
                   <Id slot={one.slot} small /> {title}
-                  {what === 'map' && `, layer ${one.layer}, ${one.branch}, ${one.reduce}`}
+                  {what === 'map' &&
+                    `, layer ${one.layer}, ${FORM_INFO[one.form].label}, ${one.branch}${one.reduce ? `, ${one.reduce}` : ''}`}
                 </th>
                 {EXPORT_FORMATS.map((format) => (
                   <td key={format}>
@@ -127,7 +173,7 @@ function Numbers({ view, shown }: { view: View; shown: readonly Shown[] }) {
 }
 
 function Contents({ view }: { view: View }) {
-  const { branch, reduction, part } = useSelection();
+  const { branch, form, reduction, part } = useSelection();
   const targets = useTargetIds(view);
   const shown = view.models.map((model, k): Shown => {
     const layer = Math.min(view.layer, model.layers - 1);
@@ -137,7 +183,8 @@ function Contents({ view }: { view: View }) {
       model: model.name,
       layer,
       branch: branchAt(model, layer, branch),
-      reduce: reduceFor({ reduction, part }, model, layer),
+      form,
+      reduce: reduces(form) ? reduceFor({ reduction, part }, model, layer) : undefined,
       position: model.position,
       target: targets[k],
       needle: model.needle && [model.needle[0], model.needle[1] + 1],

@@ -1,15 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { cliLines, pythonProgram, type Shown } from './commands';
+import { cliLines, exportQueries, pythonProgram, type Shown } from './commands';
 
 const shown: Shown[] = [
-  { slot: 'A', index: 0, model: 'plain', layer: 3, branch: 'single', reduce: 'mean', position: 7 },
+  { slot: 'A', index: 0, model: 'plain', layer: 3, branch: 'single', form: 's6', reduce: 'mean', position: 7 },
   {
     slot: 'B',
     index: 1,
     model: 'it\'s "new"',
     layer: 3,
     branch: 'diff',
+    form: 's6',
     reduce: 'head:2',
     position: 7,
     target: 12,
@@ -38,11 +39,21 @@ describe('cliLines', () => {
   });
 });
 
+describe('a form that sums over channels', () => {
+  const logit: Shown = { ...shown[1], form: 'logit', reduce: undefined };
+
+  it('is exported with its target and without a reduction', () => {
+    expect(cliLines([logit], 'p')).toContain('--layers 3 --form logit --target 12 --branch diff');
+    expect(exportQueries(logit).map).toMatchObject({ form: 'logit', target: 12, reduce: undefined });
+    expect(pythonProgram([logit], 'http://host:1', 'abc')).toContain('branch=diff&form=logit&target=12")["map"]');
+  });
+});
+
 describe('pythonProgram', () => {
   it('asks for what the page shows', () => {
     const text = pythonProgram(shown, 'http://host:1', 'abc');
     expect(text).toContain('RUN = "http://host:1/api/runs/abc/export"');
-    expect(text).toContain('load("what=map&model=1&layer=3&branch=diff&reduce=head%3A2")["map"]');
+    expect(text).toContain('load("what=map&model=1&layer=3&branch=diff&form=s6&reduce=head%3A2")["map"]');
     expect(text).toContain('load("what=signal&model=1&position=7&target=12&needle=2%2C4")');
   });
 

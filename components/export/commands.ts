@@ -1,4 +1,4 @@
-import type { Branch, Reduce } from '@/lib/api/schemas';
+import type { Branch, Form, Reduce } from '@/lib/api/schemas';
 
 /** What the page shows of one model, as the API and the command line name it. */
 export interface Shown {
@@ -8,7 +8,9 @@ export interface Shown {
   readonly model: string;
   readonly layer: number;
   readonly branch: Branch;
-  readonly reduce: Reduce;
+  readonly form: Form;
+  /** Undefined for forms that sum over all channels. */
+  readonly reduce?: Reduce;
   readonly position: number;
   /** Token id; undefined while it is not known. */
   readonly target?: number;
@@ -20,9 +22,9 @@ type Query = Readonly<Record<string, string | number | undefined>>;
 
 /** Query parameters of the export route, without the format. */
 export function exportQueries(shown: Shown): Readonly<Record<'map' | 'signal' | 'lens', Query>> {
-  const { index: model, layer, branch, reduce, position, target, needle } = shown;
+  const { index: model, layer, branch, form, reduce, position, target, needle } = shown;
   return {
-    map: { what: 'map', model, layer, branch, reduce },
+    map: { what: 'map', model, layer, branch, form, reduce, target: form === 'logit' ? target : undefined },
     signal: { what: 'signal', model, position, target, needle: needle?.join(',') },
     lens: { what: 'lens', model, target },
   };
@@ -42,10 +44,13 @@ export function cliLines(shown: readonly Shown[], prompt: string): string {
   const command = (words: readonly (string | number)[]) =>
     ['npm run -s statescope --', ...words.map((word) => shell(String(word)))].join(' ');
   return shown
-    .flatMap(({ slot, model, layer, branch, reduce, position, target }) => [
+    .flatMap(({ slot, model, layer, branch, form, reduce, position, target }) => [
       command([
         'attention',
-        ...['--model', model, '--prompt', prompt, '--layers', layer, '--reduce', reduce],
+        ...['--model', model, '--prompt', prompt, '--layers', layer],
+        ...(reduce === undefined ? [] : ['--reduce', reduce]),
+        ...(form === 's6' ? [] : ['--form', form]),
+        ...(form === 'logit' && target !== undefined ? ['--target', target] : []),
         ...(branch === 'single' ? [] : ['--branch', branch]),
         ...['--out', `map-${slot}.npz`],
       ]),
@@ -71,7 +76,7 @@ export function pythonProgram(shown: readonly Shown[], origin: string, run: stri
     return [
       '',
       `# model ${one.slot}: ${one.model.replaceAll(/[\r\n]/g, ' ')}`,
-      `map_${name} = ${load('map')}["map"]  # [destination, source], layer ${one.layer}, ${one.branch}`,
+      `map_${name} = ${load('map')}["map"]  # [destination, source], layer ${one.layer}, ${one.form}, ${one.branch}`,
       `signal_${name} = ${load('signal')}  # target_prob, log_odds [nats], snr_vocab, ... per entry`,
       `lens_${name} = ${load('lens')}  # entropy, target_rank, top_ids, ... [entry, position]`,
     ];

@@ -1,4 +1,5 @@
 import { embeddedFonts } from './fonts';
+import { CELLS_AS_RECTANGLES, rectanglesOf } from './rectangles';
 
 /** A figure of the page as a drawing that needs nothing else: text stays text, each canvas is one image. */
 
@@ -42,13 +43,28 @@ function element(name: string, attributes: Attributes): SVGElement {
 
 const isClear = (colour: string) => colour === 'transparent' || /^rgba\(.*,\s*0\)$|\/\s*0\)$/.test(colour);
 
+export interface FigureOptions {
+  /** Whether the cells of maps are rectangles instead of one embedded image. */
+  readonly rectangles?: boolean;
+  /** Sets the names inside apart from those of other figures in one document. */
+  readonly prefix?: string;
+  /** Whether the fonts are left to the document around it. */
+  readonly bare?: boolean;
+}
+
+/** Space around a figure, in pixels. */
+export const FIGURE_MARGIN = MARGIN;
+
 class Drawing {
   readonly families = new Set<string>();
   text = '';
   #clips = 0;
   readonly #measure = document.createElement('canvas').getContext('2d');
 
-  constructor(private readonly origin: DOMRect) {}
+  constructor(
+    private readonly origin: DOMRect,
+    private readonly options: FigureOptions,
+  ) {}
 
   add(node: Element, into: SVGElement): void {
     const style = getComputedStyle(node);
@@ -60,7 +76,9 @@ class Drawing {
     }
     const box = this.#place(node.getBoundingClientRect());
     if (node instanceof HTMLCanvasElement) {
-      if (node.width * node.height > 0 && box.width > 0)
+      if (node.width * node.height === 0 || box.width === 0) return;
+      if (this.options.rectangles && node.closest('.cells')) this.#rectangles(node, box, into);
+      else
         into.append(
           element('image', {
             ...box,
@@ -79,12 +97,32 @@ class Drawing {
     }
   }
 
+  /** @throws Error with one sentence where there are too many. */
+  #rectangles(
+    canvas: HTMLCanvasElement,
+    box: { x: number; y: number; width: number; height: number },
+    into: SVGElement,
+  ) {
+    const { width, height } = canvas;
+    if (width * height > CELLS_AS_RECTANGLES ** 2)
+      throw new Error(
+        `This map has ${width} × ${height} cells; rectangles are for maps up to ${CELLS_AS_RECTANGLES} × ${CELLS_AS_RECTANGLES}. Zoom in, or leave the cells as an image.`,
+      );
+    const pixels = canvas.getContext('2d')?.getImageData(0, 0, width, height).data;
+    if (!pixels) return;
+    const group = element('g', { 'shape-rendering': 'crispEdges' });
+    const [w, h] = [box.width / width, box.height / height];
+    for (const { x, y, length, fill } of rectanglesOf(pixels, width, height))
+      group.append(element('rect', { x: box.x + x * w, y: box.y + y * h, width: length * w, height: h, fill }));
+    into.append(group);
+  }
+
   #place({ left, top, width, height }: DOMRect) {
     return { x: left - this.origin.left, y: top - this.origin.top, width, height };
   }
 
   #clip(box: Attributes, into: SVGElement): SVGElement {
-    const id = `clip-${++this.#clips}`;
+    const id = `${this.options.prefix ?? ''}clip-${++this.#clips}`;
     const path = element('clipPath', { id });
     path.append(element('rect', box));
     const group = element('g', { 'clip-path': `url(#${id})` });
@@ -197,7 +235,11 @@ function wrap(text: string, width: number): string[] {
 }
 
 /** @param note written below the figure: what it shows and of which run. */
-export async function figureSvg(figure: HTMLElement, note: string): Promise<SVGSVGElement> {
+export async function figureSvg(
+  figure: HTMLElement,
+  note: string,
+  options: FigureOptions = {},
+): Promise<SVGSVGElement> {
   const box = figure.getBoundingClientRect();
   const width = Math.ceil(box.width);
   const style = getComputedStyle(document.documentElement);
@@ -211,7 +253,7 @@ export async function figureSvg(figure: HTMLElement, note: string): Promise<SVGS
     viewBox: `${-MARGIN} ${-MARGIN} ${full.width} ${full.height}`,
   }) as SVGSVGElement;
   svg.append(element('rect', { x: -MARGIN, y: -MARGIN, ...full, fill: colour('--bg') }));
-  const drawing = new Drawing(box);
+  const drawing = new Drawing(box, options);
   drawing.add(figure, svg);
   const font = getComputedStyle(document.body).fontFamily;
   for (const [k, text] of lines.entries()) {
@@ -221,6 +263,7 @@ export async function figureSvg(figure: HTMLElement, note: string): Promise<SVGS
     svg.append(line);
   }
   for (const name of font.split(',')) drawing.families.add(name.replaceAll(/["']/g, '').trim());
+  if (options.bare) return svg;
   const fonts = document.createElementNS(SVG, 'style');
   fonts.textContent = await embeddedFonts(drawing.families, drawing.text + note);
   svg.prepend(fonts);

@@ -1,5 +1,5 @@
 import { decodeSafetensors } from '@/lib/api/safetensors';
-import type { MapQuery, Run, RunModel, Signal } from '@/lib/api/schemas';
+import type { Form, MapQuery, Run, RunModel, Signal } from '@/lib/api/schemas';
 import type { OutputTensor } from '@/lib/checkpoint/safetensors';
 import type { Body } from '../protocol';
 
@@ -46,25 +46,43 @@ const tokenIds = ({ tokens }: RunModel): OutputTensor => ({
   data: Int32Array.from(tokens, ({ id }) => id),
 });
 
-/** A map with its tokens on both axes. */
+/** Units of the values of a map, by form. */
+const MAP_UNITS: Readonly<Record<Form, string>> = {
+  s6: 'none: weight of an input in the scan',
+  block: 'none: weight of an input in the block',
+  logit: 'logits',
+  norm: 'norm in the residual stream',
+};
+
+/** A map in the form that was asked for, with its tokens on both axes, and what belongs to no source where there is any. */
 export function mapNumbers(run: Run, model: RunModel, query: MapQuery, body: Body): Numbers {
   const { tensors, metadata } = decodeSafetensors(body.buffer);
   const map = tensors.get('map');
   if (!map) throw new Error('The map is missing from its own body.');
+  const rest = tensors.get('rest');
+  const { form = 's6' } = query;
   const L = model.tokens.length;
+  const view = [form === 's6' ? [] : form, metadata.branch, form === 's6' || form === 'block' ? metadata.reduce : []];
   const labels = model.tokens.map(({ text }, i) => `${i} ${text}`);
   return {
-    name: `layer-${query.layer}-${metadata.branch}-${metadata.reduce.replace(':', '-')}`,
-    tensors: [{ name: 'map', shape: [L, L], data: map.data as Float32Array }, tokenIds(model)],
+    name: `layer-${query.layer}-${view.flat().join('-').replace(':', '-')}`,
+    tensors: [
+      { name: 'map', shape: [L, L], data: map.data as Float32Array },
+      ...(rest ? [{ name: 'rest', shape: [L], data: rest.data as Float32Array }] : []),
+      tokenIds(model),
+    ],
     metadata: {
       ...about(run, model),
       layer: String(query.layer),
       ...metadata,
+      unit: MAP_UNITS[form],
+      ...(rest && { rest: 'bias terms that belong to no source, by destination' }),
       axes: 'rows: destination tokens; columns: source tokens; zero above the diagonal, which is not causal',
     },
-    columns: ['destination', ...labels],
+    columns: ['destination', ...labels, ...(rest ? ['rest'] : [])],
     *rows() {
-      for (let i = 0; i < L; i++) yield [labels[i], ...map.data.subarray(i * L, (i + 1) * L)];
+      for (let i = 0; i < L; i++)
+        yield [labels[i], ...map.data.subarray(i * L, (i + 1) * L), ...(rest ? [rest.data[i]] : [])];
     },
   };
 }
