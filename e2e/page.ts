@@ -20,3 +20,11 @@ export async function run(page: Page): Promise<void> {
   await expect(page.getByTestId('map-A')).toBeVisible();
   await expect(page.getByTestId('map-B')).toBeVisible();
 }
+
+/** Chooses a model in the dialog of a picker. */
+export async function pickModel(page: Page, slot: 'a' | 'b', name: string): Promise<void> {
+  await page.getByTestId(`model-${slot}`).click();
+  await page.getByTestId('model-search').fill(name);
+  await page.getByTestId(`pick-${name}`).click();
+  await expect(page.getByTestId('model-dialog')).toBeHidden();
+}

@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { pathToFileURL } from 'node:url';
+import AxeBuilder from '@axe-core/playwright';
 import { expect, type Page, test } from '@playwright/test';
 import { unzipSync } from 'fflate';
-import { expectState, open, run } from './page';
+import { expectState, open, pickModel, run } from './page';
 
 async function download(page: Page, testId: string): Promise<Buffer> {
   const waiting = page.waitForEvent('download');
@@ -72,4 +74,120 @@ test('figures and numbers are exported', async ({ page }) => {
   expect(Object.keys(npz).sort()).toEqual(['map.npy', 'token_ids.npy']);
   expect((await download(page, 'export-signal-A-csv')).toString()).toContain(`# run: ${id}`);
   await expect(page.getByTestId('export-python')).toContainText(`/api/runs/${id}/export`);
+});
+
+test('the whole page as one file keeps its hover without a server', async ({ page, browser }, info) => {
+  await open(page);
+  await run(page);
+  await expect(page.getByTestId('lens-B')).toBeVisible();
+  await page.keyboard.press('e');
+  const html = await download(page, 'export-html');
+  const path = info.outputPath('saved.html');
+  await writeFile(path, html);
+  await page.keyboard.press('Escape');
+  await page.getByTestId('maps').focus();
+  await page.keyboard.press('ArrowLeft');
+  const inspected = await page.getByTestId('inspector').textContent();
+
+  const saved = await (await browser.newContext({ offline: true })).newPage();
+  const complaints: string[] = [];
+  saved.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  saved.on('pageerror', (error) => complaints.push(error.message));
+  await saved.goto(pathToFileURL(path).href);
+  const readout = saved.locator('#readout');
+  const map = saved.locator('[aria-label^="Attention map"]').first();
+  await map.hover({ position: { x: 5, y: ((await map.boundingBox())?.height ?? 0) - 5 } });
+  await expect(readout).toContainText(/0 Mary → 28 :\s+A [+−\d].*B [+−\d]/);
+  const [value] = /A ([+−]?[\d.e−]+)/.exec((await readout.textContent()) ?? '')?.slice(1) ?? [];
+  expect(Number(value?.replace('−', '-'))).not.toBeNaN();
+  await saved.locator('[aria-label^="Signal by layer"]').first().focus();
+  await saved.keyboard.press('ArrowRight');
+  await expect(readout).toContainText(/layer 0\s+p\(target\) A [\d.]/);
+  await saved.locator('[aria-label^="Lens"]').first().focus();
+  await expect(readout).toContainText('entropy');
+  expect(inspected).toContain('28');
+  expect(complaints).toEqual([]);
+  await saved.close();
+});
+
+test('cells become rectangles, and numbers come in the form that is shown', async ({ page }) => {
+  await open(page);
+  await run(page);
+  await page.keyboard.press('f');
+  await page.keyboard.press('f');
+  await expect(page.locator('.legend')).toContainText('contribution to the target’s logit');
+  await page.keyboard.press('e');
+  await page.getByTestId('export-rectangles').check();
+  const svg = (await download(page, 'export-attention-svg')).toString('utf8');
+  const counts = await page.evaluate((text) => {
+    const drawing = new DOMParser().parseFromString(text, 'image/svg+xml');
+    return {
+      images: drawing.querySelectorAll('image').length,
+      cells: drawing.querySelectorAll('g[shape-rendering="crispEdges"] > rect').length,
+    };
+  }, svg);
+  // Two lower triangles of 29 tokens; the legend's ramp and the branches stay images.
+  expect(counts.cells).toBeGreaterThan(500);
+  const csv = (await download(page, 'export-map-B-csv')).toString();
+  expect(csv).toContain('# form: logit');
+  expect(csv).toContain('# unit: logits');
+  expect(csv).toContain(',rest');
+});
+
+test('two runs stand in one set of figures, or the page says why not', async ({ page, request }) => {
+  const start = async (prompt: string, target: string) => {
+    const models = ['demo-mamba2', 'demo-diff-mamba2'];
+    const { id } = await (await request.post('/api/runs', { data: { models, prompt, target } })).json();
+    await expect.poll(async () => (await (await request.get(`/api/runs/${id}`)).json()).state).toBe('done');
+    return id as string;
+  };
+  const first = await start('Mary entered the kitchen . Where is Mary ? Answer :', 'kitchen');
+  const second = await start('John entered the garden . Where is John ? Answer :', 'garden');
+  const longer = await start('John entered the garden . Mary left . Where is John ? Answer :', 'garden');
+  await page.goto('/runs');
+  for (const id of [first, second]) await page.getByLabel(`Compare run ${id}`).check();
+  await page.getByTestId('compare').click();
+  await expect(page.getByTestId('map-difference')).toBeVisible();
+  await expect(page.getByTestId('lens-B')).toBeVisible();
+  await expect(page.getByTestId('compare-model-B')).toHaveValue('0');
+  await page.getByTestId('compare-model-B').selectOption('1');
+  await expect(page).toHaveURL(new RegExp(`second=${second}\\.1`));
+  await page.keyboard.press('Home');
+  await expect(page).toHaveURL(/layer=0/);
+  await expect(page.getByTestId('layer-strip')).toHaveAttribute('aria-valuenow', '0');
+  expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+  await page.goto(`/compare?first=${first}&second=${longer}`);
+  await expect(page.getByTestId('compare-obstacle')).toContainText(/reads 11 tokens and run \w+ 14/);
+  await expect(page.getByTestId('layer-strip')).toBeVisible();
+  await expect(page.getByTestId('map-A')).toHaveCount(0);
+});
+
+test('a cancelled run goes on from its last layer; the queue and the cost are told', async ({ page, request }) => {
+  await open(page);
+  await expect(page.getByTestId('forecast')).toHaveText(/needs [\d.]+ [kM]B/);
+  const words = Array.from({ length: 330 }, () => 'Mary entered the kitchen .').join(' ');
+  const data = { models: ['demo-mamba2', 'demo-diff-mamba2'], prompt: words, target: 'kitchen' };
+  const before: string[] = [];
+  for (let k = 0; k < 2; k++) before.push((await (await request.post('/api/runs', { data })).json()).id);
+  await page.getByTestId('run-button').click();
+  await expect(page.getByTestId('status')).toContainText('2nd in queue');
+  await page.getByTestId('run-button').click();
+  await expectState(page, 'cancelled');
+  for (const id of before) await request.delete(`/api/runs/${id}`);
+  await page.getByTestId('resume').click();
+  await expectState(page, 'done');
+  await expect(page.getByTestId('map-B')).toBeVisible();
+  await expect(page.getByTestId('resume')).toHaveCount(0);
+});
+
+test('a model is found by search', async ({ page }) => {
+  await open(page);
+  await page.getByTestId('model-a').click();
+  await page.getByTestId('model-search').fill('diff');
+  await expect(page.getByTestId('pick-demo-mamba2')).toHaveCount(0);
+  await expect(page.getByTestId('pick-demo-diff-mamba2').locator('rect')).toHaveCount(4);
+  expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+  await page.keyboard.press('Escape');
+  await pickModel(page, 'a', 'demo-diff-mamba2');
+  await expect(page).toHaveURL(/a=demo-diff-mamba2/);
 });

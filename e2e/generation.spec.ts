@@ -1,0 +1,59 @@
+import AxeBuilder from '@axe-core/playwright';
+import { expect, type Page, test } from '@playwright/test';
+import { expectState, open, run } from './page';
+
+async function generate(page: Page): Promise<void> {
+  const section = page.locator('main > *').last();
+  await section.scrollIntoViewIfNeeded();
+  await page.getByTestId('generate').scrollIntoViewIfNeeded();
+  await page.getByTestId('generate').click();
+}
+
+test('both models continue the prompt, every token opens, and a click analyses it', async ({ page }) => {
+  const complaints = await open(page);
+  await run(page);
+  await generate(page);
+  for (const slot of ['A', 'B'])
+    await expect(page.getByTestId(`continuation-${slot}`)).toHaveAttribute('data-state', 'done');
+  const tokens = page.getByTestId('continuation-A').locator('[data-place]');
+  await expect(tokens).toHaveCount(20);
+  await tokens.nth(3).hover();
+  const aside = page.getByTestId('generated-aside');
+  await expect(aside).toContainText('Token 3');
+  await expect(aside.locator('table').first().locator('tbody tr')).toHaveCount(10);
+  await tokens.nth(3).focus();
+  await page.keyboard.press('ArrowRight');
+  await expect(aside).toContainText('Token 4');
+  expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+  const before = new URL(page.url()).searchParams.get('run');
+  const word = (await tokens.nth(4).textContent())?.replace('·', '') ?? '';
+  await tokens.nth(4).click();
+  await expect(page).not.toHaveURL(new RegExp(`run=${before}`));
+  await expectState(page, 'done');
+  await expect(page.getByTestId('target-input')).toHaveValue(word);
+  await expect(page.getByRole('region', { name: 'Prompt' }).locator('[data-token]')).toHaveCount(29 + 4);
+  expect(complaints).toEqual([]);
+});
+
+test('drawing follows its seed, and Stop keeps what is there', async ({ page }) => {
+  await open(page);
+  await run(page);
+  await page.locator('main > *').last().scrollIntoViewIfNeeded();
+  await page.getByTestId('generate-draw').check();
+  await page.getByTestId('generate-temperature').fill('20');
+  const texts: string[] = [];
+  for (const seed of ['1', '1', '2']) {
+    await page.getByTestId('generate-seed').fill(seed);
+    await generate(page);
+    await expect(page.getByTestId('continuation-B')).toHaveAttribute('data-state', 'done');
+    texts.push((await page.getByTestId('continuation-A').locator('.chips').textContent()) ?? '');
+  }
+  expect(texts[1]).toBe(texts[0]);
+  expect(texts[2]).not.toBe(texts[0]);
+  await page.getByTestId('generate-tokens').fill('1024');
+  await generate(page);
+  await expect(page.getByTestId('continuation-A').locator('[data-place]').first()).toBeVisible();
+  await page.getByTestId('generate').click();
+  await expect(page.getByTestId('continuation-B')).toHaveAttribute('data-state', 'cancelled');
+  await expect(page.getByTestId('generate')).toHaveText('Generate');
+});
