@@ -60,7 +60,7 @@ export function AttentionMaps(props: {
   const chosen = useSelection((s) => s.window);
   const withMarginals = useSelection((s) => s.marginals);
   const L = view.tokens.length;
-  const ownLabels = view.models.some(({ fromA }) => fromA !== undefined);
+  const ownLabels = view.models.some(({ fromA, run }) => fromA !== undefined || run !== view.run);
   const branches = panels.some(({ branch }) => branch !== undefined);
   const lengths = useSteady(panels.map(({ entry }) => entry.model.tokens.length));
   const headHeights = useSteady(

@@ -12,8 +12,6 @@ import { select } from '../state/selection';
 import { useNarrow } from '../ui/measure';
 import { useSteady } from '../ui/steady';
 
-const NOTHING: readonly undefined[] = [];
-
 /** Maps and lenses, token beside token. */
 function TokenFigures({ view, targets }: { view: View; targets: readonly (number | undefined)[] }) {
   const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
@@ -41,7 +39,7 @@ export const CompareFigures = memo(function CompareFigures({ view, obstacle }: {
   return (
     <>
       {!narrow && <LayerRail view={view} signals={signals} />}
-      <SignalSection view={view} signals={signals} lenses={obstacle ? NOTHING : lenses} staleMark="" />
+      <SignalSection view={view} signals={signals} lenses={lenses} staleMark="" />
       {obstacle ? (
         <p className="banner" role="status" data-testid="compare-obstacle">
           {obstacle}

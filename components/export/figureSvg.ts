@@ -11,7 +11,7 @@ const CHARACTER = 5.6;
 
 /** What makes a control, and is no part of a figure on paper. */
 const LEFT_OUT =
-  'button, select, input, textarea, label:has(input), .segmented, .select, .control, dialog, .visually-hidden';
+  'button, select, input, textarea, label:has(input), .equation, .heads-row, .segmented, .select, .control, dialog, .visually-hidden';
 
 const SVG_STYLES = [
   'fill',
