@@ -35,7 +35,7 @@ test('both models continue the prompt, every token opens, and a click analyses i
   expect(complaints).toEqual([]);
 });
 
-test('drawing follows its seed, and Stop keeps what is there', async ({ page }) => {
+test('drawing follows its seed, and Stop leaves the queue', async ({ page, request }) => {
   await open(page);
   await run(page);
   await page.locator('main > *').last().scrollIntoViewIfNeeded();
@@ -50,10 +50,16 @@ test('drawing follows its seed, and Stop keeps what is there', async ({ page }) 
   }
   expect(texts[1]).toBe(texts[0]);
   expect(texts[2]).not.toBe(texts[0]);
-  await page.getByTestId('generate-tokens').fill('1024');
+  // Long runs stand before it: however fast the machine is, it is not over when Stop is pressed.
+  const prompt = Array.from({ length: 330 }, () => 'Mary entered the kitchen .').join(' ');
+  const data = { models: ['demo-mamba2', 'demo-diff-mamba2'], prompt, target: 'kitchen' };
+  const before: string[] = [];
+  for (let k = 0; k < 2; k++) before.push((await (await request.post('/api/runs', { data })).json()).id);
   await generate(page);
-  await expect(page.getByTestId('continuation-A').locator('[data-place]').first()).toBeVisible();
+  await expect(page.getByTestId('continuation-A')).toContainText('in queue');
   await page.getByTestId('generate').click();
   await expect(page.getByTestId('continuation-B')).toHaveAttribute('data-state', 'cancelled');
   await expect(page.getByTestId('generate')).toHaveText('Generate');
+  for (const id of before) await request.delete(`/api/runs/${id}`);
+  await expect.poll(async () => (await (await request.get('/api/health')).json()).queue).toBe(0);
 });

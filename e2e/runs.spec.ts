@@ -100,10 +100,10 @@ test('the whole page as one file keeps its hover without a server', async ({ pag
   await expect(readout).toContainText(/0 Mary → 28 :\s+A [+−\d].*B [+−\d]/);
   const [value] = /A ([+−]?[\d.e−]+)/.exec((await readout.textContent()) ?? '')?.slice(1) ?? [];
   expect(Number(value?.replace('−', '-'))).not.toBeNaN();
-  await saved.locator('[aria-label^="Signal by layer"]').first().focus();
+  await saved.locator('.area[aria-label^="Signal by layer"]').first().focus();
   await saved.keyboard.press('ArrowRight');
   await expect(readout).toContainText(/layer 0\s+p\(target\) A [\d.]/);
-  await saved.locator('[aria-label^="Lens"]').first().focus();
+  await saved.locator('.area[aria-label^="Lens"]').first().focus();
   await expect(readout).toContainText('entropy');
   expect(inspected).toContain('28');
   expect(complaints).toEqual([]);

@@ -156,7 +156,10 @@ export function ComparePage() {
             <table>
               <thead>
                 <tr>
-                  {['', 'Run', 'Model', 'Prompt', 'Read-out → target'].map((title) => (
+                  <th scope="col">
+                    <span className="visually-hidden">Side</span>
+                  </th>
+                  {['Run', 'Model', 'Prompt', 'Read-out → target'].map((title) => (
                     <th key={title} scope="col">
                       {title}
                     </th>
