@@ -54,7 +54,7 @@ test('drawing follows its seed, and Stop leaves the queue', async ({ page, reque
   const prompt = Array.from({ length: 330 }, () => 'Mary entered the kitchen .').join(' ');
   const data = { models: ['demo-mamba2', 'demo-diff-mamba2'], prompt, target: 'kitchen' };
   const before: string[] = [];
-  for (let k = 0; k < 2; k++) before.push((await (await request.post('/api/runs', { data })).json()).id);
+  for (let k = 0; k < 5; k++) before.push((await (await request.post('/api/runs', { data })).json()).id);
   await generate(page);
   await expect(page.getByTestId('continuation-A')).toContainText('in queue');
   await page.getByTestId('generate').click();

@@ -173,7 +173,7 @@ function Numbers({ view, shown }: { view: View; shown: readonly Shown[] }) {
 }
 
 function Contents({ view }: { view: View }) {
-  const { branch, form, reduction, part } = useSelection();
+  const { branch, form, without, reduction, part } = useSelection();
   const targets = useTargetIds(view);
   const shown = view.models.map((model, k): Shown => {
     const layer = Math.min(view.layer, model.layers - 1);
@@ -183,7 +183,7 @@ function Contents({ view }: { view: View }) {
       model: model.name,
       layer,
       branch: branchAt(model, layer, branch),
-      form,
+      ...{ form, without },
       reduce: reduces(form) ? reduceFor({ reduction, part }, model, layer) : undefined,
       position: model.position,
       target: targets[k],

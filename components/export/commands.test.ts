@@ -42,6 +42,13 @@ describe('cliLines', () => {
 describe('a form that sums over channels', () => {
   const logit: Shown = { ...shown[1], form: 'logit', reduce: undefined };
 
+  it('of a block names the parts that it leaves out', () => {
+    const block: Shown = { ...shown[1], form: 'block', without: ['conv', 'D'] };
+    expect(cliLines([block], 'p')).toContain('--form block --without conv,D --branch diff');
+    expect(exportQueries(block).map).toMatchObject({ without: 'conv,D' });
+    expect(exportQueries({ ...block, form: 's6' }).map.without).toBeUndefined();
+  });
+
   it('is exported with its target and without a reduction', () => {
     expect(cliLines([logit], 'p')).toContain('--layers 3 --form logit --target 12 --branch diff');
     expect(exportQueries(logit).map).toMatchObject({ form: 'logit', target: 12, reduce: undefined });

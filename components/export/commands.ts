@@ -11,6 +11,8 @@ export interface Shown {
   readonly form: Form;
   /** Undefined for forms that sum over all channels. */
   readonly reduce?: Reduce;
+  /** Parts of the form `block` that are left out. */
+  readonly without?: readonly string[];
   readonly position: number;
   /** Token id; undefined while it is not known. */
   readonly target?: number;
@@ -23,8 +25,9 @@ type Query = Readonly<Record<string, string | number | undefined>>;
 /** Query parameters of the export route, without the format. */
 export function exportQueries(shown: Shown): Readonly<Record<'map' | 'signal' | 'lens', Query>> {
   const { index: model, layer, branch, form, reduce, position, target, needle } = shown;
+  const without = form === 'block' ? shown.without?.join() || undefined : undefined;
   return {
-    map: { what: 'map', model, layer, branch, form, reduce, target: form === 'logit' ? target : undefined },
+    map: { what: 'map', model, layer, branch, form, reduce, without, target: form === 'logit' ? target : undefined },
     signal: { what: 'signal', model, position, target, needle: needle?.join(',') },
     lens: { what: 'lens', model, target },
   };
@@ -44,12 +47,13 @@ export function cliLines(shown: readonly Shown[], prompt: string): string {
   const command = (words: readonly (string | number)[]) =>
     ['npm run -s statescope --', ...words.map((word) => shell(String(word)))].join(' ');
   return shown
-    .flatMap(({ slot, model, layer, branch, form, reduce, position, target }) => [
+    .flatMap(({ slot, model, layer, branch, form, reduce, without, position, target }) => [
       command([
         'attention',
         ...['--model', model, '--prompt', prompt, '--layers', layer],
         ...(reduce === undefined ? [] : ['--reduce', reduce]),
         ...(form === 's6' ? [] : ['--form', form]),
+        ...(form === 'block' && without?.length ? ['--without', without.join()] : []),
         ...(form === 'logit' && target !== undefined ? ['--target', target] : []),
         ...(branch === 'single' ? [] : ['--branch', branch]),
         ...['--out', `map-${slot}.npz`],
