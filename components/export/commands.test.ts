@@ -44,7 +44,7 @@ describe('a form that sums over channels', () => {
 
   it('of a block names the parts that it leaves out', () => {
     const block: Shown = { ...shown[1], form: 'block', without: ['conv', 'D'] };
-    expect(cliLines([block], 'p')).toContain('--form block --without conv,D --branch diff');
+    expect(cliLines([block], 'p')).toContain("--form block --without 'conv,D' --branch diff");
     expect(exportQueries(block).map).toMatchObject({ without: 'conv,D' });
     expect(exportQueries({ ...block, form: 's6' }).map.without).toBeUndefined();
   });
