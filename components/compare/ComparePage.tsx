@@ -11,7 +11,7 @@ import { isEnded } from '../state/run';
 import { useSelection } from '../state/selection';
 import { handleKey, setView } from '../state/shortcuts';
 import { followTheme, toggleTheme } from '../state/theme';
-import { useLinkedSelection } from '../state/url';
+import { LinkedSelection } from '../state/url';
 import { Id, TokenText } from '../ui/parts';
 import { compareView } from './compareView';
 import { missing, obstacle, readChoice, tellingModels, writeChoice } from './pair';
@@ -82,7 +82,6 @@ function useRuns(ids: readonly (string | undefined)[]) {
 
 /** Two runs on one page, in the same figures. */
 export function ComparePage() {
-  useLinkedSelection();
   const [first, setFirst] = useQueryState('first', parseAsString);
   const [second, setSecond] = useQueryState('second', parseAsString);
   const choices = [readChoice(first), readChoice(second)];
@@ -114,6 +113,7 @@ export function ComparePage() {
   const nothing = one && two && view ? (missing(one, one.models[a]) ?? missing(two, two.models[b])) : undefined;
   return (
     <>
+      <LinkedSelection />
       <header className="bar">
         <h1>
           <a href="/">Statescope</a>
