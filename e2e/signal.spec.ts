@@ -100,7 +100,7 @@ test('tracks say what each token does, and are linked to the tokens', async ({ p
   if (!box) throw new Error('the tracks are not on the page');
   await page.mouse.move(box.x + (8.5 / 29) * box.width, box.y + 20);
   const aside = page.getByRole('complementary', { name: 'Tracks at a token' });
-  await expect(aside).toContainText('8 ·hallway'.replace('·', ''));
+  await expect(aside).toContainText('8 hallway');
   await expect(aside).toContainText('half-life, tokens');
   const before = await aside.locator('td').allTextContents();
   await page.getByTestId('tracks-mixer_2').check();
@@ -110,4 +110,30 @@ test('tracks say what each token does, and are linked to the tokens', async ({ p
   await expect(cells(page, 'tracks')).toHaveCount(29);
   await expect(page).toHaveURL(/tracks=true/);
   expect((await new AxeBuilder({ page }).include('#tracks').analyze()).violations).toEqual([]);
+});
+
+test('the lens is read through a tuned lens, coloured by KL, and as B − A', async ({ page }) => {
+  const complaints = await open(page);
+  await run(page);
+  const curve = page.getByTestId('signal-curve');
+  const marks = curve.locator('.mark');
+  const before = await marks.count();
+  await page.getByTestId('signal-lens-tuned').check();
+  await expect(page).toHaveURL(/through=tuned/);
+  // A tuned lens says nothing of the embedding.
+  await expect(marks).toHaveCount(before - 2);
+  await expect(page.getByTestId('grid-lens-tuned')).toBeChecked();
+  await page.getByTestId('lens-colour-kl').check();
+  await expect(page.locator('#lens .scale')).toContainText('KL to the output');
+  await page.getByTestId('lens-difference-toggle').check();
+  const grid = page.getByTestId('lens-difference');
+  await grid.scrollIntoViewIfNeeded();
+  await expect(grid.locator('canvas')).toBeVisible();
+  const colours = await grid.locator('canvas').evaluate((canvas: HTMLCanvasElement) => {
+    const pixels = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+    return new Set(new Uint32Array(new Uint8Array(pixels).buffer)).size;
+  });
+  expect(colours).toBeGreaterThan(10);
+  expect((await new AxeBuilder({ page }).include('#lens').analyze()).violations).toEqual([]);
+  expect(complaints).toEqual([]);
 });
