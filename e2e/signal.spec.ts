@@ -25,7 +25,7 @@ test('a batch of stories gives means, intervals and the paired difference, and t
   await expect(aside).toContainText('B − A, paired mean');
   await expect(aside).toContainText('p, two-sided');
   await page.getByTestId('signal-table').click();
-  await expect(page.locator('#signal thead')).toContainText('p(target), mean of 12 A');
+  await expect(page.locator('#signal').getByTestId('data-table')).toContainText('p(target), mean of 12 A');
   expect((await new AxeBuilder({ page }).include('#signal').include('#prompt').analyze()).violations).toEqual([]);
   await expect(page).toHaveURL(/batch=/);
   await page.reload();
@@ -49,7 +49,7 @@ test('pasted lines are checked by line, run, and can be cancelled', async ({ pag
   await expect(page.getByTestId('signal-key')).toContainText('n = 1: no interval', { timeout: 30_000 });
   await expect(page.getByTestId('batch-status')).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
   await expect(page.getByRole('complementary', { name: 'Selected layer' })).toContainText('mean, n = 1');
-  await page.getByTestId('batch-stories').fill('1000');
+  await page.getByTestId('batch-stories').fill('400');
   await page.getByTestId('batch-demo').click();
   await page.getByTestId('batch-cancel').click();
   await expect(page.getByTestId('batch-status')).toHaveAttribute('data-state', 'cancelled', { timeout: 30_000 });

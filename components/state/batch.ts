@@ -57,13 +57,19 @@ export function followBatch(id: string): void {
   );
 }
 
+/** What was asked for last, and whether Cancel was pressed before the server had named it. */
+let asked = { unwanted: false };
+
 export async function startBatch(request: SnrRequestInput): Promise<void> {
   stop();
+  const mine = { unwanted: false };
+  asked = mine;
   useBatch.setState({ ...NONE, state: 'starting' });
   try {
     const { id } = await client.startSnr(request);
     select({ batchId: id });
     followBatch(id);
+    if (mine.unwanted) await cancelBatch();
   } catch (error) {
     useBatch.setState({ ...NONE, failure: words(error) });
   }
@@ -75,6 +81,7 @@ export const isBatchBusy = ({ state }: BatchStore): boolean =>
 /** Stops the batch before its next example; what is finished stays. */
 export async function cancelBatch(): Promise<void> {
   const { id } = useBatch.getState();
+  asked.unwanted = true;
   if (!id) return;
   try {
     const { state } = await client.cancelAnalysis(id);
