@@ -54,7 +54,9 @@ for (const colorScheme of ['light', 'dark'] as const)
         const madeWith = renewing ? renderer : await readMadeWith();
         test.skip(
           JSON.stringify(madeWith) !== JSON.stringify(renderer),
-          `Pictures were made by Chromium ${madeWith?.chromium} (letters ${madeWith?.letters}), this is ${renderer.chromium} (${renderer.letters}).`,
+          madeWith === null
+            ? 'There are no pictures to compare with: npm run baselines draws them.'
+            : `Pictures were made by Chromium ${madeWith.chromium} (letters ${madeWith.letters}), this is ${renderer.chromium} (${renderer.letters}).`,
         );
         if (renewing) await writeFile(MADE_WITH, `${JSON.stringify(renderer, null, 2)}\n`);
         const options = {
