@@ -1,7 +1,7 @@
 'use client';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { EXPORT_FORMATS } from '@/lib/api/export';
-import { reduceFor, useTargetIds } from '../data/queries';
+import { reduceFor, useLensKind, useTargetIds } from '../data/queries';
 import { branchAt, makeView, type View } from '../data/view';
 import { FORM_INFO } from '../state/forms';
 import { useRun } from '../state/run';
@@ -175,6 +175,7 @@ function Numbers({ view, shown }: { view: View; shown: readonly Shown[] }) {
 function Contents({ view }: { view: View }) {
   const { branch, form, without, reduction, part } = useSelection();
   const targets = useTargetIds(view);
+  const { kind: lens } = useLensKind(view.models);
   const shown = view.models.map((model, k): Shown => {
     const layer = Math.min(view.layer, model.layers - 1);
     return {
@@ -183,7 +184,7 @@ function Contents({ view }: { view: View }) {
       model: model.name,
       layer,
       branch: branchAt(model, layer, branch),
-      ...{ form, without },
+      ...{ form, without, lens },
       reduce: reduces(form) ? reduceFor({ reduction, part }, model, layer) : undefined,
       position: model.position,
       target: targets[k],

@@ -3,7 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { cliLines, exportQueries, pythonProgram, type Shown } from './commands';
 
 const shown: Shown[] = [
-  { slot: 'A', index: 0, model: 'plain', layer: 3, branch: 'single', form: 's6', reduce: 'mean', position: 7 },
+  {
+    slot: 'A',
+    index: 0,
+    model: 'plain',
+    layer: 3,
+    branch: 'single',
+    form: 's6',
+    reduce: 'mean',
+    position: 7,
+    lens: 'logit',
+  },
   {
     slot: 'B',
     index: 1,
@@ -15,6 +25,7 @@ const shown: Shown[] = [
     position: 7,
     target: 12,
     needle: [2, 4],
+    lens: 'logit',
   },
 ];
 
@@ -56,12 +67,20 @@ describe('a form that sums over channels', () => {
   });
 });
 
+describe('a tuned lens', () => {
+  it('is read by every copy of the numbers', () => {
+    const tuned: Shown = { ...shown[1], model: 'plain', lens: 'tuned' };
+    expect(cliLines([tuned], 'p')).toContain('--tuned models/plain/tuned-lens --out lens-B.npz');
+    expect(exportQueries(tuned)).toMatchObject({ lens: { lens: 'tuned' }, signal: { lens: 'tuned' } });
+  });
+});
+
 describe('pythonProgram', () => {
   it('asks for what the page shows', () => {
     const text = pythonProgram(shown, 'http://host:1', 'abc');
     expect(text).toContain('RUN = "http://host:1/api/runs/abc/export"');
     expect(text).toContain('load("what=map&model=1&layer=3&branch=diff&form=s6&reduce=head%3A2")["map"]');
-    expect(text).toContain('load("what=signal&model=1&position=7&target=12&needle=2%2C4")');
+    expect(text).toContain('load("what=signal&model=1&position=7&target=12&needle=2%2C4&lens=logit")');
   });
 
   it.skipIf(!python)('is Python', () => {

@@ -1,4 +1,4 @@
-import type { Branch, Form, Reduce } from '@/lib/api/schemas';
+import type { Branch, Form, LensKind, Reduce } from '@/lib/api/schemas';
 
 /** What the page shows of one model, as the API and the command line name it. */
 export interface Shown {
@@ -16,6 +16,7 @@ export interface Shown {
   readonly position: number;
   /** Token id; undefined while it is not known. */
   readonly target?: number;
+  readonly lens: LensKind;
   /** Tokens [start, end). */
   readonly needle?: readonly [number, number];
 }
@@ -24,12 +25,12 @@ type Query = Readonly<Record<string, string | number | undefined>>;
 
 /** Query parameters of the export route, without the format. */
 export function exportQueries(shown: Shown): Readonly<Record<'map' | 'signal' | 'lens', Query>> {
-  const { index: model, layer, branch, form, reduce, position, target, needle } = shown;
+  const { index: model, layer, branch, form, reduce, position, target, needle, lens } = shown;
   const without = form === 'block' ? shown.without?.join() || undefined : undefined;
   return {
     map: { what: 'map', model, layer, branch, form, reduce, without, target: form === 'logit' ? target : undefined },
-    signal: { what: 'signal', model, position, target, needle: needle?.join(',') },
-    lens: { what: 'lens', model, target },
+    signal: { what: 'signal', model, position, target, needle: needle?.join(','), lens },
+    lens: { what: 'lens', model, target, lens },
   };
 }
 
@@ -47,7 +48,7 @@ export function cliLines(shown: readonly Shown[], prompt: string): string {
   const command = (words: readonly (string | number)[]) =>
     ['npm run -s statescope --', ...words.map((word) => shell(String(word)))].join(' ');
   return shown
-    .flatMap(({ slot, model, layer, branch, form, reduce, without, position, target }) => [
+    .flatMap(({ slot, model, layer, branch, form, reduce, without, position, target, lens }) => [
       command([
         'attention',
         ...['--model', model, '--prompt', prompt, '--layers', layer],
@@ -64,6 +65,7 @@ export function cliLines(shown: readonly Shown[], prompt: string): string {
             command([
               'lens',
               ...['--model', model, '--prompt', prompt, '--targets', target, '--position', position],
+              ...(lens === 'tuned' ? ['--tuned', `models/${model}/tuned-lens`] : []),
               ...['--out', `lens-${slot}.npz`],
             ]),
           ]),
