@@ -21,6 +21,7 @@ test('both models continue the prompt, every token opens, and a click analyses i
   const aside = page.getByTestId('generated-aside');
   await expect(aside).toContainText('Token 3');
   await expect(aside.locator('table').first().locator('tbody tr')).toHaveCount(10);
+  await page.mouse.move(0, 0);
   await tokens.nth(3).focus();
   await page.keyboard.press('ArrowRight');
   await expect(aside).toContainText('Token 4');
