@@ -6,15 +6,15 @@ import { type DataTable, tableOf } from '../charts/table';
 import { isDiff, type View } from '../data/view';
 import { dropJob, isJobBusy, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
 import { useSelection } from '../state/selection';
-import { Section } from '../ui/Section';
 import { ChangeCurve } from './ChangeCurve';
 import { InterventionAside } from './InterventionAside';
 import { lambdaTop } from './lambdaRange';
-import { Choice, TestSwitch } from './parts';
+import { Choice } from './parts';
 import { interventionRequest } from './requests';
 import { type ResultOf, resultOf } from './results';
 import { HeadSwitches, Switches } from './Switches';
 import { changesOf, isChanged, jobName, restoreModels, setCausal, setLambda, useCausal } from './settings';
+import { TestSection } from './TestSection';
 import { useFoil } from './usePair';
 
 /** The models run again once a control has rested for so long. */
@@ -120,7 +120,6 @@ export const InterventionTest = memo(function InterventionTest(props: {
   const failures = [...new Set(jobs.flatMap((job) => (job?.failure ? [job.failure] : [])))];
   const controls = (
     <>
-      <TestSwitch />
       <Choice
         caption="What is off becomes"
         label="What stands in for what is switched off"
@@ -141,16 +140,10 @@ export const InterventionTest = memo(function InterventionTest(props: {
     </>
   );
   return (
-    <Section
-      id="causal"
-      title={
-        <>
-          Causal tests <em>{staleMark}</em>
-        </>
-      }
+    <TestSection
+      staleMark={staleMark}
       controls={controls}
       table={() => tableFor(view, found)}
-      canMaximise
       aside={<InterventionAside view={view} found={found} />}
     >
       <p
@@ -188,6 +181,6 @@ export const InterventionTest = memo(function InterventionTest(props: {
         {view.position} by layer, “out” the model’s answer. A branch is what it brings to the subtraction, a head its
         part of the gated scan output. The tick beside a slider is the model’s own λ; a double click returns to it.
       </p>
-    </Section>
+    </TestSection>
   );
 });

@@ -7,16 +7,16 @@ import { isDiff, ownToken, type View } from '../data/view';
 import { RowLabel } from '../signal/AxisParts';
 import { dropJob, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
 import { SlotHead, ValueRow } from '../ui/parts';
-import { Section } from '../ui/Section';
 import { CausalGrid } from './CausalGrid';
 import { GridCells } from './GridCells';
 import { type GridValues, gridLayout } from './grid';
 import { JobControl } from './JobControl';
-import { BRANCH_OPTIONS } from './PatchTest';
-import { CellTitle, Choice, SignedScale, StrongestCells, TestSwitch, useInspectedCell } from './parts';
+import { BranchChoice, CellTitle, Choice, SignedScale, StrongestCells, useInspectedCell } from './parts';
 import { knockoutRequest } from './requests';
 import { gridTable, knockoutChanges, knockoutValues, largest, type ResultOf, resultOf } from './results';
 import { jobName, setCausal, useCausal } from './settings';
+import { TestSection } from './TestSection';
+import { useAsked } from './useAsked';
 import { useFoil } from './usePair';
 
 const QUERIES = [
@@ -47,6 +47,7 @@ function useSpan(view: View, foil: string): SpanFound {
   const reads = useCausal((s) => s.reads);
   const branch = useCausal((s) => s.branch);
   const names = view.models.flatMap(({ slot }) => [jobName('span', slot), jobName('span-all', slot)]);
+  const jobs = useJobsOf(names);
   useEffect(() => {
     const jobs = view.models.flatMap((model) =>
       [false, true].map((together) => ({
@@ -63,7 +64,6 @@ function useSpan(view: View, foil: string): SpanFound {
     }, QUIET_MS);
     return () => clearTimeout(timer);
   }, [view, span, queries, reads, branch, foil]);
-  const jobs = useJobsOf(names);
   return useMemo(() => {
     const found = jobs.map((job) => resultOf(job, 'knockout'));
     return { each: found.filter((_, k) => k % 2 === 0), together: found.filter((_, k) => k % 2 === 1) };
@@ -142,21 +142,16 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
   const foil = useFoil(view);
   const cell = useInspectedCell(view);
   const names = view.models.map(({ slot }) => jobName('knockout', slot));
-  const jobs = useJobsOf(names);
   const requests = useMemo(
     () => view.models.map((model) => knockoutRequest(view, model, { queries, reads, branch }, foil)),
     [view, queries, reads, branch, foil],
   );
+  const { jobs, stale, start } = useAsked(names, requests);
   const found = useMemo(() => jobs.map((job) => resultOf(job, 'knockout')), [jobs]);
   const changes = useMemo(() => found.map(knockoutChanges), [found]);
   const span = useSpan(view, foil);
   const limit = useMemo(() => largest(view, changes), [view, changes]);
   const marked = useMemo(() => new Set<number>(), []);
-  const stale = requests.some((request, k) => (request ? !sameRequest(jobs[k]?.answered, request) : false));
-  const start = () =>
-    requests.forEach((request, k) => {
-      if (request) void startJob(names[k], request);
-    });
   const branches = view.models.some(({ model }) => model.blocks.some(isDiff));
   const versus = foil ? `${view.target.trim()} minus ${foil}` : view.target.trim();
   const at = (values: readonly (GridValues | undefined)[]) =>
@@ -166,7 +161,6 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
     });
   const controls = (
     <>
-      <TestSwitch />
       <Choice
         caption="Stop reading it"
         label="Who stops reading"
@@ -181,25 +175,12 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
         options={READS}
         onChange={(value) => setCausal({ reads: value })}
       />
-      {branches && (
-        <Choice
-          caption="of"
-          label="Branch of differential blocks"
-          value={branch}
-          options={BRANCH_OPTIONS}
-          onChange={(value) => setCausal({ branch: value })}
-        />
-      )}
+      {branches && <BranchChoice />}
     </>
   );
   return (
-    <Section
-      id="causal"
-      title={
-        <>
-          Causal tests <em>{staleMark}</em>
-        </>
-      }
+    <TestSection
+      staleMark={staleMark}
       controls={controls}
       table={() =>
         gridTable(`Knock-out of each token, logit of ${versus}`, view, [
@@ -207,7 +188,6 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
           { name: 'without it, logits', values: found.map(knockoutValues) },
         ])
       }
-      canMaximise
       aside={
         <aside aria-label="Knocked-out cell">
           <div className="block">
@@ -260,6 +240,6 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
         negative where it spoke for the answer. Δ, B, C and gates stay as they were computed, so a token still acts
         through them.
       </p>
-    </Section>
+    </TestSection>
   );
 });

@@ -3,24 +3,18 @@ import { memo, useMemo } from 'react';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatSigned } from '../charts/numbers';
 import { isDiff, ownToken, type View } from '../data/view';
-import { sameRequest, startJob, useJobsOf } from '../state/jobs';
 import { SlotHead, ValueRow } from '../ui/parts';
-import { Section } from '../ui/Section';
 import { CausalGrid } from './CausalGrid';
 import type { GridValues } from './grid';
 import { JobControl } from './JobControl';
 import { PairEditor } from './PairEditor';
-import { CellTitle, Choice, SignedScale, StrongestCells, TestSwitch, useInspectedCell } from './parts';
+import { BranchChoice, CellTitle, Choice, SignedScale, StrongestCells, useInspectedCell } from './parts';
 import { patchRequest } from './requests';
 import { gridTable, patchEffects, patchedValues, type ResultOf, resultOf } from './results';
 import { BRANCHED, jobName, POINTS, setCausal, useCausal } from './settings';
+import { TestSection } from './TestSection';
+import { useAsked } from './useAsked';
 import { usePair } from './usePair';
-
-export const BRANCH_OPTIONS = [
-  { value: '', label: 'both branches' },
-  { value: 'mixer_1', label: 'branch 1' },
-  { value: 'mixer_2', label: 'branch 2' },
-] as const;
 
 /** Colours say how much of the clean answer comes back: all of it saturates. */
 const LIMIT = 1;
@@ -75,24 +69,18 @@ export const PatchTest = memo(function PatchTest(props: {
   const branch = useCausal((s) => s.branch);
   const { pair, isOwn, tokens, differing, problem } = usePair(view);
   const names = view.models.map(({ slot }) => jobName('patch', slot));
-  const jobs = useJobsOf(names);
   const requests = useMemo(
     () => view.models.map((model) => patchRequest(view, model, { point, branch }, pair)),
     [view, point, branch, pair],
   );
+  const { jobs, stale, start } = useAsked(names, requests);
   const found = useMemo(() => jobs.map((job) => resultOf(job, 'patch')), [jobs]);
   const effects = useMemo(() => found.map(patchEffects), [found]);
-  const stale = requests.some((request, k) => (request ? !sameRequest(jobs[k]?.answered, request) : false));
-  const start = () =>
-    requests.forEach((request, k) => {
-      if (request) void startJob(names[k], request);
-    });
   const { label, note } = POINTS.find(({ value }) => value === point) ?? POINTS[0];
   const branches = BRANCHED.includes(point) && view.models.some(({ model }) => model.blocks.some(isDiff));
   const versus = pair.foil ? `${view.target.trim()} minus ${pair.foil}` : view.target.trim();
   const controls = (
     <>
-      <TestSwitch />
       <Choice
         caption="Carry over"
         label="What is carried over from the clean run"
@@ -101,25 +89,12 @@ export const PatchTest = memo(function PatchTest(props: {
         options={POINTS}
         onChange={(value) => setCausal({ point: value })}
       />
-      {branches && (
-        <Choice
-          caption="of"
-          label="Branch of differential blocks"
-          value={branch}
-          options={BRANCH_OPTIONS}
-          onChange={(value) => setCausal({ branch: value })}
-        />
-      )}
+      {branches && <BranchChoice />}
     </>
   );
   return (
-    <Section
-      id="causal"
-      title={
-        <>
-          Causal tests <em>{staleMark}</em>
-        </>
-      }
+    <TestSection
+      staleMark={staleMark}
       controls={controls}
       table={() =>
         gridTable(`Patching of the ${label}, logit of ${versus}`, view, [
@@ -127,7 +102,6 @@ export const PatchTest = memo(function PatchTest(props: {
           { name: 'patched, logits', values: found.map(patchedValues) },
         ])
       }
-      canMaximise
       aside={<PatchAside view={view} found={found} effects={effects} />}
     >
       <PairEditor pair={pair} tokens={tokens} differing={differing} isOwn={isOwn} />
@@ -158,6 +132,6 @@ export const PatchTest = memo(function PatchTest(props: {
         {view.position}. The corrupted prompt runs with {note}, taken from the clean prompt: 0 changes nothing, 1 brings
         the clean answer back. Effects do not add up. Bold: tokens in which the prompts differ.
       </p>
-    </Section>
+    </TestSection>
   );
 });

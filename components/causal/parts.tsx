@@ -56,6 +56,26 @@ export function Choice<T extends string>(props: {
   );
 }
 
+const BRANCHES = [
+  { value: '', label: 'both branches' },
+  { value: 'mixer_1', label: 'branch 1' },
+  { value: 'mixer_2', label: 'branch 2' },
+] as const;
+
+/** Which branch of differential blocks a test acts on. */
+export function BranchChoice() {
+  const branch = useCausal((s) => s.branch);
+  return (
+    <Choice
+      caption="of"
+      label="Branch of differential blocks"
+      value={branch}
+      options={BRANCHES}
+      onChange={(value) => setCausal({ branch: value })}
+    />
+  );
+}
+
 const STOPS = [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1];
 
 /** The signed ramp with its ends. */
