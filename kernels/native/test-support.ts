@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { configureNative, nativeInfo, registerNative } from './register';
 
 /** Deterministic numbers in (-1, 1). */
 export function numbers(count: number, seed: number): Float32Array {
@@ -43,4 +45,33 @@ export function largestError(expected: readonly number[], actual: readonly numbe
     worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
   });
   return worst;
+}
+
+/** The same tests on the native device with every instruction set that this processor has, on one and on two threads. */
+export function onEverySetting(tests: () => void): void {
+  const initial = nativeInfo();
+  const settings = ['avx512', 'avx2', 'generic'].flatMap((isa) => [1, 2].map((threads) => ({ isa, threads })));
+
+  beforeAll(async () => {
+    registerNative();
+    await tf.setBackend('native');
+  });
+  afterAll(() => {
+    if (initial) configureNative(initial);
+  });
+
+  const supported = settings.filter((setting) => {
+    try {
+      configureNative(setting);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  describe.each(supported)('$isa, $threads threads', (setting) => {
+    beforeAll(() => {
+      configureNative(setting);
+    });
+    tests();
+  });
 }

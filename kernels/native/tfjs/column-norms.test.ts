@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { columnNorms } from '../../ops';
 import { expectClose, Random } from '../../reference/test-support';
 import { isAvailable } from '../addon';
-import { configureNative, nativeInfo, registerNative } from '../register';
+import { onEverySetting } from '../test-support';
 
 interface NormCase {
   readonly d: number;
@@ -108,29 +108,5 @@ describe('column norms composed of tfjs operations equal the definition', () => 
 });
 
 describe.skipIf(!isAvailable)('column norms of the native kernel equal the definition', () => {
-  const initial = nativeInfo();
-  const settings = ['avx512', 'avx2', 'generic'].flatMap((isa) => [1, 2].map((threads) => ({ isa, threads })));
-
-  beforeAll(async () => {
-    registerNative();
-    await tf.setBackend('native');
-  });
-  afterAll(() => {
-    if (initial) configureNative(initial);
-  });
-
-  const supported = settings.filter((setting) => {
-    try {
-      configureNative(setting);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  describe.each(supported)('$isa, $threads threads', (setting) => {
-    beforeAll(() => {
-      configureNative(setting);
-    });
-    checks();
-  });
+  onEverySetting(checks);
 });

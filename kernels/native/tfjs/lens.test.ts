@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { LENS_VALUES, type LensValues, lensStatistics } from '../../ops';
 import { lensStatistics as definition } from '../../reference';
 import { Random } from '../../reference/test-support';
 import { isAvailable } from '../addon';
-import { configureNative, nativeInfo, registerNative } from '../register';
+import { configureNative, nativeInfo } from '../register';
+import { onEverySetting } from '../test-support';
 
 interface LensCase {
   readonly S: number;
@@ -113,30 +114,7 @@ describe('lens statistics by slabs of logits equal the float64 definition', () =
 
 describe.skipIf(!isAvailable)('lens statistics of the native kernel equal the float64 definition', () => {
   const initial = nativeInfo();
-  const settings = ['avx512', 'avx2', 'generic'].flatMap((isa) => [1, 2].map((threads) => ({ isa, threads })));
-
-  beforeAll(async () => {
-    registerNative();
-    await tf.setBackend('native');
-  });
-  afterAll(() => {
-    if (initial) configureNative(initial);
-  });
-
-  const supported = settings.filter((setting) => {
-    try {
-      configureNative(setting);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  describe.each(supported)('$isa, $threads threads', (setting) => {
-    beforeAll(() => {
-      configureNative(setting);
-    });
-    checks();
-  });
+  onEverySetting(checks);
 
   it('do not depend on the number of threads', () => {
     const results = [1, 2].map((threads) => {
