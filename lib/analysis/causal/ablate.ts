@@ -12,8 +12,8 @@ import {
   type Metric,
   metricOf,
   type Outline,
+  type PromptQuestion,
   positionOf,
-  type Question,
   requireQuestion,
   rowOf,
 } from './question';
@@ -21,8 +21,7 @@ import { type Reading, readingOf } from './reading';
 import { type Method, referenceValues } from './referenceValues';
 import { replaceRegions } from './replacement';
 
-export interface AblationRequest extends Question {
-  readonly tokens: readonly number[];
+export interface AblationRequest extends PromptQuestion {
   readonly candidates?: readonly number[];
   readonly unit: Unit;
   /** What a component's output is replaced by, at every token. */
@@ -33,8 +32,6 @@ export interface AblationRequest extends Question {
   readonly seed?: number;
   readonly mixer?: Mixer;
   readonly layers?: readonly number[];
-  readonly position?: number;
-  readonly memory?: number;
 }
 
 export interface Ablated extends Component, Reading {

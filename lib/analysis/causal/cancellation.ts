@@ -7,19 +7,16 @@ import { type Budget, budgetOf } from './budget';
 import { type Baseline, baselineOf } from './continuation';
 import { differentialLayers } from './lambda';
 import type { Progress } from './patch';
-import { type Outline, positionOf, type Question, requireQuestion } from './question';
+import { type Outline, type PromptQuestion, positionOf, requireQuestion } from './question';
 import { valuesOfParameter } from './sourceTerms';
 
-export interface CancellationRequest extends Question {
-  readonly tokens: readonly number[];
+export interface CancellationRequest extends PromptQuestion {
   /** Without a foil, the target is held against the mean of these, itself left out; without both its logit is read. */
   readonly candidates?: readonly number[];
   /** The tokens that hold the answer, [start, end); all others up to the position are noise. */
   readonly needle: Span;
   /** Default: all differential layers. */
   readonly layers?: readonly number[];
-  readonly position?: number;
-  readonly memory?: number;
 }
 
 /** What a quantity is through branch 1, through λ · branch 2, and through the difference. */

@@ -12,8 +12,8 @@ import {
   type Metric,
   metricOf,
   type Outline,
+  type PromptQuestion,
   positionOf,
-  type Question,
   requireQuestion,
   rowOf,
 } from './question';
@@ -21,8 +21,7 @@ import { type Reading, readingOf } from './reading';
 import { type Method, referenceValues } from './referenceValues';
 import { replaceRegions } from './replacement';
 
-export interface InterventionRequest extends Question {
-  readonly tokens: readonly number[];
+export interface InterventionRequest extends PromptQuestion {
   readonly candidates?: readonly number[];
   /** λ of differential blocks, all set together. */
   readonly lambdas?: readonly { readonly layer: number; readonly value: number }[];
@@ -30,8 +29,6 @@ export interface InterventionRequest extends Question {
   readonly removed?: readonly Component[];
   /** What it is replaced by: zero (default) or its mean over the prompt. */
   readonly method?: Exclude<Method, 'resample'>;
-  readonly position?: number;
-  readonly memory?: number;
 }
 
 /** What the residual stream after a block says through the logit lens, unchanged and changed. */

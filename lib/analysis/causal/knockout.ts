@@ -15,14 +15,13 @@ import {
   measure,
   metricOf,
   type Outline,
+  type PromptQuestion,
   positionOf,
-  type Question,
   requireQuestion,
   rowOf,
 } from './question';
 
-export interface KnockoutRequest extends Question {
-  readonly tokens: readonly number[];
+export interface KnockoutRequest extends PromptQuestion {
   /** Source spans, each knocked out by itself; default: every token. */
   readonly spans?: readonly Span[];
   /**
@@ -44,8 +43,6 @@ export interface KnockoutRequest extends Question {
   readonly layers?: readonly number[];
   /** All layers at once instead of each by itself. */
   readonly together?: boolean;
-  readonly position?: number;
-  readonly memory?: number;
 }
 
 export interface KnockoutGrid {

@@ -11,15 +11,14 @@ import {
   type Metric,
   metricOf,
   type Outline,
+  type PromptQuestion,
   positionOf,
-  type Question,
   requireQuestion,
   rowOf,
 } from './question';
 import { type Reading, readingOf } from './reading';
 
-export interface LambdaRequest extends Question {
-  readonly tokens: readonly number[];
+export interface LambdaRequest extends PromptQuestion {
   readonly candidates?: readonly number[];
   /** Values of λ that are tried; 0 removes branch 2. */
   readonly values: readonly number[];
@@ -27,8 +26,6 @@ export interface LambdaRequest extends Question {
   readonly layers?: readonly number[];
   /** All layers at once instead of each by itself. */
   readonly together?: boolean;
-  readonly position?: number;
-  readonly memory?: number;
 }
 
 export interface LambdaRun extends Reading {

@@ -11,6 +11,15 @@ export interface Question {
   readonly foil?: number;
 }
 
+/** What every test of one prompt is asked with. */
+export interface PromptQuestion extends Question {
+  readonly tokens: readonly number[];
+  /** That is read; negative numbers count from the end. Default −1. */
+  readonly position?: number;
+  /** Bytes beside the weights; default 1 GiB. */
+  readonly memory?: number;
+}
+
 export type Metric = 'logit_difference' | 'target_logit';
 
 export const metricOf = ({ foil }: Question): Metric => (foil === undefined ? 'target_logit' : 'logit_difference');
