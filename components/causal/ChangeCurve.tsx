@@ -6,7 +6,7 @@ import { curveScale, METRIC_INFO, type Metric, segments } from '../charts/curve'
 import type { LayerAxis } from '../charts/layerAxis';
 import type { Maybe } from '../charts/numbers';
 import type { View } from '../data/view';
-import { AxisTicks } from '../signal/AxisParts';
+import { AxisTicks, TickNumber } from '../signal/AxisParts';
 import { clearHover, hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { HitArea } from '../ui/HitArea';
@@ -92,14 +92,7 @@ export const ChangeCurve = memo(function ChangeCurve(props: {
         {scale.ticks.map(({ y, text, exponent, zero }) => (
           <g key={`${text}${exponent ?? ''}`}>
             <line className={zero ? 'rule' : 'grid'} x1={axis.gutter} x2={axis.width} y1={y} y2={y} />
-            <text className="axis" x={axis.gutter - 8} y={y + 3.5} textAnchor="end">
-              {text}
-              {exponent && (
-                <tspan dy="-4" fontSize="8">
-                  {exponent}
-                </tspan>
-              )}
-            </text>
+            <TickNumber x={axis.gutter - 8} y={y + 3.5} text={text} exponent={exponent} />
           </g>
         ))}
         {!axis.narrow && (

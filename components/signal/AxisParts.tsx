@@ -55,3 +55,18 @@ export function AxisTicks(props: { axis: LayerAxis; layer: number; y: number; pi
     </g>
   );
 }
+
+/** A number on the value axis, right-aligned at x: as it is, or a base and its exponent. */
+export function TickNumber(props: { x: number; y: number; text: string; exponent?: string }) {
+  const { x, y, text, exponent } = props;
+  return (
+    <text className="axis" x={x} y={y} textAnchor="end">
+      {text}
+      {exponent && (
+        <tspan dy="-4" fontSize="8">
+          {exponent}
+        </tspan>
+      )}
+    </text>
+  );
+}

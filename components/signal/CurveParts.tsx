@@ -5,6 +5,7 @@ import type { Maybe } from '../charts/numbers';
 import { clearHover, hover, useHover } from '../state/hover';
 import { type ModelSlot, select } from '../state/selection';
 import { HitArea } from '../ui/HitArea';
+import { TickNumber } from './AxisParts';
 
 /** Circle for A, square for B, triangle for a value that stands on the floor. */
 export function Mark(props: { slot: ModelSlot; x: number; y: number; r: number; low: boolean }) {
@@ -89,14 +90,7 @@ export function Grid(props: { axis: LayerAxis; scale: CurveScale; title: string;
             y1={Math.round(y) + 0.5}
             y2={Math.round(y) + 0.5}
           />
-          <text className="axis" x={axis.gutter - 8} y={y + 3.5} textAnchor="end">
-            {text}
-            {exponent && (
-              <tspan dy="-4" fontSize="8">
-                {exponent}
-              </tspan>
-            )}
-          </text>
+          <TickNumber x={axis.gutter - 8} y={y + 3.5} text={text} exponent={exponent} />
         </g>
       ))}
       {!axis.narrow && (
