@@ -12,7 +12,7 @@ import { RunRequestSchema } from '@/lib/api/schemas';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel, type Model } from '@/lib/models';
-import { isFinal } from './run-book';
+import { isFinal } from './book';
 import { Service } from './service';
 import { makeWorkspace, PROMPT, request, type Workspace } from './testing/workspace';
 

@@ -1,7 +1,7 @@
 import type { AnalysisEvent } from '@/lib/api/causal';
 import type { GenerationEvent } from '@/lib/api/generation';
 import type { RunEvent } from '@/lib/api/schemas';
-import { isFinal } from './run-book';
+import { isFinal } from './book';
 
 const HEARTBEAT_MS = 15_000;
 

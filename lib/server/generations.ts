@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { GeneratedToken, GenerationEvent, GenerationEvents } from '@/lib/api/generation';
+import { sharedFlag } from './book';
 import type { PreparedGeneration } from './protocol';
 import type { Turns, Waiting } from './turns';
 
@@ -27,7 +28,7 @@ export class Generations {
   /** Calls `listener` with every event, the last one a final state. @returns a function that cancels. */
   start(generation: PreparedGeneration, listener: Listener): () => void {
     const id = randomUUID();
-    const cancel = new Int32Array(new SharedArrayBuffer(4));
+    const cancel = sharedFlag();
     const tell = (data: GenerationEvents['state']) => listener({ event: 'state', data });
     const end = (state: 'done' | 'cancelled' | 'error', error?: string) => {
       if (this.#listeners.delete(id)) tell({ state, queuePosition: 0, error });

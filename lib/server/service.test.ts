@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeSafetensors } from '@/lib/api/safetensors';
 import { type Run, type RunEvent, type RunRequestInput, RunRequestSchema, RunSchema } from '@/lib/api/schemas';
-import { isFinal } from './run-book';
+import { isFinal } from './book';
 import { Service } from './service';
 import { makeWorkspace, request, type Workspace } from './testing/workspace';
 

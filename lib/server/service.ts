@@ -29,12 +29,13 @@ import type {
 } from '@/lib/api/schemas';
 import { AnalysisBook } from './analysis-book';
 import { ArchiveClient } from './archive/client';
+import { isFinal, sharedFlag } from './book';
 import { DeviceWorker } from './device-worker';
 import { ServiceError } from './errors';
 import { readExamples } from './examples';
 import { Generations } from './generations';
 import type { Body } from './protocol';
-import { isFinal, RunBook } from './run-book';
+import { RunBook } from './run-book';
 import { readSettings, type Settings } from './settings';
 import { Turns } from './turns';
 
@@ -270,7 +271,7 @@ export class Service {
 /** A shared integer that becomes 1 when the signal aborts. */
 function flagOf(signal: AbortSignal | undefined): Int32Array | undefined {
   if (!signal) return undefined;
-  const flag = new Int32Array(new SharedArrayBuffer(4));
+  const flag = sharedFlag();
   if (signal.aborted) Atomics.store(flag, 0, 1);
   signal.addEventListener('abort', () => Atomics.store(flag, 0, 1), { once: true });
   return flag;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeSafetensors } from '@/lib/api/safetensors';
 import { type RunRequestInput, RunRequestSchema } from '@/lib/api/schemas';
-import { isFinal } from '../run-book';
+import { isFinal } from '../book';
 import { Service } from '../service';
 import type { Settings } from '../settings';
 import { makeWorkspace, request, type Workspace } from '../testing/workspace';
