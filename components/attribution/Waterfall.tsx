@@ -43,7 +43,7 @@ export const Waterfall = memo(function Waterfall(props: {
       <svg className="layer" width={axis.width} height={HEIGHT} aria-hidden="true">
         <RowLabel y={14} slot={slot} text="logit" narrow={axis.narrow} />
         <AxisTicks axis={axis} layer={layer} y={14} pill={false} />
-        <Grid axis={axis} scale={scale} title="logit of the target" height={HEIGHT + AXIS} />
+        <Grid axis={axis} scale={scale} title="logit of the target" bottom={HEIGHT + AXIS} />
         {steps.map((step, k) => {
           const x = left(step);
           const width = Math.max(1, room / step.places - 1);

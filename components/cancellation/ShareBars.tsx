@@ -4,45 +4,21 @@ import { type CurveScale, curveScale } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { ModelView } from '../data/view';
 import { AxisTicks, RowLabel } from '../signal/AxisParts';
+import { Grid } from '../signal/CurveParts';
 import { type Bar, BRANCHES } from './shares';
 
 const TOP = 24;
 const PLOT = 96;
 const FOOT = 18;
 export const BARS_HEIGHT = TOP + PLOT + FOOT;
+/** About how many numbers the axis has. */
+export const TICKS = 3;
 
 export const barScale = (bars: readonly Bar[], quantity: 'share' | 'mass'): CurveScale =>
-  curveScale(quantity === 'share' ? [0, 1] : bars.map(({ whole }) => whole), false, TOP + PLOT, TOP);
+  curveScale(quantity === 'share' ? [0, 1] : bars.map(({ whole }) => whole), false, TOP + PLOT, TOP, TICKS);
 
 /** Width from which a bar has its branch's name below it. */
 const NAMED = 40;
-
-/** Horizontal ticks with their values. */
-export const ShareGrid = ({ axis, scale, title }: { axis: LayerAxis; scale: CurveScale; title: string }) => (
-  <g>
-    {scale.ticks
-      .filter((_, k, all) => all.length <= 4 || k % 2 === 0)
-      .map(({ y, text, zero }) => (
-        <g key={text}>
-          <line
-            className={zero ? 'rule' : 'grid'}
-            x1={axis.gutter}
-            x2={axis.width}
-            y1={Math.round(y) + 0.5}
-            y2={Math.round(y) + 0.5}
-          />
-          <text className="axis" x={axis.gutter - 8} y={y + 3.5} textAnchor="end">
-            {text}
-          </text>
-        </g>
-      ))}
-    {!axis.narrow && (
-      <text className="title" transform={`translate(12,${TOP + PLOT / 2}) rotate(-90)`} textAnchor="middle">
-        {title}
-      </text>
-    )}
-  </g>
-);
 
 /** One model's bars: the needle's part filled, the noise outlined; mixer 1, λ·mixer 2 and their difference per layer. */
 export const ShareBars = memo(function ShareBars(props: {
@@ -62,7 +38,7 @@ export const ShareBars = memo(function ShareBars(props: {
     <svg className="layer" width={axis.width} height={BARS_HEIGHT} aria-hidden="true">
       <RowLabel y={14} slot={model.slot} text="needle" narrow={axis.narrow} />
       <AxisTicks axis={axis} layer={layer} y={14} pill={false} />
-      <ShareGrid axis={axis} scale={scale} title={title} />
+      <Grid axis={axis} scale={scale} title={title} top={TOP} bottom={TOP + PLOT} />
       {bars.map(({ layer: l, branch, needle, whole }) => {
         const k = BRANCHES.findIndex(({ value }) => value === branch);
         const x = axis.x(l) - room / 2 + k * (width + gap);

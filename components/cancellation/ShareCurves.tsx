@@ -6,7 +6,8 @@ import { curveScale, segments } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { ModelView } from '../data/view';
 import { AxisTicks, RowLabel } from '../signal/AxisParts';
-import { BARS_HEIGHT, ShareGrid } from './ShareBars';
+import { Grid } from '../signal/CurveParts';
+import { BARS_HEIGHT, TICKS } from './ShareBars';
 import { type Batch, BRANCHES, curveOf, type Form } from './shares';
 
 const TOP = 24;
@@ -26,7 +27,7 @@ export const ShareCurves = memo(function ShareCurves(props: {
     return { value, label, estimates };
   });
   const all = curves.flatMap(({ estimates }) => estimates.flatMap((e) => (e ? [e.low, e.high, e.mean] : [])));
-  const scale = curveScale(all, false, BARS_HEIGHT - BOTTOM, TOP);
+  const scale = curveScale(all, false, BARS_HEIGHT - BOTTOM, TOP, TICKS);
   const path = line<{ layer: number; value: number }>(
     (d) => axis.x(d.layer),
     (d) => scale.y(d.value),
@@ -35,7 +36,7 @@ export const ShareCurves = memo(function ShareCurves(props: {
     <svg className="layer" width={axis.width} height={BARS_HEIGHT} aria-hidden="true">
       <RowLabel y={14} slot={model.slot} text="needle" narrow={axis.narrow} />
       <AxisTicks axis={axis} layer={layer} y={14} pill={false} />
-      <ShareGrid axis={axis} scale={scale} title="share" />
+      <Grid axis={axis} scale={scale} title="share" top={TOP} bottom={BARS_HEIGHT - BOTTOM} />
       {curves.map(({ value, estimates }) => (
         <path
           key={value}

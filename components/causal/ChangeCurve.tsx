@@ -6,10 +6,8 @@ import { curveScale, METRIC_INFO, type Metric, segments } from '../charts/curve'
 import type { LayerAxis } from '../charts/layerAxis';
 import type { Maybe } from '../charts/numbers';
 import type { View } from '../data/view';
-import { AxisTicks, TickNumber } from '../signal/AxisParts';
-import { clearHover, hover, useHover } from '../state/hover';
-import { select } from '../state/selection';
-import { HitArea } from '../ui/HitArea';
+import { AxisTicks } from '../signal/AxisParts';
+import { CurveOverlay, Grid, LayerHit, Mark } from '../signal/CurveParts';
 import type { ResultOf } from './results';
 
 const HEIGHT = 132;
@@ -23,25 +21,6 @@ export const readingOf = (reading: Reading | null | undefined, metric: Metric): 
   if (metric === 'snr') return reading.snr_candidates ?? reading.snr_vocab;
   return reading.target_prob;
 };
-
-function Overlay({ axis, layer }: { axis: LayerAxis; layer: number }) {
-  const hovered = useHover((s) => s.layer);
-  const at = (l: number) => Math.round(axis.x(l)) + 0.5;
-  return (
-    <svg
-      className="layer overlay"
-      width={axis.width}
-      height={HEIGHT}
-      aria-hidden="true"
-      data-hover-layer={hovered ?? ''}
-    >
-      <line className="hovered" x1={at(layer)} x2={at(layer)} y1={TOP - 4} y2={HEIGHT} strokeOpacity=".9" />
-      {hovered !== undefined && hovered !== layer && (
-        <line className="hovered" x1={at(hovered)} x2={at(hovered)} y1={TOP - 4} y2={HEIGHT} strokeDasharray="2 2" />
-      )}
-    </svg>
-  );
-}
 
 /** One metric of the lens by layer: the unchanged model thin, the changed one thick. */
 export const ChangeCurve = memo(function ChangeCurve(props: {
@@ -89,17 +68,7 @@ export const ChangeCurve = memo(function ChangeCurve(props: {
     >
       <svg className="layer" width={axis.width} height={HEIGHT} aria-hidden="true">
         <AxisTicks axis={axis} layer={view.layer} y={14} pill={false} />
-        {scale.ticks.map(({ y, text, exponent, zero }) => (
-          <g key={`${text}${exponent ?? ''}`}>
-            <line className={zero ? 'rule' : 'grid'} x1={axis.gutter} x2={axis.width} y1={y} y2={y} />
-            <TickNumber x={axis.gutter - 8} y={y + 3.5} text={text} exponent={exponent} />
-          </g>
-        ))}
-        {!axis.narrow && (
-          <text className="title" transform={`translate(12,${(TOP + HEIGHT) / 2}) rotate(-90)`} textAnchor="middle">
-            {info.label}
-          </text>
-        )}
+        <Grid axis={axis} scale={scale} title={info.label} top={TOP} bottom={HEIGHT} />
         {lines.map(({ slot, which, values }) => (
           <path
             key={`${slot}${which}`}
@@ -114,29 +83,20 @@ export const ChangeCurve = memo(function ChangeCurve(props: {
           .flatMap(({ slot, values }) =>
             segments(values)
               .flat()
-              .map(({ layer, value }) =>
-                slot === 'A' ? (
-                  <circle key={`A${layer}`} className="mark A-line" cx={axis.x(layer)} cy={scale.y(value)} r="2.4" />
-                ) : (
-                  <rect
-                    key={`B${layer}`}
-                    className="mark B-line"
-                    x={axis.x(layer) - 2.4}
-                    y={scale.y(value) - 2.4}
-                    width="4.8"
-                    height="4.8"
-                  />
-                ),
-              ),
+              .map(({ layer, value }) => (
+                <Mark
+                  key={`${slot}${layer}`}
+                  slot={slot}
+                  x={axis.x(layer)}
+                  y={scale.y(value)}
+                  r={2.4}
+                  low={scale.below(value)}
+                />
+              )),
           )}
       </svg>
-      <Overlay axis={axis} layer={view.layer} />
-      <HitArea
-        style={{ left: axis.gutter, width: axis.width - axis.gutter, top: 0, height: HEIGHT }}
-        onPoint={(x) => hover({ origin: 'curve', layer: axis.at(x + axis.gutter) })}
-        onLeave={clearHover}
-        onPick={(x) => select({ layer: Math.min(Math.max(0, axis.at(x + axis.gutter)), axis.layers - 1) })}
-      />
+      <CurveOverlay axis={axis} layer={view.layer} top={TOP - 4} height={HEIGHT} lines={[]} scale={scale} />
+      <LayerHit axis={axis} height={HEIGHT} />
     </div>
   );
 });

@@ -6,7 +6,7 @@ import { type ModelView, nearestOfA, type View } from '../data/view';
 import { hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { usePalette } from '../state/theme';
-import { Id, TokenText } from '../ui/parts';
+import { SlotList, TokenText } from '../ui/parts';
 import { Segmented } from '../ui/Segmented';
 import { type GridValues, strongestCells } from './grid';
 import { type CausalTest, type GridCell, setCausal, useCausal } from './settings';
@@ -120,40 +120,30 @@ const SHOWN = 5;
 function Strongest({ model, values }: { model: ModelView; values: GridValues | undefined }) {
   const cells = values ? strongestCells(values, model.layers, model.position + 1, SHOWN) : [];
   return (
-    <table className="values" style={{ marginTop: 0 }}>
-      <thead>
-        <tr>
-          <th scope="col">
-            <Id slot={model.slot} />
-          </th>
-          <td />
-        </tr>
-      </thead>
-      <tbody>
-        {cells.map(({ layer, position, value }) => {
-          const ofA = nearestOfA(model, position);
-          return (
-            <tr key={`${layer}.${position}`}>
-              <th scope="row" className="mono ellipsis">
-                <button
-                  type="button"
-                  className="link mono"
-                  aria-label={`Layer ${layer}, token ${ofA} ${model.tokens[position].text.trim()}`}
-                  onPointerEnter={() => hover({ origin: 'causal', layer, destination: ofA })}
-                  onClick={() => {
-                    setCausal({ pin: { layer, position: ofA } });
-                    select({ layer });
-                  }}
-                >
-                  {layer} {cut(displayToken(model.tokens[position].text), 7)}
-                </button>
-              </th>
-              <td>{formatSigned(value)}</td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </table>
+    <SlotList slot={model.slot}>
+      {cells.map(({ layer, position, value }) => {
+        const ofA = nearestOfA(model, position);
+        return (
+          <tr key={`${layer}.${position}`}>
+            <th scope="row" className="mono ellipsis">
+              <button
+                type="button"
+                className="link mono"
+                aria-label={`Layer ${layer}, token ${ofA} ${model.tokens[position].text.trim()}`}
+                onPointerEnter={() => hover({ origin: 'causal', layer, destination: ofA })}
+                onClick={() => {
+                  setCausal({ pin: { layer, position: ofA } });
+                  select({ layer });
+                }}
+              >
+                {layer} {cut(displayToken(model.tokens[position].text), 7)}
+              </button>
+            </th>
+            <td>{formatSigned(value)}</td>
+          </tr>
+        );
+      })}
+    </SlotList>
   );
 }
 

@@ -2,41 +2,31 @@
 import { memo } from 'react';
 import type { GeneratedToken } from '@/lib/api/generation';
 import { formatCount, formatPlain } from '../charts/numbers';
-import { Id, SlotHead, TokenText, ValueRow } from '../ui/parts';
+import { SlotHead, SlotList, TokenText, ValueRow } from '../ui/parts';
 import { type Continuation, canAnalyse, useGeneration } from './state';
 
 const SHOWN = 10;
 
 function Alternatives({ slot, token }: { slot: Continuation['slot']; token: GeneratedToken | undefined }) {
   return (
-    <table className="values" style={{ marginTop: 0 }}>
-      <thead>
-        <tr>
-          <th scope="col">
-            <Id slot={slot} />
+    <SlotList slot={slot}>
+      {token?.alternatives.slice(0, SHOWN).map(({ id, text, probability }) => (
+        <tr key={id} className={id === token.id ? 'strong' : undefined}>
+          <th scope="row" className="mono ellipsis">
+            <TokenText text={text} />
           </th>
-          <td />
+          <td>{formatPlain(probability)}</td>
         </tr>
-      </thead>
-      <tbody>
-        {token?.alternatives.slice(0, SHOWN).map(({ id, text, probability }) => (
-          <tr key={id} className={id === token.id ? 'strong' : undefined}>
-            <th scope="row" className="mono ellipsis">
-              <TokenText text={text} />
-            </th>
-            <td>{formatPlain(probability)}</td>
-          </tr>
-        ))}
-        {token && token.rank > Math.min(SHOWN, token.alternatives.length) && (
-          <tr className="strong">
-            <th scope="row" className="mono ellipsis">
-              <TokenText text={token.text} />
-            </th>
-            <td>{formatPlain(token.probability)}</td>
-          </tr>
-        )}
-      </tbody>
-    </table>
+      ))}
+      {token && token.rank > Math.min(SHOWN, token.alternatives.length) && (
+        <tr className="strong">
+          <th scope="row" className="mono ellipsis">
+            <TokenText text={token.text} />
+          </th>
+          <td>{formatPlain(token.probability)}</td>
+        </tr>
+      )}
+    </SlotList>
   );
 }
 

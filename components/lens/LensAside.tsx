@@ -9,7 +9,7 @@ import { useTokenTexts } from '../data/queries';
 import { type ModelView, ownToken, type View } from '../data/view';
 import { entryAt } from '../signal/series';
 import { useHover } from '../state/hover';
-import { Id, SlotHead, TokenText, ValueRow } from '../ui/parts';
+import { SlotHead, SlotList, TokenText, ValueRow } from '../ui/parts';
 
 const SHOWN = 7;
 
@@ -42,32 +42,22 @@ function TopTokens({
   const textOf = useTokenTexts(model);
   const count = lens && at !== undefined ? Math.min(SHOWN, lens.k) : 0;
   return (
-    <table className="values" style={{ marginTop: 0 }}>
-      <thead>
-        <tr>
-          <th scope="col">
-            <Id slot={model.slot} />
-          </th>
-          <td />
-        </tr>
-      </thead>
-      <tbody>
-        {lens &&
-          at !== undefined &&
-          Array.from({ length: count }, (_, rank) => at * lens.k + rank).map((index, rank) => {
-            const text = textOf(lens.topIds[index]);
-            return (
-              // biome-ignore lint/suspicious/noArrayIndexKey: rows are ranks; the same rows then take other words.
-              <tr key={rank}>
-                <th scope="row" className={`mono ellipsis${sameWord(text, target) ? ' target' : ''}`}>
-                  <TokenText text={text} />
-                </th>
-                <td>{formatPlain(lens.topProbs[index])}</td>
-              </tr>
-            );
-          })}
-      </tbody>
-    </table>
+    <SlotList slot={model.slot}>
+      {lens &&
+        at !== undefined &&
+        Array.from({ length: count }, (_, rank) => at * lens.k + rank).map((index, rank) => {
+          const text = textOf(lens.topIds[index]);
+          return (
+            // biome-ignore lint/suspicious/noArrayIndexKey: rows are ranks; the same rows then take other words.
+            <tr key={rank}>
+              <th scope="row" className={`mono ellipsis${sameWord(text, target) ? ' target' : ''}`}>
+                <TokenText text={text} />
+              </th>
+              <td>{formatPlain(lens.topProbs[index])}</td>
+            </tr>
+          );
+        })}
+    </SlotList>
   );
 }
 

@@ -30,11 +30,13 @@ export interface DottedLine {
 export function CurveOverlay(props: {
   axis: LayerAxis;
   layer: number;
+  /** Where the lines of the layers begin. */
+  top?: number;
   height: number;
   lines: readonly DottedLine[];
   scale: CurveScale;
 }) {
-  const { axis, layer, height, lines, scale } = props;
+  const { axis, layer, top = 0, height, lines, scale } = props;
   const hovered = useHover((s) => s.layer);
   const shown = hovered ?? layer;
   const at = (l: number) => Math.round(axis.x(l)) + 0.5;
@@ -46,13 +48,13 @@ export function CurveOverlay(props: {
       aria-hidden="true"
       data-hover-layer={hovered ?? ''}
     >
-      <line className="hovered" x1={at(layer)} x2={at(layer)} y1="0" y2={height} strokeOpacity=".9" />
+      <line className="hovered" x1={at(layer)} x2={at(layer)} y1={top} y2={height} strokeOpacity=".9" />
       {hovered !== undefined && hovered !== layer && (
         <line
           className="hovered"
           x1={at(hovered)}
           x2={at(hovered)}
-          y1="0"
+          y1={top}
           y2={height}
           strokeDasharray="2 2"
           strokeOpacity=".6"
@@ -76,9 +78,16 @@ export function CurveOverlay(props: {
   );
 }
 
-/** Horizontal lines with their values, and the quantity along the side. */
-export function Grid(props: { axis: LayerAxis; scale: CurveScale; title: string; unit?: string; height: number }) {
-  const { axis, scale, title, unit, height } = props;
+/** Horizontal lines with their values, and the quantity along the side of the plot between `top` and `bottom`. */
+export function Grid(props: {
+  axis: LayerAxis;
+  scale: CurveScale;
+  title: string;
+  unit?: string;
+  top?: number;
+  bottom: number;
+}) {
+  const { axis, scale, title, unit, top = 0, bottom } = props;
   return (
     <g>
       {scale.ticks.map(({ y, text, exponent, zero }) => (
@@ -94,7 +103,7 @@ export function Grid(props: { axis: LayerAxis; scale: CurveScale; title: string;
         </g>
       ))}
       {!axis.narrow && (
-        <text className="title" transform={`translate(12,${height / 2}) rotate(-90)`} textAnchor="middle">
+        <text className="title" transform={`translate(12,${(top + bottom) / 2}) rotate(-90)`} textAnchor="middle">
           {title}
           {unit && <tspan className="unit">, {unit}</tspan>}
         </text>

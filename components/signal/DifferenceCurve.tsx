@@ -58,7 +58,7 @@ export const DifferenceCurve = memo(function DifferenceCurve(props: {
       style={{ height: HEIGHT }}
     >
       <svg className="layer" width={axis.width} height={HEIGHT} aria-hidden="true">
-        <Grid axis={axis} scale={scale} title="B − A" height={HEIGHT} />
+        <Grid axis={axis} scale={scale} title="B − A" bottom={HEIGHT} />
         <path className="band ink" d={bandPath(estimates, (column) => axis.x(column - 1), scale.y)} />
         <path className="curve" stroke="var(--ink)" d={path} />
         {segments(prompt)

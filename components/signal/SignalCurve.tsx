@@ -109,7 +109,7 @@ export const SignalCurve = memo(function SignalCurve(props: {
       style={{ height }}
     >
       <svg className="layer" width={axis.width} height={height} aria-hidden="true">
-        <Grid axis={axis} scale={scale} title={info.name} unit={paper ? 'fraction' : info.unit} height={plot} />
+        <Grid axis={axis} scale={scale} title={info.name} unit={paper ? 'fraction' : info.unit} bottom={plot} />
         {paper && <PaperBars lines={lines} axis={axis} scale={scale} floor={log ? plot - BOTTOM : scale.y(0)} />}
         {drawn.map(({ slot, path, band, marks }) => (
           <g key={slot}>

@@ -34,6 +34,21 @@ export const SlotHead = ({ caption, slots }: { caption?: string; slots: readonly
   </thead>
 );
 
+/** A list of one model: a row for each entry, headed by the model's swatch. */
+export const SlotList = ({ slot, children }: { slot: ModelSlot; children: ReactNode }) => (
+  <table className="values slot-list">
+    <thead>
+      <tr>
+        <th scope="col">
+          <Id slot={slot} />
+        </th>
+        <td />
+      </tr>
+    </thead>
+    <tbody>{children}</tbody>
+  </table>
+);
+
 /** A row of exact values: its name, then one value per model. */
 export const ValueRow = (props: {
   name: ReactNode;

@@ -1,4 +1,10 @@
-import { blockParameters, channelStatistics, scanParameters, topChannels } from '@/lib/analysis';
+import {
+  blockParameters,
+  type CHANNEL_STATISTICS as COMPUTED,
+  channelStatistics,
+  scanParameters,
+  topChannels,
+} from '@/lib/analysis';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import { CHANNEL_STATISTICS, type ChannelsQuery, type Pair, type PairQuery } from '@/lib/api/schemas';
 import { ServiceError } from '../errors';
@@ -7,6 +13,9 @@ import { blockOf } from './branches';
 import type { LoadedModels } from './loaded-models';
 import type { ModelRecord } from './store';
 import { withModelOf } from './with-model';
+
+/** Compiles only while the API has the names of the analysis, in its order. */
+const STATISTICS: typeof COMPUTED = CHANNEL_STATISTICS;
 
 /** Statistics of channels and heads, which need the weights of a block besides what it left. */
 export class ChannelReadouts {
@@ -22,7 +31,7 @@ export class ChannelReadouts {
     const tensors: Record<string, WireTensor> = {};
     for (const { scan, values } of found) {
       const units = values.max.length;
-      for (const name of CHANNEL_STATISTICS) tensors[`${scan}.${name}`] = { shape: [units], data: values[name] };
+      for (const name of STATISTICS) tensors[`${scan}.${name}`] = { shape: [units], data: values[name] };
       const { delta } = block.scans.get(scan) ?? {};
       if (delta) tensors[`${scan}.delta`] = { shape: [record.L, units], data: delta };
     }

@@ -1,5 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { attentionShare, drainAsync, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
+import {
+  attentionShare,
+  type LENS_STATISTICS as COMPUTED,
+  drainAsync,
+  type Lens,
+  lensSteps,
+  type Residuals,
+  signalAt,
+} from '@/lib/analysis';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import { LENS_STATISTICS, type LensQuery, type Signal, type SignalQuery, type Span } from '@/lib/api/schemas';
 import { ServiceError } from '../errors';
@@ -11,6 +19,8 @@ import { isComplete, type ModelRecord } from './store';
 import { tunedLensOf } from './tuned-lens';
 import { withModelOf } from './with-model';
 
+/** Compiles only while the API has the names of the analysis, in its order. */
+const STATISTICS: typeof COMPUTED = LENS_STATISTICS;
 const TOP_TOKENS = 8;
 /** Lenses of other targets that a run keeps. */
 const KEPT_LENSES = 4;
@@ -81,7 +91,7 @@ export class Readouts {
       tensors.top_ids = { shape: [...shape, top.k], data: top.ids };
       tensors.top_probs = { shape: [...shape, top.k], data: Float32Array.from(top.probabilities) };
     }
-    for (const name of LENS_STATISTICS)
+    for (const name of STATISTICS)
       if (name !== 'snr_candidates' || candidatesOf(record, target, candidates))
         tensors[name] = { shape, data: Float32Array.from(statistics[name]) };
     return encodeSafetensors(tensors, { lens: kind, entries: entries.join(','), target: String(target) });
