@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { configureNative, isAvailable, kernels, nativeInfo, unavailableReason } from './addon';
+import { configureNative, isAvailable, kernels, nativeInfo, newFloats, unavailableReason } from './addon';
 
 if (!isAvailable) console.warn(`The native add-on is not tested: ${unavailableReason}`);
 
@@ -13,7 +14,27 @@ function inFreshProcess(script: string): string {
   return execFileSync(process.execPath, ['-e', load + script], { encoding: 'utf8' }).trim();
 }
 
+/** Kilobytes of this process's mappings that asked for large pages; null where the system does not say. */
+function advisedKilobytes(): number | null {
+  if (process.platform !== 'linux') return null;
+  const mappings = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const advised = mappings.filter((text) => /^VmFlags:.* hg\b/m.test(text));
+  return advised.reduce((sum, text) => sum + Number(/^Size:\s+(\d+)/m.exec(text)?.[1]), 0);
+}
+
 describe.skipIf(!isAvailable)('add-on', () => {
+  it('asks for large pages where many floats are new, and gives zeros', () => {
+    const before = advisedKilobytes();
+    const floats = newFloats(1 << 24);
+    const after = advisedKilobytes();
+    expect(floats.length).toBe(1 << 24);
+    expect(floats.every((value) => value === 0)).toBe(true);
+    expect(newFloats(3)).toEqual(new Float32Array(3));
+    const kernelHasLargePages = existsSync('/sys/kernel/mm/transparent_hugepage/enabled');
+    if (before !== null && after !== null && kernelHasLargePages)
+      expect(after - before).toBeGreaterThanOrEqual(62 * 1024);
+  });
+
   it('changes threads and instruction set, and keeps what is not named', () => {
     const before = nativeInfo();
     expect(configureNative({ isa: 'generic' })).toEqual({ isa: 'generic', threads: before.threads });

@@ -17,6 +17,7 @@ export interface NativeSettings {
 interface Addon {
   readonly kernels: Readonly<Record<string, KernelCall>>;
   configure(threads?: number, isa?: string): NativeSettings;
+  preferLargePages(array: Float32Array): void;
 }
 
 const RELATIVE_PATH = join('kernels', 'native', 'build', 'statescope.node');
@@ -78,6 +79,16 @@ export function configureNative(settings: { threads?: number; isa?: string } = {
   const inForce = opened.addon.configure(settings.threads ?? 0, settings.isa ?? '');
   isa = inForce.isa;
   return inForce;
+}
+
+/** Shorter arrays have no whole large page in them, or hardly one. */
+const LARGE_BYTES = 4 << 20;
+
+/** New floats, all zero; many of them in pages of 2 MB where the system has them: fresh memory otherwise costs a fault for every 4 kB. */
+export function newFloats(length: number): Float32Array<ArrayBuffer> {
+  const floats = new Float32Array(length);
+  if (floats.byteLength >= LARGE_BYTES) opened.addon?.preferLargePages(floats);
+  return floats;
 }
 
 /** The instruction set in force, on which the order of packed weights depends. */

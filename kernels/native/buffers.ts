@@ -1,3 +1,5 @@
+import { newFloats } from './addon';
+
 /** Smaller buffers cost less to allocate than to keep. */
 const SMALLEST = 4096;
 const CAPACITY_BYTES = 1 << 30;
@@ -18,7 +20,7 @@ export class BufferPool {
   /** A buffer of `length` floats with undefined contents. */
   take(length: number): Float32Array {
     const found = BufferPool.keeps(length) ? this.free.get(length)?.pop() : undefined;
-    if (!found) return new Float32Array(length);
+    if (!found) return newFloats(length);
     this.bytes -= found.byteLength;
     return found;
   }

@@ -43,6 +43,16 @@ describe.skipIf(!isAvailable)('weights in other forms', () => {
     x.dispose();
   });
 
+  it('stay as they are for many rows, which outweigh the packing', () => {
+    const { N, K } = SIZES;
+    const x = random([129, K], 1);
+    const w = tf.tidy(() => tf.variable(random([N, K], 2)));
+    const before = backend.packed.heldBytes;
+    for (let use = 0; use < 3; use++) product(x, w);
+    expect(backend.packed.heldBytes).toBe(before);
+    tf.dispose([x, w]);
+  });
+
   it('are read again after somebody could have written to them', () => {
     const { N, K } = SIZES;
     const x = random([20, K], 1);

@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os';
-import { currentIsa, kernels } from './addon';
+import { currentIsa, kernels, newFloats } from './addon';
 
 /** Panels are at most this wide; the last one is padded. */
 const WIDEST_PANEL = 32;
@@ -53,7 +53,7 @@ export class PackedWeights {
     this.bytes -= known.panels?.byteLength ?? 0;
     const length = Math.ceil(N / WIDEST_PANEL) * WIDEST_PANEL * K;
     if (this.bytes + 4 * length > this.budget) return null;
-    known.panels = new Float32Array(length);
+    known.panels = newFloats(length);
     known.isa = currentIsa();
     kernels.packWeights(floats(), known.panels, N, K, rowStride, columnStride);
     this.bytes += 4 * length;

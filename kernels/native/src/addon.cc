@@ -1,4 +1,5 @@
-// The add-on's JavaScript side: { kernels: { name(...typedArraysOrNull, ...numbers) }, configure(threads, isa) }.
+// The add-on's JavaScript side: { kernels: { name(...typedArraysOrNull, ...numbers) }, configure(threads, isa),
+// preferLargePages(array) }.
 // Plain Node-API in C, so it compiles in a second and works in every Node version and every Worker.
 #include <node_api.h>
 
@@ -6,6 +7,7 @@
 
 #include "core/dispatch.h"
 #include "core/float_mode.h"
+#include "core/pages.h"
 #include "core/pool.h"
 #include "core/runtime.h"
 
@@ -83,6 +85,19 @@ napi_value configure(napi_env env, napi_callback_info info) {
   return result;
 }
 
+// preferLargePages(array): for a typed array that nobody has written to.
+napi_value largePages(napi_env env, napi_callback_info info) {
+  napi_value array, whole;
+  size_t count = 1, length = 0;
+  void* memory = nullptr;
+  napi_get_cb_info(env, info, &count, &array, nullptr, nullptr);
+  if (count < 1 || napi_get_typedarray_info(env, array, nullptr, nullptr, nullptr, &whole, nullptr) != napi_ok ||
+      napi_get_arraybuffer_info(env, whole, &memory, &length) != napi_ok)
+    return fail(env, "preferLargePages takes a typed array.");
+  preferLargePages(memory, length);
+  return nullptr;
+}
+
 void defineFunction(napi_env env, napi_value object, const char* name, napi_callback callback, const void* data) {
   napi_value function;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, const_cast<void*>(data), &function);
@@ -101,5 +116,6 @@ NAPI_MODULE_INIT() {
   for (const auto& entry : kernels()) defineFunction(env, table, entry.first.c_str(), callKernel, &entry.second);
   napi_set_named_property(env, exports, "kernels", table);
   defineFunction(env, exports, "configure", configure, nullptr);
+  defineFunction(env, exports, "preferLargePages", largePages, nullptr);
   return exports;
 }

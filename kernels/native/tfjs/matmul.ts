@@ -17,6 +17,9 @@ interface Product {
 /** Products of fewer rows read the weights where they are. */
 const FEWEST_ROWS_FOR_PANELS = 9;
 
+/** Beyond these, packing anew takes less than a twentieth of the product, and panels are as many bytes as the weights. */
+const MOST_ROWS_FOR_PANELS = 128;
+
 /** How the C++ kernel is given b. */
 const FLOATS = 0;
 const PANELS = 1;
@@ -32,7 +35,8 @@ function secondFactor(
   const halves = transposed && backend.halves(b);
   if (halves) return [halves, HALVES];
   const matrix = { N, K, rowStride: transposed ? 1 : N, columnStride: transposed ? K : 1 };
-  const panels = M >= FEWEST_ROWS_FOR_PANELS && backend.panels(b, matrix);
+  const few = M >= FEWEST_ROWS_FOR_PANELS && M <= MOST_ROWS_FOR_PANELS;
+  const panels = few && backend.panels(b, matrix);
   return panels ? [panels, PANELS] : [backend.floats(b), FLOATS];
 }
 
