@@ -2,10 +2,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AnalysisEvent } from '@/lib/api/causal';
+import type { AnalysisEvent, AnalysisRequestInput } from '@/lib/api/causal';
 import { createClient } from '@/lib/api/client';
 import { readEventStream } from '@/lib/api/events';
 import type { GeneratedToken, GenerationEvent } from '@/lib/api/generation';
+import { questionOf } from '@/lib/api/question';
 import { decodeSafetensors } from '@/lib/api/safetensors';
 import { ErrorBodySchema, type RunEvent } from '@/lib/api/schemas';
 import { closeService, service } from '@/lib/server';
@@ -195,8 +196,13 @@ describe('the API, through its own client', () => {
 
   it('measures a batch', async () => {
     const { prompt, target } = request();
-    const { id } = await client.startSnr({ models: ['plain'], examples: [{ prompt, target }], resamples: 10 });
+    const { id: run } = await client.startRun(request());
+    await follow(run);
+    const task = { models: ['plain'], examples: [{ prompt, target }], resamples: 10 };
+    const { id } = await client.startSnr(task, { run });
     await followed(id);
+    expect((await client.run(run)).analyses).toMatchObject([{ id, kind: 'snr' }]);
+    await expect(client.startSnr(task, { run: 'nobody' })).rejects.toMatchObject({ status: 404 });
     const { result, request: asked } = await client.analysis(id);
     expect(result).toMatchObject({ kind: 'snr', examples: 1, lens: 'logit', difference: null });
     expect(asked.kind).toBe('snr');
@@ -264,10 +270,12 @@ describe('the API, through its own client', () => {
   });
 
   it('runs a causal test and follows it', async () => {
-    const { id } = await client.startAnalysis({
+    const { id: run } = await client.startRun(request());
+    const asked: AnalysisRequestInput = {
       ...{ kind: 'knockout', model: 'plain', prompt: PROMPT, target: 'kitchen', foil: 'garden' },
       spans: [[4, 5]],
-    });
+    };
+    const { id } = await client.startAnalysis(asked, { run });
     const seen = await followed(id);
     expect(seen[0].event).toBe('analysis');
     expect(seen.filter(({ event }) => event === 'result').length).toBeGreaterThan(1);
@@ -275,6 +283,9 @@ describe('the API, through its own client', () => {
     expect([state, result?.kind]).toEqual(['done', 'knockout']);
     expect((await client.analysisTensors(id)).get('knockout.change')?.shape).toEqual([4, 1]);
     expect((await client.cancelAnalysis(id)).state).toBe('done');
+    expect((await client.run(run)).analyses).toMatchObject([{ id, kind: 'knockout', question: questionOf(asked) }]);
+    await client.forgetRun(run);
+    await expect(client.analysis(id)).rejects.toMatchObject({ status: 404 });
   });
 
   it('answers about text', async () => {

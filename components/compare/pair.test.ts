@@ -18,7 +18,7 @@ const model = (name: string, words: string[]): RunModel => {
 };
 
 const run = (id: string, prompt: string, ...names: string[]): Run => ({
-  ...{ id, state: 'done', queuePosition: 0, progress: null, device: null, available: true },
+  ...{ id, state: 'done', queuePosition: 0, progress: null, device: null, available: true, analyses: [] },
   request: { models: names, prompt, position: -1, target: prompt.split(' ')[0] },
   models: names.map((name) => model(name, prompt.split(' '))),
   timing: { createdAt: 0, startedAt: 0, finishedAt: 1, firstMapMs: 1 },

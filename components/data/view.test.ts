@@ -52,6 +52,7 @@ const run = (models: RunModel[]): Run => ({
   device: null,
   timing: { createdAt: 0, startedAt: 0, finishedAt: 1, firstMapMs: 1 },
   available: true,
+  analyses: [],
 });
 
 const selection: Selection = {

@@ -27,6 +27,7 @@ const run: Run = {
   device: null,
   timing: { createdAt: 0, startedAt: null, finishedAt: null, firstMapMs: null },
   available: true,
+  analyses: [],
 };
 
 describe('afterEvent', () => {

@@ -162,6 +162,17 @@ export type AnalysisRequestInput = z.input<typeof AnalysisRequestSchema>;
 /** A request for a causal test or a batch of them. */
 export type CausalRequest = Exclude<AnalysisRequest, { kind: 'snr' }>;
 
+/** Where the result of an analysis is kept. */
+export const AnalysisQuerySchema = z.object({
+  run: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .meta({ description: 'A run that keeps the result once it is finished, and takes it along when it is removed.' }),
+});
+export type AnalysisQuery = z.infer<typeof AnalysisQuerySchema>;
+
 const number = z.number().nullable().meta({ description: 'Null where it is not defined, or not computed yet.' });
 const grid = z.array(z.array(number));
 const metric = z.enum(['logit_difference', 'target_logit']);
@@ -279,6 +290,7 @@ export const AnalysisSchema = z.object({
   id: z.string(),
   state: RunStateNameSchema,
   request: AnalysisRequestSchema,
+  run: z.string().optional().meta({ description: 'The run that keeps it.' }),
   queuePosition: count.meta({ description: '0 when running or finished; runs wait in the same queue.' }),
   budget: z.object({
     rows: count.meta({ description: 'Prompts in one batch.' }),

@@ -4,6 +4,7 @@ import {
   type Analysis,
   type AnalysisEvent,
   AnalysisEventSchemas,
+  type AnalysisQuery,
   type AnalysisRequestInput,
   AnalysisSchema,
 } from './causal';
@@ -341,7 +342,8 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
       json(AttributionSchema, pathOf(`${run(id)}/attribution`, query), { signal }),
 
     /** Queues SNR over a batch: an analysis of the kind `snr`, followed like the others. */
-    startSnr: (request: SnrRequestInput, signal?: AbortSignal) => post(RunCreatedSchema, '/api/snr', request, signal),
+    startSnr: (request: SnrRequestInput, query: AnalysisQuery = {}, signal?: AbortSignal) =>
+      post(RunCreatedSchema, pathOf('/api/snr', query), request, signal),
 
     /** Continues a prompt; resolves when it has ended. Aborting the signal cancels it. */
     async generate(
@@ -362,9 +364,9 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
       throw new ApiError('The connection to the server was lost.', 0, 'Generate again.');
     },
 
-    /** Queues an analysis. */
-    startAnalysis: (request: AnalysisRequestInput, signal?: AbortSignal) =>
-      post(RunCreatedSchema, '/api/analyses', request, signal),
+    /** Queues an analysis; with `run` its result is kept with that run. */
+    startAnalysis: (request: AnalysisRequestInput, query: AnalysisQuery = {}, signal?: AbortSignal) =>
+      post(RunCreatedSchema, pathOf('/api/analyses', query), request, signal),
     analysis: (id: string, signal?: AbortSignal): Promise<Analysis> => json(AnalysisSchema, analysis(id), { signal }),
     /** Asks to cancel; the reply is the state at that moment, `cancelled` follows within a step. */
     cancelAnalysis: (id: string, signal?: AbortSignal): Promise<Analysis> =>

@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import * as analyses from './analyses';
-import { AnalysisEventSchemas, AnalysisRequestSchema, AnalysisResultSchema, AnalysisSchema } from './causal';
+import {
+  AnalysisEventSchemas,
+  AnalysisQuerySchema,
+  AnalysisRequestSchema,
+  AnalysisResultSchema,
+  AnalysisSchema,
+} from './causal';
 import { ExportQuerySchema } from './export';
 import { GeneratedTokenSchema, GenerationEventSchemas, GenerationRequestSchema } from './generation';
 import { RunDeleteQuerySchema, RunEstimateSchema, RunPatchSchema } from './runs';
@@ -296,7 +302,7 @@ function paths() {
       post: operation(
         'Queues signal-to-noise per layer over a batch of prompts, with bootstrap intervals: an analysis of the kind `snr`',
         { ...ok('RunCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
-        { requestBody: body('SnrRequest') },
+        { parameters: query(AnalysisQuerySchema), requestBody: body('SnrRequest') },
       ),
     },
     '/api/runs/{id}/export': {
@@ -322,7 +328,7 @@ function paths() {
       post: operation(
         'Queues a causal test (patching, knock-out, ablation, overrides of λ, cancellation) or SNR over a batch',
         { ...ok('RunCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
-        { requestBody: body('AnalysisRequest') },
+        { parameters: query(AnalysisQuerySchema), requestBody: body('AnalysisRequest') },
       ),
     },
     '/api/analyses/{id}': {

@@ -205,6 +205,14 @@ export const TimingSchema = z.object({
 });
 export type Timing = z.infer<typeof TimingSchema>;
 
+export const KeptAnalysisSchema = z.object({
+  id: z.string().meta({ description: 'What `/api/analyses/{id}` knows it by: request, result and tensors.' }),
+  kind: z.string().meta({ description: 'As in AnalysisRequest.' }),
+  question: z.string().meta({ description: 'Equal for requests that ask the same, defaults filled in.' }),
+  createdAt: instant,
+});
+export type KeptAnalysis = z.infer<typeof KeptAnalysisSchema>;
+
 export const RunSchema = z.object({
   id: z.string(),
   name: z.string().optional().meta({ description: 'What its reader calls it.' }),
@@ -218,6 +226,9 @@ export const RunSchema = z.object({
   available: z.boolean().meta({
     description: 'False once the activations are neither in memory nor on disk: maps and lenses need a new run.',
   }),
+  analyses: z
+    .array(KeptAnalysisSchema)
+    .meta({ description: 'Finished causal tests and batches that were asked for with this run, oldest first.' }),
   error: z.string().optional(),
 });
 export type Run = z.infer<typeof RunSchema>;

@@ -7,9 +7,12 @@ import type { AnalysisOutcome, AnalysisUpdate, Body, PreparedAnalysis } from './
 import type { Turns } from './turns';
 
 interface Own {
-  readonly prepared: PreparedAnalysis;
+  /** Null for one that has come back from disk. */
+  readonly prepared: PreparedAnalysis | null;
   /** Once it has ended with a result. */
   tensors: Body | null;
+  /** Whether it is on disk too. */
+  kept: boolean;
 }
 
 type AnalysisEntry = Entry<Analysis, AnalysisEvent, Own>;
@@ -27,20 +30,44 @@ export class AnalysisBook extends Book<Analysis, AnalysisEvent, Own> {
     kept: number,
     device: () => Device | null,
     turns: Turns,
+    /** Called when one has ended, its state final. */
+    private readonly onFinished: (analysis: Analysis, tensors: Body | null) => void,
+    /** Called for one that is neither in memory nor on disk any more. */
+    private readonly onLost: (analysis: Analysis) => void,
   ) {
     super('analysis', kept, device, turns);
   }
 
   /** @throws ServiceError 503 when too many wait. */
-  add(request: AnalysisRequest, prepared: PreparedAnalysis): Analysis {
+  add(request: AnalysisRequest, prepared: PreparedAnalysis, run?: string): Analysis {
     this.turns.checkRoom();
     const analysis: Analysis = {
-      ...{ id: randomUUID().slice(0, 8), state: 'queued', request, queuePosition: 0, budget: prepared.budget },
+      ...{ id: randomUUID().slice(0, 8), state: 'queued', request, run, queuePosition: 0, budget: prepared.budget },
       ...{ progress: null, result: null, device: this.device() },
       timing: { createdAt: Date.now(), startedAt: null, finishedAt: null },
     };
-    this.turns.add(this.enter(analysis, sharedFlag(), { prepared, tensors: null }));
+    this.turns.add(this.enter(analysis, sharedFlag(), { prepared, tensors: null, kept: false }));
     return analysis;
+  }
+
+  /** Takes a finished analysis back from disk. */
+  restore(analysis: Analysis, tensors: Body | null): void {
+    if (!this.has(analysis.id)) this.enter(analysis, new Int32Array(1), { prepared: null, tensors, kept: true });
+  }
+
+  /** A finished analysis is on disk from now on. */
+  kept(id: string): void {
+    const entry = this.entries.get(id);
+    if (entry) entry.kept = true;
+  }
+
+  /** Drops all that belong to a run; what computes is cancelled. */
+  forgetRun(run: string): void {
+    for (const { record } of [...this.entries.values()]) {
+      if (record.run !== run) continue;
+      this.cancel(record.id);
+      this.entries.delete(record.id);
+    }
   }
 
   /** The result as safetensors. @throws ServiceError 404, 409 while there is none. */
@@ -68,8 +95,19 @@ export class AnalysisBook extends Book<Analysis, AnalysisEvent, Own> {
   protected whole = (data: Analysis): AnalysisEvent => ({ event: 'analysis', data });
   protected changed = ({ state, error }: Analysis): AnalysisEvent => ({ event: 'state', data: { state, error } });
 
+  protected override ended(analysis: Analysis): void {
+    const entry = this.entries.get(analysis.id);
+    if (entry) this.onFinished(analysis, entry.tensors);
+  }
+
+  protected override dropped({ record, kept }: AnalysisEntry): void {
+    if (!kept) this.onLost(record);
+  }
+
   protected async compute(entry: AnalysisEntry): Promise<'done' | 'cancelled'> {
-    const { state, result, tensors } = await this.analyse(entry.record.id, entry.prepared, entry.cancel);
+    const { record, prepared, cancel } = entry;
+    if (!prepared) return 'done';
+    const { state, result, tensors } = await this.analyse(record.id, prepared, cancel);
     entry.tensors = tensors;
     if (result) this.#takeResult(entry, result);
     return state;

@@ -49,6 +49,10 @@ export abstract class Book<R extends Recorded, E, Own extends object> {
   /** Called when its turn has come; settles when it has ended. */
   protected abstract compute(entry: Entry<R, E, Own>): Promise<'done' | 'cancelled'>;
 
+  has(id: string): boolean {
+    return this.entries.has(id);
+  }
+
   /** @throws ServiceError 404. */
   get(id: string): R {
     return this.entry(id).record;
@@ -107,6 +111,8 @@ export abstract class Book<R extends Recorded, E, Own extends object> {
   protected failed(_record: R, _error: Error): void {}
   /** Called when a record has ended and everybody was told. */
   protected ended(_record: R): void {}
+  /** Called when an ended record had to make room for newer ones. */
+  protected dropped(_entry: Entry<R, E, Own>): void {}
 
   async #start(entry: Entry<R, E, Own>): Promise<void> {
     const { record } = entry;
@@ -140,6 +146,9 @@ export abstract class Book<R extends Recorded, E, Own extends object> {
   /** Keeps the number of ended records within the limit, whatever happens to `spared`. */
   #forgetOldest(spared: string): void {
     const ended = [...this.entries.values()].filter(({ record }) => isFinal(record) && record.id !== spared);
-    for (const { record } of ended.slice(0, Math.max(0, ended.length - this.limit))) this.entries.delete(record.id);
+    for (const entry of ended.slice(0, Math.max(0, ended.length - this.limit))) {
+      this.entries.delete(entry.record.id);
+      this.dropped(entry);
+    }
   }
 }

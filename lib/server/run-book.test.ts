@@ -146,4 +146,24 @@ describe('RunBook', () => {
     expect(() => runs.get(a)).toThrow(expect.objectContaining({ status: 404 }));
     expect(runs.list().map(({ id }) => id)).toEqual([c, b]);
   });
+
+  it('keeps one answer to a question, and the newest of each kind of question', async () => {
+    const { runs, end, add } = book();
+    const id = add();
+    await end(id);
+    const answer = (name: string, question: string) =>
+      runs.attach(id, { id: name, kind: 'patch', question, createdAt: 0 });
+    expect(answer('grid', 'patch.m.0')).toEqual([]);
+    expect(answer('first', 'intervene.m.0')).toEqual([]);
+    expect(answer('again', 'intervene.m.0')).toEqual(['first']);
+    const dropped = Array.from({ length: 9 }, (_, k) => answer(`move ${k}`, `intervene.m.${k + 1}`)).flat();
+    expect(dropped).toEqual(['again', 'move 0']);
+    expect(runs.get(id).analyses.map((one) => one.id)).toEqual([
+      'grid',
+      ...[1, 2, 3, 4, 5, 6, 7, 8].map((k) => `move ${k}`),
+    ]);
+    runs.detach(id, 'grid');
+    expect(runs.get(id).analyses).toHaveLength(8);
+    expect(runs.attach('unknown', { id: 'x', kind: 'patch', question: 'patch.m.1', createdAt: 0 })).toEqual([]);
+  });
 });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Device, Run, RunEvent, RunModel, RunRequest, RunSummary } from '@/lib/api/schemas';
+import { familyOf } from '@/lib/api/question';
+import type { Device, KeptAnalysis, Run, RunEvent, RunModel, RunRequest, RunSummary } from '@/lib/api/schemas';
 import { Book, type Entry, isFinal, sharedFlag } from './book';
 import { ServiceError } from './errors';
 import type { RunUpdate } from './protocol';
@@ -11,6 +12,9 @@ interface Own {
 }
 
 type RunEntry = Entry<Run, RunEvent, Own>;
+
+/** Answers to one kind of question that a run keeps: somebody who moves λ about asks hundreds. */
+const KEPT_ANSWERS = 8;
 
 /** Computes one run to its end in the worker. */
 export type Execute = (id: string, models: RunModel[], cancel: Int32Array) => Promise<'done' | 'cancelled'>;
@@ -43,13 +47,10 @@ export class RunBook extends Book<Run, RunEvent, Own> {
       device: this.device(),
       timing: { createdAt: Date.now(), startedAt: null, finishedAt: null, firstMapMs: null },
       available: true,
+      analyses: [],
     };
     this.turns.add(this.enter(run, sharedFlag(), {}));
     return run;
-  }
-
-  has(id: string): boolean {
-    return this.entries.has(id);
   }
 
   /** Newest first. */
@@ -84,6 +85,28 @@ export class RunBook extends Book<Run, RunEvent, Own> {
 
   rename(id: string, name: string): void {
     this.entry(id).record.name = name;
+  }
+
+  /**
+   * Gives a run the answer to a question. @returns the ids of those that make room for it: earlier answers to the same
+   * question, and the oldest of its kind.
+   */
+  attach(id: string, answer: KeptAnalysis): string[] {
+    const run = this.entries.get(id)?.record;
+    if (!run) return [];
+    const family = familyOf(answer.question);
+    const others = run.analyses.filter(({ question }) => question !== answer.question);
+    const oldest = others.filter(({ question }) => familyOf(question) === family).slice(0, 1 - KEPT_ANSWERS);
+    const after = [...others.filter((other) => !oldest.includes(other)), answer];
+    const replaced = run.analyses.filter((other) => !after.includes(other)).map((other) => other.id);
+    run.analyses = after;
+    return replaced;
+  }
+
+  /** Takes an answer that is gone from its run. */
+  detach(id: string, analysis: string): void {
+    const run = this.entries.get(id)?.record;
+    if (run) run.analyses = run.analyses.filter((other) => other.id !== analysis);
   }
 
   /** Drops a run; one that computes is cancelled first. */

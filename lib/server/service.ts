@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { AttributionQuery, AttributionReply } from '@/lib/api/analyses';
 import type { Analysis, AnalysisEvent, AnalysisRequest } from '@/lib/api/causal';
 import type { GenerationEvent, GenerationRequest } from '@/lib/api/generation';
+import { questionOf } from '@/lib/api/question';
 import type { RunEstimate } from '@/lib/api/runs';
 import type {
   ChannelsQuery,
@@ -48,7 +49,7 @@ export class Service {
   readonly archive: ArchiveClient;
   readonly version: string;
   readonly #turns: Turns;
-  /** Runs are written one after the other, each as it ended. */
+  /** Runs and analyses are written one after the other, each as it ended. */
   #keeping: Promise<void> = Promise.resolve();
 
   constructor(readonly settings: Settings = readSettings()) {
@@ -78,6 +79,8 @@ export class Service {
       settings.keptRuns,
       () => this.worker.device,
       this.#turns,
+      (analysis, tensors) => this.#answered(analysis, tensors),
+      ({ id, run }) => run !== undefined && this.runs.detach(run, id),
     );
     this.generations = new Generations(
       (id, generation, cancel) => this.worker.call('generate', { id, generation, cancel }),
@@ -150,6 +153,7 @@ export class Service {
   async forgetRun(id: string): Promise<Run> {
     const run = await this.recall(id);
     this.runs.forget(id);
+    this.analyses.forgetRun(id);
     if (isFinal(run)) await this.worker.call('forget', id);
     if (this.archive.usable) await this.archive.call('forget', id);
     return run;
@@ -216,10 +220,24 @@ export class Service {
     return this.worker.call('attribution', { id, query });
   }
 
-  /** Checks the whole request before it is queued, memory included. @throws ServiceError 404, 413, 422, 503. */
-  async createAnalysis(request: AnalysisRequest): Promise<Analysis> {
+  /**
+   * Checks the whole request before it is queued, memory included.
+   * @param run keeps the result
+   * @throws ServiceError 404, 413, 422, 503.
+   */
+  async createAnalysis(request: AnalysisRequest, run?: string): Promise<Analysis> {
     this.#turns.checkRoom();
-    return this.analyses.add(request, await this.worker.call('prepareAnalysis', request));
+    if (run !== undefined) await this.recall(run);
+    return this.analyses.add(request, await this.worker.call('prepareAnalysis', request), run);
+  }
+
+  /** An analysis in memory or on disk; waits for the archive only when it is not in memory. @throws ServiceError 404. */
+  async recallAnalysis(id: string): Promise<Analysis> {
+    if (!this.analyses.has(id) && this.archive.usable) {
+      const found = await this.archive.call('analysis', id);
+      if (found) this.analyses.restore(found.analysis, found.tensors);
+    }
+    return this.analyses.get(id);
   }
 
   analysis = (id: string): Analysis => this.analyses.get(id);
@@ -251,6 +269,25 @@ export class Service {
     } catch (error) {
       console.error(`Run ${id} is not kept:`, (error as Error).message);
     }
+  }
+
+  /** Gives a finished analysis to its run, and writes it to disk after the run. */
+  #answered(analysis: Analysis, tensors: Body | null): void {
+    const { id, run, state, request, timing } = analysis;
+    if (run === undefined || state !== 'done') return;
+    const question = questionOf(request);
+    const replaced = this.runs.attach(run, { id, kind: request.kind, question, createdAt: timing.createdAt });
+    const ended = structuredClone(analysis);
+    this.#keeping = this.#keeping.then(async () => {
+      if (!this.archive.usable || !this.analyses.has(id)) return;
+      try {
+        const put = await this.archive.call('putAnalysis', { analysis: ended, run, question, tensors, replaced });
+        if (put.kept) this.analyses.kept(id);
+        this.runs.unkept(put.removed);
+      } catch (error) {
+        console.error(`Analysis ${id} is not kept:`, (error as Error).message);
+      }
+    });
   }
 
   /** @throws ServiceError 404 for an unknown run or model index, 409 before it has started or after its release. */

@@ -1,11 +1,12 @@
-import { AnalysisRequestSchema } from '@/lib/api/causal';
-import { readBody, reply, respond, service } from '@/lib/server';
+import { AnalysisQuerySchema, AnalysisRequestSchema } from '@/lib/api/causal';
+import { readBody, readQuery, reply, respond, service } from '@/lib/server';
 
 export const runtime = 'nodejs';
 export const dynamic = 'force-dynamic';
 
 export const POST = (request: Request) =>
   respond(async () => {
-    const { id } = await service().createAnalysis(await readBody(request, AnalysisRequestSchema));
+    const { run } = readQuery(request, AnalysisQuerySchema);
+    const { id } = await service().createAnalysis(await readBody(request, AnalysisRequestSchema), run);
     return reply({ id }, 202);
   });

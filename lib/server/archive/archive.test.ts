@@ -2,14 +2,17 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AnalysisRequestSchema } from '@/lib/api/causal';
+import { questionOf } from '@/lib/api/question';
 import { decodeSafetensors } from '@/lib/api/safetensors';
 import { type RunRequestInput, RunRequestSchema } from '@/lib/api/schemas';
 import { isFinal } from '../book';
 import { Service } from '../service';
-import type { Settings } from '../settings';
-import { makeWorkspace, request, type Workspace } from '../testing/workspace';
+import { migrationsFolder, type Settings } from '../settings';
+import { makeWorkspace, PROMPT, request, type Workspace } from '../testing/workspace';
+import { openDatabase } from './database';
 import { lockFolder } from './lock';
-import { arraysFolder, lockFile, modelFile, runFolder } from './places';
+import { analysisFile, arraysFolder, lockFile, modelFile, runFolder } from './places';
 
 process.env.STATESCOPE_DEVICE = 'cpu';
 
@@ -50,6 +53,20 @@ async function run(service: Service, overrides: Partial<RunRequestInput> = {}): 
   await until(() => isFinal(service.runs.get(id)));
   await until(() => service.runs.list().some((entry) => entry.id === id && entry.kept));
   return id;
+}
+
+const asked = (point: string) =>
+  AnalysisRequestSchema.parse({
+    ...{ kind: 'patch', model: 'plain', clean: PROMPT, corrupted: PROMPT.replace('kitchen', 'office'), point },
+    ...{ target: 'kitchen', foil: 'office' },
+  });
+
+/** Patches to the end with a run and waits until the result is on disk. */
+async function answer(service: Service, id: string, point: string): Promise<string> {
+  const { id: analysis } = await service.createAnalysis(asked(point), id);
+  await until(() => isFinal(service.analysis(analysis)));
+  await until(async () => (await service.archive.call('analysis', analysis)) !== null);
+  return analysis;
 }
 
 const bytesOf = async (service: Service, id: string) => {
@@ -132,6 +149,52 @@ describe('runs on disk', () => {
     expect(await next.recall(cancelled)).toMatchObject({ state: 'cancelled' });
     await next.forgetRun(cancelled);
     await close(next);
+  });
+
+  it('keep finished analyses, which come back with question, result and tensors, and go with their run', async () => {
+    const service = open();
+    await service.recall(id);
+    const patch = await answer(service, id, 'hook_out_proj');
+    const again = await answer(service, id, 'hook_out_proj');
+    const other = await answer(service, id, 'hook_resid_pre');
+    await expect(service.createAnalysis(asked('hook_y'), 'nowhere')).rejects.toMatchObject({ status: 404 });
+    expect(existsSync(analysisFile(folder, id, patch))).toBe(false);
+    const kept = service.run(id).analyses;
+    expect(kept.map((one) => one.id)).toEqual([again, other]);
+    expect(kept[0]).toMatchObject({ kind: 'patch', question: questionOf(asked('hook_out_proj')) });
+    const before = { analysis: structuredClone(service.analysis(other)), tensors: service.analysisTensors(other) };
+    await close(service);
+
+    writeFileSync(analysisFile(folder, id, 'stranger'), 'torn');
+    utimesSync(analysisFile(folder, id, 'stranger'), 1, 1);
+    const next = open();
+    expect((await next.recall(id)).analyses).toEqual(kept);
+    expect(existsSync(analysisFile(folder, id, 'stranger'))).toBe(false);
+    expect(await next.recallAnalysis(other)).toEqual(JSON.parse(JSON.stringify(before.analysis)));
+    expect(next.analysisTensors(other)).toEqual(before.tensors);
+    await expect(next.recallAnalysis(patch)).rejects.toMatchObject({ status: 404 });
+
+    const run2 = await run(next);
+    const gone = await answer(next, run2, 'hook_out_proj');
+    await next.forgetRun(run2);
+    expect(existsSync(analysisFile(folder, run2, gone))).toBe(false);
+    await expect(next.recallAnalysis(gone)).rejects.toMatchObject({ status: 404 });
+    await close(next);
+  });
+
+  it('come back from a database of a version that kept no analyses', async () => {
+    const place = { folder, migrations: migrationsFolder(workspace.settings), template: '', limit: 0 };
+    const older = await openDatabase(place);
+    await older.db.execute('DROP TABLE analyses');
+    await older.db.execute(
+      'DELETE FROM drizzle.__drizzle_migrations WHERE id = (SELECT max(id) FROM drizzle.__drizzle_migrations)',
+    );
+    await older.close();
+    const service = open();
+    expect(await service.recall(id)).toMatchObject({ name: 'the kitchen', analyses: [] });
+    const patch = await answer(service, id, 'hook_out_proj');
+    expect((await service.archive.call('get', id))?.run.analyses).toMatchObject([{ id: patch }]);
+    await close(service);
   });
 
   it('say so when their files are damaged', async () => {

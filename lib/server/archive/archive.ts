@@ -1,11 +1,16 @@
 import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { asc, desc, eq, inArray, sql } from 'drizzle-orm';
-import type { Run, RunSummary } from '@/lib/api/schemas';
+import type { Analysis } from '@/lib/api/causal';
+import type { KeptAnalysis, Run, RunSummary } from '@/lib/api/schemas';
+import type { Body } from '../protocol';
 import type { Database } from './database';
-import { arraysFolder, runFolder } from './places';
-import { runs } from './schema';
+import { ANALYSIS, analysisFile, arraysFolder, runFolder } from './places';
+import type { AnalysisEntry } from './protocol';
+import { analyses, runs } from './schema';
+import { readWhole, writeWhole } from './whole-file';
 
-/** Finished runs in the database, and the files of their arrays. */
+/** Finished runs and their analyses in the database, and the files of their arrays. */
 export class Archive {
   constructor(
     private readonly database: Database,
@@ -24,7 +29,7 @@ export class Archive {
       createdAt: timing.createdAt,
       bytes,
       summary: JSON.stringify(summary),
-      run: JSON.stringify({ ...run, available, progress: null }),
+      run: JSON.stringify({ ...run, available, progress: null, analyses: [] }),
     };
     await this.database.db.insert(runs).values(row).onConflictDoUpdate({ target: runs.id, set: row });
     return this.#trim();
@@ -38,7 +43,34 @@ export class Archive {
 
   async get(id: string): Promise<{ run: Run; bytes: number } | null> {
     const [row] = await this.database.db.select().from(runs).where(eq(runs.id, id));
-    return row ? { run: { ...(JSON.parse(row.run) as Run), name: row.name }, bytes: row.bytes } : null;
+    if (!row) return null;
+    const run: Run = { ...(JSON.parse(row.run) as Run), name: row.name, analyses: await this.#analysesOf(id) };
+    return { run, bytes: row.bytes };
+  }
+
+  /**
+   * Adds a finished analysis to its run: its tensors first, then the row that names them.
+   * @returns whether it is kept, which needs its run to be, and the ids of runs that were removed to keep the limit.
+   */
+  async putAnalysis(entry: AnalysisEntry): Promise<{ kept: boolean; removed: string[] }> {
+    const { analysis, run, question, tensors, replaced } = entry;
+    const { id, timing, request } = analysis;
+    await this.#removeAnalyses(replaced);
+    const [known] = await this.database.db.select({ id: runs.id }).from(runs).where(eq(runs.id, run));
+    if (!known) return { kept: false, removed: [] };
+    if (tensors) await writeWhole(analysisFile(this.folder, run, id), tensors);
+    await this.database.db.insert(analyses).values({
+      ...{ id, run, question, kind: request.kind, createdAt: timing.createdAt, bytes: tensors?.byteLength ?? 0 },
+      analysis: JSON.stringify(analysis),
+    });
+    return { kept: true, removed: await this.#trim() };
+  }
+
+  async analysis(id: string): Promise<{ analysis: Analysis; tensors: Body | null } | null> {
+    const [row] = await this.database.db.select().from(analyses).where(eq(analyses.id, id));
+    if (!row) return null;
+    const tensors = row.bytes > 0 ? await readWhole(analysisFile(this.folder, row.run, id)) : null;
+    return { analysis: JSON.parse(row.analysis) as Analysis, tensors };
   }
 
   async rename(id: string, name: string): Promise<boolean> {
@@ -56,11 +88,18 @@ export class Archive {
    */
   async removeOrphans(before: number): Promise<void> {
     const known = new Set((await this.database.db.select({ id: runs.id }).from(runs)).map(({ id }) => id));
-    for (const name of await readdir(arraysFolder(this.folder)).catch(() => [])) {
-      if (known.has(name)) continue;
-      const path = runFolder(this.folder, name);
+    const rows = await this.database.db.select({ run: analyses.run, id: analyses.id }).from(analyses);
+    const files = new Set(rows.map(({ run, id }) => analysisFile(this.folder, run, id)));
+    const removeOld = async (path: string) => {
       const { mtimeMs } = await stat(path);
       if (mtimeMs < before) await rm(path, { recursive: true, force: true });
+    };
+    for (const name of await readdir(arraysFolder(this.folder)).catch(() => [])) {
+      const path = runFolder(this.folder, name);
+      if (!known.has(name)) await removeOld(path);
+      else
+        for (const file of await readdir(path))
+          if (file.startsWith(ANALYSIS) && !files.has(join(path, file))) await removeOld(join(path, file));
     }
   }
 
@@ -68,9 +107,35 @@ export class Archive {
     return this.database.close();
   }
 
+  /** Oldest first. */
+  #analysesOf(run: string): Promise<KeptAnalysis[]> {
+    const { id, kind, question, createdAt } = analyses;
+    return this.database.db
+      .select({ id, kind, question, createdAt })
+      .from(analyses)
+      .where(eq(analyses.run, run))
+      .orderBy(asc(createdAt));
+  }
+
+  async #removeAnalyses(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const { id, run } = analyses;
+    const rows = await this.database.db
+      .delete(analyses)
+      .where(inArray(id, [...ids]))
+      .returning({ id, run });
+    for (const row of rows) await rm(analysisFile(this.folder, row.run, row.id), { force: true });
+  }
+
   async #trim(): Promise<string[]> {
-    const weight = sql<string>`${runs.bytes} + length(${runs.run})`;
-    const rows = await this.database.db.select({ id: runs.id, weight }).from(runs).orderBy(asc(runs.createdAt));
+    const answers = sql`coalesce(sum(${analyses.bytes} + length(${analyses.analysis})), 0)`;
+    const weight = sql<string>`${runs.bytes} + length(${runs.run}) + ${answers}`;
+    const rows = await this.database.db
+      .select({ id: runs.id, weight })
+      .from(runs)
+      .leftJoin(analyses, eq(analyses.run, runs.id))
+      .groupBy(runs.id)
+      .orderBy(asc(runs.createdAt));
     let total = rows.reduce((sum, row) => sum + Number(row.weight), 0);
     const removed: string[] = [];
     for (const { id, weight: bytes } of rows.slice(0, -1)) {

@@ -1,4 +1,6 @@
+import type { Analysis } from '@/lib/api/causal';
 import type { Run, RunSummary } from '@/lib/api/schemas';
+import type { Body } from '../protocol';
 
 /** What passes between the web server's thread and the thread that owns the archive of runs. */
 
@@ -14,8 +16,21 @@ export interface ArchiveMethods {
   rename: { argument: { id: string; name: string }; result: boolean };
   /** Removes a run and its arrays. */
   forget: { argument: string; result: boolean };
+  /** Adds a finished analysis to its run, in place of the `replaced` ones; not where the run is not kept. */
+  putAnalysis: { argument: AnalysisEntry; result: { kept: boolean; removed: string[] } };
+  analysis: { argument: string; result: { analysis: Analysis; tensors: Body | null } | null };
   /** Ends the database and gives the folder back. */
   close: { argument: null; result: null };
+}
+
+export interface AnalysisEntry {
+  readonly analysis: Analysis;
+  readonly run: string;
+  /** Its name, as `questionOf` gives it. */
+  readonly question: string;
+  readonly tensors: Body | null;
+  /** Ids of analyses that it takes the place of. */
+  readonly replaced: readonly string[];
 }
 
 export type ArchiveMethod = keyof ArchiveMethods;

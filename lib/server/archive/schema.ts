@@ -24,3 +24,24 @@ export const runs = pgTable(
   },
   (table) => [index('runs_created_at').on(table.createdAt)],
 );
+
+/** Finished causal tests and batches, one row each; they go with their run. Their tensors lie in its folder. */
+export const analyses = pgTable(
+  'analyses',
+  {
+    id: text('id').primaryKey(),
+    run: text('run')
+      .notNull()
+      .references(() => runs.id, { onDelete: 'cascade' }),
+    /** Milliseconds since 1970. */
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+    kind: text('kind').notNull(),
+    /** What names its question. */
+    question: text('question').notNull(),
+    /** Bytes of its tensors. */
+    bytes: bigint('bytes', { mode: 'number' }).notNull(),
+    /** Its whole state with the result, as JSON. */
+    analysis: text('analysis').notNull(),
+  },
+  (table) => [index('analyses_run').on(table.run)],
+);

@@ -48,6 +48,8 @@ const methods: Methods = {
   get: async (id) => (await opened).get(id),
   rename: async ({ id, name }) => (await opened).rename(id, name),
   forget: async (id) => (await opened).forget(id),
+  putAnalysis: async (entry) => (await opened).putAnalysis(entry),
+  analysis: async (id) => (await opened).analysis(id),
   close: async () => {
     await (await opened).close();
     unlock();

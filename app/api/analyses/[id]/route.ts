@@ -8,7 +8,10 @@ interface Context {
 }
 
 export const GET = (_request: Request, { params }: Context) =>
-  respond(async () => reply(service().analysis((await params).id)));
+  respond(async () => reply(await service().recallAnalysis((await params).id)));
 
 export const DELETE = (_request: Request, { params }: Context) =>
-  respond(async () => reply(service().cancelAnalysis((await params).id)));
+  respond(async () => {
+    const { id } = await service().recallAnalysis((await params).id);
+    return reply(service().cancelAnalysis(id));
+  });

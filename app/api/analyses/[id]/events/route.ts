@@ -9,6 +9,6 @@ interface Context {
 
 export const GET = (request: Request, { params }: Context) =>
   respond(async () => {
-    const { id } = service().analysis((await params).id);
+    const { id } = await service().recallAnalysis((await params).id);
     return eventStream((listener) => service().subscribeAnalysis(id, listener), request.signal);
   });

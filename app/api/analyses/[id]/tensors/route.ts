@@ -8,4 +8,7 @@ interface Context {
 }
 
 export const GET = (_request: Request, { params }: Context) =>
-  respond(async () => replyBody(service().analysisTensors((await params).id)));
+  respond(async () => {
+    const { id } = await service().recallAnalysis((await params).id);
+    return replyBody(service().analysisTensors(id));
+  });
