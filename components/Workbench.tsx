@@ -70,7 +70,7 @@ export function Workbench() {
   return (
     <>
       <LinkedSelection />
-      <TopBar stale={view?.stale ?? false} />
+      <TopBar view={view} />
       <main data-maximised={maximised || undefined}>
         <ModelPickers row />
         {view ? (

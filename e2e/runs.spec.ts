@@ -73,7 +73,7 @@ test('figures and numbers are exported', async ({ page }) => {
   const npz = unzipSync(await download(page, 'export-map-B-npz'));
   expect(Object.keys(npz).sort()).toEqual(['map.npy', 'token_ids.npy']);
   expect((await download(page, 'export-signal-A-csv')).toString()).toContain(`# run: ${id}`);
-  await expect(page.getByTestId('export-python')).toContainText(`/api/runs/${id}/export`);
+  await expect(page.getByTestId('export-python')).toContainText(`${id}/export?what=map`);
 });
 
 test('the whole page as one file keeps its hover without a server', async ({ page, browser }, info) => {
@@ -156,6 +156,11 @@ test('two runs stand in one set of figures, or the page says why not', async ({ 
   await expect(page).toHaveURL(/layer=0/);
   await expect(page.getByTestId('layer-strip')).toHaveAttribute('aria-valuenow', '0');
   expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+  await page.keyboard.press('e');
+  const svg = (await download(page, 'export-attention-svg')).toString('utf8');
+  expect(svg).toMatch(new RegExp(`run ${first}.*run ${second}`));
+  expect((await download(page, 'export-signal-B-csv')).toString()).toContain(`# run: ${second}`);
+  expect((await download(page, 'export-html')).toString('utf8')).toContain(`runs ${first} and ${second}`);
   await page.goto(`/compare?first=${first}&second=${longer}`);
   await expect(page.getByTestId('compare-obstacle')).toContainText(/reads 11 tokens and run \w+ 14/);
   await expect(page.getByTestId('layer-strip')).toBeVisible();

@@ -1,3 +1,5 @@
+import { PageBar } from '../bar/tools';
+
 /** The OpenAPI document as a page: rendered on the server, nothing is loaded from elsewhere. */
 
 interface Parameter {
@@ -105,15 +107,11 @@ export function ApiPage({ document }: { document: ApiDocument }) {
   const operations = operationsOf(document);
   return (
     <>
-      <header className="bar">
-        <h1>
-          <a href="/">Statescope</a>
-        </h1>
-        <span className="grow" />
+      <PageBar>
         <a className="button quiet" href="/api/openapi.json">
           openapi.json
         </a>
-      </header>
+      </PageBar>
       <main className="runs-page api-page">
         <h2>HTTP API, version {document.info.version}</h2>
         <p>{document.info.description}</p>

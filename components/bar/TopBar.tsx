@@ -1,12 +1,13 @@
 'use client';
 import { useHealth } from '../data/queries';
+import type { View } from '../data/view';
 import { ExportButton } from '../export/ExportButton';
 import { RunsLink } from '../runs/RunsLink';
-import { copyLink, setShortcuts, useShortcuts } from '../state/shortcuts';
-import { toggleTheme } from '../state/theme';
-import { HelpIcon, LinkIcon, ThemeIcon } from './icons';
+import { setShortcuts } from '../state/shortcuts';
+import { HelpIcon } from './icons';
 import { ModelPickers } from './ModelPicker';
 import { RunControl } from './RunControl';
+import { ShareButton, ThemeButton } from './tools';
 
 function Device() {
   const { data } = useHealth();
@@ -21,30 +22,18 @@ function Device() {
   );
 }
 
-export function TopBar({ stale }: { stale: boolean }) {
-  const notice = useShortcuts((s) => s.notice);
+export function TopBar({ view }: { view: View | undefined }) {
   return (
     <header className="bar">
       <h1>Statescope</h1>
       <ModelPickers />
       <span className="grow" />
       <Device />
-      <RunControl stale={stale} />
+      <RunControl stale={view?.stale ?? false} />
       <div className="tools">
         <RunsLink />
-        <ExportButton />
-        <button
-          type="button"
-          className="button quiet icon"
-          title="Copy the link of this page (L)"
-          aria-label="Share: copy the link of this page"
-          onClick={copyLink}
-        >
-          <LinkIcon />
-          <span className="label" aria-hidden="true">
-            {notice === 'link copied' ? 'Copied' : 'Share'}
-          </span>
-        </button>
+        <ExportButton view={view} />
+        <ShareButton />
         <button
           type="button"
           className="button quiet icon"
@@ -54,19 +43,7 @@ export function TopBar({ stale }: { stale: boolean }) {
         >
           <HelpIcon />
         </button>
-        <button
-          type="button"
-          data-testid="theme-toggle"
-          className="button quiet icon"
-          title="Light or dark (T)"
-          aria-label="Switch between light and dark"
-          onClick={toggleTheme}
-        >
-          <ThemeIcon />
-        </button>
-        <span className="visually-hidden" role="status">
-          {notice}
-        </span>
+        <ThemeButton />
       </div>
     </header>
   );

@@ -4,13 +4,13 @@ import { parseAsString, useQueryState } from 'nuqs';
 import { lazy, Suspense, useEffect, useMemo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import type { Run } from '@/lib/api/schemas';
-import { ThemeIcon } from '../bar/icons';
+import { PageBar, ShareButton } from '../bar/tools';
 import { client } from '../data/client';
+import { ExportButton } from '../export/ExportButton';
 import { linkOf } from '../runs/links';
 import { isEnded } from '../state/run';
 import { useSelection } from '../state/selection';
 import { handleKey, setView } from '../state/shortcuts';
-import { followTheme, toggleTheme } from '../state/theme';
 import { LinkedSelection } from '../state/url';
 import { Id, TokenText } from '../ui/parts';
 import { compareView } from './compareView';
@@ -100,7 +100,6 @@ export function ComparePage() {
     () => (telling && one && two ? compareView(selection, [one, a], [two, b]) : undefined),
     [selection, one, two, a, b, telling],
   );
-  useEffect(followTheme, []);
   useEffect(() => setView(() => view), [view]);
   useEffect(() => {
     window.addEventListener('keydown', handleKey);
@@ -111,17 +110,15 @@ export function ComparePage() {
       ? 'Choose two runs in the list of runs.'
       : answers.find(({ error }) => error)?.error?.message;
   const nothing = one && two && view ? (missing(one, one.models[a]) ?? missing(two, two.models[b])) : undefined;
+  const shown = one && two && view && !nothing;
   return (
     <>
       <LinkedSelection />
-      <header className="bar">
-        <h1>
-          <a href="/">Statescope</a>
-        </h1>
-        <span className="grow" />
+      <PageBar>
         <a className="button quiet" href="/runs">
           Runs
         </a>
+        <ExportButton view={shown ? view : undefined} />
         <button
           type="button"
           className="button quiet"
@@ -134,16 +131,8 @@ export function ComparePage() {
         >
           Swap
         </button>
-        <button
-          type="button"
-          className="button quiet icon"
-          title="Light or dark (T)"
-          aria-label="Switch between light and dark"
-          onClick={toggleTheme}
-        >
-          <ThemeIcon />
-        </button>
-      </header>
+        <ShareButton />
+      </PageBar>
       <main className="compare-page">
         <h2>Two runs</h2>
         {problem && (
@@ -188,7 +177,7 @@ export function ComparePage() {
             {nothing}
           </p>
         )}
-        {one && two && view && !nothing && (
+        {shown && (
           <Suspense>
             <Figures view={view} obstacle={obstacle(one, one.models[a], two, two.models[b])} />
           </Suspense>

@@ -1,10 +1,11 @@
 'use client';
 import { lazy, Suspense, useState } from 'react';
+import type { View } from '../data/view';
 
 const ExportDialog = lazy(() => import('./ExportDialog').then((module) => ({ default: module.ExportDialog })));
 
 /** Opens the export dialog, whose code is loaded with the first click. */
-export function ExportButton() {
+export function ExportButton({ view }: { view: View | undefined }) {
   const [open, setOpen] = useState(false);
   return (
     <>
@@ -20,7 +21,7 @@ export function ExportButton() {
       </button>
       {open && (
         <Suspense>
-          <ExportDialog onClose={() => setOpen(false)} />
+          <ExportDialog view={view} onClose={() => setOpen(false)} />
         </Suspense>
       )}
     </>

@@ -1,13 +1,13 @@
 'use client';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { EXPORT_FORMATS } from '@/lib/api/export';
 import { reduceFor, useLensKind, useTargetIds } from '../data/queries';
-import { branchAt, makeView, type View } from '../data/view';
+import { branchAt, type View } from '../data/view';
 import { FORM_INFO } from '../state/forms';
-import { useRun } from '../state/run';
 import { reduces, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
-import { cliLines, exportQueries, pythonProgram, queryText, type Shown } from './commands';
+import { fileName, noteOf } from './captions';
+import { cliLines, exportPath, pythonProgram, type Shown } from './commands';
 import { figureSvg, svgText } from './figureSvg';
 import { pngOf, save } from './files';
 import { CELLS_AS_RECTANGLES } from './rectangles';
@@ -26,13 +26,6 @@ const figuresOnPage = () =>
     title: figure.querySelector('h2')?.textContent ?? figure.id,
     figure,
   }));
-
-function noteOf({ run, models, layer, stale }: View): string {
-  const names = models.map(({ slot, name }) => `${slot}: ${name}`).join(', ');
-  const time = new Date(run.timing.createdAt).toISOString().slice(0, 16).replace('T', ' ');
-  const asked = `prompt: ${run.request.prompt.replaceAll(/\s+/g, ' ')}`;
-  return `Statescope, run ${run.id}, ${time} UTC${stale ? ' (inputs changed since)' : ''}. ${names}. Layer ${layer}. ${asked} Target: ${run.request.target.trim()}.`;
-}
 
 function Copy({ text, children }: { text: string; children: string }) {
   const [copied, setCopied] = useState(false);
@@ -56,7 +49,7 @@ function Whole({ view, onProblem }: { view: View; onProblem(text: string): void 
     setWorking(true);
     onProblem('');
     try {
-      save(new Blob([await make()], { type: 'text/html' }), `statescope-${view.run.id}.html`);
+      save(new Blob([await make()], { type: 'text/html' }), `${fileName(view)}.html`);
     } catch (error) {
       onProblem(error instanceof Error ? error.message : String(error));
     } finally {
@@ -86,7 +79,7 @@ function Figures({ view }: { view: View }) {
     setProblem('');
     try {
       const svg = svgText(await figureSvg(figure, noteOf(view), { rectangles: rectangles && format === 'svg' }));
-      const name = `statescope-${view.run.id}-${id}.${format}`;
+      const name = `${fileName(view)}-${id}.${format}`;
       save(format === 'svg' ? new Blob([svg], { type: 'image/svg+xml' }) : await pngOf(svg), name);
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));
@@ -136,7 +129,7 @@ function Figures({ view }: { view: View }) {
   );
 }
 
-function Numbers({ view, shown }: { view: View; shown: readonly Shown[] }) {
+function Numbers({ shown }: { shown: readonly Shown[] }) {
   return (
     <>
       <h3>Numbers, in full float32</h3>
@@ -157,7 +150,7 @@ function Numbers({ view, shown }: { view: View; shown: readonly Shown[] }) {
                       download
                       aria-label={`${title} of ${one.slot} as ${format}`}
                       data-testid={`export-${what}-${one.slot}-${format}`}
-                      href={`/api/runs/${view.run.id}/export?${queryText({ ...exportQueries(one)[what], format })}`}
+                      href={`/api/runs/${exportPath(one, what, format)}`}
                     >
                       {format === 'safetensors' ? format : format.toUpperCase()}
                     </a>
@@ -180,6 +173,7 @@ function Contents({ view }: { view: View }) {
     const layer = Math.min(view.layer, model.layers - 1);
     return {
       slot: model.slot,
+      ...{ run: model.run.id, prompt: model.run.request.prompt },
       index: model.index,
       model: model.name,
       layer,
@@ -191,12 +185,12 @@ function Contents({ view }: { view: View }) {
       needle: model.needle && [model.needle[0], model.needle[1] + 1],
     };
   });
-  const cli = cliLines(shown, view.run.request.prompt);
-  const python = pythonProgram(shown, location.origin, view.run.id);
+  const cli = cliLines(shown);
+  const python = pythonProgram(shown, location.origin);
   return (
     <>
       <Figures view={view} />
-      <Numbers view={view} shown={shown} />
+      <Numbers shown={shown} />
       <h3>The same from elsewhere</h3>
       <Copy text={cli}>Copy as CLI</Copy> <Copy text={python}>Copy as Python</Copy>
       <pre data-testid="export-python">{python}</pre>
@@ -205,10 +199,7 @@ function Contents({ view }: { view: View }) {
 }
 
 /** Figures, numbers and programs of what the page shows. */
-export function ExportDialog({ onClose }: { onClose(): void }) {
-  const selection = useSelection();
-  const run = useRun((state) => state.run);
-  const view = useMemo(() => makeView(selection, run), [selection, run]);
+export function ExportDialog({ view, onClose }: { view: View | undefined; onClose(): void }) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     if (!ref.current?.open) ref.current?.showModal();
@@ -222,7 +213,7 @@ export function ExportDialog({ onClose }: { onClose(): void }) {
           Close <kbd>Esc</kbd>
         </button>
       </div>
-      {view ? <Contents view={view} /> : <p>There is no run on the page yet: press Run first.</p>}
+      {view ? <Contents view={view} /> : <p>There are no figures on the page yet.</p>}
     </dialog>
   );
 }

@@ -5,6 +5,8 @@ import { cliLines, exportQueries, pythonProgram, type Shown } from './commands';
 const shown: Shown[] = [
   {
     slot: 'A',
+    run: 'abc',
+    prompt: 'p',
     index: 0,
     model: 'plain',
     layer: 3,
@@ -16,6 +18,8 @@ const shown: Shown[] = [
   },
   {
     slot: 'B',
+    run: 'xyz',
+    prompt: 'p',
     index: 1,
     model: 'it\'s "new"',
     layer: 3,
@@ -34,7 +38,9 @@ const python = spawnSync('python3', ['--version']).status === 0;
 describe('cliLines', () => {
   it('survives a shell unchanged', () => {
     const prompt = `Don't $HOME \`x\` "y"\nnew line`;
-    const [, map, lens] = cliLines(shown, prompt).replaceAll('\nnew line', '\u0001').split('\n');
+    const [, map, lens] = cliLines(shown.map((one) => ({ ...one, prompt })))
+      .replaceAll('\nnew line', '\u0001')
+      .split('\n');
     const words = (line: string) => {
       const script = `npm() { for w in "$@"; do printf '%s\\0' "$w"; done; }; ${line.replaceAll('\u0001', '\nnew line')}`;
       return spawnSync('sh', ['-c', script], { encoding: 'utf8' }).stdout.split('\0').slice(5, -1);
@@ -46,7 +52,7 @@ describe('cliLines', () => {
       ]),
     );
     expect(words(lens).slice(4)).toEqual(['--targets', '12', '--position', '7', '--out', 'lens-B.npz']);
-    expect(cliLines(shown, 'p').split('\n')).toHaveLength(3);
+    expect(cliLines(shown).split('\n')).toHaveLength(3);
   });
 });
 
@@ -55,37 +61,38 @@ describe('a form that sums over channels', () => {
 
   it('of a block names the parts that it leaves out', () => {
     const block: Shown = { ...shown[1], form: 'block', without: ['conv', 'D'] };
-    expect(cliLines([block], 'p')).toContain("--form block --without 'conv,D' --branch diff");
+    expect(cliLines([block])).toContain("--form block --without 'conv,D' --branch diff");
     expect(exportQueries(block).map).toMatchObject({ without: 'conv,D' });
     expect(exportQueries({ ...block, form: 's6' }).map.without).toBeUndefined();
   });
 
   it('is exported with its target and without a reduction', () => {
-    expect(cliLines([logit], 'p')).toContain('--layers 3 --form logit --target 12 --branch diff');
+    expect(cliLines([logit])).toContain('--layers 3 --form logit --target 12 --branch diff');
     expect(exportQueries(logit).map).toMatchObject({ form: 'logit', target: 12, reduce: undefined });
-    expect(pythonProgram([logit], 'http://host:1', 'abc')).toContain('branch=diff&form=logit&target=12")["map"]');
+    expect(pythonProgram([logit], 'http://host:1')).toContain('branch=diff&form=logit&target=12")["map"]');
   });
 });
 
 describe('a tuned lens', () => {
   it('is read by every copy of the numbers', () => {
     const tuned: Shown = { ...shown[1], model: 'plain', lens: 'tuned' };
-    expect(cliLines([tuned], 'p')).toContain('--tuned models/plain/tuned-lens --out lens-B.npz');
+    expect(cliLines([tuned])).toContain('--tuned models/plain/tuned-lens --out lens-B.npz');
     expect(exportQueries(tuned)).toMatchObject({ lens: { lens: 'tuned' }, signal: { lens: 'tuned' } });
   });
 });
 
 describe('pythonProgram', () => {
   it('asks for what the page shows', () => {
-    const text = pythonProgram(shown, 'http://host:1', 'abc');
-    expect(text).toContain('RUN = "http://host:1/api/runs/abc/export"');
-    expect(text).toContain('load("what=map&model=1&layer=3&branch=diff&form=s6&reduce=head%3A2")["map"]');
-    expect(text).toContain('load("what=signal&model=1&position=7&target=12&needle=2%2C4&lens=logit")');
+    const text = pythonProgram(shown, 'http://host:1');
+    expect(text).toContain('RUNS = "http://host:1/api/runs"');
+    expect(text).toContain('load("abc/export?what=map&model=0');
+    expect(text).toContain('load("xyz/export?what=map&model=1&layer=3&branch=diff&form=s6&reduce=head%3A2")["map"]');
+    expect(text).toContain('load("xyz/export?what=signal&model=1&position=7&target=12&needle=2%2C4&lens=logit")');
   });
 
   it.skipIf(!python)('is Python', () => {
     const check = spawnSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], {
-      input: pythonProgram(shown, 'http://host:1', 'abc'),
+      input: pythonProgram(shown, 'http://host:1'),
       encoding: 'utf8',
     });
     expect(check.stderr).toBe('');

@@ -3,6 +3,8 @@ import type { Branch, Form, LensKind, Reduce } from '@/lib/api/schemas';
 /** What the page shows of one model, as the API and the command line name it. */
 export interface Shown {
   readonly slot: 'A' | 'B';
+  readonly run: string;
+  readonly prompt: string;
   /** Index in the run. */
   readonly index: number;
   readonly model: string;
@@ -34,21 +36,23 @@ export function exportQueries(shown: Shown): Readonly<Record<'map' | 'signal' | 
   };
 }
 
-export function queryText(query: Query): string {
+/** Where the server has these numbers, below the address of its runs. */
+export function exportPath(shown: Shown, what: 'map' | 'signal' | 'lens', format?: string): string {
   const search = new URLSearchParams();
-  for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
-  return String(search);
+  for (const [key, value] of Object.entries({ ...exportQueries(shown)[what], format }))
+    if (value !== undefined) search.set(key, String(value));
+  return `${shown.run}/export?${search}`;
 }
 
 /** A word for a POSIX shell. */
 const shell = (text: string) => (/^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** The command lines that compute the same numbers without the page. */
-export function cliLines(shown: readonly Shown[], prompt: string): string {
+export function cliLines(shown: readonly Shown[]): string {
   const command = (words: readonly (string | number)[]) =>
     ['npm run -s statescope --', ...words.map((word) => shell(String(word)))].join(' ');
   return shown
-    .flatMap(({ slot, model, layer, branch, form, reduce, without, position, target, lens }) => [
+    .flatMap(({ slot, prompt, model, layer, branch, form, reduce, without, position, target, lens }) => [
       command([
         'attention',
         ...['--model', model, '--prompt', prompt, '--layers', layer],
@@ -74,11 +78,10 @@ export function cliLines(shown: readonly Shown[], prompt: string): string {
 }
 
 /** A Python program that loads the same numbers with NumPy from the running server. */
-export function pythonProgram(shown: readonly Shown[], origin: string, run: string): string {
+export function pythonProgram(shown: readonly Shown[], origin: string): string {
   const lines = shown.flatMap((one) => {
-    const queries = exportQueries(one);
     const name = one.slot.toLowerCase();
-    const load = (what: keyof typeof queries) => `load(${JSON.stringify(queryText(queries[what]))})`;
+    const load = (what: 'map' | 'signal' | 'lens') => `load(${JSON.stringify(exportPath(one, what))})`;
     return [
       '',
       `# model ${one.slot}: ${one.model.replaceAll(/[\r\n]/g, ' ')}`,
@@ -92,11 +95,11 @@ import urllib.request
 
 import numpy as np
 
-RUN = ${JSON.stringify(`${origin}/api/runs/${run}/export`)}
+RUNS = ${JSON.stringify(`${origin}/api/runs`)}
 
 
-def load(query):
-    with urllib.request.urlopen(f"{RUN}?{query}&format=npz") as reply:
+def load(numbers):
+    with urllib.request.urlopen(f"{RUNS}/{numbers}&format=npz") as reply:
         return np.load(io.BytesIO(reply.read()))
 
 ${lines.join('\n')}

@@ -11,6 +11,7 @@ import { type ModelView, ownRegion, type View } from '../data/view';
 import { rowRange } from '../lens/lensRows';
 import { metricValues, onAxis } from '../signal/series';
 import { useSelection } from '../state/selection';
+import { titleOf } from './captions';
 import { figureSvg, svgText } from './figureSvg';
 import { embeddedFonts } from './fonts';
 import { htmlDocument, type SavedFigure } from './htmlDocument';
@@ -107,7 +108,7 @@ export function useWholeView(view: View, note: string): () => Promise<string> {
       figures.push({ id: section.id, title: section.querySelector('h2')?.textContent ?? section.id, svg });
     }
     const saved: SavedView = {
-      ...{ title: `Statescope, run ${view.run.id}`, note, layers: view.layers },
+      ...{ title: titleOf(view), note, layers: view.layers },
       models: view.models.map((model, k) => {
         const signal = signals[k];
         const curve = (name: (typeof METRICS)[number]) =>

@@ -2,9 +2,9 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import type { RunSummary } from '@/lib/api/schemas';
+import { PageBar } from '../bar/tools';
 import { formatBytes } from '../charts/numbers';
 import { client } from '../data/client';
-import { followTheme } from '../state/theme';
 import { formatTime, stateOf } from './format';
 import { compareLink, linkOf } from './links';
 
@@ -120,19 +120,14 @@ export function RunsPage() {
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const choose = (id: string) =>
     setChosen((old) => (old.includes(id) ? old.filter((other) => other !== id) : [...old, id].slice(-2)));
-  useEffect(followTheme, []);
   const problem = error ?? forget.error;
   return (
     <>
-      <header className="bar">
-        <h1>
-          <a href="/">Statescope</a>
-        </h1>
-        <span className="grow" />
+      <PageBar>
         <a className="button quiet" href="/api-docs">
           API
         </a>
-      </header>
+      </PageBar>
       <main className="runs-page">
         <h2>Runs</h2>
         {problem && (

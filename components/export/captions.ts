@@ -1,0 +1,30 @@
+import type { View } from '../data/view';
+
+/** Runs of a view, each once. */
+const runsOf = ({ models }: View) => [...new Map(models.map(({ run }) => [run.id, run])).values()];
+
+const named = (view: View) => {
+  const runs = runsOf(view).map(({ id }) => id);
+  return `${runs.length > 1 ? 'runs' : 'run'} ${runs.join(' and ')}`;
+};
+
+export const titleOf = (view: View): string => `Statescope, ${named(view)}`;
+
+/** What files of a view are called, without what tells them apart. */
+export const fileName = (view: View): string => ['statescope', ...runsOf(view).map(({ id }) => id)].join('-');
+
+/** What an exported figure says about its making: run, time, models, layer, prompt and target. */
+export function noteOf(view: View): string {
+  const { models, layer, stale } = view;
+  const runs = runsOf(view);
+  const of = (id: string) => models.filter(({ run }) => run.id === id);
+  const told = runs.map(({ id, timing, request }) => {
+    const time = new Date(timing.createdAt).toISOString().slice(0, 16).replace('T', ' ');
+    const names = of(id)
+      .map(({ slot, name }) => `${slot}: ${name}`)
+      .join(', ');
+    const asked = `prompt: ${request.prompt.replaceAll(/\s+/g, ' ')}`;
+    return `run ${id}, ${time} UTC${stale ? ' (inputs changed since)' : ''}. ${names}. ${asked} Target: ${request.target.trim()}.`;
+  });
+  return `Statescope, layer ${layer}, ${told.join(' And ')}`;
+}
