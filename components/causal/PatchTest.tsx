@@ -3,8 +3,10 @@ import { memo, useMemo } from 'react';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatSigned } from '../charts/numbers';
 import { isDiff, ownToken, type View } from '../data/view';
+import { isJobBusy } from '../state/jobs';
 import { SlotHead, ValueRow } from '../ui/parts';
 import { CausalGrid } from './CausalGrid';
+import { GridWaits } from './GridWaits';
 import type { GridValues } from './grid';
 import { JobControl } from './JobControl';
 import { PairEditor } from './PairEditor';
@@ -76,6 +78,7 @@ export const PatchTest = memo(function PatchTest(props: {
   const { jobs, stale, start } = useAsked(names, requests);
   const found = useMemo(() => jobs.map((job) => resultOf(job, 'patch')), [jobs]);
   const effects = useMemo(() => found.map(patchEffects), [found]);
+  const begun = jobs.some((job) => job?.result || isJobBusy(job));
   const { label, note } = POINTS.find(({ value }) => value === point) ?? POINTS[0];
   const branches = BRANCHED.includes(point) && view.models.some(({ model }) => model.blocks.some(isDiff));
   const versus = pair.foil ? `${view.target.trim()} minus ${pair.foil}` : view.target.trim();
@@ -114,8 +117,9 @@ export const PatchTest = memo(function PatchTest(props: {
         onRun={start}
         legend={<SignedScale limit={LIMIT} meaning="effect" />}
       />
-      <div ref={measure} style={{ minHeight: 240 }}>
-        {axis && (
+      <div ref={measure}>
+        {axis && !begun && <GridWaits view={view} axis={axis} />}
+        {axis && begun && (
           <CausalGrid
             view={view}
             axis={axis}

@@ -48,11 +48,20 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
 
   useEffect(() => {
     const view = box.current;
-    const chip = list.current?.children[position] as HTMLElement | undefined;
-    if (!view || !chip) return;
-    const top = chip.offsetTop;
-    if (top < view.scrollTop || top + chip.offsetHeight > view.scrollTop + view.clientHeight)
-      view.scrollTop = top - view.clientHeight / 2;
+    const inside = list.current;
+    if (!view || !inside) return;
+    const reveal = () => {
+      const chip = inside.children[position] as HTMLElement | undefined;
+      if (!chip) return;
+      const top = chip.offsetTop;
+      if (top < view.scrollTop || top + chip.offsetHeight > view.scrollTop + view.clientHeight)
+        view.scrollTop = top - (view.clientHeight - chip.offsetHeight) / 2;
+    };
+    reveal();
+    // Other tokens, lanes, a narrower screen or the page's own font move the read-out to another line.
+    const observer = new ResizeObserver(reveal);
+    observer.observe(inside);
+    return () => observer.disconnect();
   }, [position]);
 
   const setNeedle = (from: number, to: number) => {

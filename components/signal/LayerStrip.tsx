@@ -2,6 +2,7 @@
 import { memo, useMemo } from 'react';
 import type { Lens, Thumbnails } from '@/lib/api/client';
 import type { LayerAxis } from '../charts/layerAxis';
+import { formatPlain } from '../charts/numbers';
 import { useTokenTexts } from '../data/queries';
 import { isDiff, kindName, type ModelView, type View } from '../data/view';
 import { LensRowCanvas } from '../lens/LensRowCanvas';
@@ -15,6 +16,8 @@ import { type StripLayout, stripLayout } from './stripLayout';
 
 /** Upper end of the λ track, unless a block has more. */
 const LAMBDA_TOP = 1.8;
+/** Pitch from which a bar has its value beside it. */
+const VALUE_PITCH = 48;
 
 /** λ of every differential block as a bar, λ_init as a tick. */
 function LambdaTrack({ view, axis, strip }: { view: View; axis: LayerAxis; strip: StripLayout }) {
@@ -23,6 +26,7 @@ function LambdaTrack({ view, axis, strip }: { view: View; axis: LayerAxis; strip
   const base = strip.lambdaTop + strip.lambdaHeight;
   const y = (value: number) => base - (Math.max(0, value) / most) * strip.lambdaHeight;
   const width = Math.min(10, Math.max(2, axis.pitch * 0.32));
+  const named = axis.pitch >= VALUE_PITCH * models.length;
   const caption = `λ of ${models.map(({ slot }) => slot).join(', ')}, 0–${most === LAMBDA_TOP ? LAMBDA_TOP : most.toPrecision(2)}`;
   return (
     <g>
@@ -32,6 +36,7 @@ function LambdaTrack({ view, axis, strip }: { view: View; axis: LayerAxis; strip
         model.blocks.map((block, layer) => {
           if (!isDiff(block) || block.lambda === null) return null;
           const x = axis.x(layer) + (models.length > 1 ? (k - 0.5) * (width + 2) : 0);
+          const left = models.length > 1 && k === 0;
           return (
             // biome-ignore lint/suspicious/noArrayIndexKey: blocks are known by their place.
             <g key={`${slot}${layer}`}>
@@ -43,6 +48,16 @@ function LambdaTrack({ view, axis, strip }: { view: View; axis: LayerAxis; strip
                 y={y(block.lambda)}
                 height={base - y(block.lambda)}
               />
+              {named && (
+                <text
+                  className="axis small"
+                  x={x + (width / 2 + 4) * (left ? -1 : 1)}
+                  y={base - 1}
+                  textAnchor={left ? 'end' : 'start'}
+                >
+                  {formatPlain(block.lambda)}
+                </text>
+              )}
               {block.lambdaInit !== null && (
                 <line
                   stroke="var(--ink)"

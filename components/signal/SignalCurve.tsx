@@ -1,5 +1,4 @@
 'use client';
-import { line } from 'd3';
 import { memo, useMemo } from 'react';
 import type { Signal } from '@/lib/api/schemas';
 import { bandPath } from '../charts/band';
@@ -10,7 +9,8 @@ import { formatValue, type Maybe } from '../charts/numbers';
 import type { View } from '../data/view';
 import type { ModelSlot } from '../state/selection';
 import type { BatchCurves, Estimates } from './batchSeries';
-import { CurveOverlay, Grid, LayerHit, Mark } from './CurveParts';
+import { CurveOverlay, Grid, LayerHit } from './CurveParts';
+import { ModelLines } from './ModelLines';
 import { PaperBars, PaperLabels, paperColumns } from './PaperBars';
 import { metricValues, onAxis } from './series';
 
@@ -64,21 +64,14 @@ export const SignalCurve = memo(function SignalCurve(props: {
     const all = [...lines.flatMap(({ values, prompt }) => [...values, ...prompt]), ...intervals];
     return curveScale(all, log, plot - BOTTOM, TOP);
   }, [lines, log, plot]);
-  const drawn = useMemo(() => {
-    const path = line<{ layer: number; value: number }>(
-      (d) => axis.x(d.layer),
-      (d) => scale.y(d.value),
-    );
-    return lines.map(({ slot, values, prompt, estimates = [] }) => ({
-      slot,
-      runs: segments(values),
-      marks: segments(prompt).flat(),
-      band: bandPath(estimates, (column) => axis.x(column - 1), scale.y),
-      path: segments(values)
-        .map((run) => path(run))
-        .join(''),
-    }));
-  }, [lines, axis, scale]);
+  const bands = useMemo(
+    () => lines.map(({ estimates = [] }) => bandPath(estimates, (column) => axis.x(column - 1), scale.y)),
+    [lines, axis, scale],
+  );
+  const models = useMemo(
+    () => lines.map(({ slot, values, prompt }) => ({ slot, values, marked: paper && !batch ? [] : prompt })),
+    [lines, paper, batch],
+  );
   const names = useMemo(() => {
     const texts = lines.map(({ slot, name }) => (axis.narrow ? slot : `${slot}  ${name}`));
     // The paper's figure leaves the first two columns free.
@@ -89,17 +82,20 @@ export const SignalCurve = memo(function SignalCurve(props: {
         slot,
       }));
     const places = placeLineLabels(
-      drawn.map(({ runs }) => runs.flat().map(({ layer, value }) => ({ x: axis.x(layer), y: scale.y(value) }))),
+      lines.map(({ values }) =>
+        segments(values)
+          .flat()
+          .map(({ layer, value }) => ({ x: axis.x(layer), y: scale.y(value) })),
+      ),
       texts.map((text) => text.length * NAME_WIDTH),
       { left: axis.gutter + 4, right: axis.width - 4, top: 0, bottom: plot },
     );
     return places.map((place, k) => ({ place, text: texts[k], slot: lines[k].slot }));
-  }, [lines, drawn, axis, scale, plot, paper]);
+  }, [lines, axis, scale, plot, paper]);
   const info = METRIC_INFO[metric];
   const summary = lines
     .map(({ slot, values }) => `${slot} ${formatValue(values[view.layer + 1], info.signed)}`)
     .join(', ');
-  const radius = axis.narrow ? 1.8 : 2.4;
   return (
     <div
       className="figure"
@@ -111,23 +107,8 @@ export const SignalCurve = memo(function SignalCurve(props: {
       <svg className="layer" width={axis.width} height={height} aria-hidden="true">
         <Grid axis={axis} scale={scale} title={info.name} unit={paper ? 'fraction' : info.unit} bottom={plot} />
         {paper && <PaperBars lines={lines} axis={axis} scale={scale} floor={log ? plot - BOTTOM : scale.y(0)} />}
-        {drawn.map(({ slot, path, band, marks }) => (
-          <g key={slot}>
-            {!paper && <path className={`band ${slot}-fill`} d={band} />}
-            {!paper && <path className={`curve ${slot}-line`} d={path} />}
-            {!(paper && batch === undefined) &&
-              marks.map(({ layer, value }) => (
-                <Mark
-                  key={layer}
-                  slot={slot}
-                  x={axis.x(layer)}
-                  y={scale.y(value)}
-                  r={radius}
-                  low={scale.below(value)}
-                />
-              ))}
-          </g>
-        ))}
+        {!paper && lines.map(({ slot }, k) => <path key={slot} className={`band ${slot}-fill`} d={bands[k]} />)}
+        <ModelLines axis={axis} scale={scale} lines={models} radius={axis.narrow ? 1.8 : 2.4} joined={!paper} />
         {names.map(
           ({ place, text, slot }) =>
             place && (

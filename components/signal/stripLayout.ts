@@ -22,6 +22,7 @@ export interface StripLayout {
 }
 
 const LENS_HEIGHT = 20;
+const LAMBDA_HEIGHT = 22;
 const NARROW_WINDOW = 11;
 
 export function stripLayout(axis: LayerAxis, layer: number, models: number, withLambda: boolean): StripLayout {
@@ -35,7 +36,7 @@ export function stripLayout(axis: LayerAxis, layer: number, models: number, with
   const rows = Array.from({ length: models }, (_, k) => k);
   const thumbnailTops = rows.map((k) => top + k * (thumbnail + 3));
   const lambdaTop = top + models * (thumbnail + 3) + 3;
-  const lambdaHeight = withLambda ? 14 : 0;
+  const lambdaHeight = withLambda ? LAMBDA_HEIGHT : 0;
   const lensTop = lambdaTop + lambdaHeight + (withLambda ? 6 : 2);
   const lensTops = rows.map((k) => lensTop + k * (LENS_HEIGHT + 1));
   const thumbnailX = (l: number) => (narrow ? gutter + (l - first + 0.5) * thumbnailPitch : axis.x(l));
