@@ -17,6 +17,8 @@ test('a batch of stories gives means, intervals and the paired difference, and t
   const complaints = await open(page);
   await run(page);
   await expect(page.getByTestId('signal-key')).toContainText('n = 1: no interval');
+  // Both models are certain from block 0 on: A is seen under B.
+  await expect(page.getByTestId('line-together')).toHaveCount(1);
   await batch(page, 12);
   await expect(page.getByTestId('signal-key')).toContainText('n = 12, bootstrap 95 %');
   await expect(page.getByTestId('signal-difference')).toBeVisible();

@@ -1,4 +1,5 @@
 'use client';
+import { coincidences } from '../charts/coincide';
 import type { CurveScale } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { Maybe } from '../charts/numbers';
@@ -6,6 +7,10 @@ import { clearHover, hover, useHover } from '../state/hover';
 import { type ModelSlot, select } from '../state/selection';
 import { HitArea } from '../ui/HitArea';
 import { TickNumber } from './AxisParts';
+
+/** Radius of the dot on a line, and of one that another stands on. */
+const DOT = 4;
+const COVERED = 6.5;
 
 /** Circle for A, square for B, triangle for a value that stands on the floor. */
 export function Mark(props: { slot: ModelSlot; x: number; y: number; r: number; low: boolean }) {
@@ -60,15 +65,16 @@ export function CurveOverlay(props: {
           strokeOpacity=".6"
         />
       )}
-      {lines.map(({ key, className, values }) => {
+      {lines.map(({ key, className, values }, k) => {
         const value = values[shown + 1];
+        const covered = lines.slice(k + 1).some((other) => coincidences(values, other.values, scale.y)[shown + 1]);
         return typeof value === 'number' && Number.isFinite(value) ? (
           <circle
             key={key}
             className={className}
             cx={axis.x(shown)}
             cy={scale.y(value)}
-            r="4"
+            r={covered ? COVERED : DOT}
             stroke="var(--bg)"
             strokeWidth="1.5"
           />
