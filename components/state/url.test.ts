@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { INITIAL_SELECTION, isSigned, overLayers, type Selection, select, selectSpan, useSelection } from './selection';
-import { fromQuery, toQuery } from './url';
+import { fromQuery, linkTo, toQuery } from './url';
 
 const chosen: Selection = {
   ...INITIAL_SELECTION,
@@ -45,6 +45,18 @@ describe('the selection in a link', () => {
   it('can say that there is no second model', () => {
     expect(fromQuery({ b: 'none' })).toEqual({ modelB: '' });
     expect(fromQuery({})).toEqual({});
+  });
+});
+
+describe('the address', () => {
+  it('keeps what is not of the selection', () => {
+    const address = 'http://host/compare?first=7.0&layer=5&lock=9-9#maps';
+    const link = new URL(linkTo(address, { ...chosen, lock: null }));
+    expect(link.searchParams.get('first')).toBe('7.0');
+    expect(link.searchParams.get('layer')).toBe('2');
+    expect(link.searchParams.has('lock')).toBe(false);
+    expect(link.hash).toBe('#maps');
+    expect(linkTo(link.href, { ...chosen, lock: null })).toBe(link.href);
   });
 });
 

@@ -1,14 +1,14 @@
 'use client';
 import {
+  createLoader,
   createParser,
-  debounce,
+  createSerializer,
   parseAsArrayOf,
   parseAsBoolean,
   parseAsFloat,
   parseAsInteger,
   parseAsString,
   parseAsStringLiteral,
-  useQueryStates,
 } from 'nuqs';
 import { useEffect, useRef } from 'react';
 import { BLOCK_COMPONENTS } from '@/lib/api/schemas';
@@ -166,26 +166,38 @@ export function fromQuery(q: Partial<Query>): Partial<Selection> {
   return Object.fromEntries(entries.filter(([, value]) => value !== null && value !== undefined));
 }
 
+const read = createLoader(PARSERS);
+const write = createSerializer(PARSERS);
+
+/** An address that says the selection; whatever else it says stays. */
+export const linkTo = (address: string, selection: Selection): string => write(address, toQuery(selection));
+
 /**
- * Reads the link once, opens its run, and from then on writes every change of the selection to the URL. A component of
- * its own that draws nothing: writing the URL renders whoever reads it, which must not be the page.
+ * Reads the link once, opens its run, and from then on writes the selection to the URL whenever it has rested. Plain
+ * reading and writing: hooks on the query would do their work with every key and every step of the wheel.
  */
 export function LinkedSelection(): null {
-  const [query, setQuery] = useQueryStates(PARSERS, {
-    history: 'replace',
-    shallow: true,
-    limitUrlUpdates: debounce(URL_QUIET_MS),
-  });
-  const read = useRef(false);
+  const opened = useRef(false);
   useEffect(() => {
-    if (!read.current) {
-      read.current = true;
-      const linked = fromQuery(query);
+    if (!opened.current) {
+      opened.current = true;
+      const linked = fromQuery(read(location.search));
       select(linked);
       if (linked.runId) openRun(linked.runId);
       if (linked.batchId) followBatch(linked.batchId);
     }
-    return useSelection.subscribe((selection) => void setQuery(toQuery(selection)));
-  }, [query, setQuery]);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stop = useSelection.subscribe((selection) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        const link = linkTo(location.href, selection);
+        if (link !== location.href) history.replaceState(history.state, '', link);
+      }, URL_QUIET_MS);
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, []);
   return null;
 }
