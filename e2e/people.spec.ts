@@ -4,6 +4,14 @@ import { open, run } from './page';
 
 const overflow = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
 
+/** How many colours the lanes under the tokens have. */
+const laneColours = (page: Page) =>
+  page.getByTestId('lanes').evaluate((canvas: HTMLCanvasElement) => {
+    const { width, height } = canvas;
+    const pixels = canvas.getContext('2d')?.getImageData(0, 0, width, height).data.buffer;
+    return new Set(new Uint32Array(pixels ?? new ArrayBuffer(0))).size;
+  });
+
 test.describe('at 200 % zoom', () => {
   // A window of 1440 × 900 pixels at 200 % has half as many CSS pixels, two device pixels each.
   test.use({ viewport: { width: 720, height: 450 }, deviceScaleFactor: 2 });
@@ -49,8 +57,7 @@ test.describe('in forced colours', () => {
     await page.getByTestId('layer-strip').focus();
     await page.keyboard.press('ArrowRight');
     expect(await outlined('[data-testid="layer-strip"]')).toBe('solid');
-    const lane = page.locator('.chip .lane.A').last();
-    expect(await lane.evaluate((element) => getComputedStyle(element).backgroundColor)).not.toBe('rgba(0, 0, 0, 0)');
+    expect(await laneColours(page)).toBeGreaterThan(2);
     expect(complaints).toEqual([]);
   });
 });

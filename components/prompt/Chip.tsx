@@ -1,18 +1,16 @@
 import { memo } from 'react';
 import type { Token } from '@/lib/api/schemas';
-import type { ModelSlot } from '../state/selection';
 import { TokenText } from '../ui/parts';
 
-/** One token. Hover, lanes and paint are put on from outside, so that they cost no render. */
+/** One token. Hover, lanes and paint are put on from outside: they cost no render. */
 export const Chip = memo(function Chip(props: {
   token: Token;
   index: number;
   classes: string;
   selected: boolean;
   focusable: boolean;
-  lanes: readonly ModelSlot[];
 }) {
-  const { token, index, classes, selected, focusable, lanes } = props;
+  const { token, index, classes, selected, focusable } = props;
   return (
     <button
       type="button"
@@ -26,9 +24,6 @@ export const Chip = memo(function Chip(props: {
       <span>
         <TokenText text={token.text} />
       </span>
-      {lanes.map((slot) => (
-        <i key={slot} className={`lane ${slot}`} />
-      ))}
     </button>
   );
 });

@@ -7,7 +7,8 @@ import { clearHover, hover } from '../state/hover';
 import { type ModelSlot, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { Chip } from './Chip';
-import { useHoverMarks, useLanes, usePaintedText } from './paint';
+import { Lanes } from './Lanes';
+import { useHoverMarks, usePaintedText } from './paint';
 
 export type ClickSets = 'position' | 'needle' | 'target';
 
@@ -42,7 +43,6 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
   const destinationMark = useRef<HTMLDivElement>(null);
   const sourceMark = useRef<HTMLDivElement>(null);
   useHoverMarks(box, list, destinationMark, sourceMark);
-  useLanes(box, list, maps, lanes, position);
   const palette = usePalette();
   usePaintedText(list, painted && maps.find((map) => map?.source.model.slot === painted), palette, position);
 
@@ -120,11 +120,10 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
             classes={classes.filter(Boolean).join(' ')}
             selected={k === position}
             focusable={k === focusable}
-            lanes={lanes}
           />
         );
       }),
-    [tokens, needle, position, target, focusable, lanes],
+    [tokens, needle, position, target, focusable],
   );
   return (
     <div className="chips-frame">
@@ -166,6 +165,7 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
         <div ref={list} className="chip-list" role="presentation">
           {chips}
         </div>
+        <Lanes view={box} list={list} tokens={tokens} maps={maps} lanes={lanes} row={position} />
       </div>
       <div className="chip-marks" aria-hidden="true">
         <div ref={sourceMark} className="mark-source" />

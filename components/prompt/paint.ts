@@ -1,13 +1,12 @@
 'use client';
-import { type RefObject, useEffect, useLayoutEffect, useRef } from 'react';
+import { type RefObject, useEffect, useLayoutEffect } from 'react';
 import type { DrawnMap } from '../attention/drawnMaps';
 import { shownRow } from '../attention/MapOverlay';
 import { type ColourTable, cssColour, inkOn, type Palette, TABLE_SIZE } from '../charts/palette';
 import { ownToken, tokenOfA } from '../data/view';
 import { useHover } from '../state/hover';
-import { type ModelSlot, useSelection } from '../state/selection';
+import { useSelection } from '../state/selection';
 
-type Maps = readonly (DrawnMap | undefined)[];
 type List = RefObject<HTMLElement | null>;
 
 /** Position on the ramp of what row `row` of model A reads from its token k, or undefined where that is not defined. */
@@ -64,78 +63,12 @@ export function useHoverMarks(view: List, list: List, destinationMark: List, sou
   }, [view, list, destinationMark, sourceMark]);
 }
 
-/** Index in the colour table that an element carries now, so that it is not set again. */
-const painted = new WeakMap<Element, number>();
 const NOTHING = -1;
 
 const entryOf = (amount: number | undefined) =>
   amount === undefined ? NOTHING : Math.round(amount * (TABLE_SIZE - 1));
 const colourOf = (table: ColourTable, entry: number) =>
   entry === NOTHING ? '' : cssColour(table, entry / (TABLE_SIZE - 1));
-
-/** Tokens [from, to) of a list, line by line, that are in view. Cost: a few measures, however long the prompt is. */
-function inView(view: HTMLElement, list: HTMLElement): [number, number] {
-  const chips = list.children;
-  const first = (beyond: (chip: HTMLElement) => boolean) => {
-    let [low, high] = [0, chips.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (beyond(chips[middle] as HTMLElement)) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  };
-  const { scrollTop, clientHeight } = view;
-  return [
-    first(({ offsetTop, offsetHeight }) => offsetTop + offsetHeight > scrollTop),
-    first(({ offsetTop }) => offsetTop >= scrollTop + clientHeight),
-  ];
-}
-
-/**
- * Two lanes under each token: what the read-out position reads from it, A above B. `row` is a token of A. Only tokens
- * in view are coloured, the others when they scroll into it: a long prompt costs no more than a short one.
- */
-export function useLanes(view: List, list: List, maps: Maps, lanes: readonly ModelSlot[], row: number): void {
-  const paint = useRef<(from: number, to: number) => void>(undefined);
-  const seen = useRef<[number, number]>([0, 0]);
-  useLayoutEffect(() => {
-    paint.current = (from, to) => {
-      const chips = list.current?.children;
-      if (!chips) return;
-      for (const [lane, slot] of lanes.entries()) {
-        const map = maps.find((drawn) => drawn?.source.model.slot === slot);
-        for (let k = from; k < Math.min(to, chips.length); k++) {
-          const strip = chips[k].children[1 + lane] as HTMLElement | undefined;
-          if (!strip) continue;
-          const entry = entryOf(map && readAmount(map, row, k));
-          // Themes and ramps have tables of their own; an index alone does not say the colour.
-          const key = entry === NOTHING ? NOTHING : entry + 1000 * (map?.table[0] ?? 0);
-          if (painted.get(strip) === key) continue;
-          painted.set(strip, key);
-          strip.style.background = map ? colourOf(map.table, entry) : '';
-        }
-      }
-    };
-    paint.current(...seen.current);
-  }, [list, maps, lanes, row]);
-  useEffect(() => {
-    const [box, chips] = [view.current, list.current];
-    if (!box || !chips) return;
-    const look = () => {
-      seen.current = inView(box, chips);
-      paint.current?.(...seen.current);
-    };
-    // Told once at the start, and whenever tokens or the width change the lines.
-    const resized = new ResizeObserver(look);
-    for (const element of [box, chips]) resized.observe(element);
-    box.addEventListener('scroll', look, { passive: true });
-    return () => {
-      resized.disconnect();
-      box.removeEventListener('scroll', look);
-    };
-  }, [view, list]);
-}
 
 /**
  * Paints the text itself with what one position reads: the row under the pointer in a map, else the locked one, else

@@ -30,18 +30,22 @@ export function DrawnCanvas(props: {
   height: number;
   pixelRatio: number;
   draw: (context: CanvasRenderingContext2D) => void;
+  testId?: string;
   style?: CSSProperties;
 }) {
-  const { width, height, pixelRatio, draw, style } = props;
+  const { width, height, pixelRatio, draw, testId, style } = props;
   const ref = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const canvas = ref.current;
     const context = canvas?.getContext('2d', STILL);
     if (!canvas || !context) return;
-    canvas.width = Math.max(1, Math.round(width * pixelRatio));
-    canvas.height = Math.max(1, Math.round(height * pixelRatio));
+    const [across, down] = [width, height].map((length) => Math.max(1, Math.round(length * pixelRatio)));
+    // A new size empties a canvas; the same one would only make its memory anew.
+    if (canvas.width !== across) canvas.width = across;
+    if (canvas.height !== down) canvas.height = down;
+    context.reset();
     context.scale(pixelRatio, pixelRatio);
     draw(context);
   }, [width, height, pixelRatio, draw]);
-  return <canvas ref={ref} style={{ width, height, ...style }} />;
+  return <canvas ref={ref} data-testid={testId} style={{ width, height, ...style }} />;
 }
