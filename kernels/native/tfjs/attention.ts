@@ -9,7 +9,9 @@ export const attention: Overrides = {
     const map = backend.allocate(L * L);
     const operands = [delta, A, B, C].map((tensor) => backend.floats(tensor));
     if (reduce === 'mean') {
-      kernels.s6AttentionMean(...operands, map, L, E, N);
+      const turned = backend.allocate(E * L);
+      kernels.s6AttentionMean(...operands, map, turned, L, E, N);
+      backend.recycle(turned);
     } else {
       const [first, last] = reduce === 'channel' ? [channel, channel] : [0, E - 1];
       kernels.s6AttentionRecurrent(...operands, map, L, E, N, reduce === 'mean_abs' ? 1 : 0, first, last);

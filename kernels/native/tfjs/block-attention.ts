@@ -1,7 +1,7 @@
 import { type BlockReduction, STATISTICS_PER_CHANNEL } from '../../ops/block-attention';
 import { kernels } from '../addon';
 import type { NativeBackend } from '../backend';
-import type { KernelInputs, Overrides } from '../override';
+import { type KernelInputs, type Overrides, sizeOf } from '../override';
 
 type Inputs = KernelInputs['inputs'];
 
@@ -27,8 +27,11 @@ function familyOf(kind: 'S6' | 'Ssd', sizes: (inputs: Inputs) => number[]): Over
       const L = inputs.delta.shape[0];
       const map = backend.allocate(L * L);
       // Only a signed sum over S6 channels is a sum of matrix products.
-      if (kind === 'S6' && reduce === 'sum') kernels.s6BlockSum(...operands(backend, inputs), map, ...sizes(inputs));
-      else {
+      if (kind === 'S6' && reduce === 'sum') {
+        const turned = backend.allocate(4 * sizeOf(inputs.delta.shape));
+        kernels.s6BlockSum(...operands(backend, inputs), map, turned, ...sizes(inputs));
+        backend.recycle(turned);
+      } else {
         const reduction = REDUCTIONS.indexOf(reduce);
         kernels[`${name}BlockAttention`](...operands(backend, inputs), map, ...sizes(inputs), reduction);
       }

@@ -1,7 +1,7 @@
 // Sum over channels of the folded S6 maps, which needs none of them by itself (s6_block.inc has the map, s6_products.inc
 // the way to all of it but the band):
-// s6BlockSum(delta, A, B, C, D, source, taps, target, weight, map, L, E, N, K): map [L,L], zero above the diagonal. Shapes
-// and what may be absent as in s6_block.inc; delta is not negative, A not positive.
+// s6BlockSum(delta, A, B, C, D, source, taps, target, weight, map, turned, L, E, N, K): map [L,L], zero above the diagonal;
+// turned: scratch [4,E,L]. Shapes and what may be absent as in s6_block.inc; delta is not negative, A not positive.
 //
 // Within K tokens of the diagonal a target does not see all that is read of the source, and D adds to what it sees: this
 // band comes from the recurrence, lanes being channels, which holds the states of the last K sources at once.
@@ -95,6 +95,7 @@ KERNEL(s6BlockSum) {
   S6Products<true> sum{};
   sum.delta = m.delta, sum.A = m.A, sum.B = m.B, sum.C = m.C;
   sum.source = m.source, sum.taps = m.taps, sum.target = m.target, sum.weight = m.weight, sum.map = args.floats(9);
+  sum.turned = args.floats(10);
   sum.L = m.L, sum.E = m.E, sum.N = m.N, sum.K = m.K;
   sum.run();
   // Over what the products left in the band.
