@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import AxeBuilder from '@axe-core/playwright';
 import { expect, type Page, test } from '@playwright/test';
@@ -194,4 +195,28 @@ test('a model is found by search', async ({ page }) => {
   expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
   await page.getByTestId('pick-demo-diff-mamba2').click();
   await expect(page).toHaveURL(/a=demo-diff-mamba2/);
+});
+
+test('a local folder is added from the page; one outside the allowed folders is refused', async ({ page }) => {
+  const folder = await mkdtemp(join('models', 'e2e-'));
+  try {
+    await cp(join('models', 'demo-mamba2'), join(folder, 'deep', 'later', 'my-mamba2'), { recursive: true });
+    await mkdir(join(folder, 'deep', 'later', 'broken'));
+    await writeFile(join(folder, 'deep', 'later', 'broken', 'config.json'), '{');
+    await open(page);
+    await page.getByTestId('model-b').click();
+    await page.getByTestId('model-folder').fill('/etc');
+    await page.getByTestId('model-folder-add').click();
+    await expect(page.getByTestId('model-folder-problem')).toContainText(/outside the folders.*STATESCOPE_MODELS=/);
+    await page.getByTestId('model-folder').fill(join(basename(folder), 'deep', 'later'));
+    await page.getByTestId('model-folder').press('Enter');
+    await expect(page.getByTestId('model-folder-found')).toContainText('Found my-mamba2. Not usable: broken');
+    await expect(page.getByTestId('unreadable-broken')).toContainText('weights');
+    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+    await page.getByTestId('pick-my-mamba2').click();
+    await run(page);
+    await expect(page.getByTestId('model-b')).toContainText('my-mamba2');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -132,6 +132,11 @@ describe('the API, through its own client', () => {
   it('goes from models to curves', async () => {
     const { models: listed } = await client.models();
     expect(listed.map(({ name }) => name)).toContain('diff');
+    await expect(client.addModelFolder('/etc')).rejects.toMatchObject({
+      status: 403,
+      message: expect.stringMatching(/outside/),
+    });
+    expect((await client.addModelFolder('.')).models.length).toBe(listed.length);
     const { id } = await client.startRun(request({ models: ['plain', 'diff'] }));
     const seen = await follow(id);
     expect(seen[0].event).toBe('run');

@@ -4,6 +4,7 @@ import type { ModelSummary } from '@/lib/api/schemas';
 import { useModels } from '../data/queries';
 import type { ModelSlot } from '../state/selection';
 import { Id } from '../ui/parts';
+import { FolderField } from './FolderField';
 import { searchModels } from './modelSearch';
 import { Pattern } from './Pattern';
 
@@ -37,6 +38,9 @@ export function ModelDialog(props: { slot: ModelSlot; value: string; onPick(name
     if (!dialog.current?.open) dialog.current?.showModal();
   }, []);
   const models = searchModels(data?.models ?? [], query);
+  const unreadable = (data?.unreadable ?? []).filter(({ name }) =>
+    name.toLowerCase().includes(query.toLowerCase().trim()),
+  );
   const pick = (name: string) => {
     onPick(name);
     onClose();
@@ -91,13 +95,16 @@ export function ModelDialog(props: { slot: ModelSlot; value: string; onPick(name
         {models.map((model) => (
           <ModelRow key={model.name} model={model} chosen={model.name === value} onPick={() => pick(model.name)} />
         ))}
-        {data && models.length === 0 && <p className="note">No model matches.</p>}
+        {unreadable.map(({ name, problem }) => (
+          <div key={name} className="model-row" data-testid={`unreadable-${name}`}>
+            <b>{name}</b>
+            <small className="bad">{problem}</small>
+          </div>
+        ))}
+        {data && models.length + unreadable.length === 0 && <p className="note">No model matches.</p>}
       </div>
-      <p className="note">
-        One tick a layer, tall for differential blocks. A local folder with config.json, weights and tokenizer.json
-        appears here when it lies in <code>models/</code>, or in a folder that <code>STATESCOPE_MODELS</code> names when
-        Statescope starts.
-      </p>
+      <p className="note">One tick a layer, tall for differential blocks.</p>
+      {data && <FolderField folders={data.folders} />}
       <p>
         <button type="button" className="button low" onClick={onClose}>
           Close <kbd>Esc</kbd>

@@ -15,8 +15,10 @@ const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.sta
 /** Results of a run never change once they exist. */
 export const FOREVER = { staleTime: Number.POSITIVE_INFINITY, gcTime: 10 * 60_000, retry: 1 } as const;
 
+export const MODELS = ['models'];
+
 export const useModels = () =>
-  useQuery({ queryKey: ['models'], queryFn: ({ signal }) => client.models(signal), staleTime: 60_000 });
+  useQuery({ queryKey: MODELS, queryFn: ({ signal }) => client.models(signal), staleTime: 60_000 });
 
 export const useExamples = () =>
   useQuery({ queryKey: ['examples'], queryFn: ({ signal }) => client.examples(signal), staleTime: 60_000 });

@@ -242,6 +242,8 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
   return {
     health: (signal?: AbortSignal) => json(HealthSchema, '/api/health', { signal }),
     models: (signal?: AbortSignal) => json(ModelListSchema, '/api/models', { signal }),
+    /** Looks for models in one more folder, and returns those in it. */
+    addModelFolder: (folder: string, signal?: AbortSignal) => post(ModelListSchema, '/api/models', { folder }, signal),
     examples: (signal?: AbortSignal) => json(ExampleListSchema, '/api/examples', { signal }),
     tokenize: (model: string, text: string, signal?: AbortSignal) =>
       post(TokenizeReplySchema, '/api/tokenize', { model, text }, signal),

@@ -19,6 +19,7 @@ const COMPONENTS = {
   ErrorBody: schemas.ErrorBodySchema,
   Health: schemas.HealthSchema,
   ModelList: schemas.ModelListSchema,
+  ModelFolder: schemas.ModelFolderSchema,
   ExampleList: schemas.ExampleListSchema,
   TokenizeRequest: schemas.TokenizeRequestSchema,
   TokenizeReply: schemas.TokenizeReplySchema,
@@ -61,6 +62,7 @@ const json = (name: ComponentName) => ({ content: { 'application/json': { schema
 
 const REASONS: Readonly<Record<number, string>> = {
   400: 'The request does not fit the schema.',
+  403: 'Outside the folders that the server may read.',
   404: 'There is no such model, run, analysis or model index.',
   409: 'Not there yet, or released to make room.',
   413: 'Too much text.',
@@ -128,6 +130,11 @@ function paths() {
     },
     '/api/models': {
       get: operation('Models that can be run', { ...ok('ModelList', 'Models'), ...refusals([503]) }),
+      post: operation(
+        'Adds the checkpoints of a folder, and two levels below it, until the server stops',
+        { ...ok('ModelList', 'What the folder holds'), ...refusals([400, 403, 404, 422, 503]) },
+        { requestBody: body('ModelFolder') },
+      ),
     },
     '/api/examples': {
       get: operation('Prompts that come with the bundled models', {

@@ -81,8 +81,23 @@ export const ModelSummarySchema = z.object({
 });
 export type ModelSummary = z.infer<typeof ModelSummarySchema>;
 
-export const ModelListSchema = z.object({ models: z.array(ModelSummarySchema) });
+export const ModelListSchema = z.object({
+  models: z.array(ModelSummarySchema),
+  unreadable: z.array(z.object({ name: z.string(), problem: z.string() })).meta({
+    description: 'Folders with a config.json that cannot be used, and why; those of the Hugging Face cache apart.',
+  }),
+  folders: z.array(z.string()).meta({
+    description: 'Where models are looked for; folders below these may be added.',
+  }),
+});
 export type ModelList = z.infer<typeof ModelListSchema>;
+
+export const ModelFolderSchema = z.object({
+  folder: z.string().trim().min(1, 'name a folder').max(4096).meta({
+    description: 'An absolute path, or one below `models/` of Statescope.',
+  }),
+});
+export type ModelFolderRequest = z.infer<typeof ModelFolderSchema>;
 
 export const ExampleSchema = z.object({
   id: z.string().min(1),

@@ -10,7 +10,7 @@ import type {
   LensQuery,
   MapEstimate,
   MapQuery,
-  ModelSummary,
+  ModelList,
   Pair,
   PairQuery,
   Progress,
@@ -74,7 +74,8 @@ export type AnalysisUpdate =
 
 /** Methods of the worker: argument and result. */
 export interface WorkerMethods {
-  models: { argument: null; result: ModelSummary[] };
+  models: { argument: null; result: ModelList };
+  addFolder: { argument: string; result: ModelList };
   tokenize: { argument: TokenizeRequest; result: Token[] };
   vocabulary: { argument: { model: string; q: string; limit?: number }; result: VocabularyEntry[] };
   /** Resolves models, tokens, target and needle of a request, or refuses it. Touches no weights. */

@@ -1,3 +1,5 @@
+import { cp, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeSafetensors } from '@/lib/api/safetensors';
@@ -327,8 +329,10 @@ describe('a request that cannot be run', () => {
 });
 
 describe('text and vocabulary', () => {
-  it('lists usable models only', async () => {
-    const models = await service.models();
+  it('lists usable models, and what is wrong with others', async () => {
+    const { models, unreadable, folders } = await service.models();
+    expect(unreadable).toEqual([{ name: 'damaged', problem: expect.stringMatching(/no weights/) }]);
+    expect(folders[0]).toBe(join(workspace.root, 'models'));
     expect(models.map(({ name }) => name)).toEqual(['channels', 'deep', 'diff', 'plain', 'wordless']);
     expect(models.find(({ name }) => name === 'diff')).toMatchObject({
       layers: ['diff_mamba2', 'mamba1', 'diff_mamba1'],
@@ -337,6 +341,35 @@ describe('text and vocabulary', () => {
       summary: expect.stringContaining('Diff-Mamba-2 + Mamba + Diff-Mamba · 3 layers · d 16'),
     });
     expect(models.at(-1)?.hasTokenizer).toBe(false);
+  });
+
+  it('finds the models of a folder that was added, only below the folders it was started with', async () => {
+    const deep = join(workspace.root, 'models', 'mine', 'thesis', 'try');
+    await cp(join(workspace.root, 'models', 'plain'), join(deep, 'late', 'plain-2'), { recursive: true });
+    await cp(join(workspace.root, 'models', 'plain'), join(deep, 'plain'), { recursive: true });
+    const names = async () => (await service.models()).models.map(({ name }) => name);
+    expect(await names()).not.toContain('late/plain-2');
+    const added = await service.addFolder('mine/thesis/try');
+    expect(added.models.map(({ name }) => name)).toEqual(['late/plain-2']);
+    expect(added.unreadable).toEqual([
+      { name: 'plain', problem: expect.stringMatching(/Another model has this name/) },
+    ]);
+    expect(await names()).toContain('late/plain-2');
+    expect((await service.tokenize({ model: 'late/plain-2', text: 'the garden' })).length).toBe(2);
+    for (const [folder, status, message] of [
+      ['../..', 403, /outside the folders/],
+      ['/etc', 403, /outside the folders/],
+      [`${workspace.root}/models-of-others`, 403, /outside the folders/],
+      ['mine/nothing', 404, /no folder/],
+      ['plain/../wordless/..', 200, /./],
+      ['mine/thesis/try/late/plain-2/nowhere', 404, /no folder/],
+    ] as const) {
+      const asked = service.addFolder(folder);
+      if (status === 200) await expect(asked).resolves.toBeDefined();
+      else await expect(asked).rejects.toMatchObject({ status, message: expect.stringMatching(message) });
+    }
+    await mkdir(join(deep, 'empty'));
+    await expect(service.addFolder('mine/thesis/try/empty')).rejects.toMatchObject({ status: 422 });
   });
 
   it('tokenizes with offsets', async () => {

@@ -12,7 +12,7 @@ import type {
   LensQuery,
   MapEstimate,
   MapQuery,
-  ModelSummary,
+  ModelList,
   Pair,
   PairQuery,
   RolloutQuery,
@@ -107,7 +107,8 @@ export class Service {
     };
   }
 
-  models = (): Promise<ModelSummary[]> => this.worker.call('models', null);
+  models = (): Promise<ModelList> => this.worker.call('models', null);
+  addFolder = (folder: string): Promise<ModelList> => this.worker.call('addFolder', folder);
   examples = (): Promise<ExampleList> => readExamples(this.settings.root);
   tokenize = (request: TokenizeRequest): Promise<Token[]> => this.worker.call('tokenize', request);
   vocabulary = (model: string, q: string, limit?: number): Promise<VocabularyEntry[]> =>

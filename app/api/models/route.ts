@@ -1,6 +1,10 @@
-import { reply, respond, service } from '@/lib/server';
+import { ModelFolderSchema } from '@/lib/api/schemas';
+import { readBody, reply, respond, service } from '@/lib/server';
 
 export const runtime = 'nodejs';
 export const dynamic = 'force-dynamic';
 
-export const GET = () => respond(async () => reply({ models: await service().models() }));
+export const GET = () => respond(async () => reply(await service().models()));
+
+export const POST = (request: Request) =>
+  respond(async () => reply(await service().addFolder((await readBody(request, ModelFolderSchema)).folder)));

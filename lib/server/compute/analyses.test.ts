@@ -146,9 +146,9 @@ describe('the tuned lens of a model', () => {
     const { tensors, metadata } = await lens({ lens: 'tuned', target: 5, candidates: [5, 6, 7] });
     expect(metadata.lens).toBe('tuned');
     expect(metadata.entries.split(',')).toEqual(['layer 0', 'layer 1', 'layer 2', 'layer 3', 'final']);
-    expect((await computer.answer('models', null)).filter((one) => one.hasTunedLens).map(({ name }) => name)).toEqual([
-      'plain',
-    ]);
+    expect(
+      (await computer.answer('models', null)).models.filter((one) => one.hasTunedLens).map(({ name }) => name),
+    ).toEqual(['plain']);
     const { entries, target_prob, attention_snr } = await computer.answer('signal', {
       id: 'run',
       query: { lens: 'tuned', target: 5, position: 2, needle: [0, 3] },

@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BlockKind, ModelSummary } from '@/lib/api/schemas';
+import type { BlockKind, ModelList } from '@/lib/api/schemas';
 import {
   type Checkpoint,
-  defaultRoots,
   describeModel,
-  findModels,
   InputError,
   type LoadOptions,
   loadCheckpoint,
@@ -17,6 +15,7 @@ import {
 import { openCheckpoint } from '@/lib/checkpoint/load';
 import { parseTokenizer, type Tokenizer } from '@/lib/tokenizer';
 import { ServiceError } from '../errors';
+import { ModelFolders } from './model-folders';
 
 const KIND_NAMES: Readonly<Record<BlockKind, string>> = {
   mamba1: 'Mamba',
@@ -63,40 +62,36 @@ async function fingerprintOf(folder: string): Promise<string> {
 export class Catalogue {
   #tokenizers = new Map<string, { fingerprint: string; reader: Promise<TextReader> }>();
   #listings = new Map<string, { fingerprint: string; listing: ModelListing }>();
-  readonly #roots: readonly string[];
+  readonly #folders: ModelFolders;
 
   constructor(root: string) {
-    this.#roots = defaultRoots(root);
+    this.#folders = new ModelFolders(root);
   }
 
-  /** Usable models, in the order in which the roots name them. */
-  async list(): Promise<ModelSummary[]> {
-    const summaries: ModelSummary[] = [];
-    for (const folder of await findModels(this.#roots)) {
-      try {
-        const { path: _path, ...listing } = await this.#describe(folder);
-        summaries.push({
-          ...listing,
-          layers: [...listing.layers],
-          summary: summarise({ ...listing, path: folder.path }),
-          hasTokenizer: existsSync(join(folder.path, 'tokenizer.json')),
-          hasTunedLens: existsSync(join(folder.path, TUNED_LENS_FOLDER)),
-        });
-      } catch (error) {
-        if (!(error instanceof InputError)) throw error;
-      }
-    }
-    return summaries;
+  /** Usable models, in the order in which the folders name them, and what is wrong with the others. */
+  async list(): Promise<ModelList> {
+    return this.#describeAll(await this.#folders.find());
+  }
+
+  /** Finds the models of one more folder from now on. @returns those in it. @throws ServiceError 403, 404, 422. */
+  async addFolder(folder: string): Promise<ModelList> {
+    const added = await this.#folders.add(folder);
+    const all = await this.#folders.find();
+    const known = (model: ModelFolder) => all.find(({ name }) => name === model.name)?.path === model.path;
+    const list = await this.#describeAll(added.filter(known));
+    const hidden = added.filter((model) => !known(model));
+    const problem = 'Another model has this name already: rename the folder.';
+    return { ...list, unreadable: [...list.unreadable, ...hidden.map(({ name }) => ({ name, problem }))] };
   }
 
   /** Names of the models that ship with Statescope. */
   async bundled(): Promise<string[]> {
-    return (await findModels(this.#roots.slice(0, 1))).map(({ name }) => name);
+    return (await this.#folders.bundled()).map(({ name }) => name);
   }
 
   /** @throws ServiceError 404. */
   async folder(name: string): Promise<ModelFolder> {
-    const found = (await findModels(this.#roots)).find((folder) => folder.name === name);
+    const found = (await this.#folders.find()).find((folder) => folder.name === name);
     if (found) return found;
     throw new ServiceError(
       404,
@@ -143,6 +138,26 @@ export class Catalogue {
     this.#tokenizers.set(name, { fingerprint, reader });
     reader.catch(() => this.#tokenizers.delete(name));
     return reader;
+  }
+
+  async #describeAll(folders: readonly ModelFolder[]): Promise<ModelList> {
+    const list: ModelList = { models: [], unreadable: [], folders: [...this.#folders.roots] };
+    for (const folder of folders) {
+      try {
+        const { path: _path, ...listing } = await this.#describe(folder);
+        list.models.push({
+          ...listing,
+          layers: [...listing.layers],
+          summary: summarise({ ...listing, path: folder.path }),
+          hasTokenizer: existsSync(join(folder.path, 'tokenizer.json')),
+          hasTunedLens: existsSync(join(folder.path, TUNED_LENS_FOLDER)),
+        });
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        if (!this.#folders.isCached(folder)) list.unreadable.push({ name: folder.name, problem: error.message });
+      }
+    }
+    return list;
   }
 
   async #describe(folder: ModelFolder): Promise<ModelListing> {

@@ -71,6 +71,7 @@ export class Computer {
 
   readonly #methods: { [M in MethodName]: (argument: Argument<M>) => Promise<WorkerMethods[M]['result']> } = {
     models: () => this.#catalogue.list(),
+    addFolder: (folder) => this.#catalogue.addFolder(folder),
     tokenize: ({ model, text }) => this.#prompts.tokenize(model, text),
     vocabulary: ({ model, q, limit }) => this.#prompts.vocabulary(model, q, limit),
     prepare: (request) => this.#prompts.prepare(request),
@@ -142,7 +143,7 @@ export class Computer {
   async warmUp(): Promise<void> {
     try {
       const bundled = new Set(await this.#catalogue.bundled());
-      for (const { name, parameters, layers, hasTokenizer } of await this.#catalogue.list()) {
+      for (const { name, parameters, layers, hasTokenizer } of (await this.#catalogue.list()).models) {
         if (this.#stopWarmUp[0] !== 0) return;
         if (!bundled.has(name) || parameters > WARM_UP_PARAMETERS || !hasTokenizer) continue;
         await this.#catalogue.tokenizer(name);
