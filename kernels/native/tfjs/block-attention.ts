@@ -26,14 +26,15 @@ function familyOf(kind: 'S6' | 'Ssd', sizes: (inputs: Inputs) => number[]): Over
     [`${kind}BlockAttention`]: ({ backend, inputs, attrs: { reduce } }) => {
       const L = inputs.delta.shape[0];
       const map = backend.allocate(L * L);
-      // Only a signed sum over S6 channels is a sum of matrix products.
-      if (kind === 'S6' && reduce === 'sum') {
+      // Only a signed sum over channels is a sum of matrix products.
+      if (reduce !== 'sum') {
+        const reduction = REDUCTIONS.indexOf(reduce);
+        kernels[`${name}BlockAttention`](...operands(backend, inputs), map, ...sizes(inputs), reduction);
+      } else if (kind === 'Ssd') kernels.ssdBlockSum(...operands(backend, inputs), map, ...sizes(inputs));
+      else {
         const turned = backend.allocate(4 * sizeOf(inputs.delta.shape));
         kernels.s6BlockSum(...operands(backend, inputs), map, turned, ...sizes(inputs));
         backend.recycle(turned);
-      } else {
-        const reduction = REDUCTIONS.indexOf(reduce);
-        kernels[`${name}BlockAttention`](...operands(backend, inputs), map, ...sizes(inputs), reduction);
       }
       return backend.output([L, L], map);
     },

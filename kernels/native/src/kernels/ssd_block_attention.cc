@@ -1,6 +1,6 @@
-// Folded SSD maps reduced over channels (ssd_block.inc has the map):
+// Magnitudes of folded SSD maps reduced over channels (ssd_block.inc has the map, ssd_block_sum.cc their signed sum):
 // ssdBlockAttention(delta, A, B, C, D, source, taps, target, weight, map, L, H, P, G, N, K, reduction): map [L,L], zero above
-// the diagonal; reduction 0: Σ_e M_e, 1: Σ_e |M_e|, 2: max_e |M_e|.
+// the diagonal; reduction 1: Σ_e |M_e|, 2: max_e |M_e|.
 //
 // Floor: 2K + 1 loads for each channel and vector of the triangle, two a cycle: E L² (2K + 1) / LANES / 4 cycles over the
 // threads, 17 ms for L=512, E=1536, K=4 on two 3.4 GHz AVX2 cores.
@@ -19,9 +19,7 @@ void addChannel(const SsdBlock& m, long e, long i0, long rows, const float* alph
     for (long j = 0; j < columns; j += LANES) {
       float* out = sum + r * width + j;
       const vf value = factor * m.folded<TAPS>(row, fold, j), before = load(out);
-      if (REDUCTION == 0) store(out, before + value);
-      if (REDUCTION == 1) store(out, before + vabs(value));
-      if (REDUCTION == 2) store(out, vmaxNan(before, vabs(value)));
+      store(out, REDUCTION == 1 ? before + vabs(value) : vmaxNan(before, vabs(value)));
     }
   }
 }
@@ -30,7 +28,6 @@ typedef void (*AddChannel)(const SsdBlock&, long, long, long, const float*, cons
 
 template <int TAPS>
 AddChannel chooseReduction(long reduction) {
-  if (reduction == 0) return addChannel<TAPS, 0>;
   return reduction == 1 ? addChannel<TAPS, 1> : addChannel<TAPS, 2>;
 }
 
