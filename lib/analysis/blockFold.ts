@@ -47,9 +47,9 @@ export function foldedScan(
   const taps = without.has('conv') ? tf.ones([n, 1]) : tf.tensor2d(weights, [n, K]);
   let target = without.has('gate') ? tf.ones([L, n]) : silu(columns(inputs.z));
   if (parameters.norm && !without.has('norm'))
-    target = target
-      .mul(tf.tensor2d(normScale(inputs, parameters, channels), [L, n]))
-      .mul(tf.tensor1d(parameters.norm.slice(from, to)));
+    target = normScaled(target as tf.Tensor2D, inputs, parameters, channels).mul(
+      tf.tensor1d(parameters.norm.slice(from, to)),
+    );
   return {
     of: blockScan(inputs, channels),
     fold: {
@@ -105,18 +105,19 @@ function columnsOf(values: Float32Array, rows: number, width: number, [from, to]
 
 const normScales = new WeakMap<S6Inputs, Float32Array>();
 
-/** 1/rms of the gated norm at each position [L,n], taken over the whole group of each channel. */
-function normScale(inputs: S6Inputs, parameters: ScanParameters, [from, to]: Channels): Float32Array {
+/** [L,n] over the rms of the gated norm at each position, taken over the whole group of each channel. */
+function normScaled(target: tf.Tensor2D, inputs: S6Inputs, parameters: ScanParameters, [from, to]: Channels) {
   const { L, E } = inputs;
   const G = inputs.family === 'mamba2' ? inputs.G : 1;
   const scales = normScales.get(inputs) ?? groupScales(inputs, parameters, G);
   normScales.set(inputs, scales);
-  const width = E / G;
-  const n = to - from;
-  return Float32Array.from(
-    { length: L * n },
-    (_, k) => scales[Math.floor(k / n) * G + Math.floor((from + (k % n)) / width)],
-  );
+  const [first, last] = [from, to - 1].map((channel) => Math.floor(channel / (E / G)));
+  const groups = last - first + 1;
+  const ofGroups = tf.tensor2d(columnsOf(scales, L, G, [first, last + 1]), [L, groups]).expandDims(2);
+  return target
+    .reshape([L, groups, (to - from) / groups])
+    .mul(ofGroups)
+    .reshape([L, to - from]);
 }
 
 function groupScales(inputs: S6Inputs, parameters: ScanParameters, G: number): Float32Array {

@@ -101,11 +101,10 @@ function outputs(settings: BlockConfig, cache: BlockCache, read: Read, d: number
     const at = mixerOf(settings, scan);
     const weight = need(read, `${at}.out_proj.weight`);
     const projection = kind === 'diff_mamba2e' ? differenceOfHalves(weight, lambda, mixer.E) : weight;
-    const own = scaled(projection, mixer.E, (r, e) => (rows?.[r] ?? 1) * (columns?.[e] ?? 1));
-    const ofLambda = (r: number, e: number) =>
-      typeof lambda === 'number' ? -lambda : -lambda[kind === 'diff_s6_mamba2' ? e : r];
+    const own = rows || columns ? scaled(projection, mixer.E, { rows, columns }) : projection;
+    const ofLambda = (r: number) => (typeof lambda === 'number' ? -lambda : -lambda[r]);
     unscaled.set(scan, own);
-    parts.set(scan, scan === 'mixer_2' ? scaled(own, mixer.E, ofLambda) : own);
+    parts.set(scan, scan === 'mixer_2' ? minusLambda(own, mixer.E, lambda, kind) : own);
     const bias = read(`${at}.out_proj.bias`);
     if (!bias || (at === 'mixer' && scan === 'mixer_2')) continue;
     biased = true;
@@ -113,7 +112,7 @@ function outputs(settings: BlockConfig, cache: BlockCache, read: Read, d: number
     const inside = OWN_MIXERS.includes(kind) || kind === 'diff_mamba2e';
     for (let i = 0; i < L; i++)
       for (let r = 0; r < d; r++) {
-        const sign = scan === 'mixer_2' ? ofLambda(r, 0) : 1;
+        const sign = scan === 'mixer_2' ? ofLambda(r) : 1;
         fixed[i * d + r] += halves[r] * (inside ? scale[i] * (rows?.[r] ?? 1) * sign : 1);
       }
   }
@@ -145,6 +144,24 @@ function differenceOfHalves(values: Float32Array, lambda: number | Float32Array,
   return twice;
 }
 
-function scaled(matrix: Float32Array, columns: number, factor: (row: number, column: number) => number): Float32Array {
-  return matrix.map((value, k) => value * factor(Math.floor(k / columns), k % columns));
+/** −λ times a matrix of rows of `columns` values; a λ per channel belongs to its columns in `diff_s6_mamba2`, else to its rows. */
+function minusLambda(matrix: Float32Array, columns: number, lambda: number | Float32Array, kind: BlockConfig['kind']) {
+  if (typeof lambda === 'number') return matrix.map((value) => -lambda * value);
+  const negative = lambda.map((value) => -value);
+  return scaled(matrix, columns, kind === 'diff_s6_mamba2' ? { columns: negative } : { rows: negative });
+}
+
+interface Factors {
+  readonly rows?: Float32Array;
+  readonly columns?: Float32Array;
+}
+
+/** A copy of a matrix whose rows and columns of `width` values are multiplied by factors. */
+function scaled(matrix: Float32Array, width: number, { rows, columns }: Factors): Float32Array {
+  const result = new Float32Array(matrix.length);
+  for (let r = 0, k = 0; k < matrix.length; r++) {
+    const ofRow = rows ? rows[r] : 1;
+    for (let c = 0; c < width; c++, k++) result[k] = matrix[k] * ofRow * (columns ? columns[c] : 1);
+  }
+  return result;
 }
