@@ -42,10 +42,11 @@ export function Workbench() {
   useBootstrap();
   const selection = useSelection(
     useShallow(
-      ({ modelA, modelB, prompt, position, target, needle, layer }): ViewSelection => ({
+      ({ modelA, modelB, prompt, continuation, position, target, needle, layer }): ViewSelection => ({
         modelA,
         modelB,
         prompt,
+        continuation,
         position,
         target,
         needle,

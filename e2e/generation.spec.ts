@@ -32,6 +32,23 @@ test('both models continue the prompt, every token opens, and a click analyses i
   await expect(page).not.toHaveURL(new RegExp(`run=${before}`));
   await expectState(page, 'done');
   await expect(page.getByTestId('target-input')).toHaveValue(word);
+  const asked = await page.request.get(`/api/runs/${new URL(page.url()).searchParams.get('run')}`);
+  const { request, models } = await asked.json();
+  const ids = (k: number) => models[k].tokens.slice(-4).map((token: { id: number }) => token.id);
+  expect([ids(0), ids(1), models[0].target.id]).toEqual([
+    request.continuation.ids,
+    request.continuation.ids,
+    request.target_id,
+  ]);
+  // The link has the run with its tokens, and what was generated before it.
+  const said = await page.getByTestId('continuation-A').locator('.chips').textContent();
+  await expect(page).toHaveURL(/generated=true/);
+  await page.reload();
+  await expect(page.getByTestId('map-A')).toBeVisible();
+  await page.locator('main > *').last().scrollIntoViewIfNeeded();
+  await expect(page.getByTestId('continuation-A')).toHaveAttribute('data-state', 'done');
+  await expect(page.getByTestId('continuation-A').locator('.chips')).toHaveText(said ?? '');
+  await expect(page.getByTestId('status')).toHaveAttribute('data-state', 'done');
   await expect(page.getByRole('region', { name: 'Prompt' }).locator('[data-token]')).toHaveCount(29 + 4);
   expect(complaints).toEqual([]);
 });
@@ -50,6 +67,7 @@ test('drawing follows its seed, and Stop leaves the queue', async ({ page, reque
     texts.push((await page.getByTestId('continuation-A').locator('.chips').textContent()) ?? '');
   }
   expect(texts[1]).toBe(texts[0]);
+  await expect(page).toHaveURL(/temperature=20.*seed=2.*generated=true/);
   expect(texts[2]).not.toBe(texts[0]);
   // Long runs stand before it: however fast the machine is, it is not over when Stop is pressed.
   const prompt = Array.from({ length: 330 }, () => 'Mary entered the kitchen .').join(' ');

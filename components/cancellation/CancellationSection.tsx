@@ -5,7 +5,7 @@ import { defaultPair } from '../causal/pair';
 import { Choice } from '../causal/parts';
 import { useCausal } from '../causal/settings';
 import { layerAxis } from '../charts/layerAxis';
-import { hasDiff, type ModelView, type View } from '../data/view';
+import { hasDiff, type ModelView, promptOf, targetOf, type View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';
 import { cancelJob, dropJob, isJobBusy, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
 import { isEnded } from '../state/run';
@@ -38,7 +38,13 @@ function requestOf(view: View, model: ModelView, foil: string): AnalysisRequestI
   const target = view.target.trim();
   const others = (view.run.request.candidates ?? []).filter((word) => word.trim() !== target);
   return {
-    ...{ kind: 'cancellation', model: model.name, prompt: view.run.request.prompt, target, position: model.position },
+    ...{
+      kind: 'cancellation',
+      model: model.name,
+      prompt: promptOf(model),
+      target: targetOf(model),
+      position: model.position,
+    },
     needle: [model.needle[0], Math.min(model.needle[1], model.position) + 1],
     ...(others.length > 0 ? { candidates: others } : foil && foil !== target ? { foil } : {}),
   };

@@ -19,18 +19,21 @@ const diff: BlockSummary = {
 };
 const tokens = ['Mary', ' left', ' home'].map((text, k) => ({ id: k, text, start: 5 * k, end: 5 * k + 5 }));
 
-const modelOf = (name: string, blocks: BlockSummary[]) =>
+const run = { request: { prompt: 'Mary left home', target: ' a', candidates: ['a', 'b'] } };
+const modelOf = (name: string, blocks: BlockSummary[], request: object = {}) =>
   ({
     slot: 'A',
     index: 0,
     name,
-    model: { blocks },
+    run: { request: { ...run.request, ...request } },
+    model: { blocks, target: { id: 7, text: ' a' } },
     tokens,
+    target: ' a',
     layers: blocks.length,
     position: 2,
   }) as unknown as ModelView;
 const view = {
-  run: { request: { prompt: 'Mary left home', candidates: ['a', 'b'] } },
+  run,
   ...{ target: ' a', position: 2, tokens },
 } as unknown as View;
 const pair = { corrupted: 'John left home', foil: 'b' };
@@ -47,6 +50,17 @@ describe('what the causal tests ask of the server', () => {
       interventionRequest(view, model, { lambdas: { 1: 0 }, off: ['0', '1.mixer_2', '1.mixer_1.head.3'] }, 'zero', 'b'),
     ])
       expect(AnalysisRequestSchema.safeParse(request).error).toBeUndefined();
+  });
+
+  it('names generated tokens and targets by their ids', () => {
+    const exact = { continuation: { start: 4, ids: [1, 2] }, target_id: 7 };
+    const how = { queries: 'answer', reads: 'block', branch: '' } as const;
+    const generated = modelOf('m', [plain], exact);
+    expect(knockoutRequest(view, generated, how, 'b')).toMatchObject({ prompt: [0, 1, 2], target: 7 });
+    expect(knockoutRequest(view, { ...generated, target: ' b' }, how, 'a')).toMatchObject({ target: 'b' });
+    expect(knockoutRequest(view, modelOf('m', [plain]), how, 'b')).toMatchObject({
+      ...{ prompt: 'Mary left home', target: 'a' },
+    });
   });
 
   it('asks for branches in differential layers only, of points that have branches, and of no model without any', () => {

@@ -1,6 +1,6 @@
 import type { AnalysisRequestInput } from '@/lib/api/causal';
 import { partNamed } from '@/lib/api/parts';
-import { isDiff, type ModelView, ownToken, type View } from '../data/view';
+import { isDiff, type ModelView, ownToken, promptOf, targetOf, type View } from '../data/view';
 import { BRANCHED, type CausalSettings, type Changes, isChanged } from './settings';
 
 /** Layers that a test of one branch can be run in; undefined for all, empty where the model has none. */
@@ -10,7 +10,7 @@ function layersWith(model: ModelView, branch: CausalSettings['branch']): number[
 }
 
 const questionOf = (view: View, model: ModelView, foil: string) => ({
-  ...{ model: model.name, target: view.target.trim(), position: model.position },
+  ...{ model: model.name, target: targetOf(model), position: model.position },
   ...(foil.trim() !== '' && foil.trim() !== view.target.trim() && { foil: foil.trim() }),
 });
 
@@ -26,7 +26,7 @@ export function patchRequest(
   if (layers?.length === 0) return undefined;
   return {
     ...{ kind: 'patch', ...questionOf(view, model, pair.foil), point },
-    ...{ clean: view.run.request.prompt, corrupted: pair.corrupted },
+    ...{ clean: promptOf(model), corrupted: pair.corrupted },
     ...(layers && mixer && { layers, mixer }),
   };
 }
@@ -45,7 +45,7 @@ export function knockoutRequest(
   if (ends?.some((end) => end === undefined)) return undefined;
   const [first, last] = (ends ?? []) as number[];
   return {
-    ...{ kind: 'knockout', ...questionOf(view, model, foil), prompt: view.run.request.prompt, queries, reads },
+    ...{ kind: 'knockout', ...questionOf(view, model, foil), prompt: promptOf(model), queries, reads },
     ...(layers && branch && { layers, mixer: branch }),
     ...(span && { spans: [[first, Math.min(last, model.position) + 1]], together: span.together }),
   };
@@ -62,7 +62,7 @@ export function interventionRequest(
   if (!isChanged(changes)) return undefined;
   const { candidates } = view.run.request;
   return {
-    ...{ kind: 'intervene', ...questionOf(view, model, foil), prompt: view.run.request.prompt, method },
+    ...{ kind: 'intervene', ...questionOf(view, model, foil), prompt: promptOf(model), method },
     lambdas: Object.entries(changes.lambdas).map(([layer, value]) => ({ layer: Number(layer), value })),
     removed: changes.off.flatMap((name) => partNamed(name) ?? []),
     ...(candidates && candidates.length > 1 && { candidates: [...candidates] }),

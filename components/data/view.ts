@@ -1,4 +1,4 @@
-import type { BlockSummary, Branch, Run, RunModel, Token } from '@/lib/api/schemas';
+import type { BlockSummary, Branch, Continuation, Run, RunModel, Token } from '@/lib/api/schemas';
 import { type Region, wholeMap } from '../charts/raster';
 import { alignTokens, tokensInSpan } from '../charts/tokens';
 import type { MapWindow } from '../charts/window';
@@ -92,14 +92,28 @@ export function modelView(
 /** The part of the selection that a view depends on. */
 export type ViewSelection = Pick<
   Selection,
-  'modelA' | 'modelB' | 'prompt' | 'position' | 'target' | 'needle' | 'layer'
+  'modelA' | 'modelB' | 'prompt' | 'continuation' | 'position' | 'target' | 'needle' | 'layer'
 >;
+
+const sameEnd = (a: Continuation | null | undefined, b: Continuation | null | undefined): boolean =>
+  a === b || (a?.start === b?.start && a?.ids.join() === b?.ids.join());
+
+/** What a model is asked to read: its text, or where the run's end was generated the very tokens. */
+export const promptOf = ({ run, tokens }: ModelView): string | number[] =>
+  run.request.continuation ? tokens.map(({ id }) => id) : run.request.prompt;
+
+/** The target as further questions name it: by its id where the run does. */
+export const targetOf = ({ run, model, target }: ModelView): string | number =>
+  run.request.target_id !== undefined && target === run.request.target ? model.target.id : target.trim();
 
 /** Undefined until the run knows its models. Cost: one pass over the tokens. */
 export function makeView(selection: ViewSelection, run: Run | null): View | undefined {
   if (!run || run.models.length === 0 || run.models.some((model) => model.tokens.length === 0)) return undefined;
   const names = run.models.map((model) => model.name);
-  const stale = !sameNames(names, chosenModels(selection)) || run.request.prompt !== selection.prompt;
+  const stale =
+    !sameNames(names, chosenModels(selection)) ||
+    run.request.prompt !== selection.prompt ||
+    !sameEnd(run.request.continuation, selection.continuation ?? undefined);
   const swapped = run.models.length === 2 && names[0] !== names[1] && names[0] === selection.modelB;
   const order = swapped ? [1, 0] : run.models.map((_, index) => index);
   const a = run.models[order[0]];

@@ -30,26 +30,13 @@ function Alternatives({ slot, token }: { slot: Continuation['slot']; token: Gene
   );
 }
 
-/** Why a click on this token reads another target, or none. */
-function targetNote({ slot }: Continuation, token: GeneratedToken | undefined) {
-  if (!token) return null;
-  if (!canAnalyse(token))
-    return (
-      <p className="note" key={slot}>
-        The token of {slot} is blank or unknown as an answer: it cannot be a target.
-      </p>
-    );
-  if (token.as_target?.id === token.id) return null;
-  return (
+/** Why a click on this token does nothing. */
+const targetNote = ({ slot }: Continuation, token: GeneratedToken | undefined) =>
+  token && !canAnalyse(token) ? (
     <p className="note" key={slot}>
-      The token of {slot} stands inside a word; as a target it is read as{' '}
-      <span className="mono">
-        <TokenText text={token.as_target?.text ?? ''} />
-      </span>
-      .
+      The token of {slot} is blank: it cannot be a target.
     </p>
-  );
-}
+  ) : null;
 
 /** The distribution that the shown token was picked from, model beside model. */
 export const GeneratedAside = memo(function GeneratedAside() {

@@ -1,5 +1,5 @@
 'use client';
-import { memo } from 'react';
+import { memo, useEffect } from 'react';
 import { colourTable, cssColour } from '../charts/palette';
 import { useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
@@ -7,6 +7,7 @@ import { Section } from '../ui/Section';
 import { ChoiceControls } from './ChoiceControls';
 import { ContinuationChips } from './ContinuationChips';
 import { GeneratedAside } from './GeneratedAside';
+import { followGeneration, openGeneration } from './link';
 import { generate, isWorking, partingPlace, setText, stopGenerating, useGeneration } from './state';
 import { generationTable } from './table';
 
@@ -57,6 +58,10 @@ export const GenerationSection = memo(function GenerationSection() {
   const empty = useSelection((s) => s.modelA === '' || s.prompt.trim() === '');
   const working = isWorking(continuations);
   const parting = partingPlace(continuations);
+  useEffect(() => {
+    openGeneration(generate);
+    return followGeneration();
+  }, []);
   const any = continuations.some(({ tokens }) => tokens.length > 0);
   return (
     <Section
@@ -89,7 +94,7 @@ export const GenerationSection = memo(function GenerationSection() {
         <p className="note">
           Filled: the model’s own probability of the token; temperature and limits are not in it.
           {parting !== undefined && ` Outlined: token ${parting}, where A and B part.`} Click a token to analyse it: the
-          text before it becomes the prompt, the token the target.
+          tokens before it become the prompt, exactly as they were generated, and the token the target.
         </p>
       )}
     </Section>

@@ -1,8 +1,18 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { GeneratedToken, GenerationEvent } from '@/lib/api/generation';
 import { client } from '../data/client';
+import { requestOf } from '../state/request';
 import { INITIAL_SELECTION, select, useSelection } from '../state/selection';
-import { analyse, type Continuation, generate, isWorking, partingPlace, stopGenerating, useGeneration } from './state';
+import {
+  analyse,
+  type Continuation,
+  generate,
+  isWorking,
+  partingPlace,
+  setText,
+  stopGenerating,
+  useGeneration,
+} from './state';
 
 const token = (index: number, text: string, piece = ` ${text}`): GeneratedToken => ({
   ...{ index, id: index, text, piece, as_target: { id: index, text } },
@@ -10,7 +20,7 @@ const token = (index: number, text: string, piece = ` ${text}`): GeneratedToken 
 });
 
 const continuation = (...texts: string[]): Continuation => ({
-  ...{ slot: 'A', model: 'm', prompt: 'Mary went home .', state: 'done', queuePosition: 0 },
+  ...{ slot: 'A', model: 'm', prompt: 'Mary went home .', end: null, state: 'done', queuePosition: 0 },
   tokens: texts.map((text, k) => token(k, text)),
 });
 
@@ -18,6 +28,7 @@ afterEach(() => {
   vi.restoreAllMocks();
   vi.unstubAllGlobals();
   useSelection.setState(INITIAL_SELECTION);
+  setText(null);
 });
 
 /** Answers every call with these events, then never ends until it is aborted. */
@@ -54,13 +65,30 @@ describe('generate', () => {
 });
 
 describe('analyse', () => {
-  it('takes the text before the token as the prompt and the token as its target', () => {
+  it('takes the tokens before the token as the prompt and the token as its target, by their ids', () => {
     vi.stubGlobal('window', { scrollTo: () => undefined });
     select({ prompt: 'Mary went home .', needle: [5, 14], position: 2, lock: { destination: 1, source: 0 } });
     analyse(continuation('Where', 'is', 'Mary'), 2);
     expect(useSelection.getState()).toMatchObject({
       ...{ prompt: 'Mary went home . Where is', target: 'Mary', needle: [5, 14], position: -1, lock: null },
+      ...{ continuation: { start: 16, ids: [0, 1] }, targetId: 2 },
     });
+    expect(useGeneration.getState().text).toBe('Mary went home .');
+    expect(requestOf({ ...useSelection.getState(), modelA: 'm' })).toMatchObject({
+      ...{ continuation: { start: 16, ids: [0, 1] }, target_id: 2 },
+    });
+    select({ prompt: 'Mary' });
+    expect(useSelection.getState()).toMatchObject({ continuation: null, targetId: 2 });
+    select({ target: 'home' });
+    expect(useSelection.getState().targetId).toBeNull();
+  });
+
+  it('goes on from an end that was generated itself', () => {
+    vi.stubGlobal('window', { scrollTo: () => undefined });
+    const end = { start: 4, ids: [8, 9] };
+    analyse({ ...continuation('Where', 'is'), end }, 1);
+    expect(useSelection.getState().continuation).toEqual({ start: 4, ids: [8, 9, 0] });
+    expect(useGeneration.getState().textEnd).toEqual(end);
   });
 
   it('leaves the page alone for a token that cannot be a target', () => {

@@ -1,6 +1,6 @@
 import { create } from 'zustand';
 import type { GeneratedToken } from '@/lib/api/generation';
-import type { RunStateName } from '@/lib/api/schemas';
+import type { Continuation as PromptEnd, RunStateName } from '@/lib/api/schemas';
 import { client } from '../data/client';
 import { chosenModels } from '../data/view';
 import { moveSpan } from '../prompt/edit';
@@ -12,6 +12,8 @@ export interface Continuation {
   readonly slot: ModelSlot;
   readonly model: string;
   readonly prompt: string;
+  /** The end of the prompt where it was generated itself. */
+  readonly end: PromptEnd | null;
   readonly tokens: readonly GeneratedToken[];
   readonly state: RunStateName;
   readonly queuePosition: number;
@@ -31,21 +33,27 @@ interface GenerationStore {
   readonly choice: Choice;
   /** The text that is continued; null for the page's prompt. */
   readonly text: string | null;
+  /** The end of that text where it was generated itself. */
+  readonly textEnd: PromptEnd | null;
   readonly continuations: readonly Continuation[];
   /** Place of the token that the aside speaks of. */
   readonly shown: number;
 }
 
+export const INITIAL_CHOICE: Choice = { maxNewTokens: 20, temperature: null, topK: null, topP: null, seed: 0 };
+
 export const useGeneration = create<GenerationStore>()(() => ({
-  choice: { maxNewTokens: 20, temperature: null, topK: null, topP: null, seed: 0 },
+  choice: INITIAL_CHOICE,
   text: null,
+  textEnd: null,
   continuations: [],
   shown: 0,
 }));
 
 export const setChoice = (patch: Partial<Choice>): void =>
   useGeneration.setState(({ choice }) => ({ choice: { ...choice, ...patch } }));
-export const setText = (text: string | null): void => useGeneration.setState({ text });
+export const setText = (text: string | null, textEnd: PromptEnd | null = null): void =>
+  useGeneration.setState({ text, textEnd });
 export const show = (shown: number): void => {
   if (useGeneration.getState().shown !== shown) useGeneration.setState({ shown });
 };
@@ -74,13 +82,14 @@ let stop: () => void = () => undefined;
 export function generate(): void {
   stop();
   const selection = useSelection.getState();
-  const { choice, text } = useGeneration.getState();
+  const { choice, text, textEnd } = useGeneration.getState();
   const { maxNewTokens, temperature, topK, topP, seed } = choice;
   const prompt = text ?? selection.prompt;
+  const end = text === null ? selection.continuation : textEnd;
   const abort = new AbortController();
   const continuations = chosenModels(selection).map(
     (model, k): Continuation => ({
-      ...{ slot: k === 0 ? 'A' : 'B', model, prompt },
+      ...{ slot: k === 0 ? 'A' : 'B', model, prompt, end },
       ...{ tokens: [], state: 'queued', queuePosition: 0 },
     }),
   );
@@ -95,7 +104,7 @@ export function generate(): void {
     const limits = temperature === null ? {} : { temperature, top_k: topK ?? undefined, top_p: topP ?? undefined };
     client
       .generate(
-        { model, prompt, max_new_tokens: maxNewTokens, ...limits, seed },
+        { model, prompt, continuation: end ?? undefined, max_new_tokens: maxNewTokens, ...limits, seed },
         ({ event, data }) =>
           change(slot, ({ tokens }) => (event === 'token' ? { tokens: [...tokens, data] } : { ...data })),
         abort.signal,
@@ -116,17 +125,24 @@ export function generate(): void {
 export const stopGenerating = (): void => stop();
 
 /** Whether a run can have this token as its target. */
-export const canAnalyse = ({ text, as_target }: GeneratedToken): boolean => text.trim() !== '' && as_target !== null;
+export const canAnalyse = ({ text }: GeneratedToken): boolean => text.trim() !== '';
 
-/** Makes the text before a generated token the page's prompt and the token its target, and runs it. */
+/**
+ * Makes the text before a generated token the page's prompt and the token its target, and runs it: with the very tokens
+ * that were generated, which the text might not be read as. What is continued stays what it was.
+ */
 export function analyse(continuation: Continuation, index: number): void {
   const token = continuation.tokens[index];
   if (!canAnalyse(token)) return;
   const { prompt: before, needle } = useSelection.getState();
+  const { prompt: start, end, tokens } = continuation;
+  const ids = [...(end?.ids ?? []), ...tokens.slice(0, index).map(({ id }) => id)];
   const prompt = textBefore(continuation, index);
+  setText(start === prompt ? null : start, end);
   select({
     ...{ prompt, exampleId: '', position: -1, lock: null, window: null },
-    ...{ needle: moveSpan(before, prompt, needle), target: token.text },
+    ...{ needle: moveSpan(before, prompt, needle), target: token.text, targetId: token.id },
+    continuation: ids.length > 0 ? { start: end?.start ?? start.length, ids } : null,
   });
   if (!isBusy()) runOrCancel();
   window.scrollTo({ top: 0 });

@@ -105,8 +105,10 @@ export const PromptSection = memo(function PromptSection(props: {
   const model = useSelection((s) => s.modelA);
   const prompt = useSelection((s) => s.prompt);
   const { data: models } = useModels();
-  const { data: tokens = NO_TOKENS, error } = useTokens(model, prompt);
+  const { data: read = NO_TOKENS, error } = useTokens(model, prompt);
   const current = view && !view.stale ? view : undefined;
+  // The end of a run's prompt may be tokens that were generated, which reading the text would not give.
+  const tokens = current && prompt === current.run.request.prompt ? current.tokens : read;
   const painted = current ? maps : NO_MAPS;
   const lanes = useMemo(() => current?.models.map(({ slot }) => slot) ?? [], [current]);
   const vocabulary = models?.models.find(({ name }) => name === model)?.vocab_size;

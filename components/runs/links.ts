@@ -1,6 +1,6 @@
 import type { RunSummary } from '@/lib/api/schemas';
 import { INITIAL_SELECTION } from '../state/selection';
-import { toQuery } from '../state/url';
+import { linkTo } from '../state/url';
 
 /** The view that a run was last left in, so that the list of runs opens it exactly there. */
 
@@ -33,13 +33,10 @@ export function rememberView(search: string): void {
 
 /** The page of a run as its request describes it. */
 export function linkOfRequest({ id, request }: Pick<RunSummary, 'id' | 'request'>): string {
-  const { models, prompt, target, needle = null, position } = request;
+  const { models, prompt, continuation = null, target, target_id: targetId = null, needle = null, position } = request;
   const [modelA, modelB = ''] = models;
-  const query = toQuery({ ...INITIAL_SELECTION, runId: id, modelA, modelB, prompt, target, needle, position });
-  const search = new URLSearchParams();
-  for (const [key, value] of Object.entries(query))
-    if (value !== null && value !== undefined) search.set(key, Array.isArray(value) ? value.join('-') : String(value));
-  return `/?${search}`;
+  const asked = { modelA, modelB, prompt, continuation, target, targetId, needle, position };
+  return linkTo('/', { ...INITIAL_SELECTION, runId: id, ...asked });
 }
 
 /** The page of a run: as it was left in this browser, else as it was asked for. */

@@ -51,7 +51,9 @@ export function useBootstrap(): void {
     const { request } = run;
     select({
       prompt: request.prompt,
+      continuation: request.continuation ?? null,
       target: request.target,
+      targetId: request.target_id ?? null,
       needle: request.needle ?? null,
       candidates: request.candidates ?? [],
     });

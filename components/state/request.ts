@@ -15,6 +15,8 @@ export function requestOf(selection: Selection): RunRequestInput | string {
     target: selection.target,
     needle: selection.needle ? [selection.needle[0], selection.needle[1]] : undefined,
     candidates: selection.candidates.length > 1 ? [...selection.candidates] : undefined,
+    continuation: selection.continuation ?? undefined,
+    target_id: selection.targetId ?? undefined,
   };
 }
 

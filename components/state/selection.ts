@@ -1,5 +1,5 @@
 import { create } from 'zustand';
-import type { BlockComponent, Form, LensKind } from '@/lib/api/schemas';
+import type { BlockComponent, Continuation, Form, LensKind } from '@/lib/api/schemas';
 import type { Metric } from '../charts/curve';
 import type { LensColour } from '../charts/lensCells';
 import { USUAL_CLIP, type ValueMode } from '../charts/values';
@@ -26,9 +26,13 @@ export interface Selection {
   /** Empty for a text of one's own. */
   readonly exampleId: string;
   readonly prompt: string;
+  /** The end of the prompt as a model generated it; null where the text alone says the tokens. */
+  readonly continuation: Continuation | null;
   /** Read-out token; −1 is the last. */
   readonly position: number;
   readonly target: string;
+  /** The generated token that is the target; null where its text says it. */
+  readonly targetId: number | null;
   /** Characters [start, end) of the prompt. */
   readonly needle: readonly [number, number] | null;
   readonly candidates: readonly string[];
@@ -78,8 +82,10 @@ export const INITIAL_SELECTION: Selection = {
   modelB: '',
   exampleId: '',
   prompt: '',
+  continuation: null,
   position: -1,
   target: '',
+  targetId: null,
   needle: null,
   candidates: [],
   runId: '',
@@ -137,7 +143,13 @@ export function selectSpan(span: LayerSpan): void {
 
 export const useSelection = create<Selection>()(() => INITIAL_SELECTION);
 
-export const select = (patch: Partial<Selection>): void => useSelection.setState(patch);
+/** Changes the selection. Another prompt or target has none of the generated tokens of the one before. */
+export const select = (patch: Partial<Selection>): void =>
+  useSelection.setState({
+    ...('prompt' in patch && { continuation: null }),
+    ...('target' in patch && { targetId: null }),
+    ...patch,
+  });
 
 /** Locks a cell of the maps, or unlocks it when it is locked already. */
 export function toggleLock(cell: Cell): void {

@@ -11,7 +11,7 @@ import {
   parseAsStringLiteral,
 } from 'nuqs';
 import { useEffect, useRef } from 'react';
-import { BLOCK_COMPONENTS } from '@/lib/api/schemas';
+import { BLOCK_COMPONENTS, type Continuation } from '@/lib/api/schemas';
 import { METRICS } from '../charts/curve';
 import type { MapWindow } from '../charts/window';
 import { followBatch } from './batch';
@@ -42,6 +42,17 @@ const parseAsWindow = createParser<MapWindow>({
   eq: (a, b) => [...a.rows, ...a.columns].join() === [...b.rows, ...b.columns].join(),
 });
 
+/** Where generated tokens begin, and their ids: whole numbers joined by dashes. */
+export const parseAsContinuation = createParser<Continuation>({
+  parse: (text) => {
+    if (!/^\d{1,7}(-\d{1,7})*$/.test(text)) return null;
+    const [start, ...ids] = text.split('-').map(Number);
+    return { start, ids };
+  },
+  serialize: ({ start, ids }) => [start, ...ids].join('-'),
+  eq: (a, b) => [a.start, ...a.ids].join() === [b.start, ...b.ids].join(),
+});
+
 const parseAsRows = createParser<LensRows>({
   parse: (text) => (/^(last|needle|position|page-\d{1,5})$/.test(text) ? (text as LensRows) : null),
   serialize: String,
@@ -53,7 +64,9 @@ const PARSERS = {
   run: parseAsString,
   example: parseAsString,
   prompt: parseAsString,
+  continuation: parseAsContinuation,
   target: parseAsString,
+  'target-id': parseAsInteger,
   needle: parseAsPair,
   position: parseAsInteger,
   layer: parseAsInteger,
@@ -97,7 +110,9 @@ export function toQuery(s: Selection): Partial<Query> {
     run: s.runId || null,
     example: s.exampleId || null,
     prompt: s.exampleId ? null : s.prompt || null,
+    continuation: s.continuation,
     target: s.target || null,
+    'target-id': s.targetId,
     needle: s.needle ? [s.needle[0], s.needle[1]] : null,
     position: unless(s.position, first.position),
     layer: unless(s.layer, first.layer),
@@ -135,7 +150,9 @@ export function fromQuery(q: Partial<Query>): Partial<Selection> {
     ['runId', q.run],
     ['exampleId', q.example],
     ['prompt', q.prompt],
+    ['continuation', q.continuation],
     ['target', q.target],
+    ['targetId', q['target-id']],
     ['needle', q.needle],
     ['position', q.position],
     ['layer', q.layer],

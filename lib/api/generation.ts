@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RunStateNameSchema, VocabularyEntrySchema } from './schemas';
+import { ContinuationSchema, RunStateNameSchema, VocabularyEntrySchema } from './schemas';
 
 /** Text that a model adds to a prompt, token by token. */
 
@@ -10,6 +10,7 @@ export const GenerationRequestSchema = z
   .object({
     model: z.string().min(1).max(300),
     prompt: z.string().min(1, 'the prompt is empty'),
+    continuation: ContinuationSchema.optional(),
     max_new_tokens: z.number().int().min(1).max(1024).default(20),
     temperature: z
       .number()

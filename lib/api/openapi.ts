@@ -24,6 +24,7 @@ const COMPONENTS = {
   TokenizeRequest: schemas.TokenizeRequestSchema,
   TokenizeReply: schemas.TokenizeReplySchema,
   VocabularyReply: schemas.VocabularyReplySchema,
+  Continuation: schemas.ContinuationSchema,
   RunRequest: schemas.RunRequestSchema,
   RunCreated: schemas.RunCreatedSchema,
   RunList: schemas.RunListSchema,

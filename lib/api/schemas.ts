@@ -142,6 +142,17 @@ export type VocabularyEntry = z.infer<typeof VocabularyEntrySchema>;
 export const VocabularyReplySchema = z.object({ tokens: z.array(VocabularyEntrySchema) });
 export type VocabularyReply = z.infer<typeof VocabularyReplySchema>;
 
+export const ContinuationSchema = z
+  .object({
+    start: count.meta({ description: 'Characters of the prompt that are read as text.' }),
+    ids: z.array(count).max(100_000).meta({ description: 'The tokens that stand for the rest of the prompt.' }),
+  })
+  .meta({
+    description:
+      'The end of a prompt as a model generated it: these token ids in place of reading its text again. Models whose vocabulary gives these ids another text read the text.',
+  });
+export type Continuation = z.infer<typeof ContinuationSchema>;
+
 export const RunRequestSchema = z.object({
   models: z.array(ModelName).min(1).max(2).meta({ description: 'One model, or two to compare.' }),
   prompt: z.string().min(1, 'the prompt is empty'),
@@ -156,6 +167,11 @@ export const RunRequestSchema = z.object({
   }),
   needle: SpanSchema.optional().meta({ description: 'Characters of the prompt that hold the answer.' }),
   candidates: z.array(z.string().min(1)).max(1000).optional().meta({ description: 'Answer set of snr_candidates.' }),
+  continuation: ContinuationSchema.optional(),
+  target_id: count.optional().meta({
+    description:
+      'The target itself, for models whose vocabulary writes this token as `target`, leading space included.',
+  }),
 });
 /** A run request as the server keeps it, defaults filled in. */
 export type RunRequest = z.infer<typeof RunRequestSchema>;

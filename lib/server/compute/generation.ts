@@ -1,14 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { GeneratedToken, GenerationRequest } from '@/lib/api/generation';
 import { generationSteps, nextToken } from '@/lib/generation';
-import { answerToken, type Tokenizer } from '@/lib/tokenizer';
+import { answerToken } from '@/lib/tokenizer';
 import type { PreparedGeneration, WorkerMethods } from '../protocol';
 import type { Catalogue } from './catalogue';
 import type { LoadedModels } from './loaded-models';
+import { Pieces } from './pieces';
 import type { Prompts } from './prompts';
-
-/** What a decoder writes for bytes that are no character yet. */
-const INCOMPLETE = /\uFFFD+$/;
 
 /** Continues prompts token by token. */
 export class Generations {
@@ -19,8 +17,8 @@ export class Generations {
   ) {}
 
   /** Turns the prompt into token ids. Touches no weights. @throws ServiceError 404, 413, 422; InputError. */
-  async prepare({ prompt, top_k, top_p, ...request }: GenerationRequest): Promise<PreparedGeneration> {
-    const tokens = await this.prompts.ids(request.model, prompt);
+  async prepare({ prompt, continuation, top_k, top_p, ...request }: GenerationRequest): Promise<PreparedGeneration> {
+    const tokens = await this.prompts.ids(request.model, prompt, continuation);
     const { V } = await this.catalogue.config(request.model);
     const { temperature, seed } = request;
     const topK = top_k === undefined ? undefined : Math.min(top_k, V);
@@ -56,29 +54,5 @@ export class Generations {
       }
       return 'done';
     });
-  }
-}
-
-/** Tells what each token adds to the text: spaces as the decoder puts them, and no half characters. */
-class Pieces {
-  readonly #ids: number[];
-  #text: string;
-
-  constructor(
-    private readonly tokenizer: Tokenizer,
-    prompt: readonly number[],
-  ) {
-    // How a token is joined depends on the one before it, not on the whole text.
-    this.#ids = prompt.slice(-1);
-    this.#text = tokenizer.decode(this.#ids);
-  }
-
-  next(id: number): string {
-    this.#ids.push(id);
-    const text = this.tokenizer.decode(this.#ids).replace(INCOMPLETE, '');
-    if (!text.startsWith(this.#text)) return '';
-    const piece = text.slice(this.#text.length);
-    this.#text = text;
-    return piece;
   }
 }

@@ -1,5 +1,5 @@
 import { entryLabels } from '@/lib/analysis';
-import type { RunModel, RunRequest, Token, VocabularyEntry } from '@/lib/api/schemas';
+import type { Continuation, RunModel, RunRequest, Token, VocabularyEntry } from '@/lib/api/schemas';
 import type { ModelConfig } from '@/lib/checkpoint';
 import { answerToken, tokenSpan } from '@/lib/tokenizer';
 import { ServiceError } from '../errors';
@@ -8,6 +8,7 @@ import { blockSummary } from './branches';
 import type { Catalogue, TextReader } from './catalogue';
 import { activationBytes } from './estimate';
 import { checkDefaultMaps } from './map-memory';
+import { readWithEnd } from './pieces';
 
 /** No token of a usable vocabulary is longer than this on average, so longer text is refused unread. */
 const CHARACTERS_PER_TOKEN = 64;
@@ -21,16 +22,16 @@ export class Prompts {
   ) {}
 
   /** @throws ServiceError 404, 413, 422. */
-  async tokenize(model: string, text: string): Promise<Token[]> {
+  async tokenize(model: string, text: string, continuation?: Continuation): Promise<Token[]> {
     this.#checkLength(text);
-    return (await this.catalogue.tokenizer(model)).tokenizer.encode(text).tokens;
+    return read(await this.catalogue.tokenizer(model), text, continuation);
   }
 
   /** Token ids of a text, or ids as they are given. @throws ServiceError 404, 413, 422; InputError. */
-  async ids(name: string, prompt: string | readonly number[]): Promise<number[]> {
+  async ids(name: string, prompt: string | readonly number[], continuation?: Continuation): Promise<number[]> {
     const config = await this.catalogue.config(name);
     if (typeof prompt === 'string') {
-      const tokens = await this.tokenize(name, prompt);
+      const tokens = await this.tokenize(name, prompt, continuation);
       this.#checkTokens(name, config, tokens);
       return tokens.map(({ id }) => id);
     }
@@ -88,7 +89,7 @@ export class Prompts {
   }
 
   #prepareModel(name: string, config: ModelConfig, reader: TextReader, request: RunRequest): RunModel {
-    const { tokens } = reader.tokenizer.encode(request.prompt);
+    const tokens = read(reader, request.prompt, request.continuation);
     this.#checkTokens(name, config, tokens);
     const last = tokens.length - 1;
     if (request.position > last)
@@ -97,7 +98,7 @@ export class Prompts {
         `Position ${request.position} is outside the prompt, which ${name} reads as ${tokens.length} tokens.`,
         `Choose 0 to ${last}, or −1 for the last.`,
       );
-    const target = firstToken(name, config, reader, request.target);
+    const target = exactTarget(config, reader, request) ?? firstToken(name, config, reader, request.target);
     const candidates = (request.candidates ?? []).map((text) => firstToken(name, config, reader, text));
     return {
       name,
@@ -140,6 +141,15 @@ export class Prompts {
       'Shorten it, or raise STATESCOPE_MAX_TOKENS if there is memory for it.',
     );
   }
+}
+
+/** The tokens of a prompt; its end exactly as it was generated, where the vocabulary is that of the generation. */
+const read = ({ tokenizer }: TextReader, prompt: string, continuation?: Continuation): Token[] =>
+  (continuation && readWithEnd(tokenizer, prompt, continuation)) ?? tokenizer.encode(prompt).tokens;
+
+/** The target that a request names by its id, where the vocabulary writes it as the request does. */
+function exactTarget({ V }: ModelConfig, { tokenizer }: TextReader, { target, target_id: id }: RunRequest) {
+  return id !== undefined && id < V && tokenizer.tokenText(id) === target ? { id, text: target } : undefined;
 }
 
 const megabytes = (bytes: number) => Math.ceil(bytes / 1024 / 1024);
