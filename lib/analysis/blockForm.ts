@@ -83,14 +83,14 @@ function errorOf(inputs: S6Inputs, parameters: ScanParameters, folded: FoldedSca
   const { L } = inputs;
   if (reduction.how === 'channel') {
     const bias = valuesOf(biasTerm(folded));
-    const got = apply(map, Float64Array.from(valuesOf(folded.x0))).map((value, i) => value + bias[i]);
+    const got = apply(map, valuesOf(folded.x0)).map((value, i) => value + bias[i]);
     const inner = without.size === 0 ? forwardInner(inputs, parameters, folded, channels) : ablatedInner(folded);
     return relativeError(got, inner);
   }
   if (reduction.how === 'mean_abs' || reduction.how === 'max') return errorOfMagnitudes(folded, map, L, reduction.how);
   const signal = tf.mean(folded.x0, 1) as tf.Tensor1D;
   const expected = tf.mean(response(folded, signal.reshape([1, L, 1])), 2);
-  return relativeError(apply(map, Float64Array.from(valuesOf(signal))), valuesOf(expected));
+  return relativeError(apply(map, valuesOf(signal)), valuesOf(expected));
 }
 
 /** What the forward pass gave to the output projection, of one channel. */

@@ -42,19 +42,18 @@ function errorOfChannels({ L, E, x, y }: S6Inputs, channels: readonly number[], 
 
 function errorOfMean(inputs: S6Inputs, map: Float32Array): number {
   const { L, E, x } = inputs;
-  const signal = Float64Array.from({ length: L }, (_, i) => {
-    let sum = 0;
-    for (let e = 0; e < E; e++) sum += x[i * E + e];
-    return sum / E;
-  });
-  const [response] = responses(inputs, [signal], 'mean');
+  const signal = tf.tidy(() => tf.mean(tf.tensor2d(x, [L, E]), 1).dataSync<'float32'>());
+  const [response] = responses(inputs, signal, 'mean');
   return relativeError(apply(map, signal), response);
 }
 
 function errorOfMagnitudes(inputs: S6Inputs, map: Float32Array, how: 'mean_abs' | 'max'): number {
   const { L } = inputs;
   const sources = [...new Set([0, Math.floor(L / 2), L - 1])];
-  const impulses = sources.map((j) => Float64Array.from({ length: L }, (_, i) => (i === j ? 1 : 0)));
+  const impulses = new Float32Array(sources.length * L);
+  sources.forEach((j, k) => {
+    impulses[k * L + j] = 1;
+  });
   const errors = responses(inputs, impulses, how).map((response, k) =>
     relativeError(
       Float64Array.from({ length: L }, (_, i) => map[i * L + sources[k]]),
@@ -64,21 +63,17 @@ function errorOfMagnitudes(inputs: S6Inputs, map: Float32Array, how: 'mean_abs' 
   return Math.max(...errors);
 }
 
-/** Outputs of the scan when all channels get the same signal, reduced over channels. */
-function responses(
-  inputs: S6Inputs,
-  signals: readonly Float64Array[],
-  how: 'mean' | 'mean_abs' | 'max',
-): Float32Array[] {
+/** Outputs of the scan when all channels get the same signal, of each [signals,L], reduced over channels. */
+function responses(inputs: S6Inputs, signals: Float32Array, how: 'mean' | 'mean_abs' | 'max'): Float32Array[] {
   const { L } = inputs;
   const reduced = tf.tidy(() => {
-    const signal = tf.tensor2d(Float32Array.from(signals.flatMap((values) => [...values])), [signals.length, L]);
+    const signal = tf.tensor2d(signals, [signals.length / L, L]);
     const y = inputs.family === 'mamba1' ? s6Response(inputs, signal) : ssdResponse(inputs, signal);
     if (how === 'max') return tf.max(tf.abs(y), 2);
     return tf.mean(how === 'mean_abs' ? tf.abs(y) : y, 2);
   });
   const values = reduced.dataSync() as Float32Array;
-  const rows = signals.map((_, k) => values.slice(k * L, (k + 1) * L));
+  const rows = Array.from({ length: signals.length / L }, (_, k) => values.slice(k * L, (k + 1) * L));
   reduced.dispose();
   return rows;
 }
@@ -112,7 +107,7 @@ function repeat(values: Float32Array, shape: readonly number[], batch: number): 
 }
 
 /** M·v for a lower-triangular map [L,L], summed in float64. */
-export function apply(map: Float32Array, v: Float64Array): Float64Array {
+export function apply(map: Float32Array, v: ArrayLike<number>): Float64Array {
   const L = v.length;
   const result = new Float64Array(L);
   for (let i = 0; i < L; i++) {
