@@ -85,9 +85,11 @@ export function CancellationAside(props: {
   models: readonly ModelView[];
   single: readonly (Single | undefined)[];
   batches: readonly (Batch | undefined)[];
+  /** What the batch is over: stories or prompts. */
+  words: string;
   form: Form;
 }) {
-  const { view, models, single, batches, form } = props;
+  const { view, models, single, batches, words, form } = props;
   const hovered = useHover((s) => s.layer);
   const layer = Math.min(view.layers - 1, Math.max(0, hovered ?? view.layer));
   return (
@@ -98,7 +100,7 @@ export function CancellationAside(props: {
           <div key={model.slot} className="block" data-testid={`cancelled-${model.slot}`}>
             <h3>
               <Id slot={model.slot} /> Layer {layer}{' '}
-              <em>{batch ? `${batch.examples} of ${batch.of} stories` : 'this prompt'}</em>
+              <em>{batch ? `${batch.examples} of ${batch.of} ${words}` : 'this prompt'}</em>
             </h3>
             {batch ? (
               <OfBatch batch={batch} layer={layer} form={form} />

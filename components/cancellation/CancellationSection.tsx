@@ -1,24 +1,25 @@
 'use client';
-import { memo, useEffect, useMemo, useState } from 'react';
-import type { AnalysisRequestInput } from '@/lib/api/causal';
+import { memo, useMemo, useState } from 'react';
 import { defaultPair } from '../causal/pair';
 import { Choice } from '../causal/parts';
 import { useCausal } from '../causal/settings';
 import { layerAxis } from '../charts/layerAxis';
-import { hasDiff, type ModelView, promptOf, targetOf, type View } from '../data/view';
+import { hasDiff, type View } from '../data/view';
+import { LinesEditor } from '../prompt/LinesEditor';
 import { clearHover, hover, useHover } from '../state/hover';
-import { cancelJob, dropJob, isJobBusy, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
-import { isEnded } from '../state/run';
+import { cancelJob, isJobBusy, useJobsOf } from '../state/jobs';
 import { select } from '../state/selection';
 import { HitArea } from '../ui/HitArea';
 import { useNarrow, useWidth } from '../ui/measure';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
 import { CancellationAside } from './CancellationAside';
+import { batchName, isOwn, singleName, useBatches, useOwnPrompt } from './measured';
 import { BARS_HEIGHT, barScale, ShareBars } from './ShareBars';
 import { ShareCurves } from './ShareCurves';
 import { SourceTable } from './SourceTable';
-import { type Batch, barsOf, cancellationTable, type Form, type Quantity, type Single } from './shares';
+import { setCancellation, useCancellation } from './settings';
+import { barsOf, cancellationTable } from './shares';
 
 const FORMS = [
   { value: 'norm', label: 'norm', testId: 'cancellation-norm' },
@@ -29,42 +30,6 @@ const QUANTITIES = [
   { value: 'mass', label: 'magnitude', testId: 'cancellation-mass' },
 ] as const;
 const STORIES = ['25', '100', '400'].map((value) => ({ value, label: `${value} stories` }));
-
-const singleName = ({ slot }: ModelView) => `cancellation.${slot}`;
-const batchName = ({ slot }: ModelView) => `cancellation-batch.${slot}`;
-
-function requestOf(view: View, model: ModelView, foil: string): AnalysisRequestInput | undefined {
-  if (!model.needle || model.needle[0] > model.position) return undefined;
-  const target = view.target.trim();
-  const others = (view.run.request.candidates ?? []).filter((word) => word.trim() !== target);
-  return {
-    ...{
-      kind: 'cancellation',
-      model: model.name,
-      prompt: promptOf(model),
-      target: targetOf(model),
-      position: model.position,
-    },
-    needle: [model.needle[0], Math.min(model.needle[1], model.position) + 1],
-    ...(others.length > 0 ? { candidates: others } : foil && foil !== target ? { foil } : {}),
-  };
-}
-
-/** The test of this prompt, which runs by itself once the run has ended and the section is near. */
-function useOwnPrompt(view: View, models: readonly ModelView[], foil: string): readonly (Single | undefined)[] {
-  const ended = isEnded(view.run);
-  useEffect(() => {
-    if (!ended) return;
-    for (const model of models) {
-      const request = requestOf(view, model, foil);
-      const job = useJobs.getState().jobs[singleName(model)];
-      if (!request) dropJob(singleName(model));
-      else if (!job || !sameRequest(job.request, request)) void startJob(singleName(model), request, true);
-    }
-  }, [view, models, foil, ended]);
-  const jobs = useJobsOf(models.map(singleName));
-  return useMemo(() => jobs.map((job) => (job?.result?.kind === 'cancellation' ? job.result : undefined)), [jobs]);
-}
 
 /** Lines at the selected and the hovered layer. Only this is redrawn on hover. */
 function LayerLines({ x, width, layer }: { x: (layer: number) => number; width: number; layer: number }) {
@@ -93,23 +58,18 @@ export const CancellationSection = memo(function CancellationSection({
   view: View;
   staleMark: string;
 }) {
-  const [form, setForm] = useState<Form>('norm');
-  const [quantity, setQuantity] = useState<Quantity>('share');
+  const form = useCancellation((s) => s.form);
+  const quantity = useCancellation((s) => s.quantity);
   const [stories, setStories] = useState('100');
+  const [editing, setEditing] = useState(false);
   const [ref, width] = useWidth();
   const narrow = useNarrow();
   const own = useCausal((s) => s.foil);
   const models = useMemo(() => view.models.filter(hasDiff), [view.models]);
   const foil = own ?? defaultPair({ ...view.run.request, target: view.target }).foil;
   const single = useOwnPrompt(view, models, foil);
-  const batchJobs = useJobsOf(models.map(batchName));
-  const batches = useMemo(
-    () =>
-      batchJobs.map((job): Batch | undefined =>
-        job?.result?.kind === 'cancellation_batch' && job.result.layers.length > 0 ? job.result : undefined,
-      ),
-    [batchJobs],
-  );
+  const batch = useBatches(models);
+  const { jobs: batchJobs, batches } = batch;
   const busy = batchJobs.some(isJobBusy);
   const jobs = [...useJobsOf(models.map(singleName)), ...batchJobs];
   const failures = [...new Set(jobs.flatMap((job) => (job?.failure ? [job.failure] : [])))];
@@ -118,32 +78,42 @@ export const CancellationSection = memo(function CancellationSection({
   const scale = useMemo(() => barScale(bars.flat(), quantity), [bars, quantity]);
   if (models.length === 0) return null;
   const ofBatch = batches.some(Boolean);
+  const words = batchJobs.some((job) => job && isOwn(job)) ? 'prompts' : 'stories';
   const progress = batchJobs.find(isJobBusy)?.progress;
-  const startBatches = () => {
-    for (const model of models)
-      void startJob(batchName(model), { kind: 'cancellation_batch', model: model.name, examples: `demo:${stories}` });
-  };
   const cancelBatches = () => {
     for (const model of models) cancelJob(batchName(model));
   };
-  const dropBatches = () => {
-    for (const model of models) dropJob(batchName(model));
-  };
   const controls = (
     <>
-      <Segmented label="Form" options={FORMS} value={form} onChange={setForm} />
-      {!ofBatch && <Segmented label="Quantity" options={QUANTITIES} value={quantity} onChange={setQuantity} />}
+      <Segmented label="Form" options={FORMS} value={form} onChange={(value) => setCancellation({ form: value })} />
+      {!ofBatch && (
+        <Segmented
+          label="Quantity"
+          options={QUANTITIES}
+          value={quantity}
+          onChange={(value) => setCancellation({ quantity: value })}
+        />
+      )}
       <Choice caption="Held-out" label="Stories of the batch" value={stories} options={STORIES} onChange={setStories} />
       <button
         type="button"
         className="button low"
         data-testid="cancellation-batch"
-        onClick={busy ? cancelBatches : startBatches}
+        onClick={busy ? cancelBatches : () => batch.start(`demo:${stories}`)}
       >
         {busy ? 'Cancel' : 'Measure over stories'}
       </button>
+      <button
+        type="button"
+        className="button low"
+        data-testid="cancellation-own"
+        aria-expanded={editing}
+        onClick={() => setEditing(!editing)}
+      >
+        Own prompts
+      </button>
       {ofBatch && !busy && (
-        <button type="button" className="link" onClick={dropBatches}>
+        <button type="button" className="link" onClick={batch.drop}>
           This prompt only
         </button>
       )}
@@ -175,8 +145,20 @@ export const CancellationSection = memo(function CancellationSection({
         )
       }
       canMaximise
-      aside={<CancellationAside view={view} models={models} single={single} batches={batches} form={form} />}
+      aside={
+        <CancellationAside view={view} models={models} single={single} batches={batches} words={words} form={form} />
+      }
     >
+      {editing && (
+        <div className="editor" data-testid="cancellation-editor">
+          <p className="note">One prompt a line, each with its needle: means over all of them, by layer.</p>
+          <LinesEditor testId="cancellation" busy={busy} onStart={batch.start}>
+            <button type="button" className="button low" onClick={() => setEditing(false)}>
+              Close
+            </button>
+          </LinesEditor>
+        </div>
+      )}
       {failures.map((failure) => (
         <p key={failure} className="note bad" role="alert">
           {failure}
@@ -196,7 +178,7 @@ export const CancellationSection = memo(function CancellationSection({
                 key={model.slot}
                 className="figure"
                 role="img"
-                aria-label={`Needle against noise by layer of ${model.slot}, ${form} form${batch ? `, ${batch.examples} stories` : ''}`}
+                aria-label={`Needle against noise by layer of ${model.slot}, ${form} form${batch ? `, ${batch.examples} ${words}` : ''}`}
                 data-testid={`cancellation-${model.slot}`}
                 style={{ height: BARS_HEIGHT }}
               >
@@ -227,7 +209,7 @@ export const CancellationSection = memo(function CancellationSection({
         <SourceTable key={model.slot} model={model} single={single[k]} layer={view.layer} form={form} />
       ))}
       <p className="convention">
-        <b>{ofBatch ? 'Mean over stories with bootstrap 95 % interval' : 'Filled: needle. Outlined: noise'}.</b> What
+        <b>{ofBatch ? `Mean over ${words} with bootstrap 95 % interval` : 'Filled: needle. Outlined: noise'}.</b> What
         every source token up to the read-out brings through mixer 1, λ·mixer 2 and their difference, with the block as
         an exact operator on its input;{' '}
         {form === 'norm'

@@ -6,13 +6,11 @@ import { formatSeconds } from '../charts/numbers';
 import { useLensKind } from '../data/queries';
 import { chosenModels } from '../data/view';
 import { cancelBatch, dropBatch, isBatchBusy, openBatch, startBatch, useBatch } from '../state/batch';
-import { runOrCancel } from '../state/request';
-import { useRun } from '../state/run';
 import { useSelection } from '../state/selection';
-import { MOST, readBatch } from './batchText';
+import { MOST } from './batchText';
+import { LinesEditor } from './LinesEditor';
 
 const STORIES = 64;
-const SHAPE = '{"prompt": "… Where is Mary? Answer:", "target": "garden", "needle": [0, 24]}';
 
 /** What the batch is doing, in words and as a bar. */
 function BatchStatus() {
@@ -62,25 +60,9 @@ export function BatchEditor() {
   const busy = useBatch(isBatchBusy);
   const present = useBatch(({ state }) => state !== 'none');
   const [stories, setStories] = useState(STORIES);
-  const [lines, setLines] = useState('');
-  const [problem, setProblem] = useState('');
   const models = useSelection(useShallow(chosenModels));
   const { kind: lens } = useLensKind(models.map((name) => ({ name })));
-  const start = (examples: SnrRequestInput['examples']) => {
-    void startBatch({ models, examples, lens });
-    // The curves stand on the axis of a run.
-    if (useRun.getState().run === null && !useRun.getState().starting) runOrCancel();
-  };
-  const startLines = () => {
-    const read = readBatch(lines);
-    setProblem('problem' in read ? read.problem : '');
-    if ('examples' in read) start(read.examples);
-  };
-  const upload = async (file: File | undefined) => {
-    if (!file) return;
-    setProblem('');
-    setLines(await file.text());
-  };
+  const start = (examples: SnrRequestInput['examples']) => void startBatch({ models, examples, lens });
   return (
     <div className="editor" data-testid="batch-editor">
       <div className="row">
@@ -107,34 +89,7 @@ export function BatchEditor() {
         </button>
         <span className="note">Held out from training, needle known, 2 to 12 sentences.</span>
       </div>
-      <textarea
-        aria-label="Examples, one a line"
-        data-testid="batch-lines"
-        spellCheck={false}
-        placeholder={`${SHAPE}\nor: prompt, tab, answer, tab, words of the needle`}
-        value={lines}
-        onChange={({ target }) => setLines(target.value)}
-      />
-      <div className="row">
-        <button
-          type="button"
-          className="button low"
-          data-testid="batch-run"
-          disabled={busy || lines.trim() === ''}
-          onClick={startLines}
-        >
-          Run these lines
-        </button>
-        <label className="button low file">
-          Open JSONL
-          <input
-            type="file"
-            className="visually-hidden"
-            data-testid="batch-file"
-            accept=".jsonl,.json,.txt,.tsv"
-            onChange={({ target }) => void upload(target.files?.[0])}
-          />
-        </label>
+      <LinesEditor testId="batch" busy={busy} onStart={start} status={<BatchStatus />}>
         {busy ? (
           <button type="button" className="button low" data-testid="batch-cancel" onClick={() => void cancelBatch()}>
             Cancel
@@ -149,14 +104,7 @@ export function BatchEditor() {
         <button type="button" className="button low" onClick={() => openBatch(false)}>
           Close
         </button>
-        {problem ? (
-          <span className="note bad" role="alert">
-            {problem}
-          </span>
-        ) : (
-          <BatchStatus />
-        )}
-      </div>
+      </LinesEditor>
     </div>
   );
 }

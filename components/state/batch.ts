@@ -3,6 +3,7 @@ import type { SnrRequestInput, SnrResult } from '@/lib/api/analyses';
 import type { Analysis, AnalysisProgress } from '@/lib/api/causal';
 import { ApiError } from '@/lib/api/client';
 import { client } from '../data/client';
+import { ensureRun } from './request';
 import { select, useSelection } from './selection';
 
 /** SNR over a batch of prompts: what the server computes beside the run, kept up to date from its events. */
@@ -60,13 +61,15 @@ export function followBatch(id: string): void {
 /** What was asked for last, and whether Cancel was pressed before the server had named it. */
 let asked = { unwanted: false };
 
+/** Starts a batch. The run on the page keeps its result and gives its curves their axis: without one, one is started. */
 export async function startBatch(request: SnrRequestInput): Promise<void> {
   stop();
   const mine = { unwanted: false };
   asked = mine;
   useBatch.setState({ ...NONE, state: 'starting' });
   try {
-    const { id } = await client.startSnr(request);
+    await ensureRun();
+    const { id } = await client.startSnr(request, { run: useSelection.getState().runId || undefined });
     select({ batchId: id });
     followBatch(id);
     if (mine.unwanted) await cancelBatch();

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { AnalysisEvent, AnalysisRequestInput, AnalysisResult } from '@/lib/api/causal';
+import { ApiError } from '@/lib/api/client';
+import { questionOf } from '@/lib/api/question';
+import type { Run } from '@/lib/api/schemas';
 import { client } from '../data/client';
-import { cancelJob, dropJob, isJobBusy, sameRequest, startJob, useJobs } from './jobs';
+import { cancelJob, dropJob, isAnswered, isJobBusy, openJob, sameRequest, startJob, useJobs } from './jobs';
+import { useRun } from './run';
 
 const asking = (point: string): AnalysisRequestInput => ({
   ...{ kind: 'patch', model: 'm', target: 'a', clean: 'p', corrupted: 'q', point },
@@ -10,15 +14,18 @@ const result = { kind: 'patch', patched: [] } as unknown as AnalysisResult;
 const job = () => useJobs.getState().jobs.test;
 
 let tell: Record<string, (event: AnalysisEvent) => void>;
+let refuse: Record<string, (status: number) => void>;
 let cancelled: string[];
 
 beforeEach(() => {
   tell = {};
+  refuse = {};
   cancelled = [];
   let next = 0;
   vi.spyOn(client, 'startAnalysis').mockImplementation(async () => ({ id: `job-${++next}` }));
-  vi.spyOn(client, 'followAnalysis').mockImplementation((id, listener) => {
+  vi.spyOn(client, 'followAnalysis').mockImplementation((id, listener, onError) => {
     tell[id] = listener;
+    refuse[id] = (status) => onError?.(new ApiError('gone', status));
     return () => undefined;
   });
   vi.spyOn(client, 'cancelAnalysis').mockImplementation(async (id) => {
@@ -67,6 +74,39 @@ describe('an analysis on the page', () => {
     await startJob('test', asking('one'));
     expect(job()).toMatchObject({ state: 'error', failure: 'no such layer' });
     expect(isJobBusy(job())).toBe(false);
+  });
+
+  it('opens what the run has the answer to, and asks again where that is gone', async () => {
+    const request = asking('kept');
+    const analyses = [{ id: 'old', kind: 'patch', question: questionOf(request), createdAt: 0 }];
+    useRun.setState({ run: { id: 'run', analyses } as unknown as Run });
+    expect([isAnswered(request), isAnswered(asking('other'))]).toEqual([true, false]);
+    await startJob('test', request);
+    expect(client.startAnalysis).not.toHaveBeenCalled();
+    tell.old({ event: 'analysis', data: { state: 'done', progress: null, result } as never });
+    expect(job()).toMatchObject({ id: 'old', state: 'done', result, answered: request });
+
+    await startJob('test', asking('new'));
+    expect(client.startAnalysis).toHaveBeenCalledWith(asking('new'), { run: 'run' });
+    tell['job-1']({ event: 'state', data: { state: 'done' } });
+    await startJob('test', request);
+    refuse.old(404);
+    await vi.waitFor(() => expect(job()?.id).toBe('job-2'));
+    expect(client.startAnalysis).toHaveBeenLastCalledWith(request, { run: 'run' });
+    await startJob('test', asking('new'));
+    expect(job()?.id).toBe('job-1');
+    useRun.setState({ run: null });
+    expect(isAnswered(request)).toBe(false);
+  });
+
+  it('is opened by its id, where the server has it', async () => {
+    const known = { id: 'old', state: 'done', request: asking('one'), progress: null, result };
+    vi.spyOn(client, 'analysis').mockResolvedValueOnce(known as never);
+    await openJob('test', 'old');
+    expect(job()).toMatchObject({ id: 'old', state: 'done', result, answered: asking('one') });
+    vi.spyOn(client, 'analysis').mockRejectedValueOnce(new ApiError('gone', 404));
+    await openJob('test', 'older');
+    expect(job()).toBeUndefined();
   });
 
   it('knows whether a result answers a question', () => {

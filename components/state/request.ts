@@ -25,6 +25,13 @@ export const isBusy = (): boolean => {
   return starting || (run !== null && !isEnded(run));
 };
 
+/** Starts a run where the page has none; resolves when the server has named it. */
+export async function ensureRun(): Promise<void> {
+  const { run, starting } = useRun.getState();
+  const request = requestOf(useSelection.getState());
+  if (run === null && !starting && typeof request !== 'string') await startRun(request);
+}
+
 /** The one button: Run, or Cancel while something runs. */
 export function runOrCancel(): void {
   if (isBusy()) {

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { cancellationFromQuery, cancellationToQuery } from '../cancellation/settings';
+import { type CausalSettings, useCausal } from '../causal/settings';
+import { CAUSAL_PARSERS, causalFromQuery, causalToQuery } from '../causal/url';
 import { INITIAL_SELECTION, isSigned, overLayers, type Selection, select, selectSpan, useSelection } from './selection';
 import { fromQuery, linkTo, toQuery } from './url';
 
@@ -79,5 +82,57 @@ describe('what maps are drawn with', () => {
     selectSpan('plain');
     expect(useSelection.getState()).toMatchObject({ span: 'plain', reduction: 'mean', allBranches: false });
     select(INITIAL_SELECTION);
+  });
+});
+
+describe('the settings of the tests in a link', () => {
+  const first = useCausal.getInitialState();
+  /** As the browser's address would carry them. */
+  const carried = (settings: CausalSettings) => {
+    const query = causalToQuery(settings) as Record<string, unknown>;
+    const read = Object.entries(CAUSAL_PARSERS).flatMap(([key, parser]) => {
+      const value = query[key];
+      if (value === null || value === undefined) return [];
+      const text = (parser.serialize as (value: unknown) => string)(value);
+      return [[key, parser.parse(decodeURIComponent(encodeURIComponent(text)))]];
+    });
+    return causalFromQuery(Object.fromEntries(read));
+  };
+
+  it('come back as they went', () => {
+    const chosenTests: CausalSettings = {
+      ...{ test: 'intervene', corrupted: 'Mary went; away', foil: '', point: 'hook_h', branch: 'mixer_2' },
+      ...{ queries: 'answer', reads: 'block', span: [5, 8], pin: { layer: 2, position: 7 }, method: 'mean' },
+      changes: {
+        'own/model: one;two,3': { lambdas: { 0: 0.5, 1: 0.5, 2: 0.5, 4: 1e-7, 6: 0 }, off: ['3', '2.mixer_1.head.3'] },
+        untouched: { lambdas: {}, off: [] },
+        b: { lambdas: {}, off: ['0.mixer_2'] },
+      },
+    };
+    const { untouched: _nothing, ...changes } = chosenTests.changes;
+    expect({ ...first, ...carried(chosenTests) }).toEqual({ ...chosenTests, changes });
+  });
+
+  it('say nothing where nothing was chosen', () => {
+    expect(Object.values(causalToQuery(first)).every((value) => value === null)).toBe(true);
+    expect(carried(first)).toEqual({});
+  });
+
+  it('write equal λ of neighbouring layers once', () => {
+    const lambdas = Object.fromEntries(Array.from({ length: 64 }, (_, layer) => [layer, layer === 40 ? 1 : 0.25]));
+    const { set } = causalToQuery({ ...first, changes: { m: { lambdas, off: ['3'] } } });
+    expect(CAUSAL_PARSERS.set.serialize(set ?? {})).toBe('m:0-39=0.25,40=1,41-63=0.25,3');
+  });
+
+  it.each(['m:wheels', 'm:1=-2', 'm:1=x', ':1=2', 'm', '%:1', ''])('leave out changes that cannot be: %j', (text) => {
+    expect(CAUSAL_PARSERS.set.parse(text)).toBeNull();
+  });
+
+  it('name the batches of cancellation, and how they are shown', () => {
+    const batches = ['3f2a91c0', '00ff00ff'];
+    const query = cancellationToQuery({ form: 'logit', quantity: 'mass', batches });
+    expect(cancellationFromQuery(query)).toEqual({ form: 'logit', quantity: 'mass', batches });
+    expect(cancellationFromQuery({ stories: ['../x', ...batches] }).batches).toEqual(batches);
+    expect(cancellationFromQuery(cancellationToQuery({ form: 'norm', quantity: 'share', batches: [] }))).toEqual({});
   });
 });

@@ -12,23 +12,23 @@ import {
 } from 'nuqs';
 import { useEffect, useRef } from 'react';
 import { BLOCK_COMPONENTS, type Continuation } from '@/lib/api/schemas';
+import {
+  CANCELLATION_PARSERS,
+  cancellationFromQuery,
+  cancellationToQuery,
+  setCancellation,
+  useCancellation,
+} from '../cancellation/settings';
+import { setCausal, useCausal } from '../causal/settings';
+import { CAUSAL_PARSERS, causalFromQuery, causalToQuery } from '../causal/url';
 import { METRICS } from '../charts/curve';
 import type { MapWindow } from '../charts/window';
 import { followBatch } from './batch';
 import { FORMS, SPANS } from './forms';
+import { parseAsPair } from './parsers';
 import { openRun } from './run';
 import { INITIAL_SELECTION, type LensRows, type Selection, select, useSelection } from './selection';
 import { URL_QUIET_MS } from './shortcuts';
-
-/** Two whole numbers joined by a dash, such as a span or a cell. */
-const parseAsPair = createParser<[number, number]>({
-  parse: (text) => {
-    const match = /^(\d{1,7})-(\d{1,7})$/.exec(text);
-    return match ? [Number(match[1]), Number(match[2])] : null;
-  },
-  serialize: ([a, b]) => `${a}-${b}`,
-  eq: (a, b) => a[0] === b[0] && a[1] === b[1],
-});
 
 /** Rows and columns of a window: four whole numbers, such as `40-60-0-20`. */
 const parseAsWindow = createParser<MapWindow>({
@@ -183,14 +183,20 @@ export function fromQuery(q: Partial<Query>): Partial<Selection> {
   return Object.fromEntries(entries.filter(([, value]) => value !== null && value !== undefined));
 }
 
-const read = createLoader(PARSERS);
-const write = createSerializer(PARSERS);
+const ALL_PARSERS = { ...PARSERS, ...CAUSAL_PARSERS, ...CANCELLATION_PARSERS };
+const read = createLoader(ALL_PARSERS);
+const write = createSerializer(ALL_PARSERS);
 
-/** An address that says the selection; whatever else it says stays. */
-export const linkTo = (address: string, selection: Selection): string => write(address, toQuery(selection));
+/** An address that says the selection and how the tests are set; whatever else it says stays. */
+export const linkTo = (address: string, selection: Selection): string =>
+  write(address, {
+    ...toQuery(selection),
+    ...causalToQuery(useCausal.getState()),
+    ...cancellationToQuery(useCancellation.getState()),
+  });
 
 /**
- * Reads the link once, opens its run, and from then on writes the selection to the URL whenever it has rested. Plain
+ * Reads the link once, opens its run, and from then on writes selection and tests to the URL whenever they have rested. Plain
  * reading and writing: hooks on the query would do their work with every key and every step of the wheel.
  */
 export function LinkedSelection(): null {
@@ -198,22 +204,27 @@ export function LinkedSelection(): null {
   useEffect(() => {
     if (!opened.current) {
       opened.current = true;
-      const linked = fromQuery(read(location.search));
+      const query = read(location.search);
+      const linked = fromQuery(query);
       select(linked);
+      setCausal(causalFromQuery(query));
+      setCancellation(cancellationFromQuery(query));
       if (linked.runId) openRun(linked.runId);
       if (linked.batchId) followBatch(linked.batchId);
     }
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const stop = useSelection.subscribe((selection) => {
+    const rested = () => {
+      const link = linkTo(location.href, useSelection.getState());
+      if (link !== location.href) history.replaceState(history.state, '', link);
+    };
+    const changed = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => {
-        const link = linkTo(location.href, selection);
-        if (link !== location.href) history.replaceState(history.state, '', link);
-      }, URL_QUIET_MS);
-    });
+      timer = setTimeout(rested, URL_QUIET_MS);
+    };
+    const stops = [useSelection, useCausal, useCancellation].map((store) => store.subscribe(changed));
     return () => {
       clearTimeout(timer);
-      stop();
+      for (const stop of stops) stop();
     };
   }, []);
   return null;
