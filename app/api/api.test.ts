@@ -260,6 +260,17 @@ describe('the API, through its own client', () => {
       convention: logit.metadata.convention,
     });
 
+    const product = await client.rollout(id, { model: 1, method: 'attribution', start: 1, position: 5 });
+    const weighed = await file('what=rollout&method=attribution&start=1&position=5&format=safetensors');
+    expect(weighed.headers.get('content-disposition')).toContain('diff-attribution-from-layer-1.safetensors');
+    const written = decodeSafetensors(await weighed.arrayBuffer());
+    expect(written.tensors.get('map')?.data).toEqual(product.data);
+    expect(written.metadata).toMatchObject({ start: '1', convention: product.metadata.convention });
+    const plain = await (await file('what=rollout&reduce=mean_abs&format=csv')).text();
+    expect(plain).toContain('# reduce: mean_abs');
+    expect(plain.trim().split('\n').at(-1)?.split(',')).toHaveLength(map.L + 1);
+    expect((await file('what=rollout&reduce=max&format=csv')).status).toBe(400);
+
     const signal = await client.signal(id, { model: 1, position: 4 });
     const curves = decodeSafetensors(
       await (await file('what=signal&position=4&format=safetensors')).arrayBuffer(),

@@ -2,10 +2,11 @@
 import { useQueries, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import type { AttentionMap } from '@/lib/api/client';
-import type { BlockComponent, Branch, Form, Reduce } from '@/lib/api/schemas';
+import type { BlockComponent, Branch, Form, Reduce, RolloutMethod } from '@/lib/api/schemas';
 import type { LayerSpan } from '../state/forms';
 import { overLayers, reduces, spanOf, useSelection } from '../state/selection';
 import { client } from './client';
+import { productQueryOf } from './products';
 import { FOREVER, reduceFor } from './queries';
 import { branchAt, isDiff, type ModelView, type View } from './view';
 
@@ -53,16 +54,8 @@ const mapQuery = (runId: string, m: ModelView, wanted: WantedMap) => {
 const canMultiply = ({ model, layers }: ModelView, method: LayerSpan, target: number | undefined) =>
   model.mapsReady >= layers && (method !== 'attribution' || target !== undefined);
 
-const productQuery = (runId: string, m: ModelView, method: LayerSpan, { layer, reduce, target }: WantedMap) => {
-  const weighed = method === 'attribution';
-  const query = {
-    model: m.index,
-    method: method === 'layer' ? undefined : method,
-    start: layer,
-    reduce: !weighed && reduce === 'mean_abs' ? ('mean_abs' as const) : undefined,
-    target: weighed ? target : undefined,
-    position: weighed ? m.position : undefined,
-  };
+const productQuery = (runId: string, m: ModelView, method: RolloutMethod, { layer, reduce, target }: WantedMap) => {
+  const query = productQueryOf(method, { model: m.index, layer, reduce, target, position: m.position });
   return {
     queryKey: ['rollout', runId, query],
     queryFn: ({ signal }: { signal: AbortSignal }): Promise<ShownMap> => client.rollout(runId, query, signal),

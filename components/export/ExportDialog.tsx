@@ -3,18 +3,18 @@ import { useEffect, useRef, useState } from 'react';
 import { EXPORT_FORMATS } from '@/lib/api/export';
 import { reduceFor, useLensKind, useTargetIds } from '../data/queries';
 import { branchAt, type View } from '../data/view';
-import { FORM_INFO } from '../state/forms';
-import { reduces, useSelection } from '../state/selection';
+import { SPAN_INFO } from '../state/forms';
+import { reduces, spanOf, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
 import { fileName, noteOf } from './captions';
-import { cliLines, exportPath, pythonProgram, type Shown } from './commands';
+import { cliLines, exportPath, pythonProgram, type Shown, whatIsShown } from './commands';
 import { figureSvg, svgText } from './figureSvg';
 import { pngOf, save } from './files';
 import { CELLS_AS_RECTANGLES } from './rectangles';
 import { useWholeView } from './wholeView';
 
 const NUMBERS = [
-  ['map', 'Implicit attention map'],
+  ['map', 'Map'],
   ['signal', 'Signal by layer'],
   ['lens', 'Lens, all positions'],
 ] as const;
@@ -139,9 +139,8 @@ function Numbers({ shown }: { shown: readonly Shown[] }) {
             shown.map((one) => (
               <tr key={`${what}${one.slot}`}>
                 <th scope="row">
-                  <Id slot={one.slot} small /> {title}
-                  {what === 'map' &&
-                    `, layer ${one.layer}, ${FORM_INFO[one.form].label}, ${one.branch}${one.reduce ? `, ${one.reduce}` : ''}`}
+                  <Id slot={one.slot} small />{' '}
+                  {what === 'map' ? `${SPAN_INFO[one.span].title}, ${whatIsShown(one)}` : title}
                 </th>
                 {EXPORT_FORMATS.map((format) => (
                   <td key={format}>
@@ -167,6 +166,7 @@ function Numbers({ shown }: { shown: readonly Shown[] }) {
 
 function Contents({ view }: { view: View }) {
   const { branch, form, without, reduction, part } = useSelection();
+  const span = useSelection(spanOf);
   const targets = useTargetIds(view);
   const { kind: lens } = useLensKind(view.models);
   const shown = view.models.map((model, k): Shown => {
@@ -178,7 +178,7 @@ function Contents({ view }: { view: View }) {
       model: model.name,
       layer,
       branch: branchAt(model, layer, branch),
-      ...{ form, without, lens },
+      ...{ form, span, without, lens },
       reduce: reduces(form) ? reduceFor({ reduction, part }, model, layer) : undefined,
       position: model.position,
       target: targets[k],

@@ -12,6 +12,7 @@ const shown: Shown[] = [
     layer: 3,
     branch: 'single',
     form: 's6',
+    span: 'layer',
     reduce: 'mean',
     position: 7,
     lens: 'logit',
@@ -25,6 +26,7 @@ const shown: Shown[] = [
     layer: 3,
     branch: 'diff',
     form: 's6',
+    span: 'layer',
     reduce: 'head:2',
     position: 7,
     target: 12,
@@ -70,6 +72,24 @@ describe('a form that sums over channels', () => {
     expect(cliLines([logit])).toContain('--layers 3 --form logit --target 12 --branch diff');
     expect(exportQueries(logit).map).toMatchObject({ form: 'logit', target: 12, reduce: undefined });
     expect(pythonProgram([logit], 'http://host:1')).toContain('branch=diff&form=logit&target=12")["map"]');
+  });
+});
+
+describe('a product over layers', () => {
+  const rollout: Shown = { ...shown[1], model: 'm', span: 'plain', reduce: 'mean_abs' };
+  const weighed: Shown = { ...rollout, span: 'attribution' };
+
+  it('is exported with its first layer, and attribution with target and position', () => {
+    expect(exportQueries(rollout).map).toEqual({
+      ...{ what: 'rollout', model: 1, method: 'plain', start: 3, reduce: 'mean_abs' },
+      ...{ target: undefined, position: undefined },
+    });
+    expect(exportQueries(weighed).map).toMatchObject({ method: 'attribution', target: 12, position: 7 });
+    expect(cliLines([rollout])).toContain(
+      'rollout --model m --prompt p --method plain --start-layer 3 --reduce mean_abs --out map-B.npz',
+    );
+    expect(cliLines([weighed])).toContain('--method attribution --start-layer 3 --target 12 --position 7 --out');
+    expect(pythonProgram([weighed], 'http://host:1')).toContain('layers from 3, attribution');
   });
 });
 

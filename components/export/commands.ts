@@ -1,4 +1,6 @@
 import type { Branch, Form, LensKind, Reduce } from '@/lib/api/schemas';
+import { productQueryOf } from '../data/products';
+import { FORM_INFO, type LayerSpan } from '../state/forms';
 
 /** What the page shows of one model, as the API and the command line name it. */
 export interface Shown {
@@ -11,6 +13,8 @@ export interface Shown {
   readonly layer: number;
   readonly branch: Branch;
   readonly form: Form;
+  /** Over how many layers: this one, or a product over it and all later ones. */
+  readonly span: LayerSpan;
   /** Undefined for forms that sum over all channels. */
   readonly reduce?: Reduce;
   /** Parts of the form `block` that are left out. */
@@ -23,14 +27,24 @@ export interface Shown {
   readonly needle?: readonly [number, number];
 }
 
+/** Which map it is, in words. */
+export const whatIsShown = ({ layer, branch, form, span, reduce }: Shown): string =>
+  span === 'layer'
+    ? [`layer ${layer}`, FORM_INFO[form].label, branch, reduce].filter(Boolean).join(', ')
+    : [`layers from ${layer}`, span, span !== 'attribution' && reduce].filter(Boolean).join(', ');
+
 type Query = Readonly<Record<string, string | number | undefined>>;
 
 /** Query parameters of the export route, without the format. */
 export function exportQueries(shown: Shown): Readonly<Record<'map' | 'signal' | 'lens', Query>> {
   const { index: model, layer, branch, form, reduce, position, target, needle, lens } = shown;
   const without = form === 'block' ? shown.without?.join() || undefined : undefined;
+  const map: Query =
+    shown.span === 'layer'
+      ? { what: 'map', model, layer, branch, form, reduce, without, target: form === 'logit' ? target : undefined }
+      : { what: 'rollout', ...productQueryOf(shown.span, { model, layer, reduce, target, position }) };
   return {
-    map: { what: 'map', model, layer, branch, form, reduce, without, target: form === 'logit' ? target : undefined },
+    map,
     signal: { what: 'signal', model, position, target, needle: needle?.join(','), lens },
     lens: { what: 'lens', model, target, lens },
   };
@@ -47,33 +61,42 @@ export function exportPath(shown: Shown, what: 'map' | 'signal' | 'lens', format
 /** A word for a POSIX shell. */
 const shell = (text: string) => (/^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
+/** The command that computes a map, or the product of maps over layers. */
+function mapWords(one: Shown): (string | number)[] {
+  const { slot, prompt, model, layer, branch, form, span, reduce, without, position, target } = one;
+  const of = ['--model', model, '--prompt', prompt];
+  const out = ['--out', `map-${slot}.npz`];
+  const aim = target === undefined ? [] : ['--target', target];
+  if (span === 'attribution')
+    return ['rollout', ...of, '--method', span, '--start-layer', layer, ...aim, '--position', position, ...out];
+  if (span !== 'layer') {
+    const magnitudes = reduce === 'mean_abs' ? ['--reduce', reduce] : [];
+    return ['rollout', ...of, '--method', span, '--start-layer', layer, ...magnitudes, ...out];
+  }
+  return [
+    ...['attention', ...of, '--layers', layer],
+    ...(reduce === undefined ? [] : ['--reduce', reduce]),
+    ...(form === 's6' ? [] : ['--form', form]),
+    ...(form === 'block' && without?.length ? ['--without', without.join()] : []),
+    ...(form === 'logit' ? aim : []),
+    ...(branch === 'single' ? [] : ['--branch', branch]),
+    ...out,
+  ];
+}
+
 /** The command lines that compute the same numbers without the page. */
 export function cliLines(shown: readonly Shown[]): string {
   const command = (words: readonly (string | number)[]) =>
     ['npm run -s statescope --', ...words.map((word) => shell(String(word)))].join(' ');
   return shown
-    .flatMap(({ slot, prompt, model, layer, branch, form, reduce, without, position, target, lens }) => [
-      command([
-        'attention',
-        ...['--model', model, '--prompt', prompt, '--layers', layer],
-        ...(reduce === undefined ? [] : ['--reduce', reduce]),
-        ...(form === 's6' ? [] : ['--form', form]),
-        ...(form === 'block' && without?.length ? ['--without', without.join()] : []),
-        ...(form === 'logit' && target !== undefined ? ['--target', target] : []),
-        ...(branch === 'single' ? [] : ['--branch', branch]),
-        ...['--out', `map-${slot}.npz`],
-      ]),
-      ...(target === undefined
-        ? []
-        : [
-            command([
-              'lens',
-              ...['--model', model, '--prompt', prompt, '--targets', target, '--position', position],
-              ...(lens === 'tuned' ? ['--tuned', `models/${model}/tuned-lens`] : []),
-              ...['--out', `lens-${slot}.npz`],
-            ]),
-          ]),
-    ])
+    .flatMap((one) => {
+      const { slot, prompt, model, position, target, lens } = one;
+      const map = command(mapWords(one));
+      if (target === undefined) return [map];
+      const translators = lens === 'tuned' ? ['--tuned', `models/${model}/tuned-lens`] : [];
+      const read = ['--model', model, '--prompt', prompt, '--targets', target, '--position', position];
+      return [map, command(['lens', ...read, ...translators, '--out', `lens-${slot}.npz`])];
+    })
     .join('\n');
 }
 
@@ -85,7 +108,7 @@ export function pythonProgram(shown: readonly Shown[], origin: string): string {
     return [
       '',
       `# model ${one.slot}: ${one.model.replaceAll(/[\r\n]/g, ' ')}`,
-      `map_${name} = ${load('map')}["map"]  # [destination, source], layer ${one.layer}, ${one.form}, ${one.branch}`,
+      `map_${name} = ${load('map')}["map"]  # [destination, source], ${whatIsShown(one)}`,
       `signal_${name} = ${load('signal')}  # target_prob, log_odds [nats], snr_vocab, ... per entry`,
       `lens_${name} = ${load('lens')}  # entropy, target_rank, top_ids, ... [entry, position]`,
     ];

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { LensQuerySchema, MapQuerySchema, SignalQuerySchema } from './schemas';
+import { LensQuerySchema, MapQuerySchema, RolloutQuerySchema, SignalQuerySchema } from './schemas';
 
 export const EXPORT_FORMATS = ['csv', 'npz', 'safetensors', 'json'] as const;
-export const EXPORTS = ['map', 'lens', 'signal'] as const;
+export const EXPORTS = ['map', 'rollout', 'lens', 'signal'] as const;
 
 /** What to export and how; the other parameters are those of the route of the same name. */
 export const ExportQuerySchema = z.object({
+  ...RolloutQuerySchema.shape,
   ...SignalQuerySchema.shape,
   ...LensQuerySchema.shape,
   ...MapQuerySchema.shape,

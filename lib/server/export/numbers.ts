@@ -1,5 +1,5 @@
 import { decodeSafetensors } from '@/lib/api/safetensors';
-import type { Form, MapQuery, Run, RunModel, Signal } from '@/lib/api/schemas';
+import type { Form, MapQuery, RolloutQuery, Run, RunModel, Signal } from '@/lib/api/schemas';
 import type { OutputTensor } from '@/lib/checkpoint/safetensors';
 import type { Body } from '../protocol';
 
@@ -46,6 +46,21 @@ const tokenIds = ({ tokens }: RunModel): OutputTensor => ({
   data: Int32Array.from(tokens, ({ id }) => id),
 });
 
+const AXES = 'rows: destination tokens; columns: source tokens; zero above the diagonal, which is not causal';
+
+/** A map as a table, destinations down and sources across, with what belongs to no source in the last column. */
+function matrix({ tokens }: RunModel, map: ArrayLike<number>, rest?: ArrayLike<number>) {
+  const labels = tokens.map(({ text }, i) => `${i} ${text}`);
+  const L = labels.length;
+  return {
+    columns: ['destination', ...labels, ...(rest ? ['rest'] : [])],
+    *rows(): Iterable<readonly Cell[]> {
+      for (let i = 0; i < L; i++)
+        yield [labels[i], ...Array.prototype.slice.call(map, i * L, (i + 1) * L), ...(rest ? [rest[i]] : [])];
+    },
+  };
+}
+
 /** Units of the values of a map, by form. */
 const MAP_UNITS: Readonly<Record<Form, string>> = {
   s6: 'none: weight of an input in the scan',
@@ -63,7 +78,6 @@ export function mapNumbers(run: Run, model: RunModel, query: MapQuery, body: Bod
   const { form = 's6' } = query;
   const L = model.tokens.length;
   const view = [form === 's6' ? [] : form, metadata.branch, form === 's6' || form === 'block' ? metadata.reduce : []];
-  const labels = model.tokens.map(({ text }, i) => `${i} ${text}`);
   return {
     name: `layer-${query.layer}-${view.flat().join('-').replace(':', '-')}`,
     tensors: [
@@ -77,13 +91,30 @@ export function mapNumbers(run: Run, model: RunModel, query: MapQuery, body: Bod
       ...metadata,
       unit: MAP_UNITS[form],
       ...(rest && { rest: 'bias terms that belong to no source, by destination' }),
-      axes: 'rows: destination tokens; columns: source tokens; zero above the diagonal, which is not causal',
+      axes: AXES,
     },
-    columns: ['destination', ...labels, ...(rest ? ['rest'] : [])],
-    *rows() {
-      for (let i = 0; i < L; i++)
-        yield [labels[i], ...map.data.subarray(i * L, (i + 1) * L), ...(rest ? [rest.data[i]] : [])];
+    ...matrix(model, map.data, rest?.data),
+  };
+}
+
+/** A product of maps over layers, plain, normalised or weighed by gradients, with its tokens on both axes. */
+export function rolloutNumbers(run: Run, model: RunModel, query: RolloutQuery, body: Body): Numbers {
+  const { tensors, metadata } = decodeSafetensors(body.buffer);
+  const map = tensors.get('map');
+  if (!map) throw new Error('The map is missing from its own body.');
+  const { start = 0, reduce = 'mean' } = query;
+  const weighed = metadata.method === 'attribution';
+  const L = model.tokens.length;
+  return {
+    name: [weighed ? 'attribution' : 'rollout', weighed ? [] : metadata.method, 'from-layer', start].flat().join('-'),
+    tensors: [{ name: 'map', shape: [L, L], data: map.data as Float32Array }, tokenIds(model)],
+    metadata: {
+      ...about(run, model),
+      ...{ start: String(start), ...(weighed ? {} : { reduce }), ...metadata },
+      unit: 'none: product of weights over layers, identity included',
+      axes: AXES,
     },
+    ...matrix(model, map.data),
   };
 }
 

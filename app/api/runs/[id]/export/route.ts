@@ -1,6 +1,15 @@
 import { ExportQuerySchema } from '@/lib/api/export';
-import { LensQuerySchema, MapQuerySchema, SignalQuerySchema } from '@/lib/api/schemas';
-import { encodeNumbers, lensNumbers, mapNumbers, readQuery, respond, service, signalNumbers } from '@/lib/server';
+import { LensQuerySchema, MapQuerySchema, RolloutQuerySchema, SignalQuerySchema } from '@/lib/api/schemas';
+import {
+  encodeNumbers,
+  lensNumbers,
+  mapNumbers,
+  readQuery,
+  respond,
+  rolloutNumbers,
+  service,
+  signalNumbers,
+} from '@/lib/server';
 
 export const runtime = 'nodejs';
 export const dynamic = 'force-dynamic';
@@ -14,7 +23,11 @@ async function numbersOf(request: Request, id: string) {
   const run = await service().recall(id);
   if (what === 'map') {
     const query = readQuery(request, MapQuerySchema);
-    return mapNumbers(run, run.models[model], query, await service().map(id, query));
+    return mapNumbers(run, run.models[model], query, await service().map(id, query, request.signal));
+  }
+  if (what === 'rollout') {
+    const query = readQuery(request, RolloutQuerySchema);
+    return rolloutNumbers(run, run.models[model], query, await service().rollout(id, query, request.signal));
   }
   if (what === 'lens') {
     const query = readQuery(request, LensQuerySchema);

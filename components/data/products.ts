@@ -1,0 +1,23 @@
+import type { Reduce, RolloutMethod } from '@/lib/api/schemas';
+
+/** Query parameters of a product over layers from one layer on. */
+export function productQueryOf(
+  method: RolloutMethod,
+  of: {
+    readonly model: number;
+    readonly layer: number;
+    readonly reduce: Reduce | undefined;
+    readonly target: number | undefined;
+    readonly position: number;
+  },
+) {
+  const weighed = method === 'attribution';
+  return {
+    model: of.model,
+    method,
+    start: of.layer,
+    reduce: !weighed && of.reduce === 'mean_abs' ? ('mean_abs' as const) : undefined,
+    target: weighed ? of.target : undefined,
+    position: weighed ? of.position : undefined,
+  };
+}
