@@ -101,3 +101,61 @@ test('saturation is a choice that the picture and the legend follow', async ({ p
   await page.getByTestId('clip-limit').fill('0.25');
   await expect(page.locator('.legend')).toContainText('saturates at 0.250');
 });
+
+test('parts of the block can be left out: each check is another map, and the link and the export name it', async ({
+  page,
+}) => {
+  await open(page);
+  await run(page);
+  await expect(page.getByTestId('without-conv')).toHaveCount(0);
+  await page.keyboard.press('f');
+  await expect(page.locator('.legend')).toContainText('block map');
+  const pictures = [await picture(page, 0)];
+  for (const part of ['conv', 'activation', 'gate', 'norm', 'D']) {
+    await page.getByTestId(`without-${part}`).check();
+    await expect(page).toHaveURL(new RegExp(`without=[\\w,]*${part}`));
+    await expect.poll(() => picture(page, 0)).not.toBe(pictures.at(-1));
+    pictures.push(await picture(page, 0));
+  }
+  expect(new Set(pictures).size).toBe(6);
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('export-map-A-csv')).toHaveAttribute(
+    'href',
+    /without=conv%2Cactivation%2Cgate%2Cnorm%2CD/,
+  );
+  await page.keyboard.press('Escape');
+  for (const part of ['conv', 'activation', 'gate', 'norm', 'D']) await page.getByTestId(`without-${part}`).uncheck();
+  await expect.poll(() => picture(page, 0)).toBe(pictures[0]);
+  await expect(page).not.toHaveURL(/without=/);
+});
+
+test('layers are multiplied: rollout, normalised rollout and attribution, with their numbers', async ({ page }) => {
+  await open(page, '/?layer=1&reduce=mean_abs');
+  await run(page);
+  const span = page.getByTestId('span-select');
+  const pictures = [await picture(page, 1)];
+  for (const [method, quantity] of [
+    ['plain', 'product of I + α'],
+    ['normalised', 'rows divided by their sums'],
+    ['attribution', '(∇v ⊙ α)⁺'],
+  ]) {
+    await span.selectOption(method);
+    await expect(page.locator('.legend')).toContainText(quantity);
+    await expect.poll(() => picture(page, 1)).not.toBe(pictures.at(-1));
+    pictures.push(await picture(page, 1));
+    await expect(page).toHaveURL(new RegExp(`layers=${method}`));
+    await page.keyboard.press('e');
+    const href = await page.getByTestId('export-map-B-csv').getAttribute('href');
+    expect(href).toContain(`what=rollout&model=1&method=${method}&start=1`);
+    const csv = await (await page.request.get(href ?? '')).text();
+    expect(csv).toContain(`# method: ${method}`);
+    expect(csv.trim().split('\n').at(-1)?.split(',')).toHaveLength(30);
+    await page.keyboard.press('Escape');
+  }
+  expect(new Set(pictures).size).toBe(4);
+  await page.keyboard.press('Home');
+  await expect(page).toHaveURL(/layer=0/);
+  await expect.poll(() => picture(page, 1)).not.toBe(pictures[3]);
+  await span.selectOption('layer');
+  await expect(page.locator('.legend')).toContainText('implicit attention α');
+});

@@ -121,6 +121,85 @@ test('cancellation shows needle against noise for the prompt, by source, and ove
   expect(complaints).toEqual([]);
 });
 
+/** How often the page asks the server to compute a test. */
+function countStarts(page: Page): () => number {
+  let starts = 0;
+  page.on('request', (request) => {
+    if (request.method() === 'POST' && /\/api\/(analyses|snr)/.test(request.url())) starts++;
+  });
+  return () => starts;
+}
+
+test('a link opens a patch again, its grid computed once; deleting the run takes it along', async ({ page }) => {
+  const complaints = await openCausal(page);
+  await page.getByTestId('foil').fill('garden');
+  await page.getByTestId('foil').press('Enter');
+  await page.getByTestId('patch-point').selectOption('hook_out_proj');
+  await page.getByTestId('causal-run').click();
+  await shown(page);
+  await expect(page).toHaveURL(/point=hook_out_proj/);
+  await expect(page).toHaveURL(/foil=garden/);
+  const grid = page.getByTestId('causal-cells');
+  const drawn = () => grid.evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
+  const before = await drawn();
+  const href = await page.getByRole('link', { name: 'demo-mamba2 as safetensors' }).getAttribute('href');
+
+  const starts = countStarts(page);
+  await page.reload();
+  await page.locator('#lens').scrollIntoViewIfNeeded();
+  await page.locator('#causal').scrollIntoViewIfNeeded();
+  await shown(page);
+  await expect(page.getByTestId('patch-point')).toHaveValue('hook_out_proj');
+  await expect(page.getByTestId('foil')).toHaveValue('garden');
+  await expect.poll(drawn).toBe(before);
+  expect(starts()).toBe(0);
+
+  const run = new URL(page.url()).searchParams.get('run');
+  expect((await page.request.get(href ?? '')).status()).toBe(200);
+  expect((await page.request.delete(`/api/runs/${run}?forget=true`)).status()).toBe(200);
+  expect((await page.request.get(href ?? '')).status()).toBe(404);
+  expect(complaints).toEqual([]);
+});
+
+test('a link opens λ, switches, a knocked-out span and a batch again', async ({ page }) => {
+  await openCausal(page);
+  await page.getByTestId('causal-intervene').check();
+  await page.getByTestId('switch-A-0').uncheck();
+  await page.getByTestId('lambda-all').fill('0.5');
+  await shown(page);
+  await page.locator('#cancellation').scrollIntoViewIfNeeded();
+  await page.getByTestId('cancellation-logit').check();
+  await page.getByTestId('cancellation-own').click();
+  const prompt = 'Mary entered the kitchen. John left. Where is Mary? Answer:';
+  const line = JSON.stringify({ prompt, target: 'kitchen', needle: [0, 25], candidates: ['kitchen', 'garden'] });
+  await page.getByTestId('cancellation-lines').fill('{"prompt": "Where?"}');
+  await page.getByTestId('cancellation-run').click();
+  await expect(page.getByTestId('cancellation-editor')).toContainText('Line 1 has no target.');
+  await page.getByTestId('cancellation-lines').fill(`${line}\n${line.replaceAll('Mary', 'Sandra')}`);
+  await page.getByTestId('cancellation-run').click();
+  const facts = page.getByTestId('cancelled-B');
+  await expect(facts).toContainText('2 of 2 prompts', { timeout: 40_000 });
+  const gain = await facts.getByRole('row', { name: /^gain/ }).textContent();
+  await expect(page).toHaveURL(/set=[^&]*0-3=0\.5/);
+  await expect(page).toHaveURL(/stories=/);
+
+  const starts = countStarts(page);
+  await page.reload();
+  await page.locator('#lens').scrollIntoViewIfNeeded();
+  await page.locator('#causal').scrollIntoViewIfNeeded();
+  await shown(page);
+  await expect(page.getByTestId('switch-A-0')).not.toBeChecked();
+  await expect(page.getByTestId('lambda-B-2')).toHaveValue('0.5');
+  await page.locator('#cancellation').scrollIntoViewIfNeeded();
+  await expect(facts).toContainText('2 of 2 prompts');
+  await expect(page.getByTestId('cancellation-logit')).toBeChecked();
+  await expect(facts.getByRole('row', { name: /^gain/ })).toHaveText(gain ?? '');
+  expect(starts()).toBe(0);
+  await page.getByRole('button', { name: 'This prompt only' }).click();
+  await expect(facts).toContainText('this prompt');
+  await expect(page).not.toHaveURL(/stories=/);
+});
+
 for (const theme of ['light', 'dark'] as const)
   test(`axe finds nothing in the causal sections, ${theme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: theme });

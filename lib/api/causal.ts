@@ -277,7 +277,7 @@ export type AnalysisResult = z.infer<typeof AnalysisResultSchema>;
 export const AnalysisProgressSchema = z.object({
   done: count.meta({
     description:
-      'Steps that are finished: blocks; layers for a cancellation; examples, and as many steps of the lens, for SNR.',
+      'Steps that are finished: blocks; layers for a cancellation; for SNR each example three times: read, run, and looked at through the lens.',
   }),
   total: count,
   secondsLeft: z.number().nonnegative().nullable(),

@@ -28,6 +28,12 @@ const lineSchema = z
 
 type Line = z.infer<typeof lineSchema>;
 
+/** A line that has the right form, with what it is called in a sentence. */
+export interface SnrLine {
+  readonly line: Line;
+  readonly where: string;
+}
+
 /** The prompt of the paper's lens script (spec D): note the space after `<context>` and none at the end. */
 export const paperPrompt = (context: string, question: string): string =>
   `<context> \n${context}\n</context>\n\nQuestion: ${question} Answer:`;
@@ -43,21 +49,24 @@ export const paperPrompt = (context: string, question: string): string =>
  * (UTF-16 units) of a prompt and in tokens of `tokens`, unless `unit` says otherwise. A context with a question becomes the
  * prompt of the paper's script. `position` is where to read, in tokens; default the last.
  * @param tokenizer asked for where a line holds text
+ * @param onExample waited for after each one, with how many there are
  * @throws InputError naming the line.
  */
 export async function parseSnrExamples(
   text: string,
   source: string,
   tokenizer: () => Promise<Tokenizer>,
+  onExample: (done: number) => Promise<void> = async () => undefined,
 ): Promise<SnrExample[]> {
-  const lines = text.split('\n').flatMap((line, k) => (line.trim() === '' ? [] : [{ line, number: k + 1 }]));
-  if (lines.length === 0) throw new InputError(`${source} holds no examples: give one JSON object a line.`);
   const examples: SnrExample[] = [];
-  for (const { line, number } of lines) examples.push(await example(parseLine(line, `Line ${number} of ${source}`)));
+  for (const line of snrLines(text, source)) {
+    examples.push(await example(line));
+    await onExample(examples.length);
+  }
   return examples;
 
-  async function example({ line, where }: { line: Line; where: string }): Promise<SnrExample> {
-    const prompt = line.prompt ?? (line.tokens ? undefined : paperPrompt(line.context ?? '', line.question ?? ''));
+  async function example({ line, where }: SnrLine): Promise<SnrExample> {
+    const prompt = promptOf(line);
     const encoding = prompt === undefined ? undefined : (await tokenizer()).encode(prompt);
     const idOf = async (value: string | number) => {
       if (typeof value === 'number') return value;
@@ -78,7 +87,18 @@ export async function parseSnrExamples(
   }
 }
 
-function parseLine(text: string, where: string): { line: Line; where: string } {
+/** The text of a line's prompt; undefined where it gives tokens. */
+export const promptOf = ({ prompt, tokens, context = '', question = '' }: Line): string | undefined =>
+  prompt ?? (tokens ? undefined : paperPrompt(context, question));
+
+/** The lines of a text, checked as far as that goes without a tokenizer. @throws InputError naming the line. */
+export function snrLines(text: string, source: string): SnrLine[] {
+  const lines = text.split('\n').flatMap((line, k) => (line.trim() === '' ? [] : [{ line, number: k + 1 }]));
+  if (lines.length === 0) throw new InputError(`${source} holds no examples: give one JSON object a line.`);
+  return lines.map(({ line, number }) => parseLine(line, `Line ${number} of ${source}`));
+}
+
+function parseLine(text: string, where: string): SnrLine {
   let value: unknown;
   try {
     value = JSON.parse(text);

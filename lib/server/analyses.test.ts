@@ -139,6 +139,23 @@ describe('a causal test', () => {
     await expect(start({ ...input, model: 'plain', layers: undefined })).rejects.toMatchObject({ status: 422 });
   });
 
+  it('has an id before its examples are read, and says which of them a model cannot read', async () => {
+    const examples = [
+      { prompt: PROMPT, target: 'kitchen' },
+      { prompt: PROMPT, target: 'submarine' },
+    ];
+    const { id } = await start({ kind: 'snr', models: ['plain'], examples });
+    const progress = (await until(id)).flatMap(({ event, data }) => (event === 'progress' ? [data] : []));
+    expect(progress).toMatchObject([{ done: 1, total: 6, secondsLeft: null }]);
+    expect(service.analysis(id)).toMatchObject({
+      state: 'error',
+      error: expect.stringMatching(/^Line 2 of the examples: .*"submarine"/),
+    });
+    await expect(start({ kind: 'snr', models: ['plain'], examples: [{ prompt: PROMPT }] })).rejects.toMatchObject({
+      status: 422,
+    });
+  });
+
   it.each<[AnalysisRequestInput, Record<string, number[]>]>([
     [{ ...knockout, spans: [[4, 5]], layers: [1, 3], reads: 'block' }, { 'knockout.change': [2, 1] }],
     [{ ...knockout, kind: 'ablate', unit: 'head', method: 'mean', layers: [2] }, { 'ablate.kl': [4] }],

@@ -1,4 +1,4 @@
-import type { Budget, SnrExample } from '@/lib/analysis';
+import type { Budget } from '@/lib/analysis';
 import type { AttributionQuery, AttributionReply, SnrTask } from '@/lib/api/analyses';
 import type { AnalysisProgress, AnalysisRequest, AnalysisResult } from '@/lib/api/causal';
 import type { GeneratedToken, GenerationRequest } from '@/lib/api/generation';
@@ -41,10 +41,11 @@ export interface PreparedTest {
   readonly budget: Budget;
 }
 
-/** SNR over a batch, its examples as every model reads them, with what it will take. */
+/** SNR over a batch, not yet read by any model, with what it will take at most. */
 export interface PreparedSnr {
-  readonly task: Omit<SnrTask, 'examples'>;
-  readonly batches: readonly { readonly model: string; readonly examples: readonly SnrExample[] }[];
+  readonly task: SnrTask;
+  /** Examples that the batch holds. */
+  readonly examples: number;
   readonly budget: Budget;
 }
 

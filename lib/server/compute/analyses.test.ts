@@ -96,7 +96,7 @@ describe('SNR over a batch', () => {
     expect(state).toBe('done');
     const steps = told.flatMap(({ update }) => (update.type === 'progress' ? [update.progress] : []));
     expect(steps.map(({ done }) => done)).toEqual([...steps.map(({ done }) => done)].sort((a, b) => a - b));
-    expect(steps.at(-1)).toMatchObject({ done: 8, total: 8 } satisfies Partial<AnalysisProgress>);
+    expect(steps.at(-1)).toMatchObject({ done: 12, total: 12 } satisfies Partial<AnalysisProgress>);
     const between = told.flatMap(({ update }) => (update.type === 'result' ? [update.result] : []));
     expect(between).toMatchObject([{ kind: 'snr', models: [{ model: 'plain' }], difference: null }]);
     const found = decodeSafetensors((tensors as Uint8Array<ArrayBuffer>).buffer).tensors;
@@ -112,10 +112,27 @@ describe('SNR over a batch', () => {
   });
 
   it('tells stories of its own', async () => {
-    const prepared = await task({ examples: 'demo:2' });
-    const { batches } = prepared as PreparedSnr;
-    expect(batches[0].examples.map(({ needle }) => needle?.length)).toEqual([2, 2]);
-    expect((await task({ examples: 'demo:2', seed: 1 })) as PreparedSnr).not.toEqual({ ...prepared });
+    const stories = await ask({ examples: 'demo:2', metrics: ['attention_snr'] });
+    expect(stories.models[0].rows.find(({ entry }) => entry === 'layer 0')?.n).toBe(2);
+    expect(await ask({ examples: 'demo:2', seed: 1, metrics: ['attention_snr'] })).not.toEqual(stories);
+  });
+
+  it('is accepted before any tokenizer has read it, and read step by step', async () => {
+    told.length = 0;
+    const prepared = (await task({ models: ['plain', 'diff'], examples: 'demo:2' })) as PreparedSnr;
+    expect(prepared).toEqual({
+      task: expect.objectContaining({ examples: 'demo:2' }),
+      examples: 2,
+      budget: { rows: 1, bytes: expect.any(Number) },
+    });
+    const { budget } = (await task({ examples: [{ tokens: [1, 2], target: 3 }] })) as PreparedSnr;
+    expect(budget.bytes).toBeLessThan(prepared.budget.bytes);
+    await computer.answer('analyse', { id: 'snr', analysis: prepared, cancel: new Int32Array(1) });
+    const steps = told.flatMap(({ update }) => (update.type === 'progress' ? [update.progress] : []));
+    expect(steps.slice(0, 4).map(({ done, secondsLeft }) => [done, secondsLeft])).toEqual(
+      Array.from({ length: 4 }, (_, k) => [k + 1, null]),
+    );
+    expect(steps[5].secondsLeft).toBeGreaterThan(0);
   });
 
   it('is refused for prompts that are too long, and for models without what it needs', async () => {

@@ -6,20 +6,29 @@ import { ServiceError } from '../errors';
 import type { Settings } from '../settings';
 import type { Catalogue } from './catalogue';
 
-/** The examples of a batch as one model reads them. @throws ServiceError 404, 422; InputError. */
+type Batch = Pick<SnrTask, 'examples' | 'seed'>;
+
+/** The examples of a batch as JSON lines, and what they are called in a sentence. */
+export const batchLines = ({ examples, seed }: Batch): { lines: string; source: string } =>
+  typeof examples === 'string'
+    ? { lines: demoLines(examples, seed) as string, source: 'the demo task' }
+    : { lines: examples.map((example) => JSON.stringify(example)).join('\n'), source: 'the examples' };
+
+/**
+ * The examples of a batch as one model reads them.
+ * @param onExample waited for after each one, with how many there are
+ * @throws ServiceError 404, 422; InputError.
+ */
 export async function batchExamples(
   name: string,
-  { examples, seed }: Pick<SnrTask, 'examples' | 'seed'>,
+  batch: Batch,
   catalogue: Catalogue,
   { maxTokens }: Pick<Settings, 'maxTokens'>,
+  onExample?: (done: number) => Promise<void>,
 ): Promise<SnrExample[]> {
-  const lines =
-    typeof examples === 'string'
-      ? (demoLines(examples, seed) as string)
-      : examples.map((example) => JSON.stringify(example)).join('\n');
-  const source = typeof examples === 'string' ? 'the demo task' : 'the examples';
+  const { lines, source } = batchLines(batch);
   const { tokenizer } = await catalogue.tokenizer(name);
-  const read = await parseSnrExamples(lines, source, async () => tokenizer);
+  const read = await parseSnrExamples(lines, source, async () => tokenizer, onExample);
   const long = read.findIndex(({ tokens }) => tokens.length > maxTokens);
   if (long < 0) return read;
   throw new ServiceError(

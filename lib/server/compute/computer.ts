@@ -114,7 +114,7 @@ export class Computer {
     analyse: ({ id, analysis, cancel }) => {
       this.#stopWarmUp[0] = 1;
       const tell = (update: AnalysisUpdate) => this.send({ kind: 'analysis', id, update });
-      return 'batches' in analysis
+      return 'task' in analysis
         ? this.#snr.run({ id, analysis, cancel }, tell)
         : this.#causal.run({ id, analysis, cancel }, tell);
     },

@@ -12,9 +12,10 @@ import type { SnrResult, SnrTask } from '@/lib/api/analyses';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import type { ModelConfig } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
+import { promptOf, type SnrLine, snrLines } from '@/lib/data/snr-examples';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate, PreparedSnr } from '../protocol';
 import type { Settings } from '../settings';
-import { batchExamples } from './batch-examples';
+import { batchExamples, batchLines } from './batch-examples';
 import type { Catalogue } from './catalogue';
 import { activationBytes, Forecast } from './estimate';
 import type { LoadedModels } from './loaded-models';
@@ -22,6 +23,11 @@ import { tunedLensOf } from './tuned-lens';
 
 /** Ends a batch that somebody has cancelled. */
 const STOPPED = new Error('The batch was cancelled.');
+
+interface Batch {
+  readonly model: string;
+  readonly examples: readonly SnrExample[];
+}
 
 interface Sampled {
   readonly model: string;
@@ -37,40 +43,48 @@ export class SnrBatches {
   ) {}
 
   /**
-   * Reads the examples with the tokenizer of every model and checks them. Touches no weights.
+   * Checks models and the form of the examples, which are read by tokenizers when the batch runs: that takes its time.
    * @throws ServiceError 404, 422; InputError.
    */
-  async prepare({ examples, ...task }: SnrTask): Promise<PreparedSnr> {
-    const batches: PreparedSnr['batches'][number][] = [];
+  async prepare(task: SnrTask): Promise<PreparedSnr> {
+    const { lines, source } = batchLines(task);
+    const examples = snrLines(lines, source);
+    const longest = Math.max(...examples.map(({ line }) => mostTokens(line)));
     let bytes = 0;
     for (const name of task.models) {
       const config = await this.catalogue.config(name);
-      const read = await batchExamples(name, { examples, seed: task.seed }, this.catalogue, this.settings);
-      requireSnrExamples({ name, config }, read);
+      await this.catalogue.tokenizer(name);
       if (task.lens === 'tuned') await tunedLensOf(this.catalogue, { name, config });
-      batches.push({ model: name, examples: read });
-      bytes = Math.max(bytes, bytesOf(config, read));
+      bytes = Math.max(bytes, bytesOf(config, examples.length, Math.min(longest, this.settings.maxTokens)));
     }
-    return { task, batches, budget: { rows: 1, bytes } };
+    return { task, examples: examples.length, budget: { rows: 1, bytes } };
   }
 
-  /** Runs one model after the other; `cancel[0] ≠ 0` ends it before the next example with the models that are finished. */
+  /**
+   * Reads the examples for all models, then runs one model after the other; `cancel[0] ≠ 0` ends it before the next
+   * example with the models that are finished.
+   * @throws ServiceError 422; InputError where an example does not fit a model.
+   */
   async run(
-    { analysis: { task, batches }, cancel }: AnalysisJob<PreparedSnr>,
+    { analysis: { task, examples: n }, cancel }: AnalysisJob<PreparedSnr>,
     tell: (update: AnalysisUpdate) => void,
   ): Promise<AnalysisOutcome> {
-    const total = batches.reduce((sum, { examples }) => sum + 2 * examples.length, 0);
-    const forecast = new Forecast(total);
+    const reading = task.models.length * n;
+    const total = reading + 2 * task.models.length * n;
+    let forecast = new Forecast(total - reading);
     const sampled: Sampled[] = [];
     let done = 0;
     const onStep = async (steps: number) => {
-      forecast.add(steps - done);
+      // Reading takes a small part of the time: the forecast begins with the first forward pass.
+      if (done >= reading) forecast.add(steps - done);
+      else if (steps >= reading) forecast = new Forecast(total - reading);
       done = steps;
       tell({ type: 'progress', progress: { done, total, secondsLeft: forecast.secondsLeft } });
       await turn();
       if (done < total && Atomics.load(cancel, 0) !== 0) throw STOPPED;
     };
     try {
+      const batches = await this.#read(task, onStep);
       for (const { model, examples } of batches) {
         const start = done;
         const samples = await this.#samples(model, examples, task, (steps) => onStep(start + steps));
@@ -85,10 +99,27 @@ export class SnrBatches {
     }
   }
 
+  /** The examples as every model reads them, checked. */
+  async #read(task: SnrTask, onStep: (done: number) => Promise<void>): Promise<Batch[]> {
+    const batches: Batch[] = [];
+    let done = 0;
+    for (const model of task.models) {
+      const start = done;
+      const config = await this.catalogue.config(model);
+      const examples = await batchExamples(model, task, this.catalogue, this.settings, (k) => {
+        done = start + k;
+        return onStep(done);
+      });
+      requireSnrExamples({ name: model, config }, examples);
+      batches.push({ model, examples });
+    }
+    return batches;
+  }
+
   #samples(
     name: string,
     examples: readonly SnrExample[],
-    { metrics, lens }: PreparedSnr['task'],
+    { metrics, lens }: SnrTask,
     onStep: (done: number) => Promise<void>,
   ): Promise<SnrSamples> {
     return this.models.use(name, async (model) => {
@@ -98,13 +129,15 @@ export class SnrBatches {
   }
 }
 
-/** The residual streams of all examples at one position, and one forward pass. */
-function bytesOf(config: ModelConfig, examples: readonly SnrExample[]): number {
-  const longest = Math.max(...examples.map(({ tokens }) => tokens.length));
-  return 4 * (config.blocks.length + 1) * examples.length * config.d + activationBytes(config, longest);
-}
+/** Most tokens that an example can have: no tokenizer makes more of a text than it has bytes. */
+const mostTokens = (line: SnrLine['line']): number =>
+  line.tokens?.length ?? Buffer.byteLength(promptOf(line) ?? '', 'utf8');
 
-function resultOf(sampled: readonly Sampled[], { lens, seed, resamples }: PreparedSnr['task']): SnrResult {
+/** The residual streams of all examples at one position, and one forward pass. */
+const bytesOf = (config: ModelConfig, examples: number, longest: number): number =>
+  4 * (config.blocks.length + 1) * examples * config.d + activationBytes(config, longest);
+
+function resultOf(sampled: readonly Sampled[], { lens, seed, resamples }: SnrTask): SnrResult {
   const resampling = () => ({ random: new Random(seed), resamples });
   const [first, second] = sampled;
   return {
@@ -114,11 +147,7 @@ function resultOf(sampled: readonly Sampled[], { lens, seed, resamples }: Prepar
   };
 }
 
-function outcomeOf(
-  state: AnalysisOutcome['state'],
-  sampled: readonly Sampled[],
-  task: PreparedSnr['task'],
-): AnalysisOutcome {
+function outcomeOf(state: AnalysisOutcome['state'], sampled: readonly Sampled[], task: SnrTask): AnalysisOutcome {
   if (sampled.length === 0) return { state, result: null, tensors: null };
   const tensors: Record<string, WireTensor> = {};
   sampled.forEach(({ samples: { entries, n, values } }, m) => {
