@@ -139,7 +139,7 @@ test('a link opens a patch again, its grid computed once; deleting the run takes
   await shown(page);
   await expect(page).toHaveURL(/point=hook_out_proj/);
   await expect(page).toHaveURL(/foil=garden/);
-  const grid = page.getByTestId('causal-cells');
+  const grid = page.locator('#causal .figure canvas').first();
   const drawn = () => grid.evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
   const before = await drawn();
   const href = await page.getByRole('link', { name: 'demo-mamba2 as safetensors' }).getAttribute('href');
