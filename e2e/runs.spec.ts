@@ -220,3 +220,47 @@ test('a local folder is added from the page; one outside the allowed folders is 
     await rm(folder, { recursive: true });
   }
 });
+
+test('what a client asked for is dropped once it has closed the connection', async ({ request, baseURL }) => {
+  const prompt = Array.from({ length: 400 }, () => 'Mary entered the kitchen .').join(' ');
+  const { id } = await (
+    await request.post('/api/runs', { data: { models: ['demo-mamba2'], prompt, target: 'kitchen' } })
+  ).json();
+  const state = async () => (await (await request.get(`/api/runs/${id}`)).json()).state;
+  await expect.poll(state, { timeout: 60_000 }).toBe('done');
+  const turns = async (count: number) => {
+    for (let k = 0; k < count; k++)
+      await request.post('/api/tokenize', { data: { model: 'demo-mamba2', text: 'Mary' } });
+  };
+  /** Asks for a map that is made in 125 strips, leaves after a few of them, and says whether it was made all the same. */
+  const isMade = async (layer: number, stay: boolean) => {
+    const query = `layer=${layer}&form=norm`;
+    const abort = new AbortController();
+    const answer = fetch(`${baseURL}/api/runs/${id}/map?${query}`, { signal: abort.signal }).catch(() => undefined);
+    await turns(5);
+    if (!stay) abort.abort();
+    // The worker answers one question between two strips.
+    await turns(250);
+    const { kept } = await (await request.get(`/api/runs/${id}/map/estimate?${query}`)).json();
+    await answer;
+    return kept;
+  };
+  expect(await isMade(0, false)).toBe(false);
+  expect(await isMade(1, true)).toBe(true);
+
+  /** Begins a long continuation, leaves after its first tokens, and says whether it still computes. */
+  const isGenerating = async (stay: boolean) => {
+    const abort = new AbortController();
+    const body = JSON.stringify({ model: 'demo-mamba2', prompt: 'Mary entered', max_new_tokens: 1024 });
+    const headers = { 'content-type': 'application/json' };
+    const stream = await fetch(`${baseURL}/api/generate`, { method: 'POST', headers, body, signal: abort.signal });
+    await stream.body?.getReader().read();
+    if (!stay) abort.abort();
+    await turns(20);
+    const { queue } = await (await request.get('/api/health')).json();
+    abort.abort();
+    return queue > 0;
+  };
+  expect(await isGenerating(false)).toBe(false);
+  expect(await isGenerating(true)).toBe(true);
+});
