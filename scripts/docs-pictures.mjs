@@ -8,7 +8,23 @@ import { ROOT } from './lib/root.mjs';
 import { say } from './lib/run.mjs';
 import { freePort, startServer } from './lib/serve.mjs';
 
-/** File, figure, and what the link of the page chooses. */
+/** The patched pair: the page's example, and the same story in another room. */
+const PAIR = new URLSearchParams({
+  corrupted:
+    'Mary reached the bathroom. Sandra entered the office. A bird sang outside. Mary left the book in the garden. Where is Sandra? Answer:',
+  foil: 'office',
+});
+
+/** Runs the test that is shown, where it waits for its button, and waits for its grid. */
+async function causal(page) {
+  const start = page.getByTestId('causal-run');
+  if (await start.count()) await start.click();
+  await page.waitForSelector('[data-testid="causal-status"][data-state="shown"]', { state: 'attached' });
+}
+
+const measured = (page) => page.getByTestId('sources-B').waitFor();
+
+/** File, figure, what the link of the page chooses, and what is to be waited for. */
 const PICTURES = [
   ['attention-s6', 'attention', 'layer=0'],
   ['attention-block', 'attention', 'layer=0&form=block'],
@@ -17,6 +33,12 @@ const PICTURES = [
   ['attention-rollout', 'attention', 'layer=0&layers=plain&values=log'],
   ['attention-attribution', 'attention', 'layer=0&layers=attribution&values=log'],
   ['lens', 'lens', ''],
+  ['lens-tuned', 'lens', 'through=tuned'],
+  ['attribution', 'attribution', 'layer=0', (page) => page.getByTestId('waterfall-B').waitFor()],
+  ['patch', 'causal', `layer=0&test=patch&cell=0-8&${PAIR}`, causal],
+  ['knockout', 'causal', `layer=0&test=knockout&cell=0-8&cut=5-8&foil=office`, causal],
+  ['intervene', 'causal', 'layer=0&test=intervene&metric=log_odds&foil=office&set=demo-diff-mamba2:0-3=0', causal],
+  ['cancellation', 'cancellation', 'layer=0', measured],
   ['signal', 'signal', 'metric=log_odds'],
 ];
 
@@ -47,11 +69,31 @@ async function openRun(page, link) {
   for (const map of ['map-A', 'map-B']) await page.getByTestId(map).waitFor();
 }
 
+/** Brings a figure onto the page: those far below are made when one comes near them. */
+async function approach(page, figure) {
+  for (const id of ['lens', 'attribution', 'causal', 'cancellation']) {
+    await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+    if (id === figure) return;
+  }
+}
+
+/** The tables of heads, which are controls and no figure, as they stand on the page. */
+async function saveTables(page) {
+  for (const slot of ['A', 'B']) await page.getByTestId(`heads-table-${slot}`).click();
+  await page.getByTestId('channel-table-B').waitFor();
+  const full = await page.locator('.heads-row').screenshot();
+  await write(page, 'channels', full);
+}
+
 async function save(page, name, figure) {
   await page.locator('[data-shortcut="export"]').first().click();
   const download = page.waitForEvent('download');
   await page.getByTestId(`export-${figure}-png`).click();
-  const full = await readFile(await (await download).path());
+  await write(page, name, await readFile(await (await download).path()));
+  await page.keyboard.press('Escape');
+}
+
+async function write(page, name, full) {
   const small = Buffer.from(await page.evaluate(shrunk, { png: full.toString('base64'), width: WIDTH }), 'base64');
   await writeFile(join(folder, `${name}.png`), small);
   say(`${name}.png, ${Math.ceil(small.length / 1024)} kB`);
@@ -69,10 +111,16 @@ try {
   await page.locator('[data-testid="run-button"]:enabled').click();
   await page.waitForSelector('[data-testid="status"][data-state="done"]', { state: 'attached' });
   const run = new URL(page.url()).searchParams.get('run');
-  for (const [name, figure, choice] of PICTURES) {
+  for (const [name, figure, choice, ready] of PICTURES) {
     await openRun(page, `${home}?run=${run}&${choice}`);
+    if (ready) await approach(page, figure);
+    await ready?.(page);
     await save(page, name, figure);
   }
+  const sharp = await browser.newPage({ viewport: { width: 1100, height: 900 }, deviceScaleFactor: 2 });
+  sharp.setDefaultTimeout(120_000);
+  await openRun(sharp, `${home}?run=${run}&layer=0`);
+  await saveTables(sharp);
 } finally {
   await browser.close();
   server?.kill();
