@@ -21,7 +21,9 @@ const untilDrawn = () => {
       const canvas = document.querySelector('[data-testid="maps"] canvas');
       if (canvas?.width) {
         const { width, height } = canvas;
-        const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, width, height).data.buffer);
+        const copy = new OffscreenCanvas(width, height).getContext('2d');
+        copy.drawImage(canvas, 0, 0);
+        const pixels = new Uint32Array(copy.getImageData(0, 0, width, height).data.buffer);
         const seen = new Set();
         for (let y = 0; y < height; y += 4) for (let x = 0; x < y && x < width; x += 4) seen.add(pixels[y * width + x]);
         if (seen.size > 2) return requestAnimationFrame(() => resolve(performance.now() - start));

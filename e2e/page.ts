@@ -1,4 +1,4 @@
-import { expect, type Page } from '@playwright/test';
+import { expect, type Locator, type Page } from '@playwright/test';
 
 /** Opens the page with the first example in place; returns what the console complains about from then on. */
 export async function open(page: Page, path = '/'): Promise<string[]> {
@@ -28,3 +28,13 @@ export async function pickModel(page: Page, slot: 'a' | 'b', name: string): Prom
   await page.getByTestId(`pick-${name}`).click();
   await expect(page.getByTestId('model-dialog')).toBeHidden();
 }
+
+/** How many colours a picture has. */
+export const coloursOf = (canvas: Locator): Promise<number> =>
+  canvas.evaluate((element: HTMLCanvasElement) => {
+    const { width, height } = element;
+    const copy = new OffscreenCanvas(width, height).getContext('2d');
+    copy?.drawImage(element, 0, 0);
+    const pixels = copy?.getImageData(0, 0, width, height).data.buffer;
+    return new Set(new Uint32Array(pixels ?? new ArrayBuffer(0))).size;
+  });

@@ -9,7 +9,7 @@ import { quantityOf } from '../state/forms';
 import { useHover } from '../state/hover';
 import { spanOf, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
-import { DrawnCanvas } from '../ui/canvas';
+import { DrawnCanvas, type Pen } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
 import type { DrawnMap } from './drawnMaps';
 import { PanelMark } from './MapHeading';
@@ -33,7 +33,7 @@ function Ramp({ maps }: { maps: readonly DrawnMap[] }) {
   const [{ scale, table }] = maps;
   const pixelRatio = usePixelRatio();
   const draw = useCallback(
-    (context: CanvasRenderingContext2D) => {
+    (context: Pen) => {
       for (let x = 0; x < RAMP_WIDTH; x++) {
         context.fillStyle = cssColour(table, x / (RAMP_WIDTH - 1));
         context.fillRect(x, 0, 1, RAMP_HEIGHT);

@@ -87,7 +87,6 @@ export function MapCells(props: {
     <div className={doubtful ? 'cells doubtful' : 'cells'} style={box}>
       <PixelCanvas
         raster={picture.raster}
-        moves
         style={{
           left: frame.x(column0),
           top: frame.y(row0),

@@ -118,6 +118,7 @@ export const MapOverlay = memo(function MapOverlay(props: {
   const crossColumn = hoverColumn ?? (source === undefined && destination === undefined ? lockColumn : undefined);
   const { size, x, y } = frame;
   const [width, height] = [Math.max(frame.cellWidth, 1), Math.max(frame.cellHeight, 1)];
+  const box = { width: layout.gutter + size + 12, height: cellsTop(layout) + size + 30 };
   const cell = (i: number, j: number) => (
     <rect className="selected" x={x(j) - 1.5} y={y(i) - 1.5} width={width + 3} height={height + 3} />
   );
@@ -125,10 +126,10 @@ export const MapOverlay = memo(function MapOverlay(props: {
     <svg
       className="layer overlay"
       style={{ left: left - layout.gutter, top, right: 'auto', bottom: 'auto' }}
-      width={layout.gutter + size + 12}
-      height={cellsTop(layout) + size + 30}
+      {...box}
       aria-hidden="true"
     >
+      <rect className="extent" {...box} />
       <g transform={`translate(${layout.gutter},0)`}>
         {drawn && row < drawn.L && (
           <RowProfile
@@ -163,6 +164,7 @@ export const MapOverlay = memo(function MapOverlay(props: {
             {lockRow !== undefined && lockColumn !== undefined && cell(lockRow, lockColumn)}
             <Brush model={model} frame={frame} />
           </svg>
+          <rect className="extent" x={-layout.gutter} y={-cellsTop(layout)} {...box} />
           {hoverRow !== undefined && captions && (
             <Flag model={model} token={hoverRow} at={y(hoverRow + 0.5)} size={size} side="row" />
           )}

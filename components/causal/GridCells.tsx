@@ -6,7 +6,7 @@ import { colourTable, cssColour, inkOn, type Palette } from '../charts/palette';
 import { valueScale } from '../charts/values';
 import { type ModelView, ownToken } from '../data/view';
 import { usePalette } from '../state/theme';
-import { DrawnCanvas } from '../ui/canvas';
+import { DrawnCanvas, type Pen } from '../ui/canvas';
 import { useFontsReady, usePixelRatio } from '../ui/measure';
 import type { GridLayout, GridValues } from './grid';
 
@@ -25,7 +25,7 @@ export interface GridDrawing {
 }
 
 function draw(
-  context: CanvasRenderingContext2D,
+  context: Pen,
   { axis, layout, models, values, limit }: GridDrawing,
   palette: Palette,
   font: string,
@@ -69,8 +69,7 @@ export const GridCells = memo(function GridCells(drawing: GridDrawing) {
   const pixelRatio = usePixelRatio();
   const font = useFontsReady() ? "500 10.5px 'IBM Plex Mono', monospace" : '500 10.5px monospace';
   const onto = useCallback(
-    (context: CanvasRenderingContext2D) =>
-      draw(context, { axis, layout, models, values, limit }, palette, font, pixelRatio),
+    (context: Pen) => draw(context, { axis, layout, models, values, limit }, palette, font, pixelRatio),
     [axis, layout, models, values, limit, palette, font, pixelRatio],
   );
   return (

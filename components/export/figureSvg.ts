@@ -11,7 +11,7 @@ const CHARACTER = 5.6;
 
 /** What makes a control, and is no part of a figure on paper. */
 const LEFT_OUT =
-  'button, select, input, textarea, label:has(input), .equation, .heads-row, .segmented, .select, .control, dialog, .visually-hidden';
+  'button, select, input, textarea, label:has(input), .equation, .heads-row, .segmented, .select, .control, dialog, .visually-hidden, .extent';
 
 const SVG_STYLES = [
   'fill',
@@ -108,7 +108,9 @@ class Drawing {
       throw new Error(
         `This map has ${width} × ${height} cells; rectangles are for maps up to ${CELLS_AS_RECTANGLES} × ${CELLS_AS_RECTANGLES}. Zoom in, or leave the cells as an image.`,
       );
-    const pixels = canvas.getContext('2d')?.getImageData(0, 0, width, height).data;
+    const copy = new OffscreenCanvas(width, height).getContext('2d');
+    copy?.drawImage(canvas, 0, 0);
+    const pixels = copy?.getImageData(0, 0, width, height).data;
     if (!pixels) return;
     const group = element('g', { 'shape-rendering': 'crispEdges' });
     const [w, h] = [box.width / width, box.height / height];

@@ -10,7 +10,7 @@ import { ownToken, type View } from '../data/view';
 import { AxisTicks, RowLabel } from '../signal/AxisParts';
 import { lensRow } from '../signal/series';
 import { usePalette } from '../state/theme';
-import { DrawnCanvas } from '../ui/canvas';
+import { DrawnCanvas, type Pen } from '../ui/canvas';
 import { useFontsReady, usePixelRatio } from '../ui/measure';
 import { GridHit, GridOverlay, ROW, TOP } from './LensGrid';
 import { cellDifference, DIFFERENCES, differenceLimit } from './lensDifference';
@@ -44,7 +44,7 @@ export const LensDifference = memo(function LensDifference(props: {
   }, [view.models, lenses, rows, axis.layers, colour]);
   const height = TOP + rows.length * ROW;
   const draw = useCallback(
-    (context: CanvasRenderingContext2D) => {
+    (context: Pen) => {
       const table = colourTable(palette, 'diverging');
       const edge = (k: number) => Math.round(k * axis.pitch * pixelRatio) / pixelRatio;
       context.font = fontsReady ? "500 10.5px 'IBM Plex Mono', monospace" : '500 10.5px monospace';

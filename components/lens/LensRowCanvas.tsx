@@ -6,7 +6,7 @@ import { formatCount, formatPlain } from '../charts/numbers';
 import { colourTable, cssColour, inkOn, type Palette } from '../charts/palette';
 import { displayToken } from '../charts/tokens';
 import { usePalette } from '../state/theme';
-import { DrawnCanvas } from '../ui/canvas';
+import { DrawnCanvas, type Pen } from '../ui/canvas';
 import { useFontsReady, usePixelRatio } from '../ui/measure';
 
 const FONT = "500 10.5px 'IBM Plex Mono', monospace";
@@ -33,7 +33,7 @@ function cellNumber(cell: LensCell, colour: LensColour): string {
 }
 
 /** Cells as ramp colours; neighbouring cells with one top token share a label, in ink that suits each cell. */
-function drawRow(context: CanvasRenderingContext2D, row: RowDrawing): void {
+function drawRow(context: Pen, row: RowDrawing): void {
   const { axis, cells, colour, vocabulary, height, textOf, palette, pixelRatio, font } = row;
   const table = colourTable(palette, 'sequential');
   const edge = (k: number) => Math.round(k * axis.pitch * pixelRatio) / pixelRatio;
@@ -92,8 +92,7 @@ export const LensRowCanvas = memo(function LensRowCanvas(
   const pixelRatio = usePixelRatio();
   const font = useFontsReady() ? FONT : FONT_BEFORE_LOADING;
   const draw = useCallback(
-    (context: CanvasRenderingContext2D) =>
-      drawRow(context, { axis, cells, colour, vocabulary, height, textOf, palette, pixelRatio, font }),
+    (context: Pen) => drawRow(context, { axis, cells, colour, vocabulary, height, textOf, palette, pixelRatio, font }),
     [axis, cells, colour, vocabulary, height, textOf, palette, pixelRatio, font],
   );
   return (

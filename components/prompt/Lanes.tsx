@@ -4,7 +4,7 @@ import type { Token } from '@/lib/api/schemas';
 import type { DrawnMap } from '../attention/drawnMaps';
 import { cssColour } from '../charts/palette';
 import type { ModelSlot } from '../state/selection';
-import { DrawnCanvas } from '../ui/canvas';
+import { DrawnCanvas, type Pen } from '../ui/canvas';
 import { useFontsReady, usePixelRatio } from '../ui/measure';
 import { type LanePlaces, laneBlock } from './laneBlock';
 import { readAmount } from './paint';
@@ -67,7 +67,7 @@ export const Lanes = memo(function Lanes(props: {
     };
   }, [view, list]);
   const draw = useCallback(
-    (context: CanvasRenderingContext2D) => {
+    (context: Pen) => {
       if (!places) return;
       const { top, height } = laneBlock(places);
       const onPixel = (at: number) => Math.round(at * pixelRatio) / pixelRatio;

@@ -8,7 +8,7 @@ import { type ModelSlot, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { Chip } from './Chip';
 import { Lanes } from './Lanes';
-import { useHoverMarks, usePaintedText } from './paint';
+import { MARK_HEIGHT, useHoverMarks, usePaintedText } from './paint';
 
 export type ClickSets = 'position' | 'needle' | 'target';
 
@@ -40,8 +40,8 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
   const list = useRef<HTMLDivElement>(null);
   const needle = useMemo(() => tokensInSpan(tokens, needleSpan ?? undefined), [tokens, needleSpan]);
   const focusable = cursor >= 0 && cursor < tokens.length ? cursor : position;
-  const destinationMark = useRef<HTMLDivElement>(null);
-  const sourceMark = useRef<HTMLDivElement>(null);
+  const destinationMark = useRef<SVGRectElement>(null);
+  const sourceMark = useRef<SVGRectElement>(null);
   useHoverMarks(box, list, destinationMark, sourceMark);
   const palette = usePalette();
   usePaintedText(list, painted && maps.find((map) => map?.source.model.slot === painted), palette, position);
@@ -167,10 +167,11 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
         </div>
         <Lanes view={box} list={list} tokens={tokens} maps={maps} lanes={lanes} row={position} />
       </div>
-      <div className="chip-marks" aria-hidden="true">
-        <div ref={sourceMark} className="mark-source" />
-        <div ref={destinationMark} className="mark-destination" />
-      </div>
+      <svg className="chip-marks" aria-hidden="true">
+        <rect className="extent" width="100%" height="100%" />
+        <rect ref={sourceMark} className="mark-source" height={MARK_HEIGHT} rx="2" visibility="hidden" />
+        <rect ref={destinationMark} className="mark-destination" height={MARK_HEIGHT} rx="2" visibility="hidden" />
+      </svg>
     </div>
   );
 });

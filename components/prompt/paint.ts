@@ -8,6 +8,7 @@ import { useHover } from '../state/hover';
 import { useSelection } from '../state/selection';
 
 type List = RefObject<HTMLElement | null>;
+type Mark = RefObject<SVGRectElement | null>;
 
 /** Position on the ramp of what row `row` of model A reads from its token k, or undefined where that is not defined. */
 export function readAmount(map: DrawnMap, row: number, k: number): number | undefined {
@@ -30,17 +31,22 @@ interface Place {
 const placeOf = (chip: HTMLElement | undefined): Place | undefined =>
   chip && { width: chip.offsetWidth, left: chip.offsetLeft, top: chip.offsetTop };
 
-/** Puts a mark of its own layer on a token, so that no token is drawn again. */
-function put(mark: HTMLElement | null, place: Place | undefined, scrollTop: number): void {
+/** From the top of a token to its mark. */
+const MARK_TOP = 3.5;
+export const MARK_HEIGHT = 19;
+
+/** Moves a mark onto a token. By attributes: a transform that changes makes the browser sort its layers anew. */
+function put(mark: SVGRectElement | null, place: Place | undefined, scrollTop: number): void {
   if (!mark) return;
-  mark.style.visibility = place ? 'visible' : 'hidden';
+  mark.setAttribute('visibility', place ? 'visible' : 'hidden');
   if (!place) return;
-  mark.style.width = `${place.width}px`;
-  mark.style.transform = `translate(${place.left}px, ${place.top - scrollTop}px)`;
+  mark.setAttribute('width', String(Math.max(0, place.width - 1)));
+  mark.setAttribute('x', String(place.left + 0.5));
+  mark.setAttribute('y', String(place.top - scrollTop + MARK_TOP));
 }
 
 /** Marks the tokens under the pointer, anywhere on the page, without a render; `view` scrolls, `list` is inside it. */
-export function useHoverMarks(view: List, list: List, destinationMark: List, sourceMark: List): void {
+export function useHoverMarks(view: List, list: List, destinationMark: Mark, sourceMark: Mark): void {
   useEffect(() => {
     const box = view.current;
     const mark = () => {

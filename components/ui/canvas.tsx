@@ -2,25 +2,37 @@
 import { type CSSProperties, useEffect, useLayoutEffect, useRef } from 'react';
 import type { Raster } from '../charts/raster';
 
-/** Pictures that seldom change: drawn in memory, they are part of the page around them and no layers of their own. */
-const STILL: CanvasRenderingContext2DSettings = { willReadFrequently: true };
+/** What draws a picture. */
+export type Pen = OffscreenCanvasRenderingContext2D;
+
+/** One sheet for all pictures, which are handed over to their canvases whole. */
+let sheet: OffscreenCanvas | undefined;
 
 /**
- * Cells at one pixel each, enlarged without smoothing by the style's width and height. `moves`: the picture changes
- * its size or place often, as a map that is zoomed.
+ * Draws a picture that stays until the next. A canvas that only shows a bitmap costs nothing while it does not change;
+ * one with a drawing context of its own is copied with every frame of the page, whatever changed in it.
  */
-export function PixelCanvas(props: { raster: Raster; style?: CSSProperties; moves?: boolean }) {
-  const { raster, style, moves } = props;
+function show(canvas: HTMLCanvasElement, width: number, height: number, draw: (context: Pen) => void): void {
+  sheet ??= new OffscreenCanvas(width, height);
+  if (sheet.width !== width) sheet.width = width;
+  if (sheet.height !== height) sheet.height = height;
+  const context = sheet.getContext('2d', { willReadFrequently: true });
+  if (!context) return;
+  context.reset();
+  draw(context);
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  canvas.getContext('bitmaprenderer')?.transferFromImageBitmap(sheet.transferToImageBitmap());
+}
+
+/** Cells at one pixel each, enlarged without smoothing by the style's width and height. */
+export function PixelCanvas({ raster, style }: { raster: Raster; style?: CSSProperties }) {
   const ref = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => {
-    const canvas = ref.current;
-    if (!canvas) return;
-    if (canvas.width !== raster.width) canvas.width = raster.width;
-    if (canvas.height !== raster.height) canvas.height = raster.height;
-    canvas
-      .getContext('2d', moves ? undefined : STILL)
-      ?.putImageData(new ImageData(raster.pixels, raster.width, raster.height), 0, 0);
-  }, [raster, moves]);
+    const { width, height, pixels } = raster;
+    if (ref.current)
+      show(ref.current, width, height, (context) => context.putImageData(new ImageData(pixels, width, height), 0, 0));
+  }, [raster]);
   return <canvas ref={ref} style={style} />;
 }
 
@@ -29,23 +41,19 @@ export function DrawnCanvas(props: {
   width: number;
   height: number;
   pixelRatio: number;
-  draw: (context: CanvasRenderingContext2D) => void;
+  draw: (context: Pen) => void;
   testId?: string;
   style?: CSSProperties;
 }) {
   const { width, height, pixelRatio, draw, testId, style } = props;
   const ref = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
-    const canvas = ref.current;
-    const context = canvas?.getContext('2d', STILL);
-    if (!canvas || !context) return;
     const [across, down] = [width, height].map((length) => Math.max(1, Math.round(length * pixelRatio)));
-    // A new size empties a canvas; the same one would only make its memory anew.
-    if (canvas.width !== across) canvas.width = across;
-    if (canvas.height !== down) canvas.height = down;
-    context.reset();
-    context.scale(pixelRatio, pixelRatio);
-    draw(context);
+    if (ref.current)
+      show(ref.current, across, down, (context) => {
+        context.scale(pixelRatio, pixelRatio);
+        draw(context);
+      });
   }, [width, height, pixelRatio, draw]);
   return <canvas ref={ref} data-testid={testId} style={{ width, height, ...style }} />;
 }
