@@ -129,8 +129,8 @@ export const MapOverlay = memo(function MapOverlay(props: {
       {...box}
       aria-hidden="true"
     >
-      <rect className="extent" {...box} />
       <g transform={`translate(${layout.gutter},0)`}>
+        <rect className="extent" x={-layout.gutter} {...box} />
         {drawn && row < drawn.L && (
           <RowProfile
             panel={panel}
