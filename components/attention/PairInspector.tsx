@@ -3,17 +3,22 @@ import type { ReactNode } from 'react';
 import { memo } from 'react';
 import { formatPlain, formatSigned, formatValue } from '../charts/numbers';
 import { pairFacts, topSources } from '../charts/pair';
+import { cut } from '../charts/tokens';
 import { BRANCH_NAMES, ownToken, type View } from '../data/view';
 import { quantityOf } from '../state/forms';
 import { useHover } from '../state/hover';
 import { type DiffBranch, spanOf, useSelection } from '../state/selection';
-import { SlotHead, TokenText, ValueRow } from '../ui/parts';
+import { SlotHead, Steady, TokenText, ValueRow } from '../ui/parts';
 import { type DrawnMap, ERROR_LIMIT } from './drawnMaps';
 import { inspectedPair } from './inspected';
 
 const TERMS: readonly DiffBranch[] = ['mixer_1', 'lambda_mixer_2', 'diff'];
 const REASONS = { pointer: 'pointer', locked: 'locked', needle: 'needle', strongest: 'read most' } as const;
 const SOURCES = 6;
+/** Room for a value, for a token, and for a position with its token. */
+const VALUE_LETTERS = 9;
+const TOKEN_LETTERS = 9;
+const NAME_LETTERS = 11;
 
 function MapCheck({ view, maps }: { view: View; maps: readonly (DrawnMap | undefined)[] }) {
   const errors = maps.map((map) => map?.source.map?.metadata.reconstruction_error);
@@ -115,17 +120,25 @@ export const PairInspector = memo(function PairInspector({
   const leadingRow = ownToken(leading.source.model, destination);
   const sources =
     leadingRow === undefined || leadingRow >= leading.L ? [] : topSources(leading.raw, leading.L, leadingRow, SOURCES);
-  const row = (name: ReactNode, of: (f: NonNullable<(typeof facts)[number]>) => ReactNode, kind?: 'sub' | 'strong') => (
-    <ValueRow name={name} kind={kind} values={facts.map((f) => (f ? of(f) : '–'))} />
+  const steady = (content: ReactNode, letters = VALUE_LETTERS) => (
+    <Steady key="value" letters={letters}>
+      {content}
+    </Steady>
   );
+  const row = (
+    name: ReactNode,
+    of: (f: NonNullable<(typeof facts)[number]>) => ReactNode,
+    kind?: 'sub' | 'strong',
+    letters?: number,
+  ) => <ValueRow name={name} kind={kind} values={facts.map((f) => steady(f ? of(f) : '–', letters))} />;
   return (
     <aside aria-label="Inspector: one source and destination" data-testid="inspector">
       <div className="block">
-        <h3 className="pair">
+        <h3 className="cell-pair steady">
           {source} <TokenText text={view.tokens[source]?.text ?? ''} /> → {destination}{' '}
           <TokenText text={view.tokens[destination]?.text ?? ''} /> <em>{REASONS[pair.reason]}</em>
         </h3>
-        <table className="values">
+        <table className="values under-pointer">
           <SlotHead caption={form === 's6' ? 'α, no unit' : unit} slots={slots} />
           <tbody>
             {row('value', (f) => value(f.value), 'strong')}
@@ -135,22 +148,24 @@ export const PairInspector = memo(function PairInspector({
                   key={term}
                   kind="sub"
                   name={BRANCH_NAMES[term]}
-                  values={facts.map((f) => (f?.diff ? value(f.term(term)) : ''))}
+                  values={facts.map((f) => steady(f?.diff ? value(f.term(term)) : ''))}
                 />
               ))}
-            {difference !== undefined && <ValueRow name="B − A" kind="rule" values={['', formatSigned(difference)]} />}
+            {difference !== undefined && (
+              <ValueRow name="B − A" kind="rule" values={['', steady(formatSigned(difference))]} />
+            )}
             {row('share of row', (f) => formatPlain(f.share))}
-            {row('rank in row', (f) => `${f.rank} of ${f.of}`)}
+            {row('rank in row', (f) => `${f.rank} of ${f.of}`, undefined, `${known.L} of ${known.L}`.length)}
             {row('distance', (f) => f.distance)}
           </tbody>
         </table>
       </div>
       {sources.length > 0 && leadingRow !== undefined && (
         <div className="block">
-          <h3>
+          <h3 className="steady">
             Position {destination} reads most <em>by |{leading.source.model.slot}|</em>
           </h3>
-          <table className="values">
+          <table className="values under-pointer">
             <SlotHead slots={slots} />
             <tbody>
               {sources.map((own, rank) => (
@@ -160,16 +175,19 @@ export const PairInspector = memo(function PairInspector({
                   mono
                   kind={own === ownToken(leading.source.model, source) ? 'strong' : undefined}
                   name={
-                    <>
-                      {String(own).padStart(2, '\u2007')} <TokenText text={leading.source.model.tokens[own].text} />
-                    </>
+                    <Steady letters={NAME_LETTERS}>
+                      {String(own).padStart(2, '\u2007')}{' '}
+                      <TokenText text={cut(leading.source.model.tokens[own].text, TOKEN_LETTERS)} />
+                    </Steady>
                   }
                   values={maps.map((map) => {
                     if (!map) return '–';
                     const { model } = map.source;
                     const ofA = leading.source.model.toA ? leading.source.model.toA[own] : own;
                     const [i, j] = [ownToken(model, destination), map === leading ? own : ownToken(model, ofA)];
-                    return i === undefined || j === undefined || i >= map.L ? '–' : value(map.raw[i * map.L + j]);
+                    return steady(
+                      i === undefined || j === undefined || i >= map.L ? '–' : value(map.raw[i * map.L + j]),
+                    );
                   })}
                 />
               ))}

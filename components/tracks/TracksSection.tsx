@@ -23,7 +23,7 @@ function TracksAside({ view, values }: { view: View; values: readonly TokenValue
   return (
     <aside aria-label="Tracks at a token">
       <div className="block">
-        <h3 className="pair">
+        <h3 className="cell-pair">
           {token} <TokenText text={view.tokens[token]?.text ?? ''} />
         </h3>
         <table className="values">

@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import type { CSSProperties, ReactNode } from 'react';
 import { displayToken } from '../charts/tokens';
 import type { ModelSlot } from '../state/selection';
 
@@ -19,6 +19,16 @@ export function TokenText({ text }: { text: string }) {
     shown
   );
 }
+
+/**
+ * A line of text that changes under the pointer, in a box with room for `letters` of its face: the page around it is
+ * not laid out again. It is not clipped, because each clip is a picture of its own to the browser.
+ */
+export const Steady = ({ letters, children }: { letters: number; children: ReactNode }) => (
+  <span className="steady" style={{ '--letters': letters } as CSSProperties}>
+    {children}
+  </span>
+);
 
 /** Head of a table with one column per model. */
 export const SlotHead = ({ caption, slots }: { caption?: string; slots: readonly ModelSlot[] }) => (
