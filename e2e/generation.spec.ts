@@ -17,6 +17,8 @@ test('both models continue the prompt, every token opens, and a click analyses i
     await expect(page.getByTestId(`continuation-${slot}`)).toHaveAttribute('data-state', 'done');
   const tokens = page.getByTestId('continuation-A').locator('[data-place]');
   await expect(tokens).toHaveCount(20);
+  const [first, second] = [await tokens.nth(0).boundingBox(), await tokens.nth(1).boundingBox()];
+  expect(second?.y).toBe(first?.y);
   await tokens.nth(3).hover();
   const aside = page.getByTestId('generated-aside');
   await expect(aside).toContainText('Token 3');
