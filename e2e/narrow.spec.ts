@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test';
-import { expectState, open } from './page';
+import { expectState, open, run } from './page';
 
 test.use({ viewport: { width: 390, height: 844 } });
 
@@ -30,4 +30,13 @@ test('a long prompt shows four lines, and its read-out among them', async ({ pag
   // Lines break elsewhere in another width: the read-out stays in view.
   await page.setViewportSize({ width: 700, height: 844 });
   await expect.poll(async () => (await inside()).readOut).toBe(true);
+});
+
+test('the export dialog fits: nothing in it is cut', async ({ page }) => {
+  await open(page);
+  await run(page);
+  await page.getByTestId('export-button').click();
+  const dialog = page.getByTestId('export');
+  await expect(dialog.getByRole('link', { name: 'Implicit attention map of B as json' })).toBeVisible();
+  expect(await dialog.evaluate((box) => box.scrollWidth - box.clientWidth)).toBe(0);
 });
