@@ -48,6 +48,7 @@ test('a patch brings the answer back at the room before block 0, linked with the
   const table = page.locator('#causal').getByTestId('data-table');
   await expect(table.locator('tbody tr')).toHaveCount(4 * 29);
   await expect(table).not.toContainText('NaN');
+  await expect(table.getByRole('row').nth(12)).toContainText(/^layer 011bird/);
   expect(complaints).toEqual([]);
 });
 
@@ -86,6 +87,10 @@ test('a token is knocked out in every layer, and a brushed span in all layers to
 test('parts are switched off and λ is moved: both models run again at once', async ({ page }) => {
   await openCausal(page);
   await page.getByTestId('causal-intervene').check();
+  // The run already says what the unchanged models do.
+  await expect(page.getByTestId('change-curve').locator('path.base')).not.toHaveCount(0);
+  await expect(page.getByTestId('answer-A').getByRole('row', { name: /^p\(target\)/ })).toContainText(/1\.00–$/);
+  await expect(page.getByTestId('causal-table')).toHaveCount(0);
   await page.getByTestId('switch-A-0').uncheck();
   await page.getByTestId('lambda-all').fill('0');
   await shown(page);
@@ -101,7 +106,7 @@ test('parts are switched off and λ is moved: both models run again at once', as
   await expect(row('B', /^log-odds/)).not.toHaveText(before ?? '');
   await page.getByTestId('causal-restore').click();
   await expect(page.getByTestId('switch-A-0')).toBeChecked();
-  await expect(row('A', /^p\(target\)/)).not.toContainText('1.00');
+  await expect(row('A', /^p\(target\)/)).toContainText(/1\.00–$/);
 });
 
 test('cancellation shows needle against noise for the prompt, by source, and over stories', async ({ page }) => {

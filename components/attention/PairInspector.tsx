@@ -1,13 +1,13 @@
 'use client';
 import type { ReactNode } from 'react';
-import { memo } from 'react';
+import { memo, useState } from 'react';
 import { formatPlain, formatSigned, formatValue } from '../charts/numbers';
 import { pairFacts, topSources } from '../charts/pair';
 import { cut } from '../charts/tokens';
 import { BRANCH_NAMES, ownToken, type View } from '../data/view';
 import { quantityOf } from '../state/forms';
 import { useHover } from '../state/hover';
-import { type DiffBranch, spanOf, useSelection } from '../state/selection';
+import { type DiffBranch, type ModelSlot, spanOf, useSelection } from '../state/selection';
 import { SlotHead, Steady, TokenText, ValueRow } from '../ui/parts';
 import { type DrawnMap, ERROR_LIMIT } from './drawnMaps';
 import { inspectedPair } from './inspected';
@@ -96,6 +96,7 @@ export const PairInspector = memo(function PairInspector({
 }) {
   const hover = useHover();
   const lock = useSelection((s) => s.lock);
+  const [ranking, setRanking] = useState<ModelSlot>('B');
   const form = useSelection((s) => s.form);
   const { unit } = quantityOf(form, useSelection(spanOf));
   const slots = view.models.map(({ slot }) => slot);
@@ -116,7 +117,7 @@ export const PairInspector = memo(function PairInspector({
     );
   const { signed } = known.scale;
   const value = (v: number | undefined) => formatValue(v, signed);
-  const leading = maps[maps.length - 1] ?? known;
+  const leading = maps.find((map) => map?.source.model.slot === ranking) ?? known;
   const leadingRow = ownToken(leading.source.model, destination);
   const sources =
     leadingRow === undefined || leadingRow >= leading.L ? [] : topSources(leading.raw, leading.L, leadingRow, SOURCES);
@@ -162,8 +163,23 @@ export const PairInspector = memo(function PairInspector({
       </div>
       {sources.length > 0 && leadingRow !== undefined && (
         <div className="block">
-          <h3 className="steady">
-            Position {destination} reads most <em>by |{leading.source.model.slot}|</em>
+          <h3 className="steady ranked">
+            Position {destination} reads most{' '}
+            <em>
+              by{' '}
+              {slots.map((slot) => (
+                <button
+                  key={slot}
+                  type="button"
+                  className="link ranking"
+                  aria-label={`Rank by ${slot}`}
+                  aria-pressed={slot === leading.source.model.slot}
+                  onClick={() => setRanking(slot)}
+                >
+                  |{slot}|
+                </button>
+              ))}
+            </em>
           </h3>
           <table className="values under-pointer">
             <SlotHead slots={slots} />

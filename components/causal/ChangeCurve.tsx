@@ -1,6 +1,7 @@
 'use client';
 import { memo, useMemo } from 'react';
 import type { Reading } from '@/lib/api/causal';
+import type { Signal } from '@/lib/api/schemas';
 import { curveScale, METRIC_INFO, type Metric } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { Maybe } from '../charts/numbers';
@@ -8,6 +9,7 @@ import type { View } from '../data/view';
 import { AxisTicks } from '../signal/AxisParts';
 import { CurveOverlay, Grid, LayerHit } from '../signal/CurveParts';
 import { ModelLines } from '../signal/ModelLines';
+import { metricValues, onAxis } from '../signal/series';
 import type { ResultOf } from './results';
 
 const HEIGHT = 132;
@@ -27,20 +29,25 @@ export const ChangeCurve = memo(function ChangeCurve(props: {
   view: View;
   axis: LayerAxis;
   found: readonly (ResultOf<'intervene'> | undefined)[];
+  /** What the run says of the unchanged models, through the logit lens. */
+  signals: readonly (Signal | undefined)[];
   metric: Metric;
   log: boolean;
 }) {
-  const { view, axis, found, metric, log } = props;
+  const { view, axis, found, signals, metric, log } = props;
   const lines = useMemo(() => {
-    const of = (which: 'base' | 'changed') =>
-      view.models.map(({ slot }, k) => {
-        const values: Maybe[] = new Array(axis.layers + 2).fill(undefined);
-        for (const each of found[k]?.layers ?? []) values[each.layer + 1] = readingOf(each[which], metric);
-        values[axis.layers + 1] = readingOf(found[k]?.[which], metric);
-        return { slot, values, marked: which === 'changed' ? values : [] };
-      });
-    return { base: of('base'), changed: of('changed') };
-  }, [view.models, found, metric, axis.layers]);
+    const base = view.models.map(({ slot }, k) => {
+      const signal = signals[k];
+      return { slot, values: signal ? onAxis(metricValues(signal, metric), axis.layers) : [], marked: [] };
+    });
+    const changed = view.models.map(({ slot }, k) => {
+      const values: Maybe[] = new Array(axis.layers + 2).fill(undefined);
+      for (const each of found[k]?.layers ?? []) values[each.layer + 1] = readingOf(each.changed, metric);
+      values[axis.layers + 1] = readingOf(found[k]?.changed, metric);
+      return { slot, values, marked: values };
+    });
+    return { base, changed };
+  }, [view.models, found, signals, metric, axis.layers]);
   const scale = useMemo(
     () =>
       curveScale(

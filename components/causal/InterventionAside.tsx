@@ -1,5 +1,6 @@
 'use client';
 import type { Reading } from '@/lib/api/causal';
+import type { Signal } from '@/lib/api/schemas';
 import { formatCount, formatPlain, formatSigned } from '../charts/numbers';
 import { displayToken } from '../charts/tokens';
 import { useTokenTexts } from '../data/queries';
@@ -7,9 +8,15 @@ import type { ModelView, View } from '../data/view';
 import { Id, ValueRow } from '../ui/parts';
 import type { ResultOf } from './results';
 
-const MEASURES: readonly { name: string; show: (reading: Reading) => string }[] = [
+/** What is known of an answer: all of it once the model has run here, else what its run says of the output. */
+type Known = Partial<Reading>;
+
+const MEASURES: readonly { name: string; show: (reading: Known) => string }[] = [
   { name: 'p(target)', show: ({ target_prob }) => formatPlain(target_prob) },
-  { name: 'rank of target', show: ({ target_rank }) => formatCount(target_rank === null ? null : target_rank + 1) },
+  {
+    name: 'rank of target',
+    show: ({ target_rank }) => formatCount(typeof target_rank === 'number' ? target_rank + 1 : null),
+  },
   { name: 'log-odds', show: ({ log_odds }) => formatSigned(log_odds) },
   { name: 'SNR, answers', show: ({ snr_candidates }) => formatSigned(snr_candidates) },
   { name: 'SNR, vocabulary', show: ({ snr_vocab }) => formatSigned(snr_vocab) },
@@ -17,11 +24,28 @@ const MEASURES: readonly { name: string; show: (reading: Reading) => string }[] 
   { name: 'KL, nats', show: ({ kl }) => formatPlain(kl) },
 ];
 
-function ModelAnswer({ model, found }: { model: ModelView; found: ResultOf<'intervene'> | undefined }) {
+function outputOf(signal: Signal): Known {
+  const last = signal.entries.length - 1;
+  const { target_prob, log_odds, snr_candidates, snr_vocab } = signal;
+  return {
+    target_prob: target_prob[last],
+    log_odds: log_odds[last],
+    snr_candidates: snr_candidates[last],
+    snr_vocab: snr_vocab[last],
+  };
+}
+
+function ModelAnswer(props: {
+  model: ModelView;
+  found: ResultOf<'intervene'> | undefined;
+  signal: Signal | undefined;
+}) {
+  const { model, found, signal } = props;
   const textOf = useTokenTexts(model);
-  const token = (reading: Reading) => displayToken(textOf(reading.answer)).replace(/^·/, '');
-  const both = (show: (reading: Reading) => string) => [
-    found ? show(found.base) : '–',
+  const unchanged = found?.base ?? (signal && outputOf(signal));
+  const token = ({ answer }: Known) => (answer === undefined ? '–' : displayToken(textOf(answer)).replace(/^·/, ''));
+  const both = (show: (reading: Known) => string) => [
+    unchanged ? show(unchanged) : '–',
     found?.changed ? show(found.changed) : '–',
   ];
   return (
@@ -48,17 +72,17 @@ function ModelAnswer({ model, found }: { model: ModelView; found: ResultOf<'inte
 }
 
 /** The answer of every model, as it is and with its changes. */
-export function InterventionAside({
-  view,
-  found,
-}: {
+export function InterventionAside(props: {
   view: View;
   found: readonly (ResultOf<'intervene'> | undefined)[];
+  /** What the run says of the unchanged models, through the logit lens. */
+  signals: readonly (Signal | undefined)[];
 }) {
+  const { view, found, signals } = props;
   return (
     <aside aria-label="Answer with the changes">
       {view.models.map((model, k) => (
-        <ModelAnswer key={model.slot} model={model} found={found[k]} />
+        <ModelAnswer key={model.slot} model={model} found={found[k]} signal={signals[k]} />
       ))}
     </aside>
   );

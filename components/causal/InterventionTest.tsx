@@ -3,9 +3,11 @@ import { memo, useEffect, useMemo } from 'react';
 import type { Metric } from '../charts/curve';
 import { type LayerAxis, layerName } from '../charts/layerAxis';
 import { type DataTable, tableOf } from '../charts/table';
+import { useSignals, useTargetIds } from '../data/queries';
 import { isDiff, type View } from '../data/view';
 import { dropJob, isJobBusy, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
 import { useSelection } from '../state/selection';
+import { useSteady } from '../ui/steady';
 import { ChangeCurve } from './ChangeCurve';
 import { InterventionAside } from './InterventionAside';
 import { lambdaTop } from './lambdaRange';
@@ -115,6 +117,7 @@ export const InterventionTest = memo(function InterventionTest(props: {
   const logAxis = useSelection((s) => s.logAxis);
   const metric: Metric = shown === 'attention_snr' ? 'p' : shown;
   const found = useLiveRuns(view, foil);
+  const signals = useSteady(useSignals(view, useTargetIds(view), 'logit').map(({ data }) => data));
   const jobs = useJobsOf(view.models.map(({ slot }) => jobName('intervene', slot)));
   const busy = jobs.some(isJobBusy);
   const failures = [...new Set(jobs.flatMap((job) => (job?.failure ? [job.failure] : [])))];
@@ -143,8 +146,8 @@ export const InterventionTest = memo(function InterventionTest(props: {
     <TestSection
       staleMark={staleMark}
       controls={controls}
-      table={() => tableFor(view, found)}
-      aside={<InterventionAside view={view} found={found} />}
+      table={found.some((each) => each?.changed) ? () => tableFor(view, found) : undefined}
+      aside={<InterventionAside view={view} found={found} signals={signals} />}
     >
       <p
         className="note"
@@ -166,7 +169,14 @@ export const InterventionTest = memo(function InterventionTest(props: {
       <div ref={measure} style={{ minHeight: 240 }}>
         {axis && (
           <>
-            <ChangeCurve view={view} axis={axis} found={found} metric={metric} log={metric === 'p' && logAxis} />
+            <ChangeCurve
+              view={view}
+              axis={axis}
+              found={found}
+              signals={signals}
+              metric={metric}
+              log={metric === 'p' && logAxis}
+            />
             {view.models.map((model) => (
               <div key={model.slot}>
                 <Switches model={model} axis={axis} layer={view.layer} />

@@ -182,11 +182,14 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
     <TestSection
       staleMark={staleMark}
       controls={controls}
-      table={() =>
-        gridTable(`Knock-out of each token, logit of ${versus}`, view, [
-          { name: 'change, logits', values: changes },
-          { name: 'without it, logits', values: found.map(knockoutValues) },
-        ])
+      table={
+        found.some(Boolean)
+          ? () =>
+              gridTable(`Knock-out of each token, logit of ${versus}`, view, [
+                { name: 'change, logits', values: changes },
+                { name: 'without it, logits', values: found.map(knockoutValues) },
+              ])
+          : undefined
       }
       aside={
         <aside aria-label="Knocked-out cell">

@@ -99,11 +99,14 @@ export const PatchTest = memo(function PatchTest(props: {
     <TestSection
       staleMark={staleMark}
       controls={controls}
-      table={() =>
-        gridTable(`Patching of the ${label}, logit of ${versus}`, view, [
-          { name: 'effect', values: effects },
-          { name: 'patched, logits', values: found.map(patchedValues) },
-        ])
+      table={
+        found.some(Boolean)
+          ? () =>
+              gridTable(`Patching of the ${label}, logit of ${versus}`, view, [
+                { name: 'effect', values: effects },
+                { name: 'patched, logits', values: found.map(patchedValues) },
+              ])
+          : undefined
       }
       aside={<PatchAside view={view} found={found} effects={effects} />}
     >

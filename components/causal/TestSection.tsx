@@ -9,7 +9,8 @@ export function TestSection(props: {
   staleMark: string;
   /** Beside the choice of the test. */
   controls: ReactNode;
-  table: () => DataTable;
+  /** The numbers, once there are any. */
+  table: (() => DataTable) | undefined;
   aside: ReactNode;
   children: ReactNode;
 }) {

@@ -136,7 +136,7 @@ function Strongest({ model, values }: { model: ModelView; values: GridValues | u
                   select({ layer });
                 }}
               >
-                {layer} {cut(displayToken(model.tokens[position].text), 7)}
+                {layer} {cut(displayToken(model.tokens[position].text), 9)}
               </button>
             </th>
             <td>{formatSigned(value)}</td>

@@ -100,8 +100,14 @@ export function useTargetIds(view: View): (number | undefined)[] {
   return known.map((id, k) => id ?? asked[k].data ?? undefined);
 }
 
-export function useSignals(view: View, targets: readonly (number | undefined)[]): UseQueryResult<Signal>[] {
-  const { kind: lens } = useLensKind(view.models);
+/** The signal of every model through the chosen lens, or through a given one. */
+export function useSignals(
+  view: View,
+  targets: readonly (number | undefined)[],
+  through?: LensKind,
+): UseQueryResult<Signal>[] {
+  const { kind } = useLensKind(view.models);
+  const lens = through ?? kind;
   return useQueries({
     queries: view.models.map((m, k) => {
       const needle = m.needle ? ([m.needle[0], m.needle[1] + 1] as [number, number]) : undefined;

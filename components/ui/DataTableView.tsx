@@ -1,9 +1,14 @@
 'use client';
-import { formatPlain } from '../charts/numbers';
+import { formatCount, formatPlain } from '../charts/numbers';
 import type { DataTable } from '../charts/table';
+
+/** Positions, ranks and counts are whole; a column is one of them if all of its numbers are. */
+const isWhole = ({ rows }: DataTable, column: number): boolean =>
+  rows.every((row) => typeof row[column] !== 'number' || Number.isInteger(row[column]));
 
 /** A figure's numbers as a real table, three significant digits; copying and exports have them all. */
 export function DataTableView({ table }: { table: DataTable }) {
+  const formats = table.columns.map((_, column) => (isWhole(table, column) ? formatCount : formatPlain));
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keys.
     <section className="data-table" tabIndex={0} aria-label={table.caption} data-testid="data-table">
@@ -29,7 +34,7 @@ export function DataTableView({ table }: { table: DataTable }) {
                   </th>
                 ) : (
                   <td key={table.columns[column]} className={typeof value === 'string' ? 'text' : undefined}>
-                    {typeof value === 'string' ? value : formatPlain(value)}
+                    {typeof value === 'string' ? value : formats[column](value)}
                   </td>
                 ),
               )}
