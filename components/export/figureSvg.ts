@@ -9,9 +9,9 @@ const LINE = 15;
 /** Width of a character of the note at its size, on average. */
 const CHARACTER = 5.6;
 
-/** What makes a control, and is no part of a figure on paper. */
+/** What makes a control, and is no part of a figure on paper; a button that names a row of a table is its label. */
 const LEFT_OUT =
-  'button, select, input, textarea, label:has(input), .equation, .heads-row, .segmented, .select, .control, dialog, .visually-hidden, .extent';
+  'button:not(th > button), a[download], select, input, textarea, label:has(input), .equation, .heads-row, .head-switches, .segmented, .select, .control, dialog, .visually-hidden, .extent';
 
 const SVG_STYLES = [
   'fill',
