@@ -1,7 +1,7 @@
 'use client';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { HalfMap } from '../charts/half';
-import { lookUp, type Raster, type Region, rasterise } from '../charts/raster';
+import { lookUp, Memory, type Raster, type Region, rasterise } from '../charts/raster';
 import type { MapFrame } from '../charts/window';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
@@ -13,8 +13,10 @@ import { drawInWorker } from './rasterService';
 /** Larger maps are drawn in the browser worker. */
 const AT_ONCE = 512;
 
+const memory = new Memory();
+
 interface Picture {
-  readonly raster: Raster;
+  readonly raster: Raster | (() => Raster);
   /** What it shows; while the worker draws the next region, the last one is stretched into its place. */
   readonly region: Region;
   readonly half: HalfMap;
@@ -33,7 +35,7 @@ function usePicture(drawn: DrawnMap | undefined, region: Region, pixels: number)
   const atOnce = useMemo(
     () =>
       !large && half && pyramid && colours
-        ? { raster: rasterise(pyramid, colours, region, size), region, half }
+        ? { raster: () => rasterise(pyramid, colours, region, size, memory), region, half }
         : undefined,
     [large, half, pyramid, colours, region, size],
   );

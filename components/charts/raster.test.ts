@@ -2,7 +2,7 @@ import { rgb } from 'd3';
 import { describe, expect, it } from 'vitest';
 import { toHalf } from './half';
 import { colourTable, PALETTES } from './palette';
-import { lookUp, Pyramid, type Raster, type Region, rasterise, wholeMap } from './raster';
+import { lookUp, Memory, Pyramid, type Raster, type Region, rasterise, wholeMap } from './raster';
 import { valueScale } from './values';
 
 const table = colourTable(PALETTES.light, 'diverging');
@@ -11,10 +11,17 @@ const mask = PALETTES.light.mask;
 const causal = (L: number, value: (i: number, j: number) => number) =>
   Float32Array.from({ length: L * L }, (_, k) => (k % L <= Math.floor(k / L) ? value(Math.floor(k / L), k % L) : 0));
 
-function draw(map: Float32Array, L: number, pixels: number, region: Region = wholeMap(L), limit = 1): Raster {
+function draw(
+  map: Float32Array,
+  L: number,
+  pixels: number,
+  region: Region = wholeMap(L),
+  limit = 1,
+  memory?: Memory,
+): Raster {
   const half = toHalf(map, L);
   const colours = lookUp(valueScale(limit, true, 'linear'), table, mask, half.unit);
-  return rasterise(new Pyramid(half), colours, region, { width: pixels, height: pixels });
+  return rasterise(new Pyramid(half), colours, region, { width: pixels, height: pixels }, memory);
 }
 
 const at = ({ pixels, width }: Raster, y: number, x: number) => {
@@ -68,6 +75,30 @@ describe('rasterise', () => {
     const whole = draw(map, 20, 100);
     expect([raster.width, raster.height]).toEqual([9, 6]);
     for (let y = 0; y < 6; y++) for (let x = 0; x < 9; x++) expect(at(raster, y, x)).toBe(at(whole, y + 10, x + 3));
+  });
+});
+
+describe('memory of pictures', () => {
+  it('holds one after another, larger and smaller, without a trace of the last', () => {
+    const memory = new Memory();
+    for (const L of [7, 40, 12]) {
+      const map = causal(L, (i, j) => Math.sin(i + 3 * j) + L / 50);
+      const { width, pixels } = draw(map, L, 300, wholeMap(L), 1, memory);
+      expect(width).toBe(L);
+      expect(pixels).toEqual(draw(map, L, 300).pixels);
+    }
+    const [first, second] = [1, -1].map(
+      (v) =>
+        draw(
+          causal(5, () => v),
+          5,
+          300,
+          wholeMap(5),
+          1,
+          memory,
+        ).pixels.buffer,
+    );
+    expect(first).toBe(second);
   });
 });
 

@@ -25,11 +25,14 @@ function show(canvas: HTMLCanvasElement, width: number, height: number, draw: (c
   canvas.getContext('bitmaprenderer')?.transferFromImageBitmap(sheet.transferToImageBitmap());
 }
 
-/** Cells at one pixel each, enlarged without smoothing by the style's width and height. */
-export function PixelCanvas({ raster, style }: { raster: Raster; style?: CSSProperties }) {
+/**
+ * Cells at one pixel each, enlarged without smoothing by the style's width and height. `raster` may be what makes them:
+ * it is then asked once, when they are drawn.
+ */
+export function PixelCanvas({ raster, style }: { raster: Raster | (() => Raster); style?: CSSProperties }) {
   const ref = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => {
-    const { width, height, pixels } = raster;
+    const { width, height, pixels } = typeof raster === 'function' ? raster() : raster;
     if (ref.current)
       show(ref.current, width, height, (context) => context.putImageData(new ImageData(pixels, width, height), 0, 0));
   }, [raster]);
