@@ -10,6 +10,19 @@ test('one press of Run fills the page with both models', async ({ page }) => {
   expect(complaints).toEqual([]);
 });
 
+test('words that the vocabulary lacks are named', async ({ page }) => {
+  await open(page);
+  await page.getByTestId('prompt-edit').click();
+  const text = page.locator('#prompt textarea').first();
+  await text.fill('Mary entered the kitchen. Where is the zebra? Answer:');
+  await page.getByRole('button', { name: 'Use this text' }).click();
+  await expect(page.getByTestId('unknown-words')).toContainText('read as [UNK]: zebra.');
+  await page.getByTestId('prompt-edit').click();
+  await text.fill('Mary entered the kitchen. Where is Mary? Answer:');
+  await page.getByRole('button', { name: 'Use this text' }).click();
+  await expect(page.getByTestId('unknown-words')).toHaveCount(0);
+});
+
 test('a cell under the pointer is the same pair in both maps', async ({ page }) => {
   await open(page);
   await run(page);

@@ -91,6 +91,22 @@ function Editor({ onClose }: { onClose: () => void }) {
   );
 }
 
+const NAMED_WORDS = 6;
+
+/** What the model does not read as it was written. */
+function UnknownWords({ tokens, prompt, model }: { tokens: readonly Token[]; prompt: string; model: string }) {
+  const lacking = tokens.filter(({ unknown }) => unknown);
+  if (lacking.length === 0) return null;
+  const words = [...new Set(lacking.map(({ start, end }) => prompt.slice(start, end)))];
+  return (
+    <p className="note" role="status" data-testid="unknown-words">
+      Not in the vocabulary of {model}, so all of them read as {lacking[0].text}:{' '}
+      {words.slice(0, NAMED_WORDS).join(', ')}
+      {words.length > NAMED_WORDS && ` and ${words.length - NAMED_WORDS} more`}.
+    </p>
+  );
+}
+
 export const PromptSection = memo(function PromptSection(props: {
   view: View | undefined;
   maps: readonly (DrawnMap | undefined)[];
@@ -186,6 +202,7 @@ export const PromptSection = memo(function PromptSection(props: {
       ) : (
         <TokenChips tokens={tokens} clickSets={clickSets} maps={painted} lanes={lanes} painted={paint || undefined} />
       )}
+      <UnknownWords tokens={tokens} prompt={prompt} model={model} />
       {tokens.length > 0 && (
         <p className="note" style={{ marginTop: 6 }}>
           {view && painted.some(Boolean) ? (

@@ -118,6 +118,7 @@ export const TokenSchema = z.object({
   text: z.string(),
   start: count.meta({ description: 'UTF-16 offset in the text.' }),
   end: count,
+  unknown: z.literal(true).optional().meta({ description: 'Present where the vocabulary lacks the word.' }),
 });
 export type Token = z.infer<typeof TokenSchema>;
 

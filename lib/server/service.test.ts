@@ -381,6 +381,16 @@ describe('text and vocabulary', () => {
     ]);
   });
 
+  it('marks words that the vocabulary lacks, and not its own spelling of them', async () => {
+    const tokens = await service.tokenize({ model: 'plain', text: 'the zebra [UNK] garden' });
+    expect(tokens.map(({ text, unknown }) => [text, unknown])).toEqual([
+      ['the', undefined],
+      ['[UNK]', true],
+      ['[UNK]', undefined],
+      ['garden', undefined],
+    ]);
+  });
+
   it('searches the vocabulary, best match first', async () => {
     const found = (await service.vocabulary('plain', 'the')).map(({ text }) => text);
     expect(found[0].toLowerCase()).toBe('the');

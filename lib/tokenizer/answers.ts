@@ -7,9 +7,12 @@ import type { Token, Tokenizer } from './tokenizer';
 export function answerToken(tokenizer: Tokenizer, answer: string): Token | undefined {
   const text = ` ${answer.trimStart()}`;
   const first = tokenizer.encode(text).tokens.find(isOfText);
-  const { unknown } = tokenizer;
-  return first && first.text === unknown && text.slice(first.start, first.end) !== unknown ? undefined : first;
+  return first && isUnknown(tokenizer, text, first) ? undefined : first;
 }
+
+/** Whether a token of a text stands for a word that the vocabulary lacks, and not for that very spelling. */
+export const isUnknown = ({ unknown }: Tokenizer, text: string, token: Token): boolean =>
+  token.text === unknown && text.slice(token.start, token.end) !== unknown;
 
 /** Not a token that the tokenizer puts around every text. A lone space may have an empty span, too. */
 const isOfText = ({ text, start, end }: Token) => end > start || (text !== '' && text.trim() === '');

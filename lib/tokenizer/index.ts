@@ -1,2 +1,2 @@
-export { answerToken, tokenSpan } from './answers';
+export { answerToken, isUnknown, tokenSpan } from './answers';
 export { type Encoding, loadTokenizer, parseTokenizer, type Token, type Tokenizer } from './tokenizer';

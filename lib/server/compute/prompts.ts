@@ -1,7 +1,7 @@
 import { entryLabels } from '@/lib/analysis';
 import type { Continuation, RunModel, RunRequest, Token, VocabularyEntry } from '@/lib/api/schemas';
 import type { ModelConfig } from '@/lib/checkpoint';
-import { answerToken, tokenSpan } from '@/lib/tokenizer';
+import { answerToken, isUnknown, tokenSpan } from '@/lib/tokenizer';
 import { ServiceError } from '../errors';
 import type { Settings } from '../settings';
 import { blockSummary } from './branches';
@@ -144,8 +144,10 @@ export class Prompts {
 }
 
 /** The tokens of a prompt; its end exactly as it was generated, where the vocabulary is that of the generation. */
-const read = ({ tokenizer }: TextReader, prompt: string, continuation?: Continuation): Token[] =>
-  (continuation && readWithEnd(tokenizer, prompt, continuation)) ?? tokenizer.encode(prompt).tokens;
+const read = ({ tokenizer }: TextReader, prompt: string, continuation?: Continuation): Token[] => {
+  const tokens = (continuation && readWithEnd(tokenizer, prompt, continuation)) ?? tokenizer.encode(prompt).tokens;
+  return tokens.map((token) => (isUnknown(tokenizer, prompt, token) ? { ...token, unknown: true } : token));
+};
 
 /** The target that a request names by its id, where the vocabulary writes it as the request does. */
 function exactTarget({ V }: ModelConfig, { tokenizer }: TextReader, { target, target_id: id }: RunRequest) {
