@@ -4,7 +4,16 @@ import { fitWindow, wholeWindow, zoomedAt } from '../charts/window';
 import type { LayerMaps } from '../data/mapQueries';
 import { isDiff, type View } from '../data/view';
 import { FORM_INFO, FORMS } from '../state/forms';
-import { type ModelSlot, overLayers, type Reduction, reduces, select, spanOf, useSelection } from '../state/selection';
+import {
+  type ModelSlot,
+  overLayers,
+  type Reduction,
+  reduces,
+  reductionOf,
+  select,
+  spanOf,
+  useSelection,
+} from '../state/selection';
 import { Check } from '../ui/Check';
 import { Id } from '../ui/parts';
 import { Segmented } from '../ui/Segmented';
@@ -57,8 +66,9 @@ function PartField({ view, slot }: { view: View; slot: ModelSlot }) {
 }
 
 function Reduce({ view }: { view: View }) {
-  const reduction = useSelection((s) => s.reduction);
+  const reduction = useSelection(reductionOf);
   const product = useSelection(overLayers);
+  const normalised = useSelection((s) => spanOf(s) === 'normalised');
   const heads = view.models.some(({ model }) => (model.blocks[view.layer]?.heads ?? 0) > 0);
   return (
     <>
@@ -71,7 +81,7 @@ function Reduce({ view }: { view: View }) {
             value={reduction}
             onChange={(event) => select({ reduction: event.target.value as Reduction })}
           >
-            <option value="mean">signed mean</option>
+            {!normalised && <option value="mean">signed mean</option>}
             <option value="mean_abs">mean of |·|</option>
             {!product && <option value="max">largest |·|</option>}
             {!product && <option value="one">{heads ? 'one head' : 'one channel'}</option>}

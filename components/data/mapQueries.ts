@@ -4,7 +4,7 @@ import { useEffect } from 'react';
 import type { AttentionMap } from '@/lib/api/client';
 import type { BlockComponent, Branch, Form, Reduce, RolloutMethod } from '@/lib/api/schemas';
 import type { LayerSpan } from '../state/forms';
-import { overLayers, reduces, spanOf, useSelection } from '../state/selection';
+import { overLayers, reduces, reductionOf, spanOf, useSelection } from '../state/selection';
 import { client } from './client';
 import { productQueryOf } from './products';
 import { FOREVER, reduceFor } from './queries';
@@ -106,7 +106,7 @@ export function useLayerMaps(view: View, targets: readonly (number | undefined)[
   const { layer } = view;
   const form = useSelection((s) => s.form);
   const branch = useSelection((s) => s.branch);
-  const reduction = useSelection((s) => s.reduction);
+  const reduction = useSelection(reductionOf);
   const part = useSelection((s) => s.part);
   const all = useSelection((s) => s.allBranches);
   const without = useSelection((s) => s.without);

@@ -4,7 +4,7 @@ import { EXPORT_FORMATS } from '@/lib/api/export';
 import { reduceFor, useLensKind, useTargetIds } from '../data/queries';
 import { branchAt, type View } from '../data/view';
 import { SPAN_INFO } from '../state/forms';
-import { reduces, spanOf, useSelection } from '../state/selection';
+import { reduces, reductionOf, spanOf, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
 import { fileName, noteOf } from './captions';
 import { cliLines, exportPath, pythonProgram, type Shown, whatIsShown } from './commands';
@@ -165,7 +165,8 @@ function Numbers({ shown }: { shown: readonly Shown[] }) {
 }
 
 function Contents({ view }: { view: View }) {
-  const { branch, form, without, reduction, part } = useSelection();
+  const { branch, form, without, part } = useSelection();
+  const reduction = useSelection(reductionOf);
   const span = useSelection(spanOf);
   const targets = useTargetIds(view);
   const { kind: lens } = useLensKind(view.models);

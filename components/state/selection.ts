@@ -124,14 +124,18 @@ export const reduces = (form: Form): boolean => form === 's6' || form === 'block
 /** The span that applies: products over layers exist of the form `s6`. */
 export const spanOf = ({ form, span }: Pick<Selection, 'form' | 'span'>): LayerSpan => (form === 's6' ? span : 'layer');
 
+/** The reduction that applies: rows that are divided by their sums are of magnitudes, because signs may cancel. */
+export const reductionOf = (selection: Pick<Selection, 'form' | 'span' | 'reduction'>): Reduction =>
+  spanOf(selection) === 'normalised' ? 'mean_abs' : selection.reduction;
+
 /** Whether a product over layers is shown in place of one layer's map. */
 export const overLayers = (selection: Pick<Selection, 'form' | 'span'>): boolean => spanOf(selection) !== 'layer';
 
 /** Whether the values of the maps have a sign. */
 export function isSigned(selection: Pick<Selection, 'form' | 'span' | 'reduction'>): boolean {
-  const { form, reduction } = selection;
+  const { form } = selection;
   if (spanOf(selection) === 'attribution') return false;
-  return reduces(form) ? isSignedReduction(reduction) : form === 'logit';
+  return reduces(form) ? isSignedReduction(reductionOf(selection)) : form === 'logit';
 }
 
 /** Chooses over which layers maps are shown; products have no branches, and only means over channels. */

@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { cancellationFromQuery, cancellationToQuery } from '../cancellation/settings';
 import { type CausalSettings, useCausal } from '../causal/settings';
 import { CAUSAL_PARSERS, causalFromQuery, causalToQuery } from '../causal/url';
-import { INITIAL_SELECTION, isSigned, overLayers, type Selection, select, selectSpan, useSelection } from './selection';
+import {
+  INITIAL_SELECTION,
+  isSigned,
+  overLayers,
+  reductionOf,
+  type Selection,
+  select,
+  selectSpan,
+  useSelection,
+} from './selection';
 import { fromQuery, linkTo, toQuery } from './url';
 
 const chosen: Selection = {
@@ -72,8 +81,15 @@ describe('what maps are drawn with', () => {
     expect(isSigned(of({}))).toBe(true);
     expect(isSigned(of({ reduction: 'max' }))).toBe(false);
     expect(isSigned(of({ span: 'plain' }))).toBe(true);
+    expect(isSigned(of({ span: 'normalised' }))).toBe(false);
     expect(isSigned(of({ span: 'attribution' }))).toBe(false);
     expect(isSigned(of({ span: 'attribution', form: 'logit' }))).toBe(true);
+  });
+
+  it('normalises rows of magnitudes only, and keeps the choice for later', () => {
+    expect(reductionOf(of({ span: 'normalised' }))).toBe('mean_abs');
+    expect(reductionOf(of({ span: 'normalised', form: 'block' }))).toBe('mean');
+    expect(reductionOf(of({ span: 'plain' }))).toBe('mean');
   });
 
   it('spans layers in the form s6 only, without branches and single channels', () => {
