@@ -49,9 +49,19 @@ const somewhere = (page: Page, random: Random) => {
   return { x: random() * width, y: 60 + random() * (height - 60) };
 };
 
+/** A key that means something to the page; in a text field it would be a letter, and a word that no model knows is refused. */
+async function someKey(page: Page, random: Random): Promise<void> {
+  await page.evaluate(() => {
+    const { activeElement: focused } = document;
+    const holdsText = focused instanceof HTMLInputElement && /^(text|search|number)$/.test(focused.type);
+    if (holdsText || focused instanceof HTMLTextAreaElement) focused.blur();
+  });
+  await page.keyboard.press(pick(KEYS, random));
+}
+
 /** What a restless person does, each with its weight. */
 const GESTURES: readonly [number, (page: Page, random: Random) => Promise<unknown>][] = [
-  [10, (page, random) => page.keyboard.press(pick(KEYS, random))],
+  [10, someKey],
   [
     8,
     async (page, random) => {
