@@ -74,7 +74,7 @@ function normalisedRows(beta: Float32Array, L: number, layer: number): Float32Ar
     const size = row.reduce((total, value) => total + Math.abs(value), 0);
     if (!(sum > CANCELLED * size))
       throw new InputError(
-        `Row ${i} of layer ${layer} sums to ${sum.toPrecision(3)}, so it cannot be normalised: take the plain rollout, or --reduce mean_abs.`,
+        `Row ${i} of layer ${layer} sums to ${sum.toPrecision(3)}, so it cannot be normalised: take the plain rollout, or means of magnitudes where the block does not subtract.`,
       );
     for (let j = 0; j <= i; j++) row[j] /= sum;
   }
