@@ -37,6 +37,10 @@ async function calm(page: Page): Promise<void> {
 
 test(`random gestures for ${(60 * MINUTES).toFixed(0)} s, seed ${SEED}: no complaint, no growth`, async ({ page }) => {
   test.setTimeout(MINUTES * 60_000 + 180_000);
+  const refused: string[] = [];
+  page.on('response', (response) => {
+    if (response.status() === 422 && !response.url().includes('/rollout?')) refused.push(response.url());
+  });
   const complaints = await open(page);
   await run(page);
   const cdp = await page.context().newCDPSession(page);
@@ -50,7 +54,7 @@ test(`random gestures for ${(60 * MINUTES).toFixed(0)} s, seed ${SEED}: no compl
     while (Date.now() < pause) {
       await gesture(page, random);
       gestures++;
-      const faults = complaints.filter((text) => !REFUSAL.test(text));
+      const faults = [...complaints.filter((text) => !REFUSAL.test(text)), ...refused];
       expect(faults, `after ${gestures} gestures of seed ${SEED}`).toEqual([]);
     }
     await calm(page);
