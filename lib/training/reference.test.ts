@@ -84,7 +84,8 @@ describe.skipIf(!existsSync(FIXTURES)).each(DEVICES)('three steps as torch takes
       for (const [parameter, variable] of model.parameters) {
         const want = expected.get(`after3.${parameter}`) as Float32Array;
         const errors = Float32Array.from(variable.dataSync(), (value, i) => Math.abs(value - want[i]));
-        far += errors.filter((error) => error > 1e-4 * largest(want)).length;
+        const limit = 1e-4 * largest(want);
+        far += errors.filter((error) => error > limit).length;
         count += errors.length;
         expect(largest(errors), parameter).toBeLessThanOrEqual(6e-3);
       }
