@@ -2,6 +2,7 @@
 import { useQueries, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import type { AttentionMap } from '@/lib/api/client';
+import { refusedRollout, refusedView } from '@/lib/api/refusals';
 import type { BlockComponent, Branch, Form, Reduce, RolloutMethod } from '@/lib/api/schemas';
 import type { LayerSpan } from '../state/forms';
 import { overLayers, reduces, reductionOf, spanOf, useSelection } from '../state/selection';
@@ -39,12 +40,22 @@ const asked = (m: ModelView, { layer, branch, form, reduce, without, target }: W
   target: form === 'logit' ? target : undefined,
 });
 
+/** Why the server would not answer; such a question is not asked. */
+export function refusedMap(
+  { model }: ModelView,
+  span: LayerSpan,
+  { layer, branch, form, reduce }: Pick<WantedMap, 'layer' | 'branch' | 'form'> & { readonly reduce?: Reduce },
+): string | undefined {
+  if (span !== 'layer') return refusedRollout(model.blocks, { method: span, start: layer })?.message;
+  return reduces(form) && reduce ? refusedView(model.blocks[layer], layer, branch, reduce)?.message : undefined;
+}
+
 const mapQuery = (runId: string, m: ModelView, wanted: WantedMap) => {
   const query = asked(m, wanted);
   return {
     queryKey: ['map', runId, query],
     queryFn: ({ signal }: { signal: AbortSignal }): Promise<ShownMap> => client.map(runId, query, signal),
-    enabled: canAsk(m, wanted.layer, wanted.form, wanted.target),
+    enabled: canAsk(m, wanted.layer, wanted.form, wanted.target) && !refusedMap(m, 'layer', wanted),
     ...FOREVER,
     gcTime: 60_000,
   };
@@ -54,12 +65,13 @@ const mapQuery = (runId: string, m: ModelView, wanted: WantedMap) => {
 const canMultiply = ({ model, layers }: ModelView, method: LayerSpan, target: number | undefined) =>
   model.mapsReady >= layers && (method !== 'attribution' || target !== undefined);
 
-const productQuery = (runId: string, m: ModelView, method: RolloutMethod, { layer, reduce, target }: WantedMap) => {
+const productQuery = (runId: string, m: ModelView, method: RolloutMethod, wanted: WantedMap) => {
+  const { layer, reduce, target } = wanted;
   const query = productQueryOf(method, { model: m.index, layer, reduce, target, position: m.position });
   return {
     queryKey: ['rollout', runId, query],
     queryFn: ({ signal }: { signal: AbortSignal }): Promise<ShownMap> => client.rollout(runId, query, signal),
-    enabled: canMultiply(m, method, target),
+    enabled: canMultiply(m, method, target) && !refusedMap(m, method, wanted),
     ...FOREVER,
     gcTime: 60_000,
   };
@@ -76,7 +88,8 @@ function useEstimates(
       return {
         queryKey: ['map-estimate', m.run.id, query],
         queryFn: ({ signal }: { signal: AbortSignal }) => client.mapEstimate(m.run.id, query, signal),
-        enabled: missing[k] && map.form !== 's6' && canAsk(m, map.layer, map.form, map.target),
+        enabled:
+          missing[k] && map.form !== 's6' && canAsk(m, map.layer, map.form, map.target) && !refusedMap(m, 'layer', map),
         ...FOREVER,
         retry: false,
       };
@@ -131,7 +144,10 @@ export function useLayerMaps(view: View, targets: readonly (number | undefined)[
   return view.models.map((model, k) => {
     const chosen = branchAt(model, layer, branch);
     const own = wanted
-      .map(({ m, map }, i) => ({ m, b: map.branch, result: results[i], estimate: estimates[i] }))
+      .map(({ m, map }, i) => ({
+        ...{ m, b: map.branch, result: results[i], estimate: estimates[i] },
+        refused: refusedMap(m, span, map),
+      }))
       .filter(({ m }) => m === model);
     const of = (b: Branch) => own.find((entry) => entry.b === b)?.result.data;
     return {
@@ -149,7 +165,9 @@ export function useLayerMaps(view: View, targets: readonly (number | undefined)[
             },
       ready: span === 'layer' ? canAsk(model, layer, form, targets[k]) : canMultiply(model, span, targets[k]),
       note: own.find((entry) => entry.b === chosen)?.estimate,
-      error: own.find((entry) => entry.result.error)?.result.error?.message,
+      error:
+        own.find((entry) => entry.b === chosen)?.refused ??
+        own.find((entry) => entry.result.error)?.result.error?.message,
     };
   });
 }

@@ -2,7 +2,8 @@
 import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import type { AttributionReply } from '@/lib/api/analyses';
-import type { Channels, Lens, Thumbnails, Tracks } from '@/lib/api/client';
+import { ApiError, type Channels, type Lens, type Thumbnails, type Tracks } from '@/lib/api/client';
+import { refusedPart, refusedReduction } from '@/lib/api/refusals';
 import type { LensKind, Reduce, RunRequestInput, Signal } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
 import { overLayers, reduces, type Selection, useSelection } from '../state/selection';
@@ -12,8 +13,12 @@ import { hasDiff, type ModelView, type View } from './view';
 
 const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.state !== 'running';
 
+/** Once more after a failure, but not after a refusal, which stays one. */
+const retry = (failures: number, error: Error): boolean =>
+  failures < 1 && !(error instanceof ApiError && error.status >= 400 && error.status < 500);
+
 /** Results of a run never change once they exist. */
-export const FOREVER = { staleTime: Number.POSITIVE_INFINITY, gcTime: 10 * 60_000, retry: 1 } as const;
+export const FOREVER = { staleTime: Number.POSITIVE_INFINITY, gcTime: 10 * 60_000, retry } as const;
 
 export const MODELS = ['models'];
 
@@ -171,7 +176,10 @@ export function useThumbnails(view: View, size: number): UseQueryResult<Thumbnai
       return {
         queryKey: ['thumbnails', m.run.id, query, m.model.mapsReady],
         queryFn: ({ signal }: { signal: AbortSignal }) => client.thumbnails(m.run.id, query, signal),
-        enabled: m.model.mapsReady > 0 && size > 0,
+        enabled:
+          m.model.mapsReady > 0 &&
+          size > 0 &&
+          !m.model.blocks.slice(0, m.model.mapsReady).some((block, layer) => refusedReduction(block, layer, reduce)),
         placeholderData: keepPreviousData,
         ...FOREVER,
       };
@@ -204,18 +212,25 @@ export function useChannels(view: View, entries: readonly LayerMaps[]): UseQuery
   });
 }
 
+/** Why a model has no tracks of its chosen head or channel in the selected layer. */
+export function refusedTracks({ model }: ModelView, layer: number, unit: number | undefined): string | undefined {
+  const block = model.blocks[layer];
+  if (!block || unit === undefined) return undefined;
+  return refusedPart(block, layer, block.heads > 0 ? 'head' : 'channel', unit)?.message;
+}
+
 /** What every token does in the selected layer: of the chosen head or channel, else the mean over all. */
 export function useTracks(view: View): UseQueryResult<Tracks>[] {
   const reduction = useSelection((s) => s.reduction);
   const part = useSelection((s) => s.part);
   return useQueries({
     queries: view.models.map((m) => {
-      const unit = reduction === 'one' ? String(part[m.slot]) : 'mean';
-      const query = { model: m.index, layer: view.layer, unit };
+      const chosen = reduction === 'one' ? part[m.slot] : undefined;
+      const query = { model: m.index, layer: view.layer, unit: chosen === undefined ? 'mean' : String(chosen) };
       return {
         queryKey: ['tracks', m.run.id, query],
         queryFn: ({ signal }: { signal: AbortSignal }) => client.tracks(m.run.id, query, signal),
-        enabled: view.layer < m.model.mapsReady,
+        enabled: view.layer < m.model.mapsReady && !refusedTracks(m, view.layer, chosen),
         placeholderData: keepPreviousData,
         ...FOREVER,
         gcTime: 60_000,

@@ -1,6 +1,7 @@
 'use client';
 import { useEffect, useRef, useState } from 'react';
 import { EXPORT_FORMATS } from '@/lib/api/export';
+import { refusedMap } from '../data/mapQueries';
 import { reduceFor, useLensKind, useTargetIds } from '../data/queries';
 import { branchAt, type View } from '../data/view';
 import { SPAN_INFO } from '../state/forms';
@@ -142,19 +143,25 @@ function Numbers({ shown }: { shown: readonly Shown[] }) {
                   <Id slot={one.slot} small />{' '}
                   {what === 'map' ? `${SPAN_INFO[one.span].title}, ${whatIsShown(one)}` : title}
                 </th>
-                {EXPORT_FORMATS.map((format) => (
-                  <td key={format}>
-                    <a
-                      className="button low"
-                      download
-                      aria-label={`${title} of ${one.slot} as ${format}`}
-                      data-testid={`export-${what}-${one.slot}-${format}`}
-                      href={`/api/runs/${exportPath(one, what, format)}`}
-                    >
-                      {format === 'safetensors' ? format : format.toUpperCase()}
-                    </a>
+                {what === 'map' && one.refused ? (
+                  <td colSpan={EXPORT_FORMATS.length} className="note">
+                    {one.refused}
                   </td>
-                ))}
+                ) : (
+                  EXPORT_FORMATS.map((format) => (
+                    <td key={format}>
+                      <a
+                        className="button low"
+                        download
+                        aria-label={`${title} of ${one.slot} as ${format}`}
+                        data-testid={`export-${what}-${one.slot}-${format}`}
+                        href={`/api/runs/${exportPath(one, what, format)}`}
+                      >
+                        {format === 'safetensors' ? format : format.toUpperCase()}
+                      </a>
+                    </td>
+                  ))
+                )}
               </tr>
             )),
           )}
@@ -172,15 +179,18 @@ function Contents({ view }: { view: View }) {
   const { kind: lens } = useLensKind(view.models);
   const shown = view.models.map((model, k): Shown => {
     const layer = Math.min(view.layer, model.layers - 1);
+    const asked = {
+      ...{ layer, form, branch: branchAt(model, layer, branch) },
+      reduce: reduces(form) ? reduceFor({ reduction, part }, model, layer) : undefined,
+    };
     return {
+      ...asked,
+      refused: refusedMap(model, span, asked),
       slot: model.slot,
       ...{ run: model.run.id, prompt: model.run.request.prompt },
       index: model.index,
       model: model.name,
-      layer,
-      branch: branchAt(model, layer, branch),
-      ...{ form, span, without, lens },
-      reduce: reduces(form) ? reduceFor({ reduction, part }, model, layer) : undefined,
+      ...{ span, without, lens },
       position: model.position,
       target: targets[k],
       needle: model.needle && [model.needle[0], model.needle[1] + 1],

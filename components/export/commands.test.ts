@@ -93,6 +93,15 @@ describe('a product over layers', () => {
   });
 });
 
+describe('a map that is refused', () => {
+  const refused: Shown = { ...shown[1], span: 'normalised', refused: 'Layer 3 is a difference.' };
+  it('is left out, and the reason stands in its place', () => {
+    expect(cliLines([refused])).not.toContain('rollout');
+    expect(cliLines([refused])).toContain('lens --model');
+    expect(pythonProgram([refused], 'http://host:1')).toContain('# no map: Layer 3 is a difference.');
+  });
+});
+
 describe('a tuned lens', () => {
   it('is read by every copy of the numbers', () => {
     const tuned: Shown = { ...shown[1], model: 'plain', lens: 'tuned' };

@@ -25,6 +25,8 @@ export interface Shown {
   readonly lens: LensKind;
   /** Tokens [start, end). */
   readonly needle?: readonly [number, number];
+  /** Why there is no such map. */
+  readonly refused?: string;
 }
 
 /** Which map it is, in words. */
@@ -91,11 +93,11 @@ export function cliLines(shown: readonly Shown[]): string {
   return shown
     .flatMap((one) => {
       const { slot, prompt, model, position, target, lens } = one;
-      const map = command(mapWords(one));
-      if (target === undefined) return [map];
+      const map = one.refused === undefined ? [command(mapWords(one))] : [];
+      if (target === undefined) return map;
       const translators = lens === 'tuned' ? ['--tuned', `models/${model}/tuned-lens`] : [];
       const read = ['--model', model, '--prompt', prompt, '--targets', target, '--position', position];
-      return [map, command(['lens', ...read, ...translators, '--out', `lens-${slot}.npz`])];
+      return [...map, command(['lens', ...read, ...translators, '--out', `lens-${slot}.npz`])];
     })
     .join('\n');
 }
@@ -108,7 +110,9 @@ export function pythonProgram(shown: readonly Shown[], origin: string): string {
     return [
       '',
       `# model ${one.slot}: ${one.model.replaceAll(/[\r\n]/g, ' ')}`,
-      `map_${name} = ${load('map')}["map"]  # [destination, source], ${whatIsShown(one)}`,
+      one.refused === undefined
+        ? `map_${name} = ${load('map')}["map"]  # [destination, source], ${whatIsShown(one)}`
+        : `# no map: ${one.refused}`,
       `signal_${name} = ${load('signal')}  # target_prob, log_odds [nats], snr_vocab, ... per entry`,
       `lens_${name} = ${load('lens')}  # entropy, target_rank, top_ids, ... [entry, position]`,
     ];

@@ -1,7 +1,7 @@
 'use client';
 import { memo, useMemo, useState } from 'react';
 import { formatPlain } from '../charts/numbers';
-import { useTracks } from '../data/queries';
+import { refusedTracks, useTracks } from '../data/queries';
 import type { View } from '../data/view';
 import { useHover } from '../state/hover';
 import { useSelection } from '../state/selection';
@@ -52,9 +52,12 @@ function TracksAside({ view, values }: { view: View; values: readonly TokenValue
 export const TracksSection = memo(function TracksSection({ view, staleMark }: { view: View; staleMark: string }) {
   const asked = useTracks(view);
   const tracks = useSteady(asked.map(({ data }) => data));
-  const problem = asked.find(({ error }) => error)?.error;
   const reduction = useSelection((s) => s.reduction);
   const part = useSelection((s) => s.part);
+  const problem =
+    view.models
+      .map((model) => refusedTracks(model, view.layer, reduction === 'one' ? part[model.slot] : undefined))
+      .find((refused) => refused !== undefined) ?? asked.find(({ error }) => error)?.error?.message;
   const [chosen, setChosen] = useState('mixer_1');
   const scans = scansOf(tracks);
   const scan = scans.includes(chosen) ? chosen : 'mixer_1';
@@ -102,7 +105,7 @@ export const TracksSection = memo(function TracksSection({ view, staleMark }: { 
       <div ref={ref} style={{ minHeight: 238 }}>
         {problem ? (
           <p className="note bad" role="alert">
-            {problem.message}
+            {problem}
           </p>
         ) : (
           width > 0 && <TrackFigure view={view} values={values} width={width} narrow={narrow} />

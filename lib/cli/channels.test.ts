@@ -64,4 +64,10 @@ describe('rollout', () => {
     expect(code).toBe(2);
     expect(err).toMatch(message);
   });
+
+  it('does not divide the rows of a difference by their sums', async () => {
+    const { code, err } = await outcomeOf('rollout', ...input('hf-diffmamba2-all'), '--method', 'plain,normalised');
+    expect(code).toBe(2);
+    expect(err).toMatch(/Layer 0 is a difference of two maps/);
+  });
 });

@@ -8,6 +8,8 @@ import {
   requireMemory,
   rollout,
 } from '@/lib/analysis';
+import { scansOf } from '@/lib/analysis/s6Inputs';
+import { refusedRollout } from '@/lib/api/refusals';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import { capturedBlocks, rowOf } from '../blocks';
 import { type Io, progress } from '../io';
@@ -56,6 +58,11 @@ export function rolloutCommand(program: Command, io: Io, line: string): void {
       const { V, blocks } = checkpoint.config;
       if (options.target !== undefined && options.target >= V)
         throw new InputError(`Token ${options.target} is outside the vocabulary: ids go from 0 to ${V - 1}.`);
+      const shown = blocks.map(({ kind }) => ({ branches: [scansOf(kind).length === 1 ? 'single' : 'diff'] as const }));
+      for (const method of options.method) {
+        const refused = refusedRollout(shown, { method, start: options.startLayer });
+        if (refused) throw new InputError(refused.message);
+      }
       const row = await rowOf(options, options.batchIndex, checkpoint);
       const layers = [...blocks.keys()];
       const bytes = attentionBytes(checkpoint.config, row.length, { layers, mapsPerLayer: options.method.length });

@@ -1,4 +1,5 @@
 import { type BlockCache, scansOf } from '@/lib/analysis/s6Inputs';
+import { type Refused, refusedView } from '@/lib/api/refusals';
 import type { BlockSummary, Branch, Reduce } from '@/lib/api/schemas';
 import type { BlockConfig } from '@/lib/checkpoint';
 import { ServiceError } from '../errors';
@@ -38,28 +39,14 @@ export function meanLambda(lambda: number | Float32Array | undefined): number | 
   return lambda.reduce((sum, value) => sum + value, 0) / lambda.length;
 }
 
-/** @throws ServiceError 422 when the block has no such branch, head or channel. */
-export function checkView(block: BlockConfig, layer: number, branch: Branch, reduce: Reduce): void {
-  const { kind, mixer } = block;
-  const branches = branchesOf(block);
-  if (!branches.includes(branch))
-    throw new ServiceError(
-      422,
-      `Layer ${layer} (${kind}) has no branch ${branch}.`,
-      `Choose one of ${branches.join(', ')}.`,
-    );
-  const [what, index] = reduce.split(':');
-  if (index === undefined) return;
-  if (what === 'head' && mixer.H === 0)
-    throw new ServiceError(422, `Layer ${layer} (${kind}) has no heads.`, 'Choose a channel instead.');
-  const limit = what === 'head' ? mixer.H : mixer.E;
-  if (Number(index) >= limit)
-    throw new ServiceError(
-      422,
-      `Layer ${layer} has ${limit} ${what}s; there is no ${what} ${index}.`,
-      `Numbers go from 0 to ${limit - 1}.`,
-    );
+/** @throws ServiceError 422 with the reason, if there is one. */
+export function requireAllowed(refused: Refused | undefined): void {
+  if (refused) throw new ServiceError(422, refused.message, refused.hint);
 }
+
+/** @throws ServiceError 422 when the block has no such branch, head or channel. */
+export const checkView = (block: BlockConfig, layer: number, branch: Branch, reduce: Reduce): void =>
+  requireAllowed(refusedView(blockSummary(block), layer, branch, reduce));
 
 /** What a block left in a run. @throws ServiceError 404 where the model has no such layer, 409 before it is computed. */
 export function blockOf({ config, blocks, request }: ModelRecord, layer: number): BlockCache {

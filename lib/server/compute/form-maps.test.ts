@@ -168,6 +168,7 @@ describe('a rollout', () => {
 
   it.each([
     [{ start: 9 }, /no layer 9/],
+    [{ method: 'normalised', model: 1, reduce: 'mean_abs' }, /is a difference of two maps/],
     [{ method: 'attribution', target: 1e6 }, /outside the vocabulary/],
     [{ method: 'attribution', position: 999 }, /outside the prompt/],
   ])('refuses %j', async (query, message) => {

@@ -6,11 +6,12 @@ import {
   outputGradients,
   rolloutSteps,
 } from '@/lib/analysis';
+import { refusedRollout } from '@/lib/api/refusals';
 import { encodeSafetensors } from '@/lib/api/safetensors';
 import type { RolloutQuery } from '@/lib/api/schemas';
 import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
-import { defaultBranch } from './branches';
+import { blockSummary, defaultBranch, requireAllowed } from './branches';
 import { drained, type Withdrawn } from './cancelling';
 import { largest } from './form-maps';
 import type { LoadedModels } from './loaded-models';
@@ -44,6 +45,7 @@ export class Rollouts {
     const { model = 0, method = 'plain', reduce = 'mean', start = 0, target = request.target.id } = query;
     if (!isComplete(record))
       throw new ServiceError(409, `The rollout needs all layers of ${request.name}; wait for them.`);
+    requireAllowed(refusedRollout(config.blocks.map(blockSummary), { method, start }));
     checkTarget(record, target);
     const position = positionOf(record, query.position ?? request.position);
     const attribution = method === 'attribution';

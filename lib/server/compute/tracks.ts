@@ -1,13 +1,17 @@
 import { tokenTracks } from '@/lib/analysis';
+import { refusedPart } from '@/lib/api/refusals';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import { TOKEN_TRACKS, type TracksQuery } from '@/lib/api/schemas';
 import type { Body } from '../protocol';
-import { blockOf } from './branches';
+import { blockOf, blockSummary, requireAllowed } from './branches';
 import type { ModelRecord } from './store';
 
-/** What every token does in the scans of one layer. @throws ServiceError 404, 409; InputError for a unit that is not there. */
+/** What every token does in the scans of one layer. @throws ServiceError 404, 409, 422 for a unit that is not there. */
 export function tracksBody(record: ModelRecord, { layer, unit = 'mean' }: TracksQuery): Body {
   const block = blockOf(record, layer);
+  const summary = blockSummary(record.config.blocks[layer]);
+  if (unit !== 'mean')
+    requireAllowed(refusedPart(summary, layer, summary.heads > 0 ? 'head' : 'channel', Number(unit)));
   const start = performance.now();
   const tensors: Record<string, WireTensor> = {};
   for (const [scan, inputs] of block.scans) {
