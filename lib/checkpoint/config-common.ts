@@ -21,10 +21,17 @@ export function timeStepRank(fields: Fields, field: string, d: number): number {
   return fields.raw(field) === 'auto' ? Math.ceil(d / 16) : fields.size(field, Math.ceil(d / 16));
 }
 
-/** E = expand · d. @throws InputError unless it is a whole number */
+/** E = ⌊expand · d⌋, as the Python classes round a fraction. @throws InputError where nothing is left */
 export function innerWidth(fields: Fields, expand: number, d: number): number {
-  if (!Number.isInteger(expand * d)) throw fields.fail('expand', `a number that makes expand × ${d} whole`);
-  return expand * d;
+  const E = Math.floor(expand * d);
+  if (!Number.isSafeInteger(E) || E < 1) throw fields.fail('expand', `a number that makes expand × ${d} at least 1`);
+  return E;
+}
+
+/** The `expand` that `innerWidth` reads back as E: E / d, or its neighbour where the product falls short by rounding. */
+export function expandOf(E: number, d: number): number {
+  const ratio = E / d;
+  return Math.floor(ratio * d) === E ? ratio : ratio * (1 + Number.EPSILON);
 }
 
 /** H = E / P. @throws InputError unless P divides E and G divides H */

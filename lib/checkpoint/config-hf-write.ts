@@ -1,6 +1,6 @@
 /** Hugging Face configs, written: the inverse of `config-hf.ts` (spec B1, B3, B5). */
 
-import { defaultLambdaInit } from './config-common';
+import { defaultLambdaInit, expandOf } from './config-common';
 import type { JsonObject } from './json';
 import { type BlockConfig, InputError, type ModelConfig } from './types';
 
@@ -133,7 +133,7 @@ export function writeHf(config: ModelConfig, dtype: string, kept: JsonObject = {
     vocab_size: config.V,
     state_size: mixer.N,
     conv_kernel: mixer.K,
-    expand: kind === 'diff_mamba2' ? 2 : mixer.E / config.d,
+    expand: kind === 'diff_mamba2' ? 2 : expandOf(mixer.E, config.d),
     use_bias: mixer.useBias,
     use_conv_bias: mixer.useConvBias,
     layer_norm_epsilon: config.epsilon,

@@ -7,6 +7,7 @@
 import {
   type ConfigInput,
   defaultLambdaInit,
+  expandOf,
   headCount,
   innerWidth,
   isTied,
@@ -57,6 +58,12 @@ function fieldsOfBlock(fields: Fields, i: number, n: number): Fields {
   return new Fields(own, fields.label);
 }
 
+/** λ of Diff-S6, which has no parameters of its own: 1, or the constant that the file names (spec A4, A5). */
+function constantLambda(fields: Fields): LambdaForm {
+  const form = readLambda(fields, 'diff_s6');
+  return typeof form === 'object' ? form : { constant: 1 };
+}
+
 function readLambda(fields: Fields, kind: BlockKind): LambdaForm | undefined {
   const value = fields.raw('lambda');
   if (value === undefined) return DEFAULT_LAMBDA[kind];
@@ -90,7 +97,7 @@ function readBlock(
       }
     : mamba2Mixer(own, sizes);
   if (kind === 'mamba1' || kind === 'mamba2') return { kind, mixer };
-  if (kind === 'diff_s6') return { kind, mixer, lambda: { constant: 1 }, lambdaInit: 0, subln: false };
+  if (kind === 'diff_s6') return { kind, mixer, lambda: constantLambda(own), lambdaInit: 0, subln: false };
   if (kind === 'diff_mamba2e' && d % 2 !== 0)
     throw new InputError(`${own.label}: diff_mamba2e needs an even hidden_size.`);
   const lambdaInit = toNumber(own.raw('lambda_init') ?? defaultLambdaInit(i));
@@ -135,6 +142,12 @@ function shared<T>(values: readonly T[]): T | readonly T[] {
 const ofKinds = (blocks: readonly BlockConfig[], mamba1: boolean) =>
   blocks.filter(({ kind }) => MAMBA1_KINDS.includes(kind) === mamba1);
 
+/** Null for plain blocks and for Diff-S6 with its λ ≡ 1, of which a config says nothing. */
+function lambdaToWrite({ kind, lambda }: BlockConfig): LambdaForm | null {
+  if (lambda === undefined) return null;
+  return kind === 'diff_s6' && typeof lambda === 'object' && lambda.constant === 1 ? null : lambda;
+}
+
 /**
  * The config.json that `readStatescope` reads back to the same blocks.
  * @throws InputError where Mamba-2 blocks differ in their Δ range, or mixers in their biases
@@ -148,7 +161,7 @@ export function writeStatescope(config: ModelConfig): JsonObject {
   };
   const mamba1 = ofKinds(blocks, true);
   const mamba2 = ofKinds(blocks, false);
-  const differential = blocks.filter(({ kind }) => kind !== 'mamba1' && kind !== 'mamba2' && kind !== 'diff_s6');
+  const lambdas = blocks.map(lambdaToWrite);
   const [low, high] =
     single(
       'time_step_limit',
@@ -160,7 +173,7 @@ export function writeStatescope(config: ModelConfig): JsonObject {
     num_hidden_layers: blocks.length,
     vocab_size: config.V,
     layers: shared(blocks.map(({ kind }) => kind)),
-    expand: every(({ E }) => E / d),
+    expand: every(({ E }) => expandOf(E, d)),
     state_size: every(({ N }) => N),
     conv_kernel: every(({ K }) => K),
     ...(mamba1.length > 0 && { time_step_rank: every(({ R }) => R || null) }),
@@ -183,9 +196,9 @@ export function writeStatescope(config: ModelConfig): JsonObject {
     layer_norm_epsilon: epsilon,
     tie_word_embeddings: config.tied,
     residual_in_fp32: true,
-    ...(differential.length > 0 && {
+    ...(lambdas.some((lambda) => lambda !== null) && {
       subln: shared(blocks.map(({ subln }) => subln ?? true)),
-      lambda: shared(blocks.map(({ kind, lambda }) => (kind === 'diff_s6' ? null : (lambda ?? null)))),
+      lambda: shared(lambdas),
       lambda_init: blocks.map(({ lambdaInit }) => lambdaInit ?? 0),
     }),
   };

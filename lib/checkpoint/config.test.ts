@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from './config';
-import type { StoredShapes } from './config-common';
+import { expandOf, type StoredShapes } from './config-common';
 import { writeStatescope } from './config-statescope';
 import { parseJsonObject, toNumber } from './json';
 import { expectedTensors } from './schema';
@@ -195,7 +195,8 @@ describe('configs that must be refused, by field', () => {
     [{ ...base, num_heads: 7 }, /num_heads must be 4/],
     [{ ...base, head_dim: 24 }, /does not divide/],
     [{ ...base, n_groups: 3 }, /groups/],
-    [{ ...base, expand: 1.01 }, /expand/],
+    [{ ...base, expand: 0.01 }, /expand/],
+    [{ ...base, expand: 1e300 }, /expand/],
     [{ ...base, time_step_limit: [1, 0] }, /time_step_limit/],
     [{ ...base, use_bias: 'yes' }, /use_bias/],
     [{ ...base, head_dim: 1, diffmamba: true, diffmamba_settings: 'all' }, /even/],
@@ -214,7 +215,34 @@ describe('configs that must be refused, by field', () => {
   });
 });
 
+describe('a fraction of a channel', () => {
+  it('is dropped, as the Python classes drop it, and survives saving', () => {
+    const widths = [0.29, 1.01, 1.1, 1.7, 2.2].map(
+      (expand) => parse({ model_type: 'mamba', hidden_size: 100, expand, vocab_size: 8 }).blocks[0].mixer.E,
+    );
+    expect(widths).toEqual([28, 101, 110, 170, 220]);
+    for (let d = 1; d < 60; d++)
+      for (let E = 1; E < 3 * d; E++) {
+        const fields = { model_type: 'mamba', hidden_size: d, expand: expandOf(E, d), vocab_size: 8 };
+        expect(parse(fields).blocks[0].mixer.E).toBe(E);
+      }
+  });
+});
+
 describe('Statescope format', () => {
+  it('gives Diff-S6 the constant λ that the file names, else 1, and writes it back', () => {
+    const fields = { model_type: 'statescope', hidden_size: 8, num_hidden_layers: 2, vocab_size: 8, state_size: 4 };
+    const lambdas = (lambda?: unknown) => {
+      const config = parse({ ...fields, layers: ['diff_s6', 'diff_mamba1'], expand: 1, lambda });
+      expect(parse(JSON.parse(JSON.stringify(writeStatescope(config))))).toEqual(config);
+      return config.blocks.map((block) => block.lambda);
+    };
+    expect(lambdas()).toEqual([{ constant: 1 }, 'exp']);
+    expect(lambdas('sigmoid_sum')).toEqual([{ constant: 1 }, 'sigmoid_sum']);
+    expect(lambdas({ constant: 0.3 })).toEqual([{ constant: 0.3 }, { constant: 0.3 }]);
+    expect(lambdas([null, { constant: 1 }])).toEqual([{ constant: 1 }, { constant: 1 }]);
+  });
+
   it('writes a hybrid of different mixers so that it reads back the same', () => {
     const hybrid = parse({
       model_type: 'mamba2',
