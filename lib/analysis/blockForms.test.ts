@@ -31,7 +31,7 @@ function randomModel(kind: BlockKind, seed: number, K: number, N: number) {
   const d = 12;
   const E = ['diff_mamba1', 'diff_mamba2'].includes(kind) ? d : 2 * d;
   const mixer = {
-    ...{ d, E, N, K, R: two ? 0 : 2, H: two ? E / 4 : 0, P: two ? 4 : 0, G: two ? 1 : 0, epsilon: 1e-5 },
+    ...{ d, E, N, K, R: two ? 0 : 2, H: two ? E / 4 : 0, P: two ? 4 : 0, G: two ? 1 : 0, epsilon: 1e-2 },
     ...{ timeStepLimit: [0, Number.POSITIVE_INFINITY] as const, useBias: false, useConvBias: true },
   };
   const lambda = kind === 'diff_s6' ? { constant: 1 } : kind === 'diff_s6_mamba2' ? 'sigmoid_scalar' : 'sigmoid_sum';

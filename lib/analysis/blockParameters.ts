@@ -1,4 +1,4 @@
-import type { BlockConfig } from '@/lib/checkpoint/types';
+import { type BlockConfig, SUBLN_EPSILON } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import { type BlockCache, isDifferential, type ScanBranch, scansOf } from './s6Inputs';
 
@@ -120,14 +120,14 @@ function outputs(settings: BlockConfig, cache: BlockCache, read: Read, d: number
 }
 
 /** (1 − λ_init) / sqrt(mean(δ_i²) + ε), or (1 − λ_init) without subln; 1 for plain blocks and Diff-S6. */
-function scaleOf({ kind, lambdaInit = 0, subln, mixer }: BlockConfig, { diff }: BlockCache, L: number): Float32Array {
+function scaleOf({ kind, lambdaInit = 0, subln }: BlockConfig, { diff }: BlockCache, L: number): Float32Array {
   if (!isDifferential(kind) || kind === 'diff_s6' || !diff) return new Float32Array(L).fill(1);
   const width = diff.length / L;
   return Float32Array.from({ length: L }, (_, i) => {
     if (subln === false) return 1 - lambdaInit;
     let sum = 0;
     for (let r = 0; r < width; r++) sum += diff[i * width + r] ** 2;
-    return (1 - lambdaInit) / Math.sqrt(sum / width + mixer.epsilon);
+    return (1 - lambdaInit) / Math.sqrt(sum / width + SUBLN_EPSILON);
   });
 }
 

@@ -1,4 +1,4 @@
-import type { BlockConfig, BlockKind } from '@/lib/checkpoint/types';
+import { type BlockConfig, type BlockKind, SUBLN_EPSILON } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 
 /** Where the two branches of a block are read, and the width of what is read. */
@@ -72,7 +72,7 @@ type Weight = (name: string) => Float32Array | undefined;
 
 /** The covector of δ = branch₁ − λ branch₂: (1 − λ_init) subln ⊙ u / rms(δ), u [width or 2·width]; halves add up. */
 function scaled(
-  { kind, lambdaInit = 0, subln = true, mixer }: BlockConfig,
+  { kind, lambdaInit = 0, subln = true }: BlockConfig,
   u: Float64Array,
   width: number,
   weight: Weight,
@@ -81,7 +81,7 @@ function scaled(
   if (kind === 'diff_s6') return u;
   const scale = subln && weight(kind === 'diff_s6_mamba2' ? 'mixer.subln.weight' : 'subln.weight');
   const mean = sum(delta, (value) => value * value) / width;
-  const factor = (1 - lambdaInit) / (scale ? Math.sqrt(mean + mixer.epsilon) : 1);
+  const factor = (1 - lambdaInit) / (scale ? Math.sqrt(mean + SUBLN_EPSILON) : 1);
   const v = new Float64Array(width);
   for (let k = 0; k < u.length; k++) v[k % width] += factor * (scale ? scale[k] : 1) * u[k];
   return v;

@@ -38,10 +38,13 @@ export interface MixerConfig {
   readonly epsilon: number;
 }
 
+/** ε of the norm of the difference; a constant in every published code, whatever the ε of the other norms (spec A4). */
+export const SUBLN_EPSILON = 1e-5;
+
 export interface BlockConfig {
   readonly kind: BlockKind;
   readonly mixer: MixerConfig;
-  /** Present for Diff kinds. `diff_s6` has λ ≡ 1 and no λ_init factor: constant 1, λ_init 0, no subln. */
+  /** Present for Diff kinds. `diff_s6` has a constant λ (1 unless its file says otherwise), λ_init 0 and no subln. */
   readonly lambda?: LambdaForm;
   readonly lambdaInit?: number;
   readonly subln?: boolean;

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { BlockConfig } from '@/lib/checkpoint/types';
+import { type BlockConfig, SUBLN_EPSILON } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import { type Baseline, captureBlock } from './continuation';
 import { scanNamesOf } from './scanNames';
@@ -68,7 +68,7 @@ function projected(
 function afterDifference(
   model: Model,
   i: number,
-  { kind, mixer, lambdaInit = 0, subln }: BlockConfig,
+  { kind, lambdaInit = 0, subln }: BlockConfig,
   diff: Float32Array,
   L: number,
 ): (rows: tf.Tensor2D, withBias: boolean) => tf.Tensor2D {
@@ -79,7 +79,7 @@ function afterDifference(
     if (!subln) return wide.mul(1 - lambdaInit);
     const last = diff.subarray((L - 1) * width);
     const squares = last.reduce((sum, value) => sum + value * value, 0);
-    const inverse = 1 / Math.sqrt(squares / width + mixer.epsilon);
+    const inverse = 1 / Math.sqrt(squares / width + SUBLN_EPSILON);
     const name = kind === 'diff_s6_mamba2' ? `${prefix}.mixer.subln.weight` : `${prefix}.subln.weight`;
     const weight = tf.tensor1d(valuesOfParameter(model, name) as Float32Array);
     return wide.mul(weight.mul(inverse * (1 - lambdaInit)));

@@ -36,9 +36,9 @@ export function replaceRegions<T extends tf.Tensor>(
   });
 }
 
-/** Repeats axes of size 1 until the shapes agree. */
+/** Repeats axes of size 1 until the shapes agree; an empty axis (the past of a convolution of width 1) stays. */
 const spread = (x: tf.Tensor, shape: readonly number[]) =>
   tf.tile(
     x,
-    shape.map((size, axis) => size / x.shape[axis]),
+    shape.map((size, axis) => (size === x.shape[axis] ? 1 : size / x.shape[axis])),
   );

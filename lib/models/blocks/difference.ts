@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import { rmsNorm } from '@/kernels/ops';
-import type { BlockConfig } from '@/lib/checkpoint/types';
+import { type BlockConfig, SUBLN_EPSILON } from '@/lib/checkpoint/types';
 import type { Tap } from '../hooks';
 import type { Weights } from '../weights';
 import { lambdaOf } from './lambda';
@@ -16,7 +16,7 @@ export function difference<T extends tf.Tensor>(first: T, second: T, w: Weights,
 export function scaledDifference<T extends tf.Tensor>(delta: T, w: Weights, block: BlockConfig, tap: Tap): T {
   const { lambdaInit, subln } = differentialOf(block);
   const normed = subln
-    ? tap.at('hook_subln', rmsNorm(delta, w('subln.weight') as tf.Tensor1D, { epsilon: block.mixer.epsilon }) as T)
+    ? tap.at('hook_subln', rmsNorm(delta, w('subln.weight') as tf.Tensor1D, { epsilon: SUBLN_EPSILON }) as T)
     : delta;
   return normed.mul(1 - lambdaInit) as T;
 }
