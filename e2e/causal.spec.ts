@@ -29,6 +29,7 @@ test('a patch brings the answer back at the room before block 0, linked with the
   const complaints = await openCausal(page);
   await expect(page.getByTestId('corrupted')).toContainText('Sandra entered the kitchen.');
   await expect(page.getByTestId('causal-waiting')).toContainText('232 cells, about the work of 116 forward passes');
+  await expect(page.getByTestId('causal-waiting')).toContainText(/, ~\d+ (ms|s|min)\. Layers appear/);
   await expect(page.getByTestId('causal-grid')).toHaveCount(0);
   await page.getByTestId('causal-run').click();
   await shown(page);
@@ -82,6 +83,32 @@ test('a token is knocked out in every layer, and a brushed span in all layers to
   await page.mouse.up();
   await expect(page.getByTestId('span')).toContainText('Tokens 5–8');
   await expect(page.getByTestId('span').getByRole('row', { name: /all layers together/ })).toContainText(/−1\d\.\d/);
+});
+
+test('a span is knocked out before the grid is computed, by pointer and by keys', async ({ page }) => {
+  const complaints = await openCausal(page);
+  await page.getByTestId('causal-knockout').check();
+  await expect(page.getByTestId('causal-waiting')).toBeVisible();
+  await expect(page.getByTestId('causal-grid')).toHaveCount(0);
+  await page.getByTestId('source-5').hover();
+  await page.mouse.down();
+  await page.getByTestId('source-8').hover();
+  await page.mouse.up();
+  await expect(page.getByTestId('span')).toContainText('Tokens 5–8');
+  await expect(page.getByTestId('span').getByRole('row', { name: /all layers together/ })).toContainText(/−1\d\.\d/);
+  await expect(page.locator('#causal .figure canvas')).toHaveCount(1);
+  await expect(page.getByTestId('causal-grid')).toHaveCount(0);
+  await page.getByTestId('source-8').press('Shift+ArrowRight');
+  await expect(page.getByTestId('span')).toContainText('Tokens 5–9');
+  await page.keyboard.press('Escape');
+  await expect(page.getByTestId('sources').locator('[aria-selected=true]')).toHaveCount(0);
+  expect((await new AxeBuilder({ page }).include('#causal').analyze()).violations).toEqual([]);
+  await page.getByTestId('source-8').click();
+  await page.getByTestId('causal-run').click();
+  await shown(page);
+  await expect(page.getByTestId('sources')).toHaveCount(0);
+  await expect(page.getByTestId('span')).toContainText('Tokens 8–8');
+  expect(complaints).toEqual([]);
 });
 
 test('parts are switched off and λ is moved: both models run again at once', async ({ page }) => {

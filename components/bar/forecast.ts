@@ -3,7 +3,7 @@ import { useMemo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import { ApiError } from '@/lib/api/client';
 import type { RunEstimate } from '@/lib/api/runs';
-import { formatBytes, formatSeconds } from '../charts/numbers';
+import { formatBytes, formatForecast } from '../charts/numbers';
 import { useEstimate } from '../data/queries';
 import { requestOf } from '../state/request';
 import { isEnded, useRun } from '../state/run';
@@ -11,7 +11,7 @@ import { INITIAL_SELECTION, useSelection } from '../state/selection';
 
 /** `needs 1.9 GB, ~2 s`; weights count until they are loaded. */
 function needs({ activationBytes, weightBytes, seconds }: RunEstimate): string {
-  const time = seconds === null ? '' : `, ~${formatSeconds(Number(seconds.toPrecision(seconds < 10 ? 1 : 2)))}`;
+  const time = seconds === null ? '' : `, ${formatForecast(seconds)}`;
   return `needs ${formatBytes(activationBytes + weightBytes)}${time}`;
 }
 

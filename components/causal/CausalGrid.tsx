@@ -8,7 +8,7 @@ import { AxisTicks, RowLabel } from '../signal/AxisParts';
 import { clearHover, hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { GridCells } from './GridCells';
-import { type GridLayout, type GridValues, gridLayout, movedCell } from './grid';
+import { extended, type GridLayout, type GridValues, gridLayout, movedCell } from './grid';
 import { type GridCell, setCausal, togglePin, useCausal } from './settings';
 
 /** The pointer must travel this far before a press becomes a drag. */
@@ -163,11 +163,6 @@ export const CausalGrid = memo(function CausalGrid(props: GridProps) {
   const press = useRef<{ y: number; row: number; dragged: boolean } | null>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
-  useEffect(() => {
-    const free = (event: globalThis.KeyboardEvent) => event.key === 'Escape' && setCausal({ pin: null, span: null });
-    window.addEventListener('keydown', free);
-    return () => window.removeEventListener('keydown', free);
-  }, []);
 
   const speak = ({ layer, position }: GridCell) => {
     clearTimeout(timer.current);
@@ -269,10 +264,4 @@ export const CausalGrid = memo(function CausalGrid(props: GridProps) {
 function hoverCell(): { layer?: number; destination?: number } {
   const { layer, destination } = useHover.getState();
   return { ...(layer !== undefined && { layer }), ...(destination !== undefined && { destination }) };
-}
-
-/** A span with its end at `to`; a span that does not reach the cursor begins there. */
-export function extended(span: readonly [number, number] | null, from: number, to: number): [number, number] {
-  const fixed = span && (from === span[0] || from === span[1]) ? (from === span[0] ? span[1] : span[0]) : from;
-  return [Math.min(fixed, to), Math.max(fixed, to)];
 }

@@ -1,12 +1,12 @@
 'use client';
-import { memo, useMemo } from 'react';
+import { memo, useEffect, useMemo } from 'react';
 import { layerAxis } from '../charts/layerAxis';
 import type { View } from '../data/view';
 import { useNarrow, useWidth } from '../ui/measure';
 import { InterventionTest } from './InterventionTest';
 import { KnockoutTest } from './KnockoutTest';
 import { PatchTest } from './PatchTest';
-import { useCausal } from './settings';
+import { setCausal, useCausal } from './settings';
 
 const TESTS = { patch: PatchTest, knockout: KnockoutTest, intervene: InterventionTest };
 
@@ -19,5 +19,10 @@ export const CausalSection = memo(function CausalSection({ view, staleMark }: { 
     () => (width > 0 ? layerAxis(width, view.layers, narrow) : undefined),
     [width, view.layers, narrow],
   );
+  useEffect(() => {
+    const free = (event: KeyboardEvent) => event.key === 'Escape' && setCausal({ pin: null, span: null });
+    window.addEventListener('keydown', free);
+    return () => window.removeEventListener('keydown', free);
+  }, []);
   return <Test view={view} axis={axis} staleMark={staleMark} measure={ref} />;
 });

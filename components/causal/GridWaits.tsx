@@ -1,22 +1,42 @@
+import type { ReactNode } from 'react';
 import type { LayerAxis } from '../charts/layerAxis';
-import { formatCount } from '../charts/numbers';
+import { formatCount, formatForecast } from '../charts/numbers';
 import type { View } from '../data/view';
 import { AxisTicks, RowLabel } from '../signal/AxisParts';
 
 const HEIGHT = 22;
 
-/** What a grid of layers by tokens will take: its cells, and the forward passes that are as much work as all of them. */
-export function gridCost({ models }: Pick<View, 'models'>): { readonly cells: number; readonly passes: number } {
+interface Cost {
+  readonly cells: number;
+  /** Forward passes that are as much work as all cells. */
+  readonly passes: number;
+  /** By what the forward passes of the run took; undefined where it was not measured. */
+  readonly seconds: number | undefined;
+}
+
+/** What a grid of layers by tokens will take. */
+export function gridCost({ models }: Pick<View, 'models'>): Cost {
   const cells = models.map(({ layers, position }) => layers * (position + 1));
   // A cell of layer l computes the layers after it: half of them on average.
   const passes = cells.map((count) => count / 2);
-  const sum = (values: readonly number[]) => Math.ceil(values.reduce((a, b) => a + b, 0));
-  return { cells: sum(cells), passes: sum(passes) };
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+  const each = models.map(({ model }) => model.forwardMs ?? Number.NaN);
+  const seconds = sum(passes.map((count, k) => (count * each[k]) / 1000));
+  return {
+    ...{ cells: sum(cells), passes: Math.ceil(sum(passes)) },
+    seconds: Number.isFinite(seconds) ? seconds : undefined,
+  };
 }
 
 /** In place of a grid that was not asked for yet: the layers it will stand on and what it costs. */
-export function GridWaits({ view, axis }: { view: View; axis: LayerAxis }) {
-  const { cells, passes } = gridCost(view);
+export function GridWaits(props: {
+  view: View;
+  axis: LayerAxis;
+  /** Below the axis: what is known already. */
+  children?: ReactNode;
+}) {
+  const { view, axis, children } = props;
+  const { cells, passes, seconds } = gridCost(view);
   const sides = view.models.map(({ slot }, k) => `${slot} ${k === 0 ? 'left' : 'right'}`).join(', ');
   return (
     <div data-testid="causal-waiting">
@@ -26,10 +46,12 @@ export function GridWaits({ view, axis }: { view: View; axis: LayerAxis }) {
           <RowLabel y={14} text="token" narrow={axis.narrow} />
         </svg>
       </div>
+      {children}
       <p className="note grid-waits">
         One row for each of the tokens 0–{view.position}
         {view.models.length > 1 && `, ${sides} in each layer`}: {formatCount(cells)} cells, about the work of{' '}
-        {formatCount(passes)} forward passes of this prompt. Layers appear as they are finished.
+        {formatCount(passes)} forward passes of this prompt{seconds !== undefined && `, ${formatForecast(seconds)}`}.
+        Layers appear as they are finished.
       </p>
     </div>
   );

@@ -2,6 +2,7 @@
 import { memo, useEffect, useMemo } from 'react';
 import type { Metric } from '../charts/curve';
 import { type LayerAxis, layerName } from '../charts/layerAxis';
+import { formatForecast } from '../charts/numbers';
 import { type DataTable, tableOf } from '../charts/table';
 import { useSignals, useTargetIds } from '../data/queries';
 import { isDiff, type View } from '../data/view';
@@ -121,6 +122,8 @@ export const InterventionTest = memo(function InterventionTest(props: {
   const jobs = useJobsOf(view.models.map(({ slot }) => jobName('intervene', slot)));
   const busy = jobs.some(isJobBusy);
   const failures = [...new Set(jobs.flatMap((job) => (job?.failure ? [job.failure] : [])))];
+  const passMs = Math.max(...view.models.map(({ model }) => model.forwardMs ?? Number.NaN));
+  const again = Number.isFinite(passMs) ? `, ${formatForecast(passMs / 1000)} each time` : '';
   const controls = (
     <>
       <Choice
@@ -159,7 +162,7 @@ export const InterventionTest = memo(function InterventionTest(props: {
           ? 'The changed models run.'
           : changed
             ? 'Thin: unchanged. Thick: with the changes. The keys 1, 2 and 3 choose the measure.'
-            : 'Switch a part off, or move a λ: the model runs again at once.'}
+            : `Switch a part off, or move a λ: the model runs again at once${again}.`}
       </p>
       {failures.map((failure) => (
         <p key={failure} className="note bad" role="alert">

@@ -5,15 +5,17 @@ import { formatSigned, type Maybe } from '../charts/numbers';
 import { displayToken } from '../charts/tokens';
 import { isDiff, ownToken, type View } from '../data/view';
 import { RowLabel } from '../signal/AxisParts';
-import { dropJob, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
+import { dropJob, isJobBusy, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
 import { SlotHead, ValueRow } from '../ui/parts';
 import { CausalGrid } from './CausalGrid';
 import { GridCells } from './GridCells';
+import { GridWaits } from './GridWaits';
 import { type GridValues, gridLayout } from './grid';
 import { JobControl } from './JobControl';
 import { BranchChoice, CellTitle, Choice, SignedScale, StrongestCells, useInspectedCell } from './parts';
 import { knockoutRequest } from './requests';
 import { gridTable, knockoutChanges, knockoutValues, largest, type ResultOf, resultOf } from './results';
+import { SpanChips } from './SpanChips';
 import { jobName, setCausal, useCausal } from './settings';
 import { TestSection } from './TestSection';
 import { useAsked } from './useAsked';
@@ -93,7 +95,8 @@ function SpanStrip({ view, axis, found, limit }: { view: View; axis: LayerAxis; 
   );
 }
 
-function SpanBlock({ view, layer, found }: { view: View; layer: number; found: SpanFound }) {
+function SpanBlock(props: { view: View; layer: number; found: SpanFound; begun: boolean }) {
+  const { view, layer, found, begun } = props;
   const span = useCausal((s) => s.span);
   const word = (k: number) => displayToken(view.tokens[k]?.text ?? '');
   return (
@@ -119,8 +122,8 @@ function SpanBlock({ view, layer, found }: { view: View; layer: number; found: S
         </>
       ) : (
         <p className="note">
-          Drag over the rows, or press Shift and the up or down arrow in the grid, to knock out a span of tokens in each
-          layer and in all layers together.
+          Drag over {begun ? 'the rows' : 'the tokens'}, or press Shift and an arrow there, to knock out a span of them
+          in each layer and in all layers together.
         </p>
       )}
     </div>
@@ -150,7 +153,14 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
   const found = useMemo(() => jobs.map((job) => resultOf(job, 'knockout')), [jobs]);
   const changes = useMemo(() => found.map(knockoutChanges), [found]);
   const span = useSpan(view, foil);
-  const limit = useMemo(() => largest(view, changes), [view, changes]);
+  const begun = jobs.some((job) => job?.result || isJobBusy(job));
+  const sources = useMemo(() => view.tokens.slice(0, view.position + 1), [view.tokens, view.position]);
+  // Before the grid is there, a span has the colours for itself.
+  const limit = useMemo(
+    () =>
+      largest(view, begun ? changes : span.each.map((each) => each && ((layer) => inLayer(each, layer) ?? undefined))),
+    [view, begun, changes, span],
+  );
   const marked = useMemo(() => new Set<number>(), []);
   const branches = view.models.some(({ model }) => model.blocks.some(isDiff));
   const versus = foil ? `${view.target.trim()} minus ${foil}` : view.target.trim();
@@ -159,6 +169,7 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
       const own = ownToken(model, cell.position);
       return formatSigned(own === undefined ? undefined : values[k]?.(cell.layer, own));
     });
+  const strip = axis && span.each.some(Boolean) && <SpanStrip view={view} axis={axis} found={span} limit={limit} />;
   const controls = (
     <>
       <Choice
@@ -208,7 +219,7 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
               <p className="note">Not computed yet.</p>
             )}
           </div>
-          <SpanBlock view={view} layer={cell.layer} found={span} />
+          <SpanBlock view={view} layer={cell.layer} found={span} begun={begun} />
           <StrongestCells title="Largest changes: layer, token" view={view} values={changes} />
         </aside>
       }
@@ -222,8 +233,16 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
         onRun={start}
         legend={<SignedScale limit={limit} meaning="change, logits" />}
       />
-      <div ref={measure} style={{ minHeight: 240 }}>
-        {axis && (
+      <div ref={measure}>
+        {axis && !begun && (
+          <>
+            <SpanChips tokens={sources} />
+            <GridWaits view={view} axis={axis}>
+              {strip}
+            </GridWaits>
+          </>
+        )}
+        {axis && begun && (
           <>
             <CausalGrid
               view={view}
@@ -234,7 +253,7 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
               brushes
               label={`Knock-out of each token: layers by tokens, ${view.models.map(({ slot }) => slot).join(' left, ')}${view.models.length > 1 ? ' right' : ''}. Arrow keys move, Enter pins, Shift with the up and down arrows chooses a span.`}
             />
-            {span.each.some(Boolean) && <SpanStrip view={view} axis={axis} found={span} limit={limit} />}
+            {strip}
           </>
         )}
       </div>

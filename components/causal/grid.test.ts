@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { layerAxis } from '../charts/layerAxis';
-import { extended } from './CausalGrid';
-import { gridLayout, movedCell, strongestCells } from './grid';
+import { extended, gridLayout, movedCell, strongestCells } from './grid';
 
 describe('the grid of layers by tokens', () => {
   const axis = layerAxis(1088, 4, false);

@@ -79,3 +79,9 @@ export function movedCell(
   const into = (value: number, most: number) => Math.min(most, Math.max(0, value));
   return { layer: into(layer, layers - 1), position: into(position, rows - 1) };
 }
+
+/** A span with its end at `to`; a span that does not reach the cursor begins there. */
+export function extended(span: readonly [number, number] | null, from: number, to: number): [number, number] {
+  const fixed = span && (from === span[0] || from === span[1]) ? (from === span[0] ? span[1] : span[0]) : from;
+  return [Math.min(fixed, to), Math.max(fixed, to)];
+}

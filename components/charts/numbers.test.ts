@@ -3,6 +3,7 @@ import {
   decadeLabel,
   formatBytes,
   formatCount,
+  formatForecast,
   formatParameters,
   formatPlain,
   formatRatio,
@@ -59,6 +60,14 @@ describe('numbers on the page', () => {
     expect(formatRatio(Number.POSITIVE_INFINITY)).toBe('–');
     expect(formatSeconds(0.84)).toBe('840 ms');
     expect(formatSeconds(1.84)).toBe('1.84 s');
+    expect([0.0002, 0.042, 0.99, 3.4, 25.4, 240].map(formatForecast)).toEqual([
+      '~1 ms',
+      '~42 ms',
+      '~1 s',
+      '~3 s',
+      '~25 s',
+      '~4 min',
+    ]);
     expect(formatParameters(376e6)).toBe('376\u2009M');
     expect(formatParameters(1.2e6)).toBe('1.20\u2009M');
     expect(formatParameters(812e3)).toBe('812\u2009k');

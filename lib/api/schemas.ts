@@ -205,6 +205,11 @@ export const RunModelSchema = z.object({
   entries: z.array(z.string()).meta({ description: 'Lens entries: embedding, layer 0 …, final.' }),
   blocks: z.array(BlockSummarySchema),
   mapsReady: count.meta({ description: 'Layers 0 … mapsReady − 1 have maps.' }),
+  forwardMs: z
+    .number()
+    .nonnegative()
+    .optional()
+    .meta({ description: 'Milliseconds that the blocks of the forward pass took, maps and lens apart.' }),
   signalReady: z.boolean(),
   lensReady: z.boolean(),
   error: z.string().optional(),

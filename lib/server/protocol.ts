@@ -136,7 +136,7 @@ export type RunUpdate =
   | { type: 'progress'; progress: Progress }
   | { type: 'blocks'; model: number; blocks: BlockSummary[] }
   | { type: 'layer'; model: number; layer: number; lambda: number | null }
-  | { type: 'signal'; model: number }
+  | { type: 'signal'; model: number; forwardMs: number }
   | { type: 'lens'; model: number }
   | { type: 'failure'; model: number; message: string };
 

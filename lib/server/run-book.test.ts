@@ -90,12 +90,13 @@ describe('RunBook', () => {
     const events: RunEvent[] = [];
     const leave = runs.subscribe(id, (event) => events.push(event));
     runs.update(id, { type: 'layer', model: 0, layer: 0, lambda: 0.5 });
-    runs.update(id, { type: 'signal', model: 0 });
+    runs.update(id, { type: 'signal', model: 0, forwardMs: 12 });
     runs.update(id, { type: 'lens', model: 0 });
     await end(id);
     leave();
     expect(events.map(({ event }) => event)).toEqual(['run', 'layer', 'signal', 'lens', 'state']);
-    const [{ blocks, mapsReady, signalReady, lensReady }] = runs.get(id).models;
+    const [{ blocks, mapsReady, signalReady, lensReady, forwardMs }] = runs.get(id).models;
+    expect(forwardMs).toBe(12);
     expect([blocks[0].lambda, mapsReady, signalReady, lensReady]).toEqual([0.5, 1, true, true]);
     expect(runs.get(id).timing.firstMapMs).not.toBeNull();
   });
@@ -108,7 +109,7 @@ describe('RunBook', () => {
       count += 1;
     });
     leave();
-    runs.update(id, { type: 'signal', model: 0 });
+    runs.update(id, { type: 'signal', model: 0, forwardMs: 12 });
     expect(count).toBe(1);
   });
 

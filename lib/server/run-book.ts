@@ -161,7 +161,11 @@ export class RunBook extends Book<Run, RunEvent, Own> {
         return;
       }
       case 'signal':
-        if (model) model.signalReady = true;
+        if (model) {
+          model.signalReady = true;
+          // A run that was stopped and goes on computes the layers that it lacks.
+          model.forwardMs = (model.forwardMs ?? 0) + update.forwardMs;
+        }
         this.emit(entry, { event: 'signal', data: { model: update.model } });
         return;
       case 'failure':

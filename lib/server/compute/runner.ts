@@ -87,17 +87,23 @@ export class Runner {
       const record: ModelRecord = known ?? { request, config, fingerprint, L, residuals: [], blocks: [] };
       this.#records[m] = record;
       if (!known) this.tell({ type: 'blocks', model: m, blocks: config.blocks.map(blockSummary) });
+      let forwardMs = 0;
+      let begun = 0;
       try {
         await forwardInto(record, model, {
-          before: (i) => this.#step(m, 'forward', i, config.blocks.length),
+          before: async (i) => {
+            await this.#step(m, 'forward', i, config.blocks.length);
+            begun = performance.now();
+          },
           after: (i, block) => {
+            forwardMs += performance.now() - begun;
             this.tools.maps.add({ run: id, model: m, layer: i }, config.blocks[i], block, L);
             this.#forecast.add(blockWork(config.blocks[i], config.d, L));
             this.tell({ type: 'layer', model: m, layer: i, lambda: meanLambda(block.lambda) });
           },
         });
       } finally {
-        if (record.blocks.length > 0) this.tell({ type: 'signal', model: m });
+        if (record.blocks.length > 0) this.tell({ type: 'signal', model: m, forwardMs });
       }
     };
     await this.tools.models.use(request.name, forward, { onProgress });
