@@ -156,6 +156,31 @@ describe('a causal test', () => {
     });
   });
 
+  it('of cancellation has an id before its examples are read too', async () => {
+    const example = { prompt: PROMPT, target: 'kitchen', needle: [0, 24] as [number, number] };
+    const batch = { kind: 'cancellation_batch' as const, model: 'diff', resamples: 50 };
+    const { id, budget } = await start({ ...batch, examples: [example, { ...example, target: 'submarine' }] });
+    expect(budget.bytes).toBeGreaterThan(0);
+    const progress = (await until(id)).flatMap(({ event, data }) => (event === 'progress' ? [data] : []));
+    // Two differential layers a prompt, after two prompts that are read.
+    expect(progress).toMatchObject([{ done: 1, total: 6, secondsLeft: null }]);
+    expect(service.analysis(id)).toMatchObject({
+      state: 'error',
+      error: expect.stringMatching(/^Line 2 of the examples: .*"submarine"/),
+    });
+
+    const whole = await start({ ...batch, examples: [example, example] });
+    const told = (await until(whole.id)).flatMap(({ event, data }) => (event === 'progress' ? [data.done] : []));
+    expect(told).toEqual([1, 2, 3, 4, 5, 6, 6]);
+
+    const busy = await start(long);
+    const waits = await start({ ...batch, examples: [example] });
+    service.cancelAnalysis(waits.id);
+    service.cancelAnalysis(busy.id);
+    await until(waits.id);
+    expect(service.analysis(waits.id)).toMatchObject({ state: 'cancelled', result: null });
+  });
+
   it.each<[AnalysisRequestInput, Record<string, number[]>]>([
     [{ ...knockout, spans: [[4, 5]], layers: [1, 3], reads: 'block' }, { 'knockout.change': [2, 1] }],
     [{ ...knockout, kind: 'ablate', unit: 'head', method: 'mean', layers: [2] }, { 'ablate.kl': [4] }],

@@ -1,7 +1,7 @@
 import type { SnrExample } from '@/lib/analysis';
 import type { SnrTask } from '@/lib/api/analyses';
 import { demoLines } from '@/lib/data/demo-stories';
-import { parseSnrExamples } from '@/lib/data/snr-examples';
+import { parseSnrExamples, promptOf, type SnrLine } from '@/lib/data/snr-examples';
 import { ServiceError } from '../errors';
 import type { Settings } from '../settings';
 import type { Catalogue } from './catalogue';
@@ -13,6 +13,10 @@ export const batchLines = ({ examples, seed }: Batch): { lines: string; source: 
   typeof examples === 'string'
     ? { lines: demoLines(examples, seed) as string, source: 'the demo task' }
     : { lines: examples.map((example) => JSON.stringify(example)).join('\n'), source: 'the examples' };
+
+/** Most tokens that an example can have: no tokenizer makes more of a text than it has bytes. */
+export const mostTokens = (line: SnrLine['line']): number =>
+  line.tokens?.length ?? Buffer.byteLength(promptOf(line) ?? '', 'utf8');
 
 /**
  * The examples of a batch as one model reads them.

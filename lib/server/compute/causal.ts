@@ -1,11 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { withNeedles } from '@/lib/analysis';
-import type { CancellationBatchRequest, CausalRequest } from '@/lib/api/causal';
+import type { CausalRequest } from '@/lib/api/causal';
 import { encodeSafetensors } from '@/lib/api/safetensors';
 import type { Model } from '@/lib/models';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate, PreparedTest } from '../protocol';
 import type { Settings } from '../settings';
-import { batchExamples } from './batch-examples';
 import type { Catalogue } from './catalogue';
 import { type CausalTest, type TestStep, testBudget, testSteps } from './causal-tests';
 import { Forecast } from './estimate';
@@ -16,6 +14,9 @@ const MB = 2 ** 20;
 
 /** A result is told after at least this share of the work, so that large ones do not pile up. */
 const SHARE_TOLD = 0.01;
+
+/** What is asked of one prompt; batches of prompts are read when they run. */
+export type PromptTest = Exclude<CausalRequest, { kind: 'cancellation_batch' }>;
 
 /** Patching, knock-out, ablation, overrides of λ, interventions and cancellation over text. */
 export class CausalTests {
@@ -30,7 +31,7 @@ export class CausalTests {
    * Turns words into token ids and checks the request against the model, memory included. Touches no weights.
    * @throws ServiceError 404, 413, 422; InputError.
    */
-  async prepare(request: CausalRequest): Promise<PreparedTest> {
+  async prepare(request: PromptTest): Promise<PreparedTest> {
     const { model } = request;
     const config = await this.catalogue.config(model);
     const test = await this.#testOf(request);
@@ -45,8 +46,7 @@ export class CausalTests {
     return this.models.use(model, (loaded) => runSteps(loaded, test, cancel, tell));
   }
 
-  async #testOf(request: CausalRequest): Promise<CausalTest> {
-    if (request.kind === 'cancellation_batch') return this.#batchOf(request);
+  async #testOf(request: PromptTest): Promise<CausalTest> {
     const { model, foil, position, memory_mb } = request;
     const layers = 'layers' in request ? request.layers : undefined;
     const read = (prompt: string | readonly number[]) => this.prompts.ids(model, prompt);
@@ -91,20 +91,18 @@ export class CausalTests {
       }
     }
   }
-
-  async #batchOf(request: CancellationBatchRequest): Promise<CausalTest> {
-    const { kind, model, layers, memory_mb, resamples, seed } = request;
-    const examples = withNeedles(await batchExamples(model, request, this.catalogue, this.settings));
-    const memory = Math.min(memory_mb * MB, this.settings.runBytes);
-    return { kind, request: { examples, layers, memory, resamples, seed } };
-  }
 }
 
-async function runSteps(
+/**
+ * Runs a test to its end; the event loop turns between two steps, where `cancel[0] ≠ 0` ends it with what is finished.
+ * @param before steps that were taken before its own
+ */
+export async function runSteps(
   model: Model,
   test: CausalTest,
   cancel: Int32Array,
   tell: (update: AnalysisUpdate) => void,
+  before = 0,
 ): Promise<AnalysisOutcome> {
   const forecast = new Forecast(1);
   let last: TestStep | undefined;
@@ -117,7 +115,10 @@ async function runSteps(
   for (const step of testSteps(model, test)) {
     const { done, total, finished } = step;
     forecast.add((done - (last?.done ?? 0)) / total);
-    tell({ type: 'progress', progress: { done, total, secondsLeft: forecast.secondsLeft } });
+    tell({
+      type: 'progress',
+      progress: { done: before + done, total: before + total, secondsLeft: forecast.secondsLeft },
+    });
     last = step;
     if (finished > told.finished && done - told.done >= SHARE_TOLD * total) {
       tell({ type: 'result', result: step.json() });

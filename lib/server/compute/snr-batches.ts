@@ -12,10 +12,10 @@ import type { SnrResult, SnrTask } from '@/lib/api/analyses';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import type { ModelConfig } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
-import { promptOf, type SnrLine, snrLines } from '@/lib/data/snr-examples';
+import { snrLines } from '@/lib/data/snr-examples';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate, PreparedSnr } from '../protocol';
 import type { Settings } from '../settings';
-import { batchExamples, batchLines } from './batch-examples';
+import { batchExamples, batchLines, mostTokens } from './batch-examples';
 import type { Catalogue } from './catalogue';
 import { activationBytes, Forecast } from './estimate';
 import type { LoadedModels } from './loaded-models';
@@ -128,10 +128,6 @@ export class SnrBatches {
     });
   }
 }
-
-/** Most tokens that an example can have: no tokenizer makes more of a text than it has bytes. */
-const mostTokens = (line: SnrLine['line']): number =>
-  line.tokens?.length ?? Buffer.byteLength(promptOf(line) ?? '', 'utf8');
 
 /** The residual streams of all examples at one position, and one forward pass. */
 const bytesOf = (config: ModelConfig, examples: number, longest: number): number =>
