@@ -4,6 +4,7 @@ import {
   blockForm,
   blockParameters,
   differenceOf,
+  type BLOCK_COMPONENTS as FOLDED,
   lambdaTimes,
   logitDirection,
   logitForm,
@@ -14,7 +15,7 @@ import {
   scanParameters,
 } from '@/lib/analysis';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
-import type { Branch, MapEstimate, MapQuery, Reduce } from '@/lib/api/schemas';
+import { BLOCK_COMPONENTS, type Branch, type MapEstimate, type MapQuery, type Reduce } from '@/lib/api/schemas';
 import type { Model } from '@/lib/models';
 import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
@@ -25,6 +26,9 @@ import { checkedMapBytes } from './map-memory';
 import { LeastRecentlyUsed } from './memory';
 import { isComplete, type ModelRecord } from './store';
 import { withModelOf } from './with-model';
+
+/** Compiles only while the API has the names of the analysis, in its order. */
+const COMPONENTS: typeof FOLDED = BLOCK_COMPONENTS;
 
 const KEPT_BYTES = 256 * 1024 * 1024;
 
@@ -163,7 +167,8 @@ function blockMap(model: Model, block: BlockCache, { branch, reduce, without }: 
   const [scan, inputs] = [...block.scans].find(([name]) => name === branch) ?? [];
   if (!scan || !inputs) throw new ServiceError(422, `Layer ${block.index} has no scan ${branch}.`);
   const parameters = scanParameters(model, block.index).get(scan) as ScanParameters;
-  const { bias, ...map } = blockForm(inputs, parameters, parseReduction(reduce), new Set(without));
+  const left = new Set(COMPONENTS.filter((part) => without.includes(part)));
+  const { bias, ...map } = blockForm(inputs, parameters, parseReduction(reduce), left);
   return { ...map, rest: bias };
 }
 
