@@ -216,8 +216,22 @@ test('a local folder is added from the page; one outside the allowed folders is 
     await page.getByTestId('pick-my-mamba2').click();
     await run(page);
     await expect(page.getByTestId('model-b')).toContainText('my-mamba2');
-  } finally {
+
+    await page.getByTestId('model-b').click();
+    await page.getByRole('button', { name: /^Remove .*later from the list/ }).click();
+    await expect(page.getByTestId('added-folders')).toHaveCount(0);
+    await expect(page.getByTestId('pick-my-mamba2')).toHaveCount(0);
+    await page.getByTestId('model-folder').fill(join(basename(folder), 'deep', 'later'));
+    await page.getByTestId('model-folder').press('Enter');
+    await expect(page.getByTestId('added-folders')).toContainText('later');
     await rm(folder, { recursive: true });
+    await page.reload();
+    await page.getByTestId('model-a').click();
+    await expect(page.getByTestId('dropped-folder')).toContainText('later is gone, so it was taken from the list.');
+    await page.getByRole('button', { name: /^Dismiss/ }).click();
+    await expect(page.getByTestId('added-folders')).toHaveCount(0);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 });
 

@@ -14,8 +14,52 @@ export function foundIn({ models, unreadable }: Pick<ModelList, 'models' | 'unre
   return unreadable.length > 0 ? `${usable} Not usable: ${names(unreadable)}; the list says why.` : usable;
 }
 
-/** Adds the checkpoints of a folder on the server's disk to the list. */
-export function FolderField({ folders }: { folders: readonly string[] }) {
+/** Folders that were added, and those of them that are gone. */
+function AddedFolders({ list }: { list: ModelList }) {
+  const queries = useQueryClient();
+  const remove = useMutation({
+    mutationFn: (folder: string) => client.removeModelFolder(folder),
+    onSettled: () => queries.invalidateQueries({ queryKey: MODELS }),
+  });
+  const { added, dropped } = list;
+  if (added.length + dropped.length === 0) return null;
+  return (
+    <ul className="added-folders" data-testid="added-folders">
+      {added.map((folder) => (
+        <li key={folder}>
+          <span className="mono">{folder}</span>
+          <button
+            type="button"
+            className="button low"
+            aria-label={`Remove ${folder} from the list`}
+            disabled={remove.isPending}
+            onClick={() => remove.mutate(folder)}
+          >
+            Remove
+          </button>
+        </li>
+      ))}
+      {dropped.map(({ folder, problem }) => (
+        <li key={folder} data-testid="dropped-folder">
+          <span className="bad">{problem}</span>
+          <button
+            type="button"
+            className="button low"
+            aria-label={`Dismiss: ${problem}`}
+            disabled={remove.isPending}
+            onClick={() => remove.mutate(folder)}
+          >
+            Dismiss
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Adds the checkpoints of a folder on the server's disk to the list, and takes them from it. */
+export function FolderField({ list }: { list: ModelList }) {
+  const { folders } = list;
   const queries = useQueryClient();
   const [folder, setFolder] = useState('');
   const add = useMutation({
@@ -60,9 +104,10 @@ export function FolderField({ folders }: { folders: readonly string[] }) {
         <p className="note" role="status" data-testid="model-folder-found">
           {add.data
             ? foundIn(add.data)
-            : `A folder with config.json, weights and tokenizer.json, or one that holds such folders; below ${folders.join(', ')}. It stays in the list until the server stops.`}
+            : `A folder with config.json, weights and tokenizer.json, or one that holds such folders; below ${folders.join(', ')}. It stays in the list until it is removed here; its files stay in any case.`}
         </p>
       )}
+      <AddedFolders list={list} />
     </div>
   );
 }

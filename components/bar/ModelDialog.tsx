@@ -104,7 +104,7 @@ export function ModelDialog(props: { slot: ModelSlot; value: string; onPick(name
         {data && models.length + unreadable.length === 0 && <p className="note">No model matches.</p>}
       </div>
       <p className="note">One tick a layer, tall for differential blocks.</p>
-      {data && <FolderField folders={data.folders} />}
+      {data && <FolderField list={data} />}
       <p>
         <button type="button" className="button low" onClick={onClose}>
           Close <kbd>Esc</kbd>

@@ -244,6 +244,9 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     models: (signal?: AbortSignal) => json(ModelListSchema, '/api/models', { signal }),
     /** Looks for models in one more folder, and returns those in it. */
     addModelFolder: (folder: string, signal?: AbortSignal) => post(ModelListSchema, '/api/models', { folder }, signal),
+    /** Takes an added folder from the list, or the word that it is gone; returns what is left. */
+    removeModelFolder: (folder: string, signal?: AbortSignal) =>
+      json(ModelListSchema, pathOf('/api/models', { folder }), { method: 'DELETE', signal }),
     examples: (signal?: AbortSignal) => json(ExampleListSchema, '/api/examples', { signal }),
     tokenize: (model: string, text: string, signal?: AbortSignal) =>
       post(TokenizeReplySchema, '/api/tokenize', { model, text }, signal),

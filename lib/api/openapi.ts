@@ -132,9 +132,14 @@ function paths() {
     '/api/models': {
       get: operation('Models that can be run', { ...ok('ModelList', 'Models'), ...refusals([503]) }),
       post: operation(
-        'Adds the checkpoints of a folder, and two levels below it, until the server stops',
+        'Adds the checkpoints of a folder, and two levels below it',
         { ...ok('ModelList', 'What the folder holds'), ...refusals([400, 403, 404, 422, 503]) },
         { requestBody: body('ModelFolder') },
+      ),
+      delete: operation(
+        'Takes a folder that was added, or one that is gone, from the list; its files stay',
+        { ...ok('ModelList', 'What is left'), ...refusals([404, 422, 503]) },
+        { parameters: query(schemas.ModelFolderSchema) },
       ),
     },
     '/api/examples': {

@@ -89,6 +89,10 @@ export const ModelListSchema = z.object({
   folders: z.array(z.string()).meta({
     description: 'Where models are looked for; folders below these may be added.',
   }),
+  added: z.array(z.string()).meta({ description: 'Folders that were added; kept beside the runs.' }),
+  dropped: z.array(z.object({ folder: z.string(), problem: z.string() })).meta({
+    description: 'Folders that were added and are gone since; told until they are removed or added again.',
+  }),
 });
 export type ModelList = z.infer<typeof ModelListSchema>;
 

@@ -1,6 +1,6 @@
 import type { Budget } from '@/lib/analysis';
 import type { AttributionQuery, AttributionReply, SnrTask } from '@/lib/api/analyses';
-import type { AnalysisProgress, AnalysisRequest, AnalysisResult } from '@/lib/api/causal';
+import type { AnalysisProgress, AnalysisRequest, AnalysisResult, CancellationBatchRequest } from '@/lib/api/causal';
 import type { GeneratedToken, GenerationRequest } from '@/lib/api/generation';
 import type { RunEstimate } from '@/lib/api/runs';
 import type {
@@ -49,7 +49,16 @@ export interface PreparedSnr {
   readonly budget: Budget;
 }
 
-export type PreparedAnalysis = PreparedTest | PreparedSnr;
+/** Cancellation over a batch, not yet read by the model, with what it will take at most. */
+export interface PreparedCancellations {
+  readonly model: string;
+  readonly batch: CancellationBatchRequest;
+  /** Examples that the batch holds. */
+  readonly examples: number;
+  readonly budget: Budget;
+}
+
+export type PreparedAnalysis = PreparedTest | PreparedSnr | PreparedCancellations;
 
 /** A prompt that is to be continued, as token ids. */
 export interface PreparedGeneration {
@@ -77,6 +86,7 @@ export type AnalysisUpdate =
 export interface WorkerMethods {
   models: { argument: null; result: ModelList };
   addFolder: { argument: string; result: ModelList };
+  removeFolder: { argument: string; result: ModelList };
   tokenize: { argument: TokenizeRequest; result: Token[] };
   vocabulary: { argument: { model: string; q: string; limit?: number }; result: VocabularyEntry[] };
   /** Resolves models, tokens, target and needle of a request, or refuses it. Touches no weights. */

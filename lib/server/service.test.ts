@@ -370,6 +370,12 @@ describe('text and vocabulary', () => {
     }
     await mkdir(join(deep, 'empty'));
     await expect(service.addFolder('mine/thesis/try/empty')).rejects.toMatchObject({ status: 422 });
+    // What lies below a folder that is searched anyway is listed, the folder itself is nothing new.
+    expect((await service.models()).added).toEqual([deep]);
+    expect((await service.removeFolder('mine/thesis/try')).models.map(({ name }) => name)).not.toContain(
+      'late/plain-2',
+    );
+    await expect(service.removeFolder(deep)).rejects.toMatchObject({ status: 404 });
   });
 
   it('tokenizes with offsets', async () => {

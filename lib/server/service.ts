@@ -109,6 +109,7 @@ export class Service {
 
   models = (): Promise<ModelList> => this.worker.call('models', null);
   addFolder = (folder: string): Promise<ModelList> => this.worker.call('addFolder', folder);
+  removeFolder = (folder: string): Promise<ModelList> => this.worker.call('removeFolder', folder);
   examples = (): Promise<ExampleList> => readExamples(this.settings.root);
   tokenize = (request: TokenizeRequest): Promise<Token[]> => this.worker.call('tokenize', request);
   vocabulary = (model: string, q: string, limit?: number): Promise<VocabularyEntry[]> =>

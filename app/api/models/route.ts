@@ -1,5 +1,5 @@
 import { ModelFolderSchema } from '@/lib/api/schemas';
-import { readBody, reply, respond, service } from '@/lib/server';
+import { readBody, readQuery, reply, respond, service } from '@/lib/server';
 
 export const runtime = 'nodejs';
 export const dynamic = 'force-dynamic';
@@ -8,3 +8,6 @@ export const GET = () => respond(async () => reply(await service().models()));
 
 export const POST = (request: Request) =>
   respond(async () => reply(await service().addFolder((await readBody(request, ModelFolderSchema)).folder)));
+
+export const DELETE = (request: Request) =>
+  respond(async () => reply(await service().removeFolder(readQuery(request, ModelFolderSchema).folder)));

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 
 export const databaseFolder = (folder: string) => join(folder, 'database');
 export const lockFile = (folder: string) => join(folder, 'lock.json');
+/** Model folders that were added from the page. */
+export const addedFoldersFile = (folder: string) => join(folder, 'model-folders.json');
 export const arraysFolder = (folder: string) => join(folder, 'runs');
 export const runFolder = (folder: string, id: string) => join(arraysFolder(folder), id);
 export const modelFile = (folder: string, id: string, model: number) =>

@@ -64,8 +64,9 @@ export class Catalogue {
   #listings = new Map<string, { fingerprint: string; listing: ModelListing }>();
   readonly #folders: ModelFolders;
 
-  constructor(root: string) {
-    this.#folders = new ModelFolders(root);
+  /** @param dataFolder where folders that were added are kept */
+  constructor(root: string, dataFolder: string | null) {
+    this.#folders = new ModelFolders(root, dataFolder);
   }
 
   /** Usable models, in the order in which the folders name them, and what is wrong with the others. */
@@ -82,6 +83,12 @@ export class Catalogue {
     const hidden = added.filter((model) => !known(model));
     const problem = 'Another model has this name already: rename the folder.';
     return { ...list, unreadable: [...list.unreadable, ...hidden.map(({ name }) => ({ name, problem }))] };
+  }
+
+  /** Finds the models of an added folder no more. @returns those that are left. @throws ServiceError 404. */
+  async removeFolder(folder: string): Promise<ModelList> {
+    this.#folders.remove(folder);
+    return this.list();
   }
 
   /** Names of the models that ship with Statescope. */
@@ -141,7 +148,14 @@ export class Catalogue {
   }
 
   async #describeAll(folders: readonly ModelFolder[]): Promise<ModelList> {
-    const list: ModelList = { models: [], unreadable: [], folders: [...this.#folders.roots] };
+    const { roots, added, dropped } = this.#folders;
+    const list: ModelList = {
+      models: [],
+      unreadable: [],
+      folders: [...roots],
+      added: [...added],
+      dropped: [...dropped],
+    };
     for (const folder of folders) {
       try {
         const { path: _path, ...listing } = await this.#describe(folder);

@@ -3,6 +3,7 @@ import type { MapQuery, RunModel } from '@/lib/api/schemas';
 import type { AnalysisUpdate, Message, MethodName, Request, RunUpdate, WorkerMethods } from '../protocol';
 import type { Settings } from '../settings';
 import { Attributions } from './attributions';
+import { CancellationBatches } from './cancellation-batches';
 import { withdrawnBy } from './cancelling';
 import { Catalogue } from './catalogue';
 import { CausalTests } from './causal';
@@ -39,6 +40,7 @@ export class Computer {
   readonly #readouts: Readouts;
   readonly #attributions: Attributions;
   readonly #snr: SnrBatches;
+  readonly #cancellations: CancellationBatches;
   readonly #causal: CausalTests;
   readonly #channels: ChannelReadouts;
   readonly #generations: Generations;
@@ -50,7 +52,7 @@ export class Computer {
     private readonly settings: Settings,
     private readonly send: (message: Message) => void,
   ) {
-    this.#catalogue = new Catalogue(settings.root);
+    this.#catalogue = new Catalogue(settings.root, settings.dataFolder);
     this.#models = new LoadedModels(this.#catalogue, settings.modelBytes);
     this.#prompts = new Prompts(this.#catalogue, settings);
     this.#maps = new Maps(settings.mapBytes);
@@ -59,6 +61,7 @@ export class Computer {
     this.#readouts = new Readouts(this.#models, this.#maps, this.#catalogue);
     this.#attributions = new Attributions(this.#models);
     this.#snr = new SnrBatches(this.#catalogue, this.#models, settings);
+    this.#cancellations = new CancellationBatches(this.#catalogue, this.#models, settings);
     this.#causal = new CausalTests(this.#catalogue, this.#models, this.#prompts, settings);
     this.#channels = new ChannelReadouts(this.#models);
     this.#generations = new Generations(this.#catalogue, this.#models, this.#prompts);
@@ -72,6 +75,7 @@ export class Computer {
   readonly #methods: { [M in MethodName]: (argument: Argument<M>) => Promise<WorkerMethods[M]['result']> } = {
     models: () => this.#catalogue.list(),
     addFolder: (folder) => this.#catalogue.addFolder(folder),
+    removeFolder: (folder) => this.#catalogue.removeFolder(folder),
     tokenize: ({ model, text }) => this.#prompts.tokenize(model, text),
     vocabulary: ({ model, q, limit }) => this.#prompts.vocabulary(model, q, limit),
     prepare: (request) => this.#prompts.prepare(request),
@@ -110,13 +114,17 @@ export class Computer {
     lens: ({ id, query }) => this.#readouts.lensBody(this.#store.model(id, query.model ?? 0), query),
     signal: ({ id, query }) => this.#readouts.signal(this.#store.model(id, query.model ?? 0), id, query),
     attribution: ({ id, query }) => this.#attributions.attribution(this.#store.model(id, query.model ?? 0), query),
-    prepareAnalysis: (request) => (request.kind === 'snr' ? this.#snr.prepare(request) : this.#causal.prepare(request)),
+    prepareAnalysis: (request) => {
+      if (request.kind === 'snr') return this.#snr.prepare(request);
+      if (request.kind === 'cancellation_batch') return this.#cancellations.prepare(request);
+      return this.#causal.prepare(request);
+    },
     analyse: ({ id, analysis, cancel }) => {
       this.#stopWarmUp[0] = 1;
       const tell = (update: AnalysisUpdate) => this.send({ kind: 'analysis', id, update });
-      return 'task' in analysis
-        ? this.#snr.run({ id, analysis, cancel }, tell)
-        : this.#causal.run({ id, analysis, cancel }, tell);
+      if ('task' in analysis) return this.#snr.run({ id, analysis, cancel }, tell);
+      if ('batch' in analysis) return this.#cancellations.run({ id, analysis, cancel }, tell);
+      return this.#causal.run({ id, analysis, cancel }, tell);
     },
     prepareGeneration: (request) => this.#generations.prepare(request),
     generate: (job) => {

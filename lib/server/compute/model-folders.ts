@@ -1,23 +1,39 @@
 import { stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { defaultRoots, findModels, type ModelFolder } from '@/lib/checkpoint';
+import { addedFoldersFile } from '../archive/places';
 import { ServiceError } from '../errors';
+import { KeptFolders } from './kept-folders';
 
 const isBelow = (path: string, root: string): boolean => {
   const way = relative(root, path);
   return way === '' || !(way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way));
 };
 
+/** A folder that was added once and is not looked into any more. */
+export interface Dropped {
+  readonly folder: string;
+  readonly problem: string;
+}
+
+const isFolder = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+
 /**
  * The folders that models are found in: those that Statescope was started with, and folders below them that were added
- * since. Links inside these folders are followed: who made them may read what they lead to.
+ * since, which outlive the server. Links inside these folders are followed: who made them may read what they lead to.
  */
 export class ModelFolders {
   readonly #roots: readonly string[];
-  #added: readonly string[] = [];
+  readonly #kept: KeptFolders;
+  #added: readonly string[];
+  #dropped: readonly Dropped[] = [];
 
-  constructor(projectRoot: string) {
+  /** @param dataFolder where added folders are kept; null forgets them when the server stops */
+  constructor(projectRoot: string, dataFolder: string | null) {
     this.#roots = defaultRoots(projectRoot);
+    this.#kept = new KeptFolders(dataFolder === null ? null : addedFoldersFile(dataFolder));
+    this.#added = this.#kept.read();
   }
 
   /** As Statescope was started: `models/`, those of STATESCOPE_MODELS, and the Hugging Face cache. */
@@ -25,7 +41,20 @@ export class ModelFolders {
     return this.#roots;
   }
 
-  find = (): Promise<ModelFolder[]> => findModels([...this.#roots, ...this.#added]);
+  /** Those that were added, in that order. */
+  get added(): readonly string[] {
+    return this.#added;
+  }
+
+  /** Those that were added but are gone since, until they are removed or added again. */
+  get dropped(): readonly Dropped[] {
+    return this.#dropped;
+  }
+
+  async find(): Promise<ModelFolder[]> {
+    await this.#dropLost();
+    return findModels([...this.#roots, ...this.#added]);
+  }
 
   /** Those that ship with Statescope. */
   bundled = (): Promise<ModelFolder[]> => findModels(this.#roots.slice(0, 1));
@@ -40,14 +69,13 @@ export class ModelFolders {
    */
   async add(folder: string): Promise<ModelFolder[]> {
     const path = resolve(this.#roots[0], folder);
-    if (!this.#roots.some((root) => isBelow(path, root)))
+    if (!this.#isAllowed(path))
       throw new ServiceError(
         403,
         `${path} lies outside the folders that this server may read: ${this.#roots.join(', ')}.`,
         `Link or copy it into ${this.#roots[0]}, or start Statescope with STATESCOPE_MODELS=${path}.`,
       );
-    const found = await stat(path).catch(() => undefined);
-    if (!found?.isDirectory()) throw new ServiceError(404, `There is no folder ${path}.`, 'Check its spelling.');
+    if (!(await isFolder(path))) throw new ServiceError(404, `There is no folder ${path}.`, 'Check its spelling.');
     const models = await findModels([path]);
     if (models.length === 0)
       throw new ServiceError(
@@ -55,7 +83,43 @@ export class ModelFolders {
         `There is no checkpoint in ${path}, nor two levels below it.`,
         'A checkpoint is a folder with config.json, weights (safetensors or bin) and tokenizer.json.',
       );
-    if (!this.#added.includes(path)) this.#added = [...this.#added, path];
+    this.#dropped = this.#dropped.filter((one) => one.folder !== path);
+    if (!this.#added.includes(path) && !this.#roots.includes(path)) this.#keep([...this.#added, path]);
     return models;
+  }
+
+  /**
+   * Looks into an added folder no more, or forgets that it is gone.
+   * @throws ServiceError 404 for one that was not added.
+   */
+  remove(folder: string): void {
+    const path = resolve(this.#roots[0], folder);
+    const known = [...this.#added, ...this.#dropped.map((one) => one.folder)];
+    if (!known.includes(path))
+      throw new ServiceError(404, `${path} was not added.`, 'GET /api/models names the folders that were.');
+    this.#dropped = this.#dropped.filter((one) => one.folder !== path);
+    if (this.#added.includes(path)) this.#keep(this.#added.filter((one) => one !== path));
+  }
+
+  #isAllowed = (path: string): boolean => this.#roots.some((root) => isBelow(path, root));
+
+  #keep(folders: readonly string[]): void {
+    this.#added = folders;
+    this.#kept.write(folders);
+  }
+
+  async #dropLost(): Promise<void> {
+    const lost: Dropped[] = [];
+    for (const folder of this.#added)
+      if (!(await isFolder(folder)))
+        lost.push({ folder, problem: `${folder} is gone, so it was taken from the list.` });
+      else if (!this.#isAllowed(folder))
+        lost.push({
+          folder,
+          problem: `${folder} lies outside the folders that this server may read now, so it was taken from the list.`,
+        });
+    if (lost.length === 0) return;
+    this.#dropped = [...this.#dropped, ...lost];
+    this.#keep(this.#added.filter((folder) => !lost.some((one) => one.folder === folder)));
   }
 }
