@@ -1,5 +1,5 @@
 'use client';
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import type { Channels } from '@/lib/api/client';
 import { cellsTop, mapLayout } from '../charts/mapLayout';
 import { formatValue } from '../charts/numbers';
@@ -19,10 +19,10 @@ import { MapLabels } from './MapLabels';
 import { MapMarginals } from './MapMarginals';
 import { MapOverlay } from './MapOverlay';
 import { MapSurface } from './MapSurface';
-import { MovingLabels } from './MovingLabels';
+import { MovingMaps } from './MovingMaps';
+import { MovingSheet } from './MovingSheet';
 import { useMapCursor } from './mapCursor';
 import type { MapPanel } from './panels';
-import { useMoving } from './tokenAxes';
 
 /** Room for the name above each of several branches. */
 const PANEL_HEAD = 26;
@@ -58,6 +58,7 @@ export function AttentionMaps(props: {
   const devicePixelRatio = usePixelRatio();
   const lock = useSelection((s) => s.lock);
   const chosen = useSelection((s) => s.window);
+  const [sheet] = useState(() => new MovingSheet());
   const withMarginals = useSelection((s) => s.marginals);
   const L = view.tokens.length;
   const ownLabels = view.models.some(({ fromA, run }) => fromA !== undefined || run !== view.run);
@@ -90,7 +91,6 @@ export function AttentionMaps(props: {
     [models, window, layout],
   );
   const top = cellsTop(layout);
-  const moving = useMoving(window);
   const { spoken, onKeyDown, onFocus, onBlur } = useMapCursor(view, maps);
   const bothDiff = entries.filter(({ model }) => isDiff(model.model.blocks[view.layer])).length > 1;
   const withEquation = entries.some(({ model }) => isDiff(model.model.blocks[view.layer]));
@@ -148,6 +148,7 @@ export function AttentionMaps(props: {
             top={layout.maps[k].top + top}
             layer={view.layer}
             ended={ended}
+            onShown={sheet.pictureShown}
           />
         ))}
         <svg className="layer" width={width} height={layout.height} aria-hidden="true">
@@ -160,7 +161,6 @@ export function AttentionMaps(props: {
                 target={view.target}
                 lock={lock}
                 rows={labelled(k)}
-                moving={moving}
               />
               {layout.marginal > 0 && (
                 <MapMarginals
@@ -173,20 +173,6 @@ export function AttentionMaps(props: {
             </g>
           ))}
         </svg>
-        {moving &&
-          panels.map((panel, k) => (
-            <MovingLabels
-              key={panel.key}
-              model={panel.entry.model}
-              layout={layout}
-              frame={frames[k]}
-              target={view.target}
-              lock={lock}
-              rows={labelled(k)}
-              left={layout.maps[k].left}
-              top={layout.maps[k].top + top}
-            />
-          ))}
         {panels.map((panel, k) => (
           <MapOverlay
             key={panel.key}
@@ -199,6 +185,16 @@ export function AttentionMaps(props: {
             captions={labelled(k)}
           />
         ))}
+        <MovingMaps
+          sheet={sheet}
+          panels={panels}
+          layout={layout}
+          width={width}
+          L={L}
+          target={view.target}
+          lock={lock}
+          labelled={labelled}
+        />
         {panels.map((panel, k) => (
           <MapSurface
             key={panel.key}

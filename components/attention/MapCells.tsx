@@ -1,5 +1,5 @@
 'use client';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { HalfMap } from '../charts/half';
 import { lookUp, Memory, type Raster, type Region, rasterise } from '../charts/raster';
 import type { MapFrame } from '../charts/window';
@@ -35,7 +35,7 @@ function usePicture(drawn: DrawnMap | undefined, region: Region, pixels: number)
   const atOnce = useMemo(
     () =>
       !large && half && pyramid && colours
-        ? { raster: () => rasterise(pyramid, colours, region, size, memory), region, half }
+        ? { raster: () => rasterise(pyramid, colours, region, size, { memory }), region, half }
         : undefined,
     [large, half, pyramid, colours, region, size],
   );
@@ -66,11 +66,15 @@ export function MapCells(props: {
   top: number;
   layer: number;
   ended: boolean;
+  /** Hears which region stands on the page. */
+  onShown: (key: string, region: Region | undefined) => void;
 }) {
-  const { panel, frame, left, top, layer, ended } = props;
+  const { panel, frame, left, top, layer, ended, onShown } = props;
   const { entry, drawn } = panel;
   const pixels = Math.round(frame.size * usePixelRatio());
   const picture = usePicture(drawn, frame.region, pixels);
+  const { key } = panel;
+  useLayoutEffect(() => onShown(key, picture?.region), [key, picture, onShown]);
   const box = { left, top, width: frame.size, height: frame.size };
   const doubtful = errorTooLarge(entry.map?.metadata.reconstruction_error);
   if (!picture)

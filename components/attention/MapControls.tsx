@@ -4,6 +4,7 @@ import { fitWindow, wholeWindow, zoomedAt } from '../charts/window';
 import type { LayerMaps } from '../data/mapQueries';
 import { isDiff, type View } from '../data/view';
 import { FORM_INFO, FORMS } from '../state/forms';
+import { showWindow } from '../state/motion';
 import {
   type ModelSlot,
   overLayers,
@@ -146,7 +147,7 @@ function Zoom({ view }: { view: View }) {
     const now = shown ?? wholeWindow(L);
     const middle = ([from, to]: readonly [number, number]) => Math.floor((from + to) / 2);
     const at = lock ?? { destination: middle(now.rows), source: middle(now.columns) };
-    select({ window: zoomedAt(now, factor, at, L) });
+    showWindow(zoomedAt(now, factor, at, L));
   };
   return (
     <span className="control" title="Drag on a map to zoom to a range of tokens; ⌘ or Ctrl and the wheel zoom too">
@@ -165,12 +166,7 @@ function Zoom({ view }: { view: View }) {
       </button>
       {shown && (
         <>
-          <button
-            type="button"
-            className="button low"
-            data-testid="zoom-reset"
-            onClick={() => select({ window: null })}
-          >
+          <button type="button" className="button low" data-testid="zoom-reset" onClick={() => showWindow(null)}>
             Show all <kbd>0</kbd>
           </button>
           <span className="note">

@@ -1,10 +1,9 @@
 import { memo, useMemo } from 'react';
+import { MARGINAL_GAPS } from '../charts/mapMarks';
 import { marginals } from '../charts/marginals';
 import { bars, joined } from '../charts/profile';
 import type { MapFrame } from '../charts/window';
 import type { MapPanel } from './panels';
-
-const GAP = 3;
 
 /** Means of |value| over the shown rows (above the map) and columns (right of it); the origin is the cells' corner. */
 export const MapMarginals = memo(function MapMarginals(props: {
@@ -22,7 +21,7 @@ export const MapMarginals = memo(function MapMarginals(props: {
     const { rows, columns } = marginals(drawn.values, drawn.L, region);
     const across = joined(columns, 0, columns.length, size);
     const down = joined(rows, 0, rows.length, size);
-    const height = thickness - GAP;
+    const height = thickness - MARGINAL_GAPS.bars;
     return {
       columns: bars(across, size, height, Math.max(...across), false).path,
       rows: bars(down, size, height, Math.max(...down), false, false).path,
@@ -36,7 +35,7 @@ export const MapMarginals = memo(function MapMarginals(props: {
         <path className={className} d={paths.columns} />
         <title>Mean magnitude of each source over the destinations shown</title>
       </g>
-      <g transform={`translate(${size + 10},0)`}>
+      <g transform={`translate(${size + MARGINAL_GAPS.right},0)`}>
         <path className={className} d={paths.rows} />
         <title>Mean magnitude of each destination over the sources shown</title>
       </g>

@@ -2,36 +2,31 @@
 import { memo } from 'react';
 import type { MapLayout } from '../charts/mapLayout';
 import { cellsTop } from '../charts/mapLayout';
+import { flagBox } from '../charts/mapMarks';
 import { formatPlain } from '../charts/numbers';
-import { rowPeak } from '../charts/pair';
 import { bars, joined } from '../charts/profile';
 import { displayToken } from '../charts/tokens';
 import type { MapFrame } from '../charts/window';
-import { type ModelView, ownRegion, ownToken } from '../data/view';
+import { type ModelView, ownRegion } from '../data/view';
 import { useBrush } from '../state/brush';
 import { useHover } from '../state/hover';
 import { useSelection } from '../state/selection';
 import type { DrawnMap } from './drawnMaps';
+import { marksOf, profilePeak } from './marks';
 import type { MapPanel } from './panels';
-
-/** The row under the pointer, else the locked one, else the read-out, in a model's own tokens. */
-export function shownRow(model: ModelView, hovered: number | undefined, locked: number | undefined): number {
-  return ownToken(model, hovered) ?? ownToken(model, locked) ?? model.position;
-}
 
 /** A token written in full beside its row or under its column. */
 function Flag(props: { model: ModelView; token: number; at: number; size: number; side: 'row' | 'column' }) {
   const { model, token, at, size, side } = props;
-  if (at < 0 || at > size) return null;
   const text = `${token} ${displayToken(model.tokens[token].text)}`;
-  const width = [...text].length * 6.4 + 8;
-  const x = side === 'row' ? -8 - width : Math.min(Math.max(0, at - width / 2), size - width);
-  const y = side === 'row' ? at - 8 : size + 8;
+  const box = flagBox([...text].length, at, size, side);
+  if (!box) return null;
+  const { x, y, width, height, textX, textY } = box;
   // No transforms: one that changes makes the browser sort its layers anew.
   return (
     <>
-      <rect className="ink" x={x} y={y} width={width} height="16" rx="2" />
-      <text className="flag" x={x + 4} y={y + 11.5} xmlSpace="preserve">
+      <rect className="ink" x={x} y={y} width={width} height={height} rx="2" />
+      <text className="flag" x={textX} y={textY} xmlSpace="preserve">
         {text}
       </text>
     </>
@@ -103,19 +98,12 @@ export const MapOverlay = memo(function MapOverlay(props: {
   const destination = useHover((s) => s.destination);
   const source = useHover((s) => s.source);
   const lock = useSelection((s) => s.lock);
-  const rowOf = (m: ModelView) => shownRow(m, destination, lock?.destination);
-  const row = rowOf(model);
-  const peak = Math.max(
-    ...all.map(({ drawn: map, entry: { model: m } }) =>
-      map ? rowPeak(map.values, map.L, Math.min(map.L - 1, rowOf(m))) : 0,
-    ),
+  const { row, hoverRow, hoverColumn, lockRow, lockColumn, crossRow, crossColumn } = marksOf(
+    model,
+    { destination, source },
+    lock,
   );
-  const hoverRow = ownToken(model, destination);
-  const hoverColumn = ownToken(model, source);
-  const lockRow = ownToken(model, lock?.destination);
-  const lockColumn = ownToken(model, lock?.source);
-  const crossRow = hoverRow ?? (destination === undefined ? lockRow : undefined);
-  const crossColumn = hoverColumn ?? (source === undefined && destination === undefined ? lockColumn : undefined);
+  const peak = profilePeak(all, destination, lock);
   const { size, x, y } = frame;
   const [width, height] = [Math.max(frame.cellWidth, 1), Math.max(frame.cellHeight, 1)];
   const box = { width: layout.gutter + size + 12, height: cellsTop(layout) + size + 30 };

@@ -1,10 +1,21 @@
 'use client';
 import { type PointerEvent, useEffect, useRef } from 'react';
-import { type CellPoint, type MapFrame, panned, spanned, wholeWindow, zoomedAt } from '../charts/window';
-import { nearestOfA, ownToken, tokenOfA } from '../data/view';
+import {
+  type CellPoint,
+  fitWindow,
+  type MapFrame,
+  mapFrame,
+  panned,
+  sameWindow,
+  spanned,
+  wholeWindow,
+  zoomedAt,
+} from '../charts/window';
+import { nearestOfA, ownRegion, ownToken, tokenOfA } from '../data/view';
 import { setBrush } from '../state/brush';
 import { clearHover, hover, useHover } from '../state/hover';
-import { select, toggleLock, useSelection } from '../state/selection';
+import { moveTo, shownWindow, showWindow } from '../state/motion';
+import { toggleLock } from '../state/selection';
 import { type MapPanel, surfaceId } from './panels';
 
 /** Pixels that a pointer moves before a press becomes a drag. */
@@ -18,6 +29,7 @@ interface Press {
   readonly cell: CellPoint;
   readonly panning: boolean;
   readonly window: ReturnType<typeof wholeWindow>;
+  readonly frame: MapFrame;
   dragged: boolean;
 }
 
@@ -33,13 +45,18 @@ export function MapSurface(props: { panel: MapPanel; frame: MapFrame; left: numb
   const surface = useRef<HTMLDivElement>(null);
   const press = useRef<Press | null>(null);
 
+  /** Where the cells stand now: also while the page has not drawn them there yet. */
+  const shownFrame = (): MapFrame => {
+    const window = shownWindow();
+    return mapFrame(ownRegion(model, window && fitWindow(window, L)), frame.size);
+  };
   const linked = (x: number, y: number): CellPoint | undefined => {
-    const own = frame.at(x, y);
+    const own = shownFrame().at(x, y);
     const [i, j] = own ? [tokenOfA(model, own.destination), tokenOfA(model, own.source)] : [];
     return i !== undefined && j !== undefined ? { destination: i, source: j } : undefined;
   };
   const nearest = (x: number, y: number): CellPoint => {
-    const own = frame.nearest(x, y);
+    const own = shownFrame().nearest(x, y);
     return { destination: nearestOfA(model, own.destination), source: nearestOfA(model, own.source) };
   };
   const point = (event: { clientX: number; clientY: number }): [number, number] => {
@@ -56,8 +73,11 @@ export function MapSurface(props: { panel: MapPanel; frame: MapFrame; left: numb
     if (event.pointerType === 'touch' || (event.button !== 0 && !middle)) return;
     if (middle) event.preventDefault();
     const [x, y] = point(event);
-    const window = useSelection.getState().window ?? wholeWindow(L);
-    press.current = { x, y, cell: nearest(x, y), panning: middle || event.shiftKey, window, dragged: false };
+    press.current = {
+      ...{ x, y, cell: nearest(x, y), panning: middle || event.shiftKey, dragged: false },
+      window: shownWindow() ?? wholeWindow(L),
+      frame: shownFrame(),
+    };
     event.currentTarget.setPointerCapture(event.pointerId);
   };
   const onPointerMove = (event: PointerEvent<HTMLElement>) => {
@@ -66,8 +86,8 @@ export function MapSurface(props: { panel: MapPanel; frame: MapFrame; left: numb
     if (held && (held.dragged || Math.hypot(x - held.x, y - held.y) > DRAG_FROM)) {
       held.dragged = true;
       if (held.panning) {
-        const [rows, columns] = [(held.y - y) / frame.cellHeight, (held.x - x) / frame.cellWidth];
-        select({ window: panned(held.window, Math.round(rows), Math.round(columns), L) });
+        const [rows, columns] = [(held.y - y) / held.frame.cellHeight, (held.x - x) / held.frame.cellWidth];
+        moveTo(panned(held.window, Math.round(rows), Math.round(columns), L));
       } else setBrush(spanned(held.cell, nearest(x, y), L));
       clearHover();
       return;
@@ -81,7 +101,7 @@ export function MapSurface(props: { panel: MapPanel; frame: MapFrame; left: numb
     const held = press.current;
     finish();
     if (held?.dragged) {
-      if (!held.panning) select({ window: spanned(held.cell, nearest(x, y), L) });
+      if (!held.panning) showWindow(spanned(held.cell, nearest(x, y), L));
       return;
     }
     const at = linked(x, y);
@@ -104,13 +124,13 @@ export function MapSurface(props: { panel: MapPanel; frame: MapFrame; left: numb
       if (frameId) return;
       frameId = requestAnimationFrame(() => {
         frameId = 0;
-        const window = useSelection.getState().window ?? wholeWindow(L);
+        const window = shownWindow() ?? wholeWindow(L);
         const next = zoomedAt(window, 2 ** (-travel / WHEEL_OCTAVE), at, L);
         // Travel too short for a whole token is kept for the next step.
-        const moved = JSON.stringify(next ?? wholeWindow(L)) !== JSON.stringify(window);
+        const moved = !sameWindow(next ?? wholeWindow(L), window);
         if (!moved && Math.abs(travel) < WHEEL_OCTAVE) return;
         travel = 0;
-        select({ window: next });
+        moveTo(next);
       });
     };
     element.addEventListener('wheel', onWheel, { passive: false });
@@ -136,7 +156,7 @@ export function MapSurface(props: { panel: MapPanel; frame: MapFrame; left: numb
       onPointerLeave={() => {
         if (!press.current) clearHover();
       }}
-      onDoubleClick={() => select({ window: null })}
+      onDoubleClick={() => showWindow(null)}
     />
   );
 }

@@ -4,7 +4,8 @@ import { formatValue } from '../charts/numbers';
 import { following, wholeWindow, zoomedAt } from '../charts/window';
 import { ownToken, type View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';
-import { type Cell, select, toggleLock, useSelection } from '../state/selection';
+import { moveTo, shownWindow } from '../state/motion';
+import { type Cell, toggleLock, useSelection } from '../state/selection';
 import type { DrawnMap } from './drawnMaps';
 import { inspectedPair } from './inspected';
 
@@ -63,17 +64,17 @@ export function useMapCursor(view: View, maps: readonly (DrawnMap | undefined)[]
       return;
     }
     const size = view.tokens.length;
-    const window = useSelection.getState().window ?? wholeWindow(size);
+    const window = shownWindow() ?? wholeWindow(size);
     const zoom = ZOOM_KEYS[event.key];
     if (zoom !== undefined) {
       event.preventDefault();
-      select({ window: zoomedAt(window, zoom, cell, size) });
+      moveTo(zoomedAt(window, zoom, cell, size));
       return;
     }
     const to = nextCell(cell, event.key, event.shiftKey ? 8 : 1, view.tokens.length);
     if (!to) return;
     event.preventDefault();
-    select({ window: following(window, to, size) });
+    moveTo(following(window, to, size));
     hover({ origin: 'map', ...to });
   };
   return {

@@ -1,9 +1,17 @@
 import type { HalfMap } from '../charts/half';
+import type { MovingFigure, MovingView } from '../charts/movingMaps';
 import type { LookUp, Raster, Region } from '../charts/raster';
+import { loadedFonts, type WorkerFont } from './workerFonts';
 
 interface Size {
   readonly width: number;
   readonly height: number;
+}
+
+/** A map and its colours, by what the worker knows them. */
+export interface Picture {
+  readonly map: number;
+  readonly colours: number;
 }
 
 export type Job =
@@ -17,7 +25,10 @@ export type Job =
       readonly colours: number;
       readonly region: Region;
       readonly pixels: Size;
-    };
+    }
+  | { readonly kind: 'sheet'; readonly canvas: OffscreenCanvas; readonly fonts: readonly WorkerFont[] }
+  | { readonly kind: 'figure'; readonly figure: MovingFigure; readonly pictures: readonly Picture[] }
+  | { readonly kind: 'view'; readonly id: number; readonly views: readonly MovingView[] };
 
 /** Maps that the worker keeps: two models' three branches, and the layer before. */
 const MAPS = 12;
@@ -26,16 +37,20 @@ const LOOK_UPS = 12;
 
 let worker: Worker | undefined;
 let ids = 0;
-const waiting = new Map<number, (raster: Raster) => void>();
+const waiting = new Map<number, (answer?: Raster) => void>();
 
-const send = (job: Job) => worker?.postMessage(job);
-
-function start(): void {
-  worker = new Worker(new URL('./raster.worker.ts', import.meta.url), { type: 'module' });
-  worker.onmessage = ({ data }: MessageEvent<{ id: number; raster: Raster }>) => {
-    waiting.get(data.id)?.(data.raster);
+function started(): Worker {
+  const fresh = new Worker(new URL('./raster.worker.ts', import.meta.url), { type: 'module' });
+  fresh.onmessage = ({ data }: MessageEvent<{ id: number; answer?: Raster }>) => {
+    waiting.get(data.id)?.(data.answer);
     waiting.delete(data.id);
   };
+  return fresh;
+}
+
+function send(job: Job, transfer: Transferable[] = []): void {
+  worker ??= started();
+  worker.postMessage(job, transfer);
 }
 
 /** Copies of large things in the worker: each is sent once, the oldest is forgotten when there are too many. */
@@ -64,13 +79,34 @@ class Copies<T extends object> {
 const maps = new Copies<HalfMap>(MAPS, (id, { L, bits }) => ({ kind: 'map', id, L, bits }));
 const lookUps = new Copies<LookUp>(LOOK_UPS, (id, colours) => ({ kind: 'colours', id, colours }));
 
+const known = (map: HalfMap, colours: LookUp): Picture => ({ map: maps.idOf(map), colours: lookUps.idOf(colours) });
+
 /** The pixels of a region, drawn in the browser worker. */
 export function drawInWorker(map: HalfMap, colours: LookUp, region: Region, pixels: Size): Promise<Raster> {
-  if (!worker) start();
-  const job = { kind: 'draw', map: maps.idOf(map), colours: lookUps.idOf(colours), region, pixels } as const;
+  const picture = known(map, colours);
   const id = ++ids;
   return new Promise((resolve) => {
-    waiting.set(id, resolve);
-    send({ ...job, id });
+    waiting.set(id, (raster) => raster && resolve(raster));
+    send({ kind: 'draw', id, ...picture, region, pixels });
+  });
+}
+
+/** Gives the worker the canvas that moving maps are drawn on, in place of the one before. */
+export function openSheet(canvas: HTMLCanvasElement): void {
+  const sheet = canvas.transferControlToOffscreen();
+  send({ kind: 'sheet', canvas: sheet, fonts: loadedFonts() }, [sheet]);
+}
+
+/** What the next views show; `pictures` are those of the figure's maps. */
+export function setFigure(figure: MovingFigure, pictures: readonly { half: HalfMap; colours: LookUp }[]): void {
+  send({ kind: 'figure', figure, pictures: pictures.map(({ half, colours }) => known(half, colours)) });
+}
+
+/** Draws a view of every map on the sheet; resolves when it is on the screen. */
+export function drawViews(views: readonly MovingView[]): Promise<void> {
+  const id = ++ids;
+  return new Promise((resolve) => {
+    waiting.set(id, () => resolve());
+    send({ kind: 'view', id, views });
   });
 }

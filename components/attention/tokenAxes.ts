@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import type { Token } from '@/lib/api/schemas';
 import { type AxisLabels, axisLabels } from '../charts/axisLabels';
 import { labelPriorities } from '../charts/labels';
@@ -24,22 +24,26 @@ export interface TokenAxis extends AxisLabels {
   readonly strong: (token: number) => boolean;
 }
 
+/** The importance of every token's label on a map. */
+export function prioritiesOf(model: ModelView, target: string, lock: Cell | null): Float32Array {
+  const { tokens, position, needle } = model;
+  const own = lock && { destination: ownToken(model, lock.destination), source: ownToken(model, lock.source) };
+  const cell =
+    own?.destination !== undefined && own.source !== undefined
+      ? { destination: own.destination, source: own.source }
+      : undefined;
+  return labelPriorities(tokens, { position, needle, target, lock: cell });
+}
+
 /** The labels of both axes of a map. */
 export function useTokenAxes({ model, layout, frame, target, lock }: LabelsProps): {
   down: TokenAxis;
   across: TokenAxis;
 } {
   const { narrow, lanes } = layout;
-  const { tokens, position, needle } = model;
+  const { tokens, position } = model;
   const { region, cellWidth, cellHeight } = frame;
-  const priorities = useMemo(() => {
-    const own = lock && { destination: ownToken(model, lock.destination), source: ownToken(model, lock.source) };
-    const cell =
-      own?.destination !== undefined && own.source !== undefined
-        ? { destination: own.destination, source: own.source }
-        : undefined;
-    return labelPriorities(tokens, { position, needle, target, lock: cell });
-  }, [model, tokens, position, needle, target, lock]);
+  const priorities = useMemo(() => prioritiesOf(model, target, lock), [model, target, lock]);
   return useMemo(() => {
     const { row0, row1, column0, column1 } = region;
     const strong = (k: number) => k === position || sameWord(tokens[k].text, target);
@@ -53,16 +57,3 @@ export function useTokenAxes({ model, layout, frame, target, lock }: LabelsProps
     return { down: { ...down, tokens, strong }, across: { ...across, tokens, strong } };
   }, [region, cellWidth, cellHeight, priorities, lanes, narrow, tokens, position, target]);
 }
-
-/** Whether something has changed within the last moment, as a view does while it is zoomed or moved. */
-export function useMoving(view: unknown): boolean {
-  const [settled, setSettled] = useState(view);
-  useEffect(() => {
-    if (settled === view) return;
-    const timer = setTimeout(() => setSettled(view), SETTLE_MS);
-    return () => clearTimeout(timer);
-  }, [settled, view]);
-  return settled !== view;
-}
-
-const SETTLE_MS = 150;

@@ -6,16 +6,22 @@ export interface Marginals {
   readonly columns: Float32Array;
 }
 
-export function marginals(map: Float32Array, L: number, { row0, row1, column0, column1 }: Region): Marginals {
+/** @param magnitude of what one element of `map` stands for. */
+export function marginals(
+  map: ArrayLike<number>,
+  L: number,
+  { row0, row1, column0, column1 }: Region,
+  magnitude: (element: number) => number = Math.abs,
+): Marginals {
   const rows = new Float32Array(row1 - row0);
   const columns = new Float32Array(column1 - column0);
   for (let i = row0; i < row1; i++) {
     const end = Math.min(column1, i + 1);
     let sum = 0;
     for (let j = column0; j < end; j++) {
-      const magnitude = Math.abs(map[i * L + j]);
-      sum += magnitude;
-      columns[j - column0] += magnitude;
+      const cell = magnitude(map[i * L + j]);
+      sum += cell;
+      columns[j - column0] += cell;
     }
     rows[i - row0] = end > column0 ? sum / (end - column0) : 0;
   }

@@ -21,7 +21,7 @@ function draw(
 ): Raster {
   const half = toHalf(map, L);
   const colours = lookUp(valueScale(limit, true, 'linear'), table, mask, half.unit);
-  return rasterise(new Pyramid(half), colours, region, { width: pixels, height: pixels }, memory);
+  return rasterise(new Pyramid(half), colours, region, { width: pixels, height: pixels }, { memory });
 }
 
 const at = ({ pixels, width }: Raster, y: number, x: number) => {

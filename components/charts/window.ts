@@ -11,6 +11,12 @@ export interface MapWindow {
 
 export const wholeWindow = (L: number): MapWindow => ({ rows: [0, L], columns: [0, L] });
 
+export const sameWindow = (a: MapWindow | null, b: MapWindow | null): boolean =>
+  a === b ||
+  (a !== null &&
+    b !== null &&
+    (['rows', 'columns'] as const).every((axis) => a[axis][0] === b[axis][0] && a[axis][1] === b[axis][1]));
+
 /** Fewer tokens than this are never shown. */
 const LEAST = 4;
 

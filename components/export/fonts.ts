@@ -12,10 +12,18 @@ export function coversAny(range: string, characters: Iterable<string>): boolean 
   return false;
 }
 
-function* faces(): Generator<{ rule: CSSFontFaceRule; base: string }> {
+/** The font faces of the page's styles, and where their files' addresses start from. */
+export function* faces(): Generator<{ rule: CSSFontFaceRule; base: string }> {
   for (const sheet of document.styleSheets)
     for (const rule of sheet.cssRules)
       if (rule instanceof CSSFontFaceRule) yield { rule, base: sheet.href ?? location.href };
+}
+
+/** Family, and address of the first file of a face. */
+export function familyAndFile({ style }: CSSFontFaceRule, base: string): { family: string; file?: string } {
+  const family = style.getPropertyValue('font-family').replaceAll(/["']/g, '').trim();
+  const url = /url\(["']?([^"')]+)["']?\)/.exec(style.getPropertyValue('src'))?.[1];
+  return { family, file: url && new URL(url, base).href };
 }
 
 async function dataUrl(url: string): Promise<string> {
@@ -34,10 +42,9 @@ export async function embeddedFonts(families: ReadonlySet<string>, text: string)
   const rules: string[] = [];
   for (const { rule, base } of faces()) {
     const { style } = rule;
-    const family = style.getPropertyValue('font-family').replaceAll(/["']/g, '').trim();
-    const url = /url\(["']?([^"')]+)["']?\)/.exec(style.getPropertyValue('src'))?.[1];
-    if (!url || !families.has(family) || !coversAny(style.getPropertyValue('unicode-range'), characters)) continue;
-    const source = await dataUrl(new URL(url, base).href);
+    const { family, file } = familyAndFile(rule, base);
+    if (!file || !families.has(family) || !coversAny(style.getPropertyValue('unicode-range'), characters)) continue;
+    const source = await dataUrl(file);
     const weight = style.getPropertyValue('font-weight') || 'normal';
     rules.push(`@font-face{font-family:"${family}";font-weight:${weight};src:url(${source}) format("woff2")}`);
   }

@@ -1,7 +1,7 @@
 'use client';
 import { type RefObject, useEffect, useLayoutEffect } from 'react';
 import type { DrawnMap } from '../attention/drawnMaps';
-import { shownRow } from '../attention/MapOverlay';
+import { shownRow } from '../attention/marks';
 import { type ColourTable, cssColour, inkOn, type Palette, TABLE_SIZE } from '../charts/palette';
 import { ownToken, tokenOfA } from '../data/view';
 import { useHover } from '../state/hover';

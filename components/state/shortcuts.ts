@@ -4,6 +4,7 @@ import { makeView, type View } from '../data/view';
 import { FORMS } from './forms';
 import { clearHover } from './hover';
 import { maximise, toggleMaximised, useMaximised } from './maximised';
+import { showWindow } from './motion';
 import { isBusy, runOrCancel } from './request';
 import { cancelRun, useRun } from './run';
 import { type DiffBranch, select, swapModels, useSelection } from './selection';
@@ -100,7 +101,7 @@ function letter(key: string): boolean {
       select({ difference: !selection.difference });
       return true;
     case '0':
-      select({ window: null });
+      showWindow(null);
       return true;
     case 's':
       select({ sharedScale: !selection.sharedScale });
