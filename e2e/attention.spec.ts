@@ -61,6 +61,80 @@ test('the wheel zooms with Ctrl only, and keys zoom in a focused map', async ({ 
   await expect(maps).toHaveAttribute('data-window', '');
 });
 
+/** Turns the wheel over map A and takes both pictures of it: on the sheet while it moves, and of the page below at rest. */
+const movingAndResting = (page: Page, turns: readonly number[]) =>
+  page.evaluate(async (deltas) => {
+    const surface = document.querySelector('[data-testid="map-A"]') as HTMLElement;
+    const figure = document.querySelector('[data-testid="maps"]') as HTMLElement;
+    const frame = () => new Promise(requestAnimationFrame);
+    const sheet = () => document.querySelector<HTMLCanvasElement>('[data-testid="moving-maps"]');
+    const box = surface.getBoundingClientRect();
+    const [left, top] = [box.left - figure.getBoundingClientRect().left, box.top - figure.getBoundingClientRect().top];
+    const copy = (canvas: HTMLCanvasElement, ...from: [number, number, number, number]) => {
+      const pen = new OffscreenCanvas(box.width, box.height).getContext('2d');
+      if (!pen) throw new Error('no context');
+      pen.imageSmoothingEnabled = false;
+      pen.drawImage(canvas, ...from, 0, 0, box.width, box.height);
+      return new Uint32Array(pen.getImageData(0, 0, box.width, box.height).data.buffer);
+    };
+    for (const deltaY of deltas) {
+      const at = { clientX: box.left + 0.3 * box.width, clientY: box.top + 0.6 * box.height };
+      surface.dispatchEvent(new WheelEvent('wheel', { deltaY, ctrlKey: true, cancelable: true, ...at }));
+      await frame();
+    }
+    let moving: Uint32Array | undefined;
+    for (let k = 0; k < 600 && (sheet() || !moving); k++) {
+      const shown = sheet();
+      if (shown?.style.visibility === 'visible') moving = copy(shown, left, top, box.width, box.height);
+      await frame();
+    }
+    const below = document.querySelector('[data-testid="maps"] .cells canvas') as HTMLCanvasElement;
+    const resting = copy(below, 0, 0, below.width, below.height);
+    const pixels = resting.length;
+    const differing = moving ? resting.reduce((sum, pixel, k) => sum + Number(pixel !== moving[k]), 0) : pixels;
+    return { gone: !sheet(), differing: differing / pixels, colours: new Set(moving).size };
+  }, turns);
+
+test('maps that move are drawn as they are at rest, and zooming back moves nothing', async ({ page }) => {
+  const complaints = await open(page);
+  await run(page);
+  const maps = page.getByTestId('maps');
+  await page.getByTestId('map-A').scrollIntoViewIfNeeded();
+  await page.mouse.move(0, 0);
+  // The browser worker may still be starting in the first gesture.
+  await movingAndResting(page, [-120, 120]);
+  const seen = await movingAndResting(page, [-120, -120, -120]);
+  expect(seen.gone).toBe(true);
+  expect(seen.colours).toBeGreaterThan(10);
+  expect(seen.differing).toBeLessThan(0.002);
+  await expect(maps).toHaveAttribute('data-window', /^\d+-\d+-\d+-\d+$/);
+  const back = await movingAndResting(page, [900, 900]);
+  expect(back.gone).toBe(true);
+  expect(back.differing).toBeLessThan(0.002);
+  await expect(maps).toHaveAttribute('data-window', '');
+  expect(complaints).toEqual([]);
+});
+
+test('a zoomed map of many tokens is at rest what a link to it shows', async ({ page }) => {
+  await open(page);
+  await page.getByTestId('prompt-edit').click();
+  await page.getByTestId('prompt-text').fill(`${'Mary went to the garden . '.repeat(100)}Where is Mary ?`);
+  await page.getByTestId('prompt-apply').click();
+  await run(page);
+  await page.getByTestId('map-A').scrollIntoViewIfNeeded();
+  await expect(page.locator('[data-testid="maps"] .cells canvas')).toHaveCount(2);
+  await page.mouse.move(0, 0);
+  await movingAndResting(page, [-60, 60]);
+  const seen = await movingAndResting(page, [-60, -60, -60]);
+  expect(seen.gone).toBe(true);
+  expect(seen.colours).toBeGreaterThan(10);
+  await expect(page).toHaveURL(/window=\d+-\d+-\d+-\d+/);
+  const rested = [await picture(page, 0), await picture(page, 1)];
+  await page.reload();
+  await expect(page.locator('[data-testid="maps"] .cells canvas')).toHaveCount(2);
+  expect([await picture(page, 0), await picture(page, 1)]).toEqual(rested);
+});
+
 test('B − A is a third map, and A minus itself is nothing', async ({ page }) => {
   await open(page);
   await pickModel(page, 'b', (await page.getByTestId('model-a').locator('b').textContent()) ?? '');

@@ -12,8 +12,15 @@ export function MovingMaps({ sheet, ...maps }: Omit<Maps, 'mask' | 'pixelRatio'>
   const pixelRatio = usePixelRatio();
   useLayoutEffect(() => sheet.update({ ...maps, mask, pixelRatio }, holder.current));
   useEffect(() => {
+    if (!('transferControlToOffscreen' in HTMLCanvasElement.prototype)) return;
     const takeBack = setStage(sheet);
+    const figure = holder.current?.parentElement;
+    const ended = new AbortController();
+    const prepare = () => void sheet.prepare();
+    for (const near of ['pointerover', 'focusin'])
+      figure?.addEventListener(near, prepare, { once: true, passive: true, signal: ended.signal });
     return () => {
+      ended.abort();
       takeBack();
       sheet.leave();
     };

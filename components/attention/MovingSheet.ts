@@ -78,10 +78,18 @@ export class MovingSheet implements Stage {
     this.#leaveWhenReady();
   };
 
+  /** The sheet, made when a gesture is near: a worker and its fonts take a moment to start. */
+  prepare(): HTMLCanvasElement {
+    if (this.#canvas) return this.#canvas;
+    this.#canvas = document.createElement('canvas');
+    this.#canvas.dataset.testid = 'moving-maps';
+    openSheet(this.#canvas);
+    return this.#canvas;
+  }
+
   show(window: MapWindow | null): boolean {
     const maps = this.#maps;
     if (!maps || !this.#holder || !maps.panels.every(isDrawn)) return false;
-    if (!('transferControlToOffscreen' in HTMLCanvasElement.prototype)) return false;
     if (this.#turn % 2 === 0) this.#enter(maps, this.#holder);
     this.#resting = false;
     this.#want(window);
@@ -96,11 +104,7 @@ export class MovingSheet implements Stage {
   #enter(maps: Maps, holder: HTMLElement): void {
     const { layout, width, mask, pixelRatio } = maps;
     const drawn = maps.panels.filter(isDrawn);
-    if (!this.#canvas) {
-      this.#canvas = document.createElement('canvas');
-      this.#canvas.dataset.testid = 'moving-maps';
-      openSheet(this.#canvas);
-    }
+    const canvas = this.prepare();
     const style = getComputedStyle(holder);
     const inks = Object.fromEntries(INKS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()])) as Inks;
     const { maps: _, ...room } = layout;
@@ -113,8 +117,8 @@ export class MovingSheet implements Stage {
       drawn.map(({ drawn: { half, scale, table } }) => ({ half, colours: lookUp(scale, table, mask, half.unit) })),
     );
     const [across, down] = [width, layout.height].map((length) => Math.ceil(length * pixelRatio) / pixelRatio);
-    Object.assign(this.#canvas.style, { width: `${across}px`, height: `${down}px`, visibility: 'hidden' });
-    holder.append(this.#canvas);
+    Object.assign(canvas.style, { width: `${across}px`, height: `${down}px`, visibility: 'hidden' });
+    holder.append(canvas);
     this.#turn++;
     this.#stopFollowing = useHover.subscribe(() => this.#want(this.#last));
   }

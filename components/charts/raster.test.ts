@@ -68,6 +68,28 @@ describe('rasterise', () => {
       }
   });
 
+  it('draws coarsely the same where cells are larger than half a pixel, and loses no strong cell where they are not', () => {
+    const L = 101;
+    const coarse = (map: Float32Array, size: number, all = false) => {
+      const half = toHalf(map, L);
+      const colours = lookUp(valueScale(1, true, 'linear'), table, mask, half.unit);
+      return rasterise(new Pyramid(half), colours, wholeMap(L), { width: size, height: size }, { coarse: !all });
+    };
+    const waves = causal(L, (i, j) => Math.sin(i * 7 + j * 3));
+    for (const size of [60, 101, 300]) expect(coarse(waves, size).pixels).toEqual(coarse(waves, size, true).pixels);
+    for (const size of [7, 20, 45])
+      for (const place of [0, 17, 40, 90]) {
+        const map = causal(L, () => 0);
+        map[100 * L + place] = 1;
+        const strong = coarse(map, size).pixels;
+        const exact = coarse(map, size, true).pixels;
+        // Where the exact picture has the cell, the coarse one has it too.
+        for (let k = 0; k < exact.length; k += 4)
+          if (exact[k] !== strong[k]) expect([...exact.slice(k, k + 3)]).not.toEqual([...table.slice(-3)]);
+        expect(strong.length).toBe(exact.length);
+      }
+  });
+
   it('draws a region as that part of the whole', () => {
     const map = causal(20, (i, j) => (i - j) / 20);
     const region = { row0: 10, row1: 16, column0: 3, column1: 12 };

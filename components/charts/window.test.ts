@@ -1,10 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { fitWindow, following, mapFrame, panned, spanned, wholeWindow, zoomedAt } from './window';
+import { fitWindow, following, mapFrame, panned, sameWindow, spanned, wholeWindow, zoomedAt } from './window';
 
 const L = 100;
 const window = { rows: [40, 60], columns: [10, 30] } as const;
 
 describe('windows', () => {
+  it('are the same with the same rows and columns', () => {
+    expect(sameWindow(null, null)).toBe(true);
+    expect(sameWindow(window, { rows: [40, 60], columns: [10, 30] })).toBe(true);
+    expect(sameWindow(window, { rows: [40, 60], columns: [10, 31] })).toBe(false);
+    expect(sameWindow(window, { rows: [41, 60], columns: [10, 30] })).toBe(false);
+    expect(sameWindow(window, null)).toBe(false);
+    expect(sameWindow(null, window)).toBe(false);
+  });
+
   it('spans two corners in any order, both included', () => {
     const expected = { rows: [30, 51], columns: [5, 21] };
     expect(spanned({ destination: 30, source: 20 }, { destination: 50, source: 5 }, L)).toEqual(expected);
