@@ -1,4 +1,5 @@
 'use client';
+import type { ReactNode } from 'react';
 import { coincidences } from '../charts/coincide';
 import type { CurveScale } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
@@ -40,8 +41,10 @@ export function CurveOverlay(props: {
   height: number;
   lines: readonly DottedLine[];
   scale: CurveScale;
+  /** Stands above the lines of the layers. */
+  children?: ReactNode;
 }) {
-  const { axis, layer, top = 0, height, lines, scale } = props;
+  const { axis, layer, top = 0, height, lines, scale, children } = props;
   const hovered = useHover((s) => s.layer);
   const shown = hovered ?? layer;
   const at = (l: number) => Math.round(axis.x(l)) + 0.5;
@@ -80,6 +83,7 @@ export function CurveOverlay(props: {
           />
         ) : null;
       })}
+      {children}
     </svg>
   );
 }

@@ -109,14 +109,6 @@ export const SignalCurve = memo(function SignalCurve(props: {
         {paper && <PaperBars lines={lines} axis={axis} scale={scale} floor={log ? plot - BOTTOM : scale.y(0)} />}
         {!paper && lines.map(({ slot }, k) => <path key={slot} className={`band ${slot}-fill`} d={bands[k]} />)}
         <ModelLines axis={axis} scale={scale} lines={models} radius={axis.narrow ? 1.8 : 2.4} joined={!paper} />
-        {names.map(
-          ({ place, text, slot }) =>
-            place && (
-              <text key={slot} className={`line-name ${slot}-fill`} x={place.x} y={place.y} xmlSpace="preserve">
-                {text}
-              </text>
-            ),
-        )}
         {paper && <PaperLabels axis={axis} y={height - 5} />}
       </svg>
       <CurveOverlay
@@ -125,7 +117,16 @@ export const SignalCurve = memo(function SignalCurve(props: {
         height={plot}
         lines={lines.map(({ slot, values }) => ({ key: slot, className: `${slot}-fill`, values }))}
         scale={scale}
-      />
+      >
+        {names.map(
+          ({ place, text, slot }) =>
+            place && (
+              <text key={slot} className={`line-name ${slot}-fill`} x={place.x} y={place.y} xmlSpace="preserve">
+                {text}
+              </text>
+            ),
+        )}
+      </CurveOverlay>
       <LayerHit axis={axis} height={height} />
     </div>
   );
