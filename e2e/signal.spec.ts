@@ -51,6 +51,18 @@ test('pasted lines are checked by line, run, and can be cancelled', async ({ pag
   await expect(page.getByTestId('signal-key')).toContainText('n = 1: no interval', { timeout: 30_000 });
   await expect(page.getByTestId('batch-status')).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
   await expect(page.getByRole('complementary', { name: 'Selected layer' })).toContainText('mean, n = 1');
+  await page.reload();
+  await page.getByTestId('batch-edit').click();
+  // In JSON, as the server keeps them.
+  await expect(page.getByTestId('batch-lines')).toHaveValue(/"prompt":.*"target":/);
+  const bare = new URL(page.url());
+  bare.searchParams.delete('batch');
+  await page.goto(bare.href);
+  await page.getByTestId('batch-edit').click();
+  await expect(page.getByTestId('batch-lines')).toHaveValue('');
+  await page.getByTestId('batch-reopen').click();
+  await expect(page.getByTestId('batch-lines')).toHaveValue(/"prompt":.*"target":/);
+  await expect(page).toHaveURL(/batch=/);
   await page.getByTestId('batch-stories').fill('400');
   await page.getByTestId('batch-demo').click();
   await page.getByTestId('batch-cancel').click();

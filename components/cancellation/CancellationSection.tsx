@@ -6,6 +6,7 @@ import { useCausal } from '../causal/settings';
 import { layerAxis } from '../charts/layerAxis';
 import { hasDiff, type View } from '../data/view';
 import { LinesEditor } from '../prompt/LinesEditor';
+import { ownPrompts } from '../state/batch';
 import { clearHover, hover, useHover } from '../state/hover';
 import { cancelJob, isJobBusy, useJobsOf } from '../state/jobs';
 import { select } from '../state/selection';
@@ -152,7 +153,12 @@ export const CancellationSection = memo(function CancellationSection({
       {editing && (
         <div className="editor" data-testid="cancellation-editor">
           <p className="note">One prompt a line, each with its needle: means over all of them, by layer.</p>
-          <LinesEditor testId="cancellation" busy={busy} onStart={batch.start}>
+          <LinesEditor testId="cancellation" busy={busy} given={ownPrompts(batch.examples)} onStart={batch.start}>
+            {batch.reopen && (
+              <button type="button" className="button low" data-testid="cancellation-reopen" onClick={batch.reopen}>
+                Open the last batch of this run
+              </button>
+            )}
             <button type="button" className="button low" onClick={() => setEditing(false)}>
               Close
             </button>

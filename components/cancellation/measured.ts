@@ -71,9 +71,29 @@ export function useBatches(models: readonly ModelView[]) {
     },
     [models],
   );
+  // The last answers that the run keeps, where nothing is shown yet.
+  const kept = useMemo(
+    () =>
+      models.flatMap(
+        ({ run, name }) =>
+          run.analyses.filter(({ question }) => question.startsWith(`cancellation_batch.${name}.`)).at(-1)?.id ?? [],
+      ),
+    [models],
+  );
+  const reopen = () => {
+    models.forEach((model, k) => {
+      void openJob(batchName(model), kept[k]);
+    });
+    setCancellation({ batches: kept });
+  };
   const drop = () => {
     for (const model of models) dropJob(batchName(model));
     setCancellation({ batches: [] });
   };
-  return { jobs, batches, start: (examples: Examples) => void start(examples), drop };
+  const request = jobs.find((job) => job !== undefined)?.request;
+  return {
+    ...{ jobs, batches, drop, start: (examples: Examples) => void start(examples) },
+    examples: request?.kind === 'cancellation_batch' ? request.examples : null,
+    reopen: request === undefined && kept.length === models.length ? reopen : undefined,
+  };
 }

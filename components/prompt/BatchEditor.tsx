@@ -1,11 +1,23 @@
 'use client';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import type { SnrRequestInput } from '@/lib/api/analyses';
 import { formatSeconds } from '../charts/numbers';
 import { useLensKind } from '../data/queries';
 import { chosenModels } from '../data/view';
-import { cancelBatch, dropBatch, isBatchBusy, openBatch, startBatch, useBatch } from '../state/batch';
+import {
+  cancelBatch,
+  dropBatch,
+  isBatchBusy,
+  keptBatch,
+  openBatch,
+  ownPrompts,
+  reopenBatch,
+  startBatch,
+  storiesIn,
+  useBatch,
+} from '../state/batch';
+import { useRun } from '../state/run';
 import { useSelection } from '../state/selection';
 import { MOST } from './batchText';
 import { LinesEditor } from './LinesEditor';
@@ -59,7 +71,13 @@ function BatchStatus() {
 export function BatchEditor() {
   const busy = useBatch(isBatchBusy);
   const present = useBatch(({ state }) => state !== 'none');
+  const examples = useBatch((s) => s.examples);
+  const kept = useRun(({ run }) => keptBatch(run));
   const [stories, setStories] = useState(STORIES);
+  const generated = storiesIn(examples);
+  useEffect(() => {
+    if (generated) setStories(generated);
+  }, [generated]);
   const models = useSelection(useShallow(chosenModels));
   const { kind: lens } = useLensKind(models.map((name) => ({ name })));
   const start = (examples: SnrRequestInput['examples']) => void startBatch({ models, examples, lens });
@@ -89,7 +107,12 @@ export function BatchEditor() {
         </button>
         <span className="note">Held out from training, needle known, 2 to 12 sentences.</span>
       </div>
-      <LinesEditor testId="batch" busy={busy} onStart={start} status={<BatchStatus />}>
+      <LinesEditor testId="batch" busy={busy} given={ownPrompts(examples)} onStart={start} status={<BatchStatus />}>
+        {!present && kept && (
+          <button type="button" className="button low" data-testid="batch-reopen" onClick={() => reopenBatch(kept)}>
+            Open the last batch of this run
+          </button>
+        )}
         {busy ? (
           <button type="button" className="button low" data-testid="batch-cancel" onClick={() => void cancelBatch()}>
             Cancel

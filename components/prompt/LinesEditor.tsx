@@ -1,7 +1,7 @@
 'use client';
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useEffect, useState } from 'react';
 import type { SnrExampleInput } from '@/lib/api/analyses';
-import { readBatch } from './batchText';
+import { linesOf, readBatch, saysExamples } from './batchText';
 
 const SHAPE = '{"prompt": "… Where is Mary? Answer:", "target": "garden", "needle": [0, 24]}';
 
@@ -10,15 +10,21 @@ export function LinesEditor(props: {
   /** Begins the test ids. */
   testId: string;
   busy: boolean;
+  /** Own prompts of the batch on the page, which a link may have opened. */
+  given?: readonly SnrExampleInput[];
   onStart(examples: SnrExampleInput[]): void;
   /** Further buttons. */
   children: ReactNode;
   /** What becomes of the batch. */
   status?: ReactNode;
 }) {
-  const { testId, busy, onStart, children, status } = props;
+  const { testId, busy, given, onStart, children, status } = props;
   const [lines, setLines] = useState('');
   const [problem, setProblem] = useState('');
+  useEffect(() => {
+    // What was typed in another notation stays as it was typed.
+    if (given) setLines((now) => (saysExamples(now, given) ? now : linesOf(given)));
+  }, [given]);
   const start = () => {
     const read = readBatch(lines);
     setProblem('problem' in read ? read.problem : '');

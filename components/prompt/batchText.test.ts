@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readBatch } from './batchText';
+import { linesOf, readBatch, saysExamples } from './batchText';
 
 describe('readBatch', () => {
   it('takes JSON lines and columns, and finds the needle in the prompt', () => {
@@ -28,5 +28,22 @@ describe('readBatch', () => {
     const read = readBatch('a\tb\n{"prompt": "a", "target": "b", "needle": [4, 2]}');
     expect(read).toEqual({ problem: expect.stringMatching(/^Line 2 is not an example: needle: /) });
     expect(readBatch('a\tb\n'.repeat(1001))).toEqual({ problem: expect.stringContaining('1001') });
+  });
+});
+
+describe('linesOf', () => {
+  const examples = [
+    { prompt: 'Where is "Mary"?\nAnswer:', target: 'garden', needle: [0, 5] as [number, number] },
+    { tokens: [4, 5], target: 7 },
+  ];
+  it('writes what readBatch reads back', () => {
+    expect(readBatch(linesOf(examples))).toEqual({ examples });
+  });
+
+  it('knows the same examples in another notation, and others', () => {
+    const [first] = [{ prompt: 'a b', target: 'c' }];
+    expect(saysExamples('a b\tc\n', [first])).toBe(true);
+    expect(saysExamples('a b\td\n', [first])).toBe(false);
+    expect(saysExamples('', [first])).toBe(false);
   });
 });

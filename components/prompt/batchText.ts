@@ -47,3 +47,13 @@ export function readBatch(text: string): BatchText {
   if (examples.length > MOST) return { problem: `There are ${examples.length} lines; a batch takes up to ${MOST}.` };
   return { examples };
 }
+
+/** Examples as lines that {@link readBatch} reads back. */
+export const linesOf = (examples: readonly SnrExampleInput[]): string =>
+  examples.map((example) => JSON.stringify(example)).join('\n');
+
+/** Whether a text says the same examples, in whatever notation. */
+export function saysExamples(text: string, examples: readonly SnrExampleInput[]): boolean {
+  const read = readBatch(text);
+  return 'examples' in read && linesOf(read.examples) === linesOf(examples);
+}

@@ -1,7 +1,8 @@
 import { create } from 'zustand';
-import type { SnrRequestInput, SnrResult } from '@/lib/api/analyses';
+import type { SnrExampleInput, SnrRequestInput, SnrResult } from '@/lib/api/analyses';
 import type { Analysis, AnalysisProgress } from '@/lib/api/causal';
 import { ApiError } from '@/lib/api/client';
+import type { Run } from '@/lib/api/schemas';
 import { client } from '../data/client';
 import { ensureRun } from './request';
 import { select, useSelection } from './selection';
@@ -14,11 +15,16 @@ export interface BatchStore {
   /** Of the models that are finished. */
   readonly result: SnrResult | null;
   readonly failure: string;
+  /** What it is a batch of, once the server has told. */
+  readonly examples: SnrRequestInput['examples'] | null;
   /** Whether the page shows what a batch is made from. */
   readonly open: boolean;
 }
 
-const NONE: Omit<BatchStore, 'open'> = { id: '', state: 'none', progress: null, result: null, failure: '' };
+const NONE: Omit<BatchStore, 'open'> = {
+  ...{ id: '', state: 'none', progress: null, result: null },
+  ...{ failure: '', examples: null },
+};
 
 export const useBatch = create<BatchStore>()(() => ({ ...NONE, open: false }));
 
@@ -45,6 +51,7 @@ export function followBatch(id: string): void {
       if (event === 'analysis')
         useBatch.setState({
           ...{ state: data.state, progress: data.progress, result: snrOf(data.result), failure: data.error ?? '' },
+          examples: data.request.kind === 'snr' ? data.request.examples : null,
         });
       else if (event === 'progress') useBatch.setState({ progress: data });
       else if (event === 'result') useBatch.setState({ result: snrOf(data) });
@@ -57,6 +64,24 @@ export function followBatch(id: string): void {
     },
   );
 }
+
+/** The batch that the run on the page keeps, the newest; undefined where it keeps none. */
+export const keptBatch = (run: Run | null): string | undefined =>
+  run?.analyses.filter(({ kind }) => kind === 'snr').at(-1)?.id;
+
+/** Shows a batch that is kept, and names it in the address. */
+export function reopenBatch(id: string): void {
+  select({ batchId: id });
+  followBatch(id);
+}
+
+/** Prompts that a reader gave, as they stand in the editor. */
+export const ownPrompts = (examples: SnrRequestInput['examples'] | null): readonly SnrExampleInput[] | undefined =>
+  examples === null || typeof examples === 'string' ? undefined : examples;
+
+/** How many stories were generated. */
+export const storiesIn = (examples: SnrRequestInput['examples'] | null): number | undefined =>
+  typeof examples === 'string' ? Number(examples.slice(examples.indexOf(':') + 1)) || undefined : undefined;
 
 /** What was asked for last, and whether Cancel was pressed before the server had named it. */
 let asked = { unwanted: false };
