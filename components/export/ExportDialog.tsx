@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 import { EXPORT_FORMATS } from '@/lib/api/export';
 import { refusedMap } from '../data/mapQueries';
 import { reduceFor, useLensKind, useTargetIds } from '../data/queries';
-import { branchAt, type View } from '../data/view';
+import { branchAt, promptOf, type View } from '../data/view';
 import { SPAN_INFO } from '../state/forms';
 import { reduces, reductionOf, spanOf, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
@@ -187,12 +187,13 @@ function Contents({ view }: { view: View }) {
       ...asked,
       refused: refusedMap(model, span, asked),
       slot: model.slot,
-      ...{ run: model.run.id, prompt: model.run.request.prompt },
+      ...{ run: model.run.id, prompt: promptOf(model) },
       index: model.index,
       model: model.name,
       ...{ span, without, lens },
       position: model.position,
       target: targets[k],
+      candidates: model.model.candidates.map(({ id }) => id),
       needle: model.needle && [model.needle[0], model.needle[1] + 1],
     };
   });

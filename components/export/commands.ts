@@ -6,7 +6,8 @@ import { FORM_INFO, type LayerSpan } from '../state/forms';
 export interface Shown {
   readonly slot: 'A' | 'B';
   readonly run: string;
-  readonly prompt: string;
+  /** Token ids where the text alone might be read as others: its end was generated. */
+  readonly prompt: string | readonly number[];
   /** Index in the run. */
   readonly index: number;
   readonly model: string;
@@ -23,6 +24,8 @@ export interface Shown {
   /** Token id; undefined while it is not known. */
   readonly target?: number;
   readonly lens: LensKind;
+  /** Token ids of the answers that the target is held against, itself included; may be absent. */
+  readonly candidates?: readonly number[];
   /** Tokens [start, end). */
   readonly needle?: readonly [number, number];
   /** Why there is no such map. */
@@ -63,10 +66,13 @@ export function exportPath(shown: Shown, what: 'map' | 'signal' | 'lens', format
 /** A word for a POSIX shell. */
 const shell = (text: string) => (/^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
+const inputWords = (prompt: Shown['prompt']): string[] =>
+  typeof prompt === 'string' ? ['--prompt', prompt] : ['--ids', prompt.join()];
+
 /** The command that computes a map, or the product of maps over layers. */
 function mapWords(one: Shown): (string | number)[] {
   const { slot, prompt, model, layer, branch, form, span, reduce, without, position, target } = one;
-  const of = ['--model', model, '--prompt', prompt];
+  const of = ['--model', model, ...inputWords(prompt)];
   const out = ['--out', `map-${slot}.npz`];
   const aim = target === undefined ? [] : ['--target', target];
   if (span === 'attribution')
@@ -92,12 +98,13 @@ export function cliLines(shown: readonly Shown[]): string {
     ['npm run -s statescope --', ...words.map((word) => shell(String(word)))].join(' ');
   return shown
     .flatMap((one) => {
-      const { slot, prompt, model, position, target, lens } = one;
+      const { slot, prompt, model, position, target, lens, candidates = [] } = one;
       const map = one.refused === undefined ? [command(mapWords(one))] : [];
       if (target === undefined) return map;
-      const translators = lens === 'tuned' ? ['--tuned', `models/${model}/tuned-lens`] : [];
-      const read = ['--model', model, '--prompt', prompt, '--targets', target, '--position', position];
-      return [...map, command(['lens', ...read, ...translators, '--out', `lens-${slot}.npz`])];
+      const translators = lens === 'tuned' ? ['--tuned'] : [];
+      const read = ['--model', model, ...inputWords(prompt), '--targets', target, '--position', position];
+      const against = new Set(candidates).size > 1 ? ['--candidates', candidates.join()] : [];
+      return [...map, command(['lens', ...read, ...against, ...translators, '--out', `lens-${slot}.npz`])];
     })
     .join('\n');
 }
@@ -110,6 +117,7 @@ export function pythonProgram(shown: readonly Shown[], origin: string): string {
     return [
       '',
       `# model ${one.slot}: ${one.model.replaceAll(/[\r\n]/g, ' ')}`,
+      ...(typeof one.prompt === 'string' ? [] : [`tokens_${name} = [${one.prompt.join(', ')}]  # what it read`]),
       one.refused === undefined
         ? `map_${name} = ${load('map')}["map"]  # [destination, source], ${whatIsShown(one)}`
         : `# no map: ${one.refused}`,

@@ -8,6 +8,9 @@ interface Stored {
   readonly data: unknown;
 }
 
+/** Where a model's tuned lens lies, inside the model's folder. */
+export const TUNED_LENS_FOLDER = 'tuned-lens';
+
 /**
  * Reads a tuned lens in the layout of the tuned-lens library: `0.weight` [d,d], `0.bias` [d], `1.weight`, …, in
  * params.safetensors or params.pt; one translator per block.

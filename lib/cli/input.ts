@@ -4,6 +4,7 @@ import { loadTokenizer } from '@/lib/tokenizer';
 
 export interface InputOptions {
   readonly tokens?: string;
+  readonly ids?: readonly number[];
   readonly prompt?: string;
   readonly maxTokens: number;
 }
@@ -31,7 +32,7 @@ export async function readIdRows(path: string, what: string): Promise<number[][]
 }
 
 /**
- * The token ids of `--tokens` or `--prompt`, checked against the model: at least one row, no empty row, ids in range, not
+ * The token ids of `--tokens`, `--ids` or `--prompt`, checked against the model: at least one row, no empty row, ids in range, not
  * longer than `--max-tokens`.
  * @throws InputError
  */
@@ -53,11 +54,13 @@ export async function readTokens(options: InputOptions, checkpoint: Checkpoint):
   return rows;
 }
 
-async function rowsOf({ tokens, prompt }: InputOptions, checkpoint: Checkpoint): Promise<number[][]> {
-  if (tokens !== undefined && prompt !== undefined)
-    throw new InputError('Give the input as --tokens or as --prompt, not both.');
+async function rowsOf({ tokens, ids, prompt }: InputOptions, checkpoint: Checkpoint): Promise<number[][]> {
+  if ([tokens, ids, prompt].filter((given) => given !== undefined).length > 1)
+    throw new InputError('Give the input as --tokens, as --ids or as --prompt, only one of them.');
+  if (ids !== undefined) return [[...ids]];
   if (tokens !== undefined) return readIdRows(tokens, 'token file');
-  if (prompt === undefined) throw new InputError('There is no input: give --tokens FILE.json or --prompt TEXT.');
+  if (prompt === undefined)
+    throw new InputError('There is no input: give --tokens FILE.json, --ids 5,9,12 or --prompt TEXT.');
   if (!checkpoint.tokenizerPath)
     throw new InputError(
       `The model ${checkpoint.name} has no tokenizer.json, so it cannot read a prompt: give --tokens FILE.json.`,

@@ -56,6 +56,13 @@ describe.skipIf(!present)('the lens command gives every reference value', () => 
   });
 });
 
+it('looks for a tuned lens beside the model where no folder is named', async () => {
+  const model = join(process.cwd(), 'lib/models/testing/cases/hf-mamba1-bias');
+  const { code, err } = await outcomeOf('lens', '--model', model, '--ids', '1,2,3', '--targets', '4', '--tuned');
+  expect(code).toBe(2);
+  expect(err).toContain(join(model, 'tuned-lens'));
+});
+
 it('fits a tuned lens that the lens command reads', async () => {
   const model = join(process.cwd(), 'lib/models/testing/cases/hf-mamba1-bias');
   const data = join(folder, 'rows.json');

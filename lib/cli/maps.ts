@@ -38,6 +38,8 @@ export interface MapRequest {
   readonly forms: readonly Form[];
   readonly reductions: Reductions;
   readonly branches: readonly Exclude<Branch, 'single'>[];
+  /** Whether differences of single channels and heads are wanted. */
+  readonly partsOfDifference: boolean;
   readonly without: Without;
   /** Directions of the logit form by token. */
   readonly directions: ReadonlyMap<number, Float32Array>;
@@ -60,8 +62,8 @@ type Made = readonly [
 ];
 
 /**
- * Every map of a block that exists among what is asked. Differences of s6 and block maps are of reductions over all channels
- * only: single channels and heads of two branches do not belong together.
+ * Every map of a block that exists among what is asked. Differences of s6 and block maps are of reductions over all channels,
+ * unless they were asked for by name: single channels and heads of two branches do not belong together.
  * @param parameters needed by every form but s6
  */
 export function* blockMaps(
@@ -136,7 +138,7 @@ type Make = (
 
 function* channelMaps(
   block: BlockCache,
-  { reductions }: MapRequest,
+  { reductions, partsOfDifference }: MapRequest,
   branches: readonly Branch[],
   io: Io,
   names: Names,
@@ -155,7 +157,7 @@ function* channelMaps(
           if (reduction.how !== 'channel' || !names.bias) return [key, map];
           return [key, map, [`blocks.${block.index}.${names.bias(branch, reduction.index)}`, map.bias]];
         }
-        if (reduction.how === 'channel' || reduction.how === 'head') return null;
+        if (!partsOfDifference && (reduction.how === 'channel' || reduction.how === 'head')) return null;
         return [key, differenceOf(made('mixer_1'), made('mixer_2'), block)];
       });
   }

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { WEIGHT_FORMATS } from '@/lib/models';
 import type { InputOptions } from './input';
-import { wholeNumber } from './parse';
+import { indices, wholeNumber } from './parse';
 import type { DeviceOptions, ModelOptions } from './session';
 
 export interface OutputOptions {
@@ -28,6 +28,7 @@ export const withCommon = (command: Command): Command =>
       command
         .requiredOption('--model <name|folder>', 'a name that "models" lists, or a folder with config.json')
         .option('--tokens <file>', 'token ids as JSON, one list per row: [[5, 9, 12]]')
+        .option('--ids <list>', 'the token ids of one row instead: 5,9,12', indices('--ids'))
         .option('--prompt <text>', 'a text instead; the model needs a tokenizer.json')
         .addOption(
           new Option('--weights <format>', 'keep the matrices in float32 or bf16: half the bytes, rounded')

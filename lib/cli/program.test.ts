@@ -216,7 +216,10 @@ describe('bad usage and bad input', () => {
   it.each([
     [['frobnicate'], /unknown command 'frobnicate'/],
     [['run', '--frobnicate'], /unknown option|required option/],
-    [[...base], /give --tokens FILE\.json or --prompt/],
+    [[...base], /give --tokens FILE\.json, --ids 5,9,12 or --prompt/],
+    [[...base, '--ids', '1,2', '--prompt', 'x'], /only one of them/],
+    [[...base, '--ids', '1,x'], /--ids takes a whole number/],
+    [[...base, '--ids', '99999'], /outside the vocabulary/],
     [[...base, '--prompt', 'hello'], /no tokenizer\.json/],
     [[...base, '--tokens', file('missing.json')], /cannot be read \(ENOENT\)/],
     [[...base, ...tokens([[]], 'empty.json')], /has no tokens/],

@@ -101,6 +101,7 @@ function requestOf(options: AttentionOptions, directions: ReadonlyMap<number, Fl
     forms: form,
     reductions: reduce,
     branches: branch ?? ['mixer_1', 'mixer_2', 'diff'],
+    partsOfDifference: branch?.includes('diff') ?? false,
     without: new Set(without),
     directions,
   };

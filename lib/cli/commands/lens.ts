@@ -1,5 +1,14 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
-import { LENS_STATISTICS, type Lens, type LensStatistic, lensSteps, readTunedLens, residualsOf } from '@/lib/analysis';
+import {
+  LENS_STATISTICS,
+  type Lens,
+  type LensStatistic,
+  lensSteps,
+  readTunedLens,
+  residualsOf,
+  TUNED_LENS_FOLDER,
+} from '@/lib/analysis';
 import type { OutputTensor } from '@/lib/checkpoint';
 import { positionsOf, readIdRows, readTokens, requireEqualLengths } from '../input';
 import { finish, type Io } from '../io';
@@ -12,7 +21,8 @@ interface LensOptions extends CommonOptions {
   readonly targets: number[];
   readonly candidates?: string;
   readonly position: string;
-  readonly tuned?: string;
+  /** True for the one beside the model. */
+  readonly tuned?: string | true;
 }
 
 /** Logit lens, or tuned lens, of every layer. */
@@ -21,14 +31,15 @@ export function lensCommand(program: Command, io: Io, line: string): void {
     .requiredOption('--targets <list>', 'one token id per row of the input', indices('--targets'))
     .option('--candidates <list|file>', 'token ids for every row, or a JSON file with one list a row')
     .option('--position <n|all>', 'position to read; negative numbers count from the end', '-1')
-    .option('--tuned <folder>', 'use the translators of a tuned lens')
+    .option('--tuned [folder]', 'use the translators of a tuned lens; by default those in the model’s folder')
     .action(async (options: LensOptions) => {
       await requireWritable(options.out);
       const checkpoint = await openCheckpointOf(options, io);
       const rows = requireEqualLengths(await readTokens(options, checkpoint));
       const positions = positionsOf(options.position, rows[0].length);
       const candidates = await candidatesOf(options.candidates, rows.length);
-      const translators = options.tuned ? await readTunedLens(options.tuned, checkpoint.config.d) : undefined;
+      const tuned = options.tuned === true ? join(checkpoint.path, TUNED_LENS_FOLDER) : options.tuned;
+      const translators = tuned ? await readTunedLens(tuned, checkpoint.config.d) : undefined;
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       const request = { targets: options.targets, candidates, positions, translators };
       const lens = finish(lensSteps(model, residualsOf(model, rows), request), 'lens', io);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { TUNED_LENS_FOLDER } from '@/lib/analysis/tunedLens';
 import type { BlockKind, ModelList } from '@/lib/api/schemas';
 import {
   type Checkpoint,
@@ -34,9 +35,6 @@ function summarise({ layers, hidden_size, parameters }: ModelListing): string {
   const kinds = [...new Set(layers)].map((kind) => KIND_NAMES[kind]).join(' + ');
   return `${kinds} · ${layers.length} ${layers.length === 1 ? 'layer' : 'layers'} · d ${hidden_size} · ${count(parameters)} parameters`;
 }
-
-/** Where a model's tuned lens lies, inside the model's folder. */
-export const TUNED_LENS_FOLDER = 'tuned-lens';
 
 export interface TextReader {
   readonly tokenizer: Tokenizer;

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Outline, readTunedLens, type Translator } from '@/lib/analysis';
+import { type Outline, readTunedLens, type Translator, TUNED_LENS_FOLDER } from '@/lib/analysis';
 import { ServiceError } from '../errors';
-import { type Catalogue, TUNED_LENS_FOLDER } from './catalogue';
+import type { Catalogue } from './catalogue';
 
 /** The translators of a model. @throws ServiceError 422 for a model without; InputError for a lens that does not fit. */
 export async function tunedLensOf(catalogue: Catalogue, { name, config }: Outline): Promise<readonly Translator[]> {
