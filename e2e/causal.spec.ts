@@ -225,7 +225,9 @@ test('a link opens λ, switches, a knocked-out span and a batch again', async ({
   await page.locator('#cancellation').scrollIntoViewIfNeeded();
   await expect(facts).toContainText('2 of 2 prompts');
   await page.getByTestId('cancellation-own').click();
-  await expect(page.getByTestId('cancellation-lines')).toHaveValue(`${line}\n${line.replaceAll('Mary', 'Sandra')}`.replaceAll(/([:,]) /g, '$1'));
+  await expect(page.getByTestId('cancellation-lines')).toHaveValue(
+    `${line}\n${line.replaceAll('Mary', 'Sandra')}`.replaceAll(/([:,]) /g, '$1'),
+  );
   await expect(page.getByTestId('cancellation-logit')).toBeChecked();
   await expect(facts.getByRole('row', { name: /^gain/ })).toHaveText(gain ?? '');
   expect(starts()).toBe(0);
