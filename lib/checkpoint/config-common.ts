@@ -16,6 +16,16 @@ export interface ConfigInput {
 /** λ_init of block i, counted from 0 (spec A4). */
 export const defaultLambdaInit = (i: number): number => 0.8 - 0.6 * Math.exp(-0.3 * i);
 
+/** No model has as many; a config that says more would only fill the memory with blocks before it is refused. */
+const MOST_BLOCKS = 10_000;
+
+/** The number of blocks. @throws InputError beyond 10,000 */
+export function blockCount(fields: Fields, field: string, missing?: number): number {
+  const n = fields.size(field, missing);
+  if (n > MOST_BLOCKS) throw fields.fail(field, `a whole number from 1 to ${MOST_BLOCKS}`);
+  return n;
+}
+
 /** R of Mamba-1: "auto" (or nothing) is ceil(d / 16). */
 export function timeStepRank(fields: Fields, field: string, d: number): number {
   return fields.raw(field) === 'auto' ? Math.ceil(d / 16) : fields.size(field, Math.ceil(d / 16));

@@ -1,6 +1,7 @@
 /** Hugging Face configs: `mamba`, `mamba2`, and the authors' `mamba2` with `diffmamba` (spec B1, B3, B5). */
 
 import {
+  blockCount,
   type ConfigInput,
   defaultLambdaInit,
   hasProjectionBias,
@@ -37,7 +38,7 @@ function readMamba1(input: ConfigInput): ModelConfig {
     V: vocabularyRows(input, fields.size('vocab_size', 50280)),
     epsilon,
     tied: isTied(input, 'tie_word_embeddings', true),
-    blocks: Array.from({ length: fields.size('num_hidden_layers', 32) }, () => ({ kind: 'mamba1', mixer })),
+    blocks: Array.from({ length: blockCount(fields, 'num_hidden_layers', 32) }, () => ({ kind: 'mamba1', mixer })),
   };
 }
 
@@ -77,7 +78,7 @@ function readMamba2(input: ConfigInput): ModelConfig {
     useConvBias: fields.flag('use_conv_bias', true),
     epsilon,
   };
-  const n = fields.size('num_hidden_layers', 64);
+  const n = blockCount(fields, 'num_hidden_layers', 64);
   const diff = fields.flag('diffmamba', false) ? diffBlocks(input, n) : Array<boolean>(n).fill(false);
   if (diff.includes(true) && P % 2 !== 0) {
     throw new InputError(`${fields.label}: head_dim ${P} must be even, since differential blocks halve it.`);

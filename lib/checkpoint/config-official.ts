@@ -1,6 +1,14 @@
 /** Official state-spaces configs: sizes from `ssm_cfg` or the mamba_ssm class defaults (spec B2, B4). */
 
-import { type ConfigInput, headCount, innerWidth, isTied, timeStepRank, vocabularyRows } from './config-common';
+import {
+  blockCount,
+  type ConfigInput,
+  headCount,
+  innerWidth,
+  isTied,
+  timeStepRank,
+  vocabularyRows,
+} from './config-common';
 import { Fields, type JsonObject } from './json';
 import type { MixerConfig, ModelConfig } from './types';
 
@@ -55,6 +63,6 @@ export function readOfficial(input: ConfigInput): ModelConfig {
     V: vocabularyRows(input, padded),
     epsilon: EPSILON,
     tied: isTied(input, 'tie_embeddings', true),
-    blocks: Array.from({ length: fields.size('n_layer') }, () => ({ kind, mixer })),
+    blocks: Array.from({ length: blockCount(fields, 'n_layer') }, () => ({ kind, mixer })),
   };
 }

@@ -5,6 +5,7 @@
  */
 
 import {
+  blockCount,
   type ConfigInput,
   defaultLambdaInit,
   expandOf,
@@ -115,7 +116,7 @@ function mamba2Mixer(own: Fields, sizes: Omit<MixerConfig, 'R' | 'H' | 'P' | 'G'
 export function readStatescope(input: ConfigInput): ModelConfig {
   const { fields } = input;
   const d = fields.size('hidden_size');
-  const n = fields.size('num_hidden_layers');
+  const n = blockCount(fields, 'num_hidden_layers');
   const epsilon = fields.positive('layer_norm_epsilon', 1e-5);
   const common = {
     d,

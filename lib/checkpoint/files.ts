@@ -53,6 +53,21 @@ export async function openFile(path: string): Promise<ByteSource> {
   return source;
 }
 
+/** Far more than any config or index needs. */
+const LARGEST_TEXT = 2 ** 26;
+
+/** A config or index file as text. @throws InputError where it cannot be read, is no file, or has over 64 MiB */
+export async function readText(path: string): Promise<string> {
+  const source = await openFile(path);
+  try {
+    if (source.size > LARGEST_TEXT)
+      throw new InputError(`${path} has ${source.size} bytes, far more than such a file needs; replace the file.`);
+    return new TextDecoder().decode(await source.read(0, source.size));
+  } finally {
+    await source.close();
+  }
+}
+
 /** The same over bytes that are already in memory. */
 export function memorySource(bytes: Uint8Array, label: string): ByteSource {
   const source: ByteSource = {

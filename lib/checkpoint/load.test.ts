@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -164,7 +164,7 @@ describe('a folder made here', () => {
     const tensors = tinyTensors();
     tensors.set('backbone.norm_f.weight', { name: 'backbone.norm_f.weight', shape: [8], data: new Int32Array(8) });
     expect(await refusal(await withTensors(tensors))).toMatch(/holds I32 values/);
-    expect(await refusal(await folderWith({}))).toMatch(/config\.json cannot be read \(ENOENT\)/);
+    expect(await refusal(await folderWith({}))).toMatch(/config\.json cannot be found/);
     expect(await refusal(await folderWith({ 'config.json': '{}' }))).toMatch(/holds no weights/);
     const weights = encodeSafetensors(tinyTensors().values());
     expect(await refusal(await folderWith({ 'config.json': '{', 'model.safetensors': weights }))).toMatch(
@@ -172,6 +172,29 @@ describe('a folder made here', () => {
     );
     const cut = { 'config.json': JSON.stringify(CONFIG), 'model.safetensors': weights.slice(0, -1) };
     expect(await refusal(await folderWith(cut))).toMatch(/cut short/);
+  });
+
+  it('refuses a config that is no file, or that never ends, without reading it', async () => {
+    const folder = await folderWith({ 'model.safetensors': encodeSafetensors(tinyTensors().values()) });
+    const config = join(folder, 'config.json');
+    await mkdir(config);
+    expect(await refusal(folder)).toMatch(/config\.json is not a file/);
+    await rm(config, { recursive: true });
+    await symlink('/dev/zero', config);
+    expect(await refusal(folder)).toMatch(/config\.json is not a file/);
+    await rm(config);
+    await writeFile(config, '{}');
+    await truncate(config, 2 ** 30);
+    expect(await refusal(folder)).toMatch(/far more than such a file needs/);
+  });
+
+  it('quotes a name without its control characters, and cuts it where it never ends', async () => {
+    const tensors = tinyTensors();
+    tensors.set('x', { name: `\u001b[31m${'n'.repeat(100_000)}\n`, shape: [1], data: new Float32Array(1) });
+    const message = await refusal(await withTensors(tensors));
+    expect(message).toMatch(/unknown: .*n…n/);
+    expect(message).not.toMatch(/\p{Cc}/u);
+    expect(message.length).toBeLessThan(1001);
   });
 
   describe('in shards', () => {

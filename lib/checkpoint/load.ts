@@ -1,9 +1,9 @@
 /** Reading a checkpoint folder of any supported format. */
 
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { parseConfig } from './config';
+import { readText } from './files';
 import { parseJsonObject } from './json';
 import { canonicalName, EMBEDDING, HEAD } from './names';
 import { checkTensors } from './schema';
@@ -22,11 +22,8 @@ const elements = (shape: readonly number[]) => shape.reduce((product, size) => p
 
 async function readConfigFile(folder: string): Promise<string> {
   const path = join(folder, 'config.json');
-  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new InputError(
-      `${path} cannot be read (${cause.code}); a checkpoint is a folder with config.json and its weights.`,
-    );
-  });
+  if (existsSync(path)) return readText(path);
+  throw new InputError(`${path} cannot be found; a checkpoint is a folder with config.json and its weights.`);
 }
 
 function match(weights: WeightFiles, configText: string, label: string): Omit<OpenCheckpoint, 'close'> {

@@ -20,6 +20,9 @@ export interface PickleWorld {
 
 const MARK = Symbol('mark');
 
+/** Python writes dicts and lists in batches of 1000 items, so no state dict comes near. */
+const DEEPEST_STACK = 100_000;
+
 class Machine {
   private readonly stack: unknown[] = [];
   private readonly memo = new Map<number, unknown>();
@@ -30,6 +33,7 @@ class Machine {
   ) {}
 
   push(value: unknown): void {
+    if (this.stack.length === DEEPEST_STACK) throw this.reader.fail('its values are nested too deeply');
     this.stack.push(value);
   }
 

@@ -1,9 +1,9 @@
 /** Writing a checkpoint folder in the Hugging Face formats. */
 
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { writeHf } from './config-hf-write';
+import { readText } from './files';
 import { type JsonObject, parseJsonObject } from './json';
 import type { OutputTensor, OutputType } from './safetensors';
 import { type SavedTensor, type SaveOptions, writeFolder } from './save';
@@ -31,7 +31,7 @@ const TYPES: Readonly<Record<StoredDtype, OutputType>> = {
 async function formerConfig(source: string | undefined): Promise<JsonObject> {
   const path = source && join(source, 'config.json');
   if (!path || !existsSync(path)) return {};
-  const fields = parseJsonObject(await readFile(path, 'utf8'), path);
+  const fields = parseJsonObject(await readText(path), path);
   return fields.model_type === 'mamba' || fields.model_type === 'mamba2' ? fields : {};
 }
 

@@ -57,6 +57,12 @@ describe('views on storages', () => {
     expect((await open(bytes)).map(({ dtype }) => dtype)).toEqual(['float16', 'bfloat16']);
   });
 
+  it('repeats the storage of an expanded view', async () => {
+    const view = one({ shape: [3, 2], strides: [0, 1], elements: 6 });
+    expect(await readAll(view)).toEqual({ w: [1, 2, 1, 2, 1, 2] });
+    expect(await readAll(one({ shape: [2, 5], strides: [1, 0] }))).toEqual({ w: [1, 1, 1, 1, 1, 2, 2, 2, 2, 2] });
+  });
+
   it('passes over entries that are not tensors', async () => {
     const pickle = statePickle([plan()]);
     const epoch = [...op.mark, ...op.string('epoch'), ...op.int(3), ...op.setItems];
@@ -90,6 +96,11 @@ describe('files that must be refused', () => {
     ['a compressed archive', torchZip(statePickle([plan()]), { 0: six }, { level: 6 }), /compressed/],
     ['a big-endian file', torchZip(statePickle([plan()]), { 0: six }, { byteorder: 'big' }), /big-endian/],
     ['a list instead of a dict', wrap(Uint8Array.of(0x80, 2, 0x5d, 0x2e)), /no dict/],
+    [
+      'endless nesting',
+      wrap(Uint8Array.from([...op.proto, ...Array(200_000).fill(0x5d), ...op.stop])),
+      /nested too deeply/,
+    ],
     ['an unknown opcode', wrap(Uint8Array.of(0x80, 2, 0xff, 0x2e)), /opcode 0xff/],
     ['the format before 1.6', Uint8Array.of(0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc), /before 1\.6/],
     ['another file', new TextEncoder().encode('version https://git-lfs'), /not a PyTorch file/],

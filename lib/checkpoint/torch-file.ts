@@ -24,8 +24,11 @@ const REBUILD_PARAMETER = 'torch._utils._rebuild_parameter';
 const ORDERED_DICT = 'collections.OrderedDict';
 const CALLABLE: readonly string[] = [REBUILD_TENSOR, REBUILD_PARAMETER, ORDERED_DICT];
 
-/** A pickle of a 100,000-tensor model is a few tens of megabytes; anything longer is not a state dict. */
-const LARGEST_PICKLE = 256 * 2 ** 20;
+/** A pickle of a 100,000-tensor model has some 25 MB; anything longer is not a state dict. */
+const LARGEST_PICKLE = 2 ** 25;
+
+/** Views that repeat their storage (stride 0) could ask for any amount of memory; weights that do are small. */
+const LARGEST_REPEATED = 2 ** 24;
 
 class Storage {
   constructor(
@@ -106,8 +109,8 @@ class TorchWorld implements PickleWorld {
     if (shape.length !== strides.length || offset + view.span > storage.elements) {
       throw this.fail(`a tensor of shape [${shape}] reaches beyond its storage`);
     }
-    // Repeating (stride 0) views could ask for any amount of memory; no weight is one.
-    if (view.count > storage.elements) throw this.fail(`a tensor of shape [${shape}] repeats its storage`);
+    if (view.count > Math.max(storage.elements, LARGEST_REPEATED))
+      throw this.fail(`a tensor of shape [${shape}] repeats its storage`);
     return view;
   }
 }

@@ -1,10 +1,9 @@
 /** The weight files of a checkpoint folder, whichever format they have, as one list of lazily read tensors. */
 
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { storedDtype, toFloat32 } from './dtype';
-import { type ByteSource, openFile } from './files';
+import { type ByteSource, openFile, readText } from './files';
 import { parseJsonObject } from './json';
 import { readSafetensorsHeader } from './safetensors';
 import { listTorchTensors } from './torch-file';
@@ -70,7 +69,7 @@ async function openSharded(
   tensorsOf: (source: ByteSource) => Promise<StoredTensor[]>,
 ): Promise<WeightFiles> {
   const label = basename(indexPath);
-  const map = parseJsonObject(await readFile(indexPath, 'utf8'), label).weight_map;
+  const map = parseJsonObject(await readText(indexPath), label).weight_map;
   if (typeof map !== 'object' || map === null) throw new InputError(`${label} has no weight_map; replace the file.`);
   const shardOf = new Map(Object.entries(map as Record<string, unknown>));
   const files = [...new Set(shardOf.values())];
