@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '@/lib/checkpoint';
-import { modelConfigOf, parseTrainingConfig } from './config';
+import { modelConfigOf, parseTrainingConfig, trainingSchema } from './config';
 
 const model = { hidden_size: 32, num_hidden_layers: 2, layers: 'mamba2', state_size: 8, head_dim: 16 };
 
@@ -36,5 +37,21 @@ describe('modelConfigOf', () => {
     expect(() => modelConfigOf(parseTrainingConfig({ model: { ...model, head_dim: 7 }, steps: 1 }), 86)).toThrow(
       InputError,
     );
+  });
+});
+
+describe('docs/training.md', () => {
+  const text = readFileSync(new URL('../../docs/training.md', import.meta.url), 'utf8');
+
+  it('begins with a configuration that can be used', () => {
+    const example = JSON.parse(/```json\n([\s\S]*?)```/.exec(text)?.[1] ?? '');
+    expect(modelConfigOf(parseTrainingConfig(example), 86).blocks).toHaveLength(2);
+  });
+
+  it('names every field', () => {
+    const { shape } = trainingSchema;
+    const inner = [shape.data, shape.optimizer, shape.loss].flatMap((group) => Object.keys(group.unwrap().shape));
+    for (const field of [...Object.keys(shape), ...inner].filter((name) => name !== 'task'))
+      expect(text, field).toMatch(new RegExp(`[\`.]${field}[\`.]`));
   });
 });
