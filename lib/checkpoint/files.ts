@@ -82,12 +82,22 @@ export function memorySource(bytes: Uint8Array, label: string): ByteSource {
   return source;
 }
 
+/** What the system says of a place or a full disk is for the user to mend; anything else is our own failure. */
+function unwritable(path: string, error: NodeJS.ErrnoException): Error {
+  if (error.syscall === undefined || error.code === undefined) return error;
+  return new InputError(
+    `${path} cannot be written (${error.code}); check its name, its folder and the space on the disk.`,
+  );
+}
+
 let partials = 0;
 
 /** Writes chunks to a neighbouring temporary file and renames it, so that no reader ever sees half a file. */
 export async function writeAtomically(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
   const partial = `${path}.partial-${process.pid}-${partials++}`;
-  const handle = await open(partial, 'w');
+  const handle = await open(partial, 'w').catch((cause) => {
+    throw unwritable(path, cause);
+  });
   try {
     for (const chunk of chunks) {
       for (let done = 0; done < chunk.byteLength; ) {
@@ -101,6 +111,6 @@ export async function writeAtomically(path: string, chunks: Iterable<Uint8Array>
   } catch (error) {
     await handle.close().catch(() => undefined);
     await rm(partial, { force: true });
-    throw error;
+    throw unwritable(path, error as Error);
   }
 }

@@ -22,7 +22,7 @@ export async function readExamples(
   const demo = demoLines(examples, seed);
   if (demo !== undefined) return parseSnrExamples(demo, 'the demo task', once);
   const text = await readFile(examples, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new InputError(`The examples ${examples} cannot be read (${cause.code}).`);
+    throw new InputError(`The examples ${examples} cannot be read (${cause.code ?? cause.message}).`);
   });
   return parseSnrExamples(text, examples, once);
 }

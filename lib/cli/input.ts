@@ -12,10 +12,11 @@ export interface InputOptions {
 /** Parses a JSON file. @throws InputError where it cannot be read or is not JSON. */
 export async function readJson(path: string, what: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new InputError(`The ${what} ${path} cannot be read (${cause.code}).`);
+    throw new InputError(`The ${what} ${path} cannot be read (${cause.code ?? cause.message}).`);
   });
   try {
-    return JSON.parse(text);
+    // A byte order mark, which Windows shells write, is not JSON.
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
     throw new InputError(`The ${what} ${path} is not JSON.`);
   }

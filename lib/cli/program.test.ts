@@ -230,7 +230,13 @@ describe('bad usage and bad input', () => {
     [[...base, ...tokens([Array(100).fill(1)], 'long.json'), '--max-tokens', '50'], /limit is 50.*--max-tokens 100/],
     [['run', ...model('hf-mamba1-bias'), ...tokens([[1]], 'one.json'), '--names', 'nothing'], /No hook point/],
     [[...base, ...tokens([[1]], 'one.json'), '--out', file('x.txt')], /\.safetensors or \.npz/],
+    [
+      [...base, ...tokens([[1]], 'one.json'), '--out', file(`${'x'.repeat(300)}.npz`)],
+      /cannot be written \(ENAMETOOLONG\)/,
+    ],
     [[...base, ...tokens([[1]], 'one.json'), '--device', 'abacus'], /no device "abacus"/],
+    [[...base, ...tokens([[1]], 'one.json'), '--threads', '1000000'], /1000000 threads are too many/],
+    [[...base, ...tokens([[1]], 'one.json'), '--names', `${'*'.repeat(99)}x`], /No hook point/],
     [['grad', ...model('hf-mamba1-bias'), ...tokens([[1]], 'one.json')], /at least two tokens/],
     [['attention', ...model('hf-mamba1-bias'), ...tokens([[1]], 'one.json'), '--form', 'rollout'], /--form takes s6/],
     [['attention', ...model('hf-mamba1-bias'), ...tokens([[1]], 'one.json'), '--layers', '9'], /no layer 9/],
@@ -253,6 +259,12 @@ describe('bad usage and bad input', () => {
     expect(out).toBe('');
     expect(err.split('\n').filter((line) => line.startsWith('statescope: '))).toHaveLength(1);
     expect(err).not.toMatch(/\n\s+at /);
+  });
+
+  it('reads a token file with a byte order mark', async () => {
+    writeFileSync(file('marked.json'), '\ufeff[[1, 2]]');
+    const { code } = await outcomeOf(...base, '--tokens', file('marked.json'));
+    expect(code).toBe(0);
   });
 
   it('shows the stack with --debug only', async () => {

@@ -32,7 +32,7 @@ export class DeviceError extends Error {
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const wanted = options.device ?? process.env.STATESCOPE_DEVICE ?? 'auto';
-  const threads = options.threads ?? availableParallelism();
+  const threads = checkThreads(options.threads ?? availableParallelism());
   if (wanted !== 'auto') return open(checkName(wanted), threads);
   const reasons: string[] = [];
   for (const name of DEVICES) {
@@ -45,6 +45,15 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     }
   }
   throw new DeviceError(`No device can run here. ${reasons.join(' ')}`);
+}
+
+/** More only wait for each other, and at some number the system refuses to start them. */
+const MOST_THREADS = 256;
+
+function checkThreads(threads: number): number {
+  const most = Math.max(MOST_THREADS, availableParallelism());
+  if (threads <= most) return threads;
+  throw new DeviceError(`${threads} threads are too many for a device: give a number from 1 to ${most}.`);
 }
 
 function checkName(wanted: string): DeviceName {

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
-import { createModel, listen, type Model } from '@/lib/models';
+import { createModel, listen, type Model, matcher } from '@/lib/models';
 import { referenceCases } from './testing/fixtures';
 
 const TOKENS = [[5, 17, 3, 42, 8, 8, 21]];
@@ -16,6 +16,34 @@ const EDITED = [
   'statescope-diff-s6',
   'statescope-diff-s6-mamba2',
 ];
+describe('a pattern', () => {
+  it.each<[string, string, boolean]>([
+    ['blocks.*.hook_delta', 'blocks.3.hook_delta', true],
+    ['blocks.*.hook_delta', 'blocks.3.mixer_1.hook_delta', true],
+    ['blocks.*.hook_delta', 'blocks.3.hook_delta_1', false],
+    ['blocks.1.*', 'blocks.11.hook_delta', false],
+    ['*', '', true],
+    ['*hook*', 'hook', true],
+    ['a*a', 'a', false],
+    ['a*a', 'aa', true],
+    ['*ab*ba', 'aba', false],
+    ['*ab*ba', 'abba', true],
+    ['x*b*b', 'xbcb', true],
+    ['a*b*c', 'abbcbc', true],
+    ['(.+)*', '(.+)x', true],
+    ['.*', 'a', false],
+  ])('%s on %s', (pattern, name, matches) => {
+    expect(matcher(pattern)(name)).toBe(matches);
+  });
+
+  it('of any number of stars is tried in one pass', () => {
+    const name = 'a'.repeat(2000);
+    expect(matcher(`${'*'.repeat(2000)}x`)(name)).toBe(false);
+    expect(matcher(`${'*a'.repeat(500)}*b*a`)(name)).toBe(false);
+    expect(matcher(`${'*a'.repeat(500)}`)(name)).toBe(true);
+  });
+});
+
 const edited = referenceCases().filter(({ name }) => EDITED.includes(name));
 
 describe('hooks', () => {

@@ -29,13 +29,27 @@ export interface Tap {
   scope(prefix: string): Tap;
 }
 
-const escaped = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
-
-/** Turns a comma-free hook pattern into a test; `*` stands for any run of characters. */
+/**
+ * Turns a comma-free hook pattern into a test; `*` stands for any run of characters. Each part is taken where it first
+ * occurs, so that no pattern, however many stars it has, takes more than one pass over the name.
+ */
 export function matcher(pattern: string): (name: string) => boolean {
   if (!pattern.includes('*')) return (name) => name === pattern;
-  const expression = new RegExp(`^${pattern.split('*').map(escaped).join('.*')}$`);
-  return (name) => expression.test(name);
+  const parts = pattern.split('*');
+  const first = parts[0];
+  const last = parts[parts.length - 1];
+  const between = parts.slice(1, -1).filter(Boolean);
+  return (name) => {
+    const end = name.length - last.length;
+    if (end < first.length || !name.startsWith(first) || !name.endsWith(last)) return false;
+    let from = first.length;
+    for (const part of between) {
+      const found = name.indexOf(part, from);
+      if (found < 0 || found + part.length > end) return false;
+      from = found + part.length;
+    }
+    return true;
+  };
 }
 
 /** A tap that nobody listens to. */
