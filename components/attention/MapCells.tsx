@@ -1,7 +1,8 @@
 'use client';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { HalfMap } from '../charts/half';
-import { lookUp, Memory, type Raster, type Region, rasterise } from '../charts/raster';
+import type { Region } from '../charts/pyramid';
+import { lookUp, Memory, type Raster, rasterise } from '../charts/raster';
 import type { MapFrame } from '../charts/window';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
@@ -35,7 +36,7 @@ function usePicture(drawn: DrawnMap | undefined, region: Region, pixels: number)
   const atOnce = useMemo(
     () =>
       !large && half && pyramid && colours
-        ? { raster: () => rasterise(pyramid, colours, region, size, { memory }), region, half }
+        ? { raster: () => rasterise(pyramid, colours, region, size, memory), region, half }
         : undefined,
     [large, half, pyramid, colours, region, size],
   );

@@ -2,7 +2,8 @@
 import { useMemo } from 'react';
 import { formatPlain } from '../charts/numbers';
 import { colourTable } from '../charts/palette';
-import { lookUp, rasterise, wholeMap } from '../charts/raster';
+import { wholeMap } from '../charts/pyramid';
+import { lookUp, rasterise } from '../charts/raster';
 import { saturation, valueScale } from '../charts/values';
 import type { LayerMaps } from '../data/mapQueries';
 import { BRANCH_NAMES, isDiff, kindName } from '../data/view';

@@ -1,6 +1,7 @@
 import { cellsTop, type MapLayout } from '../charts/mapLayout';
 import { INKS, type Inks, type MovingFigure, type MovingMap, type MovingView } from '../charts/movingMaps';
-import { lookUp, type Region, sameRegion } from '../charts/raster';
+import { type Region, sameRegion } from '../charts/pyramid';
+import { lookUp } from '../charts/raster';
 import { displayToken, sameWord } from '../charts/tokens';
 import { fitWindow, type MapWindow } from '../charts/window';
 import { ownRegion } from '../data/view';

@@ -2,7 +2,7 @@
 import { useMemo } from 'react';
 import { type HalfMap, toHalf } from '../charts/half';
 import { type ColourTable, colourTable, type RampKind } from '../charts/palette';
-import { Pyramid } from '../charts/raster';
+import { Pyramid } from '../charts/pyramid';
 import { rowShares, saturation, type ValueMode, type ValueScale, valueScale } from '../charts/values';
 import type { LayerMaps } from '../data/mapQueries';
 import { isSigned, useSelection } from '../state/selection';

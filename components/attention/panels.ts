@@ -2,7 +2,7 @@
 import { useMemo } from 'react';
 import { toHalf } from '../charts/half';
 import { colourTable } from '../charts/palette';
-import { Pyramid } from '../charts/raster';
+import { Pyramid } from '../charts/pyramid';
 import { valueScale } from '../charts/values';
 import type { LayerMaps } from '../data/mapQueries';
 import { BRANCH_NAMES } from '../data/view';

@@ -1,7 +1,8 @@
 import { halfValue, MAGNITUDE, NOT_FINITE } from '../charts/half';
 import { marginals } from '../charts/marginals';
 import { drawMovingMap, type MovingFigure, type MovingView, type Pen } from '../charts/movingMaps';
-import { type LookUp, Memory, Pyramid, type Region, rasterise } from '../charts/raster';
+import { Pyramid, type Region } from '../charts/pyramid';
+import { type LookUp, Memory, rasterise } from '../charts/raster';
 import type { Job, Picture } from './rasterService';
 import type { WorkerFont } from './workerFonts';
 
@@ -32,17 +33,11 @@ const loadFonts = (faces: readonly WorkerFont[]) =>
     }),
   );
 
-/** The cells of a region at the pen's origin; coarser by up to a pixel than those of a view that rests. */
+/** The cells of a region at the pen's origin. */
 function drawCells(to: Pen, pyramid: Pyramid, colours: LookUp, region: Region, size: number): void {
   const { a: ratio, e, f } = to.getTransform();
   const side = Math.round(size * ratio);
-  const { width, height, pixels } = rasterise(
-    pyramid,
-    colours,
-    region,
-    { width: side, height: side },
-    { memory, coarse: true },
-  );
+  const { width, height, pixels } = rasterise(pyramid, colours, region, { width: side, height: side }, memory);
   const image = new ImageData(pixels, width, height);
   const [left, top] = [Math.round(e), Math.round(f)];
   if (width === side && height === side) {
@@ -71,14 +66,14 @@ function drawFigure(to: Pen, shown: MovingFigure, views: readonly MovingView[]):
     const colours = lookUps.get(pictures[k].colours);
     if (!pyramid || !colours) return;
     const { region } = views[k];
-    const { size, bits } = pyramid.level(0);
+    const { L, bits } = pyramid.map;
     drawMovingMap(
       to,
       shown,
       map,
       views[k],
       () => drawCells(to, pyramid, colours, region, map.size),
-      () => marginals(bits, size, region, (cell) => MAGNITUDES[cell & MAGNITUDE]),
+      () => marginals(bits, L, region, (cell) => MAGNITUDES[cell & MAGNITUDE]),
     );
   });
 }

@@ -1,6 +1,7 @@
 import type { HalfMap } from '../charts/half';
 import type { MovingFigure, MovingView } from '../charts/movingMaps';
-import type { LookUp, Raster, Region } from '../charts/raster';
+import type { Region } from '../charts/pyramid';
+import type { LookUp, Raster } from '../charts/raster';
 import { loadedFonts, type WorkerFont } from './workerFonts';
 
 interface Size {

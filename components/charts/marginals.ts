@@ -1,4 +1,4 @@
-import type { Region } from './raster';
+import type { Region } from './pyramid';
 
 /** Means of |value| over the causal cells of a region of a map [L, L]: one a row, one a column; 0 where there is no cell. */
 export interface Marginals {

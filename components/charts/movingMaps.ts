@@ -4,7 +4,7 @@ import { bracketPath, flagBox, MARGINAL_GAPS, readoutPath } from './mapMarks';
 import type { Marginals } from './marginals';
 import { formatPlain } from './numbers';
 import { bars, joined } from './profile';
-import type { Region } from './raster';
+import type { Region } from './pyramid';
 import { cut } from './tokens';
 import { type MapFrame, mapFrame } from './window';
 

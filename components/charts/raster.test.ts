@@ -1,8 +1,9 @@
 import { rgb } from 'd3';
 import { describe, expect, it } from 'vitest';
-import { toHalf } from './half';
+import { NO_VALUE, toHalf } from './half';
 import { colourTable, PALETTES } from './palette';
-import { lookUp, Memory, Pyramid, type Raster, type Region, rasterise, wholeMap } from './raster';
+import { Pyramid, type Region, strength, wholeMap } from './pyramid';
+import { lookUp, Memory, type Raster, rasterise } from './raster';
 import { valueScale } from './values';
 
 const table = colourTable(PALETTES.light, 'diverging');
@@ -21,7 +22,7 @@ function draw(
 ): Raster {
   const half = toHalf(map, L);
   const colours = lookUp(valueScale(limit, true, 'linear'), table, mask, half.unit);
-  return rasterise(new Pyramid(half), colours, region, { width: pixels, height: pixels }, { memory });
+  return rasterise(new Pyramid(half), colours, region, { width: pixels, height: pixels }, memory);
 }
 
 const at = ({ pixels, width }: Raster, y: number, x: number) => {
@@ -68,28 +69,6 @@ describe('rasterise', () => {
       }
   });
 
-  it('draws coarsely the same where cells are larger than half a pixel, and loses no strong cell where they are not', () => {
-    const L = 101;
-    const coarse = (map: Float32Array, size: number, all = false) => {
-      const half = toHalf(map, L);
-      const colours = lookUp(valueScale(1, true, 'linear'), table, mask, half.unit);
-      return rasterise(new Pyramid(half), colours, wholeMap(L), { width: size, height: size }, { coarse: !all });
-    };
-    const waves = causal(L, (i, j) => Math.sin(i * 7 + j * 3));
-    for (const size of [60, 101, 300]) expect(coarse(waves, size).pixels).toEqual(coarse(waves, size, true).pixels);
-    for (const size of [7, 20, 45])
-      for (const place of [0, 17, 40, 90]) {
-        const map = causal(L, () => 0);
-        map[100 * L + place] = 1;
-        const strong = coarse(map, size).pixels;
-        const exact = coarse(map, size, true).pixels;
-        // Where the exact picture has the cell, the coarse one has it too.
-        for (let k = 0; k < exact.length; k += 4)
-          if (exact[k] !== strong[k]) expect([...exact.slice(k, k + 3)]).not.toEqual([...table.slice(-3)]);
-        expect(strong.length).toBe(exact.length);
-      }
-  });
-
   it('draws a region as that part of the whole', () => {
     const map = causal(20, (i, j) => (i - j) / 20);
     const region = { row0: 10, row1: 16, column0: 3, column1: 12 };
@@ -97,6 +76,26 @@ describe('rasterise', () => {
     const whole = draw(map, 20, 100);
     expect([raster.width, raster.height]).toEqual([9, 6]);
     for (let y = 0; y < 6; y++) for (let x = 0; x < 9; x++) expect(at(raster, y, x)).toBe(at(whole, y + 10, x + 3));
+  });
+});
+
+describe('the strength of a half-precision number', () => {
+  it('grows with the magnitude; no value is weaker than any', () => {
+    const ordered = [Number.NaN, 0, 2 ** -20, 0.1, -0.1, 0.5, -3, 4];
+    const L = ordered.length;
+    const { bits } = toHalf(
+      causal(L, (_, j) => ordered[j]),
+      L,
+    );
+    const strengths = [...bits.subarray(-L)].map(strength);
+    expect(strengths).toEqual([...strengths].sort((a, b) => a - b));
+    expect(strengths[0]).toBeLessThan(strength(0));
+    expect(new Set(strengths).size).toBe(L);
+    expect(strength(NO_VALUE)).toBeLessThan(strength(0));
+  });
+
+  it('is one of 65536, and has its own colour', () => {
+    expect(new Set(Array.from({ length: 65536 }, (_, bits) => strength(bits))).size).toBe(65536);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Region } from './raster';
+import type { Region } from './pyramid';
 
 /**
  * The part of the maps that is shown: rows (destinations) [from, to) and columns (sources) [from, to), in whole

@@ -1,5 +1,5 @@
 import type { BlockSummary, Branch, Continuation, Run, RunModel, Token } from '@/lib/api/schemas';
-import { type Region, wholeMap } from '../charts/raster';
+import { type Region, wholeMap } from '../charts/pyramid';
 import { alignTokens, tokensInSpan } from '../charts/tokens';
 import type { MapWindow } from '../charts/window';
 import type { DiffBranch, ModelSlot, Selection } from '../state/selection';
