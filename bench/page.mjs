@@ -10,6 +10,11 @@ const REDRAWS = 20;
 const LONG_SENTENCES = 100;
 const ZOOM_SENTENCES = 408;
 const ZOOMS = 60;
+/** Steps of the zoom whose frames are counted, as often as a display shows one. */
+const STEPS = 180;
+const FRAME_MS = 1000 / 60;
+/** After so long a view has come to rest, and the page has drawn it. */
+const REST_MS = 600;
 
 const report = (what, value, aim) => console.log(`${what.padEnd(58)} ${value.padStart(10)}   aim ${aim}`);
 const ms = (value) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
@@ -103,25 +108,63 @@ async function measureLongPrompt(page, cdp) {
   report('hover update of all panels, L = 505', ms(hovers / HOVERS), '8 ms');
 }
 
-/** Main-thread work a frame while the wheel zooms in and out of maps of 2048 tokens, drawn by the browser worker. */
+/** Times in milliseconds at which the browser drew a frame while `action` ran, from a trace. */
+async function framesDuring(cdp, action) {
+  const drawn = [];
+  const collect = ({ value }) =>
+    drawn.push(...value.filter(({ name, ph }) => name === 'Display::DrawAndSwap' && 'XB'.includes(ph)));
+  cdp.on('Tracing.dataCollected', collect);
+  await cdp.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['viz'] } });
+  await action();
+  const complete = new Promise((resolve) => cdp.once('Tracing.tracingComplete', resolve));
+  await cdp.send('Tracing.end');
+  await complete;
+  cdp.off('Tracing.dataCollected', collect);
+  return drawn.map(({ ts }) => ts / 1000).sort((a, b) => a - b);
+}
+
+/** Frames a second of wall time, and how many came later than the display's next one, while the wheel turns 60 times a second. */
+async function measureZoomFrames(cdp, { x, y }) {
+  const sent = [];
+  const drawn = await framesDuring(cdp, async () => {
+    const start = performance.now();
+    for (let k = 0; k < STEPS; k++) {
+      const early = start + k * FRAME_MS - performance.now();
+      if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
+      const deltaY = k % ZOOMS < ZOOMS / 2 ? -24 : 24;
+      sent.push(cdp.send('Input.dispatchMouseEvent', { type: 'mouseWheel', x, y, deltaX: 0, deltaY, modifiers: 2 }));
+    }
+    await Promise.all(sent);
+  });
+  const between = drawn.slice(1).map((time, k) => time - drawn[k]);
+  const late = between.filter((time) => time > 1.5 * FRAME_MS).length;
+  const rate = (1000 * between.length) / (drawn[drawn.length - 1] - drawn[0]);
+  report('frames a second of wall time in that zoom', rate.toFixed(0), '60');
+  report(`frames of ${drawn.length} that came a frame late or more`, `${late}`, '0');
+}
+
+/** Main-thread work a frame while the wheel zooms in and out of maps of 2048 tokens, and until the view rests. */
 async function measureZoom(page, cdp) {
   await runLong(page, ZOOM_SENTENCES);
   await page.getByTestId('map-A').scrollIntoViewIfNeeded();
   await page.waitForSelector('[data-testid="maps"] .cells canvas');
   await page.waitForTimeout(1000);
   const place = await page.getByTestId('map-A').boundingBox();
-  await page.mouse.move(place.x + place.width * 0.3, place.y + place.height * 0.6);
+  const at = { x: place.x + place.width * 0.3, y: place.y + place.height * 0.6 };
+  await page.mouse.move(at.x, at.y);
   await page.keyboard.down('Control');
   const sweep = async () => {
     for (let k = 0; k < ZOOMS; k++) {
       await page.mouse.wheel(0, k < ZOOMS / 2 ? -24 : 24);
       await page.evaluate(() => new Promise(requestAnimationFrame));
     }
+    await page.waitForTimeout(REST_MS);
   };
   await sweep();
   const spent = await busy(cdp, sweep);
   await page.keyboard.up('Control');
   report('zoom by the wheel, L = 2045, a frame', ms(spent / ZOOMS), '16 ms');
+  await measureZoomFrames(cdp, at);
 }
 
 const port = await freePort();
