@@ -36,7 +36,7 @@ function usePicture(drawn: DrawnMap | undefined, region: Region, pixels: number)
   const atOnce = useMemo(
     () =>
       !large && half && pyramid && colours
-        ? { raster: () => rasterise(pyramid, colours, region, size, memory), region, half }
+        ? { raster: () => rasterise(pyramid, colours, region, size, { memory }), region, half }
         : undefined,
     [large, half, pyramid, colours, region, size],
   );

@@ -33,11 +33,17 @@ const loadFonts = (faces: readonly WorkerFont[]) =>
     }),
   );
 
-/** The cells of a region at the pen's origin. */
+/** The cells of a region at the pen's origin, coarse where they are small: the next picture follows at once. */
 function drawCells(to: Pen, pyramid: Pyramid, colours: LookUp, region: Region, size: number): void {
   const { a: ratio, e, f } = to.getTransform();
   const side = Math.round(size * ratio);
-  const { width, height, pixels } = rasterise(pyramid, colours, region, { width: side, height: side }, memory);
+  const { width, height, pixels } = rasterise(
+    pyramid,
+    colours,
+    region,
+    { width: side, height: side },
+    { memory, coarse: true },
+  );
   const image = new ImageData(pixels, width, height);
   const [left, top] = [Math.round(e), Math.round(f)];
   if (width === side && height === side) {

@@ -39,7 +39,8 @@ function finest({ L, bits }: Pick<HalfMap, 'L' | 'bits'>): Level {
   return { size: L, strengths };
 }
 
-const larger = (a: number, b: number) => (a > b ? a : b);
+/** The larger of two numbers below 2³¹. Without a branch: which of two cells is stronger cannot be guessed. */
+const larger = (a: number, b: number) => a - ((a - b) & ((a - b) >> 31));
 
 /** Every 2 × 2 cells as their strongest. */
 function halved({ size, strengths }: Level): Level {
@@ -73,19 +74,23 @@ export class Pyramid {
     return levels[k];
   }
 
-  /** The strongest cell of each of `width` × `height` pixels of a region; a change of colours does not ask again. */
-  sample(region: Region, width: number, height: number): Uint16Array {
-    const key = [region.row0, region.row1, region.column0, region.column1, width, height].join();
-    if (this.#last?.key !== key) this.#last = { key, strengths: sampled(this, region, width, height) };
+  /**
+   * The strongest cell of each of `width` × `height` pixels of a region; a change of colours does not ask again.
+   * `coarse` reads a quarter of the cells where two or more along each side share a pixel; a pixel may then show a cell
+   * of its neighbour.
+   */
+  sample(region: Region, width: number, height: number, coarse = false): Uint16Array {
+    const key = [region.row0, region.row1, region.column0, region.column1, width, height, coarse].join();
+    if (this.#last?.key !== key) this.#last = { key, strengths: sampled(this, region, width, height, coarse) };
     return this.#last.strengths;
   }
 }
 
 /** Rows of cells are joined to rows of pixels first, then their columns: every cell is read once, one after another. */
-function sampled(pyramid: Pyramid, region: Region, width: number, height: number): Uint16Array {
+function sampled(pyramid: Pyramid, region: Region, width: number, height: number, coarse: boolean): Uint16Array {
   const { row0, row1, column0, column1 } = region;
   const perPixel = Math.min((column1 - column0) / width, (row1 - row0) / height);
-  const k = Math.max(0, Math.floor(Math.log2(perPixel)) - 1);
+  const k = Math.max(0, Math.floor(Math.log2(perPixel)) - (coarse ? 0 : 1));
   const { size, strengths } = pyramid.level(k);
   const [i0, i1] = parts(row0, row1, height, 2 ** k);
   const [j0, j1] = parts(column0, column1, width, 2 ** k);
@@ -100,11 +105,11 @@ function sampled(pyramid: Pyramid, region: Region, width: number, height: number
     for (let i = top; i < bottom; i++) {
       const from = i * size + start;
       const count = Math.min(end, i + 1) - start;
-      for (let j = 0; j < count; j++) if (strengths[from + j] > row[j]) row[j] = strengths[from + j];
+      for (let j = 0; j < count; j++) row[j] = larger(row[j], strengths[from + j]);
     }
     for (let x = 0; x < width && j0[x] < bottom; x++) {
       let best = NO_STRENGTH;
-      for (let j = j0[x] - start; j < j1[x] - start; j++) if (row[j] > best) best = row[j];
+      for (let j = j0[x] - start; j < j1[x] - start; j++) best = larger(best, row[j]);
       out[y * width + x] = best;
     }
   }

@@ -22,7 +22,7 @@ function draw(
 ): Raster {
   const half = toHalf(map, L);
   const colours = lookUp(valueScale(limit, true, 'linear'), table, mask, half.unit);
-  return rasterise(new Pyramid(half), colours, region, { width: pixels, height: pixels }, memory);
+  return rasterise(new Pyramid(half), colours, region, { width: pixels, height: pixels }, { memory });
 }
 
 const at = ({ pixels, width }: Raster, y: number, x: number) => {
@@ -76,6 +76,30 @@ describe('rasterise', () => {
     const whole = draw(map, 20, 100);
     expect([raster.width, raster.height]).toEqual([9, 6]);
     for (let y = 0; y < 6; y++) for (let x = 0; x < 9; x++) expect(at(raster, y, x)).toBe(at(whole, y + 10, x + 3));
+  });
+});
+
+describe('a coarse picture', () => {
+  const L = 101;
+  const pyramid = new Pyramid(
+    toHalf(
+      causal(L, (i, j) => Math.sin(i * 7 + j * 3) / (1 + i - j)),
+      L,
+    ),
+  );
+
+  it('is the same where cells are larger than half a pixel', () => {
+    for (const size of [51, 60, 101])
+      expect(pyramid.sample(wholeMap(L), size, size, true)).toEqual(pyramid.sample(wholeMap(L), size, size));
+  });
+
+  it('is another where they are smaller, and no pixel of it is weaker', () => {
+    for (const size of [7, 20, 45]) {
+      const coarse = pyramid.sample(wholeMap(L), size, size, true);
+      const exact = pyramid.sample(wholeMap(L), size, size);
+      expect(coarse).not.toEqual(exact);
+      expect(exact.every((strongest, k) => coarse[k] >= strongest)).toBe(true);
+    }
   });
 });
 

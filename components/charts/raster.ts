@@ -44,19 +44,19 @@ export function lookUp(scale: ValueScale, ramp: ColourTable, mask: string, unit:
  * The pixels of a region drawn `width` × `height` device pixels: one pixel a cell where cells are larger than a
  * pixel (the canvas is then enlarged without smoothing), else the strongest cell of each pixel, so that nothing
  * strong disappears. Cells above the diagonal take the look-up's colour of "no value". With `memory` the pixels last
- * until its next picture.
+ * until its next picture; `coarse` is for pictures of a moment (`Pyramid.sample`).
  */
 export function rasterise(
   pyramid: Pyramid,
   colours: LookUp,
   region: Region,
   devicePixels: { readonly width: number; readonly height: number },
-  memory?: Memory,
+  { memory, coarse }: { readonly memory?: Memory; readonly coarse?: boolean } = {},
 ): Raster {
   const { row0, row1, column0, column1 } = region;
   const width = Math.max(1, Math.min(column1 - column0, Math.round(devicePixels.width)));
   const height = Math.max(1, Math.min(row1 - row0, Math.round(devicePixels.height)));
-  const cells = pyramid.sample(region, width, height);
+  const cells = pyramid.sample(region, width, height, coarse);
   const out = memory ? memory.words(width * height) : new Uint32Array(width * height);
   for (let k = 0; k < out.length; k++) out[k] = colours[cells[k]];
   return { width, height, pixels: new Uint8ClampedArray(out.buffer, 0, 4 * out.length) };
