@@ -1,10 +1,10 @@
 'use client';
 import { lazy, memo, Suspense, useMemo } from 'react';
 import { AttentionSection } from './attention/AttentionSection';
-import { useDrawnMaps } from './attention/drawnMaps';
+import { ShownMaps } from './attention/shownMaps';
 import { firstLayerAbove } from './charts/curve';
-import { useLayerMaps, usePrefetchedLayers } from './data/mapQueries';
-import { useChannels, useLenses, useSignals, useTargetIds } from './data/queries';
+import { usePrefetchedLayers } from './data/mapQueries';
+import { useLenses, useSignals, useTargetIds } from './data/queries';
 import { hasDiff, type View } from './data/view';
 import { LensSection } from './lens/LensSection';
 import { PromptSection } from './prompt/PromptSection';
@@ -37,9 +37,6 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
   const targets = useTargetIds(view);
   const signals = useSteady(useSignals(view, targets).map(({ data }) => data));
   const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
-  const entries = useSteady(useLayerMaps(view, targets));
-  const maps = useDrawnMaps(entries);
-  const channels = useSteady(useChannels(view, entries).map(({ data }) => data));
   const narrow = useNarrow();
   const tracks = useSelection((s) => s.tracks);
   usePrefetchedLayers(view);
@@ -55,8 +52,8 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
     [signals],
   );
   return (
-    <>
-      <PromptSection view={view} maps={maps} facts={facts} />
+    <ShownMaps view={view} targets={targets}>
+      <PromptSection view={view} facts={facts} />
       <Banners view={view} />
       {tracks && (
         <Suspense>
@@ -65,7 +62,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
       )}
       {!narrow && <LayerRail view={view} signals={signals} />}
       <SignalSection view={view} signals={signals} lenses={lenses} staleMark={staleMark} />
-      <AttentionSection view={view} entries={entries} maps={maps} channels={channels} staleMark={staleMark} />
+      <AttentionSection view={view} staleMark={staleMark} />
       <LensSection view={view} lenses={lenses} staleMark={staleMark} />
       <WhenNear height={420}>
         <AttributionSection view={view} targets={targets} staleMark={staleMark} />
@@ -76,6 +73,6 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
       <WhenNear height={view.models.some(hasDiff) ? 420 : 0}>
         <CancellationSection view={view} staleMark={staleMark} />
       </WhenNear>
-    </>
+    </ShownMaps>
   );
 });

@@ -24,13 +24,11 @@ const GenerationSection = lazy(() =>
 );
 const HelpDialog = lazy(() => import('./bar/HelpDialog').then((module) => ({ default: module.HelpDialog })));
 
-const NO_MAPS: readonly undefined[] = [];
-
 /** The page before a run has anything to show. */
 function BeforeRun({ idle }: { idle: boolean }) {
   return (
     <>
-      <PromptSection view={undefined} maps={NO_MAPS} facts={undefined} />
+      <PromptSection view={undefined} facts={undefined} />
       <Banners view={undefined} />
       {idle ? <EmptyState /> : <p className="note empty">The run starts; layers appear as they are computed.</p>}
     </>

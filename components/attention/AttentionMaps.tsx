@@ -103,7 +103,8 @@ export function AttentionMaps(props: {
       <>
         <MapName entry={panel.entry} layer={view.layer} />
         <BranchEquation
-          entry={panel.entry}
+          model={panel.entry.model}
+          branches={panel.entry.branches}
           layer={view.layer}
           testIds={bothDiff && k === 0 ? 'branch-A-' : 'branch-'}
         />

@@ -1,6 +1,6 @@
 'use client';
 import { memo } from 'react';
-import type { Channels } from '@/lib/api/client';
+import { formatPlain } from '../charts/numbers';
 import type { LayerMaps } from '../data/mapQueries';
 import type { View } from '../data/view';
 import { SPAN_INFO } from '../state/forms';
@@ -12,12 +12,12 @@ import { Id } from '../ui/parts';
 import { Section } from '../ui/Section';
 import { AttentionMaps } from './AttentionMaps';
 import { DockedPair } from './DockedPair';
-import type { DrawnMap } from './drawnMaps';
 import { Legend } from './Legend';
 import { MapControls } from './MapControls';
 import { PairInspector } from './PairInspector';
 import { usePanels } from './panels';
 import { rowTable } from './rowTable';
+import { useShownMaps } from './shownMaps';
 
 /** Side of a map that has the page for itself. */
 const MAXIMISED = 1100;
@@ -40,14 +40,9 @@ function Convention({ entries }: { entries: readonly LayerMaps[] }) {
   );
 }
 
-export const AttentionSection = memo(function AttentionSection(props: {
-  view: View;
-  entries: readonly LayerMaps[];
-  maps: readonly (DrawnMap | undefined)[];
-  channels: readonly (Channels | undefined)[];
-  staleMark: string;
-}) {
-  const { view, entries, maps, channels, staleMark } = props;
+export const AttentionSection = memo(function AttentionSection(props: { view: View; staleMark: string }) {
+  const { view, staleMark } = props;
+  const { entries, maps, channels } = useShownMaps();
   const panels = usePanels(entries, maps);
   const [ref, width] = useWidth();
   const narrow = useNarrow();
@@ -65,7 +60,7 @@ export const AttentionSection = memo(function AttentionSection(props: {
           <em>{staleMark}</em>
         </>
       }
-      controls={<MapControls view={view} entries={entries} maps={maps} />}
+      controls={<MapControls view={view} peak={maps[0] && formatPlain(maps[0].half.peak)} />}
       table={() => rowTable(view, maps, useSelection.getState().lock?.destination ?? view.position)}
       canMaximise
       aside={<PairInspector view={view} maps={maps} />}

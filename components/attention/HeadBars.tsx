@@ -1,5 +1,5 @@
 'use client';
-import { lazy, Suspense, useState } from 'react';
+import { lazy, memo, Suspense, useState } from 'react';
 import type { Channels } from '@/lib/api/client';
 import { formatPlain } from '../charts/numbers';
 import type { ModelView } from '../data/view';
@@ -20,16 +20,17 @@ export function isolate(slot: ModelSlot, unit: number): void {
 }
 
 /** The heads (or strongest channels) of one model's block as bars, sorted by a statistic; a click isolates one. */
-export function HeadBars(props: { model: ModelView; channels: Channels; statistic: ChannelStatistic }) {
+export const HeadBars = memo(function HeadBars(props: {
+  model: ModelView;
+  channels: Channels;
+  statistic: ChannelStatistic;
+}) {
   const { model, channels, statistic } = props;
   const { slot } = model;
   const [open, setOpen] = useState(false);
   const one = useSelection((s) => s.reduction === 'one');
   const chosen = useSelection((s) => s.part[slot]);
-  const branch = branchOfUnits(
-    channels,
-    useSelection((s) => s.branch),
-  );
+  const branch = useSelection((s) => branchOfUnits(channels, s.branch));
   const ranked = rankedUnits(channels, branch, statistic);
   if (ranked.length === 0) return null;
   const { unit } = channels.metadata;
@@ -82,4 +83,4 @@ export function HeadBars(props: { model: ModelView; channels: Channels; statisti
       )}
     </div>
   );
-}
+});

@@ -1,5 +1,5 @@
 'use client';
-import { useState } from 'react';
+import { memo, useState } from 'react';
 import type { Channels } from '@/lib/api/client';
 import type { MapLayout } from '../charts/mapLayout';
 import type { View } from '../data/view';
@@ -8,7 +8,7 @@ import { CHANNEL_NAMES, type ChannelStatistic } from './channelRanking';
 import { HeadBars } from './HeadBars';
 
 /** The heads of every model, under its map where maps stand side by side. */
-export function Heads(props: {
+export const Heads = memo(function Heads(props: {
   view: View;
   channels: readonly (Channels | undefined)[];
   layout: MapLayout;
@@ -58,4 +58,4 @@ export function Heads(props: {
       </div>
     </div>
   );
-}
+});

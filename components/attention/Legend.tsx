@@ -81,12 +81,12 @@ function saturationRule(clip: number, limit: number | null): string {
 }
 
 /** Panels that are drawn on one scale and ramp, with the name that tells them apart. */
-function rampGroups(panels: readonly MapPanel[]): { key: string; name: string; maps: DrawnMap[] }[] {
-  const groups = new Map<string, { key: string; name: string; maps: DrawnMap[] }>();
+function rampGroups(panels: readonly MapPanel[]): { name: string; maps: DrawnMap[] }[] {
+  const groups = new Map<string, { name: string; maps: DrawnMap[] }>();
   for (const { name, drawn } of panels) {
     if (!drawn) continue;
     const key = `${drawn.kind} ${drawn.scale.limit}`;
-    const group = groups.get(key) ?? { key, name, maps: [] };
+    const group = groups.get(key) ?? { name, maps: [] };
     group.maps.push(drawn);
     groups.set(key, group);
   }
@@ -115,8 +115,9 @@ export const Legend = memo(function Legend({ panels }: { panels: readonly MapPan
           : 'one scale for both models';
   return (
     <div className="legend">
-      {groups.map(({ key, name, maps }) => (
-        <div key={key} style={{ display: 'flex', gap: 6 }}>
+      {groups.map(({ name, maps }, k) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: ramps are known by their place; the same ramps take other scales.
+        <div key={k} style={{ display: 'flex', gap: 6 }}>
           {groups.length > 1 && <PanelMark name={name} small />}
           <Ramp maps={maps} />
         </div>

@@ -7,6 +7,7 @@ import type { MapFrame } from '../charts/window';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
+import { Recent } from '../ui/recent';
 import { type DrawnMap, errorTooLarge } from './drawnMaps';
 import type { MapPanel } from './panels';
 import { drawInWorker } from './rasterService';
@@ -15,6 +16,8 @@ import { drawInWorker } from './rasterService';
 const AT_ONCE = 512;
 
 const memory = new Memory();
+/** Two models, three branches of a layer and of the one before. */
+const KEPT = 12;
 
 interface Picture {
   readonly raster: Raster | (() => Raster);
@@ -22,6 +25,8 @@ interface Picture {
   readonly region: Region;
   readonly half: HalfMap;
 }
+
+const atOncePictures = new Recent<Picture>(KEPT);
 
 /** The picture of a region: at once, or for large maps as soon as the worker has drawn it, one request at a time. */
 function usePicture(drawn: DrawnMap | undefined, region: Region, pixels: number): Picture | undefined {
@@ -36,9 +41,11 @@ function usePicture(drawn: DrawnMap | undefined, region: Region, pixels: number)
   const atOnce = useMemo(
     () =>
       !large && half && pyramid && colours
-        ? { raster: () => rasterise(pyramid, colours, region, size, { memory }), region, half }
+        ? atOncePictures.recall([half, colours, region, pixels], () => {
+            return { raster: () => rasterise(pyramid, colours, region, size, { memory }), region, half };
+          })
         : undefined,
-    [large, half, pyramid, colours, region, size],
+    [large, half, pyramid, colours, region, size, pixels],
   );
   const [late, setLate] = useState<Picture>();
   const wanted = useRef<() => Promise<Picture>>(undefined);

@@ -1,7 +1,6 @@
 'use client';
-import { formatPlain } from '../charts/numbers';
+import { memo } from 'react';
 import { fitWindow, wholeWindow, zoomedAt } from '../charts/window';
-import type { LayerMaps } from '../data/mapQueries';
 import { isDiff, type View } from '../data/view';
 import { FORM_INFO, FORMS } from '../state/forms';
 import { showWindow } from '../state/motion';
@@ -18,9 +17,9 @@ import {
 import { Check } from '../ui/Check';
 import { Id } from '../ui/parts';
 import { Segmented } from '../ui/Segmented';
-import type { DrawnMap } from './drawnMaps';
 import { Layers, Without } from './FormControls';
 import { canSubtract } from './panels';
+import { useShownMaps } from './shownMaps';
 
 const FORM_OPTIONS = FORMS.map((value) => ({ value, label: FORM_INFO[value].label, testId: `form-${value}` }));
 const VALUES = [
@@ -95,10 +94,10 @@ function Reduce({ view }: { view: View }) {
 }
 
 /** Where colours saturate: a quantile of all values, or a value of one's own. */
-function Clip({ maps }: { maps: readonly (DrawnMap | undefined)[] }) {
+function Clip() {
   const clip = useSelection((s) => s.clip);
   const limit = useSelection((s) => s.limit);
-  const shown = maps.find((map) => map !== undefined)?.scale.limit;
+  const shown = useShownMaps().maps.find((map) => map !== undefined)?.scale.limit;
   return (
     <span className="control">
       <span className="caption">Saturate at</span>
@@ -178,13 +177,8 @@ function Zoom({ view }: { view: View }) {
   );
 }
 
-/** Everything that says how the maps of a layer are drawn. */
-export function MapControls(props: {
-  view: View;
-  entries: readonly LayerMaps[];
-  maps: readonly (DrawnMap | undefined)[];
-}) {
-  const { view, entries, maps } = props;
+/** Everything that says how the maps of a layer are drawn. `peak` is the largest magnitude of the first map. */
+export const MapControls = memo(function MapControls({ view, peak }: { view: View; peak: string | undefined }) {
   const form = useSelection((s) => s.form);
   const span = useSelection(spanOf);
   const values = useSelection((s) => s.values);
@@ -223,8 +217,8 @@ export function MapControls(props: {
           <Check
             label="B − A"
             testId="show-difference"
-            title={canSubtract(entries) ? undefined : 'The models cut the text into different tokens'}
-            disabled={!canSubtract(entries) || (allBranches && diffHere)}
+            title={canSubtract(view.models) ? undefined : 'The models cut the text into different tokens'}
+            disabled={!canSubtract(view.models) || (allBranches && diffHere)}
             checked={difference}
             onChange={(checked) => select({ difference: checked })}
           />
@@ -243,12 +237,12 @@ export function MapControls(props: {
       <Check
         label="Means"
         testId="marginals"
-        title={`Mean magnitude of every row and column${maps[0] ? `, of at most ${formatPlain(maps[0].half.peak)}` : ''}`}
+        title={`Mean magnitude of every row and column${peak ? `, of at most ${peak}` : ''}`}
         checked={marginals}
         onChange={(checked) => select({ marginals: checked })}
       />
-      <Clip maps={maps} />
+      <Clip />
       <Zoom view={view} />
     </>
   );
-}
+});

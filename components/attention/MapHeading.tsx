@@ -1,12 +1,12 @@
 'use client';
-import { useMemo } from 'react';
+import { memo, useMemo } from 'react';
 import { formatPlain } from '../charts/numbers';
 import { colourTable } from '../charts/palette';
 import { wholeMap } from '../charts/pyramid';
-import { lookUp, rasterise } from '../charts/raster';
+import { lookUp, type Raster, rasterise } from '../charts/raster';
 import { saturation, valueScale } from '../charts/values';
 import type { LayerMaps } from '../data/mapQueries';
-import { BRANCH_NAMES, isDiff, kindName } from '../data/view';
+import { BRANCH_NAMES, isDiff, kindName, type ModelView } from '../data/view';
 import { type DiffBranch, isSigned, overLayers, reduces, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
@@ -21,7 +21,7 @@ const GAIN = 0.7;
 const TERMS: readonly DiffBranch[] = ['mixer_1', 'lambda_mixer_2', 'diff'];
 
 /** Name, block, λ and map error of one map. */
-export function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
+export const MapName = memo(function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
   const { model, branch, map } = entry;
   const block = model.model.blocks[layer];
   const reduction = useSelection((s) => s.reduction);
@@ -58,7 +58,7 @@ export function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
       </div>
     </div>
   );
-}
+});
 
 /** The mark of a panel: a model's swatch, or Δ. */
 export const PanelMark = ({ name, small }: { name: string; small?: boolean }) =>
@@ -83,8 +83,13 @@ export function PanelName({ panel }: { panel: MapPanel }) {
 }
 
 /** mixer 1 − λ·mixer 2 = difference, as a radio group of small maps on one scale. */
-export function BranchEquation({ entry, layer, testIds }: { entry: LayerMaps; layer: number; testIds: string }) {
-  const { model, branches } = entry;
+export const BranchEquation = memo(function BranchEquation(props: {
+  model: ModelView;
+  branches: LayerMaps['branches'];
+  layer: number;
+  testIds: string;
+}) {
+  const { model, branches, layer, testIds } = props;
   const chosen = useSelection((s) => s.branch);
   const signed = useSelection(isSigned);
   const product = useSelection(overLayers);
@@ -117,27 +122,22 @@ export function BranchEquation({ entry, layer, testIds }: { entry: LayerMaps; la
           name={`branch-${model.slot}`}
           testId={`${testIds}${term}`}
           checked={term === chosen}
-        >
-          {rasters[k] ? (
-            <PixelCanvas raster={rasters[k]} />
-          ) : (
-            <div style={{ width: SIDE, height: SIDE, background: 'var(--sunken)' }} />
-          )}
-        </TermChoice>
+          raster={rasters[k]}
+        />
       ))}
     </div>
   );
-}
+});
 
-function TermChoice(props: {
+const TermChoice = memo(function TermChoice(props: {
   term: DiffBranch;
   sign: string;
   name: string;
   testId: string;
   checked: boolean;
-  children: React.ReactNode;
+  raster: Raster | undefined;
 }) {
-  const { term, sign, name, testId, checked, children } = props;
+  const { term, sign, name, testId, checked, raster } = props;
   return (
     <>
       {sign && (
@@ -155,9 +155,13 @@ function TermChoice(props: {
           checked={checked}
           onChange={() => select({ branch: term })}
         />
-        {children}
+        {raster ? (
+          <PixelCanvas raster={raster} />
+        ) : (
+          <div style={{ width: SIDE, height: SIDE, background: 'var(--sunken)' }} />
+        )}
         {BRANCH_NAMES[term]}
       </label>
     </>
   );
-}
+});

@@ -7,6 +7,7 @@ import { rowShares, saturation, type ValueMode, type ValueScale, valueScale } fr
 import type { LayerMaps } from '../data/mapQueries';
 import { isSigned, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
+import { Recent } from '../ui/recent';
 import { useSteady } from '../ui/steady';
 
 /** The numbers of a map that a picture is drawn from. */
@@ -59,6 +60,9 @@ function shownHalves({ map, branches }: LayerMaps, mode: ValueMode, all: boolean
   return maps.flatMap((one) => (one ? [cellsOf(one.data, one.L, mode).half] : []));
 }
 
+/** Two models, three branches of a layer and of the one before. */
+const drawn = new Recent<DrawnMap>(12);
+
 /** The maps of one layer on the chosen value scale, shared between the models unless the researcher parted it. */
 export function useDrawnMaps(maps: readonly LayerMaps[]): readonly (DrawnMap | undefined)[] {
   const mode = useSelection((s) => s.values);
@@ -71,15 +75,18 @@ export function useDrawnMaps(maps: readonly LayerMaps[]): readonly (DrawnMap | u
   const entries = useSteady(maps);
   return useMemo(() => {
     const halves = entries.map((entry) => shownHalves(entry, mode, all));
-    const scaleOf = (own: HalfMap[]) => valueScale(limit ?? saturation(own, clip), signed, mode);
-    const common = scaleOf(halves.flat());
+    const limitOf = (own: HalfMap[]) => limit ?? saturation(own, clip);
+    const common = limitOf(halves.flat());
     const kind = signed ? 'diverging' : 'sequential';
     const table = colourTable(palette, kind);
     return entries.map((source, k): DrawnMap | undefined => {
       const { map } = source;
       if (!map) return undefined;
-      const scale = shared ? common : scaleOf(halves[k]);
-      return { ...cellsOf(map.data, map.L, mode), source, L: map.L, raw: map.data, scale, kind, table };
+      const own = shared ? common : limitOf(halves[k]);
+      return drawn.recall([source, own, signed, mode, table], () => {
+        const scale = valueScale(own, signed, mode);
+        return { ...cellsOf(map.data, map.L, mode), source, L: map.L, raw: map.data, scale, kind, table };
+      });
     });
   }, [entries, mode, shared, signed, clip, limit, all, palette]);
 }

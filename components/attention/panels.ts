@@ -5,9 +5,10 @@ import { colourTable } from '../charts/palette';
 import { Pyramid } from '../charts/pyramid';
 import { valueScale } from '../charts/values';
 import type { LayerMaps } from '../data/mapQueries';
-import { BRANCH_NAMES } from '../data/view';
+import { BRANCH_NAMES, type ModelView } from '../data/view';
 import { useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
+import { Recent } from '../ui/recent';
 import { BRANCH_PANELS, cellsOf, type DrawnMap } from './drawnMaps';
 
 /** One picture of the attention section. */
@@ -37,12 +38,15 @@ function differenceOf(maps: readonly (DrawnMap | undefined)[], table: DrawnMap['
 }
 
 /** Whether cells of A and B can be subtracted: both have the same tokens. */
-export const canSubtract = (entries: readonly LayerMaps[]): boolean =>
-  entries.length === 2 && entries[1].model.fromA === undefined;
+export const canSubtract = (models: readonly ModelView[]): boolean =>
+  models.length === 2 && models[1].fromA === undefined;
+
+/** Two models, three branches of a layer and of the one before. */
+const alone = new Recent<MapPanel>(12);
 
 /** The pictures to show: one a model, and B − A; or every branch of every differential block. */
 export function usePanels(entries: readonly LayerMaps[], maps: readonly (DrawnMap | undefined)[]): readonly MapPanel[] {
-  const difference = useSelection((s) => s.difference) && canSubtract(entries);
+  const difference = useSelection((s) => s.difference) && canSubtract(entries.map(({ model }) => model));
   const all = useSelection((s) => s.allBranches);
   const palette = usePalette();
   return useMemo(() => {
@@ -59,7 +63,11 @@ export function usePanels(entries: readonly LayerMaps[], maps: readonly (DrawnMa
           : [];
       });
     const own = entries.map(
-      (entry, k): MapPanel => ({ key: entry.model.slot, name: entry.model.slot, entry, drawn: maps[k] }),
+      (entry, k): MapPanel =>
+        alone.recall([entry, maps[k]], () => {
+          const { slot } = entry.model;
+          return { key: slot, name: slot, entry, drawn: maps[k] };
+        }),
     );
     if (!difference) return own;
     const drawn = differenceOf(maps, colourTable(palette, 'diverging'));

@@ -1,9 +1,8 @@
 'use client';
 import { memo, useEffect } from 'react';
 import { AttentionSection } from '../attention/AttentionSection';
-import { useDrawnMaps } from '../attention/drawnMaps';
-import { useLayerMaps } from '../data/mapQueries';
-import { useChannels, useLenses, useSignals, useTargetIds } from '../data/queries';
+import { ShownMaps } from '../attention/shownMaps';
+import { useLenses, useSignals, useTargetIds } from '../data/queries';
 import type { View } from '../data/view';
 import { LensSection } from '../lens/LensSection';
 import { LayerRail } from '../signal/LayerRail';
@@ -15,14 +14,11 @@ import { useSteady } from '../ui/steady';
 /** Maps and lenses, token beside token. */
 function TokenFigures({ view, targets }: { view: View; targets: readonly (number | undefined)[] }) {
   const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
-  const entries = useSteady(useLayerMaps(view, targets));
-  const maps = useDrawnMaps(entries);
-  const channels = useSteady(useChannels(view, entries).map(({ data }) => data));
   return (
-    <>
-      <AttentionSection view={view} entries={entries} maps={maps} channels={channels} staleMark="" />
+    <ShownMaps view={view} targets={targets}>
+      <AttentionSection view={view} staleMark="" />
       <LensSection view={view} lenses={lenses} staleMark="" />
-    </>
+    </ShownMaps>
   );
 }
 

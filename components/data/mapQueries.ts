@@ -6,6 +6,7 @@ import { refusedRollout, refusedView } from '@/lib/api/refusals';
 import type { BlockComponent, Branch, Form, Reduce, RolloutMethod } from '@/lib/api/schemas';
 import type { LayerSpan } from '../state/forms';
 import { overLayers, reduces, reductionOf, spanOf, useSelection } from '../state/selection';
+import { useSteady } from '../ui/steady';
 import { client } from './client';
 import { productQueryOf } from './products';
 import { FOREVER, reduceFor } from './queries';
@@ -104,7 +105,7 @@ export interface LayerMaps {
   /** The map of the chosen branch, or the product from this layer on. */
   readonly map?: ShownMap;
   /** Mixer 1, λ·mixer 2 and their difference, for a differential block. */
-  readonly branches?: Partial<Record<'mixer_1' | 'mixer_2' | 'lambda_mixer_2' | 'diff', ShownMap>>;
+  readonly branches?: Partial<Record<Branch, ShownMap>>;
   /** Whether this layer has a map to fetch. */
   readonly ready: boolean;
   /** What is said in its place while it is made. */
@@ -114,11 +115,27 @@ export interface LayerMaps {
 
 const EQUATION = ['mixer_1', 'lambda_mixer_2', 'diff'] as const;
 
-/** The maps of one layer for every model; differential blocks bring all terms of their equation, mixer 2 alone on request. */
-export function useLayerMaps(view: View, targets: readonly (number | undefined)[]): LayerMaps[] {
+/** All that is there of one layer of one model, whichever branch is chosen. */
+export interface FoundMaps {
+  readonly model: ModelView;
+  readonly maps: Partial<Record<Branch, ShownMap>>;
+  readonly notes: Partial<Record<Branch, string>>;
+  /** Why a branch is not asked for. */
+  readonly refused: Partial<Record<Branch, string>>;
+  /** Whether they are products over layers. */
+  readonly product: boolean;
+  readonly ready: boolean;
+  readonly error?: string;
+}
+
+/**
+ * The maps of one layer for every model; differential blocks bring all terms of their equation, mixer 2 alone on
+ * request. Another branch asks for nothing new, except of a product over layers.
+ */
+export function useFoundMaps(view: View, targets: readonly (number | undefined)[]): readonly FoundMaps[] {
   const { layer } = view;
   const form = useSelection((s) => s.form);
-  const branch = useSelection((s) => s.branch);
+  const multiplied = useSelection((s) => (spanOf(s) === 'layer' ? 'diff' : s.branch));
   const reduction = useSelection(reductionOf);
   const part = useSelection((s) => s.part);
   const all = useSelection((s) => s.allBranches);
@@ -129,7 +146,7 @@ export function useLayerMaps(view: View, targets: readonly (number | undefined)[
     // Contributions exist as they enter the block: mixer 2 always with its λ.
     const terms: readonly Branch[] = all && reduces(form) ? [...EQUATION, 'mixer_2'] : EQUATION;
     const branches: readonly Branch[] =
-      span !== 'layer' ? [branchAt(m, layer, branch)] : isDiff(m.model.blocks[layer]) ? terms : ['single'];
+      span !== 'layer' ? [branchAt(m, layer, multiplied)] : isDiff(m.model.blocks[layer]) ? terms : ['single'];
     return layer < m.layers
       ? branches.map((b) => ({ m, map: { layer, branch: b, form, reduce, without, target: targets[k] } }))
       : [];
@@ -141,36 +158,46 @@ export function useLayerMaps(view: View, targets: readonly (number | undefined)[
   });
   const missing = results.map(({ data }) => data === undefined);
   const estimates = useEstimates(wanted, missing);
-  return view.models.map((model, k) => {
-    const chosen = branchAt(model, layer, branch);
-    const own = wanted
-      .map(({ m, map }, i) => ({
-        ...{ m, b: map.branch, result: results[i], estimate: estimates[i] },
-        refused: refusedMap(m, span, map),
-      }))
-      .filter(({ m }) => m === model);
-    const of = (b: Branch) => own.find((entry) => entry.b === b)?.result.data;
+  const found = view.models.map((model, k): FoundMaps => {
+    const own = wanted.flatMap(({ m, map }, i) =>
+      m === model ? [{ b: map.branch, result: results[i], estimate: estimates[i], refused: refusedMap(m, span, map) }] : [],
+    );
     return {
       model,
-      branch: chosen,
-      map: of(chosen),
-      branches:
-        chosen === 'single' || span !== 'layer'
-          ? undefined
-          : {
-              mixer_1: of('mixer_1'),
-              mixer_2: of('mixer_2'),
-              lambda_mixer_2: of('lambda_mixer_2'),
-              diff: of('diff'),
-            },
+      maps: Object.fromEntries(own.map(({ b, result }) => [b, result.data])),
+      notes: Object.fromEntries(own.map(({ b, estimate }) => [b, estimate])),
+      product: span !== 'layer',
       ready: span === 'layer' ? canAsk(model, layer, form, targets[k]) : canMultiply(model, span, targets[k]),
-      note: own.find((entry) => entry.b === chosen)?.estimate,
-      error:
-        own.find((entry) => entry.b === chosen)?.refused ??
-        own.find((entry) => entry.result.error)?.result.error?.message,
+      refused: Object.fromEntries(own.map(({ b, refused }) => [b, refused])),
+      error: own.find(({ result }) => result.error)?.result.error?.message,
     };
   });
+  return useSteady(found);
 }
+
+const chosen = new WeakMap<FoundMaps, Map<Branch, LayerMaps>>();
+
+/** What is shown of a layer while one of its branches is chosen: the same object whenever it is chosen again. */
+function chosenOf(found: FoundMaps, branch: Branch): LayerMaps {
+  const { model, maps, notes, refused, product, ready } = found;
+  const known = chosen.get(found) ?? new Map<Branch, LayerMaps>();
+  chosen.set(found, known);
+  const branches = branch === 'single' || product ? undefined : maps;
+  const error = refused[branch] ?? found.error;
+  const shown = known.get(branch) ?? { model, branch, map: maps[branch], branches, ready, note: notes[branch], error };
+  known.set(branch, shown);
+  return shown;
+}
+
+/** The maps of the chosen branch among those that were found. */
+export function useChosenMaps(found: readonly FoundMaps[], layer: number): readonly LayerMaps[] {
+  const branch = useSelection((s) => s.branch);
+  return useSteady(found.map((one) => chosenOf(one, branchAt(one.model, layer, branch))));
+}
+
+/** The maps of one layer for every model. */
+export const useLayerMaps = (view: View, targets: readonly (number | undefined)[]): readonly LayerMaps[] =>
+  useChosenMaps(useFoundMaps(view, targets), view.layer);
 
 /** Asks for the maps of the neighbouring layers once the selected one is there, so that stepping shows no gap. */
 export function usePrefetchedLayers(view: View): void {

@@ -8,7 +8,7 @@ import type { LensKind, Reduce, RunRequestInput, Signal } from '@/lib/api/schema
 import { sameWord } from '../charts/tokens';
 import { overLayers, reduces, type Selection, useSelection } from '../state/selection';
 import { client } from './client';
-import type { LayerMaps } from './mapQueries';
+import type { FoundMaps } from './mapQueries';
 import { hasDiff, type ModelView, type View } from './view';
 
 const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.state !== 'running';
@@ -191,7 +191,7 @@ export function useThumbnails(view: View, size: number): UseQueryResult<Thumbnai
 const RANKED_TOKENS = 600;
 
 /** Statistics of every head or channel of the selected layer, once its maps are there and where its form has any. */
-export function useChannels(view: View, entries: readonly LayerMaps[]): UseQueryResult<Channels>[] {
+export function useChannels(view: View, found: readonly FoundMaps[]): UseQueryResult<Channels>[] {
   const form = useSelection((s) => s.form);
   const product = useSelection(overLayers);
   const { run, layer } = view;
@@ -205,7 +205,7 @@ export function useChannels(view: View, entries: readonly LayerMaps[]): UseQuery
         run.state !== 'running' &&
         layer < m.model.mapsReady &&
         view.tokens.length <= RANKED_TOKENS &&
-        entries.every(({ map, ready }) => map !== undefined || !ready),
+        found.every(({ maps, ready }) => !ready || Object.values(maps).some((map) => map !== undefined)),
       ...FOREVER,
       gcTime: 60_000,
     })),

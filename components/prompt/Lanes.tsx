@@ -1,11 +1,13 @@
 'use client';
-import { memo, type RefObject, useCallback, useEffect, useLayoutEffect, useState } from 'react';
+import { memo, type RefObject, useEffect, useLayoutEffect, useMemo, useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
 import type { DrawnMap } from '../attention/drawnMaps';
+import { useShownMaps } from '../attention/shownMaps';
 import { cssColour } from '../charts/palette';
 import type { ModelSlot } from '../state/selection';
 import { DrawnCanvas, type Pen } from '../ui/canvas';
 import { useFontsReady, usePixelRatio } from '../ui/measure';
+import { Recent } from '../ui/recent';
 import { type LanePlaces, laneBlock } from './laneBlock';
 import { readAmount } from './paint';
 
@@ -29,6 +31,34 @@ function placesOf(view: HTMLElement, list: HTMLElement): LanePlaces {
   };
 }
 
+interface LanesOf {
+  readonly places: LanePlaces;
+  readonly maps: readonly (DrawnMap | undefined)[];
+  readonly lanes: readonly ModelSlot[];
+  readonly row: number;
+  readonly pixelRatio: number;
+}
+
+function drawLanes(context: Pen, { places, maps, lanes, row, pixelRatio }: LanesOf): void {
+  const { top, height } = laneBlock(places);
+  const onPixel = (at: number) => Math.round(at * pixelRatio) / pixelRatio;
+  for (const [lane, slot] of lanes.entries()) {
+    const map = maps.find((one) => one?.source.model.slot === slot);
+    for (let k = 0; map && k < places.top.length; k++) {
+      const y = places.top[k] - top + FIRST_LANE + lane * LANE_PITCH;
+      if (y < -LANE_HEIGHT || y > height) continue;
+      const amount = readAmount(map, row, k);
+      if (amount === undefined) continue;
+      const [left, right] = [onPixel(places.left[k]), onPixel(places.left[k] + places.width[k] - 1)];
+      context.fillStyle = cssColour(map.table, amount);
+      context.fillRect(left, onPixel(y), right - left, onPixel(y + LANE_HEIGHT) - onPixel(y));
+    }
+  }
+}
+
+/** The branches between which one goes to and fro. */
+const drawn = new Recent<(context: Pen) => void>(4);
+
 /**
  * Two lanes under each token: what the read-out position reads from it, A above B. `row` is a token of A. One picture
  * that scrolls with the tokens in view: as elements, the lanes would have every token painted with each change of theirs.
@@ -38,11 +68,11 @@ export const Lanes = memo(function Lanes(props: {
   view: Box;
   list: Box;
   tokens: readonly Token[];
-  maps: readonly (DrawnMap | undefined)[];
   lanes: readonly ModelSlot[];
   row: number;
 }) {
-  const { view, list, tokens, maps, lanes, row } = props;
+  const { view, list, tokens, lanes, row } = props;
+  const { maps } = useShownMaps();
   const pixelRatio = usePixelRatio();
   const fonts = useFontsReady();
   const [places, setPlaces] = useState<LanePlaces>();
@@ -66,24 +96,11 @@ export const Lanes = memo(function Lanes(props: {
       box.removeEventListener('scroll', scrolled);
     };
   }, [view, list]);
-  const draw = useCallback(
-    (context: Pen) => {
-      if (!places) return;
-      const { top, height } = laneBlock(places);
-      const onPixel = (at: number) => Math.round(at * pixelRatio) / pixelRatio;
-      for (const [lane, slot] of lanes.entries()) {
-        const map = maps.find((drawn) => drawn?.source.model.slot === slot);
-        for (let k = 0; map && k < places.top.length; k++) {
-          const y = places.top[k] - top + FIRST_LANE + lane * LANE_PITCH;
-          if (y < -LANE_HEIGHT || y > height) continue;
-          const amount = readAmount(map, row, k);
-          if (amount === undefined) continue;
-          const [left, right] = [onPixel(places.left[k]), onPixel(places.left[k] + places.width[k] - 1)];
-          context.fillStyle = cssColour(map.table, amount);
-          context.fillRect(left, onPixel(y), right - left, onPixel(y + LANE_HEIGHT) - onPixel(y));
-        }
-      }
-    },
+  const draw = useMemo(
+    () =>
+      drawn.recall([places, ...maps, lanes, row, pixelRatio], () => (context: Pen) => {
+        if (places) drawLanes(context, { places, maps, lanes, row, pixelRatio });
+      }),
     [places, maps, lanes, row, pixelRatio],
   );
   if (!places || lanes.length === 0) return null;
@@ -94,6 +111,7 @@ export const Lanes = memo(function Lanes(props: {
       height={height}
       pixelRatio={pixelRatio}
       draw={draw}
+      keep
       testId="lanes"
       style={{ top }}
     />

@@ -1,7 +1,7 @@
 'use client';
 import { lazy, memo, Suspense, useMemo, useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
-import type { DrawnMap } from '../attention/drawnMaps';
+import { useShownMaps } from '../attention/shownMaps';
 import { useExamples, useModels, useTokens } from '../data/queries';
 import type { View } from '../data/view';
 import { openBatch, useBatch } from '../state/batch';
@@ -27,7 +27,6 @@ const PAINT_OFF: { value: ModelSlot | ''; label: string; testId: string } = {
   testId: 'paint-off',
 };
 const NO_TOKENS: readonly Token[] = [];
-const NO_MAPS: readonly undefined[] = [];
 
 function ExampleMenu() {
   const { data } = useExamples();
@@ -107,12 +106,28 @@ function UnknownWords({ tokens, prompt, model }: { tokens: readonly Token[]; pro
   );
 }
 
+/** What the lanes show, once they do. */
+function LanesNote({ view }: { view: View }) {
+  const { maps } = useShownMaps();
+  if (!maps.some(Boolean)) return null;
+  return (
+    <>
+      Lanes under each token: what position {view.position} reads from it in layer {view.layer}
+      {view.models.length > 1 && (
+        <>
+          , <Id slot="A" small /> above <Id slot="B" small />
+        </>
+      )}
+      .{' '}
+    </>
+  );
+}
+
 export const PromptSection = memo(function PromptSection(props: {
   view: View | undefined;
-  maps: readonly (DrawnMap | undefined)[];
   facts: ReadoutFacts | undefined;
 }) {
-  const { view, maps, facts } = props;
+  const { view, facts } = props;
   const [editing, setEditing] = useState(false);
   const tracks = useSelection((s) => s.tracks);
   const batching = useBatch((s) => s.open);
@@ -125,7 +140,6 @@ export const PromptSection = memo(function PromptSection(props: {
   const current = view && !view.stale ? view : undefined;
   // The end of a run's prompt may be tokens that were generated, which reading the text would not give.
   const tokens = current && prompt === current.run.request.prompt ? current.tokens : read;
-  const painted = current ? maps : NO_MAPS;
   const lanes = useMemo(() => current?.models.map(({ slot }) => slot) ?? [], [current]);
   const vocabulary = models?.models.find(({ name }) => name === model)?.vocab_size;
   const controls = (
@@ -200,22 +214,12 @@ export const PromptSection = memo(function PromptSection(props: {
           {error.message}
         </p>
       ) : (
-        <TokenChips tokens={tokens} clickSets={clickSets} maps={painted} lanes={lanes} painted={paint || undefined} />
+        <TokenChips tokens={tokens} clickSets={clickSets} lanes={lanes} painted={paint || undefined} />
       )}
       <UnknownWords tokens={tokens} prompt={prompt} model={model} />
       {tokens.length > 0 && (
         <p className="note" style={{ marginTop: 6 }}>
-          {view && painted.some(Boolean) ? (
-            <>
-              Lanes under each token: what position {view.position} reads from it in layer {view.layer}
-              {view.models.length > 1 && (
-                <>
-                  , <Id slot="A" small /> above <Id slot="B" small />
-                </>
-              )}
-              .{' '}
-            </>
-          ) : null}
+          {current && <LanesNote view={current} />}
           Bracket: needle. Underlined: token equal to the target. Filled: read-out position.
         </p>
       )}

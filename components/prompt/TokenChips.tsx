@@ -1,23 +1,19 @@
 'use client';
 import { type KeyboardEvent, memo, type SyntheticEvent, useEffect, useMemo, useRef, useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
-import type { DrawnMap } from '../attention/drawnMaps';
 import { sameWord, spanOfTokens, tokensInSpan } from '../charts/tokens';
 import { clearHover, hover } from '../state/hover';
 import { type ModelSlot, select, useSelection } from '../state/selection';
-import { usePalette } from '../state/theme';
 import { Chip } from './Chip';
 import { Lanes } from './Lanes';
-import { MARK_HEIGHT, useHoverMarks, usePaintedText } from './paint';
+import { MARK_HEIGHT, PaintedText, useHoverMarks } from './paint';
 
 export type ClickSets = 'position' | 'needle' | 'target';
 
 interface ChipsProps {
   readonly tokens: readonly Token[];
   readonly clickSets: ClickSets;
-  /** Maps of the selected layer, for the lanes; empty while there are none or the prompt has changed. */
-  readonly maps: readonly (DrawnMap | undefined)[];
-  /** Models with a lane. */
+  /** Models with a lane; none while the prompt is not that of the maps. */
   readonly lanes: readonly ModelSlot[];
   /** The model whose row is painted onto the text itself. */
   readonly painted?: ModelSlot;
@@ -30,7 +26,7 @@ function tokenOf(event: SyntheticEvent): number | undefined {
 }
 
 /** The prompt's tokens: click, drag or keys set read-out, needle and target. */
-export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, lanes, painted }: ChipsProps) {
+export const TokenChips = memo(function TokenChips({ tokens, clickSets, lanes, painted }: ChipsProps) {
   const position = useSelection((s) => (s.position < 0 ? tokens.length - 1 : Math.min(s.position, tokens.length - 1)));
   const needleSpan = useSelection((s) => s.needle);
   const target = useSelection((s) => s.target);
@@ -43,8 +39,6 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
   const destinationMark = useRef<SVGRectElement>(null);
   const sourceMark = useRef<SVGRectElement>(null);
   useHoverMarks(box, list, destinationMark, sourceMark);
-  const palette = usePalette();
-  usePaintedText(list, painted && maps.find((map) => map?.source.model.slot === painted), palette, position);
 
   useEffect(() => {
     const view = box.current;
@@ -165,7 +159,8 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, maps, la
         <div ref={list} className="chip-list" role="presentation">
           {chips}
         </div>
-        <Lanes view={box} list={list} tokens={tokens} maps={maps} lanes={lanes} row={position} />
+        <Lanes view={box} list={list} tokens={tokens} lanes={lanes} row={position} />
+        {painted && lanes.includes(painted) && <PaintedText list={list} slot={painted} position={position} />}
       </div>
       <svg className="chip-marks" aria-hidden="true">
         <rect className="extent" width="100%" height="100%" />

@@ -2,10 +2,12 @@
 import { type RefObject, useEffect, useLayoutEffect } from 'react';
 import type { DrawnMap } from '../attention/drawnMaps';
 import { shownRow } from '../attention/marks';
-import { type ColourTable, cssColour, inkOn, type Palette, TABLE_SIZE } from '../charts/palette';
+import { useShownMaps } from '../attention/shownMaps';
+import { type ColourTable, cssColour, inkOn, TABLE_SIZE } from '../charts/palette';
 import { ownToken, tokenOfA } from '../data/view';
 import { useHover } from '../state/hover';
-import { useSelection } from '../state/selection';
+import { type ModelSlot, useSelection } from '../state/selection';
+import { usePalette } from '../state/theme';
 
 type List = RefObject<HTMLElement | null>;
 type Mark = RefObject<SVGRectElement | null>;
@@ -80,7 +82,9 @@ const colourOf = (table: ColourTable, entry: number) =>
  * Paints the text itself with what one position reads: the row under the pointer in a map, else the locked one, else
  * the read-out. The words turn light or dark to stay legible.
  */
-export function usePaintedText(list: List, map: DrawnMap | undefined, palette: Palette, position: number): void {
+export function PaintedText({ list, slot, position }: { list: List; slot: ModelSlot; position: number }): null {
+  const palette = usePalette();
+  const map = useShownMaps().maps.find((drawn) => drawn?.source.model.slot === slot);
   useLayoutEffect(() => {
     const box = list.current;
     if (!box || !map) return;
@@ -116,4 +120,5 @@ export function usePaintedText(list: List, map: DrawnMap | undefined, palette: P
       }
     };
   }, [list, map, palette, position]);
+  return null;
 }

@@ -1,6 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
-import type { Lens, Thumbnails } from '@/lib/api/client';
+import type { Lens } from '@/lib/api/client';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatPlain } from '../charts/numbers';
 import { useTokenTexts } from '../data/queries';
@@ -148,14 +148,14 @@ function StripLens(props: {
 export const LayerStrip = memo(function LayerStrip(props: {
   view: View;
   axis: LayerAxis;
-  thumbnails: readonly (Thumbnails | undefined)[];
   lenses: readonly (Lens | undefined)[];
   vocabulary: number;
   valueText: string;
 }) {
-  const { view, axis, thumbnails, lenses, vocabulary, valueText } = props;
+  const { view, axis, lenses, vocabulary, valueText } = props;
   const withLambda = view.models.some(({ model }) => model.blocks.some(isDiff));
-  const strip = stripLayout(axis, view.layer, view.models.length, withLambda);
+  const count = view.models.length;
+  const strip = useMemo(() => stripLayout(axis, view.layer, count, withLambda), [axis, view.layer, count, withLambda]);
   const kinds = view.models
     .map(({ slot, model }) =>
       model.blocks[view.layer] ? `${slot} ${kindName(model.blocks[view.layer].kind)} block` : '',
@@ -180,7 +180,7 @@ export const LayerStrip = memo(function LayerStrip(props: {
       aria-valuetext={`layer ${view.layer}, ${kinds}, ${valueText}`}
       style={{ height: strip.height }}
     >
-      <StripThumbnails view={view} thumbnails={thumbnails} strip={strip} />
+      <StripThumbnails view={view} strip={strip} />
       {view.models.map((model, row) => (
         <StripLens
           key={model.slot}

@@ -5,7 +5,7 @@ import type { Signal } from '@/lib/api/schemas';
 import { METRIC_INFO, METRICS } from '../charts/curve';
 import { layerAxis } from '../charts/layerAxis';
 import { formatValue } from '../charts/numbers';
-import { useLensKind, useModels, useThumbnails } from '../data/queries';
+import { useLensKind, useModels } from '../data/queries';
 import type { View } from '../data/view';
 import { LensSwitch } from '../lens/LensSwitch';
 import { useBatch } from '../state/batch';
@@ -13,7 +13,6 @@ import { select, useSelection } from '../state/selection';
 import { useNarrow, useWidth } from '../ui/measure';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
-import { useSteady } from '../ui/steady';
 import { batchCurves } from './batchSeries';
 import { DifferenceCurve } from './DifferenceCurve';
 import { LayerAside } from './LayerAside';
@@ -27,8 +26,6 @@ const AXIS_OPTIONS = [
   { value: 'log', label: 'log', testId: 'axis-log' },
   { value: 'linear', label: 'linear', testId: 'axis-linear' },
 ] as const;
-/** Thumbnails are computed at most this many cells a side. */
-const THUMBNAIL_CELLS = 56;
 
 const Key = ({ n }: { n: number | undefined }) => (
   <span className="note key" data-testid="signal-key">
@@ -63,7 +60,6 @@ export const SignalSection = memo(function SignalSection(props: {
   const batch = useMemo(() => batchCurves(result, view, metric, lens), [result, view, metric, lens]);
   const [ref, width] = useWidth();
   const narrow = useNarrow();
-  const thumbnails = useSteady(useThumbnails(view, THUMBNAIL_CELLS).map(({ data }) => data));
   const { data: models } = useModels();
   const info = METRIC_INFO[metric];
   const axis = useMemo(() => layerAxis(width, view.layers, narrow), [width, view.layers, narrow]);
@@ -124,14 +120,7 @@ export const SignalSection = memo(function SignalSection(props: {
             {view.models.length > 1 && (wantsDifference || batch?.difference) && (
               <DifferenceCurve {...{ view, axis, signals, batch, metric, paper }} />
             )}
-            <LayerStrip
-              view={view}
-              axis={axis}
-              thumbnails={thumbnails}
-              lenses={lenses}
-              vocabulary={vocabulary}
-              valueText={valueText}
-            />
+            <LayerStrip view={view} axis={axis} lenses={lenses} vocabulary={vocabulary} valueText={valueText} />
           </>
         )}
       </div>

@@ -1,0 +1,51 @@
+'use client';
+import { createContext, type ReactNode, use, useMemo } from 'react';
+import type { Channels } from '@/lib/api/client';
+import { type FoundMaps, type LayerMaps, useChosenMaps, useFoundMaps } from '../data/mapQueries';
+import { useChannels } from '../data/queries';
+import type { View } from '../data/view';
+import { useSteady } from '../ui/steady';
+import { type DrawnMap, useDrawnMaps } from './drawnMaps';
+
+interface Shown {
+  readonly entries: readonly LayerMaps[];
+  /** As they are drawn, one a model. */
+  readonly maps: readonly (DrawnMap | undefined)[];
+  /** Statistics of heads or channels, one a model. */
+  readonly channels: readonly (Channels | undefined)[];
+}
+
+const NONE: Shown = { entries: [], maps: [], channels: [] };
+
+const ShownContext = createContext(NONE);
+
+/** The maps that the page shows now, for whatever draws something of them. */
+export const useShownMaps = (): Shown => use(ShownContext);
+
+function Chosen(props: {
+  view: View;
+  found: readonly FoundMaps[];
+  channels: readonly (Channels | undefined)[];
+  children: ReactNode;
+}) {
+  const { view, found, channels, children } = props;
+  const entries = useChosenMaps(found, view.layer);
+  const maps = useDrawnMaps(entries);
+  const shown = useMemo(() => ({ entries, maps, channels }), [entries, maps, channels]);
+  return <ShownContext value={shown}>{children}</ShownContext>;
+}
+
+/**
+ * Fetches and draws the maps of the selected layer once for everything inside. Another branch renders what asks for
+ * them, and nothing else.
+ */
+export function ShownMaps(props: { view: View; targets: readonly (number | undefined)[]; children: ReactNode }) {
+  const { view, targets, children } = props;
+  const found = useFoundMaps(view, targets);
+  const channels = useSteady(useChannels(view, found).map(({ data }) => data));
+  return (
+    <Chosen view={view} found={found} channels={channels}>
+      {children}
+    </Chosen>
+  );
+}
