@@ -1,6 +1,6 @@
 'use client';
 import type { ReactNode } from 'react';
-import { memo, useState } from 'react';
+import { memo, useMemo, useState } from 'react';
 import { formatPlain, formatSigned, formatValue } from '../charts/numbers';
 import { pairFacts, topSources } from '../charts/pair';
 import { cut } from '../charts/tokens';
@@ -20,15 +20,19 @@ const VALUE_LETTERS = 9;
 const TOKEN_LETTERS = 9;
 const NAME_LETTERS = 11;
 
-function MapCheck({ view, maps }: { view: View; maps: readonly (DrawnMap | undefined)[] }) {
+const MapCheck = memo(function MapCheck(props: {
+  slots: readonly ModelSlot[];
+  maps: readonly (DrawnMap | undefined)[];
+}) {
+  const { slots, maps } = props;
   const errors = maps.map((map) => map?.source.map?.metadata.reconstruction_error);
   return (
     <div className="block">
       <h3>
         Map check <em>‖Mx − y‖ ÷ ‖y‖, limit 1e−3</em>
       </h3>
-      <table className="values">
-        <SlotHead slots={view.models.map(({ slot }) => slot)} />
+      <table className="values under-pointer">
+        <SlotHead slots={slots} />
         <tbody>
           <ValueRow
             name="error"
@@ -38,7 +42,7 @@ function MapCheck({ view, maps }: { view: View; maps: readonly (DrawnMap | undef
                 data-machine
                 className={error !== undefined && !(error <= ERROR_LIMIT) ? 'bad' : undefined}
               >
-                {formatPlain(error)}
+                <Steady letters={VALUE_LETTERS}>{formatPlain(error)}</Steady>
               </span>
             ))}
           />
@@ -49,7 +53,7 @@ function MapCheck({ view, maps }: { view: View; maps: readonly (DrawnMap | undef
       )}
     </div>
   );
-}
+});
 
 /** A row of contributions and the bias terms, which together are what the layer adds to the logit. */
 function RowSum(props: { view: View; maps: readonly (DrawnMap | undefined)[]; destination: number }) {
@@ -99,7 +103,7 @@ export const PairInspector = memo(function PairInspector({
   const [ranking, setRanking] = useState<ModelSlot>('B');
   const form = useSelection((s) => s.form);
   const { unit } = quantityOf(form, useSelection(spanOf));
-  const slots = view.models.map(({ slot }) => slot);
+  const slots = useMemo(() => view.models.map(({ slot }) => slot), [view.models]);
   const pair = inspectedPair(view, hover, lock, maps);
   const { destination, source } = pair;
   const facts = maps.map((map) => factsOf(map, destination, source));
@@ -212,7 +216,7 @@ export const PairInspector = memo(function PairInspector({
         </div>
       )}
       {form === 'logit' && <RowSum view={view} maps={maps} destination={destination} />}
-      <MapCheck view={view} maps={maps} />
+      <MapCheck slots={slots} maps={maps} />
     </aside>
   );
 });

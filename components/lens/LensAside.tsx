@@ -69,10 +69,11 @@ export const LensAside = memo(function LensAside(props: {
 }) {
   const { view, lenses, rows } = props;
   const hoverLayer = useHover((s) => s.layer);
-  const destination = useHover((s) => s.destination);
-  const fromLens = useHover((s) => s.origin === 'lens');
+  const hovered = useHover(({ origin, destination }) =>
+    destination !== undefined && (origin === 'lens' || rows.includes(destination)) ? destination : undefined,
+  );
   const layer = hoverLayer ?? view.layer;
-  const position = destination !== undefined && (fromLens || rows.includes(destination)) ? destination : view.position;
+  const position = hovered ?? view.position;
   const offsets = view.models.map((model, k) => offsetOf(lenses[k], model, position, layer, view.layers));
   const of = (name: LensStatistic): Maybe[] =>
     offsets.map((at, k) => (at === undefined ? undefined : lenses[k]?.statistics[name]?.[at]));

@@ -1,5 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
+import { useShallow } from 'zustand/react/shallow';
 import type { Lens } from '@/lib/api/client';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { LensColour } from '../charts/lensCells';
@@ -8,13 +9,17 @@ import { useTokenTexts } from '../data/queries';
 import { type ModelView, tokenOfA, type View } from '../data/view';
 import { AxisTicks, RowLabel } from '../signal/AxisParts';
 import { lensRow } from '../signal/series';
-import { clearHover, hover, useHover } from '../state/hover';
+import { clearHover, type Hover, hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { HitArea } from '../ui/HitArea';
 import { LensRowCanvas } from './LensRowCanvas';
 
 export const ROW = 20;
 export const TOP = 20;
+
+/** Whether a token of model A is under the pointer: as a destination, in maps and the prompt as a source too. */
+const isHovered = ({ origin, destination, source }: Hover, ofA: number | undefined): boolean =>
+  ofA !== undefined && (ofA === destination || ((origin === 'map' || origin === 'chip') && ofA === source));
 
 /** Columns and rows under the pointer, anywhere on the page. Only this is redrawn on hover. */
 export function GridOverlay(props: {
@@ -26,10 +31,7 @@ export function GridOverlay(props: {
 }) {
   const { view, model, axis, rows, height } = props;
   const layer = useHover((s) => s.layer);
-  const destination = useHover((s) => s.destination);
-  const source = useHover((s) => s.source);
-  const origin = useHover((s) => s.origin);
-  const hovered = new Set(origin === 'map' || origin === 'chip' ? [destination, source] : [destination]);
+  const hovered = useHover(useShallow((s) => rows.filter((own) => isHovered(s, tokenOfA(model, own)))));
   const column = (l: number, className: string) => (
     <rect
       className={className}
@@ -43,19 +45,16 @@ export function GridOverlay(props: {
     <svg className="layer overlay" width={axis.width} height={height} aria-hidden="true">
       {column(view.layer, 'selected')}
       {layer !== undefined && layer !== view.layer && column(layer, 'hovered')}
-      {rows.map((own, k) => {
-        const ofA = tokenOfA(model, own);
-        return ofA !== undefined && hovered.has(ofA) ? (
-          <rect
-            key={own}
-            className="hovered"
-            x={axis.gutter}
-            y={TOP + k * ROW - 0.5}
-            width={axis.width - axis.gutter}
-            height={ROW}
-          />
-        ) : null;
-      })}
+      {hovered.map((own) => (
+        <rect
+          key={own}
+          className="hovered"
+          x={axis.gutter}
+          y={TOP + rows.indexOf(own) * ROW - 0.5}
+          width={axis.width - axis.gutter}
+          height={ROW}
+        />
+      ))}
     </svg>
   );
 }

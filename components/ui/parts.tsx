@@ -1,4 +1,4 @@
-import type { CSSProperties, ReactNode } from 'react';
+import { type CSSProperties, memo, type ReactNode } from 'react';
 import { displayToken } from '../charts/tokens';
 import type { ModelSlot } from '../state/selection';
 
@@ -8,7 +8,7 @@ export const Id = ({ slot, small }: { slot: ModelSlot; small?: boolean }) => (
 );
 
 /** A token in the mono face, its leading space a quieter dot. */
-export function TokenText({ text }: { text: string }) {
+export const TokenText = memo(({ text }: { text: string }) => {
   const shown = displayToken(text);
   return shown.startsWith('·') && shown.length > 1 ? (
     <>
@@ -18,20 +18,20 @@ export function TokenText({ text }: { text: string }) {
   ) : (
     shown
   );
-}
+});
 
 /**
  * A line of text that changes under the pointer, in a box with room for `letters` of its face: the page around it is
  * not laid out again. It is not clipped, because each clip is a picture of its own to the browser.
  */
-export const Steady = ({ letters, children }: { letters: number; children: ReactNode }) => (
+export const Steady = memo(({ letters, children }: { letters: number; children: ReactNode }) => (
   <span className="steady" style={{ '--letters': letters } as CSSProperties}>
     {children}
   </span>
-);
+));
 
 /** Head of a table with one column per model. */
-export const SlotHead = ({ caption, slots }: { caption?: string; slots: readonly ModelSlot[] }) => (
+export const SlotHead = memo(({ caption, slots }: { caption?: string; slots: readonly ModelSlot[] }) => (
   <thead>
     <tr>
       {caption ? <th scope="col">{caption}</th> : <td />}
@@ -42,7 +42,7 @@ export const SlotHead = ({ caption, slots }: { caption?: string; slots: readonly
       ))}
     </tr>
   </thead>
-);
+));
 
 /** A list of one model: a row for each entry, headed by the model's swatch. */
 export const SlotList = ({ slot, children }: { slot: ModelSlot; children: ReactNode }) => (
