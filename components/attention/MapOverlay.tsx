@@ -15,6 +15,9 @@ import type { DrawnMap } from './drawnMaps';
 import { marksOf, profilePeak } from './marks';
 import type { MapPanel } from './panels';
 
+/** How far left of the cells a flag of twenty letters reaches. */
+const FLAG_REACH = 150;
+
 /** A token written in full beside its row or under its column. */
 function Flag(props: { model: ModelView; token: number; at: number; size: number; side: 'row' | 'column' }) {
   const { model, token, at, size, side } = props;
@@ -107,6 +110,9 @@ export const MapOverlay = memo(function MapOverlay(props: {
   const { size, x, y } = frame;
   const [width, height] = [Math.max(frame.cellWidth, 1), Math.max(frame.cellHeight, 1)];
   const box = { width: layout.gutter + size + 12, height: cellsTop(layout) + size + 30 };
+  // Flags of long tokens reach out of the gutter.
+  const reach = Math.max(layout.gutter, FLAG_REACH);
+  const extent = { ...box, width: reach + size + 12 };
   const cell = (i: number, j: number) => (
     <rect className="selected" x={x(j) - 1.5} y={y(i) - 1.5} width={width + 3} height={height + 3} />
   );
@@ -118,7 +124,7 @@ export const MapOverlay = memo(function MapOverlay(props: {
       aria-hidden="true"
     >
       <g transform={`translate(${layout.gutter},0)`}>
-        <rect className="extent" x={-layout.gutter} {...box} />
+        <rect className="extent" x={-reach} {...extent} />
         {drawn && row < drawn.L && (
           <RowProfile
             panel={panel}
@@ -152,7 +158,7 @@ export const MapOverlay = memo(function MapOverlay(props: {
             {lockRow !== undefined && lockColumn !== undefined && cell(lockRow, lockColumn)}
             <Brush model={model} frame={frame} />
           </svg>
-          <rect className="extent" x={-layout.gutter} y={-cellsTop(layout)} {...box} />
+          <rect className="extent" x={-reach} y={-cellsTop(layout)} {...extent} />
           {hoverRow !== undefined && captions && (
             <Flag model={model} token={hoverRow} at={y(hoverRow + 0.5)} size={size} side="row" />
           )}

@@ -160,7 +160,9 @@ export function useFoundMaps(view: View, targets: readonly (number | undefined)[
   const estimates = useEstimates(wanted, missing);
   const found = view.models.map((model, k): FoundMaps => {
     const own = wanted.flatMap(({ m, map }, i) =>
-      m === model ? [{ b: map.branch, result: results[i], estimate: estimates[i], refused: refusedMap(m, span, map) }] : [],
+      m === model
+        ? [{ b: map.branch, result: results[i], estimate: estimates[i], refused: refusedMap(m, span, map) }]
+        : [],
     );
     return {
       model,

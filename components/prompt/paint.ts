@@ -37,14 +37,18 @@ const placeOf = (chip: HTMLElement | undefined): Place | undefined =>
 const MARK_TOP = 3.5;
 export const MARK_HEIGHT = 19;
 
-/** Moves a mark onto a token. By attributes: a transform that changes makes the browser sort its layers anew. */
-function put(mark: SVGRectElement | null, place: Place | undefined, scrollTop: number): void {
-  if (!mark) return;
-  mark.setAttribute('visibility', place ? 'visible' : 'hidden');
-  if (!place) return;
-  mark.setAttribute('width', String(Math.max(0, place.width - 1)));
-  mark.setAttribute('x', String(place.left + 0.5));
-  mark.setAttribute('y', String(place.top - scrollTop + MARK_TOP));
+/**
+ * Moves a mark onto a token, or hides it where the token is not in view. By attributes: a transform that changes, or a
+ * mark outside of its picture, makes the browser sort its layers anew.
+ */
+function put(mark: SVGRectElement | null, place: Place | undefined, shown: { top: number; height: number }): void {
+  const y = place ? place.top - shown.top + MARK_TOP : Number.NaN;
+  const visible = y > -MARK_HEIGHT && y < shown.height;
+  mark?.setAttribute('visibility', visible ? 'visible' : 'hidden');
+  if (!place || !visible) return;
+  mark?.setAttribute('width', String(Math.max(0, place.width - 1)));
+  mark?.setAttribute('x', String(place.left + 0.5));
+  mark?.setAttribute('y', String(y));
 }
 
 /** Marks the tokens under the pointer, anywhere on the page, without a render; `view` scrolls, `list` is inside it. */
@@ -56,11 +60,11 @@ export function useHoverMarks(view: List, list: List, destinationMark: Mark, sou
       if (!box || !chips) return;
       const { destination, source } = useHover.getState();
       // Everything is measured before anything is moved: a measure after a move lays out the page at once.
-      const { scrollTop } = box;
+      const shown = { top: box.scrollTop, height: box.clientHeight };
       const at = placeOf(chipAt(chips, destination));
       const from = destination === source ? undefined : placeOf(chipAt(chips, source));
-      put(destinationMark.current, at, scrollTop);
-      put(sourceMark.current, from, scrollTop);
+      put(destinationMark.current, at, shown);
+      put(sourceMark.current, from, shown);
     };
     box?.addEventListener('scroll', mark, { passive: true });
     const stop = useHover.subscribe(mark);
