@@ -48,24 +48,26 @@ export const HeadBars = memo(function HeadBars(props: {
         Σ {ranked.length}
       </button>
       <fieldset className="bars" aria-label={`${unit}s of ${slot} by ${CHANNEL_NAMES[statistic]}`}>
-        {shown.map(({ index, value }, rank) => {
-          const label = `${unit} ${index}, ${CHANNEL_NAMES[statistic]} ${formatPlain(value)}`;
-          const height = Math.max(1, (Math.abs(value) / top) * HEIGHT);
-          return (
-            <button
-              // biome-ignore lint/suspicious/noArrayIndexKey: bars are ranks; the same bars then take other heights.
-              key={rank}
-              type="button"
-              aria-pressed={one && chosen === index}
-              aria-label={label}
-              title={label}
-              onClick={() => isolate(slot, index)}
-            >
-              <i className={slot} style={{ height }} />
-              {(shown.length <= 16 || (one && chosen === index)) && <small>{index}</small>}
-            </button>
-          );
-        })}
+        <div>
+          {shown.map(({ index, value }, rank) => {
+            const label = `${unit} ${index}, ${CHANNEL_NAMES[statistic]} ${formatPlain(value)}`;
+            const height = Math.max(1, (Math.abs(value) / top) * HEIGHT);
+            return (
+              <button
+                // biome-ignore lint/suspicious/noArrayIndexKey: bars are ranks; the same bars then take other heights.
+                key={rank}
+                type="button"
+                aria-pressed={one && chosen === index}
+                aria-label={label}
+                title={label}
+                onClick={() => isolate(slot, index)}
+              >
+                <i className={slot} style={{ height }} />
+                {(shown.length <= 16 || (one && chosen === index)) && <small>{index}</small>}
+              </button>
+            );
+          })}
+        </div>
       </fieldset>
       <button
         type="button"

@@ -158,9 +158,11 @@ const TermChoice = memo(function TermChoice(props: {
         {raster ? (
           <PixelCanvas raster={raster} />
         ) : (
-          <div style={{ width: SIDE, height: SIDE, background: 'var(--sunken)' }} />
+          <div className="empty" style={{ width: SIDE, height: SIDE, background: 'var(--sunken)' }} />
         )}
-        {BRANCH_NAMES[term]}
+        <span className="term" data-name={BRANCH_NAMES[term]}>
+          {BRANCH_NAMES[term]}
+        </span>
       </label>
     </>
   );
