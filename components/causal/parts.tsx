@@ -1,12 +1,13 @@
 'use client';
 import { formatSigned } from '../charts/numbers';
-import { colourTable, cssColour } from '../charts/palette';
+import { colourTable } from '../charts/palette';
 import { cut, displayToken } from '../charts/tokens';
 import { type ModelView, nearestOfA, type View } from '../data/view';
 import { hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { SlotList, TokenText } from '../ui/parts';
+import { RampBar } from '../ui/RampBar';
 import { Segmented } from '../ui/Segmented';
 import { type GridValues, strongestCells } from './grid';
 import { type CausalTest, type GridCell, setCausal, useCausal } from './settings';
@@ -76,15 +77,13 @@ export function BranchChoice() {
   );
 }
 
-const STOPS = [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1];
-
 /** The signed ramp with its ends. */
 export function SignedScale({ limit, meaning }: { limit: number; meaning: string }) {
   const table = colourTable(usePalette(), 'diverging');
   return (
     <span className="note scale">
       {formatSigned(-limit)}
-      <i style={{ background: `linear-gradient(90deg,${STOPS.map((t) => cssColour(table, t)).join()})` }} />
+      <RampBar table={table} />
       {formatSigned(limit)}&ensp;{meaning}
     </span>
   );

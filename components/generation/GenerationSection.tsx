@@ -1,8 +1,9 @@
 'use client';
 import { memo, useEffect } from 'react';
-import { colourTable, cssColour } from '../charts/palette';
+import { colourTable } from '../charts/palette';
 import { useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
+import { RampBar } from '../ui/RampBar';
 import { Section } from '../ui/Section';
 import { ChoiceControls } from './ChoiceControls';
 import { ContinuationChips } from './ContinuationChips';
@@ -11,14 +12,12 @@ import { followGeneration, openGeneration } from './link';
 import { generate, isWorking, partingPlace, setText, stopGenerating, useGeneration } from './state';
 import { generationTable } from './table';
 
-const STOPS = [0, 0.16, 0.33, 0.5, 0.66, 0.83, 1];
-
 function Scale() {
   const table = colourTable(usePalette(), 'sequential');
   return (
     <span className="note scale">
       0
-      <i style={{ background: `linear-gradient(90deg,${STOPS.map((t) => cssColour(table, t)).join()})` }} />
+      <RampBar table={table} />
       1&ensp;p(token)
     </span>
   );

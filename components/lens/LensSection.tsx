@@ -3,12 +3,13 @@ import { memo, useMemo } from 'react';
 import type { Lens } from '@/lib/api/client';
 import { layerAxis } from '../charts/layerAxis';
 import { type LensColour, lensLegend } from '../charts/lensCells';
-import { colourTable, cssColour } from '../charts/palette';
+import { colourTable } from '../charts/palette';
 import { useModels, useTokenTexts } from '../data/queries';
 import { ownToken, tokenOfA, type View } from '../data/view';
 import { type LensRows, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { useNarrow, useWidth } from '../ui/measure';
+import { RampBar } from '../ui/RampBar';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
 import { LensAside } from './LensAside';
@@ -25,15 +26,13 @@ const COLOURS: readonly { value: LensColour; label: string; testId: string }[] =
   { value: 'entropy', label: 'entropy', testId: 'lens-colour-entropy' },
   { value: 'kl', label: 'KL', testId: 'lens-colour-kl' },
 ];
-const STOPS = [0, 0.16, 0.33, 0.5, 0.66, 0.83, 1];
-
 function Scale({ colour, vocabulary }: { colour: LensColour; vocabulary: number }) {
   const table = colourTable(usePalette(), 'sequential');
   const { low, high, meaning } = lensLegend(colour, vocabulary);
   return (
     <span className="note scale">
       {low}
-      <i style={{ background: `linear-gradient(90deg,${STOPS.map((t) => cssColour(table, t)).join()})` }} />
+      <RampBar table={table} />
       {high}&ensp;{meaning}
     </span>
   );
