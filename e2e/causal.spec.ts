@@ -29,7 +29,9 @@ test('a patch brings the answer back at the room before block 0, linked with the
   const complaints = await openCausal(page);
   await expect(page.getByTestId('corrupted')).toContainText('Sandra entered the kitchen.');
   await expect(page.getByTestId('causal-waiting')).toContainText('232 cells, about the work of 116 forward passes');
-  await expect(page.getByTestId('causal-waiting')).toContainText(/, ~\d+ (ms|s|min)\. Layers appear/);
+  await expect(page.getByTestId('causal-waiting')).toContainText(
+    /, at most ~\d+ (ms|s|min) at the pace of this run\. Layers/,
+  );
   await expect(page.getByTestId('causal-grid')).toHaveCount(0);
   await page.getByTestId('causal-run').click();
   await shown(page);

@@ -197,6 +197,27 @@ test('a model is found by search', async ({ page }) => {
   await expect(page).toHaveURL(/a=demo-diff-mamba2/);
 });
 
+test('exported figures have their tokens, settings and ramps, as the page shows them', async ({ page }) => {
+  await open(page);
+  await run(page);
+  await page.locator('#lens').scrollIntoViewIfNeeded();
+  await page.locator('#causal').scrollIntoViewIfNeeded();
+  await page.getByTestId('causal-intervene').check();
+  await page.getByTestId('switch-A-0').uncheck();
+  await page.keyboard.press('e');
+  const figure = async (id: string) => (await download(page, `export-${id}-svg`)).toString('utf8');
+  const prompt = await figure('prompt');
+  for (const word of ['Sandra', 'hallway', 'bathroom']) expect(prompt).toContain(`>${word}</text>`);
+  expect(prompt.match(/<rect[^>]*fill="rgb/g)?.length).toBeGreaterThan(0);
+  expect((await figure('lens')).match(/data-ramp[^>]*>(<rect[^>]*>(<\/rect>)?){48}/)).not.toBeNull();
+  const causal = await figure('causal');
+  // One of the blocks and branches is off: an empty box.
+  expect(causal.match(/rx="2" fill="none"/g)).toHaveLength(1);
+  expect(causal.match(/rx="2" fill="rgb/g)?.length).toBeGreaterThan(8);
+  expect(causal).not.toContain('The keys');
+  expect(causal).toContain('font-variant-numeric:tabular-nums');
+});
+
 test('a local folder is added from the page; one outside the allowed folders is refused', async ({ page }) => {
   const folder = await mkdtemp(join('models', 'e2e-'));
   try {

@@ -10,7 +10,7 @@ interface Cost {
   readonly cells: number;
   /** Forward passes that are as much work as all cells. */
   readonly passes: number;
-  /** By what the forward passes of the run took; undefined where it was not measured. */
+  /** At most, by what the forward passes of the run took: cells of a layer share a batch. Undefined where it was not measured. */
   readonly seconds: number | undefined;
 }
 
@@ -50,8 +50,9 @@ export function GridWaits(props: {
       <p className="note grid-waits">
         One row for each of the tokens 0–{view.position}
         {view.models.length > 1 && `, ${sides} in each layer`}: {formatCount(cells)} cells, about the work of{' '}
-        {formatCount(passes)} forward passes of this prompt{seconds !== undefined && `, ${formatForecast(seconds)}`}.
-        Layers appear as they are finished.
+        {formatCount(passes)} forward passes of this prompt
+        {seconds !== undefined && `, at most ${formatForecast(seconds)} at the pace of this run`}. Layers appear as they
+        are finished.
       </p>
     </div>
   );

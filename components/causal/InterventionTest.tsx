@@ -158,11 +158,16 @@ export const InterventionTest = memo(function InterventionTest(props: {
         data-testid="causal-status"
         data-state={busy ? 'busy' : found.some((each) => each?.changed) ? 'shown' : 'idle'}
       >
-        {busy
-          ? 'The changed models run.'
-          : changed
-            ? 'Thin: unchanged. Thick: with the changes. The keys 1, 2 and 3 choose the measure.'
-            : `Switch a part off, or move a λ: the model runs again at once${again}.`}
+        {busy ? (
+          'The changed models run.'
+        ) : changed ? (
+          <>
+            Thin: unchanged. Thick: with the changes.{' '}
+            <span className="screen-only">The keys 1, 2 and 3 choose the measure.</span>
+          </>
+        ) : (
+          `Switch a part off, or move a λ: the model runs again at once${again}.`
+        )}
       </p>
       {failures.map((failure) => (
         <p key={failure} className="note bad" role="alert">
@@ -192,7 +197,8 @@ export const InterventionTest = memo(function InterventionTest(props: {
       <p className="convention">
         <b>Changes act together</b>, at every token of the prompt. The curve is the logit lens at position{' '}
         {view.position} by layer, “out” the model’s answer. A branch is what it brings to the subtraction, a head its
-        part of the gated scan output. The tick beside a slider is the model’s own λ; a double click returns to it.
+        part of the gated scan output. The tick beside a slider is the model’s own λ
+        <span className="screen-only">; a double click returns to it</span>.
       </p>
     </TestSection>
   );

@@ -15,7 +15,7 @@ describe('captions of exports', () => {
     expect(titleOf(view(one, one))).toBe('Statescope, run r1');
     expect(fileName(view(one, one))).toBe('statescope-r1');
     expect(noteOf(view(one, one))).toBe(
-      'Statescope, layer 3, run r1, 1970-01-01 00:00 UTC. A: m0, B: m1. prompt: Mary went Target: kitchen.',
+      'Statescope, layer 3, run r1, 1970-01-01 00:00 UTC. A: m0, B: m1. Prompt: “Mary went”, target “kitchen”.',
     );
   });
 
@@ -23,7 +23,7 @@ describe('captions of exports', () => {
     expect(titleOf(view(one, two))).toBe('Statescope, runs r1 and r2');
     expect(fileName(view(one, two))).toBe('statescope-r1-r2');
     expect(noteOf(view(one, two))).toMatch(
-      /run r1.*A: m0\. prompt: Mary went .* And run r2.*B: m1\. prompt: John went/,
+      /run r1.*A: m0\. Prompt: “Mary went”.* And run r2.*B: m1\. Prompt: “John went”/,
     );
   });
 });

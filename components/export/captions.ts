@@ -23,8 +23,8 @@ export function noteOf(view: View): string {
     const names = of(id)
       .map(({ slot, name }) => `${slot}: ${name}`)
       .join(', ');
-    const asked = `prompt: ${request.prompt.replaceAll(/\s+/g, ' ')}`;
-    return `run ${id}, ${time} UTC${stale ? ' (inputs changed since)' : ''}. ${names}. ${asked} Target: ${request.target.trim()}.`;
+    const asked = `Prompt: “${request.prompt.trim().replaceAll(/\s+/g, ' ')}”, target “${request.target.trim()}”.`;
+    return `run ${id}, ${time} UTC${stale ? ' (inputs changed since)' : ''}. ${names}. ${asked}`;
   });
   return `Statescope, layer ${layer}, ${told.join(' And ')}`;
 }

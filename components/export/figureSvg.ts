@@ -9,9 +9,15 @@ const LINE = 15;
 /** Width of a character of the note at its size, on average. */
 const CHARACTER = 5.6;
 
-/** What makes a control, and is no part of a figure on paper; a button that names a row of a table is its label. */
+/**
+ * What makes a control, and is no part of a figure on paper; a button that names a row of a table is its label, and one that
+ * is a token is the text itself.
+ */
 const LEFT_OUT =
-  'button:not(th > button), a[download], select, input, textarea, label:has(input), .equation, .heads-row, .head-switches, .segmented, .select, .control, dialog, .visually-hidden, .extent';
+  'button:not(th > button):not(.chip), .screen-only, a[download], select, input, textarea, label:has(input), .equation, .heads-row, .head-switches, .segmented, .select, .control, dialog, .visually-hidden, .extent';
+
+/** Digits of one width, as on the page: text that is set to its width there would be stretched otherwise. */
+const DIGITS = 'font-variant-numeric:tabular-nums';
 
 const SVG_STYLES = [
   'fill',
@@ -52,6 +58,9 @@ export interface FigureOptions {
   readonly bare?: boolean;
 }
 
+/** While it is drawn, a figure has this class. */
+const ON_PAPER = 'on-paper';
+
 /** Space around a figure, in pixels. */
 export const FIGURE_MARGIN = MARGIN;
 
@@ -68,6 +77,11 @@ class Drawing {
 
   add(node: Element, into: SVGElement): void {
     const style = getComputedStyle(node);
+    if (node instanceof HTMLInputElement && this.#state(node, style, into)) return;
+    if (node.matches('.switches label')) {
+      for (const child of node.children) this.add(child, into);
+      return;
+    }
     if (node.matches(LEFT_OUT) || style.display === 'none' || style.visibility === 'hidden' || style.opacity === '0')
       return;
     if (node instanceof SVGSVGElement) {
@@ -90,6 +104,7 @@ class Drawing {
       return;
     }
     this.#box(style, box, into);
+    if (node.matches('.chip.needle')) this.#bracket(node, style, into);
     const inside = style.overflow === 'visible' ? into : this.#clip(box, into);
     for (const child of node.childNodes) {
       if (child instanceof Element) this.add(child, inside);
@@ -117,6 +132,43 @@ class Drawing {
     for (const { x, y, length, fill } of rectanglesOf(pixels, width, height))
       group.append(element('rect', { x: box.x + x * w, y: box.y + y * h, width: length * w, height: h, fill }));
     into.append(group);
+  }
+
+  /** What a control of a figure is set to: a part that is on or off, a λ, a word. False for other controls. */
+  #state(input: HTMLInputElement, style: CSSStyleDeclaration, into: SVGElement): boolean {
+    const { x, y, width, height } = this.#place(input.getBoundingClientRect());
+    if (width === 0) return false;
+    const ink = style.accentColor === 'auto' ? style.color : style.accentColor;
+    if (input.type === 'checkbox' && input.closest('.switches')) {
+      const box = { x: x + 0.5, y: y + 0.5, width: width - 1, height: height - 1, rx: 2 };
+      into.append(element('rect', { ...box, fill: input.checked ? ink : 'none', stroke: ink }));
+      return true;
+    }
+    if (input.type === 'range' && input.closest('.switches')) {
+      const [low, high] = [Number(input.min), Number(input.max)];
+      const middle = x + width / 2;
+      const at = y + height * (1 - (Number(input.value) - low) / (high - low || 1));
+      into.append(element('line', { x1: middle, x2: middle, y1: y, y2: y + height, stroke: ink, 'stroke-width': 1 }));
+      into.append(element('circle', { cx: middle, cy: at, r: 4, fill: ink }));
+      return true;
+    }
+    if (input.type !== 'text' || !input.closest('aside table') || input.value.trim() === '') return false;
+    this.#note(style.fontFamily, input.value);
+    const text = element('text', {
+      ...{ x: x + width, y: y + this.#baseline(style, height), 'text-anchor': 'end', fill: style.color },
+      ...{ 'font-family': style.fontFamily, 'font-size': style.fontSize },
+    });
+    text.textContent = input.value.trim();
+    into.append(text);
+    return true;
+  }
+
+  /** The bracket over the needle's tokens, which the page draws beside its elements. */
+  #bracket(chip: Element, style: CSSStyleDeclaration, into: SVGElement): void {
+    const { x, y, width } = this.#place(chip.getBoundingClientRect());
+    const tick = (at: string, edge: number) => (chip.matches(at) ? `M${edge},${y + 5}v-3` : `M${edge},${y + 2}`);
+    const d = `${tick('.first', x)}H${x + width}${chip.matches('.last') ? 'v3' : ''}`;
+    into.append(element('path', { d, fill: 'none', stroke: style.color }));
   }
 
   #place({ left, top, width, height }: DOMRect) {
@@ -168,6 +220,7 @@ class Drawing {
       }
       for (const property of SVG_STYLES) target.setAttribute(property, style.getPropertyValue(property));
       for (const name of ['class', 'style', 'tabindex', 'role']) target.removeAttribute(name);
+      if (original instanceof SVGTextElement) target.setAttribute('style', DIGITS);
       if (original instanceof SVGTextElement) this.#note(style.fontFamily, original.textContent ?? '');
     }
     const box = this.#place(node.getBoundingClientRect());
@@ -208,9 +261,18 @@ class Drawing {
         'font-weight': style.fontWeight,
         textLength: right - box.left,
         lengthAdjust: 'spacingAndGlyphs',
+        style: DIGITS,
       });
       drawn.textContent = text;
       into.append(drawn);
+      const decoration = style.textDecorationLine;
+      const rule = { x1: x, x2: x + right - box.left, stroke: style.color };
+      for (const [line, at] of [
+        ['underline', 0.95],
+        ['line-through', 0.55],
+      ] as const)
+        if (decoration.includes(line))
+          into.append(element('line', { ...rule, y1: y + at * height, y2: y + at * height }));
     }
   }
 
@@ -236,13 +298,28 @@ function wrap(text: string, width: number): string[] {
   return lines;
 }
 
+/** A figure with what its lists would show if one scrolled; the page is as before when this returns. */
+function drawn(figure: HTMLElement, options: FigureOptions) {
+  figure.classList.add(ON_PAPER);
+  try {
+    const box = figure.getBoundingClientRect();
+    const drawing = new Drawing(box, options);
+    const group = element('g', {});
+    drawing.add(figure, group);
+    return { box, figure: group, families: drawing.families, text: drawing.text };
+  } finally {
+    figure.classList.remove(ON_PAPER);
+  }
+}
+
 /** @param note written below the figure: what it shows and of which run. */
 export async function figureSvg(
   figure: HTMLElement,
   note: string,
   options: FigureOptions = {},
 ): Promise<SVGSVGElement> {
-  const box = figure.getBoundingClientRect();
+  const drawing = drawn(figure, options);
+  const { box } = drawing;
   const width = Math.ceil(box.width);
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(name).trim();
@@ -255,8 +332,7 @@ export async function figureSvg(
     viewBox: `${-MARGIN} ${-MARGIN} ${full.width} ${full.height}`,
   }) as SVGSVGElement;
   svg.append(element('rect', { x: -MARGIN, y: -MARGIN, ...full, fill: colour('--bg') }));
-  const drawing = new Drawing(box, options);
-  drawing.add(figure, svg);
+  svg.append(drawing.figure);
   const font = getComputedStyle(document.body).fontFamily;
   for (const [k, text] of lines.entries()) {
     const y = box.height + MARGIN + (k + 0.75) * LINE;
