@@ -479,6 +479,7 @@ describe('refusals', () => {
     ['an unknown model for the tokenizer', () => json('/api/tokenize', { model: 'nobody', text: 'a' }), 404],
     ['an unknown model for the vocabulary', () => send('/api/vocabulary?model=nobody&q=a'), 404],
     ['an unknown run', () => send('/api/runs/nothing'), 404],
+    ['an endless name of a run', () => send(`/api/runs/${'x'.repeat(3000)}`), 404],
     ['resuming an unknown run', () => send('/api/runs/nothing/resume', { method: 'POST' }), 404],
     ['events of an unknown run', () => send('/api/runs/nothing/events'), 404],
     ['cancelling an unknown run', () => send('/api/runs/nothing', { method: 'DELETE' }), 404],
@@ -502,6 +503,7 @@ describe('refusals', () => {
     const response = await answer();
     const { error } = ErrorBodySchema.parse(await response.json());
     expect([response.status, error.message]).toEqual([status, expect.stringMatching(/^[A-Z"].*\.$/)]);
+    expect(error.message.length).toBeLessThan(1001);
     expect((await client.health()).queue).toBe(0);
   });
 });

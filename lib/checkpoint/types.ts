@@ -111,8 +111,8 @@ export class InputError extends Error {
 const LONGEST_WORD = 256;
 const LONGEST_SENTENCE = 1000;
 
-/** Without control characters, words of thousands of letters, and endless lists. */
-function readable(message: string): string {
+/** A message without control characters, words of thousands of letters, and endless lists. */
+export function readable(message: string): string {
   const printable = message.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
   const words = printable.replace(/\S+/gu, (word) => shortened(word, LONGEST_WORD));
   return shortened(words, LONGEST_SENTENCE);

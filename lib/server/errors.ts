@@ -1,3 +1,5 @@
+import { readable } from '@/lib/checkpoint/types';
+
 /** A request that cannot be served, with the HTTP status that says why. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';
@@ -6,6 +8,6 @@ export class ServiceError extends Error {
     message: string,
     readonly hint?: string,
   ) {
-    super(message);
+    super(readable(message));
   }
 }
