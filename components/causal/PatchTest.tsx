@@ -2,7 +2,7 @@
 import { memo, useMemo } from 'react';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatSigned } from '../charts/numbers';
-import { isDiff, ownToken, type View } from '../data/view';
+import { isDiff, type View } from '../data/view';
 import { isJobBusy } from '../state/jobs';
 import { SlotHead, ValueRow } from '../ui/parts';
 import { CausalGrid } from './CausalGrid';
@@ -10,7 +10,7 @@ import { GridWaits } from './GridWaits';
 import type { GridValues } from './grid';
 import { JobControl } from './JobControl';
 import { PairEditor } from './PairEditor';
-import { BranchChoice, CellTitle, Choice, SignedScale, StrongestCells, useInspectedCell } from './parts';
+import { BranchChoice, CellTitle, Choice, cellValues, SignedScale, StrongestCells, useInspectedCell } from './parts';
 import { patchRequest } from './requests';
 import { gridTable, patchEffects, patchedValues, type ResultOf, resultOf } from './results';
 import { BRANCHED, jobName, POINTS, setCausal, useCausal } from './settings';
@@ -30,11 +30,6 @@ function PatchAside(props: {
   const cell = useInspectedCell(view);
   const slots = view.models.map(({ slot }) => slot);
   const patched = found.map(patchedValues);
-  const at = (values: readonly (GridValues | undefined)[]) =>
-    view.models.map((model, k) => {
-      const own = ownToken(model, cell.position);
-      return formatSigned(own === undefined ? undefined : values[k]?.(cell.layer, own));
-    });
   return (
     <aside aria-label="Patched cell">
       <div className="block">
@@ -43,8 +38,8 @@ function PatchAside(props: {
           <table className="values">
             <SlotHead slots={slots} />
             <tbody>
-              <ValueRow name="effect" values={at(effects)} />
-              <ValueRow name="patched, logits" values={at(patched)} />
+              <ValueRow name="effect" values={cellValues(view, cell, effects)} />
+              <ValueRow name="patched, logits" values={cellValues(view, cell, patched)} />
               <ValueRow kind="rule" name="clean" values={found.map((each) => formatSigned(each?.clean))} />
               <ValueRow name="corrupted" values={found.map((each) => formatSigned(each?.corrupted))} />
             </tbody>

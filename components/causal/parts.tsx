@@ -2,7 +2,7 @@
 import { formatSigned } from '../charts/numbers';
 import { colourTable } from '../charts/palette';
 import { cut, displayToken } from '../charts/tokens';
-import { type ModelView, nearestOfA, type View } from '../data/view';
+import { type ModelView, nearestOfA, ownToken, type View } from '../data/view';
 import { hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { usePalette } from '../state/theme';
@@ -100,6 +100,13 @@ export function useInspectedCell(view: View): GridCell & { readonly why: string 
   if (pin && pin.position <= view.position && pin.layer < view.layers) return { ...pin, why: 'pinned' };
   return { layer: view.layer, position: view.position, why: 'selected' };
 }
+
+/** What each model's own token at the cell has, as text; a dash where a model has no such token or nothing yet. */
+export const cellValues = (view: View, cell: GridCell, values: readonly (GridValues | undefined)[]): string[] =>
+  view.models.map((model, k) => {
+    const own = ownToken(model, cell.position);
+    return formatSigned(own === undefined ? undefined : values[k]?.(cell.layer, own));
+  });
 
 export function CellTitle({ view, cell }: { view: View; cell: GridCell & { readonly why: string } }) {
   return (

@@ -1,0 +1,123 @@
+'use client';
+import { useEffect, useMemo } from 'react';
+import type { LayerAxis } from '../charts/layerAxis';
+import { formatSigned, type Maybe } from '../charts/numbers';
+import { displayToken } from '../charts/tokens';
+import type { View } from '../data/view';
+import { RowLabel } from '../signal/AxisParts';
+import { dropJob, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
+import { SlotHead, ValueRow } from '../ui/parts';
+import { GridCells } from './GridCells';
+import { type GridValues, gridLayout } from './grid';
+import { knockoutRequest } from './requests';
+import { type ResultOf, resultOf } from './results';
+import { jobName, useCausal } from './settings';
+
+/** A span is knocked out once the drag has rested for so long. */
+const QUIET_MS = 300;
+const STRIP = 18;
+
+/** The span's knock-out in each layer by itself and in all layers together. */
+export interface SpanFound {
+  readonly each: readonly (ResultOf<'knockout'> | undefined)[];
+  readonly together: readonly (ResultOf<'knockout'> | undefined)[];
+}
+
+const inLayer = (found: ResultOf<'knockout'> | undefined, layer: number): Maybe =>
+  found?.change[found.layers.findIndex(([first]) => first === layer)]?.[0];
+
+/** The span's change in each layer by itself, one function a model. */
+export const spanValues = ({ each }: SpanFound): (GridValues | undefined)[] =>
+  each.map((found) => found && ((layer) => inLayer(found, layer) ?? undefined));
+
+/** Runs the chosen span in every model, a moment after it was chosen. */
+export function useSpan(view: View, foil: string): SpanFound {
+  const span = useCausal((s) => s.span);
+  const queries = useCausal((s) => s.queries);
+  const reads = useCausal((s) => s.reads);
+  const branch = useCausal((s) => s.branch);
+  const names = view.models.flatMap(({ slot }) => [jobName('span', slot), jobName('span-all', slot)]);
+  const jobs = useJobsOf(names);
+  useEffect(() => {
+    const jobs = view.models.flatMap((model) =>
+      [false, true].map((together) => ({
+        name: jobName(together ? 'span-all' : 'span', model.slot),
+        request: span
+          ? knockoutRequest(view, model, { queries, reads, branch }, foil, { tokens: span, together })
+          : undefined,
+      })),
+    );
+    const timer = setTimeout(() => {
+      for (const { name, request } of jobs)
+        if (!request) dropJob(name);
+        else if (!sameRequest(useJobs.getState().jobs[name]?.request, request)) void startJob(name, request, true);
+    }, QUIET_MS);
+    return () => clearTimeout(timer);
+  }, [view, span, queries, reads, branch, foil]);
+  return useMemo(() => {
+    const found = jobs.map((job) => resultOf(job, 'knockout'));
+    return { each: found.filter((_, k) => k % 2 === 0), together: found.filter((_, k) => k % 2 === 1) };
+  }, [jobs]);
+}
+
+/** The span's row on the layer axis. */
+export function SpanStrip({
+  view,
+  axis,
+  found,
+  limit,
+}: {
+  view: View;
+  axis: LayerAxis;
+  found: SpanFound;
+  limit: number;
+}) {
+  const layout = useMemo(
+    () => ({ ...gridLayout(axis, 1, view.models.length), top: 0, row: STRIP, height: STRIP }),
+    [axis, view.models.length],
+  );
+  const values = useMemo(() => spanValues(found), [found]);
+  return (
+    <div className="figure" style={{ height: STRIP, marginTop: 4 }}>
+      <GridCells axis={axis} layout={layout} models={view.models} values={values} limit={limit} />
+      <svg className="layer" width={axis.width} height={STRIP} aria-hidden="true">
+        <RowLabel y={13} text="span" narrow={axis.narrow} />
+      </svg>
+    </div>
+  );
+}
+
+export function SpanBlock(props: { view: View; layer: number; found: SpanFound; begun: boolean }) {
+  const { view, layer, found, begun } = props;
+  const span = useCausal((s) => s.span);
+  const word = (k: number) => displayToken(view.tokens[k]?.text ?? '');
+  return (
+    <div className="block" data-testid="span">
+      {span ? (
+        <>
+          <h3>
+            Tokens {span[0]}–{span[1]}{' '}
+            <span className="mono">
+              {word(span[0])} … {word(span[1])}
+            </span>
+          </h3>
+          <table className="values">
+            <SlotHead caption="change, logits" slots={view.models.map(({ slot }) => slot)} />
+            <tbody>
+              <ValueRow name={`layer ${layer}`} values={found.each.map((each) => formatSigned(inLayer(each, layer)))} />
+              <ValueRow
+                name="all layers together"
+                values={found.together.map((each) => formatSigned(each?.change[0]?.[0]))}
+              />
+            </tbody>
+          </table>
+        </>
+      ) : (
+        <p className="note">
+          Drag over {begun ? 'the rows' : 'the tokens'}, or press Shift and an arrow there, to knock out a span of them
+          in each layer and in all layers together.
+        </p>
+      )}
+    </div>
+  );
+}
