@@ -16,8 +16,8 @@ const CHARACTER = 5.6;
 const LEFT_OUT =
   'button:not(th > button):not(.chip), .screen-only, a[download], select, input, textarea, label:has(input), .equation, .heads-row, .head-switches, .segmented, .select, .control, dialog, .visually-hidden, .extent';
 
-/** Digits of one width, as on the page: text that is set to its width there would be stretched otherwise. */
-const DIGITS = 'font-variant-numeric:tabular-nums';
+/** Letters and digits of the page's shapes: text is set to its width there, and would be stretched otherwise. */
+const shapes = ({ fontFeatureSettings }: CSSStyleDeclaration): string => `font-feature-settings:${fontFeatureSettings}`;
 
 const SVG_STYLES = [
   'fill',
@@ -220,7 +220,7 @@ class Drawing {
       }
       for (const property of SVG_STYLES) target.setAttribute(property, style.getPropertyValue(property));
       for (const name of ['class', 'style', 'tabindex', 'role']) target.removeAttribute(name);
-      if (original instanceof SVGTextElement) target.setAttribute('style', DIGITS);
+      if (original instanceof SVGTextElement) target.setAttribute('style', shapes(style));
       if (original instanceof SVGTextElement) this.#note(style.fontFamily, original.textContent ?? '');
     }
     const box = this.#place(node.getBoundingClientRect());
@@ -261,7 +261,7 @@ class Drawing {
         'font-weight': style.fontWeight,
         textLength: right - box.left,
         lengthAdjust: 'spacingAndGlyphs',
-        style: DIGITS,
+        style: shapes(style),
       });
       drawn.textContent = text;
       into.append(drawn);
