@@ -37,7 +37,7 @@ function Flag(props: { model: ModelView; token: number; at: number; size: number
 }
 
 /** Bars over the columns: what one row reads, on the scale that all maps share. */
-function RowProfile(props: {
+const RowProfile = memo(function RowProfile(props: {
   panel: MapPanel;
   drawn: DrawnMap;
   row: number;
@@ -67,7 +67,7 @@ function RowProfile(props: {
       )}
     </g>
   );
-}
+});
 
 /** The rectangle that is being dragged, on every map. */
 function Brush({ model, frame }: { model: ModelView; frame: MapFrame }) {

@@ -90,6 +90,83 @@ function factsOf(map: DrawnMap | undefined, destination: number, source: number)
   return { ...pairFacts(map.raw, map.L, i, j), distance: i - j, of: i + 1, term, diff: branches !== undefined };
 }
 
+const steady = (content: ReactNode, letters = VALUE_LETTERS) => (
+  <Steady key="value" letters={letters}>
+    {content}
+  </Steady>
+);
+
+/** The strongest sources of a row by one model, and what every model reads from them. Another column changes a mark only. */
+const RowSources = memo(function RowSources(props: {
+  maps: readonly (DrawnMap | undefined)[];
+  slots: readonly ModelSlot[];
+  /** The map that ranks them. */
+  leading: DrawnMap;
+  /** Token of model A. */
+  destination: number;
+  /** The inspected source, a token of the leading model. */
+  marked: number | undefined;
+  onRank: (slot: ModelSlot) => void;
+}) {
+  const { maps, slots, leading, destination, marked, onRank } = props;
+  const { model } = leading.source;
+  const row = ownToken(model, destination);
+  if (row === undefined || row >= leading.L) return null;
+  return (
+    <div className="block">
+      <h3 className="steady ranked">
+        Position {destination} reads most{' '}
+        <em>
+          by{' '}
+          {slots.map((slot) => (
+            <button
+              key={slot}
+              type="button"
+              className="link ranking"
+              aria-label={`Rank by ${slot}`}
+              aria-pressed={slot === model.slot}
+              onClick={() => onRank(slot)}
+            >
+              |{slot}|
+            </button>
+          ))}
+        </em>
+      </h3>
+      <table className="values under-pointer">
+        <SlotHead slots={slots} />
+        <tbody>
+          {topSources(leading.raw, leading.L, row, SOURCES).map((own, rank) => (
+            <ValueRow
+              // biome-ignore lint/suspicious/noArrayIndexKey: rows are ranks; the same rows then take other words.
+              key={rank}
+              mono
+              kind={own === marked ? 'strong' : undefined}
+              name={
+                <Steady letters={NAME_LETTERS}>
+                  {String(own).padStart(2, '\u2007')} <TokenText text={cut(model.tokens[own].text, TOKEN_LETTERS)} />
+                </Steady>
+              }
+              values={maps.map((map) => {
+                if (!map) return '–';
+                const ofA = model.toA ? model.toA[own] : own;
+                const [i, j] = [
+                  ownToken(map.source.model, destination),
+                  map === leading ? own : ownToken(map.source.model, ofA),
+                ];
+                return steady(
+                  i === undefined || j === undefined || i >= map.L
+                    ? '–'
+                    : formatValue(map.raw[i * map.L + j], leading.scale.signed),
+                );
+              })}
+            />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+});
+
 /** Exact values of one source and destination. */
 export const PairInspector = memo(function PairInspector({
   view,
@@ -122,14 +199,6 @@ export const PairInspector = memo(function PairInspector({
   const { signed } = known.scale;
   const value = (v: number | undefined) => formatValue(v, signed);
   const leading = maps.find((map) => map?.source.model.slot === ranking) ?? known;
-  const leadingRow = ownToken(leading.source.model, destination);
-  const sources =
-    leadingRow === undefined || leadingRow >= leading.L ? [] : topSources(leading.raw, leading.L, leadingRow, SOURCES);
-  const steady = (content: ReactNode, letters = VALUE_LETTERS) => (
-    <Steady key="value" letters={letters}>
-      {content}
-    </Steady>
-  );
   const row = (
     name: ReactNode,
     of: (f: NonNullable<(typeof facts)[number]>) => ReactNode,
@@ -165,56 +234,14 @@ export const PairInspector = memo(function PairInspector({
           </tbody>
         </table>
       </div>
-      {sources.length > 0 && leadingRow !== undefined && (
-        <div className="block">
-          <h3 className="steady ranked">
-            Position {destination} reads most{' '}
-            <em>
-              by{' '}
-              {slots.map((slot) => (
-                <button
-                  key={slot}
-                  type="button"
-                  className="link ranking"
-                  aria-label={`Rank by ${slot}`}
-                  aria-pressed={slot === leading.source.model.slot}
-                  onClick={() => setRanking(slot)}
-                >
-                  |{slot}|
-                </button>
-              ))}
-            </em>
-          </h3>
-          <table className="values under-pointer">
-            <SlotHead slots={slots} />
-            <tbody>
-              {sources.map((own, rank) => (
-                <ValueRow
-                  // biome-ignore lint/suspicious/noArrayIndexKey: rows are ranks; the same rows then take other words.
-                  key={rank}
-                  mono
-                  kind={own === ownToken(leading.source.model, source) ? 'strong' : undefined}
-                  name={
-                    <Steady letters={NAME_LETTERS}>
-                      {String(own).padStart(2, '\u2007')}{' '}
-                      <TokenText text={cut(leading.source.model.tokens[own].text, TOKEN_LETTERS)} />
-                    </Steady>
-                  }
-                  values={maps.map((map) => {
-                    if (!map) return '–';
-                    const { model } = map.source;
-                    const ofA = leading.source.model.toA ? leading.source.model.toA[own] : own;
-                    const [i, j] = [ownToken(model, destination), map === leading ? own : ownToken(model, ofA)];
-                    return steady(
-                      i === undefined || j === undefined || i >= map.L ? '–' : value(map.raw[i * map.L + j]),
-                    );
-                  })}
-                />
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      <RowSources
+        maps={maps}
+        slots={slots}
+        leading={leading}
+        destination={destination}
+        marked={ownToken(leading.source.model, source)}
+        onRank={setRanking}
+      />
       {form === 'logit' && <RowSum view={view} maps={maps} destination={destination} />}
       <MapCheck slots={slots} maps={maps} />
     </aside>
