@@ -19,6 +19,11 @@ test('a batch of stories gives means, intervals and the paired difference, and t
   await expect(page.getByTestId('signal-key')).toContainText('n = 1: no interval');
   // Both models are certain from block 0 on: A is seen under B.
   await expect(page.getByTestId('line-together')).toHaveCount(1);
+  const certain = page.getByTestId('certain');
+  await expect(certain).toContainText('from layer 0 on');
+  await certain.getByRole('button').click();
+  await expect(page.getByRole('complementary', { name: 'Selected layer' })).toContainText('Log-odds.');
+  await page.getByTestId('metric-p').click();
   await batch(page, 12);
   await expect(page.getByTestId('signal-key')).toContainText('n = 12, bootstrap 95 %');
   await expect(page.getByTestId('signal-difference')).toBeVisible();

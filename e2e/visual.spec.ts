@@ -37,9 +37,6 @@ const readMadeWith = async (): Promise<Renderer | null> =>
     () => null,
   );
 
-// A section loads once it is near, and on a busy machine that may outlast what a comparison waits.
-test.describe.configure({ retries: 1 });
-
 const SECTIONS = ['prompt', 'signal', 'attention', 'lens'] as const;
 
 for (const colorScheme of ['light', 'dark'] as const)

@@ -7,10 +7,10 @@ import { formatPlain, formatRatio, formatSigned, formatValue, type Maybe } from 
 import { useLensKind } from '../data/queries';
 import { kindName, type View } from '../data/view';
 import { useHover } from '../state/hover';
-import { useSelection } from '../state/selection';
+import { select, useSelection } from '../state/selection';
 import { SlotHead, ValueRow } from '../ui/parts';
 import type { BatchCurves } from './batchSeries';
-import { metricValues, onAxis, snrCandidates } from './series';
+import { certainFrom, metricValues, onAxis, snrCandidates } from './series';
 
 const capital = (text: string) => text[0].toUpperCase() + text.slice(1);
 const number = (value: Maybe): value is number => typeof value === 'number' && Number.isFinite(value);
@@ -67,6 +67,7 @@ export const LayerAside = memo(function LayerAside(props: {
   );
   const compared = comparison(values, info.signed);
   const blocks = view.models.map(({ model }) => (layer >= 0 && layer < view.layers ? model.blocks[layer] : undefined));
+  const certain = metric === 'p' && !batch ? certainFrom(signals, view.layers) : undefined;
   const known = signals.find((signal) => signal !== undefined);
   return (
     <aside aria-label="Selected layer">
@@ -116,6 +117,15 @@ export const LayerAside = memo(function LayerAside(props: {
               ? ' Candidates: the example’s answer set.'
               : ' Candidates: the whole vocabulary.')}
         </p>
+        {certain !== undefined && (
+          <p className="note" data-testid="certain">
+            The answer is all but certain from layer {certain} on.{' '}
+            <button type="button" className="link" onClick={() => select({ metric: 'log_odds' })}>
+              Log-odds
+            </button>{' '}
+            tell the layers apart.
+          </p>
+        )}
       </div>
     </aside>
   );

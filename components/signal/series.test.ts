@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Lens } from '@/lib/api/client';
 import type { Signal } from '@/lib/api/schemas';
-import { entryAt, lensRow, metricValues, onAxis, snrCandidates } from './series';
+import { certainFrom, entryAt, lensRow, metricValues, onAxis, snrCandidates } from './series';
 
 const signal: Signal = {
   lens: 'logit',
@@ -57,5 +57,19 @@ describe('series on the layer axis', () => {
     const tuned = { ...lens, entries };
     expect(lensRow(tuned, 0, 2).map((cell) => cell?.topId)).toEqual([undefined, 0, 4, 8]);
     expect([-1, 0, 1, 2].map((layer) => entryAt(tuned, layer, 2))).toEqual([-1, 0, 1, 2]);
+  });
+
+  it('says from which block on the answer is certain in all models, where that is most of them', () => {
+    const entries = ['embedding', 'layer 0', 'layer 1', 'layer 2', 'layer 3', 'final'];
+    const of = (...target_prob: number[]): Signal => ({ ...signal, entries, target_prob });
+    const early = of(1e-6, 0.999, 1, 1, 0.995, 1);
+    expect(certainFrom([early], 4)).toBe(0);
+    expect(certainFrom([early, of(0, 0.98, 1, 1, 1, 1)], 4)).toBe(1);
+    expect(certainFrom([early, of(0, 1, 0.5, 1, 1, 1)], 4)).toBeUndefined();
+    expect(certainFrom([early, of(0, 1, 1, 1, 1, 0.9)], 4)).toBeUndefined();
+    expect(certainFrom([early, of(0, 1, 1, 1, 1, Number.NaN)], 4)).toBeUndefined();
+    expect(certainFrom([early, undefined], 4)).toBeUndefined();
+    const tuned = { ...of(0.999, 1, 1, 1, 1), entries: entries.slice(1) };
+    expect(certainFrom([tuned, early], 4)).toBe(0);
   });
 });

@@ -54,6 +54,25 @@ export function promptDifference(
   });
 }
 
+/** A target is as good as certain from here on: the rest of the curve is one line. */
+const CERTAIN = 0.99;
+
+/**
+ * The block from whose output on every model gives the target at least 0.99 up to its own output, where that leaves most of the
+ * probability's curve without anything to see; else undefined.
+ */
+export function certainFrom(signals: readonly (Signal | undefined)[], layers: number): number | undefined {
+  let first = 0;
+  for (const signal of signals) {
+    if (!signal) return undefined;
+    const { target_prob: p, entries } = signal;
+    const start = p.findLastIndex((value) => value === null || !(value >= CERTAIN)) + 1;
+    if (start === p.length) return undefined;
+    first = Math.max(first, start - (entries[0] === 'embedding' ? 1 : 0));
+  }
+  return 2 * first < layers ? first : undefined;
+}
+
 /** The lens cells of one position on an axis of `layers` blocks. */
 export function lensRow(lens: Lens, position: number, layers: number): (LensCell | undefined)[] {
   const { L, k, statistics } = lens;
