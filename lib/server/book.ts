@@ -69,6 +69,11 @@ export abstract class Book<R extends Recorded, E, Own extends object> {
     return entry.record;
   }
 
+  /** Cancels everything that has not ended. */
+  cancelAll(): void {
+    for (const { record } of [...this.entries.values()]) if (!isFinal(record)) this.cancel(record.id);
+  }
+
   /** Calls `listener` with the whole record, then with every event. @returns a function that ends it. */
   subscribe(id: string, listener: Listener<E>): () => void {
     const { record, listeners } = this.entry(id);

@@ -82,11 +82,11 @@ export class DeviceWorker {
     });
   }
 
-  /** Ends the thread at once; pending calls are refused. */
+  /** Ends the thread at once and for good; pending calls are refused. */
   async close(): Promise<void> {
     const worker = this.#worker;
     this.#worker = null;
-    this.#rejectAll('The server is shutting down.');
+    this.#fail('The server is shutting down.');
     await worker?.terminate();
   }
 

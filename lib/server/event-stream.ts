@@ -12,20 +12,22 @@ const isLast = ({ event, data }: Message) =>
 
 /**
  * Server-sent events of one run, analysis or generation: what `subscribe` tells, and the end of the stream when the work
- * ends. A reader who leaves ends the subscription; whether the work goes on is the subscription's matter. Comments every 15 s keep proxies from
- * closing a quiet connection.
+ * ends, or one of the signals `ends` aborts. A reader who leaves ends the subscription; whether the work goes on is the
+ * subscription's matter. Comments every 15 s keep proxies from closing a quiet connection.
  */
 export function eventStream<M extends Message>(
   subscribe: (listener: (event: M) => void) => () => void,
-  disconnected?: AbortSignal,
+  ...ends: readonly AbortSignal[]
 ): Response {
   const encoder = new TextEncoder();
   let leave: () => void = () => undefined;
   let heartbeat: ReturnType<typeof setInterval> | undefined;
   let open = true;
+  let end: () => void = () => undefined;
   const stop = () => {
     open = false;
     clearInterval(heartbeat);
+    for (const signal of ends) signal.removeEventListener('abort', end);
     leave();
   };
   const stream = new ReadableStream<Uint8Array>({
@@ -35,14 +37,15 @@ export function eventStream<M extends Message>(
         controller.enqueue(encoder.encode(`event: ${message.event}\ndata: ${JSON.stringify(message.data)}\n\n`));
         if (isLast(message)) end();
       };
-      const end = () => {
+      end = () => {
         if (!open) return;
         stop();
         controller.close();
       };
       leave = subscribe(listener);
-      disconnected?.addEventListener('abort', end, { once: true });
-      if (!open) leave();
+      for (const signal of ends) signal.addEventListener('abort', end);
+      if (!open) stop();
+      else if (ends.some(({ aborted }) => aborted)) end();
       else heartbeat = setInterval(() => controller.enqueue(encoder.encode(': here\n\n')), HEARTBEAT_MS);
     },
     cancel: stop,

@@ -18,20 +18,24 @@ export type Generate = (
  * cancels. They wait in the same queue as runs and analyses.
  */
 export class Generations {
-  #listeners = new Map<string, Listener>();
+  #running = new Map<string, { readonly listener: Listener; cancel(): void }>();
 
   constructor(
     private readonly generate: Generate,
     private readonly turns: Turns,
   ) {}
 
-  /** Calls `listener` with every event, the last one a final state. @returns a function that cancels. */
+  /**
+   * Calls `listener` with every event, the last one a final state. @returns a function that cancels.
+   * @throws ServiceError 503 when too many wait.
+   */
   start(generation: PreparedGeneration, listener: Listener): () => void {
+    this.turns.checkRoom();
     const id = randomUUID();
     const cancel = sharedFlag();
     const tell = (data: GenerationEvents['state']) => listener({ event: 'state', data });
     const end = (state: 'done' | 'cancelled' | 'error', error?: string) => {
-      if (this.#listeners.delete(id)) tell({ state, queuePosition: 0, error });
+      if (this.#running.delete(id)) tell({ state, queuePosition: 0, error });
     };
     const job: Waiting = {
       start: async () => {
@@ -40,17 +44,31 @@ export class Generations {
       },
       moved: (queuePosition) => tell({ state: 'queued', queuePosition }),
     };
-    this.#listeners.set(id, listener);
-    this.turns.add(job);
-    return () => {
+    const stop = () => {
       Atomics.store(cancel, 0, 1);
       this.turns.remove(job);
-      this.#listeners.delete(id);
     };
+    this.#running.set(id, {
+      listener,
+      cancel: () => {
+        stop();
+        end('cancelled');
+      },
+    });
+    this.turns.add(job);
+    return () => {
+      stop();
+      this.#running.delete(id);
+    };
+  }
+
+  /** Cancels all, and says so to those who read. */
+  cancelAll(): void {
+    for (const { cancel } of [...this.#running.values()]) cancel();
   }
 
   /** Passes on what the worker tells. */
   update(id: string, token: GeneratedToken): void {
-    this.#listeners.get(id)?.({ event: 'token', data: token });
+    this.#running.get(id)?.listener({ event: 'token', data: token });
   }
 }

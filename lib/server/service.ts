@@ -40,6 +40,9 @@ import { RunBook } from './run-book';
 import { readSettings, type Settings } from './settings';
 import { Turns } from './turns';
 
+/** Time in which a service ends: the process that holds it is to be gone within 3 s. */
+const CLOSE_MS = 2500;
+
 /** Everything that the route handlers need: one per process. */
 export class Service {
   readonly worker: DeviceWorker;
@@ -49,6 +52,8 @@ export class Service {
   readonly archive: ArchiveClient;
   readonly version: string;
   readonly #turns: Turns;
+  readonly #ended = new AbortController();
+  #closing: Promise<void> | undefined;
   /** Runs and analyses are written one after the other, each as it ended. */
   #keeping: Promise<void> = Promise.resolve();
 
@@ -92,6 +97,35 @@ export class Service {
 
   start(): void {
     this.worker.start();
+  }
+
+  /** Aborts when the service ends: what still streams then stops. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /**
+   * Ends in good order: takes no new work, cancels what waits and computes, keeps what has ended, a cancelled run with
+   * its finished layers included, and gives the store back.
+   * @param deadlineMs it resolves by then, whatever still hangs.
+   */
+  close(deadlineMs = CLOSE_MS): Promise<void> {
+    this.#closing ??= this.#close(Date.now() + deadlineMs, deadlineMs);
+    return this.#closing;
+  }
+
+  async #close(end: number, deadlineMs: number): Promise<void> {
+    /** Leaves a share of the time to the steps that follow. */
+    const within = (promise: Promise<unknown>, share: number) =>
+      settledWithin(promise, end - deadlineMs * share - Date.now());
+    this.#turns.close();
+    this.generations.cancelAll();
+    this.analyses.cancelAll();
+    this.runs.cancelAll();
+    await within(this.#turns.idle(), 0.5);
+    await within(this.#keeping, 0.25);
+    this.#ended.abort();
+    await within(Promise.allSettled([this.worker.close(), this.archive.close()]), 0);
   }
 
   /** Never waits for the worker. */
@@ -307,6 +341,16 @@ export class Service {
   }
 }
 
+/** Resolves when the promise has settled, at the latest after `ms`. */
+async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, ms));
+  });
+  await Promise.race([promise.catch(() => undefined), late]);
+  clearTimeout(timer);
+}
+
 /** A shared integer that becomes 1 when the signal aborts. */
 function flagOf(signal: AbortSignal | undefined): Int32Array | undefined {
   if (!signal) return undefined;
@@ -328,10 +372,7 @@ export function service(): Service {
   return holder[KEY];
 }
 
-/** Ends the worker and forgets the service. */
-export async function closeService(): Promise<void> {
-  const holder = globalThis as { [KEY]?: Service };
-  const current = holder[KEY];
-  delete holder[KEY];
-  await Promise.all([current?.worker.close(), current?.archive.close()]);
+/** Ends the process's service, if there is one, in good order. It stays, and refuses what still comes. */
+export async function closeService(deadlineMs?: number): Promise<void> {
+  await (globalThis as { [KEY]?: Service })[KEY]?.close(deadlineMs);
 }

@@ -12,6 +12,8 @@ export interface Waiting {
 export class Turns {
   #waiting: { readonly job: Waiting; position: number }[] = [];
   #active = false;
+  #closed = false;
+  #idle: (() => void)[] = [];
 
   constructor(private readonly limit: number) {}
 
@@ -20,8 +22,10 @@ export class Turns {
     return this.#waiting.length + (this.#active ? 1 : 0);
   }
 
-  /** @throws ServiceError 503 when too many wait. */
+  /** @throws ServiceError 503 when too many wait, or nothing is taken any more. */
   checkRoom(): void {
+    if (this.#closed)
+      throw new ServiceError(503, 'Statescope is ending and takes no new work.', 'Try again once it was started anew.');
     if (this.#waiting.length < this.limit) return;
     throw new ServiceError(
       503,
@@ -43,10 +47,23 @@ export class Turns {
     this.#renumber();
   }
 
+  /** Takes no new work from now on. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Resolves when nothing is queued or running. */
+  idle(): Promise<void> {
+    return this.load === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  }
+
   #next(): void {
     if (this.#active) return;
     const entry = this.#waiting.shift();
-    if (!entry) return;
+    if (!entry) {
+      for (const resolve of this.#idle.splice(0)) resolve();
+      return;
+    }
     this.#active = true;
     void entry.job.start().finally(() => {
       this.#active = false;

@@ -7,5 +7,5 @@ export const dynamic = 'force-dynamic';
 export const POST = (request: Request) =>
   respond(async () => {
     const start = await service().generation(await readBody(request, GenerationRequestSchema));
-    return eventStream(start, request.signal);
+    return eventStream(start, request.signal, service().ended);
   });

@@ -50,12 +50,13 @@ export class ArchiveClient {
     });
   }
 
-  /** Ends the database in good order; what was called before is finished first. */
+  /** Ends the database in good order and for good; what was called before is finished first. */
   async close(): Promise<void> {
-    if (!this.#worker) return;
-    await this.call('close', null).catch(() => undefined);
+    if (this.#worker) await this.call('close', null).catch(() => undefined);
     const worker = this.#worker;
     this.#worker = null;
+    if (this.#state !== 'off') this.#state = 'failed';
+    this.#message ??= 'The server is shutting down.';
     await worker?.terminate();
   }
 

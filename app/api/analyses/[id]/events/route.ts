@@ -10,5 +10,5 @@ interface Context {
 export const GET = (request: Request, { params }: Context) =>
   respond(async () => {
     const { id } = await service().recallAnalysis((await params).id);
-    return eventStream((listener) => service().subscribeAnalysis(id, listener), request.signal);
+    return eventStream((listener) => service().subscribeAnalysis(id, listener), request.signal, service().ended);
   });

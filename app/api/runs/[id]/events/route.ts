@@ -10,5 +10,5 @@ interface Context {
 export const GET = (request: Request, { params }: Context) =>
   respond(async () => {
     const { id } = await service().recall((await params).id);
-    return eventStream((listener) => service().subscribe(id, listener), request.signal);
+    return eventStream((listener) => service().subscribe(id, listener), request.signal, service().ended);
   });
