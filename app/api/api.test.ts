@@ -21,23 +21,17 @@ import * as generate from './generate/route';
 import * as health from './health/route';
 import * as models from './models/route';
 import * as openapi from './openapi.json/route';
-import * as attribution from './runs/[id]/attribution/route';
+import * as readings from './runs/[id]/[...reading]/route';
 import * as events from './runs/[id]/events/route';
 import * as exported from './runs/[id]/export/route';
-import * as lens from './runs/[id]/lens/route';
-import * as estimate from './runs/[id]/map/estimate/route';
-import * as map from './runs/[id]/map/route';
 import * as resume from './runs/[id]/resume/route';
-import * as rollout from './runs/[id]/rollout/route';
 import * as run from './runs/[id]/route';
-import * as signal from './runs/[id]/signal/route';
-import * as thumbnails from './runs/[id]/thumbnails/route';
 import * as runs from './runs/route';
 import * as snr from './snr/route';
 import * as tokenize from './tokenize/route';
 import * as vocabulary from './vocabulary/route';
 
-type Handler = (request: Request, context: { params: Promise<{ id: string }> }) => Promise<Response>;
+type Handler = (request: Request, context: { params: Promise<{ id: string; reading: string[] }> }) => Promise<Response>;
 type Module = Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', Handler>>;
 
 const ROUTES: Readonly<Record<string, object>> = {
@@ -56,16 +50,10 @@ const ROUTES: Readonly<Record<string, object>> = {
   vocabulary,
   runs,
   'runs/*': run,
-  'runs/*/attribution': attribution,
   'runs/*/events': events,
   'runs/*/export': exported,
-  'runs/*/lens': lens,
-  'runs/*/map': map,
-  'runs/*/map/estimate': estimate,
-  'runs/*/rollout': rollout,
+  'runs/*/…': readings,
   'runs/*/resume': resume,
-  'runs/*/signal': signal,
-  'runs/*/thumbnails': thumbnails,
 };
 
 /** What Next does: finds the handler of a path and method. */
@@ -75,8 +63,12 @@ async function send(path: string, init: RequestInit = {}): Promise<Response> {
   const named = parts[0] === 'runs' || parts[0] === 'analyses';
   const id = named ? (parts[1] ?? '') : '';
   const key = parts.map((part, i) => (named && i === 1 ? '*' : part)).join('/');
-  const handler = (ROUTES[key] as Module)[(init.method ?? 'GET') as keyof Module] as Handler;
-  return handler(new Request(url, init), { params: Promise.resolve({ id: decodeURIComponent(id) }) });
+  // A named route comes before the one that catches the rest, as in Next.
+  const module = (ROUTES[key] ?? ROUTES['runs/*/…']) as Module;
+  const handler = module[(init.method ?? 'GET') as keyof Module] as Handler;
+  return handler(new Request(url, init), {
+    params: Promise.resolve({ id: decodeURIComponent(id), reading: parts.slice(2) }),
+  });
 }
 
 const client = createClient({ baseUrl: 'http://host', fetch: (url, init) => send(String(url), init) });
@@ -147,14 +139,14 @@ describe('the API, through its own client', () => {
       [4, true],
       [3, true],
     ]);
-    const attention = await client.map(id, { model: 1, layer: 0, branch: 'mixer_2' });
+    const attention = await client.read(id, 'map', { model: 1, layer: 0, branch: 'mixer_2' });
     expect(attention).toMatchObject({ L: state.models[1].tokens.length, metadata: { branch: 'mixer_2', form: 's6' } });
-    expect((await client.thumbnails(id, { model: 0 })).layers).toHaveLength(4);
-    const { entries, statistics } = await client.lens(id, { model: 1 });
+    expect((await client.read(id, 'thumbnails', { model: 0 })).layers).toHaveLength(4);
+    const { entries, statistics } = await client.read(id, 'lens', { model: 1 });
     expect(entries).toEqual(['embedding', 'layer 0', 'layer 1', 'layer 2', 'final']);
     expect(statistics.kl_final_lens?.at(-1)).toBeCloseTo(0, 6);
-    expect((await client.signal(id, { needle: [1, 3] })).needle).toEqual([1, 3]);
-    const { components, logit } = await client.attribution(id, { model: 1 });
+    expect((await client.read(id, 'signal', { needle: [1, 3] })).needle).toEqual([1, 3]);
+    const { components, logit } = await client.read(id, 'attribution', { model: 1 });
     expect(components.reduce((sum, { contribution }) => sum + contribution, 0)).toBeCloseTo(logit, 4);
     expect((await client.renameRun(id, ' two models ')).name).toBe('two models');
     expect((await client.runs()).runs[0]).toMatchObject({ id, name: 'two models', kept: false });
@@ -167,19 +159,21 @@ describe('the API, through its own client', () => {
     const { id } = await client.startRun(request());
     await follow(id);
     const query = { layer: 1, form: 'block', without: ['conv', 'D'] } as const;
-    const { bytes, limit_bytes: limit, kept } = await client.mapEstimate(id, query);
+    const { bytes, limit_bytes: limit, kept } = await client.read(id, 'map/estimate', query);
     expect([kept, bytes < limit]).toEqual([false, true]);
-    const { metadata } = await client.map(id, query);
+    const { metadata } = await client.read(id, 'map', query);
     expect(metadata.memory_bytes).toBe(bytes);
     expect(metadata.convention).toContain('without conv, D');
-    expect((await client.mapEstimate(id, query)).kept).toBe(true);
-    const attribution = await client.rollout(id, { method: 'attribution', start: 1, position: 5 });
+    expect((await client.read(id, 'map/estimate', query)).kept).toBe(true);
+    const attribution = await client.read(id, 'rollout', { method: 'attribution', start: 1, position: 5 });
     expect(attribution.metadata).toMatchObject({
       method: 'attribution',
       convention: expect.stringContaining('from 1'),
     });
     expect(attribution.data).toHaveLength(attribution.L ** 2);
-    await expect(client.map(id, { ...query, without: ['wheels'] as never })).rejects.toMatchObject({ status: 400 });
+    await expect(client.read(id, 'map', { ...query, without: ['wheels'] as never })).rejects.toMatchObject({
+      status: 400,
+    });
   });
 
   it('tells what a run will take, and refuses what it would refuse', async () => {
@@ -219,7 +213,7 @@ describe('the API, through its own client', () => {
   it('exports the numbers that its routes give, in every format', async () => {
     const { id } = await client.startRun(request({ models: ['plain', 'diff'] }));
     await follow(id);
-    const map = await client.map(id, { model: 1, layer: 0, branch: 'diff' });
+    const map = await client.read(id, 'map', { model: 1, layer: 0, branch: 'diff' });
     const file = (query: string) => send(`/api/runs/${id}/export?model=1&${query}`);
     const of = 'what=map&layer=0&branch=diff';
 
@@ -248,7 +242,7 @@ describe('the API, through its own client', () => {
     const npy = archive['map.npy'];
     expect(new Float32Array(npy.slice(npy.byteLength - map.data.byteLength).buffer)).toEqual(map.data);
 
-    const logit = await client.map(id, { model: 1, layer: 0, form: 'logit' });
+    const logit = await client.read(id, 'map', { model: 1, layer: 0, form: 'logit' });
     const shown = await file('what=map&layer=0&form=logit&format=safetensors');
     expect(shown.headers.get('content-disposition')).toContain('diff-layer-0-logit-diff.safetensors');
     const contributions = decodeSafetensors(await shown.arrayBuffer());
@@ -260,7 +254,7 @@ describe('the API, through its own client', () => {
       convention: logit.metadata.convention,
     });
 
-    const product = await client.rollout(id, { model: 1, method: 'attribution', start: 1, position: 5 });
+    const product = await client.read(id, 'rollout', { model: 1, method: 'attribution', start: 1, position: 5 });
     const weighed = await file('what=rollout&method=attribution&start=1&position=5&format=safetensors');
     expect(weighed.headers.get('content-disposition')).toContain('diff-attribution-from-layer-1.safetensors');
     const written = decodeSafetensors(await weighed.arrayBuffer());
@@ -271,7 +265,7 @@ describe('the API, through its own client', () => {
     expect(plain.trim().split('\n').at(-1)?.split(',')).toHaveLength(map.L + 1);
     expect((await file('what=rollout&reduce=max&format=csv')).status).toBe(400);
 
-    const signal = await client.signal(id, { model: 1, position: 4 });
+    const signal = await client.read(id, 'signal', { model: 1, position: 4 });
     const curves = decodeSafetensors(
       await (await file('what=signal&position=4&format=safetensors')).arrayBuffer(),
     ).tensors;

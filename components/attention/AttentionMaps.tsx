@@ -1,6 +1,6 @@
 'use client';
 import { useMemo, useState } from 'react';
-import type { Channels } from '@/lib/api/client';
+import type { Channels } from '@/lib/api/readings';
 import { cellsTop, mapLayout } from '../charts/mapLayout';
 import { formatValue } from '../charts/numbers';
 import { topSources } from '../charts/pair';

@@ -1,7 +1,7 @@
 'use client';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useMemo, useRef, useState } from 'react';
-import type { Channels } from '@/lib/api/client';
+import type { Channels } from '@/lib/api/readings';
 import { formatPlain } from '../charts/numbers';
 import { type ModelSlot, useSelection } from '../state/selection';
 import { CHANNEL_NAMES, type ChannelStatistic, rankedUnits } from './channelRanking';

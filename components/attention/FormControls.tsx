@@ -1,5 +1,5 @@
 'use client';
-import { BLOCK_COMPONENTS } from '@/lib/api/schemas';
+import { BLOCK_COMPONENTS } from '@/lib/vocabulary';
 import type { View } from '../data/view';
 import { COMPONENT_LABELS, type LayerSpan, SPAN_INFO, SPANS } from '../state/forms';
 import { select, selectSpan, useSelection } from '../state/selection';

@@ -1,6 +1,6 @@
 'use client';
 import { lazy, memo, Suspense, useState } from 'react';
-import type { Channels } from '@/lib/api/client';
+import type { Channels } from '@/lib/api/readings';
 import { formatPlain } from '../charts/numbers';
 import type { ModelView } from '../data/view';
 import { type ModelSlot, select, useSelection } from '../state/selection';

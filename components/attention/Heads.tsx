@@ -1,6 +1,6 @@
 'use client';
 import { memo, useState } from 'react';
-import type { Channels } from '@/lib/api/client';
+import type { Channels } from '@/lib/api/readings';
 import type { MapLayout } from '../charts/mapLayout';
 import type { View } from '../data/view';
 import { overLayers, reduces, useSelection } from '../state/selection';

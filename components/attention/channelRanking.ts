@@ -1,5 +1,5 @@
-import type { Channels } from '@/lib/api/client';
-import type { CHANNEL_STATISTICS } from '@/lib/api/schemas';
+import type { Channels } from '@/lib/api/readings';
+import type { CHANNEL_STATISTICS } from '@/lib/vocabulary';
 import type { DiffBranch } from '../state/selection';
 
 export type ChannelStatistic = (typeof CHANNEL_STATISTICS)[number];

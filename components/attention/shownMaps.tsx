@@ -1,6 +1,6 @@
 'use client';
 import { createContext, type ReactNode, use, useMemo } from 'react';
-import type { Channels } from '@/lib/api/client';
+import type { Channels } from '@/lib/api/readings';
 import { type FoundMaps, type LayerMaps, useChosenMaps, useFoundMaps } from '../data/mapQueries';
 import { useChannels } from '../data/queries';
 import type { View } from '../data/view';

@@ -1,6 +1,6 @@
 'use client';
 import { memo } from 'react';
-import type { AttributionReply } from '@/lib/api/analyses';
+import type { AttributionReply } from '@/lib/api/readings';
 import { layerName } from '../charts/layerAxis';
 import { formatPlain, formatSigned } from '../charts/numbers';
 import type { View } from '../data/view';

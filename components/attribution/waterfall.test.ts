@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AttributionReply } from '@/lib/api/analyses';
+import type { AttributionReply } from '@/lib/api/readings';
 import { attributionTable, partsAt, runningSums, sumOf, waterfall } from './waterfall';
 
 const reply: AttributionReply = {

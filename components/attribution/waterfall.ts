@@ -1,4 +1,4 @@
-import type { AttributionReply } from '@/lib/api/analyses';
+import type { AttributionReply } from '@/lib/api/readings';
 import { layerName } from '../charts/layerAxis';
 import { type DataTable, tableOf } from '../charts/table';
 

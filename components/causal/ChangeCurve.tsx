@@ -1,7 +1,7 @@
 'use client';
 import { memo, useMemo } from 'react';
 import type { Reading } from '@/lib/api/causal';
-import type { Signal } from '@/lib/api/schemas';
+import type { Signal } from '@/lib/api/readings';
 import { curveScale, METRIC_INFO, type Metric } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { Maybe } from '../charts/numbers';

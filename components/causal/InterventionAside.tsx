@@ -1,6 +1,6 @@
 'use client';
 import type { Reading } from '@/lib/api/causal';
-import type { Signal } from '@/lib/api/schemas';
+import type { Signal } from '@/lib/api/readings';
 import { formatCount, formatPlain, formatSigned } from '../charts/numbers';
 import { displayToken } from '../charts/tokens';
 import { useTokenTexts } from '../data/queries';

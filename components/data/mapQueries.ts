@@ -1,9 +1,10 @@
 'use client';
 import { useQueries, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
-import type { AttentionMap } from '@/lib/api/client';
+import type { AttentionMap, RolloutMethod } from '@/lib/api/readings';
 import { refusedRollout, refusedView } from '@/lib/api/refusals';
-import type { BlockComponent, Branch, Form, Reduce, RolloutMethod } from '@/lib/api/schemas';
+import type { Reduce } from '@/lib/api/schemas';
+import type { BlockComponent, Branch, Form } from '@/lib/vocabulary';
 import type { LayerSpan } from '../state/forms';
 import { overLayers, reduces, reductionOf, spanOf, useSelection } from '../state/selection';
 import { useSteady } from '../ui/steady';
@@ -55,7 +56,7 @@ const mapQuery = (runId: string, m: ModelView, wanted: WantedMap) => {
   const query = asked(m, wanted);
   return {
     queryKey: ['map', runId, query],
-    queryFn: ({ signal }: { signal: AbortSignal }): Promise<ShownMap> => client.map(runId, query, signal),
+    queryFn: ({ signal }: { signal: AbortSignal }): Promise<ShownMap> => client.read(runId, 'map', query, signal),
     enabled: canAsk(m, wanted.layer, wanted.form, wanted.target) && !refusedMap(m, 'layer', wanted),
     ...FOREVER,
     gcTime: 60_000,
@@ -71,7 +72,7 @@ const productQuery = (runId: string, m: ModelView, method: RolloutMethod, wanted
   const query = productQueryOf(method, { model: m.index, layer, reduce, target, position: m.position });
   return {
     queryKey: ['rollout', runId, query],
-    queryFn: ({ signal }: { signal: AbortSignal }): Promise<ShownMap> => client.rollout(runId, query, signal),
+    queryFn: ({ signal }: { signal: AbortSignal }): Promise<ShownMap> => client.read(runId, 'rollout', query, signal),
     enabled: canMultiply(m, method, target) && !refusedMap(m, method, wanted),
     ...FOREVER,
     gcTime: 60_000,
@@ -88,7 +89,7 @@ function useEstimates(
       const query = asked(m, map);
       return {
         queryKey: ['map-estimate', m.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.mapEstimate(m.run.id, query, signal),
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'map/estimate', query, signal),
         enabled:
           missing[k] && map.form !== 's6' && canAsk(m, map.layer, map.form, map.target) && !refusedMap(m, 'layer', map),
         ...FOREVER,

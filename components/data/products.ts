@@ -1,4 +1,5 @@
-import type { Reduce, RolloutMethod } from '@/lib/api/schemas';
+import type { RolloutMethod } from '@/lib/api/readings';
+import type { Reduce } from '@/lib/api/schemas';
 
 /** Query parameters of a product over layers from one layer on. */
 export function productQueryOf(

@@ -1,10 +1,10 @@
 'use client';
 import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import type { AttributionReply } from '@/lib/api/analyses';
-import { ApiError, type Channels, type Lens, type Thumbnails, type Tracks } from '@/lib/api/client';
+import { ApiError } from '@/lib/api/client';
+import type { AttributionReply, Channels, Lens, Signal, Thumbnails, Tracks } from '@/lib/api/readings';
 import { refusedPart, refusedReduction } from '@/lib/api/refusals';
-import type { LensKind, Reduce, RunRequestInput, Signal } from '@/lib/api/schemas';
+import type { LensKind, Reduce, RunRequestInput } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
 import { overLayers, reduces, type Selection, useSelection } from '../state/selection';
 import { client } from './client';
@@ -120,7 +120,7 @@ export function useSignals(
       return {
         // A run that was stopped and goes on has more layers afterwards.
         queryKey: ['signal', m.run.id, query, m.model.mapsReady],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.signal(m.run.id, query, signal),
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'signal', query, signal),
         enabled: m.model.signalReady && targets[k] !== undefined,
         placeholderData: keepPreviousData,
         ...FOREVER,
@@ -136,7 +136,7 @@ export function useLenses(view: View, targets: readonly (number | undefined)[]):
       const query = { model: m.index, target: targets[k], lens };
       return {
         queryKey: ['lens', m.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.lens(m.run.id, query, signal),
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'lens', query, signal),
         enabled: m.model.lensReady && targets[k] !== undefined,
         placeholderData: keepPreviousData,
         ...FOREVER,
@@ -155,7 +155,7 @@ export function useAttributions(
       const query = { model: m.index, position: m.position, target: targets[k] };
       return {
         queryKey: ['attribution', m.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.attribution(m.run.id, query, signal),
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'attribution', query, signal),
         enabled: m.model.signalReady && isFinished(view) && targets[k] !== undefined,
         placeholderData: keepPreviousData,
         ...FOREVER,
@@ -175,7 +175,7 @@ export function useThumbnails(view: View, size: number): UseQueryResult<Thumbnai
       const query = { model: m.index, branch: hasDiff(m) ? branch : undefined, reduce, size };
       return {
         queryKey: ['thumbnails', m.run.id, query, m.model.mapsReady],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.thumbnails(m.run.id, query, signal),
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'thumbnails', query, signal),
         enabled:
           m.model.mapsReady > 0 &&
           size > 0 &&
@@ -198,7 +198,8 @@ export function useChannels(view: View, found: readonly FoundMaps[]): UseQueryRe
   return useQueries({
     queries: view.models.map((m) => ({
       queryKey: ['channels', m.run.id, m.index, layer],
-      queryFn: ({ signal }: { signal: AbortSignal }) => client.channels(m.run.id, { model: m.index, layer }, signal),
+      queryFn: ({ signal }: { signal: AbortSignal }) =>
+        client.read(m.run.id, 'channels', { model: m.index, layer }, signal),
       enabled:
         reduces(form) &&
         !product &&
@@ -229,7 +230,7 @@ export function useTracks(view: View): UseQueryResult<Tracks>[] {
       const query = { model: m.index, layer: view.layer, unit: chosen === undefined ? 'mean' : String(chosen) };
       return {
         queryKey: ['tracks', m.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.tracks(m.run.id, query, signal),
+        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'tracks', query, signal),
         enabled: view.layer < m.model.mapsReady && !refusedTracks(m, view.layer, chosen),
         placeholderData: keepPreviousData,
         ...FOREVER,

@@ -1,4 +1,5 @@
-import type { BlockSummary, Branch, Continuation, Run, RunModel, Token } from '@/lib/api/schemas';
+import type { BlockSummary, Continuation, Run, RunModel, Token } from '@/lib/api/schemas';
+import type { Branch } from '@/lib/vocabulary';
 import { type Region, wholeMap } from '../charts/pyramid';
 import { alignTokens, tokensInSpan } from '../charts/tokens';
 import type { MapWindow } from '../charts/window';

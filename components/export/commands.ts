@@ -1,4 +1,5 @@
-import type { Branch, Form, LensKind, Reduce } from '@/lib/api/schemas';
+import type { LensKind, Reduce } from '@/lib/api/schemas';
+import type { Branch, Form } from '@/lib/vocabulary';
 import { productQueryOf } from '../data/products';
 import { FORM_INFO, type LayerSpan } from '../state/forms';
 

@@ -7,7 +7,7 @@ import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { outcomeOf } from '@/lib/cli/testing';
 import { openDevice } from '@/lib/engine';
 import { Computer } from '@/lib/server/compute/computer';
-import { makeWorkspace, request, type Workspace } from '@/lib/server/testing/workspace';
+import { makeWorkspace, read, request, type Workspace } from '@/lib/server/testing/workspace';
 import { cliLines, exportQueries, type Shown } from './commands';
 
 let workspace: Workspace;
@@ -79,8 +79,8 @@ describe('a copied command', () => {
     const shown = shownOf(index, change);
     const { what, ...query } = exportQueries(shown).map;
     const given = typeof query.without === 'string' ? { ...query, without: query.without.split(',') } : query;
-    const asked = { id: 'run', query: given } as never;
-    const page = decodeSafetensors((await computer.answer(what === 'map' ? 'map' : 'rollout', asked)).buffer);
+    const body = await read(computer, 'run', what === 'map' ? 'map' : 'rollout', given as never);
+    const page = decodeSafetensors(body.buffer);
     const [line] = cliLines([shown]).split('\n');
     const [[name, map], ...rest] = [...(await written(line))].filter(([key]) => !key.includes('_rest'));
     expect(rest.map(([key]) => key)).toEqual([]);
@@ -110,5 +110,5 @@ describe('a copied command', () => {
 });
 
 async function lensOf(model: number, target: number) {
-  return decodeSafetensors((await computer.answer('lens', { id: 'run', query: { model, target } })).buffer).tensors;
+  return decodeSafetensors((await read(computer, 'run', 'lens', { model, target })).buffer).tensors;
 }

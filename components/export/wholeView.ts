@@ -1,5 +1,5 @@
 'use client';
-import type { Lens } from '@/lib/api/client';
+import type { Lens } from '@/lib/api/readings';
 import { useDrawnMaps } from '../attention/drawnMaps';
 import { type MapPanel, surfaceId, usePanels } from '../attention/panels';
 import { METRIC_INFO, METRICS } from '../charts/curve';

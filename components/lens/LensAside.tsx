@@ -1,7 +1,7 @@
 'use client';
 import { memo } from 'react';
-import type { Lens } from '@/lib/api/client';
-import type { LensStatistic } from '@/lib/api/schemas';
+import type { Lens } from '@/lib/api/readings';
+import type { LensStatistic } from '@/lib/vocabulary';
 import { layerName } from '../charts/layerAxis';
 import { formatCount, formatPlain, type Maybe } from '../charts/numbers';
 import { sameWord } from '../charts/tokens';

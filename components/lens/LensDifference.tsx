@@ -1,6 +1,6 @@
 'use client';
 import { memo, useCallback, useMemo } from 'react';
-import type { Lens } from '@/lib/api/client';
+import type { Lens } from '@/lib/api/readings';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { LensColour } from '../charts/lensCells';
 import { formatPlain, formatSigned } from '../charts/numbers';

@@ -1,6 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
-import type { Lens } from '@/lib/api/client';
+import type { Lens } from '@/lib/api/readings';
 import { layerAxis } from '../charts/layerAxis';
 import { type LensColour, lensLegend } from '../charts/lensCells';
 import { colourTable } from '../charts/palette';

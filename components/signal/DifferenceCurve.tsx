@@ -1,7 +1,7 @@
 'use client';
 import { line } from 'd3';
 import { memo, useMemo } from 'react';
-import type { Signal } from '@/lib/api/schemas';
+import type { Signal } from '@/lib/api/readings';
 import { bandPath } from '../charts/band';
 import { curveScale, METRIC_INFO, type Metric, segments } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';

@@ -1,6 +1,6 @@
 'use client';
 import { memo } from 'react';
-import type { Signal } from '@/lib/api/schemas';
+import type { Signal } from '@/lib/api/readings';
 import { METRIC_INFO, type Metric } from '../charts/curve';
 import { layerName } from '../charts/layerAxis';
 import { formatPlain, formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';

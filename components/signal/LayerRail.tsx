@@ -1,6 +1,6 @@
 'use client';
 import { memo, useEffect, useMemo, useState } from 'react';
-import type { Signal } from '@/lib/api/schemas';
+import type { Signal } from '@/lib/api/readings';
 import { layerAxis } from '../charts/layerAxis';
 import { lensAmount } from '../charts/lensCells';
 import { colourTable, cssColour } from '../charts/palette';

@@ -1,6 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
-import type { Lens } from '@/lib/api/client';
+import type { Lens } from '@/lib/api/readings';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatPlain } from '../charts/numbers';
 import { useTokenTexts } from '../data/queries';

@@ -1,6 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
-import type { Signal } from '@/lib/api/schemas';
+import type { Signal } from '@/lib/api/readings';
 import { bandPath } from '../charts/band';
 import { type CurveScale, curveScale, METRIC_INFO, type Metric, segments } from '../charts/curve';
 import { placeLineLabels } from '../charts/labels';

@@ -1,7 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
-import type { Lens } from '@/lib/api/client';
-import type { Signal } from '@/lib/api/schemas';
+import type { Lens, Signal } from '@/lib/api/readings';
 import { METRIC_INFO, METRICS } from '../charts/curve';
 import { layerAxis } from '../charts/layerAxis';
 import { formatValue } from '../charts/numbers';

@@ -1,6 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
-import type { Thumbnails } from '@/lib/api/client';
+import type { Thumbnails } from '@/lib/api/readings';
 import { peakOf, toHalf } from '../charts/half';
 import { colourTable, type Palette } from '../charts/palette';
 import { Pyramid, wholeMap } from '../charts/pyramid';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Lens } from '@/lib/api/client';
-import type { Signal } from '@/lib/api/schemas';
+import type { Lens, Signal } from '@/lib/api/readings';
 import { certainFrom, entryAt, lensRow, metricValues, onAxis, snrCandidates } from './series';
 
 const signal: Signal = {

@@ -1,5 +1,4 @@
-import type { Lens } from '@/lib/api/client';
-import type { Signal } from '@/lib/api/schemas';
+import type { Lens, Signal } from '@/lib/api/readings';
 import type { Metric } from '../charts/curve';
 import type { LensCell } from '../charts/lensCells';
 import type { Maybe } from '../charts/numbers';

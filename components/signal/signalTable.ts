@@ -1,5 +1,6 @@
 import type { SnrResult } from '@/lib/api/analyses';
-import type { LensKind, Signal } from '@/lib/api/schemas';
+import type { Signal } from '@/lib/api/readings';
+import type { LensKind } from '@/lib/api/schemas';
 import { METRIC_INFO, METRICS } from '../charts/curve';
 import { layerName } from '../charts/layerAxis';
 import { type DataTable, tableOf } from '../charts/table';

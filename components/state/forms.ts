@@ -1,4 +1,5 @@
-import type { BlockComponent, Form, RolloutMethod } from '@/lib/api/schemas';
+import type { RolloutMethod } from '@/lib/api/readings';
+import type { BlockComponent, Form } from '@/lib/vocabulary';
 
 /** In the order of the key F. */
 export const FORMS = ['s6', 'block', 'logit', 'norm'] as const satisfies readonly Form[];

@@ -1,5 +1,6 @@
 import { create } from 'zustand';
-import type { BlockComponent, Continuation, Form, LensKind } from '@/lib/api/schemas';
+import type { Continuation, LensKind } from '@/lib/api/schemas';
+import type { BlockComponent, Form } from '@/lib/vocabulary';
 import type { Metric } from '../charts/curve';
 import type { LensColour } from '../charts/lensCells';
 import { USUAL_CLIP, type ValueMode } from '../charts/values';

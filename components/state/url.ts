@@ -11,7 +11,8 @@ import {
   parseAsStringLiteral,
 } from 'nuqs';
 import { useEffect, useRef } from 'react';
-import { BLOCK_COMPONENTS, type Continuation } from '@/lib/api/schemas';
+import type { Continuation } from '@/lib/api/schemas';
+import { BLOCK_COMPONENTS } from '@/lib/vocabulary';
 import {
   CANCELLATION_PARSERS,
   cancellationFromQuery,

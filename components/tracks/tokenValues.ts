@@ -1,5 +1,5 @@
-import type { Tracks } from '@/lib/api/client';
-import type { TokenTrack } from '@/lib/api/schemas';
+import type { Tracks } from '@/lib/api/readings';
+import type { TokenTrack } from '@/lib/vocabulary';
 import { type DataTable, tableOf } from '../charts/table';
 import { displayToken } from '../charts/tokens';
 import { type ModelView, ownToken, type View } from '../data/view';

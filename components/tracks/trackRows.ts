@@ -1,5 +1,5 @@
 import { scaleLinear, scaleLog } from 'd3';
-import type { TokenTrack } from '@/lib/api/schemas';
+import type { TokenTrack } from '@/lib/vocabulary';
 
 export interface TrackInfo {
   readonly name: TokenTrack;

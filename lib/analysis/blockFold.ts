@@ -1,12 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { type BlockFoldTensors, type BlockScan, causalConv1d, selectiveScan, silu, ssdScan } from '@/kernels/ops';
+import type { BlockComponent } from '@/lib/vocabulary';
 import type { ScanParameters } from './blockParameters';
 import type { S6Inputs } from './s6Inputs';
 import { tidied } from './tidied';
 
 /** Parts of the whole-block form (spec C2, C3) that can be left out. */
-export const BLOCK_COMPONENTS = ['conv', 'activation', 'gate', 'norm', 'D'] as const;
-export type BlockComponent = (typeof BLOCK_COMPONENTS)[number];
 export type Without = ReadonlySet<BlockComponent>;
 
 export const NOTHING: Without = new Set();

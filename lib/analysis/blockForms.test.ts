@@ -5,9 +5,9 @@ import { Random } from '@/lib/data/random';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
 import { initialCheckpoint } from '@/lib/training';
+import { BLOCK_COMPONENTS } from '@/lib/vocabulary';
 import {
   attentionBytes,
-  BLOCK_COMPONENTS,
   blockForm,
   blockParameters,
   branchesOf,

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openDevice } from '@/lib/engine';
+import { CHANNEL_STATISTICS } from '@/lib/vocabulary';
 import {
   attentionOf,
   blockForm,
   blockParameters,
-  CHANNEL_STATISTICS,
   channelStatistics,
   NEAREST,
   type S6Inputs,

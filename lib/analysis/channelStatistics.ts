@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { blockStatistics, STATISTICS_PER_CHANNEL } from '@/kernels/ops';
 import { InputError } from '@/lib/checkpoint/types';
+import type { ChannelStatistic, Unit } from '@/lib/vocabulary';
 import { blockScan } from './blockFold';
 import { valuesOf } from './blockForm';
 import type { BlockParameters } from './blockParameters';
@@ -17,21 +18,10 @@ export const NEAREST = 8;
  * token 0; `locality` share of the last {@link NEAREST} tokens; `distance` mean i − j in tokens; `max` largest |α|;
  * `output_share` of Σ ‖v_e‖² ‖W_e‖² over the block, v the gated output and W_e its column of the output projection.
  */
-export const CHANNEL_STATISTICS = [
-  'half_life',
-  'entropy',
-  'sink',
-  'locality',
-  'distance',
-  'max',
-  'output_share',
-] as const;
-export type ChannelStatistic = (typeof CHANNEL_STATISTICS)[number];
-
 export interface ChannelStatistics {
   readonly scan: ScanBranch;
   /** Channels of Mamba-1 kinds, heads of Mamba-2 kinds. */
-  readonly unit: 'channel' | 'head';
+  readonly unit: Unit;
   readonly values: Readonly<Record<ChannelStatistic, Float32Array>>;
 }
 

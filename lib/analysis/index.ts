@@ -8,14 +8,12 @@ export {
   requireMemory,
 } from './attentionCost';
 export * from './attribution';
-export { BLOCK_COMPONENTS, type BlockComponent, type Without } from './blockFold';
+export type { Without } from './blockFold';
 export { type BlockMap, blockForm } from './blockForm';
 export { type BlockParameters, blockParameters, type ScanParameters, scanParameters } from './blockParameters';
 export * from './bootstrap';
 export * from './causal';
 export {
-  CHANNEL_STATISTICS,
-  type ChannelStatistic,
   type ChannelStatistics,
   channelStatistics,
   NEAREST,
@@ -30,6 +28,6 @@ export * from './s6Attention';
 export * from './snr';
 export * from './snrBatch';
 export * from './steps';
-export { TOKEN_TRACKS, type TokenTracks, tokenTracks } from './tokenTracks';
+export { type TokenTracks, tokenTracks } from './tokenTracks';
 export { type ChannelValue, type PairQuery, topChannels } from './topChannels';
 export * from './tunedLens';

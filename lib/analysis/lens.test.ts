@@ -7,7 +7,8 @@ import { InputError, writeSafetensors } from '@/lib/checkpoint';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
-import { LENS_STATISTICS, type Lens, type LensStatistic, lensOf, readTunedLens, residualsOf } from '.';
+import { LENS_STATISTICS, type LensStatistic } from '@/lib/vocabulary';
+import { type Lens, lensOf, readTunedLens, residualsOf } from '.';
 import { bundledCase, fixture, loadModel } from './testing/fixtures';
 
 beforeAll(async () => {

@@ -2,11 +2,11 @@ import * as tf from '@tensorflow/tfjs';
 import { type LensOptions, type LensValues, lensStatistics } from '@/kernels/ops';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
-import { LENS_STATISTICS, type LensStatistic, type RowStatistics, rowStatistics, strongest } from './lensStatistics';
+import { LENS_STATISTICS, type LensStatistic } from '@/lib/vocabulary';
+import { type RowStatistics, rowStatistics, strongest } from './lensStatistics';
 import type { Residuals } from './residuals';
 import { drain, type Steps } from './steps';
 
-export { LENS_STATISTICS, type LensStatistic } from './lensStatistics';
 export { type Residuals, residualsOf } from './residuals';
 
 /** One layer's affine map of the tuned lens: h ↦ h + W h + b. */

@@ -1,22 +1,9 @@
 import { LENS_VALUES, type LensValues } from '@/kernels/ops';
+import type { LensStatistic } from '@/lib/vocabulary';
 
 export { topIds } from '@/kernels/reference/lens-statistics';
 
-/** Statistics of one distribution over the vocabulary, in the order in which they are stored and written. */
-export const LENS_STATISTICS = [
-  'target_prob',
-  'target_logprob',
-  'target_rank',
-  'log_odds',
-  'entropy',
-  'kl_final_lens',
-  'kl_lens_final',
-  'snr_vocab',
-  'snr_candidates',
-] as const;
-
-export type LensStatistic = (typeof LENS_STATISTICS)[number];
-
+/** Statistics of one distribution over the vocabulary. */
 export type RowStatistics = Readonly<Record<LensStatistic, number>>;
 
 const PLACE = Object.fromEntries(LENS_VALUES.map((name, place) => [name, place])) as Record<

@@ -6,7 +6,8 @@ import { InputError } from '@/lib/checkpoint';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
-import { attentionOf, type Branch, branchesOf, captureNames, differenceOf, parseReduction, scanAttention } from '.';
+import type { Branch } from '@/lib/vocabulary';
+import { attentionOf, branchesOf, captureNames, differenceOf, parseReduction, scanAttention } from '.';
 import { blocksOf, bundledCase, fixture, loadModel } from './testing/fixtures';
 
 const tokensOf = (folder: string): number[][] => JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')).tokens;

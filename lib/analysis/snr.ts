@@ -1,5 +1,6 @@
 import type { Model } from '@/lib/models';
-import { type LensStatistic, lensOf, type Residuals, type Translator } from './lens';
+import type { LensStatistic } from '@/lib/vocabulary';
+import { lensOf, type Residuals, type Translator } from './lens';
 import { type AttentionMap, attentionOf, type BlockCache } from './s6Attention';
 
 /** The tokens of the needle, [start, end). */

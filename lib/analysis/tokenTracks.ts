@@ -1,8 +1,9 @@
+import { TOKEN_TRACKS, type TokenTrack } from '@/lib/vocabulary';
 import { requireIndex } from './s6Attention';
 import type { S6Inputs } from './s6Inputs';
 
 /** What a channel (S6) or head (SSD), or all of a scan, does at each token, [L] each. */
-export interface TokenTracks {
+export interface TokenTracks extends Readonly<Record<TokenTrack, Float32Array>> {
   /** Δ: how far the token moves the state. */
   readonly delta: Float32Array;
   /** exp(Δ A), mean over states: what the token leaves of the past. */
@@ -14,14 +15,6 @@ export interface TokenTracks {
   /** ‖h_t‖₂ of the unit's state after the token. */
   readonly state_norm: Float32Array;
 }
-
-export const TOKEN_TRACKS = [
-  'delta',
-  'decay',
-  'half_life',
-  'gate',
-  'state_norm',
-] as const satisfies readonly (keyof TokenTracks)[];
 
 /**
  * Tracks of one unit, or of all of a scan: then Δ, decay and gate are means over units, half-life is their geometric mean
@@ -36,7 +29,7 @@ export function tokenTracks(inputs: S6Inputs, unit: number | 'mean'): TokenTrack
   const [first, last] = unit === 'mean' ? [0, units] : [unit, unit + 1];
   const { L } = inputs;
   const tracks = Object.fromEntries(TOKEN_TRACKS.map((name) => [name, new Float64Array(L)])) as Record<
-    keyof TokenTracks,
+    TokenTrack,
     Float64Array
   >;
   for (let u = first; u < last; u++) addUnit(inputs, u, units, tracks);
@@ -55,7 +48,7 @@ export function tokenTracks(inputs: S6Inputs, unit: number | 'mean'): TokenTrack
 const silu = (z: number): number => z / (1 + Math.exp(-z));
 
 /** Adds Δ, mean decay, ln half-life, mean gate and ‖h‖² of one unit at every token. */
-function addUnit(inputs: S6Inputs, u: number, units: number, tracks: Record<keyof TokenTracks, Float64Array>): void {
+function addUnit(inputs: S6Inputs, u: number, units: number, tracks: Record<TokenTrack, Float64Array>): void {
   const { L, E, N, A, B, delta, x, z } = inputs;
   const rates = A.subarray((u * A.length) / units, ((u + 1) * A.length) / units);
   const slowest = rates.reduce((least, rate) => Math.min(least, -rate), Number.POSITIVE_INFINITY);

@@ -1,43 +1,12 @@
 import { z } from 'zod';
+import { SIGNAL_METRICS } from '@/lib/vocabulary';
 import { LensKindSchema, SpanSchema } from './schemas';
 
 /** What travels for analyses beyond maps and curves: logits taken apart, and SNR over batches. */
 
 const count = z.number().int().nonnegative();
-const queryCount = z.coerce.number().int().nonnegative();
 
-export const AttributionQuerySchema = z.object({
-  model: queryCount.default(0),
-  target: queryCount.optional().meta({ description: "Token id; default: the run's target." }),
-  position: z.coerce.number().int().min(-1).optional().meta({ description: "Default: the run's position." }),
-});
-export type AttributionQuery = Partial<z.output<typeof AttributionQuerySchema>>;
-
-export const AttributionSchema = z.object({
-  target: count,
-  position: count,
-  logit: z.number(),
-  components: z.array(
-    z.object({
-      block: z.number().int().min(-1).meta({ description: '−1 for the embedding.' }),
-      part: z.enum(['embedding', 'mixer', 'branch_1', 'minus_lambda_branch_2', 'bias']),
-      contribution: z.number(),
-    }),
-  ),
-  blocks: z.array(z.number()).meta({ description: 'What each block adds as a whole.' }),
-  convention: z.string(),
-  reconstruction_error: z.number().meta({ description: '|logit − sum of the contributions| as a share of the logit.' }),
-});
-export type AttributionReply = z.infer<typeof AttributionSchema>;
-
-export const SnrMetricSchema = z.enum([
-  'target_prob',
-  'target_logprob',
-  'log_odds',
-  'snr_vocab',
-  'snr_candidates',
-  'attention_snr',
-]);
+export const SnrMetricSchema = z.enum(SIGNAL_METRICS);
 
 const answer = z.union([z.string().min(1), count], 'an answer is a word or a token id');
 

@@ -49,7 +49,7 @@ describe('createClient', () => {
       return Response.json({ tokens: [{ id: 3, text: 'a b' }] });
     });
     expect(await client.vocabulary('some/model', 'a b')).toEqual({ tokens: [{ id: 3, text: 'a b' }] });
-    await client.signal('x/y', { position: 4, needle: [2, 5] }).catch(() => undefined);
+    await client.read('x/y', 'signal', { position: 4, needle: [2, 5] }).catch(() => undefined);
     expect(urls).toEqual([
       'http://host/api/vocabulary?model=some%2Fmodel&q=a+b',
       'http://host/api/runs/x%2Fy/signal?position=4&needle=2%2C5',
@@ -98,12 +98,12 @@ describe('createClient', () => {
       ),
     };
     const client = clientOf((url) => new Response(bodies[new URL(url).pathname.split('/').pop() as string]));
-    const map = await client.map('1', { layer: 0 });
+    const map = await client.read('1', 'map', { layer: 0 });
     expect(map).toMatchObject({ L: 2, metadata: { reconstruction_error: 1e-7, max_abs: 2, branch: 'diff' } });
     expect([...map.data]).toEqual([1, 0, 2, 1]);
-    const { layers, size } = await client.thumbnails('1');
+    const { layers, size } = await client.read('1', 'thumbnails', {});
     expect([size, ...layers.map((layer) => [...layer])]).toEqual([1, [5], [6]]);
-    const lens = await client.lens('1');
+    const lens = await client.read('1', 'lens', {});
     expect([lens.entries, lens.L, lens.k, [...lens.topIds]]).toEqual([['embedding', 'final'], 1, 2, [4, 3, 2, 1]]);
     expect(lens.statistics.entropy).toEqual(Float32Array.of(0.5, 0.25));
     expect(lens.statistics.snr_candidates).toBeUndefined();

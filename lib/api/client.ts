@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type AttributionQuery, type AttributionReply, AttributionSchema, type SnrRequestInput } from './analyses';
+import type { SnrRequestInput } from './analyses';
 import {
   type Analysis,
   type AnalysisEvent,
@@ -10,48 +10,21 @@ import {
 } from './causal';
 import { readEventStream } from './events';
 import { type GenerationEvent, GenerationEventSchemas, type GenerationRequestInput } from './generation';
+import { type AskedReading, READINGS, type Read, type ReadingName, wireOf } from './readings';
 import { type RunEstimate, RunEstimateSchema } from './runs';
 import { decodeSafetensors, type WireTensor } from './safetensors';
 import {
-  type ChannelsMetadata,
-  ChannelsMetadataSchema,
-  type ChannelsQuery,
   ErrorBodySchema,
   ExampleListSchema,
   HealthSchema,
-  LENS_STATISTICS,
-  type LensMetadata,
-  LensMetadataSchema,
-  type LensQuery,
-  type LensStatistic,
-  type MapEstimate,
-  MapEstimateSchema,
-  type MapMetadata,
-  MapMetadataSchema,
-  type MapQuery,
   ModelListSchema,
-  type Pair,
-  type PairQuery,
-  PairSchema,
-  type RolloutMetadata,
-  RolloutMetadataSchema,
-  type RolloutQuery,
   RunCreatedSchema,
   type RunEvent,
   RunEventSchemas,
   RunListSchema,
   type RunRequestInput,
   RunSchema,
-  type Signal,
-  type SignalQuery,
-  SignalSchema,
-  type ThumbnailsMetadata,
-  ThumbnailsMetadataSchema,
-  type ThumbnailsQuery,
   TokenizeReplySchema,
-  type TracksMetadata,
-  TracksMetadataSchema,
-  type TracksQuery,
   VocabularyReplySchema,
 } from './schemas';
 
@@ -67,67 +40,18 @@ export class ApiError extends Error {
   }
 }
 
-/** A [L, L] map: rows are destinations i, columns are sources j, zero for j > i. */
-export interface AttentionMap {
-  readonly L: number;
-  readonly data: Float32Array;
-  /** Bias terms that belong to no source [L], where the form has them. */
-  readonly rest?: Float32Array;
-  readonly metadata: MapMetadata;
-}
-
-/** Statistics by `branch.statistic` [units], and Δ by `branch.delta` [L, units]. */
-export interface Channels {
-  readonly values: ReadonlyMap<string, Float32Array>;
-  readonly metadata: ChannelsMetadata;
-}
-
-/** What each token does in the scans of a layer, by `branch.track` [L]. */
-export interface Tracks {
-  readonly values: ReadonlyMap<string, Float32Array>;
-  readonly metadata: TracksMetadata;
-}
-
-/** A [L, L] map over all layers. */
-export interface Rollout {
-  readonly L: number;
-  readonly data: Float32Array;
-  readonly metadata: RolloutMetadata;
-}
-
-/** Thumbnails of the layers that are finished, each `size` × `size`, one after the other. */
-export interface Thumbnails {
-  readonly size: number;
-  readonly layers: readonly Float32Array[];
-  readonly metadata: ThumbnailsMetadata;
-}
-
-/** Lens statistics, index `entry * L + position`; top tokens, index `(entry * L + position) * k + rank`. */
-export interface Lens {
-  readonly entries: readonly string[];
-  readonly L: number;
-  readonly k: number;
-  readonly topIds: Int32Array;
-  readonly topProbs: Float32Array;
-  readonly statistics: Readonly<Partial<Record<LensStatistic, Float32Array>>>;
-  readonly metadata: LensMetadata;
-}
-
 export interface ClientOptions {
   /** Where the server is; empty for the page's own origin. */
   readonly baseUrl?: string;
   readonly fetch?: typeof globalThis.fetch;
 }
 
-type Query = Readonly<Record<string, string | number | readonly (string | number)[] | undefined>>;
-
 type StreamEvent = RunEvent | AnalysisEvent;
 
 const FINAL_STATES: readonly string[] = ['done', 'cancelled', 'error'];
 
-function pathOf(path: string, query: Query = {}): string {
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+function pathOf(path: string, query: Readonly<Record<string, unknown>> = {}): string {
+  const search = new URLSearchParams(wireOf(query));
   return search.size > 0 ? `${path}?${search}` : path;
 }
 
@@ -135,12 +59,6 @@ async function refusal(response: Response): Promise<ApiError> {
   const body = ErrorBodySchema.safeParse(await response.json().catch(() => undefined));
   if (!body.success) return new ApiError(`The server answered with status ${response.status}.`, response.status);
   return new ApiError(body.data.error.message, response.status, body.data.error.hint);
-}
-
-function need(tensors: ReadonlyMap<string, WireTensor>, name: string): WireTensor {
-  const tensor = tensors.get(name);
-  if (!tensor) throw new ApiError(`The server's answer lacks the tensor ${name}.`, 200);
-  return tensor;
 }
 
 const isLast = ({ event, data }: StreamEvent): boolean =>
@@ -275,76 +193,19 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     subscribe: (id: string, onEvent: (event: RunEvent) => void, onError?: (error: ApiError) => void): (() => void) =>
       followEvents<RunEvent>(run(id), RunEventSchemas, onEvent, onError),
 
-    async map(id: string, query: MapQuery, signal?: AbortSignal): Promise<AttentionMap> {
-      const { tensors, metadata } = await body(pathOf(`${run(id)}/map`, query), signal);
-      const { shape, data } = need(tensors, 'map');
-      const rest = tensors.get('rest')?.data as Float32Array | undefined;
-      return { L: shape[0], data: data as Float32Array, rest, metadata: MapMetadataSchema.parse(metadata) };
+    /** Reads what a run left behind; `READINGS` says what there is and what answers. */
+    async read<N extends ReadingName>(
+      id: string,
+      name: N,
+      query: NoInfer<AskedReading<N>>,
+      signal?: AbortSignal,
+    ): Promise<Read<N>> {
+      const { reply } = READINGS[name];
+      const path = pathOf(`${run(id)}/${name}`, query);
+      if (reply.kind === 'json') return (await json(reply.schema, path, { signal })) as Read<N>;
+      const { tensors, metadata } = await body(path, signal);
+      return reply.shape(tensors, reply.metadata.parse(metadata) as never) as Read<N>;
     },
-
-    /** What a map would take, without making it. */
-    mapEstimate: (id: string, query: MapQuery, signal?: AbortSignal): Promise<MapEstimate> =>
-      json(MapEstimateSchema, pathOf(`${run(id)}/map/estimate`, query), { signal }),
-
-    /** Statistics of every channel or head of a layer, by `branch.statistic`. */
-    async channels(id: string, query: ChannelsQuery, signal?: AbortSignal): Promise<Channels> {
-      const { tensors, metadata } = await body(pathOf(`${run(id)}/channels`, query), signal);
-      const values = new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array]));
-      return { values, metadata: ChannelsMetadataSchema.parse(metadata) };
-    },
-
-    /** Δ, decay, half-life, gate and state norm of every token, by `branch.track`. */
-    async tracks(id: string, query: TracksQuery, signal?: AbortSignal): Promise<Tracks> {
-      const { tensors, metadata } = await body(pathOf(`${run(id)}/tracks`, query), signal);
-      const values = new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array]));
-      return { values, metadata: TracksMetadataSchema.parse(metadata) };
-    },
-
-    pair: (id: string, query: PairQuery, signal?: AbortSignal): Promise<Pair> =>
-      json(PairSchema, pathOf(`${run(id)}/pair`, query), { signal }),
-
-    async rollout(id: string, query: RolloutQuery = {}, signal?: AbortSignal): Promise<Rollout> {
-      const { tensors, metadata } = await body(pathOf(`${run(id)}/rollout`, query), signal);
-      const { shape, data } = need(tensors, 'map');
-      return { L: shape[0], data: data as Float32Array, metadata: RolloutMetadataSchema.parse(metadata) };
-    },
-
-    async thumbnails(id: string, query: ThumbnailsQuery = {}, signal?: AbortSignal): Promise<Thumbnails> {
-      const { tensors, metadata } = await body(pathOf(`${run(id)}/thumbnails`, query), signal);
-      const { shape, data } = need(tensors, 'thumbnails');
-      const [count, size] = shape;
-      const layers = Array.from({ length: count }, (_, i) =>
-        (data as Float32Array).subarray(i * size * size, (i + 1) * size * size),
-      );
-      return { size, layers, metadata: ThumbnailsMetadataSchema.parse(metadata) };
-    },
-
-    async lens(id: string, query: LensQuery = {}, signal?: AbortSignal): Promise<Lens> {
-      const { tensors, metadata } = await body(pathOf(`${run(id)}/lens`, query), signal);
-      const ids = need(tensors, 'top_ids');
-      const [, L, k] = ids.shape;
-      const statistics: Partial<Record<LensStatistic, Float32Array>> = {};
-      for (const name of LENS_STATISTICS) {
-        const found = tensors.get(name);
-        if (found) statistics[name] = found.data as Float32Array;
-      }
-      const parsed = LensMetadataSchema.parse(metadata);
-      return {
-        entries: parsed.entries,
-        L,
-        k,
-        topIds: ids.data as Int32Array,
-        topProbs: need(tensors, 'top_probs').data as Float32Array,
-        statistics,
-        metadata: parsed,
-      };
-    },
-
-    signal: (id: string, query: SignalQuery = {}, signal?: AbortSignal): Promise<Signal> =>
-      json(SignalSchema, pathOf(`${run(id)}/signal`, query), { signal }),
-
-    attribution: (id: string, query: AttributionQuery = {}, signal?: AbortSignal): Promise<AttributionReply> =>
-      json(AttributionSchema, pathOf(`${run(id)}/attribution`, query), { signal }),
 
     /** Queues SNR over a batch: an analysis of the kind `snr`, followed like the others. */
     startSnr: (request: SnrRequestInput, query: AnalysisQuery = {}, signal?: AbortSignal) =>

@@ -1,16 +1,16 @@
 import { z } from 'zod';
-import { LensQuerySchema, MapQuerySchema, RolloutQuerySchema, SignalQuerySchema } from './schemas';
+import { READINGS } from './readings';
 
 export const EXPORT_FORMATS = ['csv', 'npz', 'safetensors', 'json'] as const;
 export const EXPORTS = ['map', 'rollout', 'lens', 'signal'] as const;
 
 /** What to export and how; the other parameters are those of the route of the same name. */
 export const ExportQuerySchema = z.object({
-  ...RolloutQuerySchema.shape,
-  ...SignalQuerySchema.shape,
-  ...LensQuerySchema.shape,
-  ...MapQuerySchema.shape,
-  layer: MapQuerySchema.shape.layer.optional().meta({ description: 'Required for a map.' }),
+  ...READINGS.rollout.query.shape,
+  ...READINGS.signal.query.shape,
+  ...READINGS.lens.query.shape,
+  ...READINGS.map.query.shape,
+  layer: READINGS.map.query.shape.layer.optional().meta({ description: 'Required for a map.' }),
   what: z.enum(EXPORTS).meta({ description: 'Which numbers; further parameters as in the route of that name.' }),
   format: z
     .enum(EXPORT_FORMATS)

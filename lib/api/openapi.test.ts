@@ -1,10 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { LENS_STATISTICS } from '@/lib/vocabulary';
 import { AnalysisEventSchemas } from './causal';
 import { GenerationEventSchemas } from './generation';
 import { openApiDocument } from './openapi';
-import { LENS_STATISTICS, RunEventSchemas } from './schemas';
+import { READINGS } from './readings';
+import { RunEventSchemas } from './schemas';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 
@@ -17,7 +19,11 @@ function routes(folder = join(process.cwd(), 'app/api'), path = '/api'): string[
   if (!existsSync(file)) return below;
   const source = readFileSync(file, 'utf8');
   const methods = METHODS.filter((method) => source.includes(`export const ${method.toUpperCase()} `));
-  return [...methods.map((method) => `${method} ${path}`), ...below];
+  // One handler catches all readings.
+  const paths = path.endsWith('/{...reading}')
+    ? Object.keys(READINGS).map((name) => path.replace('{...reading}', name))
+    : [path];
+  return [...methods.flatMap((method) => paths.map((each) => `${method} ${each}`)), ...below];
 }
 
 const openApi = openApiDocument('1.2.3');
@@ -44,9 +50,12 @@ describe('the OpenAPI document', () => {
     const { RunRequest } = openApi.components.schemas as Record<string, { required: string[]; properties: object }>;
     expect(RunRequest.required).toEqual(['models', 'prompt', 'target']);
     expect(RunRequest.properties).toMatchObject({ position: { default: -1, minimum: -1 } });
-    const { parameters } = openApi.paths['/api/runs/{id}/map'].get as unknown as {
-      parameters: { name: string; required: boolean }[];
-    };
+    const { parameters } = (
+      openApi.paths as Record<string, unknown> as Record<
+        string,
+        { get: { parameters: { name: string; required: boolean }[] } }
+      >
+    )['/api/runs/{id}/map'].get;
     expect(parameters.map(({ name, required }) => [name, required])).toEqual([
       ['model', false],
       ['layer', true],

@@ -9,6 +9,7 @@ import {
 } from './causal';
 import { ExportQuerySchema } from './export';
 import { GeneratedTokenSchema, GenerationEventSchemas, GenerationRequestSchema } from './generation';
+import { READINGS, type ReadingName } from './readings';
 import { RunDeleteQuerySchema, RunEstimateSchema, RunPatchSchema } from './runs';
 import * as schemas from './schemas';
 
@@ -31,12 +32,6 @@ const COMPONENTS = {
   Run: schemas.RunSchema,
   RunPatch: RunPatchSchema,
   RunEstimate: RunEstimateSchema,
-  Signal: schemas.SignalSchema,
-  MapEstimate: schemas.MapEstimateSchema,
-  MapMetadata: schemas.MapMetadataSchema,
-  ThumbnailsMetadata: schemas.ThumbnailsMetadataSchema,
-  LensMetadata: schemas.LensMetadataSchema,
-  Attribution: analyses.AttributionSchema,
   SnrRequest: analyses.SnrRequestSchema,
   SnrResult: analyses.SnrResultSchema,
   AnalysisRequest: AnalysisRequestSchema,
@@ -44,13 +39,22 @@ const COMPONENTS = {
   AnalysisResult: AnalysisResultSchema,
   GenerationRequest: GenerationRequestSchema,
   GeneratedToken: GeneratedTokenSchema,
-  ChannelsMetadata: schemas.ChannelsMetadataSchema,
-  TracksMetadata: schemas.TracksMetadataSchema,
-  RolloutMetadata: schemas.RolloutMetadataSchema,
-  Pair: schemas.PairSchema,
 } as const;
 
 type ComponentName = keyof typeof COMPONENTS;
+
+/** `MapMetadata` for the tensors of `map`, `MapEstimate` for the JSON of `map/estimate`. */
+function componentOf(name: ReadingName): ComponentName {
+  const words = name.split('/').map((word) => word[0].toUpperCase() + word.slice(1));
+  return `${words.join('')}${READINGS[name].reply.kind === 'tensors' ? 'Metadata' : ''}` as ComponentName;
+}
+
+const READING_COMPONENTS: Readonly<Record<string, z.ZodType>> = Object.fromEntries(
+  Object.entries(READINGS).map(([name, { reply }]) => [
+    componentOf(name as ReadingName),
+    reply.kind === 'tensors' ? reply.metadata : reply.schema,
+  ]),
+);
 
 /** What a caller may send: defaults are optional, transforms are their input. */
 function jsonSchema(schema: z.ZodType): JsonSchema {
@@ -119,6 +123,22 @@ const eventDescription = (
 const eventBody = (description: string) => ({
   200: { description, content: { 'text/event-stream': { schema: { type: 'string' } } } },
 });
+
+/** One path for each row of the table of readings. */
+function readingPaths() {
+  return Object.fromEntries(
+    Object.entries(READINGS).map(([name, { about, query: asked, reply }]) => {
+      const schema = componentOf(name as ReadingName);
+      const answer =
+        reply.kind === 'json' ? ok(schema, reply.about) : tensors(`${reply.about}; \`__metadata__\` as ${schema}`);
+      const responses = { ...answer, ...refusals([400, 404, 409, 422, 503]) };
+      return [
+        `/api/runs/{id}/${name}`,
+        { parameters: [runId], get: { summary: about, parameters: query(asked), responses } },
+      ];
+    }),
+  );
+}
 
 function paths() {
   const operation = (summary: string, responses: object, rest: object = {}) => ({ summary, ...rest, responses });
@@ -205,112 +225,7 @@ function paths() {
         ...refusals([404]),
       }),
     },
-    '/api/runs/{id}/map': {
-      parameters: [runId],
-      get: operation(
-        'Implicit attention of one layer',
-        {
-          ...tensors(
-            '`map` [L, L] F32, rows destinations, columns sources; `rest` [L] F32 where bias terms belong to no source (form `logit`, a channel of `block`); `__metadata__` as MapMetadata',
-          ),
-          ...refusals([400, 404, 409, 422, 503]),
-        },
-        { parameters: query(schemas.MapQuerySchema) },
-      ),
-    },
-    '/api/runs/{id}/map/estimate': {
-      parameters: [runId],
-      get: operation(
-        'What a map would take, without making it; 422 where the map would be refused',
-        { ...ok('MapEstimate', 'Bytes'), ...refusals([400, 404, 409, 422, 503]) },
-        { parameters: query(schemas.MapQuerySchema) },
-      ),
-    },
-    '/api/runs/{id}/channels': {
-      parameters: [runId],
-      get: operation(
-        'Statistics of every channel (Mamba-1 kinds) or head (Mamba-2 kinds) of one layer',
-        {
-          ...tensors(
-            `\`branch.statistic\` [units] F32 for ${schemas.CHANNEL_STATISTICS.join(', ')}, and \`branch.delta\` [L, units]; \`__metadata__\` as ChannelsMetadata`,
-          ),
-          ...refusals([400, 404, 409, 422, 503]),
-        },
-        { parameters: query(schemas.ChannelsQuerySchema) },
-      ),
-    },
-    '/api/runs/{id}/tracks': {
-      parameters: [runId],
-      get: operation(
-        'What every token does in the scans of one layer: Δ, decay, half-life, gate, norm of the state',
-        {
-          ...tensors(
-            `\`branch.track\` [L] F32 for ${schemas.TOKEN_TRACKS.join(', ')}; \`__metadata__\` as TracksMetadata`,
-          ),
-          ...refusals([400, 404, 409, 422, 503]),
-        },
-        { parameters: query(schemas.TracksQuerySchema) },
-      ),
-    },
-    '/api/runs/{id}/pair': {
-      parameters: [runId],
-      get: operation(
-        'The channels or heads that read most from one token at another',
-        { ...ok('Pair', 'Channels'), ...refusals([400, 404, 409, 422, 503]) },
-        { parameters: query(schemas.PairQuerySchema) },
-      ),
-    },
-    '/api/runs/{id}/rollout': {
-      parameters: [runId],
-      get: operation(
-        'Attention rollout over all layers, or gradient-weighted attribution',
-        {
-          ...tensors('`map` [L, L] F32; `__metadata__` as RolloutMetadata'),
-          ...refusals([400, 404, 409, 422, 503]),
-        },
-        { parameters: query(schemas.RolloutQuerySchema) },
-      ),
-    },
-    '/api/runs/{id}/thumbnails': {
-      parameters: [runId],
-      get: operation(
-        'Small maps of all finished layers',
-        {
-          ...tensors('`thumbnails` [layers, s, s] F32, s = min(size, L); `__metadata__` as ThumbnailsMetadata'),
-          ...refusals([400, 404, 409, 422, 503]),
-        },
-        { parameters: query(schemas.ThumbnailsQuerySchema) },
-      ),
-    },
-    '/api/runs/{id}/lens': {
-      parameters: [runId],
-      get: operation(
-        'Statistics of the logit lens or the tuned lens at every entry and position',
-        {
-          ...tensors(
-            `\`top_ids\` [entries, L, k] I32, \`top_probs\` [entries, L, k] F32, and [entries, L] F32: ${schemas.LENS_STATISTICS.join(', ')}; \`__metadata__\` as LensMetadata`,
-          ),
-          ...refusals([400, 404, 409, 422, 503]),
-        },
-        { parameters: query(schemas.LensQuerySchema) },
-      ),
-    },
-    '/api/runs/{id}/signal': {
-      parameters: [runId],
-      get: operation(
-        'Signal of the target at one position, per entry',
-        { ...ok('Signal', 'Curves'), ...refusals([400, 404, 409, 422, 503]) },
-        { parameters: query(schemas.SignalQuerySchema) },
-      ),
-    },
-    '/api/runs/{id}/attribution': {
-      parameters: [runId],
-      get: operation(
-        'Direct logit attribution: what embedding, blocks and branches add to a logit',
-        { ...ok('Attribution', 'Contributions'), ...refusals([400, 404, 409, 422, 503]) },
-        { parameters: query(analyses.AttributionQuerySchema) },
-      ),
-    },
+    ...readingPaths(),
     '/api/snr': {
       post: operation(
         'Queues signal-to-noise per layer over a batch of prompts, with bootstrap intervals: an analysis of the kind `snr`',
@@ -398,7 +313,9 @@ export function openApiDocument(version: string) {
     },
     paths: paths(),
     components: {
-      schemas: Object.fromEntries(Object.entries(COMPONENTS).map(([name, schema]) => [name, jsonSchema(schema)])),
+      schemas: Object.fromEntries(
+        Object.entries({ ...COMPONENTS, ...READING_COMPONENTS }).map(([name, schema]) => [name, jsonSchema(schema)]),
+      ),
     },
   };
 }

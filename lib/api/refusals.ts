@@ -1,4 +1,6 @@
-import type { BlockSummary, Branch, Reduce, RolloutMethod } from './schemas';
+import type { Branch } from '@/lib/vocabulary';
+import type { RolloutMethod } from './readings';
+import type { BlockSummary, Reduce } from './schemas';
 
 /** Why a question has no answer, and what to ask instead. */
 export interface Refused {

@@ -1,14 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { BLOCK_KINDS } from '@/lib/checkpoint/types';
-import {
-  BlockKindSchema,
-  LensMetadataSchema,
-  MapQuerySchema,
-  RunRequestSchema,
-  SignalQuerySchema,
-  SpanSchema,
-  ThumbnailsQuerySchema,
-} from './schemas';
+import { LensMetadataSchema, READINGS } from './readings';
+import { BlockKindSchema, RunRequestSchema, SpanSchema } from './schemas';
+
+const MapQuerySchema = READINGS.map.query;
+const SignalQuerySchema = READINGS.signal.query;
+const ThumbnailsQuerySchema = READINGS.thumbnails.query;
 
 describe('schemas', () => {
   it('know every block kind', () => {

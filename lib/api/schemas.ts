@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BRANCHES, FORMS } from '@/lib/vocabulary';
 
 /**
  * Everything that travels between the page (or a script) and the server. The OpenAPI document, the
@@ -13,11 +14,10 @@ export const BlockKindSchema = z
   .meta({ description: 'Architecture of one block.' });
 export type BlockKind = z.infer<typeof BlockKindSchema>;
 
-export const BranchSchema = z.enum(['single', 'mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff']).meta({
+export const BranchSchema = z.enum(BRANCHES).meta({
   description:
     'Which map of a block: `single` for a plain block; for a differential block mixer 1, mixer 2, λ·mixer 2 or their difference.',
 });
-export type Branch = z.infer<typeof BranchSchema>;
 
 export const ReduceSchema = z
   .string()
@@ -31,11 +31,10 @@ export const ReduceSchema = z
   });
 export type Reduce = z.infer<typeof ReduceSchema>;
 
-export const FormSchema = z.enum(['s6', 'block', 'logit', 'norm']).meta({
+export const FormSchema = z.enum(FORMS).meta({
   description:
     'What a map shows: `s6` the scan alone; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.',
 });
-export type Form = z.infer<typeof FormSchema>;
 
 const count = z.number().int().nonnegative();
 
@@ -320,231 +319,3 @@ export const LensKindSchema = z.enum(['logit', 'tuned']).meta({
   description: '`tuned` uses the translators in the folder `tuned-lens` of the model.',
 });
 export type LensKind = z.infer<typeof LensKindSchema>;
-
-const queryCount = z.coerce.number().int().nonnegative();
-
-/** Parts of the form `block` that can be left out. */
-export const BLOCK_COMPONENTS = ['conv', 'activation', 'gate', 'norm', 'D'] as const;
-export const BlockComponentSchema = z.enum(BLOCK_COMPONENTS);
-export type BlockComponent = z.infer<typeof BlockComponentSchema>;
-
-export const MapQuerySchema = z.object({
-  model: queryCount.default(0),
-  layer: queryCount,
-  branch: BranchSchema.optional().meta({ description: "Default: the block's last branch." }),
-  reduce: ReduceSchema.default('mean'),
-  form: FormSchema.default('s6'),
-  target: queryCount.optional().meta({ description: "Token id of the form `logit`; default: the run's target." }),
-  without: z
-    .string()
-    .regex(
-      /^(conv|activation|gate|norm|D)(,(conv|activation|gate|norm|D)){0,4}$/,
-      'without must name conv, activation, gate, norm or D',
-    )
-    .transform((text) => BLOCK_COMPONENTS.filter((part) => text.split(',').includes(part)))
-    .optional()
-    .meta({ description: 'Parts of the form `block` that are replaced by the identity, separated by commas.' }),
-});
-export type MapQuery = Pick<z.output<typeof MapQuerySchema>, 'layer'> &
-  Partial<Omit<z.output<typeof MapQuerySchema>, 'without'>> & { readonly without?: readonly BlockComponent[] };
-
-/** What making a map takes, known before it begins. */
-export const MapEstimateSchema = z.object({
-  bytes: count.meta({ description: 'Bytes beside weights and activations; counted generously, not measured.' }),
-  limit_bytes: count.meta({ description: 'What takes more is refused (STATESCOPE_MAP_MEMORY_MB).' }),
-  kept: z.boolean().meta({ description: 'Whether the map is there already, so that nothing is to be computed.' }),
-});
-export type MapEstimate = z.infer<typeof MapEstimateSchema>;
-
-export const ChannelsQuerySchema = z.object({ model: queryCount.default(0), layer: queryCount });
-export type ChannelsQuery = Pick<z.output<typeof ChannelsQuerySchema>, 'layer'> &
-  Partial<z.output<typeof ChannelsQuerySchema>>;
-
-export const TracksQuerySchema = z.object({
-  model: queryCount.default(0),
-  layer: queryCount,
-  unit: z
-    .string()
-    .regex(/^(mean|\d{1,6})$/, 'unit must be mean or the number of a channel or head')
-    .default('mean')
-    .meta({ description: 'A channel (Mamba-1 kinds) or head (Mamba-2 kinds), or the mean over all.' }),
-});
-export type TracksQuery = Pick<z.output<typeof TracksQuerySchema>, 'layer'> &
-  Partial<z.output<typeof TracksQuerySchema>>;
-
-export const PairQuerySchema = z.object({
-  model: queryCount.default(0),
-  layer: queryCount,
-  branch: z.enum(['single', 'mixer_1', 'mixer_2']).optional().meta({ description: 'Default: the first scan.' }),
-  form: z.enum(['s6', 'block']).default('s6'),
-  i: queryCount.meta({ description: 'Target token.' }),
-  j: queryCount.meta({ description: 'Source token, not after the target.' }),
-  k: z.coerce.number().int().min(1).max(1000).default(10),
-});
-export type PairQuery = Pick<z.output<typeof PairQuerySchema>, 'layer' | 'i' | 'j'> &
-  Partial<z.output<typeof PairQuerySchema>>;
-
-export const PairSchema = z.object({
-  unit: z.enum(['channel', 'head']),
-  channels: z.array(z.object({ index: count, value: z.number() })).meta({ description: 'Strongest first.' }),
-});
-export type Pair = z.infer<typeof PairSchema>;
-
-export const RolloutMethodSchema = z.enum(['plain', 'normalised', 'attribution']).meta({
-  description:
-    'What is multiplied over layers: `plain` I + map; `normalised` the same with every row divided by its sum; `attribution` I + (mean gradient of a logit ⊙ mean map)⁺, which ignores `reduce`.',
-});
-export type RolloutMethod = z.infer<typeof RolloutMethodSchema>;
-
-export const RolloutQuerySchema = z.object({
-  model: queryCount.default(0),
-  reduce: z.enum(['mean', 'mean_abs']).default('mean'),
-  method: RolloutMethodSchema.default('plain'),
-  start: queryCount.default(0).meta({ description: 'First layer that takes part.' }),
-  target: queryCount.optional().meta({ description: "Token id of `attribution`; default: the run's target." }),
-  position: z.coerce
-    .number()
-    .int()
-    .min(-1)
-    .optional()
-    .meta({ description: "Where `attribution` reads the logit; default: the run's position." }),
-});
-export type RolloutQuery = Partial<z.output<typeof RolloutQuerySchema>>;
-
-export const ThumbnailsQuerySchema = z.object({
-  model: queryCount.default(0),
-  branch: BranchSchema.optional().meta({ description: 'Plain blocks always show `single`.' }),
-  reduce: ReduceSchema.default('mean'),
-  size: z.coerce.number().int().min(4).max(256).default(56),
-});
-export type ThumbnailsQuery = Partial<z.output<typeof ThumbnailsQuerySchema>>;
-
-export const LensQuerySchema = z.object({
-  model: queryCount.default(0),
-  target: queryCount.optional().meta({ description: "Token id; default: the run's target." }),
-  lens: LensKindSchema.default('logit'),
-  candidates: z
-    .string()
-    .regex(/^\d{1,7}(,\d{1,7}){0,999}$/, 'candidates must be token ids separated by commas')
-    .transform((text) => text.split(',').map(Number))
-    .optional()
-    .meta({ description: "Token ids for `snr_candidates`; default: the run's candidates." }),
-});
-export type LensQuery = Partial<z.output<typeof LensQuerySchema>>;
-
-export const SignalQuerySchema = z.object({
-  model: queryCount.default(0),
-  position: z.coerce.number().int().min(-1).optional().meta({ description: "Default: the run's position." }),
-  target: queryCount.optional().meta({ description: "Token id; default: the run's target." }),
-  needle: z
-    .string()
-    .regex(/^\d{1,7},\d{1,7}$/, 'needle must be start,end in tokens')
-    .transform((text) => text.split(',').map(Number) as [number, number])
-    .pipe(SpanSchema)
-    .optional()
-    .meta({ description: "`start,end` in tokens; default: the run's needle." }),
-  lens: LensKindSchema.default('logit'),
-});
-export type SignalQuery = Partial<z.output<typeof SignalQuerySchema>>;
-
-const curve = z.array(z.number().nullable());
-
-export const SignalSchema = z.object({
-  lens: LensKindSchema.default('logit'),
-  entries: z.array(z.string()),
-  position: count,
-  target: count,
-  needle: SpanSchema.nullable(),
-  target_prob: curve,
-  target_logprob: curve,
-  log_odds: curve,
-  snr_vocab: curve,
-  snr_candidates: curve,
-  attention_snr: curve.meta({ description: 'Null for the embedding and the output, and without a needle.' }),
-});
-export type Signal = z.infer<typeof SignalSchema>;
-
-/** `__metadata__` of a map body; values are strings in the file, as safetensors requires. */
-export const MapMetadataSchema = z.object({
-  form: FormSchema,
-  reduce: ReduceSchema,
-  branch: BranchSchema,
-  convention: z.string(),
-  reconstruction_error: z.coerce.number(),
-  max_abs: z.coerce.number(),
-  ms: z.coerce.number().meta({ description: 'Time that the map took when it was computed.' }),
-  memory_bytes: z.coerce.number().meta({ description: 'Bytes that making it was said to take before it began.' }),
-});
-export type MapMetadata = z.infer<typeof MapMetadataSchema>;
-
-/** `__metadata__` of the statistics of channels or heads; the tensors are `branch.statistic` [units]. */
-export const ChannelsMetadataSchema = z.object({
-  unit: z.enum(['channel', 'head']),
-  branches: z.string().transform((text) => text.split(',')),
-  ms: z.coerce.number(),
-});
-export type ChannelsMetadata = z.output<typeof ChannelsMetadataSchema>;
-
-/** What each token does in a scan; the tensors are `branch.track` [L]. */
-export const TOKEN_TRACKS = ['delta', 'decay', 'half_life', 'gate', 'state_norm'] as const;
-export type TokenTrack = (typeof TOKEN_TRACKS)[number];
-
-export const TracksMetadataSchema = z.object({
-  unit: z.string().meta({ description: '`mean`, or the number of the unit.' }),
-  units: z.enum(['channel', 'head']),
-  branches: z.string().transform((text) => text.split(',')),
-  ms: z.coerce.number(),
-});
-export type TracksMetadata = z.output<typeof TracksMetadataSchema>;
-
-export const RolloutMetadataSchema = z.object({
-  method: RolloutMethodSchema,
-  convention: z.string(),
-  max_abs: z.coerce.number(),
-  ms: z.coerce.number(),
-  memory_bytes: z.coerce.number().meta({ description: 'Bytes that it was said to take before it began.' }),
-});
-export type RolloutMetadata = z.infer<typeof RolloutMetadataSchema>;
-
-/** Statistics of channels and heads. */
-export const CHANNEL_STATISTICS = [
-  'half_life',
-  'entropy',
-  'sink',
-  'locality',
-  'distance',
-  'max',
-  'output_share',
-] as const;
-
-export const ThumbnailsMetadataSchema = z.object({
-  form: z.literal('s6'),
-  reduce: ReduceSchema,
-  layers: z.coerce.number().int().meta({ description: 'Layers present: 0 … layers − 1.' }),
-  size: z.coerce.number().int(),
-});
-export type ThumbnailsMetadata = z.infer<typeof ThumbnailsMetadataSchema>;
-
-export const LensMetadataSchema = z.object({
-  lens: LensKindSchema.default('logit'),
-  entries: z
-    .string()
-    .transform((text) => text.split(','))
-    .meta({ description: 'Labels of the first axis, separated by commas.' }),
-  target: z.coerce.number().int(),
-});
-export type LensMetadata = z.output<typeof LensMetadataSchema>;
-
-/** Statistics of the lens body, all [entries, L] F32. */
-export const LENS_STATISTICS = [
-  'target_prob',
-  'target_logprob',
-  'target_rank',
-  'log_odds',
-  'entropy',
-  'kl_final_lens',
-  'kl_lens_final',
-  'snr_vocab',
-  'snr_candidates',
-] as const;
-export type LensStatistic = (typeof LENS_STATISTICS)[number];

@@ -2,7 +2,6 @@ import {
   type AttentionMap,
   type BlockCache,
   type BlockParameters,
-  type Branch,
   blockForm,
   type ContributionMap,
   differenceOf,
@@ -21,6 +20,7 @@ import {
   type Without,
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
+import type { Branch } from '@/lib/vocabulary';
 import type { Io } from './io';
 import { words } from './parse';
 

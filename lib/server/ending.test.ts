@@ -63,7 +63,7 @@ describe('a service that ends', () => {
     const { mapsReady } = (await next.recall(running.id)).models[0];
     expect(mapsReady).toBeGreaterThan(2);
     expect(next.run(running.id)).toMatchObject({ state: 'cancelled', available: true });
-    await expect(next.map(running.id, { layer: mapsReady - 1 })).resolves.toBeInstanceOf(Uint8Array);
+    await expect(next.read(running.id, 'map', { layer: mapsReady - 1 })).resolves.toBeInstanceOf(Uint8Array);
     await next.close();
   });
 

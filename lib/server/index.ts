@@ -1,6 +1,6 @@
 export { ServiceError } from './errors';
 export { eventStream } from './event-stream';
 export { encodeNumbers } from './export/encode';
-export { lensNumbers, mapNumbers, rolloutNumbers, signalNumbers } from './export/numbers';
 export { readBody, readQuery, reply, replyBody, respond } from './http';
+export { answerReading, exported } from './readings';
 export { closeService, type Service, service } from './service';

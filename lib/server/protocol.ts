@@ -1,28 +1,18 @@
 import type { Budget } from '@/lib/analysis';
-import type { AttributionQuery, AttributionReply, SnrTask } from '@/lib/api/analyses';
+import type { SnrTask } from '@/lib/api/analyses';
 import type { AnalysisProgress, AnalysisRequest, AnalysisResult, CancellationBatchRequest } from '@/lib/api/causal';
 import type { GeneratedToken, GenerationRequest } from '@/lib/api/generation';
+import type { ReadingBody, ReadingName, ReadingQuery } from '@/lib/api/readings';
 import type { RunEstimate } from '@/lib/api/runs';
 import type {
   BlockSummary,
-  ChannelsQuery,
   Device,
-  LensQuery,
-  MapEstimate,
-  MapQuery,
   ModelList,
-  Pair,
-  PairQuery,
   Progress,
-  RolloutQuery,
   RunModel,
   RunRequest,
-  Signal,
-  SignalQuery,
-  ThumbnailsQuery,
   Token,
   TokenizeRequest,
-  TracksQuery,
   VocabularyEntry,
 } from '@/lib/api/schemas';
 import type { Sampling } from '@/lib/generation';
@@ -99,17 +89,8 @@ export interface WorkerMethods {
   keep: { argument: { id: string; limit: number }; result: number };
   /** Drops a finished run from memory. */
   forget: { argument: string; result: null };
-  /** `withdrawn[0] ≠ 0` says that nobody waits for the map any more. */
-  map: { argument: { id: string; query: MapQuery; withdrawn?: Int32Array }; result: Body };
-  mapEstimate: { argument: { id: string; query: MapQuery }; result: MapEstimate };
-  channels: { argument: { id: string; query: ChannelsQuery }; result: Body };
-  tracks: { argument: { id: string; query: TracksQuery }; result: Body };
-  pair: { argument: { id: string; query: PairQuery }; result: Pair };
-  rollout: { argument: { id: string; query: RolloutQuery; withdrawn?: Int32Array }; result: Body };
-  thumbnails: { argument: { id: string; query: ThumbnailsQuery }; result: Body };
-  lens: { argument: { id: string; query: LensQuery }; result: Body };
-  signal: { argument: { id: string; query: SignalQuery }; result: Signal };
-  attribution: { argument: { id: string; query: AttributionQuery }; result: AttributionReply };
+  /** One reading of a run. `withdrawn[0] ≠ 0` says that nobody waits for it any more. */
+  read: { argument: ReadingJob; result: ReadingBody<ReadingName> };
   /** Resolves and checks an analysis, or refuses it. Touches no weights. */
   prepareAnalysis: { argument: AnalysisRequest; result: PreparedAnalysis };
   /** Runs to the end; `cancel[0] ≠ 0` stops it before the next step. */
@@ -121,6 +102,13 @@ export interface WorkerMethods {
     argument: { id: string; generation: PreparedGeneration; cancel: Int32Array };
     result: 'done' | 'cancelled';
   };
+}
+
+export interface ReadingJob<N extends ReadingName = ReadingName> {
+  readonly id: string;
+  readonly name: N;
+  readonly query: ReadingQuery<N>;
+  readonly withdrawn?: Int32Array;
 }
 
 export interface AnalysisJob<P extends PreparedAnalysis = PreparedAnalysis> {

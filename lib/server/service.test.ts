@@ -2,6 +2,7 @@ import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { AskedReading } from '@/lib/api/readings';
 import { decodeSafetensors } from '@/lib/api/safetensors';
 import { type Run, type RunEvent, type RunRequestInput, RunRequestSchema, RunSchema } from '@/lib/api/schemas';
 import { isFinal } from './book';
@@ -53,8 +54,8 @@ const finished = async (run: Run): Promise<Run> => {
   return service.run(run.id);
 };
 
-const mapOf = async (id: string, query: Parameters<Service['map']>[1]) => {
-  const { tensors, metadata } = decodeSafetensors((await service.map(id, query)).buffer);
+const mapOf = async (id: string, query: AskedReading<'map'>) => {
+  const { tensors, metadata } = decodeSafetensors((await service.read(id, 'map', query)).buffer);
   return { map: tensors.get('map'), metadata };
 };
 
@@ -139,7 +140,9 @@ describe('a run of two models', () => {
   });
 
   it('gives thumbnails of all layers, each a reduced map', async () => {
-    const { tensors, metadata } = decodeSafetensors((await service.thumbnails(run.id, { model: 1, size: 4 })).buffer);
+    const { tensors, metadata } = decodeSafetensors(
+      (await service.read(run.id, 'thumbnails', { model: 1, size: 4 })).buffer,
+    );
     const thumbnails = tensors.get('thumbnails');
     expect(thumbnails?.shape).toEqual([3, 4, 4]);
     expect(metadata.layers).toBe('3');
@@ -152,8 +155,8 @@ describe('a run of two models', () => {
   it('gives the same numbers by lens and by signal, for any target and position', async () => {
     const L = run.models[0].tokens.length;
     const target = run.models[0].candidates[1].id;
-    const { tensors, metadata } = decodeSafetensors((await service.lens(run.id, { target })).buffer);
-    const signal = await service.signal(run.id, { target, position: 3 });
+    const { tensors, metadata } = decodeSafetensors((await service.read(run.id, 'lens', { target })).buffer);
+    const signal = await service.read(run.id, 'signal', { target, position: 3 });
     expect(metadata.entries.split(',')).toEqual(signal.entries);
     for (const name of ['target_prob', 'log_odds', 'snr_vocab', 'snr_candidates'] as const) {
       const column = signal.entries.map((_, entry) => tensors.get(name)?.data[entry * L + 3] as number);
@@ -161,18 +164,18 @@ describe('a run of two models', () => {
     }
     const [, , k] = tensors.get('top_ids')?.shape ?? [];
     const best = tensors.get('top_ids')?.data[(5 * L + 3) * k] as number;
-    const { target_prob: top } = await service.signal(run.id, { target: best, position: 3 });
+    const { target_prob: top } = await service.read(run.id, 'signal', { target: best, position: 3 });
     expect(top[5]).toBeCloseTo(tensors.get('top_probs')?.data[(5 * L + 3) * k] as number, 5);
   });
 
   it('measures attention SNR per layer, within 0 and 1, and all of it for a needle that is everything', async () => {
     for (const model of [0, 1]) {
-      const { attention_snr: snr, needle } = await service.signal(run.id, { model });
+      const { attention_snr: snr, needle } = await service.read(run.id, 'signal', { model });
       expect(needle).toEqual(run.models[model].needle);
       expect([snr[0], snr.at(-1)]).toEqual([null, null]);
       for (const value of snr.slice(1, -1)) expect(value as number).toBeGreaterThan(0);
       const L = run.models[model].tokens.length;
-      const { attention_snr: all } = await service.signal(run.id, { model, needle: [0, L] });
+      const { attention_snr: all } = await service.read(run.id, 'signal', { model, needle: [0, L] });
       for (const value of all.slice(1, -1)) expect(value).toBeCloseTo(1, 6);
     }
   });
@@ -188,7 +191,7 @@ describe('a run of two models', () => {
     const values = map?.data as Float32Array;
     const row = Array.from(values.subarray(9 * L, 10 * L), Math.abs);
     const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-    const { attention_snr: snr } = await service.signal(run.id, {
+    const { attention_snr: snr } = await service.read(run.id, 'signal', {
       model: query.model,
       position: 9,
       needle: [start, end],
@@ -203,14 +206,14 @@ describe('a run of two models', () => {
     ['heads of a Mamba-1 block', { model: 1, layer: 1, reduce: 'head:0' }, 422],
     ['a head that does not exist', { layer: 0, reduce: 'head:99' }, 422],
   ] as const)('refuses %s', async (_what, query, status) => {
-    await expect(service.map(run.id, query)).rejects.toMatchObject({ status });
+    await expect(service.read(run.id, 'map', query)).rejects.toMatchObject({ status });
   });
 
   it('refuses positions, targets and needles outside the run', async () => {
-    await expect(service.signal(run.id, { position: 1000 })).rejects.toMatchObject({ status: 422 });
-    await expect(service.signal(run.id, { target: 100_000 })).rejects.toMatchObject({ status: 422 });
-    await expect(service.signal(run.id, { needle: [0, 1000] })).rejects.toMatchObject({ status: 422 });
-    await expect(service.lens(run.id, { target: 100_000 })).rejects.toMatchObject({ status: 422 });
+    await expect(service.read(run.id, 'signal', { position: 1000 })).rejects.toMatchObject({ status: 422 });
+    await expect(service.read(run.id, 'signal', { target: 100_000 })).rejects.toMatchObject({ status: 422 });
+    await expect(service.read(run.id, 'signal', { needle: [0, 1000] })).rejects.toMatchObject({ status: 422 });
+    await expect(service.read(run.id, 'lens', { target: 100_000 })).rejects.toMatchObject({ status: 422 });
   });
 });
 
@@ -228,9 +231,9 @@ describe('a running run', () => {
     expect(ready).toBeLessThan(20);
     expect(rest.filter(({ event }) => event === 'layer').length).toBeLessThan(17);
     await expect(mapOf(id, { layer: 2 })).resolves.toBeDefined();
-    await expect(service.map(id, { layer: ready })).rejects.toMatchObject({ status: 409 });
-    await expect(service.lens(id, {})).rejects.toMatchObject({ status: 409 });
-    const { entries, target_prob: probabilities } = await service.signal(id, {});
+    await expect(service.read(id, 'map', { layer: ready })).rejects.toMatchObject({ status: 409 });
+    await expect(service.read(id, 'lens', {})).rejects.toMatchObject({ status: 409 });
+    const { entries, target_prob: probabilities } = await service.read(id, 'signal', {});
     expect(entries).toEqual(['embedding', ...Array.from({ length: ready }, (_, i) => `layer ${i}`)]);
     expect(probabilities).toHaveLength(ready + 1);
   });
@@ -256,7 +259,7 @@ describe('a running run', () => {
 
     const whole = await start({ models: ['deep'] });
     await stopAfter(whole.id, ready + 2);
-    const [a, b] = [await service.signal(id, {}), await service.signal(whole.id, {})];
+    const [a, b] = [await service.read(id, 'signal', {}), await service.read(whole.id, 'signal', {})];
     const shared = Math.min(a.entries.length, b.entries.length);
     expect(shared).toBeGreaterThan(ready + 2);
     expect(a.target_prob.slice(0, shared)).toEqual(b.target_prob.slice(0, shared));
@@ -284,7 +287,7 @@ describe('a running run', () => {
     expect(service.health()).toMatchObject({ status: 'ready', queue: 1, device: { name: 'cpu' } });
     await service.models();
     await mapOf(done.id, { layer: 1, reduce: 'mean_abs' });
-    await service.signal(done.id, { position: 2 });
+    await service.read(done.id, 'signal', { position: 2 });
     expect(service.run(id).state).toBe('running');
     service.cancelRun(id);
     await finished(service.run(id));
@@ -295,7 +298,7 @@ describe('a running run', () => {
     const second = await start();
     const third = await start();
     expect(second).toMatchObject({ state: 'queued', queuePosition: 1 });
-    await expect(service.map(second.id, { layer: 0 })).rejects.toMatchObject({ status: 409 });
+    await expect(service.read(second.id, 'map', { layer: 0 })).rejects.toMatchObject({ status: 409 });
     expect(service.cancelRun(second.id).state).toBe('cancelled');
     expect(service.run(third.id).queuePosition).toBe(1);
     service.cancelRun(first.id);
@@ -410,7 +413,7 @@ describe('a λ per channel', () => {
     const run = await finished(await start({ models: ['channels'] }));
     expect(run.state).toBe('done');
     expect(run.models[0].blocks[0].branches).toEqual(['mixer_1', 'mixer_2']);
-    expect((await service.signal(run.id, {})).attention_snr).toEqual([null, null, null]);
+    expect((await service.read(run.id, 'signal', {})).attention_snr).toEqual([null, null, null]);
   });
 });
 
@@ -423,7 +426,7 @@ describe('a worker that dies', () => {
     await until(id, (event) => event.event === 'layer');
     // A thread that is still alive could answer before it is terminated: this question never reaches it.
     messages.mockImplementationOnce(() => undefined);
-    const unanswered = expect(service.lens(done.id, {})).rejects.toMatchObject({ status: 503 });
+    const unanswered = expect(service.read(done.id, 'lens', {})).rejects.toMatchObject({ status: 503 });
     await (messages.mock.contexts.at(-1) as Worker).terminate();
     await unanswered;
     await until(id, () => false);
@@ -432,7 +435,7 @@ describe('a worker that dies', () => {
       available: false,
       error: expect.stringMatching(/^The computing thread stopped unexpectedly/),
     });
-    await expect(service.map(done.id, { layer: 0 })).rejects.toMatchObject({ status: 409 });
+    await expect(service.read(done.id, 'map', { layer: 0 })).rejects.toMatchObject({ status: 409 });
     expect((await finished(await start())).state).toBe('done');
     expect(service.health().status).toBe('ready');
     expect(log).toHaveBeenCalledOnce();

@@ -1,31 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AttributionQuery, AttributionReply } from '@/lib/api/analyses';
 import type { Analysis, AnalysisEvent, AnalysisRequest } from '@/lib/api/causal';
 import type { GenerationEvent, GenerationRequest } from '@/lib/api/generation';
 import { questionOf } from '@/lib/api/question';
+import { type AskedReading, type ReadingBody, type ReadingName, readingQuery } from '@/lib/api/readings';
 import type { RunEstimate } from '@/lib/api/runs';
 import type {
-  ChannelsQuery,
   ExampleList,
   Health,
-  LensQuery,
-  MapEstimate,
-  MapQuery,
   ModelList,
-  Pair,
-  PairQuery,
-  RolloutQuery,
   Run,
   RunEvent,
   RunList,
   RunRequest,
-  Signal,
-  SignalQuery,
-  ThumbnailsQuery,
   Token,
   TokenizeRequest,
-  TracksQuery,
   VocabularyEntry,
 } from '@/lib/api/schemas';
 import { AnalysisBook } from './analysis-book';
@@ -204,56 +193,21 @@ export class Service {
   cancelRun = (id: string): Run => this.runs.cancel(id);
   subscribe = (id: string, listener: (event: RunEvent) => void): (() => void) => this.runs.subscribe(id, listener);
 
-  /** @param signal aborted when the client has gone: a map that takes long then ends. */
-  async map(id: string, query: MapQuery, signal?: AbortSignal): Promise<Body> {
+  /**
+   * What a run left behind, in one of the ways that `READINGS` lists.
+   * @param signal aborted when the client has gone: what takes long then ends
+   * @throws ZodError for a question that does not fit its schema; ServiceError 404, 409, 422.
+   */
+  async read<N extends ReadingName>(
+    id: string,
+    name: N,
+    asked: NoInfer<AskedReading<N>>,
+    signal?: AbortSignal,
+  ): Promise<ReadingBody<N>> {
+    const query = readingQuery(name, asked);
     await this.#opened(id, query.model);
-    return this.worker.call('map', { id, query, withdrawn: flagOf(signal) });
-  }
-
-  /** What a map would take, without making it. */
-  async mapEstimate(id: string, query: MapQuery): Promise<MapEstimate> {
-    await this.#opened(id, query.model);
-    return this.worker.call('mapEstimate', { id, query });
-  }
-
-  async channels(id: string, query: ChannelsQuery): Promise<Body> {
-    await this.#opened(id, query.model);
-    return this.worker.call('channels', { id, query });
-  }
-
-  async tracks(id: string, query: TracksQuery): Promise<Body> {
-    await this.#opened(id, query.model);
-    return this.worker.call('tracks', { id, query });
-  }
-
-  async pair(id: string, query: PairQuery): Promise<Pair> {
-    await this.#opened(id, query.model);
-    return this.worker.call('pair', { id, query });
-  }
-
-  async rollout(id: string, query: RolloutQuery, signal?: AbortSignal): Promise<Body> {
-    await this.#opened(id, query.model);
-    return this.worker.call('rollout', { id, query, withdrawn: flagOf(signal) });
-  }
-
-  async thumbnails(id: string, query: ThumbnailsQuery): Promise<Body> {
-    await this.#opened(id, query.model);
-    return this.worker.call('thumbnails', { id, query });
-  }
-
-  async lens(id: string, query: LensQuery): Promise<Body> {
-    await this.#opened(id, query.model);
-    return this.worker.call('lens', { id, query });
-  }
-
-  async signal(id: string, query: SignalQuery): Promise<Signal> {
-    await this.#opened(id, query.model);
-    return this.worker.call('signal', { id, query });
-  }
-
-  async attribution(id: string, query: AttributionQuery): Promise<AttributionReply> {
-    await this.#opened(id, query.model);
-    return this.worker.call('attribution', { id, query });
+    const answer = await this.worker.call('read', { id, name, query, withdrawn: flagOf(signal) });
+    return answer as ReadingBody<N>;
   }
 
   /**
@@ -327,7 +281,7 @@ export class Service {
   }
 
   /** @throws ServiceError 404 for an unknown run or model index, 409 before it has started or after its release. */
-  async #opened(id: string, model = 0): Promise<void> {
+  async #opened(id: string, model: number): Promise<void> {
     const run = await this.recall(id);
     if (model >= run.models.length)
       throw new ServiceError(404, `Run ${id} has ${run.models.length} model(s), numbered from 0.`);

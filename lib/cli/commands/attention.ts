@@ -1,15 +1,8 @@
 import type { Command } from 'commander';
-import {
-  attentionBytes,
-  BLOCK_COMPONENTS,
-  type BlockComponent,
-  blockParameters,
-  finalResidual,
-  logitDirection,
-  requireMemory,
-} from '@/lib/analysis';
+import { attentionBytes, blockParameters, finalResidual, logitDirection, requireMemory } from '@/lib/analysis';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import type { Model } from '@/lib/models';
+import { BLOCK_COMPONENTS, type BlockComponent } from '@/lib/vocabulary';
 import { capturedBlocks, layersOf, rowOf } from '../blocks';
 import { type Io, progress } from '../io';
 import {

@@ -1,12 +1,7 @@
 import type { Command } from 'commander';
-import {
-  blockParameters,
-  CHANNEL_STATISTICS,
-  type ChannelStatistic,
-  type ChannelStatistics,
-  channelStatistics,
-} from '@/lib/analysis';
+import { blockParameters, type ChannelStatistics, channelStatistics } from '@/lib/analysis';
 import type { OutputTensor } from '@/lib/checkpoint';
+import { CHANNEL_STATISTICS, type ChannelStatistic } from '@/lib/vocabulary';
 import { capturedBlocks, layersOf, rowOf } from '../blocks';
 import { type Io, progress } from '../io';
 import { type CommonOptions, withCommon, withOut } from '../options';

@@ -1,15 +1,8 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import {
-  LENS_STATISTICS,
-  type Lens,
-  type LensStatistic,
-  lensSteps,
-  readTunedLens,
-  residualsOf,
-  TUNED_LENS_FOLDER,
-} from '@/lib/analysis';
+import { type Lens, lensSteps, readTunedLens, residualsOf, TUNED_LENS_FOLDER } from '@/lib/analysis';
 import type { OutputTensor } from '@/lib/checkpoint';
+import { LENS_STATISTICS, type LensStatistic } from '@/lib/vocabulary';
 import { positionsOf, readIdRows, readTokens, requireEqualLengths } from '../input';
 import { finish, type Io } from '../io';
 import { type CommonOptions, withCommon, withOut } from '../options';

@@ -71,15 +71,15 @@ async function answer(service: Service, id: string, point: string): Promise<stri
 
 const bytesOf = async (service: Service, id: string) => {
   const query = { model: 1, layer: 0, branch: 'diff', reduce: 'mean' } as const;
-  const map = decodeSafetensors((await service.map(id, query)).buffer);
-  const lens = decodeSafetensors((await service.lens(id, { model: 1 })).buffer);
+  const map = decodeSafetensors((await service.read(id, 'map', query)).buffer);
+  const lens = decodeSafetensors((await service.read(id, 'lens', { model: 1 })).buffer);
   return {
     map: map.tensors.get('map')?.data,
     error: map.metadata.reconstruction_error,
     top: lens.tensors.get('top_ids')?.data,
     entropy: lens.tensors.get('entropy')?.data,
-    thumbnails: (await service.thumbnails(id, { model: 0 })).join(),
-    signal: await service.signal(id, { model: 1, position: 7 }),
+    thumbnails: (await service.read(id, 'thumbnails', { model: 0 })).join(),
+    signal: await service.read(id, 'signal', { model: 1, position: 7 }),
   };
 };
 
@@ -145,7 +145,7 @@ describe('runs on disk', () => {
     const { mapsReady } = service.run(cancelled).models[0];
     await close(service);
     const next = open();
-    await expect(next.map(cancelled, { layer: mapsReady - 1 })).resolves.toBeInstanceOf(Uint8Array);
+    await expect(next.read(cancelled, 'map', { layer: mapsReady - 1 })).resolves.toBeInstanceOf(Uint8Array);
     expect(await next.recall(cancelled)).toMatchObject({ state: 'cancelled' });
     await next.forgetRun(cancelled);
     await close(next);
@@ -202,12 +202,12 @@ describe('runs on disk', () => {
     const path = modelFile(folder, id, 1);
     const whole = readFileSync(path);
     writeFileSync(path, whole.subarray(0, whole.length - 100));
-    await expect(service.map(id, { model: 1, layer: 0 })).rejects.toMatchObject({
+    await expect(service.read(id, 'map', { model: 1, layer: 0 })).rejects.toMatchObject({
       status: 409,
       message: expect.stringContaining('cannot be read'),
     });
     writeFileSync(path, whole);
-    await expect(service.map(id, { model: 1, layer: 0 })).resolves.toBeDefined();
+    await expect(service.read(id, 'map', { model: 1, layer: 0 })).resolves.toBeDefined();
     await close(service);
   });
 

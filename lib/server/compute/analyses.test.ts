@@ -12,7 +12,7 @@ import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
 import { TUNED_LENS_DEFAULTS, trainTunedLens } from '@/lib/training/tuned-lens';
 import type { AnalysisUpdate, PreparedSnr } from '../protocol';
-import { makeWorkspace, PROMPT, request, type Workspace } from '../testing/workspace';
+import { makeWorkspace, PROMPT, read, request, type Workspace } from '../testing/workspace';
 import { Computer } from './computer';
 
 let workspace: Workspace;
@@ -35,7 +35,7 @@ const folder = (name: string) => join(workspace.root, 'models', name);
 describe('a logit taken apart', () => {
   it('adds up to the logit, with the branches of differential blocks, and leaves nothing behind', async () => {
     const before = tf.memory().numTensors;
-    const found = await computer.answer('attribution', { id: 'run', query: { model: 1, target: 5, position: 2 } });
+    const found = await read(computer, 'run', 'attribution', { model: 1, target: 5, position: 2 });
     expect(tf.memory().numTensors).toBe(before);
     const sum = found.components.reduce((total, { contribution }) => total + contribution, 0);
     expect(sum).toBeCloseTo(found.logit, 5);
@@ -48,7 +48,7 @@ describe('a logit taken apart', () => {
     [{ target: 1e6 }, /outside the vocabulary/],
     [{ position: 999 }, /outside the prompt/],
   ])('%j is refused', async (query, message) => {
-    await expect(computer.answer('attribution', { id: 'run', query })).rejects.toMatchObject({
+    await expect(read(computer, 'run', 'attribution', query)).rejects.toMatchObject({
       status: 422,
       message: expect.stringMatching(message),
     });
@@ -149,7 +149,7 @@ describe('SNR over a batch', () => {
 
 describe('the tuned lens of a model', () => {
   const lens = async (query: object) => {
-    const { tensors, metadata } = decodeSafetensors((await computer.answer('lens', { id: 'run', query })).buffer);
+    const { tensors, metadata } = decodeSafetensors((await read(computer, 'run', 'lens', query)).buffer);
     return { tensors, metadata };
   };
 
@@ -166,9 +166,11 @@ describe('the tuned lens of a model', () => {
     expect(
       (await computer.answer('models', null)).models.filter((one) => one.hasTunedLens).map(({ name }) => name),
     ).toEqual(['plain']);
-    const { entries, target_prob, attention_snr } = await computer.answer('signal', {
-      id: 'run',
-      query: { lens: 'tuned', target: 5, position: 2, needle: [0, 3] },
+    const { entries, target_prob, attention_snr } = await read(computer, 'run', 'signal', {
+      lens: 'tuned',
+      target: 5,
+      position: 2,
+      needle: [0, 3],
     });
     expect(entries).toEqual(metadata.entries.split(','));
     const L = (tensors.get('target_prob')?.data.length ?? 0) / entries.length;

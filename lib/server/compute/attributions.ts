@@ -1,5 +1,5 @@
 import { directLogitAttribution } from '@/lib/analysis';
-import type { AttributionQuery, AttributionReply } from '@/lib/api/analyses';
+import type { AttributionReply, ReadingQuery } from '@/lib/api/readings';
 import type { LoadedModels } from './loaded-models';
 import { checkTarget, positionOf } from './readouts';
 import type { ModelRecord } from './store';
@@ -12,7 +12,7 @@ export class Attributions {
   constructor(private readonly models: LoadedModels) {}
 
   /** Direct logit attribution. Cost: one forward pass. @throws ServiceError 409, 422. */
-  attribution(record: ModelRecord, query: AttributionQuery): Promise<AttributionReply> {
+  attribution(record: ModelRecord, query: ReadingQuery<'attribution'>): Promise<AttributionReply> {
     const { request } = record;
     const { target = request.target.id } = query;
     checkTarget(record, target);

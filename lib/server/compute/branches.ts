@@ -1,7 +1,8 @@
 import { type BlockCache, scansOf } from '@/lib/analysis/s6Inputs';
 import { type Refused, refusedView } from '@/lib/api/refusals';
-import type { BlockSummary, Branch, Reduce } from '@/lib/api/schemas';
+import type { BlockSummary, Reduce } from '@/lib/api/schemas';
 import type { BlockConfig } from '@/lib/checkpoint';
+import type { Branch } from '@/lib/vocabulary';
 import { ServiceError } from '../errors';
 import type { ModelRecord } from './store';
 

@@ -1,12 +1,7 @@
-import {
-  blockParameters,
-  type CHANNEL_STATISTICS as COMPUTED,
-  channelStatistics,
-  scanParameters,
-  topChannels,
-} from '@/lib/analysis';
+import { blockParameters, channelStatistics, scanParameters, topChannels } from '@/lib/analysis';
+import type { Pair, ReadingQuery } from '@/lib/api/readings';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
-import { CHANNEL_STATISTICS, type ChannelsQuery, type Pair, type PairQuery } from '@/lib/api/schemas';
+import { CHANNEL_STATISTICS } from '@/lib/vocabulary';
 import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
 import { blockOf } from './branches';
@@ -14,15 +9,12 @@ import type { LoadedModels } from './loaded-models';
 import type { ModelRecord } from './store';
 import { withModelOf } from './with-model';
 
-/** Compiles only while the API has the names of the analysis, in its order. */
-const STATISTICS: typeof COMPUTED = CHANNEL_STATISTICS;
-
 /** Statistics of channels and heads, which need the weights of a block besides what it left. */
 export class ChannelReadouts {
   constructor(private readonly models: LoadedModels) {}
 
   /** Statistics of every channel or head of a layer, and Δ of each at every token. */
-  async channels(record: ModelRecord, { layer }: ChannelsQuery): Promise<Body> {
+  async channels(record: ModelRecord, { layer }: ReadingQuery<'channels'>): Promise<Body> {
     const block = blockOf(record, layer);
     const start = performance.now();
     const found = await withModelOf(this.models, record, async (model) =>
@@ -31,7 +23,7 @@ export class ChannelReadouts {
     const tensors: Record<string, WireTensor> = {};
     for (const { scan, values } of found) {
       const units = values.max.length;
-      for (const name of STATISTICS) tensors[`${scan}.${name}`] = { shape: [units], data: values[name] };
+      for (const name of CHANNEL_STATISTICS) tensors[`${scan}.${name}`] = { shape: [units], data: values[name] };
       const { delta } = block.scans.get(scan) ?? {};
       if (delta) tensors[`${scan}.delta`] = { shape: [record.L, units], data: delta };
     }
@@ -40,7 +32,7 @@ export class ChannelReadouts {
   }
 
   /** The channels or heads that read most at a pair of tokens. */
-  async pair(record: ModelRecord, { layer, branch, form = 's6', i, j, k = 10 }: PairQuery): Promise<Pair> {
+  async pair(record: ModelRecord, { layer, branch, form, i, j, k }: ReadingQuery<'pair'>): Promise<Pair> {
     const block = blockOf(record, layer);
     const [first] = block.scans.keys();
     const scan = branch ?? first;

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeSafetensors } from '@/lib/api/safetensors';
-import { RunRequestSchema, TOKEN_TRACKS } from '@/lib/api/schemas';
+import { RunRequestSchema } from '@/lib/api/schemas';
 import { openDevice } from '@/lib/engine';
+import { TOKEN_TRACKS } from '@/lib/vocabulary';
 import type { Message } from '../protocol';
 import type { Settings } from '../settings';
-import { makeWorkspace, request, type Workspace } from '../testing/workspace';
+import { makeWorkspace, read, request, type Workspace } from '../testing/workspace';
 import { Computer } from './computer';
 
 let workspace: Workspace;
@@ -39,9 +40,9 @@ describe('Computer', () => {
     await run('first', ['plain', 'diff']);
     const tensors = tf.memory().numTensors;
     await run('second', ['plain', 'diff']);
-    await computer.answer('signal', { id: 'second', query: { model: 1, position: 2 } });
-    await computer.answer('lens', { id: 'second', query: { target: 3 } });
-    await computer.answer('map', { id: 'second', query: { layer: 0, reduce: 'mean_abs' } });
+    await read(computer, 'second', 'signal', { model: 1, position: 2 });
+    await read(computer, 'second', 'lens', { target: 3 });
+    await read(computer, 'second', 'map', { layer: 0, reduce: 'mean_abs' });
     expect(tf.memory().numTensors).toBe(tensors);
     const running = run('third', ['plain', 'diff']);
     while (!messages.some((m) => m.kind === 'update' && m.id === 'third' && m.update.type === 'layer'))
@@ -56,8 +57,8 @@ describe('Computer', () => {
     await run('forms', ['plain', 'diff']);
     const tensors = tf.memory().numTensors;
     const map = async (query: object) =>
-      decodeSafetensors((await computer.answer('map', { id: 'forms', query: { layer: 0, ...query } })).buffer);
-    const signal = await computer.answer('signal', { id: 'forms', query: {} });
+      decodeSafetensors((await read(computer, 'forms', 'map', { layer: 0, ...query })).buffer);
+    const signal = await read(computer, 'forms', 'signal', {});
     for (const query of [
       { form: 'block', reduce: 'max' },
       { form: 'block', reduce: 'channel:1' },
@@ -72,15 +73,13 @@ describe('Computer', () => {
       expect(metadata.form).toBe(query.form);
       expect(tensors.has('rest')).toBe(query.form === 'logit' || query.reduce === 'channel:1');
     }
-    const channels = decodeSafetensors(
-      (await computer.answer('channels', { id: 'forms', query: { layer: 0 } })).buffer,
-    );
+    const channels = decodeSafetensors((await read(computer, 'forms', 'channels', { layer: 0 })).buffer);
     const entropy = channels.tensors.get('single.entropy')?.data.length as number;
     expect(channels.tensors.get('single.delta')?.shape).toEqual([signal.position + 1, entropy]);
-    const pair = { id: 'forms', query: { layer: 0, i: 5, j: 2, k: 2 } };
+    const pair = { layer: 0, i: 5, j: 2, k: 2 };
     const delta = channels.tensors.get('single.delta')?.data as Float32Array;
     const tracks = async (unit: string) => {
-      const body = await computer.answer('tracks', { id: 'forms', query: { layer: 0, unit } });
+      const body = await read(computer, 'forms', 'tracks', { layer: 0, unit });
       return decodeSafetensors(body.buffer);
     };
     const second = await tracks('1');
@@ -89,13 +88,13 @@ describe('Computer', () => {
     for (const name of TOKEN_TRACKS)
       expect((await tracks('mean')).tensors.get(`single.${name}`)?.shape).toEqual([signal.position + 1]);
     await expect(tracks('9999')).rejects.toThrow(/there is no head 9999/);
-    const { unit, channels: strongest } = await computer.answer('pair', pair);
+    const { unit, channels: strongest } = await read(computer, 'forms', 'pair', pair);
     const [{ index, value }] = strongest;
     const single = await map({ reduce: `${unit}:${index}` });
     expect(single.tensors.get('map')?.data[5 * (signal.position + 1) + 2]).toBeCloseTo(value, 5);
-    const whole = await computer.answer('pair', { ...pair, query: { ...pair.query, form: 'block' } });
+    const whole = await read(computer, 'forms', 'pair', { ...pair, form: 'block' });
     expect(whole.unit).toBe('channel');
-    const all = await computer.answer('rollout', { id: 'forms', query: { model: 1, start: 1 } });
+    const all = await read(computer, 'forms', 'rollout', { model: 1, start: 1 });
     expect(decodeSafetensors(all.buffer).metadata.convention).toContain('from 1');
     expect(tf.memory().numTensors).toBe(tensors);
   });
@@ -108,7 +107,7 @@ describe('Computer', () => {
   ] as const)('refuses %s %j', async (method, query, status) => {
     const { computer, run } = computerOf();
     await run('refused', ['plain']);
-    await expect(computer.answer(method, { id: 'refused', query: query as never })).rejects.toMatchObject({ status });
+    await expect(read(computer, 'refused', method, query as never)).rejects.toMatchObject({ status });
   });
 
   it('releases the oldest run to make room, and says so', async () => {
@@ -117,8 +116,8 @@ describe('Computer', () => {
     expect(released()).toEqual([]);
     await run('b', ['plain']);
     expect(released()).toEqual(['a']);
-    await expect(computer.answer('map', { id: 'a', query: { layer: 0 } })).rejects.toMatchObject({ status: 409 });
-    await expect(computer.answer('map', { id: 'b', query: { layer: 0 } })).resolves.toBeInstanceOf(Uint8Array);
+    await expect(read(computer, 'a', 'map', { layer: 0 })).rejects.toMatchObject({ status: 409 });
+    await expect(read(computer, 'b', 'map', { layer: 0 })).resolves.toBeInstanceOf(Uint8Array);
   });
 
   it('refuses a run that could never fit', async () => {
@@ -135,7 +134,7 @@ describe('Computer', () => {
     await run('a', ['plain']);
     await run('b', ['diff']);
     expect(tf.memory().numTensors).toBe(before);
-    await expect(computer.answer('signal', { id: 'a', query: {} })).resolves.toMatchObject({ position: 15 });
+    await expect(read(computer, 'a', 'signal', {})).resolves.toMatchObject({ position: 15 });
     expect(tf.memory().numTensors).toBe(before);
   });
 
@@ -144,12 +143,12 @@ describe('Computer', () => {
     await run('old', ['plain']);
     const tensors = tf.memory().numTensors;
     await utimes(join(workspace.root, 'models', 'plain', 'model.safetensors'), 1, 1);
-    await expect(computer.answer('signal', { id: 'old', query: {} })).rejects.toMatchObject({
+    await expect(read(computer, 'old', 'signal', {})).rejects.toMatchObject({
       status: 409,
       message: expect.stringContaining('have changed'),
     });
     expect(await run('new', ['plain'])).toBe('done');
-    await expect(computer.answer('signal', { id: 'new', query: {} })).resolves.toBeDefined();
+    await expect(read(computer, 'new', 'signal', {})).resolves.toBeDefined();
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
@@ -163,14 +162,14 @@ describe('Computer', () => {
     const updates = messages.flatMap((message) => (message.kind === 'update' ? [message.update] : []));
     expect(updates.filter(({ type }) => type === 'failure')).toHaveLength(1);
     expect(updates).toContainEqual({ type: 'lens', model: 1 });
-    await expect(computer.answer('map', { id: 'x', query: { model: 0, layer: 3 } })).resolves.toBeDefined();
+    await expect(read(computer, 'x', 'map', { model: 0, layer: 3 })).resolves.toBeDefined();
   });
 
   it('warms up without leaving a run behind', async () => {
     const { computer, messages } = computerOf();
     await computer.warmUp();
     expect(messages).toEqual([]);
-    await expect(computer.answer('map', { id: 'warm-up', query: { layer: 0 } })).rejects.toMatchObject({ status: 409 });
+    await expect(read(computer, 'warm-up', 'map', { layer: 0 })).rejects.toMatchObject({ status: 409 });
   });
 
   it('stops warming up for a run', async () => {

@@ -1,10 +1,11 @@
 import { entryLabels } from '@/lib/analysis';
-import type { MapQuery, RunModel } from '@/lib/api/schemas';
-import type { AnalysisUpdate, Message, MethodName, Request, RunUpdate, WorkerMethods } from '../protocol';
+import type { ReadingBody, ReadingName, ReadingQuery } from '@/lib/api/readings';
+import type { RunModel } from '@/lib/api/schemas';
+import type { AnalysisUpdate, Message, MethodName, ReadingJob, Request, RunUpdate, WorkerMethods } from '../protocol';
 import type { Settings } from '../settings';
 import { Attributions } from './attributions';
 import { CancellationBatches } from './cancellation-batches';
-import { withdrawnBy } from './cancelling';
+import { type Withdrawn, withdrawnBy } from './cancelling';
 import { Catalogue } from './catalogue';
 import { CausalTests } from './causal';
 import { ChannelReadouts } from './channels';
@@ -19,7 +20,7 @@ import { Readouts } from './readouts';
 import { Rollouts } from './rollouts';
 import { Runner } from './runner';
 import { SnrBatches } from './snr-batches';
-import { RunStore } from './store';
+import { type ModelRecord, RunStore } from './store';
 import { tracksBody } from './tracks';
 
 type Argument<M extends MethodName> = WorkerMethods[M]['argument'];
@@ -95,25 +96,7 @@ export class Computer {
       this.#forgetMaps([id]);
       return null;
     },
-    map: async ({ id, query, withdrawn }) => {
-      const record = this.#store.model(id, query.model ?? 0);
-      return aloneOf(query)
-        ? this.#maps.map(record, id, query)
-        : this.#formMaps.map(record, id, query, withdrawnBy(withdrawn));
-    },
-    mapEstimate: async ({ id, query }) => {
-      const record = this.#store.model(id, query.model ?? 0);
-      return aloneOf(query) ? this.#maps.estimate(record, id, query) : this.#formMaps.estimate(record, id, query);
-    },
-    channels: ({ id, query }) => this.#channels.channels(this.#store.model(id, query.model ?? 0), query),
-    tracks: async ({ id, query }) => tracksBody(this.#store.model(id, query.model ?? 0), query),
-    pair: ({ id, query }) => this.#channels.pair(this.#store.model(id, query.model ?? 0), query),
-    rollout: ({ id, query, withdrawn }) =>
-      this.#rollouts.body(this.#store.model(id, query.model ?? 0), id, query, withdrawnBy(withdrawn)),
-    thumbnails: ({ id, query }) => this.#maps.thumbnails(this.#store.model(id, query.model ?? 0), id, query),
-    lens: ({ id, query }) => this.#readouts.lensBody(this.#store.model(id, query.model ?? 0), query),
-    signal: ({ id, query }) => this.#readouts.signal(this.#store.model(id, query.model ?? 0), id, query),
-    attribution: ({ id, query }) => this.#attributions.attribution(this.#store.model(id, query.model ?? 0), query),
+    read: (job) => this.read(job),
     prepareAnalysis: (request) => {
       if (request.kind === 'snr') return this.#snr.prepare(request);
       if (request.kind === 'cancellation_batch') return this.#cancellations.prepare(request);
@@ -133,6 +116,29 @@ export class Computer {
     },
   };
 
+  /** How each reading is computed. */
+  readonly #readers: { readonly [N in ReadingName]: Reader<N> } = {
+    map: (record, id, query, withdrawn) =>
+      isAlone(query) ? this.#maps.map(record, id, query) : this.#formMaps.map(record, id, query, withdrawn),
+    'map/estimate': (record, id, query) =>
+      isAlone(query) ? this.#maps.estimate(record, id, query) : this.#formMaps.estimate(record, id, query),
+    channels: (record, _id, query) => this.#channels.channels(record, query),
+    tracks: (record, _id, query) => tracksBody(record, query),
+    pair: (record, _id, query) => this.#channels.pair(record, query),
+    rollout: (record, id, query, withdrawn) => this.#rollouts.body(record, id, query, withdrawn),
+    thumbnails: (record, id, query) => this.#maps.thumbnails(record, id, query),
+    lens: (record, _id, query) => this.#readouts.lensBody(record, query),
+    signal: (record, id, query) => this.#readouts.signal(record, id, query),
+    attribution: (record, _id, query) => this.#attributions.attribution(record, query),
+  };
+
+  /** @throws ServiceError 409 for what the run does not have yet or any more, and as the reading itself does. */
+  async read<N extends ReadingName>({ id, name, query, withdrawn }: ReadingJob<N>): Promise<ReadingBody<N>> {
+    await this.#store.recall(id);
+    const reader: Reader<N> = this.#readers[name];
+    return reader(this.#store.model(id, query.model), id, query, withdrawnBy(withdrawn));
+  }
+
   #forgetMaps(runs: readonly string[]): void {
     for (const maps of [this.#maps, this.#formMaps, this.#rollouts]) maps.forget(runs);
   }
@@ -140,7 +146,6 @@ export class Computer {
   /** @throws ServiceError, InputError. */
   async answer<M extends MethodName>(method: M, argument: Argument<M>): Promise<WorkerMethods[M]['result']>;
   async answer(method: Request['method'], argument: Request['argument']): Promise<unknown> {
-    if (isReading(argument)) await this.#store.recall(argument.id);
     return this.#methods[method](argument as never);
   }
 
@@ -180,12 +185,16 @@ export class Computer {
   }
 }
 
-/** Whether a map is that of the scan alone, which every run has. */
-const aloneOf = ({ form = 's6' }: MapQuery) => form === 's6';
+/** Computes one reading of a run. */
+type Reader<N extends ReadingName> = (
+  record: ModelRecord,
+  run: string,
+  query: ReadingQuery<N>,
+  withdrawn: Withdrawn,
+) => ReadingBody<N> | Promise<ReadingBody<N>>;
 
-/** Whether a request reads what a run left behind. */
-const isReading = (argument: Request['argument']): argument is { id: string } & Argument<'map'> =>
-  typeof argument === 'object' && argument !== null && 'id' in argument && 'query' in argument;
+/** Whether a map is that of the scan alone, which every run has. */
+const isAlone = ({ form }: ReadingQuery<'map'>) => form === 's6';
 
 /** A run over the first token ids of the vocabulary, whatever they mean. */
 function warmUpRequest(name: string, layers: number): RunModel {

@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AskedReading, MapMetadataSchema, RolloutMetadataSchema } from '@/lib/api/readings';
 import { decodeSafetensors } from '@/lib/api/safetensors';
-import { MapMetadataSchema, type MapQuery, RolloutMetadataSchema, RunRequestSchema } from '@/lib/api/schemas';
+import { RunRequestSchema } from '@/lib/api/schemas';
 import { openDevice } from '@/lib/engine';
+import type { Branch } from '@/lib/vocabulary';
 import type { Settings } from '../settings';
-import { makeWorkspace, request, type Workspace } from '../testing/workspace';
+import { makeWorkspace, read, request, type Workspace } from '../testing/workspace';
 import { Computer } from './computer';
 
 let workspace: Workspace;
@@ -20,14 +22,14 @@ async function ran(overrides: Partial<Settings> = {}) {
   const computer = new Computer({ ...workspace.settings, ...overrides }, () => undefined);
   const models = await computer.answer('prepare', RunRequestSchema.parse(request({ models: ['plain', 'diff'] })));
   await computer.answer('run', { id: 'run', models, cancel: new Int32Array(1) });
-  const map = async (query: MapQuery, withdrawn?: Int32Array) => {
-    const body = await computer.answer('map', { id: 'run', query, withdrawn });
+  const map = async (query: AskedReading<'map'>, withdrawn?: Int32Array) => {
+    const body = await read(computer, 'run', 'map', query, withdrawn);
     const { tensors, metadata } = decodeSafetensors(body.buffer);
     return { data: tensors.get('map')?.data as Float32Array, metadata: MapMetadataSchema.parse(metadata) };
   };
-  const estimate = (query: MapQuery) => computer.answer('mapEstimate', { id: 'run', query });
+  const estimate = (query: AskedReading<'map'>) => read(computer, 'run', 'map/estimate', query);
   const rollout = async (query: object) => {
-    const { tensors, metadata } = decodeSafetensors((await computer.answer('rollout', { id: 'run', query })).buffer);
+    const { tensors, metadata } = decodeSafetensors((await read(computer, 'run', 'rollout', query)).buffer);
     return { data: tensors.get('map')?.data as Float32Array, metadata: RolloutMetadataSchema.parse(metadata) };
   };
   return { computer, map, estimate, rollout };
@@ -79,7 +81,7 @@ describe('a map', () => {
 
   it('of a difference is that of the branches', async () => {
     const { map } = await ran();
-    const of = (branch: MapQuery['branch']) => map({ model: 1, layer: 0, form: 'block', branch });
+    const of = (branch: Branch) => map({ model: 1, layer: 0, form: 'block', branch });
     const [first, second, diff] = [await of('mixer_1'), await of('lambda_mixer_2'), await of('diff')];
     for (const [k, value] of diff.data.entries()) expect(value).toBeCloseTo(first.data[k] - second.data[k], 6);
   });

@@ -1,10 +1,8 @@
 import {
   type BlockCache,
-  type BlockComponent,
   blockForm,
   blockParameters,
   differenceOf,
-  type BLOCK_COMPONENTS as FOLDED,
   lambdaTimes,
   logitDirection,
   logitForm,
@@ -14,9 +12,11 @@ import {
   type ScanParameters,
   scanParameters,
 } from '@/lib/analysis';
+import type { MapEstimate, ReadingQuery } from '@/lib/api/readings';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
-import { BLOCK_COMPONENTS, type Branch, type MapEstimate, type MapQuery, type Reduce } from '@/lib/api/schemas';
+import type { Reduce } from '@/lib/api/schemas';
 import type { Model } from '@/lib/models';
+import type { BlockComponent, Branch } from '@/lib/vocabulary';
 import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
 import { blockOf, checkView, contributionBranches, defaultBranch } from './branches';
@@ -26,9 +26,6 @@ import { checkedMapBytes } from './map-memory';
 import { LeastRecentlyUsed } from './memory';
 import { isComplete, type ModelRecord } from './store';
 import { withModelOf } from './with-model';
-
-/** Compiles only while the API has the names of the analysis, in its order. */
-const COMPONENTS: typeof FOLDED = BLOCK_COMPONENTS;
 
 const KEPT_BYTES = 256 * 1024 * 1024;
 
@@ -72,7 +69,7 @@ export class FormMaps {
   ) {}
 
   /** One map as a safetensors body. @throws ServiceError 404, 409 or 422 for what the run does not have. */
-  async map(record: ModelRecord, run: string, query: MapQuery, withdrawn: Withdrawn): Promise<Body> {
+  async map(record: ModelRecord, run: string, query: ReadingQuery<'map'>, withdrawn: Withdrawn): Promise<Body> {
     const view = viewOf(record, run, query);
     const bytes = this.#bytesOf(record, view);
     const { map, rest, convention, reconstructionError, maxAbs, ms } = await this.#made(record, view, withdrawn);
@@ -91,7 +88,7 @@ export class FormMaps {
   }
 
   /** What the map would take. @throws ServiceError as {@link map} does. */
-  estimate(record: ModelRecord, run: string, query: MapQuery): MapEstimate {
+  estimate(record: ModelRecord, run: string, query: ReadingQuery<'map'>): MapEstimate {
     const view = viewOf(record, run, query);
     const bytes = this.#bytesOf(record, view);
     return { bytes, limit_bytes: this.limit, kept: this.#kept.get(keyOf(view)) !== undefined };
@@ -142,8 +139,8 @@ export class FormMaps {
 }
 
 /** @throws ServiceError 404, 409, 422. */
-function viewOf(record: ModelRecord, run: string, query: MapQuery): View {
-  const { model = 0, layer, reduce = 'mean', form = 'block', without = [] } = query;
+function viewOf(record: ModelRecord, run: string, query: ReadingQuery<'map'>): View {
+  const { model, layer, reduce, form, without = [] } = query;
   blockOf(record, layer);
   const settings = record.config.blocks[layer];
   const branches = contributionBranches(settings);
@@ -167,7 +164,7 @@ function blockMap(model: Model, block: BlockCache, { branch, reduce, without }: 
   const [scan, inputs] = [...block.scans].find(([name]) => name === branch) ?? [];
   if (!scan || !inputs) throw new ServiceError(422, `Layer ${block.index} has no scan ${branch}.`);
   const parameters = scanParameters(model, block.index).get(scan) as ScanParameters;
-  const left = new Set(COMPONENTS.filter((part) => without.includes(part)));
+  const left = new Set(without);
   const { bias, ...map } = blockForm(inputs, parameters, parseReduction(reduce), left);
   return { ...map, rest: bias };
 }

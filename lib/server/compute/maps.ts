@@ -1,9 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { requireFinite } from '@/lib/analysis/attentionCost';
 import { type AttentionMap, attentionOf, type BlockCache, differenceOf, lambdaTimes } from '@/lib/analysis/s6Attention';
+import type { MapEstimate, ReadingQuery } from '@/lib/api/readings';
 import { encodeSafetensors } from '@/lib/api/safetensors';
-import type { Branch, MapEstimate, MapQuery, Reduce, ThumbnailsQuery } from '@/lib/api/schemas';
+import type { Reduce } from '@/lib/api/schemas';
 import type { BlockConfig } from '@/lib/checkpoint';
+import type { Branch } from '@/lib/vocabulary';
 import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
 import { blockOf, branchesOf, checkView, defaultBranch } from './branches';
@@ -45,7 +47,7 @@ export class Maps {
   }
 
   /** One map as a safetensors body. @throws ServiceError 409 before the layer is finished, 422 for a view it does not have. */
-  map(record: ModelRecord, run: string, query: MapQuery): Body {
+  map(record: ModelRecord, run: string, query: ReadingQuery<'map'>): Body {
     const { place, branch, reduce, bytes } = this.#asked(record, run, query);
     const block = record.blocks[place.layer];
     const { map, maxAbs, convention, reconstructionError, ms } = this.#map(place, block, branch, reduce);
@@ -65,7 +67,7 @@ export class Maps {
   }
 
   /** What the map would take. @throws ServiceError as {@link map} does. */
-  estimate(record: ModelRecord, run: string, query: MapQuery): MapEstimate {
+  estimate(record: ModelRecord, run: string, query: ReadingQuery<'map'>): MapEstimate {
     const { place, branch, reduce, bytes } = this.#asked(record, run, query);
     return { bytes, limit_bytes: this.limit, kept: this.#maps.get(keyOf(place, branch, reduce)) !== undefined };
   }
@@ -74,8 +76,8 @@ export class Maps {
    * Thumbnails of all finished layers as a safetensors body. A plain block shows its only branch whatever is
    * asked for, and a differential block its default one when `single` is. The event loop turns between layers.
    */
-  async thumbnails(record: ModelRecord, run: string, query: ThumbnailsQuery): Promise<Body> {
-    const { model = 0, branch, reduce = 'mean', size = THUMBNAIL_SIZE } = query;
+  async thumbnails(record: ModelRecord, run: string, query: ReadingQuery<'thumbnails'>): Promise<Body> {
+    const { model, branch, reduce, size } = query;
     const blocks = [...record.blocks];
     const s = Math.min(size, record.L);
     const data = new Float32Array(blocks.length * s * s);
@@ -119,8 +121,8 @@ export class Maps {
     this.#thumbnails.deleteWhere(belongs);
   }
 
-  #asked(record: ModelRecord, run: string, query: MapQuery) {
-    const { model = 0, layer, reduce = 'mean', without = [] } = query;
+  #asked(record: ModelRecord, run: string, query: ReadingQuery<'map'>) {
+    const { model, layer, reduce, without = [] } = query;
     blockOf(record, layer);
     const settings = record.config.blocks[layer];
     const { branch = defaultBranch(settings) } = query;

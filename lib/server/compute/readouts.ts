@@ -1,15 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import {
-  attentionShare,
-  type LENS_STATISTICS as COMPUTED,
-  drainAsync,
-  type Lens,
-  lensSteps,
-  type Residuals,
-  signalAt,
-} from '@/lib/analysis';
+import { attentionShare, drainAsync, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
+import type { ReadingQuery, Signal } from '@/lib/api/readings';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
-import { LENS_STATISTICS, type LensQuery, type Signal, type SignalQuery, type Span } from '@/lib/api/schemas';
+import type { LensKind, Span } from '@/lib/api/schemas';
+import { LENS_STATISTICS } from '@/lib/vocabulary';
 import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
 import type { Catalogue } from './catalogue';
@@ -19,14 +13,16 @@ import { isComplete, type ModelRecord } from './store';
 import { tunedLensOf } from './tuned-lens';
 import { withModelOf } from './with-model';
 
-/** Compiles only while the API has the names of the analysis, in its order. */
-const STATISTICS: typeof COMPUTED = LENS_STATISTICS;
 const TOP_TOKENS = 8;
 /** Lenses of other targets that a run keeps. */
 const KEPT_LENSES = 4;
 
 /** What a lens is asked for, of one record. */
-type View = Required<Pick<LensQuery, 'target'>> & Pick<LensQuery, 'lens' | 'candidates'>;
+interface View {
+  readonly target: number;
+  readonly lens?: LensKind;
+  readonly candidates?: readonly number[];
+}
 
 const keyOf = ({ target, lens = 'logit', candidates = [] }: View) => `${lens}/${target}/${candidates}`;
 
@@ -76,8 +72,8 @@ export class Readouts {
   }
 
   /** @throws ServiceError 409 before every block is computed, 422 for a target outside the vocabulary. */
-  async lensBody(record: ModelRecord, query: LensQuery): Promise<Body> {
-    const { lens: kind = 'logit', target = record.request.target.id, candidates } = query;
+  async lensBody(record: ModelRecord, query: ReadingQuery<'lens'>): Promise<Body> {
+    const { lens: kind, target = record.request.target.id, candidates } = query;
     for (const id of [target, ...(candidates ?? [])]) checkTarget(record, id);
     if (!isComplete(record))
       throw new ServiceError(
@@ -91,7 +87,7 @@ export class Readouts {
       tensors.top_ids = { shape: [...shape, top.k], data: top.ids };
       tensors.top_probs = { shape: [...shape, top.k], data: Float32Array.from(top.probabilities) };
     }
-    for (const name of STATISTICS)
+    for (const name of LENS_STATISTICS)
       if (name !== 'snr_candidates' || candidatesOf(record, target, candidates))
         tensors[name] = { shape, data: Float32Array.from(statistics[name]) };
     return encodeSafetensors(tensors, { lens: kind, entries: entries.join(','), target: String(target) });
@@ -101,13 +97,8 @@ export class Readouts {
    * Signal per entry at one position. Of a run that was cancelled, the layers that were finished.
    * @throws ServiceError 409 before the first layer, 422 for a position, target or needle outside the run.
    */
-  async signal(record: ModelRecord, run: string, query: SignalQuery): Promise<Signal> {
-    const {
-      model: index = 0,
-      target = record.request.target.id,
-      needle = record.request.needle,
-      lens = 'logit',
-    } = query;
+  async signal(record: ModelRecord, run: string, query: ReadingQuery<'signal'>): Promise<Signal> {
+    const { model: index, target = record.request.target.id, needle = record.request.needle, lens } = query;
     checkTarget(record, target);
     const position = positionOf(record, query.position ?? record.request.position);
     if (needle && needle[1] > record.L)

@@ -6,9 +6,9 @@ import {
   outputGradients,
   rolloutSteps,
 } from '@/lib/analysis';
+import type { ReadingQuery } from '@/lib/api/readings';
 import { refusedRollout } from '@/lib/api/refusals';
 import { encodeSafetensors } from '@/lib/api/safetensors';
-import type { RolloutQuery } from '@/lib/api/schemas';
 import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
 import { blockSummary, defaultBranch, requireAllowed } from './branches';
@@ -40,9 +40,9 @@ export class Rollouts {
   ) {}
 
   /** @throws ServiceError 409 before all layers are there, 422 for what the run does not have or more memory than the limit. */
-  async body(record: ModelRecord, run: string, query: RolloutQuery, withdrawn: Withdrawn): Promise<Body> {
+  async body(record: ModelRecord, run: string, query: ReadingQuery<'rollout'>, withdrawn: Withdrawn): Promise<Body> {
     const { request, config, L } = record;
-    const { model = 0, method = 'plain', reduce = 'mean', start = 0, target = request.target.id } = query;
+    const { model, method, reduce, start, target = request.target.id } = query;
     if (!isComplete(record))
       throw new ServiceError(409, `The rollout needs all layers of ${request.name}; wait for them.`);
     requireAllowed(refusedRollout(config.blocks.map(blockSummary), { method, start }));
@@ -106,7 +106,7 @@ function bytesOf({ config, L }: ModelRecord, attribution: boolean): number {
   return Math.max(making, attribution ? gradientBytes(config, L) : 0) + 4 * MAPS * L * L;
 }
 
-type Said = Required<Pick<RolloutQuery, 'method' | 'reduce' | 'start' | 'target' | 'position'>>;
+type Said = Required<Omit<ReadingQuery<'rollout'>, 'model'>>;
 
 function conventionOf({ method, reduce, start, target, position }: Said): string {
   const from = `over layers from ${start}, later layers on the left`;

@@ -1,13 +1,14 @@
 import { tokenTracks } from '@/lib/analysis';
+import type { ReadingQuery } from '@/lib/api/readings';
 import { refusedPart } from '@/lib/api/refusals';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
-import { TOKEN_TRACKS, type TracksQuery } from '@/lib/api/schemas';
+import { TOKEN_TRACKS } from '@/lib/vocabulary';
 import type { Body } from '../protocol';
 import { blockOf, blockSummary, requireAllowed } from './branches';
 import type { ModelRecord } from './store';
 
 /** What every token does in the scans of one layer. @throws ServiceError 404, 409, 422 for a unit that is not there. */
-export function tracksBody(record: ModelRecord, { layer, unit = 'mean' }: TracksQuery): Body {
+export function tracksBody(record: ModelRecord, { layer, unit }: ReadingQuery<'tracks'>): Body {
   const block = blockOf(record, layer);
   const summary = blockSummary(record.config.blocks[layer]);
   if (unit !== 'mean')

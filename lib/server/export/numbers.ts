@@ -1,6 +1,9 @@
+import type { ExportKind } from '@/lib/api/export';
+import type { ReadingBody, ReadingQuery, Signal } from '@/lib/api/readings';
 import { decodeSafetensors } from '@/lib/api/safetensors';
-import type { Form, MapQuery, RolloutQuery, Run, RunModel, Signal } from '@/lib/api/schemas';
+import type { Run, RunModel } from '@/lib/api/schemas';
 import type { OutputTensor } from '@/lib/checkpoint/safetensors';
+import { type Form, SIGNAL_METRICS } from '@/lib/vocabulary';
 import type { Body } from '../protocol';
 
 /** Numbers of a run with everything that a reader needs to understand them. */
@@ -70,12 +73,12 @@ const MAP_UNITS: Readonly<Record<Form, string>> = {
 };
 
 /** A map in the form that was asked for, with its tokens on both axes, and what belongs to no source where there is any. */
-export function mapNumbers(run: Run, model: RunModel, query: MapQuery, body: Body): Numbers {
+function mapNumbers(run: Run, model: RunModel, query: ReadingQuery<'map'>, body: Body): Numbers {
   const { tensors, metadata } = decodeSafetensors(body.buffer);
   const map = tensors.get('map');
   if (!map) throw new Error('The map is missing from its own body.');
   const rest = tensors.get('rest');
-  const { form = 's6' } = query;
+  const { form } = query;
   const L = model.tokens.length;
   const view = [form === 's6' ? [] : form, metadata.branch, form === 's6' || form === 'block' ? metadata.reduce : []];
   return {
@@ -98,11 +101,11 @@ export function mapNumbers(run: Run, model: RunModel, query: MapQuery, body: Bod
 }
 
 /** A product of maps over layers, plain, normalised or weighed by gradients, with its tokens on both axes. */
-export function rolloutNumbers(run: Run, model: RunModel, query: RolloutQuery, body: Body): Numbers {
+function rolloutNumbers(run: Run, model: RunModel, query: ReadingQuery<'rollout'>, body: Body): Numbers {
   const { tensors, metadata } = decodeSafetensors(body.buffer);
   const map = tensors.get('map');
   if (!map) throw new Error('The map is missing from its own body.');
-  const { start = 0, reduce = 'mean' } = query;
+  const { start, reduce } = query;
   const weighed = metadata.method === 'attribution';
   const L = model.tokens.length;
   return {
@@ -119,7 +122,7 @@ export function rolloutNumbers(run: Run, model: RunModel, query: RolloutQuery, b
 }
 
 /** Lens statistics and top tokens at every entry and position. */
-export function lensNumbers(run: Run, model: RunModel, body: Body): Numbers {
+function lensNumbers(run: Run, model: RunModel, _query: ReadingQuery<'lens'>, body: Body): Numbers {
   const { tensors, metadata } = decodeSafetensors(body.buffer);
   const entries = metadata.entries.split(',');
   const L = model.tokens.length;
@@ -147,14 +150,12 @@ export function lensNumbers(run: Run, model: RunModel, body: Body): Numbers {
   };
 }
 
-const CURVES = ['target_prob', 'target_logprob', 'log_odds', 'snr_vocab', 'snr_candidates', 'attention_snr'] as const;
-
 /** The signal at one position, per entry; NaN where a curve has no value. */
-export function signalNumbers(run: Run, model: RunModel, signal: Signal): Numbers {
+function signalNumbers(run: Run, model: RunModel, _query: ReadingQuery<'signal'>, signal: Signal): Numbers {
   const { entries, position, target, needle } = signal;
   return {
     name: `signal-position-${position}`,
-    tensors: CURVES.map((name) => ({
+    tensors: SIGNAL_METRICS.map((name) => ({
       name,
       shape: [entries.length],
       data: Float32Array.from(signal[name], (value) => value ?? Number.NaN),
@@ -165,11 +166,16 @@ export function signalNumbers(run: Run, model: RunModel, signal: Signal): Number
       position: String(position),
       target: String(target),
       needle: needle ? needle.join(',') : '',
-      units: unitsOf(CURVES),
+      units: unitsOf(SIGNAL_METRICS),
     },
-    columns: ['entry', ...CURVES],
+    columns: ['entry', ...SIGNAL_METRICS],
     *rows() {
-      for (const [e, entry] of entries.entries()) yield [entry, ...CURVES.map((name) => signal[name][e])];
+      for (const [e, entry] of entries.entries()) yield [entry, ...SIGNAL_METRICS.map((name) => signal[name][e])];
     },
   };
 }
+
+/** How each reading that can be exported becomes numbers. */
+export const NUMBERS: {
+  readonly [N in ExportKind]: (run: Run, model: RunModel, query: ReadingQuery<N>, body: ReadingBody<N>) => Numbers;
+} = { map: mapNumbers, rollout: rolloutNumbers, lens: lensNumbers, signal: signalNumbers };

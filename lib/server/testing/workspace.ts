@@ -1,12 +1,14 @@
 import { copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { type AskedReading, type ReadingBody, type ReadingName, readingQuery } from '@/lib/api/readings';
 import type { RunRequestInput } from '@/lib/api/schemas';
 import { saveCheckpoint } from '@/lib/checkpoint';
 import { parseConfig } from '@/lib/checkpoint/config';
 import { Random } from '@/lib/data/random';
 import { retrievalVocabulary, tokenizerJson } from '@/lib/data/word-tokenizer';
 import { initialCheckpoint } from '@/lib/training/initialise';
+import type { Computer } from '../compute/computer';
 import type { Settings } from '../settings';
 
 const MB = 1024 * 1024;
@@ -106,3 +108,12 @@ export const request = (overrides: Partial<RunRequestInput> = {}): RunRequestInp
   candidates: ['kitchen', 'garden', 'office'],
   ...overrides,
 });
+
+/** Reads what a run left in a computer, as the server does for a request. */
+export const read = <N extends ReadingName>(
+  computer: Computer,
+  id: string,
+  name: N,
+  asked: NoInfer<AskedReading<N>>,
+  withdrawn?: Int32Array,
+): Promise<ReadingBody<N>> => computer.read({ id, name, query: readingQuery(name, asked), withdrawn });

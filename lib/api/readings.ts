@@ -1,0 +1,435 @@
+import { z } from 'zod';
+import {
+  BLOCK_COMPONENTS,
+  CHANNEL_STATISTICS,
+  LENS_STATISTICS,
+  type LensStatistic,
+  TOKEN_TRACKS,
+  UNITS,
+} from '@/lib/vocabulary';
+import type { WireTensor } from './safetensors';
+import { BranchSchema, FormSchema, LensKindSchema, ReduceSchema, SpanSchema } from './schemas';
+
+/**
+ * What can be read of a run, once: route, client, OpenAPI document, worker, export and the page's queries follow from
+ * the table at the end. A new reading is a row here and its computation in `lib/server/compute`.
+ */
+
+/** The tensors of a safetensors body, by name. */
+export type Tensors = ReadonlyMap<string, WireTensor>;
+
+interface JsonReply<S extends z.ZodType> {
+  readonly kind: 'json';
+  readonly about: string;
+  readonly schema: S;
+}
+
+interface TensorsReply<M extends z.ZodType, D> {
+  readonly kind: 'tensors';
+  /** The tensors by name, with shapes and types. */
+  readonly about: string;
+  /** Of `__metadata__`, whose values are strings in the file, as safetensors requires. */
+  readonly metadata: M;
+  /** Whether the same question has a longer answer later, so that nobody may keep it. */
+  readonly growing: boolean;
+  /** What the client hands over; matrices are views of the body. */
+  shape(tensors: Tensors, metadata: z.output<M>): D;
+}
+
+/** @typeParam Q an object schema whose parameters a URL can carry */
+interface Reading<Q extends z.ZodObject, R> {
+  readonly about: string;
+  readonly query: Q;
+  readonly reply: R;
+}
+
+const json = <S extends z.ZodType>(about: string, schema: S): JsonReply<S> => ({ kind: 'json', about, schema });
+
+const tensors = <M extends z.ZodType, D>(
+  about: string,
+  metadata: M,
+  shape: (tensors: Tensors, metadata: z.output<M>) => D,
+  growing = false,
+): TensorsReply<M, D> => ({ kind: 'tensors', about, metadata, growing, shape });
+
+const reading = <Q extends z.ZodObject, R>(about: string, query: Q, reply: R): Reading<Q, R> => ({
+  about,
+  query,
+  reply,
+});
+
+function need(tensors: Tensors, name: string): WireTensor {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new Error(`The server's answer lacks the tensor ${name}.`);
+  return tensor;
+}
+
+const count = z.number().int().nonnegative();
+/** A count in a URL. */
+const asked = z.coerce.number<number>().int().nonnegative();
+const askedPosition = z.coerce.number<number>().int().min(-1).optional();
+const commaSeparated = z.string().transform((text) => text.split(','));
+/** A number that `__metadata__` holds as text. */
+const written = z.coerce.number();
+
+const model = asked.default(0);
+const layer = asked;
+const target = asked.optional().meta({ description: "Token id; default: the run's target." });
+const position = askedPosition.meta({ description: "Default: the run's position." });
+
+const MapQuerySchema = z.object({
+  model,
+  layer,
+  branch: BranchSchema.optional().meta({ description: "Default: the block's last branch." }),
+  reduce: ReduceSchema.default('mean'),
+  form: FormSchema.default('s6'),
+  target: asked.optional().meta({ description: "Token id of the form `logit`; default: the run's target." }),
+  without: z
+    .string()
+    .regex(
+      /^(conv|activation|gate|norm|D)(,(conv|activation|gate|norm|D)){0,4}$/,
+      'without must name conv, activation, gate, norm or D',
+    )
+    .transform((text) => BLOCK_COMPONENTS.filter((part) => text.split(',').includes(part)))
+    .optional()
+    .meta({ description: 'Parts of the form `block` that are replaced by the identity, separated by commas.' }),
+});
+
+export const MapMetadataSchema = z.object({
+  form: FormSchema,
+  reduce: ReduceSchema,
+  branch: BranchSchema,
+  convention: z.string(),
+  reconstruction_error: written,
+  max_abs: written,
+  ms: written.meta({ description: 'Time that the map took when it was computed.' }),
+  memory_bytes: written.meta({ description: 'Bytes that making it was said to take before it began.' }),
+});
+export type MapMetadata = z.infer<typeof MapMetadataSchema>;
+
+/** A [L, L] map: rows are destinations i, columns are sources j, zero for j > i. */
+export interface AttentionMap {
+  readonly L: number;
+  readonly data: Float32Array;
+  /** Bias terms that belong to no source [L], where the form has them. */
+  readonly rest?: Float32Array;
+  readonly metadata: MapMetadata;
+}
+
+function mapOf(tensors: Tensors, metadata: MapMetadata): AttentionMap {
+  const { shape, data } = need(tensors, 'map');
+  const rest = tensors.get('rest')?.data as Float32Array | undefined;
+  return { L: shape[0], data: data as Float32Array, rest, metadata };
+}
+
+/** What making a map takes, known before it begins. */
+export const MapEstimateSchema = z.object({
+  bytes: count.meta({ description: 'Bytes beside weights and activations; counted generously, not measured.' }),
+  limit_bytes: count.meta({ description: 'What takes more is refused (STATESCOPE_MAP_MEMORY_MB).' }),
+  kept: z.boolean().meta({ description: 'Whether the map is there already, so that nothing is to be computed.' }),
+});
+export type MapEstimate = z.infer<typeof MapEstimateSchema>;
+
+const unit = z.enum(UNITS);
+
+export const ChannelsMetadataSchema = z.object({ unit, branches: commaSeparated, ms: written });
+
+/** Statistics by `branch.statistic` [units], and Δ by `branch.delta` [L, units]; or tracks by `branch.track` [L]. */
+export interface NamedValues<M> {
+  readonly values: ReadonlyMap<string, Float32Array>;
+  readonly metadata: M;
+}
+
+const namedValues = <M>(tensors: Tensors, metadata: M): NamedValues<M> => ({
+  values: new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array])),
+  metadata,
+});
+
+export const TracksMetadataSchema = z.object({
+  unit: z.string().meta({ description: '`mean`, or the number of the unit.' }),
+  units: unit,
+  branches: commaSeparated,
+  ms: written,
+});
+
+export const PairSchema = z.object({
+  unit,
+  channels: z.array(z.object({ index: count, value: z.number() })).meta({ description: 'Strongest first.' }),
+});
+export type Pair = z.infer<typeof PairSchema>;
+
+export const RolloutMethodSchema = z.enum(['plain', 'normalised', 'attribution']).meta({
+  description:
+    'What is multiplied over layers: `plain` I + map; `normalised` the same with every row divided by its sum; `attribution` I + (mean gradient of a logit ⊙ mean map)⁺, which ignores `reduce`.',
+});
+export type RolloutMethod = z.infer<typeof RolloutMethodSchema>;
+
+export const RolloutMetadataSchema = z.object({
+  method: RolloutMethodSchema,
+  convention: z.string(),
+  max_abs: written,
+  ms: written,
+  memory_bytes: written.meta({ description: 'Bytes that it was said to take before it began.' }),
+});
+
+/** A [L, L] map over all layers. */
+export interface Rollout {
+  readonly L: number;
+  readonly data: Float32Array;
+  readonly metadata: z.output<typeof RolloutMetadataSchema>;
+}
+
+export const ThumbnailsMetadataSchema = z.object({
+  form: z.literal('s6'),
+  reduce: ReduceSchema,
+  layers: written.int().meta({ description: 'Layers present: 0 … layers − 1.' }),
+  size: written.int(),
+});
+
+/** Thumbnails of the layers that are finished, each `size` × `size`, one after the other. */
+export interface Thumbnails {
+  readonly size: number;
+  readonly layers: readonly Float32Array[];
+  readonly metadata: z.output<typeof ThumbnailsMetadataSchema>;
+}
+
+function thumbnailsOf(tensors: Tensors, metadata: Thumbnails['metadata']): Thumbnails {
+  const { shape, data } = need(tensors, 'thumbnails');
+  const [layers, size] = shape;
+  const one = (i: number) => (data as Float32Array).subarray(i * size * size, (i + 1) * size * size);
+  return { size, layers: Array.from({ length: layers }, (_, i) => one(i)), metadata };
+}
+
+export const LensMetadataSchema = z.object({
+  lens: LensKindSchema.default('logit'),
+  entries: commaSeparated.meta({ description: 'Labels of the first axis, separated by commas.' }),
+  target: written.int(),
+});
+
+/** Lens statistics, index `entry * L + position`; top tokens, index `(entry * L + position) * k + rank`. */
+export interface Lens {
+  readonly entries: readonly string[];
+  readonly L: number;
+  readonly k: number;
+  readonly topIds: Int32Array;
+  readonly topProbs: Float32Array;
+  readonly statistics: Readonly<Partial<Record<LensStatistic, Float32Array>>>;
+  readonly metadata: z.output<typeof LensMetadataSchema>;
+}
+
+function lensOf(tensors: Tensors, metadata: Lens['metadata']): Lens {
+  const ids = need(tensors, 'top_ids');
+  const [, L, k] = ids.shape;
+  const statistics = Object.fromEntries(
+    LENS_STATISTICS.flatMap((name) => {
+      const found = tensors.get(name);
+      return found ? [[name, found.data as Float32Array]] : [];
+    }),
+  );
+  const topProbs = need(tensors, 'top_probs').data as Float32Array;
+  return { entries: metadata.entries, L, k, topIds: ids.data as Int32Array, topProbs, statistics, metadata };
+}
+
+const curve = z.array(z.number().nullable());
+
+export const SignalSchema = z.object({
+  lens: LensKindSchema.default('logit'),
+  entries: z.array(z.string()),
+  position: count,
+  target: count,
+  needle: SpanSchema.nullable(),
+  target_prob: curve,
+  target_logprob: curve,
+  log_odds: curve,
+  snr_vocab: curve,
+  snr_candidates: curve,
+  attention_snr: curve.meta({ description: 'Null for the embedding and the output, and without a needle.' }),
+});
+export type Signal = z.infer<typeof SignalSchema>;
+
+export const AttributionSchema = z.object({
+  target: count,
+  position: count,
+  logit: z.number(),
+  components: z.array(
+    z.object({
+      block: z.number().int().min(-1).meta({ description: '−1 for the embedding.' }),
+      part: z.enum(['embedding', 'mixer', 'branch_1', 'minus_lambda_branch_2', 'bias']),
+      contribution: z.number(),
+    }),
+  ),
+  blocks: z.array(z.number()).meta({ description: 'What each block adds as a whole.' }),
+  convention: z.string(),
+  reconstruction_error: z.number().meta({ description: '|logit − sum of the contributions| as a share of the logit.' }),
+});
+
+export const READINGS = {
+  map: reading(
+    'Implicit attention of one layer',
+    MapQuerySchema,
+    tensors(
+      '`map` [L, L] F32, rows destinations, columns sources; `rest` [L] F32 where bias terms belong to no source (form `logit`, a channel of `block`)',
+      MapMetadataSchema,
+      mapOf,
+    ),
+  ),
+  'map/estimate': reading(
+    'What a map would take, without making it; 422 where the map would be refused',
+    MapQuerySchema,
+    json('Bytes', MapEstimateSchema),
+  ),
+  channels: reading(
+    'Statistics of every channel (Mamba-1 kinds) or head (Mamba-2 kinds) of one layer',
+    z.object({ model, layer }),
+    tensors(
+      `\`branch.statistic\` [units] F32 for ${CHANNEL_STATISTICS.join(', ')}, and \`branch.delta\` [L, units]`,
+      ChannelsMetadataSchema,
+      namedValues,
+    ),
+  ),
+  tracks: reading(
+    'What every token does in the scans of one layer: Δ, decay, half-life, gate, norm of the state',
+    z.object({
+      model,
+      layer,
+      unit: z
+        .string()
+        .regex(/^(mean|\d{1,6})$/, 'unit must be mean or the number of a channel or head')
+        .default('mean')
+        .meta({ description: 'A channel (Mamba-1 kinds) or head (Mamba-2 kinds), or the mean over all.' }),
+    }),
+    tensors(`\`branch.track\` [L] F32 for ${TOKEN_TRACKS.join(', ')}`, TracksMetadataSchema, namedValues),
+  ),
+  pair: reading(
+    'The channels or heads that read most from one token at another',
+    z.object({
+      model,
+      layer,
+      branch: z.enum(['single', 'mixer_1', 'mixer_2']).optional().meta({ description: 'Default: the first scan.' }),
+      form: z.enum(['s6', 'block']).default('s6'),
+      i: asked.meta({ description: 'Target token.' }),
+      j: asked.meta({ description: 'Source token, not after the target.' }),
+      k: z.coerce.number<number>().int().min(1).max(1000).default(10),
+    }),
+    json('Channels', PairSchema),
+  ),
+  rollout: reading(
+    'Attention rollout over all layers, or gradient-weighted attribution',
+    z.object({
+      model,
+      reduce: z.enum(['mean', 'mean_abs']).default('mean'),
+      method: RolloutMethodSchema.default('plain'),
+      start: asked.default(0).meta({ description: 'First layer that takes part.' }),
+      target: asked.optional().meta({ description: "Token id of `attribution`; default: the run's target." }),
+      position: askedPosition.meta({
+        description: "Where `attribution` reads the logit; default: the run's position.",
+      }),
+    }),
+    tensors('`map` [L, L] F32', RolloutMetadataSchema, (tensors, metadata): Rollout => {
+      const { shape, data } = need(tensors, 'map');
+      return { L: shape[0], data: data as Float32Array, metadata };
+    }),
+  ),
+  thumbnails: reading(
+    'Small maps of all finished layers',
+    z.object({
+      model,
+      branch: BranchSchema.optional().meta({ description: 'Plain blocks always show `single`.' }),
+      reduce: ReduceSchema.default('mean'),
+      size: z.coerce.number<number>().int().min(4).max(256).default(56),
+    }),
+    tensors(
+      '`thumbnails` [layers, s, s] F32, s = min(size, L)',
+      ThumbnailsMetadataSchema,
+      thumbnailsOf,
+      // More layers finish while the run computes.
+      true,
+    ),
+  ),
+  lens: reading(
+    'Statistics of the logit lens or the tuned lens at every entry and position',
+    z.object({
+      model,
+      target,
+      lens: LensKindSchema.default('logit'),
+      candidates: z
+        .string()
+        .regex(/^\d{1,7}(,\d{1,7}){0,999}$/, 'candidates must be token ids separated by commas')
+        .transform((text) => text.split(',').map(Number))
+        .optional()
+        .meta({ description: "Token ids for `snr_candidates`; default: the run's candidates." }),
+    }),
+    tensors(
+      `\`top_ids\` [entries, L, k] I32, \`top_probs\` [entries, L, k] F32, and [entries, L] F32: ${LENS_STATISTICS.join(', ')}`,
+      LensMetadataSchema,
+      lensOf,
+    ),
+  ),
+  signal: reading(
+    'Signal of the target at one position, per entry',
+    z.object({
+      model,
+      position,
+      target,
+      needle: z
+        .string()
+        .regex(/^\d{1,7},\d{1,7}$/, 'needle must be start,end in tokens')
+        .transform((text) => text.split(',').map(Number) as [number, number])
+        .pipe(SpanSchema)
+        .optional()
+        .meta({ description: "`start,end` in tokens; default: the run's needle." }),
+      lens: LensKindSchema.default('logit'),
+    }),
+    json('Curves', SignalSchema),
+  ),
+  attribution: reading(
+    'Direct logit attribution: what embedding, blocks and branches add to a logit',
+    z.object({ model, target, position }),
+    json('Contributions', AttributionSchema),
+  ),
+} as const;
+
+export type ReadingName = keyof typeof READINGS;
+
+export const isReading = (name: string): name is ReadingName => Object.hasOwn(READINGS, name);
+
+type Query<N extends ReadingName> = (typeof READINGS)[N]['query'];
+type Sent<N extends ReadingName> = z.input<Query<N>>;
+type Parsed<N extends ReadingName> = z.output<Query<N>>;
+type Optional<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
+/** Lists may be read-only. */
+type Given<T> = T extends readonly unknown[] ? Readonly<T> : T;
+
+/** A question as a caller puts it: what has a default may be left out. */
+export type AskedReading<N extends ReadingName> = {
+  readonly [K in Exclude<keyof Sent<N>, Optional<Sent<N>>>]: Given<Parsed<N>[K & keyof Parsed<N>]>;
+} & { readonly [K in Optional<Sent<N>>]?: Given<Parsed<N>[K & keyof Parsed<N>]> };
+
+/** A question with every default filled in. */
+export type ReadingQuery<N extends ReadingName> = Parsed<N>;
+
+/** What answers on the wire: a safetensors body, or a value that is sent as JSON. */
+export type ReadingBody<N extends ReadingName> =
+  (typeof READINGS)[N]['reply'] extends JsonReply<infer S> ? z.output<S> : Uint8Array<ArrayBuffer>;
+
+/** What the client hands over. */
+export type Read<N extends ReadingName> =
+  (typeof READINGS)[N]['reply'] extends JsonReply<infer S>
+    ? z.output<S>
+    : (typeof READINGS)[N]['reply'] extends TensorsReply<infer _, infer D>
+      ? D
+      : never;
+
+export type Channels = Read<'channels'>;
+export type Tracks = Read<'tracks'>;
+export type AttributionReply = Read<'attribution'>;
+
+/** A question's parameters as a URL carries them. */
+export const wireOf = (query: Readonly<Record<string, unknown>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+  );
+
+/** Reads a question, its defaults filled in, the one time that it is read. @throws ZodError */
+export const readingQuery = <N extends ReadingName>(name: N, asked: AskedReading<N>): ReadingQuery<N> =>
+  READINGS[name].query.parse(wireOf(asked)) as ReadingQuery<N>;

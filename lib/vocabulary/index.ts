@@ -1,0 +1,61 @@
+/**
+ * Names that several rooms share: plain constants without an import, so that kernels, analyses, the server's schemas
+ * and the page say the same words. What an architecture is called stands with the architecture.
+ */
+
+/** Maps of a block: `single` for a plain block; for a differential one mixer 1, mixer 2, λ·mixer 2, or their difference. */
+export const BRANCHES = ['single', 'mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'] as const;
+export type Branch = (typeof BRANCHES)[number];
+
+/** What a map shows: the scan alone, the whole block, contributions to a logit, or the size of what is added. */
+export const FORMS = ['s6', 'block', 'logit', 'norm'] as const;
+export type Form = (typeof FORMS)[number];
+
+/** Parts of the form `block` that can be left out. */
+export const BLOCK_COMPONENTS = ['conv', 'activation', 'gate', 'norm', 'D'] as const;
+export type BlockComponent = (typeof BLOCK_COMPONENTS)[number];
+
+/** What a scan's units are: channels of Mamba-1 kinds, heads of Mamba-2 kinds. */
+export const UNITS = ['channel', 'head'] as const;
+export type Unit = (typeof UNITS)[number];
+
+/** Statistics of channels and heads. */
+export const CHANNEL_STATISTICS = [
+  'half_life',
+  'entropy',
+  'sink',
+  'locality',
+  'distance',
+  'max',
+  'output_share',
+] as const;
+export type ChannelStatistic = (typeof CHANNEL_STATISTICS)[number];
+
+/** What each token does in a scan. */
+export const TOKEN_TRACKS = ['delta', 'decay', 'half_life', 'gate', 'state_norm'] as const;
+export type TokenTrack = (typeof TOKEN_TRACKS)[number];
+
+/** Statistics of a lens, one number for each entry and position. */
+export const LENS_STATISTICS = [
+  'target_prob',
+  'target_logprob',
+  'target_rank',
+  'log_odds',
+  'entropy',
+  'kl_final_lens',
+  'kl_lens_final',
+  'snr_vocab',
+  'snr_candidates',
+] as const;
+export type LensStatistic = (typeof LENS_STATISTICS)[number];
+
+/** Curves of the signal: one number for each entry. */
+export const SIGNAL_METRICS = [
+  'target_prob',
+  'target_logprob',
+  'log_odds',
+  'snr_vocab',
+  'snr_candidates',
+  'attention_snr',
+] as const;
+export type SignalMetric = (typeof SIGNAL_METRICS)[number];
