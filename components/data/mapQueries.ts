@@ -8,9 +8,8 @@ import type { BlockComponent, Branch, Form } from '@/lib/vocabulary';
 import type { LayerSpan } from '../state/forms';
 import { overLayers, reduces, reductionOf, spanOf, useSelection } from '../state/selection';
 import { useSteady } from '../ui/steady';
-import { client } from './client';
 import { productQueryOf } from './products';
-import { FOREVER, reduceFor } from './queries';
+import { readingOf, reduceFor } from './readings';
 import { branchAt, isDiff, type ModelView, type View } from './view';
 
 interface WantedMap {
@@ -52,13 +51,10 @@ export function refusedMap(
   return reduces(form) && reduce ? refusedView(model.blocks[layer], layer, branch, reduce)?.message : undefined;
 }
 
-const mapQuery = (runId: string, m: ModelView, wanted: WantedMap) => {
-  const query = asked(m, wanted);
+const mapQuery = (m: ModelView, wanted: WantedMap) => {
   return {
-    queryKey: ['map', runId, query],
-    queryFn: ({ signal }: { signal: AbortSignal }): Promise<ShownMap> => client.read(runId, 'map', query, signal),
+    ...readingOf(m, 'map', asked(m, wanted)),
     enabled: canAsk(m, wanted.layer, wanted.form, wanted.target) && !refusedMap(m, 'layer', wanted),
-    ...FOREVER,
     gcTime: 60_000,
   };
 };
@@ -67,14 +63,12 @@ const mapQuery = (runId: string, m: ModelView, wanted: WantedMap) => {
 const canMultiply = ({ model, layers }: ModelView, method: LayerSpan, target: number | undefined) =>
   model.mapsReady >= layers && (method !== 'attribution' || target !== undefined);
 
-const productQuery = (runId: string, m: ModelView, method: RolloutMethod, wanted: WantedMap) => {
+const productQuery = (m: ModelView, method: RolloutMethod, wanted: WantedMap) => {
   const { layer, reduce, target } = wanted;
   const query = productQueryOf(method, { model: m.index, layer, reduce, target, position: m.position });
   return {
-    queryKey: ['rollout', runId, query],
-    queryFn: ({ signal }: { signal: AbortSignal }): Promise<ShownMap> => client.read(runId, 'rollout', query, signal),
+    ...readingOf(m, 'rollout', query),
     enabled: canMultiply(m, method, target) && !refusedMap(m, method, wanted),
-    ...FOREVER,
     gcTime: 60_000,
   };
 };
@@ -86,13 +80,10 @@ function useEstimates(
 ) {
   const results = useQueries({
     queries: wanted.map(({ m, map }, k) => {
-      const query = asked(m, map);
       return {
-        queryKey: ['map-estimate', m.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'map/estimate', query, signal),
+        ...readingOf(m, 'map/estimate', asked(m, map)),
         enabled:
           missing[k] && map.form !== 's6' && canAsk(m, map.layer, map.form, map.target) && !refusedMap(m, 'layer', map),
-        ...FOREVER,
         retry: false,
       };
     }),
@@ -153,9 +144,7 @@ export function useFoundMaps(view: View, targets: readonly (number | undefined)[
       : [];
   });
   const results = useQueries({
-    queries: wanted.map(({ m, map }) =>
-      span === 'layer' ? mapQuery(m.run.id, m, map) : productQuery(m.run.id, m, span, map),
-    ),
+    queries: wanted.map(({ m, map }) => (span === 'layer' ? mapQuery(m, map) : productQuery(m, span, map))),
   });
   const missing = results.map(({ data }) => data === undefined);
   const estimates = useEstimates(wanted, missing);
@@ -220,7 +209,7 @@ export function usePrefetchedLayers(view: View): void {
         const branches: readonly Branch[] = isDiff(block) ? EQUATION : ['single'];
         for (const branch of branches)
           void queries.prefetchQuery(
-            mapQuery(m.run.id, m, {
+            mapQuery(m, {
               layer: near,
               branch,
               form,

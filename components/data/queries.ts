@@ -1,24 +1,17 @@
 'use client';
 import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { ApiError } from '@/lib/api/client';
 import type { AttributionReply, Channels, Lens, Signal, Thumbnails, Tracks } from '@/lib/api/readings';
 import { refusedPart, refusedReduction } from '@/lib/api/refusals';
-import type { LensKind, Reduce, RunRequestInput } from '@/lib/api/schemas';
+import type { LensKind, RunRequestInput } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
-import { overLayers, reduces, type Selection, useSelection } from '../state/selection';
+import { overLayers, reduces, useSelection } from '../state/selection';
 import { client } from './client';
 import type { FoundMaps } from './mapQueries';
+import { FOREVER, readingOf, reduceFor } from './readings';
 import { hasDiff, type ModelView, type View } from './view';
 
 const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.state !== 'running';
-
-/** Once more after a failure, but not after a refusal, which stays one. */
-const retry = (failures: number, error: Error): boolean =>
-  failures < 1 && !(error instanceof ApiError && error.status >= 400 && error.status < 500);
-
-/** Results of a run never change once they exist. */
-export const FOREVER = { staleTime: Number.POSITIVE_INFINITY, gcTime: 10 * 60_000, retry } as const;
 
 export const MODELS = ['models'];
 
@@ -79,13 +72,6 @@ export function useLensKind(models: readonly { readonly name: string }[]): { kin
   return { kind: choice ? wanted : 'logit', choice };
 }
 
-/** The `reduce` parameter for one model. `one` means a head where the block has heads, else a channel. */
-export function reduceFor(selection: Pick<Selection, 'reduction' | 'part'>, model: ModelView, layer: number): Reduce {
-  if (selection.reduction !== 'one') return selection.reduction;
-  const heads = model.model.blocks[layer]?.heads ?? 0;
-  return `${heads > 0 ? 'head' : 'channel'}:${selection.part[model.slot]}`;
-}
-
 /** The target's id in each model's vocabulary: the run's own target, else a token of the prompt, else the tokenizer's answer. */
 export function useTargetIds(view: View): (number | undefined)[] {
   const known = view.models.map(({ model, tokens, run, target }) =>
@@ -119,11 +105,9 @@ export function useSignals(
       const query = { model: m.index, position: m.position, target: targets[k], needle, lens };
       return {
         // A run that was stopped and goes on has more layers afterwards.
-        queryKey: ['signal', m.run.id, query, m.model.mapsReady],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'signal', query, signal),
+        ...readingOf(m, 'signal', query, m.model.mapsReady),
         enabled: m.model.signalReady && targets[k] !== undefined,
         placeholderData: keepPreviousData,
-        ...FOREVER,
       };
     }),
   });
@@ -135,11 +119,9 @@ export function useLenses(view: View, targets: readonly (number | undefined)[]):
     queries: view.models.map((m, k) => {
       const query = { model: m.index, target: targets[k], lens };
       return {
-        queryKey: ['lens', m.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'lens', query, signal),
+        ...readingOf(m, 'lens', query),
         enabled: m.model.lensReady && targets[k] !== undefined,
         placeholderData: keepPreviousData,
-        ...FOREVER,
       };
     }),
   });
@@ -154,11 +136,9 @@ export function useAttributions(
     queries: view.models.map((m, k) => {
       const query = { model: m.index, position: m.position, target: targets[k] };
       return {
-        queryKey: ['attribution', m.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'attribution', query, signal),
+        ...readingOf(m, 'attribution', query),
         enabled: m.model.signalReady && isFinished(view) && targets[k] !== undefined,
         placeholderData: keepPreviousData,
-        ...FOREVER,
       };
     }),
   });
@@ -174,14 +154,12 @@ export function useThumbnails(view: View, size: number): UseQueryResult<Thumbnai
       const reduce = reduceFor({ reduction, part }, m, view.layer);
       const query = { model: m.index, branch: hasDiff(m) ? branch : undefined, reduce, size };
       return {
-        queryKey: ['thumbnails', m.run.id, query, m.model.mapsReady],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'thumbnails', query, signal),
+        ...readingOf(m, 'thumbnails', query, m.model.mapsReady),
         enabled:
           m.model.mapsReady > 0 &&
           size > 0 &&
           !m.model.blocks.slice(0, m.model.mapsReady).some((block, layer) => refusedReduction(block, layer, reduce)),
         placeholderData: keepPreviousData,
-        ...FOREVER,
       };
     }),
   });
@@ -197,9 +175,7 @@ export function useChannels(view: View, found: readonly FoundMaps[]): UseQueryRe
   const { run, layer } = view;
   return useQueries({
     queries: view.models.map((m) => ({
-      queryKey: ['channels', m.run.id, m.index, layer],
-      queryFn: ({ signal }: { signal: AbortSignal }) =>
-        client.read(m.run.id, 'channels', { model: m.index, layer }, signal),
+      ...readingOf(m, 'channels', { model: m.index, layer }),
       enabled:
         reduces(form) &&
         !product &&
@@ -207,7 +183,6 @@ export function useChannels(view: View, found: readonly FoundMaps[]): UseQueryRe
         layer < m.model.mapsReady &&
         view.tokens.length <= RANKED_TOKENS &&
         found.every(({ maps, ready }) => !ready || Object.values(maps).some((map) => map !== undefined)),
-      ...FOREVER,
       gcTime: 60_000,
     })),
   });
@@ -229,11 +204,9 @@ export function useTracks(view: View): UseQueryResult<Tracks>[] {
       const chosen = reduction === 'one' ? part[m.slot] : undefined;
       const query = { model: m.index, layer: view.layer, unit: chosen === undefined ? 'mean' : String(chosen) };
       return {
-        queryKey: ['tracks', m.run.id, query],
-        queryFn: ({ signal }: { signal: AbortSignal }) => client.read(m.run.id, 'tracks', query, signal),
+        ...readingOf(m, 'tracks', query),
         enabled: view.layer < m.model.mapsReady && !refusedTracks(m, view.layer, chosen),
         placeholderData: keepPreviousData,
-        ...FOREVER,
         gcTime: 60_000,
       };
     }),

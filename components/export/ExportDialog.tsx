@@ -2,7 +2,8 @@
 import { useEffect, useRef, useState } from 'react';
 import { EXPORT_FORMATS } from '@/lib/api/export';
 import { refusedMap } from '../data/mapQueries';
-import { reduceFor, useLensKind, useTargetIds } from '../data/queries';
+import { useLensKind, useTargetIds } from '../data/queries';
+import { reduceFor } from '../data/readings';
 import { branchAt, promptOf, type View } from '../data/view';
 import { SPAN_INFO } from '../state/forms';
 import { reduces, reductionOf, spanOf, useSelection } from '../state/selection';

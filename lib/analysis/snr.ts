@@ -1,5 +1,5 @@
 import type { Model } from '@/lib/models';
-import type { LensStatistic } from '@/lib/vocabulary';
+import type { SignalMetric } from '@/lib/vocabulary';
 import { lensOf, type Residuals, type Translator } from './lens';
 import { type AttentionMap, attentionOf, type BlockCache } from './s6Attention';
 
@@ -40,17 +40,8 @@ export function attentionSnr(block: BlockCache, position: number, needle: Span):
   return attention ? attentionShare(attention.map, attention.L, position, needle) : Number.NaN;
 }
 
-/** Lens statistics that measure how strongly the target stands out. */
-export const SIGNAL_STATISTICS = [
-  'target_prob',
-  'target_logprob',
-  'log_odds',
-  'snr_vocab',
-  'snr_candidates',
-] as const satisfies readonly LensStatistic[];
-
 /** One value per entry, unrounded; NaN where a measure is not defined. */
-export type SignalCurves = Readonly<Record<(typeof SIGNAL_STATISTICS)[number] | 'attention_snr', Float64Array>> & {
+export type SignalCurves = Readonly<Record<SignalMetric, Float64Array>> & {
   /** `embedding`, `layer 0` …, `final`. */
   readonly entries: readonly string[];
 };

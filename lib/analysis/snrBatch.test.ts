@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
-import { attentionSnr, compare, lensOf, residualsOf, SNR_METRICS, type SnrExample, snrOf, summarise } from '.';
+import { SIGNAL_METRICS } from '@/lib/vocabulary';
+import { attentionSnr, compare, lensOf, residualsOf, type SnrExample, snrOf, summarise } from '.';
 import { blocksOf, bundledCase, fixture, loadModel } from './testing/fixtures';
 
 const random = { integer: (from: number, to: number) => from + Math.floor(Math.random() * (to - from + 1)) };
@@ -43,7 +44,7 @@ describe('the SNR of a batch', () => {
         const before = tf.memory().numTensors;
         const { entries, values, n } = snrOf(model, batch);
         expect(tf.memory().numTensors).toBe(before);
-        expect([...values.keys()]).toEqual([...SNR_METRICS]);
+        expect([...values.keys()]).toEqual([...SIGNAL_METRICS]);
         batch.forEach(({ tokens, target, candidates, needle, position = 0 }, k) => {
           const row = [...tokens];
           const request = { targets: [target], candidates: candidates && [candidates], positions: [position] };

@@ -1,16 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
+import { SIGNAL_METRICS, type SignalMetric } from '@/lib/vocabulary';
 import { bootstrapMeans, type Difference, type Estimate, pairedDifferences, type Resampling } from './bootstrap';
 import type { Outline } from './causal/question';
 import { entryLabels, lensSteps, type Translator } from './lens';
 import { blockCache, captureNames } from './s6Attention';
-import { attentionSnr, SIGNAL_STATISTICS, type Span } from './snr';
+import { attentionSnr, type Span } from './snr';
 import { drain, type Steps, through } from './steps';
 
 /** Needle probability and its logarithm, log-odds, SNR over the vocabulary or the candidates, attention SNR. */
-export const SNR_METRICS = [...SIGNAL_STATISTICS, 'attention_snr'] as const;
-export type SnrMetric = (typeof SNR_METRICS)[number];
 
 export interface SnrExample {
   readonly tokens: readonly number[];
@@ -26,7 +25,7 @@ export interface SnrExample {
 
 export interface SnrBatchOptions {
   /** Default all that the examples allow; attention SNR costs a map of every layer and example. */
-  readonly metrics?: readonly SnrMetric[];
+  readonly metrics?: readonly SignalMetric[];
   /** Makes it a tuned lens: one translator per block. */
   readonly translators?: readonly Translator[];
 }
@@ -36,7 +35,7 @@ export interface SnrSamples {
   readonly entries: readonly string[];
   readonly n: number;
   /** For each metric and entry one value per example, unrounded. */
-  readonly values: ReadonlyMap<SnrMetric, readonly Float64Array[]>;
+  readonly values: ReadonlyMap<SignalMetric, readonly Float64Array[]>;
 }
 
 /**
@@ -71,7 +70,7 @@ export function* snrSteps(
   }));
   const none = new Float64Array(n).fill(Number.NaN);
   const attention = entryLabels(blocks.length).map((_, entry) => shares[entry - 1] ?? none);
-  const valuesOf = (metric: SnrMetric) =>
+  const valuesOf = (metric: SignalMetric) =>
     entries.map((_, entry) =>
       metric === 'attention_snr'
         ? attention[entry + (translators ? 1 : 0)]
@@ -87,7 +86,7 @@ export function snrOf(model: Model, examples: readonly SnrExample[], options?: S
 
 export interface SnrRow extends Estimate {
   readonly entry: string;
-  readonly metric: SnrMetric;
+  readonly metric: SignalMetric;
 }
 
 /** Mean, standard error and bootstrap interval of every metric and entry. */
@@ -99,7 +98,7 @@ export function summarise({ entries, values }: SnrSamples, resampling: Resamplin
 
 export interface SnrDifference extends Difference {
   readonly entry: string;
-  readonly metric: SnrMetric;
+  readonly metric: SignalMetric;
 }
 
 /**
@@ -120,8 +119,8 @@ export function compare(a: SnrSamples, b: SnrSamples, resampling: Resampling): S
 }
 
 /** Attention SNR only where some example has a needle, SNR over candidates only where one has candidates. */
-function metricsOf(examples: readonly SnrExample[]): SnrMetric[] {
-  return SNR_METRICS.filter(
+function metricsOf(examples: readonly SnrExample[]): SignalMetric[] {
+  return SIGNAL_METRICS.filter(
     (metric) =>
       (metric !== 'attention_snr' || examples.some(({ needle }) => needle)) &&
       (metric !== 'snr_candidates' || candidatesOf(examples)),

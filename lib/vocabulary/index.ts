@@ -49,7 +49,10 @@ export const LENS_STATISTICS = [
 ] as const;
 export type LensStatistic = (typeof LENS_STATISTICS)[number];
 
-/** Curves of the signal: one number for each entry. */
+/**
+ * Curves of the signal, one number for each entry: lens statistics that say how strongly the target stands out, and the
+ * share of attention on the needle.
+ */
 export const SIGNAL_METRICS = [
   'target_prob',
   'target_logprob',

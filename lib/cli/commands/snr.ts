@@ -2,9 +2,7 @@ import type { Command } from 'commander';
 import {
   compare,
   readTunedLens,
-  SNR_METRICS,
   type SnrDifference,
-  type SnrMetric,
   type SnrRow,
   type SnrSamples,
   type Steps,
@@ -14,6 +12,7 @@ import {
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
+import { SIGNAL_METRICS, type SignalMetric } from '@/lib/vocabulary';
 import { readExamples } from '../examples';
 import { finish, type Io } from '../io';
 import { withDevice, withJson } from '../options';
@@ -26,7 +25,7 @@ interface SnrOptions extends DeviceOptions {
   readonly examples: string;
   readonly lens: ('logit' | 'tuned')[];
   readonly tuned?: string[];
-  readonly metric?: SnrMetric[];
+  readonly metric?: SignalMetric[];
   readonly preset?: 'paper'[];
   readonly resamples: number;
   readonly seed: number;
@@ -43,7 +42,7 @@ export function snrCommand(program: Command, io: Io, line: string): void {
     .requiredOption('--examples <file|demo:n>', 'JSON lines; or n held-out stories of the demo task')
     .option('--lens <logit|tuned>', 'which lens', choices('--lens', ['logit', 'tuned']), ['logit'])
     .option('--tuned <a,b>', 'folder of the tuned lens of each model', words('--tuned'))
-    .option('--metric <list>', SNR_METRICS.join(', '), choices('--metric', SNR_METRICS))
+    .option('--metric <list>', SIGNAL_METRICS.join(', '), choices('--metric', SIGNAL_METRICS))
     .option(
       '--preset <paper>',
       "the paper's figure: needle probability, its layer labels",
