@@ -1,4 +1,4 @@
-// npm start: sets up what is missing, then serves the production build.
+// npm start: sets up what is missing, then serves the production build; with --as-built it sets nothing up.
 import { spawn } from 'node:child_process';
 import { ROOT } from './lib/root.mjs';
 import { say } from './lib/run.mjs';
@@ -7,7 +7,8 @@ import { database, NEXT, page, prepare } from './lib/setup.mjs';
 const port = process.env.PORT ?? '3000';
 const host = process.env.HOST ?? '127.0.0.1';
 
-await prepare(page, database);
+// What was built elsewhere, as in an image, is served as it is: there may be no compiler here, and no right to write.
+if (!process.argv.includes('--as-built')) await prepare(page, database);
 
 say(`open http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`);
 const server = spawn(process.execPath, [NEXT, 'start', '-p', port, '-H', host], {
