@@ -7,6 +7,7 @@ import { InterventionTest } from './InterventionTest';
 import { KnockoutTest } from './KnockoutTest';
 import { PatchTest } from './PatchTest';
 import { setCausal, useCausal } from './settings';
+import './url';
 
 const TESTS = { patch: PatchTest, knockout: KnockoutTest, intervene: InterventionTest };
 

@@ -1,5 +1,6 @@
 import { createParser, parseAsString, parseAsStringLiteral } from 'nuqs';
 import { partNamed } from '@/lib/api/parts';
+import { fieldsOf, type LinkedSettings, linkStore, setting } from '../state/linked';
 import { parseAsPair } from '../state/parsers';
 import { type CausalSettings, type Changes, isChanged, POINTS, useCausal } from './settings';
 
@@ -57,57 +58,39 @@ const parseAsChanges = createParser<ChangesByModel>({
     return models;
   },
   serialize: writeChanges,
-  eq: (a, b) => writeChanges(a) === writeChanges(b),
 });
 
-export const CAUSAL_PARSERS = {
-  test: parseAsStringLiteral(['patch', 'knockout', 'intervene']),
-  corrupted: parseAsString,
-  foil: parseAsString,
-  point: parseAsStringLiteral(POINTS.map(({ value }) => value)),
-  mixer: parseAsStringLiteral(['mixer_1', 'mixer_2']),
-  queries: parseAsStringLiteral(['later', 'answer']),
-  reads: parseAsStringLiteral(['scan', 'block']),
-  cut: parseAsPair,
-  cell: parseAsPair,
-  off: parseAsStringLiteral(['zero', 'mean']),
-  set: parseAsChanges,
+const field = fieldsOf(useCausal.getInitialState());
+
+/** What a link says of the causal tests. */
+export const CAUSAL: LinkedSettings<CausalSettings> = {
+  test: field('test', parseAsStringLiteral(['patch', 'knockout', 'intervene'])),
+  corrupted: field('corrupted', parseAsString),
+  foil: field('foil', parseAsString),
+  point: field('point', parseAsStringLiteral(POINTS.map(({ value }) => value))),
+  mixer: setting(
+    parseAsStringLiteral(['mixer_1', 'mixer_2']),
+    ({ branch }) => branch || null,
+    (branch) => ({ branch }),
+  ),
+  queries: field('queries', parseAsStringLiteral(['later', 'answer'])),
+  reads: field('reads', parseAsStringLiteral(['scan', 'block'])),
+  cut: setting(
+    parseAsPair,
+    ({ span }) => span,
+    (span) => (span[0] <= span[1] ? { span } : undefined),
+  ),
+  cell: setting(
+    parseAsPair,
+    ({ pin }) => pin && ([pin.layer, pin.position] as const),
+    ([layer, position]) => ({ pin: { layer, position } }),
+  ),
+  off: field('method', parseAsStringLiteral(['zero', 'mean'])),
+  set: setting(
+    parseAsChanges,
+    ({ changes }) => (Object.values(changes).some(isChanged) ? changes : null),
+    (changes) => ({ changes }),
+  ),
 };
 
-type Query = { [K in keyof typeof CAUSAL_PARSERS]: ReturnType<(typeof CAUSAL_PARSERS)[K]['parse']> };
-
-/** The settings of the causal tests as query parameters; what has its first value is left out. */
-export function causalToQuery(s: CausalSettings): Query {
-  const first = useCausal.getInitialState();
-  const unless = <K extends keyof CausalSettings>(key: K) => (s[key] === first[key] ? null : s[key]);
-  return {
-    test: unless('test'),
-    corrupted: s.corrupted,
-    foil: s.foil,
-    point: unless('point'),
-    mixer: s.branch || null,
-    queries: unless('queries'),
-    reads: unless('reads'),
-    cut: s.span && [...s.span],
-    cell: s.pin && [s.pin.layer, s.pin.position],
-    off: unless('method'),
-    set: Object.values(s.changes).some(isChanged) ? s.changes : null,
-  };
-}
-
-/** What a link says about the causal tests; parameters that are absent say nothing. */
-export function causalFromQuery(q: Partial<Query>): Partial<CausalSettings> {
-  return {
-    ...(q.test && { test: q.test }),
-    ...(typeof q.corrupted === 'string' && { corrupted: q.corrupted }),
-    ...(typeof q.foil === 'string' && { foil: q.foil }),
-    ...(q.point && { point: q.point }),
-    ...(q.mixer && { branch: q.mixer }),
-    ...(q.queries && { queries: q.queries }),
-    ...(q.reads && { reads: q.reads }),
-    ...(q.cut && q.cut[0] <= q.cut[1] && { span: q.cut }),
-    ...(q.cell && { pin: { layer: q.cell[0], position: q.cell[1] } }),
-    ...(q.off && { method: q.off }),
-    ...(q.set && { changes: q.set }),
-  };
-}
+linkStore('causal', useCausal, CAUSAL);

@@ -8,7 +8,7 @@ import { Section } from '../ui/Section';
 import { ChoiceControls } from './ChoiceControls';
 import { ContinuationChips } from './ContinuationChips';
 import { GeneratedAside } from './GeneratedAside';
-import { followGeneration, openGeneration } from './link';
+import './link';
 import { generate, isWorking, partingPlace, setText, stopGenerating, useGeneration } from './state';
 import { generationTable } from './table';
 
@@ -57,10 +57,10 @@ export const GenerationSection = memo(function GenerationSection() {
   const empty = useSelection((s) => s.modelA === '' || s.prompt.trim() === '');
   const working = isWorking(continuations);
   const parting = partingPlace(continuations);
+  const wanted = useGeneration((s) => s.wanted);
   useEffect(() => {
-    openGeneration(generate);
-    return followGeneration();
-  }, []);
+    if (wanted) generate();
+  }, [wanted]);
   const any = continuations.some(({ tokens }) => tokens.length > 0);
   return (
     <Section

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { generationOf, withGeneration } from './link';
-import { INITIAL_CHOICE } from './state';
+import { sayAll, takeAll, writtenTo } from '../state/linked';
+import { GENERATION } from './link';
+import { type GenerationStore, INITIAL_CHOICE, useGeneration } from './state';
+
+const first = useGeneration.getInitialState();
+const generationOf = (search: string): GenerationStore => ({
+  ...first,
+  ...takeAll(GENERATION, Object.fromEntries(new URLSearchParams(search)), first),
+});
 
 const drawn = {
   choice: { maxNewTokens: 50, temperature: 0.8, topK: 40, topP: null, seed: 7 },
@@ -10,15 +17,15 @@ const drawn = {
 
 describe('a generation in a link', () => {
   it('comes back as it went, and leaves the rest of the address alone', () => {
-    const link = withGeneration('http://host/?a=one&layer=2', { ...drawn, continuations: [1] });
+    const made = { ...first, ...drawn, continuations: [1] as never };
+    const link = writtenTo('http://host/?a=one&layer=2', sayAll(GENERATION, made));
     expect(link).toContain('a=one&layer=2');
-    expect(generationOf(new URL(link).search)).toEqual({ ...drawn, generated: true });
+    expect(generationOf(new URL(link).search)).toEqual({ ...first, ...drawn, wanted: true });
   });
 
   it('says nothing of what has its first value', () => {
-    const first = { choice: INITIAL_CHOICE, text: null, textEnd: null };
-    expect(withGeneration('http://host/?a=one', { ...first, continuations: [] })).toBe('http://host/?a=one');
-    expect(generationOf('?a=one')).toEqual({ ...first, generated: false });
+    expect(writtenTo('http://host/?a=one', sayAll(GENERATION, first))).toBe('http://host/?a=one');
+    expect(generationOf('?a=one')).toEqual(first);
   });
 
   it('does not take numbers that the fields would refuse', () => {

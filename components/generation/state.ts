@@ -29,13 +29,15 @@ export interface Choice {
   readonly seed: number;
 }
 
-interface GenerationStore {
+export interface GenerationStore {
   readonly choice: Choice;
   /** The text that is continued; null for the page's prompt. */
   readonly text: string | null;
   /** The end of that text where it was generated itself. */
   readonly textEnd: PromptEnd | null;
   readonly continuations: readonly Continuation[];
+  /** Whether a link asks for its continuations again. */
+  readonly wanted: boolean;
   /** Place of the token that the aside speaks of. */
   readonly shown: number;
 }
@@ -47,6 +49,7 @@ export const useGeneration = create<GenerationStore>()(() => ({
   text: null,
   textEnd: null,
   continuations: [],
+  wanted: false,
   shown: 0,
 }));
 
@@ -93,7 +96,7 @@ export function generate(): void {
       ...{ tokens: [], state: 'queued', queuePosition: 0 },
     }),
   );
-  useGeneration.setState({ continuations, shown: 0 });
+  useGeneration.setState({ continuations, wanted: false, shown: 0 });
   const change = (slot: ModelSlot, patch: (old: Continuation) => Partial<Continuation>) => {
     if (abort.signal.aborted) return;
     useGeneration.setState((state) => ({

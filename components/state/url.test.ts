@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { cancellationFromQuery, cancellationToQuery } from '../cancellation/settings';
+import { CANCELLATION, type CancellationSettings, useCancellation } from '../cancellation/settings';
 import { type CausalSettings, useCausal } from '../causal/settings';
-import { CAUSAL_PARSERS, causalFromQuery, causalToQuery } from '../causal/url';
+import { CAUSAL } from '../causal/url';
+import { type Query, sayAll, takeAll } from './linked';
 import {
   INITIAL_SELECTION,
   isSigned,
@@ -12,7 +13,10 @@ import {
   selectSpan,
   useSelection,
 } from './selection';
-import { fromQuery, linkTo, toQuery } from './url';
+import { linkTo, SELECTION } from './url';
+
+const toQuery = (selection: Selection) => sayAll(SELECTION, selection);
+const fromQuery = (query: Query) => takeAll(SELECTION, query, INITIAL_SELECTION);
 
 const chosen: Selection = {
   ...INITIAL_SELECTION,
@@ -105,14 +109,10 @@ describe('the settings of the tests in a link', () => {
   const first = useCausal.getInitialState();
   /** As the browser's address would carry them. */
   const carried = (settings: CausalSettings) => {
-    const query = causalToQuery(settings) as Record<string, unknown>;
-    const read = Object.entries(CAUSAL_PARSERS).flatMap(([key, parser]) => {
-      const value = query[key];
-      if (value === null || value === undefined) return [];
-      const text = (parser.serialize as (value: unknown) => string)(value);
-      return [[key, parser.parse(decodeURIComponent(encodeURIComponent(text)))]];
-    });
-    return causalFromQuery(Object.fromEntries(read));
+    const said = Object.entries(sayAll(CAUSAL, settings)).flatMap(([name, text]) =>
+      text === null ? [] : [[name, decodeURIComponent(encodeURIComponent(text))]],
+    );
+    return takeAll(CAUSAL, Object.fromEntries(said), first);
   };
 
   it('come back as they went', () => {
@@ -130,25 +130,27 @@ describe('the settings of the tests in a link', () => {
   });
 
   it('say nothing where nothing was chosen', () => {
-    expect(Object.values(causalToQuery(first)).every((value) => value === null)).toBe(true);
+    expect(Object.values(sayAll(CAUSAL, first)).every((value) => value === null)).toBe(true);
     expect(carried(first)).toEqual({});
   });
 
   it('write equal λ of neighbouring layers once', () => {
     const lambdas = Object.fromEntries(Array.from({ length: 64 }, (_, layer) => [layer, layer === 40 ? 1 : 0.25]));
-    const { set } = causalToQuery({ ...first, changes: { m: { lambdas, off: ['3'] } } });
-    expect(CAUSAL_PARSERS.set.serialize(set ?? {})).toBe('m:0-39=0.25,40=1,41-63=0.25,3');
+    const { set } = sayAll(CAUSAL, { ...first, changes: { m: { lambdas, off: ['3'] } } });
+    expect(set).toBe('m:0-39=0.25,40=1,41-63=0.25,3');
   });
 
   it.each(['m:wheels', 'm:1=-2', 'm:1=x', ':1=2', 'm', '%:1', ''])('leave out changes that cannot be: %j', (text) => {
-    expect(CAUSAL_PARSERS.set.parse(text)).toBeNull();
+    expect(takeAll(CAUSAL, { set: text }, first)).toEqual({});
   });
 
   it('name the batches of cancellation, and how they are shown', () => {
     const batches = ['3f2a91c0', '00ff00ff'];
-    const query = cancellationToQuery({ form: 'logit', quantity: 'mass', batches });
-    expect(cancellationFromQuery(query)).toEqual({ form: 'logit', quantity: 'mass', batches });
-    expect(cancellationFromQuery({ stories: ['../x', ...batches] }).batches).toEqual(batches);
-    expect(cancellationFromQuery(cancellationToQuery({ form: 'norm', quantity: 'share', batches: [] }))).toEqual({});
+    const usual = useCancellation.getInitialState();
+    const taken = (query: Query) => takeAll(CANCELLATION, query, usual);
+    const shown: CancellationSettings = { form: 'logit', quantity: 'mass', batches };
+    expect(taken(sayAll(CANCELLATION, shown))).toEqual(shown);
+    expect(taken({ stories: ['../x', ...batches].join() }).batches).toEqual(batches);
+    expect(taken(sayAll(CANCELLATION, { form: 'norm', quantity: 'share', batches: [] }))).toEqual({});
   });
 });

@@ -2,9 +2,9 @@
 import { useEffect } from 'react';
 import type { Example, ModelSummary } from '@/lib/api/schemas';
 import { useExamples, useModels } from '../data/queries';
-import { loadExample } from '../prompt/edit';
-import { useRun } from './run';
-import { type Selection, select, useSelection } from './selection';
+import { useRun } from '../state/run';
+import { type Selection, select, useSelection } from '../state/selection';
+import { loadExample } from './edit';
 
 const differential = (model: ModelSummary) => model.layers.some((kind) => kind.startsWith('diff'));
 
