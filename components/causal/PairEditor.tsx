@@ -1,7 +1,7 @@
 'use client';
 import { useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
-import { displayToken } from '../charts/tokens';
+import { displayToken, visible } from '../charts/tokens';
 import type { Pair } from './pair';
 import { setCausal } from './settings';
 
@@ -32,7 +32,7 @@ export function PairEditor(props: {
             ? tokens.map(({ text, start }, k) => (
                 <span key={start} className={differing.has(k) ? 'differs' : undefined}>
                   {k > 0 && start > tokens[k - 1].end && !text.startsWith(' ') ? ' ' : ''}
-                  {differing.has(k) ? displayToken(text).replace(/^·/, ' ') : text}
+                  {differing.has(k) ? displayToken(text).replace(/^·/, ' ') : visible(text)}
                 </span>
               ))
             : pair.corrupted}

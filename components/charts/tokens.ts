@@ -6,13 +6,32 @@ export interface TokenSpan {
   readonly end: number;
 }
 
-/** A leading space is written `·`, a newline `⏎`, a tab `⇥`; an empty token `∅`. */
+/** What has no shape of its own, turns the text around it, or may not stand in XML; halves of surrogate pairs too. */
+const UNSEEN = /[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Noncharacter_Code_Point}\u2028\u2029\uFEFF]/gu;
+
+function nameOf(character: string): string {
+  const code = character.codePointAt(0) as number;
+  const hex = code.toString(16).toUpperCase();
+  return code < 0x100 ? `<0x${hex.padStart(2, '0')}>` : `<U+${hex.padStart(4, '0')}>`;
+}
+
+/**
+ * Text in which every character is seen and may stand in XML: control characters are written `<0x1B>`, others that are
+ * not seen `<U+202E>`: letters that every font has. Line breaks and tabs stay.
+ */
+export const visible = (text: string): string =>
+  text.replace(UNSEEN, (character) => (/[\t\n\r]/.test(character) ? character : nameOf(character)));
+
+/** A leading space is written `·`, a newline `⏎`, a tab `⇥`, what is not seen by its name; an empty token `∅`. */
 export function displayToken(text: string): string {
   if (text === '') return '∅';
-  return text
-    .replace(/^[ ▁Ġ]/, '·')
-    .replace(/\n/g, '⏎')
-    .replace(/\t/g, '⇥');
+  return visible(
+    text
+      .replace(/^[ ▁Ġ]/, '·')
+      .replace(/\n/g, '⏎')
+      .replace(/\t/g, '⇥')
+      .replace(/\r/g, nameOf),
+  );
 }
 
 /** Cut to at most `limit` characters, the last one an ellipsis. */

@@ -5,6 +5,7 @@ import { lazy, Suspense, useEffect, useMemo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import type { Run } from '@/lib/api/schemas';
 import { PageBar, ShareButton } from '../bar/tools';
+import { visible } from '../charts/tokens';
 import { client } from '../data/client';
 import { ExportButton } from '../export/ExportButton';
 import { linkOf } from '../runs/links';
@@ -58,7 +59,7 @@ function RunRow({
           </select>
         </span>
       </td>
-      <td className="mono prompt">{run.request.prompt}</td>
+      <td className="mono prompt">{visible(run.request.prompt)}</td>
       <td className="mono">
         {position} <TokenText text={tokens[position]?.text ?? ''} /> → {run.request.target.trim()}
       </td>

@@ -1,3 +1,4 @@
+import { visible } from '../charts/tokens';
 import { embeddedFonts } from './fonts';
 import { CELLS_AS_RECTANGLES, rectanglesOf } from './rectangles';
 
@@ -231,7 +232,7 @@ class Drawing {
 
   #note(family: string, text: string): void {
     for (const name of family.split(',')) this.families.add(name.replaceAll(/["']/g, '').trim());
-    this.text += text;
+    this.text += visible(text);
   }
 
   /** A text node, line by line as the page broke it. */
@@ -343,9 +344,21 @@ export async function figureSvg(
   for (const name of font.split(',')) drawing.families.add(name.replaceAll(/["']/g, '').trim());
   if (options.bare) return svg;
   const fonts = document.createElementNS(SVG, 'style');
-  fonts.textContent = await embeddedFonts(drawing.families, drawing.text + note);
+  fonts.textContent = await embeddedFonts(drawing.families, drawing.text + visible(note));
   svg.prepend(fonts);
   return svg;
 }
 
-export const svgText = (svg: SVGSVGElement): string => new XMLSerializer().serializeToString(svg);
+/** Writes what is not seen by its name, wherever it stands: XML has no way to hold a control character. */
+function makeVisible(svg: SVGSVGElement): void {
+  for (const part of [svg, ...svg.querySelectorAll('*')]) {
+    for (const attribute of part.attributes) attribute.value = visible(attribute.value);
+    for (const child of part.childNodes) if (child instanceof Text) child.data = visible(child.data);
+  }
+}
+
+/** A drawing as a file: well-formed XML whatever the texts in it. */
+export function svgText(svg: SVGSVGElement): string {
+  makeVisible(svg);
+  return new XMLSerializer().serializeToString(svg);
+}

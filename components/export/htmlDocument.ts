@@ -1,3 +1,4 @@
+import { visible } from '../charts/tokens';
 import { FIGURE_MARGIN } from './figureSvg';
 import { hoverScript } from './hoverScript';
 import type { Area, SavedView } from './savedView';
@@ -20,7 +21,7 @@ interface Look {
 }
 
 const escaped = (text: string) =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  visible(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 const AREA_NAMES: Record<Area['kind'], string> = {
   map: 'Attention map; arrow keys move a cell cursor',
@@ -42,8 +43,9 @@ export function htmlDocument(view: SavedView, figures: readonly SavedFigure[], l
   const prompt = view.models.map(
     ({ slot, name, tokens }) => `<p><b>${slot}</b> ${escaped(name)}, ${tokens.length} tokens</p>`,
   );
+  const shown = JSON.stringify(view, (_, value) => (typeof value === 'string' ? visible(value) : value));
   // JSON inside a script must not end it.
-  const data = JSON.stringify(view).replaceAll('<', '\\u003c');
+  const data = shown.replaceAll('<', '\\u003c');
   return `<!doctype html>
 <html lang="en">
 <head>

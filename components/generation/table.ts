@@ -1,4 +1,5 @@
 import { type DataTable, tableOf } from '../charts/table';
+import { displayToken } from '../charts/tokens';
 import type { Continuation } from './state';
 
 /** Every generated token with its probability, rank and entropy. */
@@ -9,7 +10,7 @@ export function generationTable(continuations: readonly Continuation[]): DataTab
     [
       { name: 'model', values: all.map(({ slot }) => slot) },
       { name: 'place', values: all.map(({ token }) => String(token.index)) },
-      { name: 'token', values: all.map(({ token }) => token.text) },
+      { name: 'token', values: all.map(({ token }) => displayToken(token.text)) },
     ],
     (['probability', 'rank', 'entropy'] as const).map((name) => ({
       name,

@@ -2,11 +2,12 @@
 import { lazy, memo, Suspense, useMemo, useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
 import { useShownMaps } from '../attention/shownMaps';
+import { visible } from '../charts/tokens';
 import { useExamples, useModels, useTokens } from '../data/queries';
 import type { View } from '../data/view';
 import { openBatch, useBatch } from '../state/batch';
 import { type ModelSlot, select, useSelection } from '../state/selection';
-import { Id } from '../ui/parts';
+import { Id, TokenText } from '../ui/parts';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
 import { editPrompt, loadExample } from './edit';
@@ -96,10 +97,10 @@ const NAMED_WORDS = 6;
 function UnknownWords({ tokens, prompt, model }: { tokens: readonly Token[]; prompt: string; model: string }) {
   const lacking = tokens.filter(({ unknown }) => unknown);
   if (lacking.length === 0) return null;
-  const words = [...new Set(lacking.map(({ start, end }) => prompt.slice(start, end)))];
+  const words = [...new Set(lacking.map(({ start, end }) => visible(prompt.slice(start, end))))];
   return (
     <p className="note" role="status" data-testid="unknown-words">
-      Not in the vocabulary of {model}, so all of them read as {lacking[0].text}:{' '}
+      Not in the vocabulary of {model}, so all of them read as <TokenText text={lacking[0].text} />:{' '}
       {words.slice(0, NAMED_WORDS).join(', ')}
       {words.length > NAMED_WORDS && ` and ${words.length - NAMED_WORDS} more`}.
     </p>

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'react';
 import type { RunSummary } from '@/lib/api/schemas';
 import { PageBar } from '../bar/tools';
 import { formatBytes } from '../charts/numbers';
+import { visible } from '../charts/tokens';
 import { client } from '../data/client';
 import { formatTime, stateOf } from './format';
 import { compareLink, linkOf } from './links';
@@ -66,8 +67,8 @@ function Row(props: { run: RunSummary; chosen: boolean; onChoose(): void; onDele
         <Name run={run} />
       </td>
       <th scope="row">
-        <a href={link} className="mono" title={prompt}>
-          {prompt}
+        <a href={link} className="mono" title={visible(prompt)}>
+          {visible(prompt)}
         </a>
         <span className="note">
           {' '}
