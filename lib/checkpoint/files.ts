@@ -2,6 +2,7 @@
 
 import { open, rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { partialName } from './partial';
 import { InputError } from './types';
 
 /** Something of known size that can be read at any place: a file, or bytes in memory. */
@@ -90,11 +91,9 @@ function unwritable(path: string, error: NodeJS.ErrnoException): Error {
   );
 }
 
-let partials = 0;
-
 /** Writes chunks to a neighbouring temporary file and renames it, so that no reader ever sees half a file. */
 export async function writeAtomically(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
-  const partial = `${path}.partial-${process.pid}-${partials++}`;
+  const partial = await partialName(path);
   const handle = await open(partial, 'w').catch((cause) => {
     throw unwritable(path, cause);
   });

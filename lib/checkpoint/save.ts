@@ -2,9 +2,10 @@
 
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { writeStatescope } from './config-statescope';
 import { writeAtomically } from './files';
+import { partialName } from './partial';
 import { type OutputTensor, writeSafetensors } from './safetensors';
 import { checkTensors } from './schema';
 import type { ModelConfig } from './types';
@@ -52,7 +53,7 @@ export async function writeFolder(
     for (const name of OTHER_WEIGHTS) await rm(join(target, name), { force: true });
     return;
   }
-  const partial = join(dirname(target), `.${basename(target)}.partial-${process.pid}`);
+  const partial = await partialName(target, '.');
   try {
     await mkdir(partial, { recursive: true });
     await fill(partial, configText, tensors, options);

@@ -99,7 +99,7 @@ export function filesBelow(folder) {
 /** Files of arrays that do not hold what their header says, or that a writer left half done. */
 export function tornFiles(folder) {
   return filesBelow(folder).filter((path) => {
-    if (/\.(part|partial-[\w-]+|draft)$/.test(path)) return true;
+    if (/\.(part|partial-[\w.-]+|draft)$/.test(path)) return true;
     return path.endsWith('.safetensors') && !isWhole(path);
   });
 }
