@@ -12,7 +12,7 @@ import { useSelection } from './state/selection';
 import { handleKey, useShortcuts } from './state/shortcuts';
 import { followTheme } from './state/theme';
 import { LinkedSelection } from './state/url';
-import { Banners } from './states/Banners';
+import { ArchiveNotice, Banners } from './states/Banners';
 import { EmptyState } from './states/EmptyState';
 import { WhenNear } from './ui/WhenNear';
 
@@ -72,6 +72,7 @@ export function Workbench() {
       <TopBar view={view} />
       <main data-maximised={maximised || undefined}>
         <ModelPickers row />
+        <ArchiveNotice />
         {view ? (
           <Suspense fallback={<BeforeRun idle={false} />}>
             <RunSections view={view} />

@@ -44,6 +44,8 @@ function words(run: Run, progress: Progress | null): { line: string; detail: str
       return { line: 'cancelled', detail: `run ${run.id.slice(0, 8)}` };
     case 'error':
       return { line: 'stopped by an error', detail: `run ${run.id.slice(0, 8)}` };
+    case 'interrupted':
+      return { line: 'interrupted', detail: `run ${run.id.slice(0, 8)}` };
   }
 }
 

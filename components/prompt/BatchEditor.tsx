@@ -45,6 +45,7 @@ function BatchStatus() {
     done: `done: ${result?.examples ?? 0} prompts, in “Signal by layer”`,
     cancelled: result ? `cancelled; ${result.models.map(({ model }) => model).join(', ')} is complete` : 'cancelled',
     error: 'stopped by an error',
+    interrupted: 'interrupted: the server ended before it was done',
   }[state];
   return (
     <>

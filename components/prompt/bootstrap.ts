@@ -3,7 +3,7 @@ import { useEffect } from 'react';
 import type { Example, ModelSummary } from '@/lib/api/schemas';
 import { useExamples, useModels } from '../data/queries';
 import { useRun } from '../state/run';
-import { type Selection, select, useSelection } from '../state/selection';
+import { INITIAL_SELECTION, type Selection, select, useSelection } from '../state/selection';
 import { loadExample } from './edit';
 
 const differential = (model: ModelSummary) => model.layers.some((kind) => kind.startsWith('diff'));
@@ -27,29 +27,38 @@ export function defaultModels(models: readonly ModelSummary[]): Pick<Selection, 
 const startingExample = (examples: readonly Example[], id: string) =>
   examples.find((example) => example.id === id) ?? examples[0];
 
-/** Fills in what neither the link nor the researcher has said: models, and the first example's prompt. */
+/**
+ * Fills in what neither the link nor the researcher has said: models, and the first example's prompt. A link that names
+ * a run and says nothing else shows what that run was asked.
+ */
 export function useBootstrap(): void {
   const { data: models } = useModels();
   const { data: examples } = useExamples();
   const run = useRun((s) => s.run);
+  const failure = useRun((s) => s.failure);
   useEffect(() => {
-    const { modelA } = useSelection.getState();
-    if (models && !modelA) select(defaultModels(models.models));
-  }, [models]);
+    const { modelA, runId } = useSelection.getState();
+    if (models && !modelA && (!runId || failure)) select(defaultModels(models.models));
+  }, [models, failure]);
   useEffect(() => {
-    const { prompt, exampleId, position, target, needle, lock } = useSelection.getState();
+    const { prompt, exampleId, position, target, needle, lock, runId } = useSelection.getState();
     if (!examples || prompt !== '') return;
+    if (runId && !exampleId && !failure) return;
     const example = startingExample(examples.examples, exampleId);
     if (!example) return;
     loadExample(example);
     // A link may name an example and still read it elsewhere.
     if (exampleId === example.id) select({ position, lock, ...(target && { target }), ...(needle && { needle }) });
-  }, [examples]);
+  }, [examples, failure]);
   useEffect(() => {
-    const { prompt } = useSelection.getState();
-    if (!run || prompt !== '') return;
+    const { prompt, modelA, position } = useSelection.getState();
+    if (!run) return;
     const { request } = run;
+    const [first, second = ''] = request.models;
+    if (!modelA) select({ modelA: first, modelB: second });
+    if (prompt !== '') return;
     select({
+      position: position === INITIAL_SELECTION.position ? request.position : position,
       prompt: request.prompt,
       continuation: request.continuation ?? null,
       target: request.target,

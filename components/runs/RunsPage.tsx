@@ -6,8 +6,8 @@ import { PageBar } from '../bar/tools';
 import { formatBytes } from '../charts/numbers';
 import { visible } from '../charts/tokens';
 import { client } from '../data/client';
-import { formatTime, stateOf } from './format';
-import { compareLink, linkOf } from './links';
+import { formatTime, stateOf, troubleOf } from './format';
+import { compareLink, linkOf, linkOfRequest } from './links';
 
 const RUNS = ['runs'];
 const OPENING_MS = 1000;
@@ -40,6 +40,28 @@ function Name({ run }: { run: RunSummary }) {
         }}
       />
       {rename.error && <p className="note bad">{rename.error.message}</p>}
+    </>
+  );
+}
+
+/** Asks the question of a run again and opens the new run. */
+function AskAgain({ run: { id, request } }: { run: RunSummary }) {
+  const again = useMutation({
+    mutationFn: () => client.startRun(request),
+    onSuccess: (created) => location.assign(linkOfRequest({ id: created.id, request })),
+  });
+  return (
+    <>
+      <button
+        type="button"
+        className="button low"
+        aria-label={`Run again: the question of run ${id}`}
+        disabled={again.isPending}
+        onClick={() => again.mutate()}
+      >
+        Run again
+      </button>
+      {again.error && <p className="note bad">{again.error.message}</p>}
     </>
   );
 }
@@ -85,7 +107,8 @@ function Row(props: { run: RunSummary; chosen: boolean; onChoose(): void; onDele
       <td>{formatTime(run.timing.createdAt)}</td>
       <td>
         {stateOf(run)}
-        {!run.available && <div className="note">figures need a new run</div>}
+        {run.state === 'interrupted' && <AskAgain run={run} />}
+        {run.state !== 'interrupted' && !run.available && <div className="note">figures need a new run</div>}
       </td>
       <td className="mono">{run.kept ? formatBytes(run.bytes) : 'in memory'}</td>
       <td>
@@ -110,8 +133,11 @@ export function RunsPage() {
     queryKey: RUNS,
     queryFn: ({ signal }) => client.runs(signal),
     refetchInterval: ({ state }) => {
-      if (state.data?.archive.state === 'opening') return OPENING_MS;
-      return state.data?.runs.some((run) => run.state === 'running' || run.state === 'queued') ? RUNNING_MS : false;
+      if (!state.data) return false;
+      const { runs, archive } = state.data;
+      if (archive.state === 'opening') return OPENING_MS;
+      const changes = archive.message !== undefined || archive.waiting > 0;
+      return changes || runs.some((run) => run.state === 'running' || run.state === 'queued') ? RUNNING_MS : false;
     },
   });
   const forget = useMutation({
@@ -136,9 +162,9 @@ export function RunsPage() {
             {problem.message}
           </p>
         )}
-        {data?.archive.state === 'failed' && (
-          <p className="bad" role="alert">
-            {data.archive.message}
+        {data?.archive.message && (
+          <p className="bad" role="alert" data-testid="archive-trouble">
+            {troubleOf(data.archive)}
           </p>
         )}
         <p className="note" role="status">

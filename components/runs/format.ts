@@ -1,4 +1,4 @@
-import type { RunSummary } from '@/lib/api/schemas';
+import type { Health, RunSummary } from '@/lib/api/schemas';
 import { formatSeconds } from '../charts/numbers';
 
 /** `done in 1.84 s`, `cancelled`, … */
@@ -12,4 +12,10 @@ export function formatTime(instant: number): string {
   const date = new Date(instant);
   const pad = (n: number) => String(n).padStart(2, '0');
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${pad(date.getHours())}:${pad(date.getMinutes())}`;
+}
+
+/** What keeps runs from being kept, and how many wait for it; undefined where nothing does. */
+export function troubleOf({ message, waiting }: Health['archive']): string | undefined {
+  if (!message || waiting === 0) return message;
+  return `${message} ${waiting} ${waiting === 1 ? 'run or analysis waits' : 'runs and analyses wait'} to be kept.`;
 }

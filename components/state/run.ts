@@ -50,7 +50,7 @@ export function afterEvent(run: Run | null, message: RunEvent): Run | null {
   }
 }
 
-const ENDED: readonly Run['state'][] = ['done', 'cancelled', 'error'];
+const ENDED: readonly Run['state'][] = ['done', 'cancelled', 'error', 'interrupted'];
 
 export const isEnded = (run: Run | null): boolean => run !== null && ENDED.includes(run.state);
 

@@ -2,7 +2,9 @@
 import { type ReactNode, useState } from 'react';
 import type { Run } from '@/lib/api/schemas';
 import { useForecast } from '../bar/forecast';
+import { useHealth } from '../data/queries';
 import type { View } from '../data/view';
+import { troubleOf } from '../runs/format';
 import { requestOf } from '../state/request';
 import { resumeRun, startRun, useRun } from '../state/run';
 import { useSelection } from '../state/selection';
@@ -126,6 +128,20 @@ export function Banners({ view }: { view: View | undefined }) {
         <b>Cancelled.</b> {view ? `${finished(view)}; the rest is left blank.` : 'Nothing was computed.'}
       </Banner>
     );
+  if (run.state === 'interrupted')
+    return (
+      <Banner
+        actions={
+          <>
+            <Resume run={run} />
+            <RunAgain />
+          </>
+        }
+      >
+        <b>The server ended before this run did.</b>{' '}
+        {run.available && view ? `${finished(view)}; the rest is left blank.` : 'Its question is still here.'}
+      </Banner>
+    );
   if (!run.available)
     return (
       <Banner actions={<RunAgain />}>
@@ -140,4 +156,15 @@ export function Banners({ view }: { view: View | undefined }) {
       </Banner>
     );
   return null;
+}
+
+/** A quiet word where runs are not kept, or not yet. */
+export function ArchiveNotice() {
+  const { data } = useHealth();
+  if (!data?.archive.message) return null;
+  return (
+    <p className="note archive" role="status" data-testid="archive-notice">
+      {troubleOf(data.archive)} <a href="/runs">Runs</a>
+    </p>
+  );
 }

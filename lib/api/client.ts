@@ -48,7 +48,7 @@ export interface ClientOptions {
 
 type StreamEvent = RunEvent | AnalysisEvent;
 
-const FINAL_STATES: readonly string[] = ['done', 'cancelled', 'error'];
+const FINAL_STATES: readonly string[] = ['done', 'cancelled', 'error', 'interrupted'];
 
 function pathOf(path: string, query: Readonly<Record<string, unknown>> = {}): string {
   const search = new URLSearchParams(wireOf(query));

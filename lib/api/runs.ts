@@ -3,7 +3,12 @@ import { z } from 'zod';
 /** Runs that exist, and what one would take. */
 
 export const RunPatchSchema = z.object({
-  name: z.string().trim().max(200).meta({ description: 'What to call the run; empty to unname it.' }),
+  name: z
+    .string()
+    .trim()
+    .max(200)
+    .regex(/^[^\0\p{Cs}]*$/u, 'a name holds neither U+0000 nor half a surrogate pair')
+    .meta({ description: 'What to call the run; empty to unname it.' }),
 });
 export type RunPatch = z.infer<typeof RunPatchSchema>;
 

@@ -55,12 +55,22 @@ export type ErrorBody = z.infer<typeof ErrorBodySchema>;
 export const DeviceSchema = z.object({ name: z.string(), description: z.string(), threads: count });
 export type Device = z.infer<typeof DeviceSchema>;
 
+export const ArchiveSchema = z.object({
+  state: z.enum(['off', 'opening', 'open', 'failed']).meta({
+    description:
+      'Of what keeps runs on disk. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can.',
+  }),
+  message: z.string().optional().meta({ description: 'What keeps runs from being kept or found, in one sentence.' }),
+  waiting: count.meta({ description: 'Runs and analyses that have ended and are still to be kept.' }),
+});
+
 export const HealthSchema = z.object({
   status: z.enum(['starting', 'ready', 'failed']).meta({ description: 'State of the worker that owns the device.' }),
   version: z.string(),
   device: DeviceSchema.nullable().meta({ description: 'Null until the device is open.' }),
   queue: count.meta({ description: 'Runs and analyses queued or running.' }),
   memory: z.object({ residentBytes: count }),
+  archive: ArchiveSchema,
   error: z.string().optional(),
 });
 export type Health = z.infer<typeof HealthSchema>;
@@ -182,7 +192,9 @@ export type RunRequest = z.infer<typeof RunRequestSchema>;
 /** A run request as it may be sent. */
 export type RunRequestInput = z.input<typeof RunRequestSchema>;
 
-export const RunStateNameSchema = z.enum(['queued', 'running', 'done', 'cancelled', 'error']);
+export const RunStateNameSchema = z
+  .enum(['queued', 'running', 'done', 'cancelled', 'error', 'interrupted'])
+  .meta({ description: '`interrupted`: the server ended before the work did; it can be asked for again.' });
 export type RunStateName = z.infer<typeof RunStateNameSchema>;
 
 export const RunCreatedSchema = z.object({ id: z.string() });
@@ -287,12 +299,7 @@ export type RunSummary = z.infer<typeof RunSummarySchema>;
 
 export const RunListSchema = z.object({
   runs: z.array(RunSummarySchema),
-  archive: z.object({
-    state: z.enum(['off', 'opening', 'open', 'failed']).meta({
-      description:
-        'While `opening`, runs of earlier servers are missing from the list; when `failed`, `message` says why.',
-    }),
-    message: z.string().optional(),
+  archive: ArchiveSchema.extend({
     limitBytes: count.meta({ description: 'The oldest runs are removed beyond this.' }),
   }),
 });

@@ -88,6 +88,7 @@ function unwritable(path: string, error: NodeJS.ErrnoException): Error {
   if (error.syscall === undefined || error.code === undefined) return error;
   return new InputError(
     `${path} cannot be written (${error.code}); check its name, its folder and the space on the disk.`,
+    { cause: error },
   );
 }
 

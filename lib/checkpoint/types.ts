@@ -103,8 +103,8 @@ export class InputError extends Error {
   override readonly name = 'InputError';
 
   /** @param message may quote the input: what would not be read as a sentence is cut out of its middle */
-  constructor(message: string) {
-    super(readable(message));
+  constructor(message: string, options?: ErrorOptions) {
+    super(readable(message), options);
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Analysis, AnalysisEvent, AnalysisRequest, AnalysisResult } from '@/lib/api/causal';
 import type { Device } from '@/lib/api/schemas';
-import { Book, type Entry, isFinal, sharedFlag } from './book';
+import { Book, type Entry, isFinal, type Keeping, sharedFlag } from './book';
 import { ServiceError } from './errors';
 import type { AnalysisOutcome, AnalysisUpdate, Body, PreparedAnalysis } from './protocol';
 import type { Turns } from './turns';
@@ -34,8 +34,9 @@ export class AnalysisBook extends Book<Analysis, AnalysisEvent, Own> {
     private readonly onFinished: (analysis: Analysis, tensors: Body | null) => void,
     /** Called for one that is neither in memory nor on disk any more. */
     private readonly onLost: (analysis: Analysis) => void,
+    keeping: Keeping,
   ) {
-    super('analysis', kept, device, turns);
+    super('analysis', kept, device, turns, keeping);
   }
 
   /** @throws ServiceError 503 when too many wait. */

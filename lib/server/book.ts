@@ -23,8 +23,16 @@ export type Entry<R, E, Own> = Waiting &
     readonly listeners: Set<Listener<E>>;
   };
 
+/** What a book asks of those who write its ended records to disk. */
+export interface Keeping {
+  /** Whether a record is still to be written. */
+  waits(id: string): boolean;
+  /** Called when one that waits had to make room. */
+  givenUp(id: string): void;
+}
+
 export const isFinal = ({ state }: { readonly state: RunStateName }): boolean =>
-  state === 'done' || state === 'cancelled' || state === 'error';
+  state === 'done' || state === 'cancelled' || state === 'error' || state === 'interrupted';
 
 /** A flag that another thread sees. */
 export const sharedFlag = (): Int32Array => new Int32Array(new SharedArrayBuffer(4));
@@ -40,6 +48,7 @@ export abstract class Book<R extends Recorded, E, Own extends object> {
     protected readonly device: () => Device | null,
     /** Shared with whatever else computes on the device. */
     protected readonly turns: Turns,
+    private readonly keeping: Keeping,
   ) {}
 
   /** The event that tells a whole record. */
@@ -148,11 +157,17 @@ export abstract class Book<R extends Recorded, E, Own extends object> {
     this.ended(record);
   }
 
-  /** Keeps the number of ended records within the limit, whatever happens to `spared`. */
+  /**
+   * Keeps the number of ended records within the limit, whatever happens to `spared`: first those go that are on disk or
+   * need not be, then, so that memory stays bounded, the oldest that wait to be kept.
+   */
   #forgetOldest(spared: string): void {
     const ended = [...this.entries.values()].filter(({ record }) => isFinal(record) && record.id !== spared);
-    for (const entry of ended.slice(0, Math.max(0, ended.length - this.limit))) {
+    const waits = ({ record }: Entry<R, E, Own>) => this.keeping.waits(record.id);
+    const order = [...ended.filter((entry) => !waits(entry)), ...ended.filter(waits)];
+    for (const entry of order.slice(0, Math.max(0, ended.length - this.limit))) {
       this.entries.delete(entry.record.id);
+      if (waits(entry)) this.keeping.givenUp(entry.record.id);
       this.dropped(entry);
     }
   }

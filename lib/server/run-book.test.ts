@@ -26,6 +26,8 @@ function book({ keptRuns = 10, queueLimit = 3 } = {}) {
     { finish(outcome: 'done' | 'cancelled'): void; fail(error: Error): void; cancel: Int32Array }
   >();
   const turns = new Turns(queueLimit);
+  const waiting = new Set<string>();
+  const givenUp: string[] = [];
   const runs = new RunBook(
     (id, _models, cancel) =>
       new Promise((finish, fail) => {
@@ -35,13 +37,14 @@ function book({ keptRuns = 10, queueLimit = 3 } = {}) {
     () => null,
     () => undefined,
     turns,
+    { waits: (id) => waiting.has(id), givenUp: (id) => givenUp.push(id) },
   );
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   const end = async (id: string, outcome: 'done' | 'cancelled' = 'done') => {
     running.get(id)?.finish(outcome);
     await settle();
   };
-  return { runs, turns, running, end, settle, add: () => runs.add(request, [model()]).id };
+  return { runs, turns, running, waiting, givenUp, end, settle, add: () => runs.add(request, [model()]).id };
 }
 
 describe('RunBook', () => {
@@ -146,6 +149,24 @@ describe('RunBook', () => {
     const c = add();
     expect(() => runs.get(a)).toThrow(expect.objectContaining({ status: 404 }));
     expect(runs.list().map(({ id }) => id)).toEqual([c, b]);
+  });
+
+  it('spares what waits to be kept, and says which of those had to go', async () => {
+    const { runs, waiting, givenUp, end, add } = book({ keptRuns: 2 });
+    const next = async () => {
+      const id = add();
+      await end(id);
+      return id;
+    };
+    const first = await next();
+    waiting.add(first);
+    const [second, third, fourth] = [await next(), await next(), await next()];
+    expect([first, second, third, fourth].map((id) => runs.has(id))).toEqual([true, false, true, true]);
+    expect(givenUp).toEqual([]);
+    for (const id of [third, fourth]) waiting.add(id);
+    await next();
+    expect(givenUp).toEqual([first]);
+    expect(runs.has(first)).toBe(false);
   });
 
   it('keeps one answer to a question, and the newest of each kind of question', async () => {

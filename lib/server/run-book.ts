@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { familyOf } from '@/lib/api/question';
 import type { Device, KeptAnalysis, Run, RunEvent, RunModel, RunRequest, RunSummary } from '@/lib/api/schemas';
-import { Book, type Entry, isFinal, sharedFlag } from './book';
+import { Book, type Entry, isFinal, type Keeping, sharedFlag } from './book';
 import { ServiceError } from './errors';
 import type { RunUpdate } from './protocol';
 import type { Turns } from './turns';
 
 interface Own {
-  /** Bytes of its arrays on disk; undefined while it is in memory only. */
-  keptBytes?: number;
+  /** Bytes of its arrays on disk; undefined while they are in memory only. */
+  arrayBytes?: number;
+  /** Whether it is on disk, state and arrays. */
+  kept: boolean;
 }
 
 type RunEntry = Entry<Run, RunEvent, Own>;
@@ -30,8 +32,9 @@ export class RunBook extends Book<Run, RunEvent, Own> {
     /** Called when a run has ended, its state final. */
     private readonly onFinished: (run: Run) => void,
     turns: Turns,
+    keeping: Keeping,
   ) {
-    super('run', limits.keptRuns, device, turns);
+    super('run', limits.keptRuns, device, turns, keeping);
   }
 
   /** @throws ServiceError 503 when too many runs wait. */
@@ -49,7 +52,7 @@ export class RunBook extends Book<Run, RunEvent, Own> {
       available: true,
       analyses: [],
     };
-    this.turns.add(this.enter(run, sharedFlag(), {}));
+    this.turns.add(this.enter(run, sharedFlag(), { kept: false }));
     return run;
   }
 
@@ -57,29 +60,46 @@ export class RunBook extends Book<Run, RunEvent, Own> {
   list(): RunSummary[] {
     return [...this.entries.values()]
       .reverse()
-      .map(({ record: { id, name = '', state, request, timing, available }, keptBytes: bytes }) => {
-        return { id, name, state, request, timing, available, kept: bytes !== undefined, bytes: bytes ?? 0 };
+      .map(({ record: { id, name = '', state, request, timing, available }, kept, arrayBytes }) => {
+        return { id, name, state, request, timing, available, kept, bytes: kept ? (arrayBytes ?? 0) : 0 };
       })
       .sort((a, b) => b.timing.createdAt - a.timing.createdAt);
   }
 
   /** Takes a finished run of an earlier server back from disk. */
-  restore(run: Run, keptBytes: number): void {
+  restore(run: Run, arrayBytes: number): void {
     if (this.entries.has(run.id)) return;
-    this.enter(run, new Int32Array(1), { keptBytes });
+    this.enter(run, new Int32Array(1), { arrayBytes, kept: true });
   }
 
-  /** A finished run is on disk from now on. */
-  kept(id: string, bytes: number): void {
+  /** The arrays of a finished run are on disk from now on, where they weigh `bytes`. */
+  wrote(id: string, bytes: number): void {
     const entry = this.entries.get(id);
-    if (entry) entry.keptBytes = bytes;
+    if (!entry) return;
+    entry.arrayBytes = bytes;
+    entry.record.available ||= bytes > 0;
+  }
+
+  /** Bytes of a run's arrays on disk; undefined while they are in memory only. */
+  arrayBytes(id: string): number | undefined {
+    return this.entries.get(id)?.arrayBytes;
+  }
+
+  /** A finished run is on disk from now on, arrays and state. */
+  kept(id: string): void {
+    const entry = this.entries.get(id);
+    if (entry) entry.kept = true;
+  }
+
+  isKept(id: string): boolean {
+    return this.entries.get(id)?.kept ?? false;
   }
 
   /** These runs are no longer on disk; what is in memory of them stays until it is released. */
   unkept(ids: readonly string[]): void {
     for (const id of ids) {
       const entry = this.entries.get(id);
-      if (entry) entry.keptBytes = undefined;
+      if (entry) Object.assign(entry, { arrayBytes: undefined, kept: false });
     }
   }
 
@@ -122,7 +142,7 @@ export class RunBook extends Book<Run, RunEvent, Own> {
   resume(id: string): Run {
     const entry = this.entry(id);
     const { record: run } = entry;
-    if (run.state !== 'cancelled' && run.state !== 'error')
+    if (run.state === 'done' || !isFinal(run))
       throw new ServiceError(409, `Run ${id} is ${run.state}; only a run that was cancelled or failed can go on.`);
     if (!run.available)
       throw new ServiceError(409, `The activations of run ${id} were released to make room.`, 'Run the prompt again.');
@@ -181,14 +201,14 @@ export class RunBook extends Book<Run, RunEvent, Own> {
   released(ids: readonly string[]): void {
     for (const id of ids) {
       const entry = this.entries.get(id);
-      if (entry && !entry.keptBytes) entry.record.available = false;
+      if (entry && !entry.arrayBytes) entry.record.available = false;
     }
   }
 
   /** The worker died: what it held is gone. The running run ends through its rejected call. */
   lostAll(): void {
-    for (const { record: run, keptBytes } of this.entries.values())
-      if (isFinal(run) && !keptBytes) run.available = false;
+    for (const { record: run, arrayBytes } of this.entries.values())
+      if (isFinal(run) && !arrayBytes) run.available = false;
   }
 
   protected whole = (data: Run): RunEvent => ({ event: 'run', data });
@@ -203,6 +223,8 @@ export class RunBook extends Book<Run, RunEvent, Own> {
   }
 
   protected override ended(run: Run): void {
+    // What an earlier end of it has left on disk is not the whole of it any more.
+    this.unkept([run.id]);
     this.onFinished(run);
   }
 }

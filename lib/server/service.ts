@@ -19,15 +19,20 @@ import type {
 } from '@/lib/api/schemas';
 import { AnalysisBook } from './analysis-book';
 import { ArchiveClient } from './archive/client';
-import { isFinal, sharedFlag } from './book';
+import { isFinal, type Keeping, sharedFlag } from './book';
 import { DeviceWorker } from './device-worker';
 import { ServiceError } from './errors';
 import { readExamples } from './examples';
 import { Generations } from './generations';
+import { Keeper } from './keeper';
 import type { Body } from './protocol';
 import { RunBook } from './run-book';
 import { readSettings, type Settings } from './settings';
 import { Turns } from './turns';
+
+/** What waits to be kept, by name. */
+const runName = (id: string) => `run ${id}`;
+const analysisName = (id: string) => `analysis ${id}`;
 
 /** Time in which a service ends: the process that holds it is to be gone within 3 s. */
 const CLOSE_MS = 2500;
@@ -43,8 +48,10 @@ export class Service {
   readonly #turns: Turns;
   readonly #ended = new AbortController();
   #closing: Promise<void> | undefined;
-  /** Runs and analyses are written one after the other, each as it ended. */
-  #keeping: Promise<void> = Promise.resolve();
+  #ending = false;
+  readonly #keeper: Keeper;
+  /** Runs and analyses that had to leave memory before they could be kept. */
+  readonly #lost = new Set<string>();
 
   constructor(readonly settings: Settings = readSettings()) {
     this.#turns = new Turns(settings.queueLimit);
@@ -52,21 +59,28 @@ export class Service {
       onUpdate: (id, update) => this.runs.update(id, update),
       onAnalysis: (id, update) => this.analyses.update(id, update),
       onToken: (id, token) => this.generations.update(id, token),
-      onReleased: (ids) => this.runs.released(ids),
+      onReleased: (ids) => this.#released(ids),
       onCrash: (reason) => {
         console.error(reason);
         this.runs.lostAll();
+      },
+    });
+    this.archive = new ArchiveClient(settings, () => this.#keeper.wake());
+    this.#keeper = new Keeper(() => this.archive.usable);
+    const keeping = (nameOf: (id: string) => string): Keeping => ({
+      waits: (id) => this.#keeper.has(nameOf(id)),
+      givenUp: (id) => {
+        this.#keeper.drop(nameOf(id));
+        this.#lose([id]);
       },
     });
     this.runs = new RunBook(
       (id, models, cancel) => this.worker.call('run', { id, models, cancel }),
       settings,
       () => this.worker.device,
-      (run) => {
-        const ended = structuredClone(run);
-        this.#keeping = this.#keeping.then(() => this.#keep(ended));
-      },
+      ({ id }) => this.#keepRun(id),
       this.#turns,
+      keeping(runName),
     );
     this.analyses = new AnalysisBook(
       (id, analysis, cancel) => this.worker.call('analyse', { id, analysis, cancel }),
@@ -75,12 +89,12 @@ export class Service {
       this.#turns,
       (analysis, tensors) => this.#answered(analysis, tensors),
       ({ id, run }) => run !== undefined && this.runs.detach(run, id),
+      keeping(analysisName),
     );
     this.generations = new Generations(
       (id, generation, cancel) => this.worker.call('generate', { id, generation, cancel }),
       this.#turns,
     );
-    this.archive = new ArchiveClient(settings);
     this.version = JSON.parse(readFileSync(join(settings.root, 'package.json'), 'utf8')).version;
   }
 
@@ -107,12 +121,14 @@ export class Service {
     /** Leaves a share of the time to the steps that follow. */
     const within = (promise: Promise<unknown>, share: number) =>
       settledWithin(promise, end - deadlineMs * share - Date.now());
+    this.#ending = true;
     this.#turns.close();
     this.generations.cancelAll();
     this.analyses.cancelAll();
     this.runs.cancelAll();
     await within(this.#turns.idle(), 0.5);
-    await within(this.#keeping, 0.25);
+    await within(this.#keeper.settled(), 0.25);
+    this.#keeper.close();
     this.#ended.abort();
     await within(Promise.allSettled([this.worker.close(), this.archive.close()]), 0);
   }
@@ -126,6 +142,7 @@ export class Service {
       device,
       queue: this.#turns.load,
       memory: { residentBytes: process.memoryUsage.rss() },
+      archive: this.#archiveStatus(),
       ...(error ? { error } : {}),
     };
   }
@@ -141,53 +158,81 @@ export class Service {
   /** Checks the whole request before it is queued: a run that was accepted can only fail by an internal error. */
   async createRun(request: RunRequest): Promise<Run> {
     this.#turns.checkRoom();
-    return this.runs.add(request, await this.worker.call('prepare', request));
+    const run = this.runs.add(request, await this.worker.call('prepare', request));
+    this.#keepRun(run.id);
+    return run;
   }
 
   estimate = (request: RunRequest): Promise<RunEstimate> => this.worker.call('estimate', request);
 
   run = (id: string): Run => this.runs.get(id);
 
-  /** Runs in memory, and those on disk once the archive is open; asking opens it. */
+  /** Runs in memory, and those on disk where the archive is open and answers; asking opens it. */
   async listRuns(): Promise<RunList> {
     const runs = this.runs.list();
+    let failure: string | undefined;
     if (this.archive.status.state === 'opening') this.archive.call('open', null).catch(() => undefined);
-    else if (this.archive.usable)
-      runs.push(...(await this.archive.call('list', null)).filter(({ id }) => !this.runs.has(id)));
-    return { runs: runs.sort((a, b) => b.timing.createdAt - a.timing.createdAt), archive: this.archive.status };
+    else if (this.archive.usable) {
+      const kept = await this.archive.call('list', null).catch(({ message }: Error) => {
+        failure = message;
+        return [];
+      });
+      runs.push(...kept.filter(({ id }) => !this.runs.has(id)));
+    }
+    const { message = failure, ...status } = this.#archiveStatus();
+    return {
+      runs: runs.sort((a, b) => b.timing.createdAt - a.timing.createdAt),
+      archive: { ...status, ...(message ? { message } : {}), limitBytes: this.settings.dataBytes },
+    };
   }
 
-  /** A run in memory or on disk; waits for the archive only when it is not in memory. @throws ServiceError 404. */
+  /**
+   * A run in memory or on disk; waits for the archive only when it is not in memory.
+   * @throws ServiceError 404, 503 where the archive does not say whether there is such a run.
+   */
   async recall(id: string): Promise<Run> {
-    if (!this.runs.has(id) && this.archive.usable) {
+    if (!this.runs.has(id) && this.#mayBeKept(id)) {
       const found = await this.archive.call('get', id);
       if (found) this.runs.restore(found.run, found.bytes);
     }
     return this.runs.get(id);
   }
 
-  /** @throws ServiceError 404. */
+  /** On disk first: where that fails nothing has changed. @throws ServiceError 404, 503. */
   async renameRun(id: string, name: string): Promise<Run> {
     await this.recall(id);
+    if (this.runs.isKept(id)) await this.archive.call('rename', { id, name });
     this.runs.rename(id, name);
-    if (this.archive.usable) await this.archive.call('rename', { id, name });
+    // What is not on disk yet, or is being written with its old name, takes the new one there.
+    if (this.#keeper.has(runName(id)) || !isFinal(this.runs.get(id))) this.#keepRun(id);
     return this.runs.get(id);
   }
 
-  /** Removes a run from memory and disk; one that computes is cancelled. @throws ServiceError 404. */
+  /**
+   * Removes a run from memory and disk; one that computes is cancelled. On disk first: where that fails nothing has
+   * changed. @throws ServiceError 404, 503.
+   */
   async forgetRun(id: string): Promise<Run> {
     const run = await this.recall(id);
+    if (this.runs.isKept(id)) await this.archive.call('forget', id);
+    const busy = this.#keeper.has(runName(id)) || !isFinal(run);
+    this.#keeper.drop(runName(id));
     this.runs.forget(id);
     this.analyses.forgetRun(id);
     if (isFinal(run)) await this.worker.call('forget', id);
-    if (this.archive.usable) await this.archive.call('forget', id);
+    // It may have left a row that says that it is under way, or is being written now.
+    if (busy && this.archive.on)
+      this.#keeper.add(`forget ${id}`, () => this.archive.call('forget', id).then(() => true));
+    this.#keeper.wake();
     return run;
   }
 
   /** Goes on with a run that was cancelled or failed. @throws ServiceError 404, 409, 503. */
   async resumeRun(id: string): Promise<Run> {
     await this.recall(id);
-    return this.runs.resume(id);
+    const run = this.runs.resume(id);
+    this.#keepRun(id);
+    return run;
   }
 
   cancelRun = (id: string): Run => this.runs.cancel(id);
@@ -218,12 +263,17 @@ export class Service {
   async createAnalysis(request: AnalysisRequest, run?: string): Promise<Analysis> {
     this.#turns.checkRoom();
     if (run !== undefined) await this.recall(run);
-    return this.analyses.add(request, await this.worker.call('prepareAnalysis', request), run);
+    const analysis = this.analyses.add(request, await this.worker.call('prepareAnalysis', request), run);
+    this.#acceptAnalysis(analysis);
+    return analysis;
   }
 
-  /** An analysis in memory or on disk; waits for the archive only when it is not in memory. @throws ServiceError 404. */
+  /**
+   * An analysis in memory or on disk; waits for the archive only when it is not in memory.
+   * @throws ServiceError 404, 503 where the archive does not say whether there is such an analysis.
+   */
   async recallAnalysis(id: string): Promise<Analysis> {
-    if (!this.analyses.has(id) && this.archive.usable) {
+    if (!this.analyses.has(id) && this.#mayBeKept(id)) {
       const found = await this.archive.call('analysis', id);
       if (found) this.analyses.restore(found.analysis, found.tensors);
     }
@@ -246,37 +296,105 @@ export class Service {
     return (listener) => this.generations.start(prepared, listener);
   }
 
-  /** Writes a run that has ended to disk: its arrays first, then the row that names them. */
-  async #keep(run: Run): Promise<void> {
-    if (!this.archive.usable || run.timing.startedAt === null) return;
-    const { id } = run;
-    try {
-      if (!this.runs.has(id)) return;
-      const bytes = run.available ? await this.worker.call('keep', { id, limit: this.settings.dataBytes }) : 0;
-      if (!this.runs.has(id)) return;
-      this.runs.unkept(await this.archive.call('put', { run, bytes }));
-      this.runs.kept(id, bytes);
-    } catch (error) {
-      console.error(`Run ${id} is not kept:`, (error as Error).message);
+  /** Whether the archive is to be asked: no name on disk holds U+0000, which a database refuses. */
+  #mayBeKept(id: string): boolean {
+    return this.archive.on && !id.includes('\0');
+  }
+
+  #archiveStatus(): Health['archive'] {
+    const { state, message = this.#keeper.trouble } = this.archive.status;
+    const waits = (name: string) => {
+      const [kind, id] = name.split(' ');
+      if (kind === 'analysis') return this.analyses.has(id) && isFinal(this.analyses.get(id));
+      if (kind !== 'run' || !this.runs.has(id)) return false;
+      const run = this.runs.get(id);
+      return isFinal(run) && run.timing.startedAt !== null;
+    };
+    const waiting = this.#keeper.names.filter(waits).length;
+    const lost = message && this.#lost.size > 0 ? ` ${this.#lost.size} had to leave memory before that.` : '';
+    return { state, waiting, ...(message ? { message: `${message}${lost}` } : {}) };
+  }
+
+  /** Activations have left memory: what was still to be written of them is gone, and that is said. */
+  #released(ids: readonly string[]): void {
+    this.#lose(ids.filter((id) => this.#keeper.has(runName(id)) && this.runs.arrayBytes(id) === undefined));
+    this.runs.released(ids);
+  }
+
+  #lose(ids: readonly string[]): void {
+    for (const id of ids) {
+      this.#lost.add(id);
+      console.error(`Memory is full: ${id} had to leave it before it could be kept.`);
     }
+  }
+
+  /**
+   * Writes a run to disk as it stands when its turn comes: that it was accepted; or, once it has ended, its arrays and
+   * then the row that names them.
+   */
+  #keepRun(id: string): void {
+    if (!this.archive.on) return;
+    this.#keeper.add(runName(id), async () => {
+      if (!this.runs.has(id)) return true;
+      const run = this.runs.get(id);
+      if (!isFinal(run)) await this.archive.call('accept', { kind: 'run', record: run });
+      else if (run.timing.startedAt !== null) await this.#keepEnded(run);
+      // What waited when the server ended is remembered as interrupted.
+      else if (!this.#ending) await this.archive.call('settle', id);
+      return true;
+    });
+  }
+
+  async #keepEnded(run: Run): Promise<void> {
+    const { id } = run;
+    const bytes = this.runs.arrayBytes(id) ?? (run.available ? await this.#keepArrays(id) : 0);
+    // It may have been removed meanwhile, or go on: it is written again when it ends.
+    if (!this.runs.has(id) || !isFinal(run)) return;
+    this.runs.wrote(id, bytes);
+    this.#lost.delete(id);
+    const removed = await this.archive.call('put', { run, bytes });
+    if (!isFinal(run)) return;
+    this.runs.kept(id);
+    this.runs.unkept(removed);
+  }
+
+  #keepArrays(id: string): Promise<number> {
+    return this.worker.call('keep', { id, limit: this.settings.dataBytes }).catch((error: ServiceError) => {
+      if (error.status !== 507) throw error;
+      throw new Error(`Runs wait in memory to be kept: ${error.message}. It is tried again.`);
+    });
+  }
+
+  #acceptAnalysis({ id }: Analysis): void {
+    if (!this.archive.on) return;
+    this.#keeper.add(analysisName(id), async () => {
+      const record = this.analyses.has(id) ? this.analyses.get(id) : null;
+      if (record && !isFinal(record)) await this.archive.call('accept', { kind: 'analysis', record });
+      return true;
+    });
   }
 
   /** Gives a finished analysis to its run, and writes it to disk after the run. */
   #answered(analysis: Analysis, tensors: Body | null): void {
     const { id, run, state, request, timing } = analysis;
-    if (run === undefined || state !== 'done') return;
     const question = questionOf(request);
-    const replaced = this.runs.attach(run, { id, kind: request.kind, question, createdAt: timing.createdAt });
-    const ended = structuredClone(analysis);
-    this.#keeping = this.#keeping.then(async () => {
-      if (!this.archive.usable || !this.analyses.has(id)) return;
-      try {
-        const put = await this.archive.call('putAnalysis', { analysis: ended, run, question, tensors, replaced });
-        if (put.kept) this.analyses.kept(id);
-        this.runs.unkept(put.removed);
-      } catch (error) {
-        console.error(`Analysis ${id} is not kept:`, (error as Error).message);
-      }
+    const answers = run !== undefined && state === 'done';
+    const replaced = answers
+      ? this.runs.attach(run, { id, kind: request.kind, question, createdAt: timing.createdAt })
+      : [];
+    if (!this.archive.on) return;
+    if (!answers) {
+      // What the end of the server has cancelled is remembered as interrupted.
+      if (!this.#ending) this.#keeper.add(`end ${id}`, () => this.archive.call('settle', id).then(() => true));
+      return;
+    }
+    this.#keeper.add(analysisName(id), async () => {
+      if (!this.analyses.has(id)) return true;
+      if (this.#keeper.has(runName(run))) return false;
+      const put = await this.archive.call('putAnalysis', { analysis, run, question, tensors, replaced });
+      if (put.kept) this.analyses.kept(id);
+      this.runs.unkept(put.removed);
+      return true;
     });
   }
 

@@ -183,11 +183,11 @@ describe('runs on disk', () => {
   });
 
   it('come back from a database of a version that kept no analyses', async () => {
-    const place = { folder, migrations: migrationsFolder(workspace.settings), template: '', limit: 0 };
+    const place = { folder, migrations: migrationsFolder(workspace.settings), template: '', limit: 0, instance: '' };
     const older = await openDatabase(place);
-    await older.db.execute('DROP TABLE analyses');
+    await older.db.execute('DROP TABLE analyses, unfinished');
     await older.db.execute(
-      'DELETE FROM drizzle.__drizzle_migrations WHERE id = (SELECT max(id) FROM drizzle.__drizzle_migrations)',
+      'DELETE FROM drizzle.__drizzle_migrations WHERE id > (SELECT min(id) FROM drizzle.__drizzle_migrations)',
     );
     await older.close();
     const service = open();

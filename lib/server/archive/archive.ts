@@ -1,14 +1,23 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asc, desc, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Analysis } from '@/lib/api/causal';
 import type { KeptAnalysis, Run, RunSummary } from '@/lib/api/schemas';
 import type { Body } from '../protocol';
 import type { Database } from './database';
 import { ANALYSIS, analysisFile, arraysFolder, runFolder } from './places';
-import type { AnalysisEntry } from './protocol';
-import { analyses, runs } from './schema';
+import type { Accepted, AnalysisEntry } from './protocol';
+import { analyses, runs, unfinished } from './schema';
 import { readWhole, writeWhole } from './whole-file';
+
+/** What is known of work whose server died. */
+const INTERRUPTED = {
+  state: 'interrupted',
+  error: 'The server ended before this was finished.',
+  ...{ queuePosition: 0, progress: null },
+} as const;
+/** Interrupted analyses that are remembered. */
+const INTERRUPTED_ANALYSES = 200;
 
 /** Finished runs and their analyses in the database, and the files of their arrays. */
 export class Archive {
@@ -16,6 +25,8 @@ export class Archive {
     private readonly database: Database,
     private readonly folder: string,
     private readonly limit: number,
+    /** Names the server that uses it now. */
+    private readonly instance: string,
   ) {}
 
   /** @returns the ids of runs that were removed to keep the limit. The newest run always stays. */
@@ -32,7 +43,52 @@ export class Archive {
       run: JSON.stringify({ ...run, available, progress: null, analyses: [] }),
     };
     await this.database.db.insert(runs).values(row).onConflictDoUpdate({ target: runs.id, set: row });
+    await this.settle(id);
     return this.#trim();
+  }
+
+  /** Writes down what is to be computed, until `put`, `putAnalysis` or `settle` says that it has ended. */
+  async accept({ kind, record }: Accepted): Promise<null> {
+    const row = { id: record.id, kind, owner: this.instance, since: Date.now(), record: JSON.stringify(record) };
+    await this.database.db.insert(unfinished).values(row).onConflictDoUpdate({ target: unfinished.id, set: row });
+    return null;
+  }
+
+  async settle(id: string): Promise<null> {
+    await this.database.db.delete(unfinished).where(eq(unfinished.id, id));
+    return null;
+  }
+
+  /** Says of the work that other servers have left unfinished that it was interrupted. */
+  async interrupt(): Promise<void> {
+    const { db } = this.database;
+    const left = await db
+      .select()
+      .from(unfinished)
+      .where(and(ne(unfinished.owner, this.instance), ne(unfinished.owner, '')))
+      .orderBy(asc(unfinished.since));
+    for (const { id, kind, since, record } of left) {
+      if (kind === 'run') await this.#interruptRun(JSON.parse(record) as Run, since);
+      else {
+        const analysis = JSON.stringify({ ...(JSON.parse(record) as Analysis), ...INTERRUPTED });
+        await db.update(unfinished).set({ owner: '', record: analysis }).where(eq(unfinished.id, id));
+      }
+    }
+    const old = db
+      .select({ id: unfinished.id })
+      .from(unfinished)
+      .where(eq(unfinished.owner, ''))
+      .orderBy(desc(unfinished.since))
+      .offset(INTERRUPTED_ANALYSES);
+    await db.delete(unfinished).where(inArray(unfinished.id, old));
+  }
+
+  /** @param since when it was accepted or went on: what it had kept before that stays. */
+  async #interruptRun(accepted: Run, since: number): Promise<void> {
+    const known = await this.get(accepted.id);
+    const finishedAt = known?.run.timing.finishedAt ?? 0;
+    if (known && finishedAt >= since) await this.settle(accepted.id);
+    else await this.put({ ...(known?.run ?? accepted), ...INTERRUPTED }, known?.bytes ?? 0);
   }
 
   async list(): Promise<RunSummary[]> {
@@ -59,16 +115,18 @@ export class Archive {
     const [known] = await this.database.db.select({ id: runs.id }).from(runs).where(eq(runs.id, run));
     if (!known) return { kept: false, removed: [] };
     if (tensors) await writeWhole(analysisFile(this.folder, run, id), tensors);
-    await this.database.db.insert(analyses).values({
+    const row = {
       ...{ id, run, question, kind: request.kind, createdAt: timing.createdAt, bytes: tensors?.byteLength ?? 0 },
       analysis: JSON.stringify(analysis),
-    });
+    };
+    await this.database.db.insert(analyses).values(row).onConflictDoUpdate({ target: analyses.id, set: row });
+    await this.settle(id);
     return { kept: true, removed: await this.#trim() };
   }
 
   async analysis(id: string): Promise<{ analysis: Analysis; tensors: Body | null } | null> {
     const [row] = await this.database.db.select().from(analyses).where(eq(analyses.id, id));
-    if (!row) return null;
+    if (!row) return this.#interrupted(id);
     const tensors = row.bytes > 0 ? await readWhole(analysisFile(this.folder, row.run, id)) : null;
     return { analysis: JSON.parse(row.analysis) as Analysis, tensors };
   }
@@ -79,6 +137,7 @@ export class Archive {
   }
 
   async forget(id: string): Promise<boolean> {
+    await this.settle(id);
     return (await this.#remove([id])) > 0;
   }
 
@@ -105,6 +164,15 @@ export class Archive {
 
   close(): Promise<void> {
     return this.database.close();
+  }
+
+  /** An analysis that a server did not finish. */
+  async #interrupted(id: string): Promise<{ analysis: Analysis; tensors: null } | null> {
+    const [row] = await this.database.db
+      .select({ record: unfinished.record })
+      .from(unfinished)
+      .where(and(eq(unfinished.id, id), eq(unfinished.kind, 'analysis'), eq(unfinished.owner, '')));
+    return row ? { analysis: JSON.parse(row.record) as Analysis, tensors: null } : null;
   }
 
   /** Oldest first. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -11,9 +12,13 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** Time between two tries to open the archive: it doubles from the first to the last. */
+const RETRY_MS = { first: 500, last: 5000 };
+
 /**
- * The web server's handle of the archive. Its thread starts with the first call, so a server that nobody asks for a
- * kept run never opens the database. A thread that dies is started again by the next call.
+ * The web server's handle of the archive. Its thread starts with the first call, so a server that nobody asks for work
+ * or a kept run never opens the database. A thread that dies is started again by the next call; a database that cannot
+ * be reached is tried again until it comes back.
  */
 export class ArchiveClient {
   #state: RunList['archive']['state'];
@@ -21,19 +26,32 @@ export class ArchiveClient {
   #worker: Worker | null = null;
   #pending = new Map<number, Pending>();
   #calls = 0;
+  #delay = RETRY_MS.first;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+  /** Stays the same while the server lives, however often the store is opened. */
+  readonly #instance = randomUUID();
 
-  constructor(private readonly settings: Settings) {
+  constructor(
+    private readonly settings: Settings,
+    /** Called whenever the archive has opened. */
+    private readonly onOpen: () => void = () => undefined,
+  ) {
     this.#state = settings.dataFolder === null ? 'off' : 'opening';
   }
 
-  get status(): RunList['archive'] {
-    const { dataBytes: limitBytes } = this.settings;
-    return { state: this.#state, limitBytes, ...(this.#message ? { message: this.#message } : {}) };
+  get status(): Pick<RunList['archive'], 'state' | 'message'> {
+    return { state: this.#state, ...(this.#message ? { message: this.#message } : {}) };
   }
 
-  /** False when runs are not kept, and why is in `status`. */
+  /** Whether a call is worth making; why not is in `status`. */
   get usable(): boolean {
     return this.#state === 'opening' || this.#state === 'open';
+  }
+
+  /** Whether this server keeps runs at all. */
+  get on(): boolean {
+    return this.#state !== 'off';
   }
 
   /** @throws ServiceError 503 when the archive is off, cannot be opened, or fails. */
@@ -43,21 +61,31 @@ export class ArchiveClient {
   ): Promise<ArchiveMethods[M]['result']> {
     const worker = this.usable ? (this.#worker ?? this.#start()) : null;
     if (!worker) return Promise.reject(new ServiceError(503, this.#message ?? 'This server keeps no runs.'));
-    const call = ++this.#calls;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(call, { resolve: resolve as Pending['resolve'], reject });
-      worker.postMessage({ call, method, argument });
-    });
+    return this.#send(worker, method, argument);
   }
 
   /** Ends the database in good order and for good; what was called before is finished first. */
   async close(): Promise<void> {
-    if (this.#worker) await this.call('close', null).catch(() => undefined);
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    if (this.#worker) await this.#send(this.#worker, 'close', null).catch(() => undefined);
     const worker = this.#worker;
     this.#worker = null;
     if (this.#state !== 'off') this.#state = 'failed';
     this.#message ??= 'The server is shutting down.';
     await worker?.terminate();
+  }
+
+  #send<M extends ArchiveMethod>(
+    worker: Worker,
+    method: M,
+    argument: ArchiveMethods[M]['argument'],
+  ): Promise<ArchiveMethods[M]['result']> {
+    const call = ++this.#calls;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(call, { resolve: resolve as Pending['resolve'], reject });
+      worker.postMessage({ call, method, argument });
+    });
   }
 
   #start(): Worker | null {
@@ -73,6 +101,7 @@ export class ArchiveClient {
       template: databaseTemplate(this.settings),
       limit,
       databaseUrl,
+      instance: this.#instance,
     };
     // The URL is made at run time and the bundler must not follow it.
     const worker = new Worker(/* turbopackIgnore: true */ pathToFileURL(path), { workerData });
@@ -89,20 +118,37 @@ export class ArchiveClient {
   }
 
   #receive(reply: ArchiveReply): void {
-    if (reply.kind === 'open') this.#state = 'open';
-    else if (reply.kind === 'closed') this.#fail(reply.message);
-    else {
+    if (reply.kind === 'open') {
+      this.#state = 'open';
+      this.#message = undefined;
+      this.#delay = RETRY_MS.first;
+      this.onOpen();
+    } else if (reply.kind === 'closed') {
+      this.#fail(reply.message);
+      if (reply.again) this.#tryAgain();
+    } else {
       const pending = this.#pending.get(reply.call);
       this.#pending.delete(reply.call);
       if (reply.kind === 'result') pending?.resolve(reply.result);
-      else pending?.reject(new ServiceError(503, `The archive of runs failed: ${reply.message}`));
+      else pending?.reject(new ServiceError(503, reply.message));
     }
+  }
+
+  #tryAgain(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => {
+      const worker = this.#worker ?? this.#start();
+      if (worker) this.#send(worker, 'open', null).catch(() => undefined);
+    }, this.#delay);
+    this.#retry.unref();
+    this.#delay = Math.min(2 * this.#delay, RETRY_MS.last);
   }
 
   #fail(message: string): void {
     this.#state = 'failed';
+    if (message !== this.#message && !this.#closed) console.error(message);
     this.#message = message;
-    console.error(message);
     this.#rejectAll(message);
   }
 

@@ -10,6 +10,12 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** A PostgreSQL server that does not answer within these times (ms) counts as gone. */
+const CONNECT_MS = 2500;
+const QUERY_MS = 2500;
+/** New tables may have to wait for a server that is busy, and nobody waits for them. */
+const MIGRATE_MS = 60_000;
+
 /** Fills a database folder that does not exist yet; it appears when it is complete. */
 export async function copyTemplate(template: string, path: string): Promise<void> {
   if (existsSync(path) || !existsSync(join(template, 'PG_VERSION'))) return;
@@ -33,12 +39,25 @@ export async function openDatabase({ folder, migrations, template, databaseUrl }
       import('drizzle-orm/node-postgres'),
       import('drizzle-orm/node-postgres/migrator'),
     ]);
-    const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
-    // Without a listener a connection that breaks while idle would end the process.
-    pool.on('error', (error) => console.error('The connection to PostgreSQL broke:', error.message));
-    const db = drizzle(pool);
-    await migrate(db, { migrationsFolder });
-    return { db, close: () => pool.end() };
+    const connect = (max: number, queryMs: number) => {
+      const pool = new pg.Pool({
+        connectionString: databaseUrl,
+        max,
+        connectionTimeoutMillis: CONNECT_MS,
+        query_timeout: queryMs,
+        // The server gives up too what nobody waits for any more.
+        statement_timeout: 2 * queryMs,
+        keepAlive: true,
+        keepAliveInitialDelayMillis: 10_000,
+      });
+      // Without a listener a connection that breaks while idle would end the process; the next query tells.
+      pool.on('error', () => undefined);
+      return pool;
+    };
+    const migrating = connect(1, MIGRATE_MS);
+    await migrate(drizzle(migrating), { migrationsFolder }).finally(() => migrating.end().catch(() => undefined));
+    const pool = connect(2, QUERY_MS);
+    return { db: drizzle(pool), close: () => pool.end() };
   }
   const [{ PGlite }, { drizzle }, { migrate }] = await Promise.all([
     import('@electric-sql/pglite'),

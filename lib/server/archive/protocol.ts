@@ -6,10 +6,14 @@ import type { Body } from '../protocol';
 
 /** Methods of the archive: argument and result. */
 export interface ArchiveMethods {
-  /** Waits until the archive is open. */
+  /** Waits until the archive is open; tries again where it could not be opened or was lost. */
   open: { argument: null; result: null };
   /** Adds a finished run whose arrays weigh `bytes`, or replaces it. Removes the oldest beyond the limit and names them. */
   put: { argument: { run: Run; bytes: number }; result: string[] };
+  /** Writes down work that was accepted or goes on, so that it is known if this server dies. */
+  accept: { argument: Accepted; result: null };
+  /** Accepted work has ended and leaves nothing to keep. */
+  settle: { argument: string; result: null };
   /** Newest first. */
   list: { argument: null; result: RunSummary[] };
   get: { argument: string; result: { run: Run; bytes: number } | null };
@@ -33,6 +37,11 @@ export interface AnalysisEntry {
   readonly replaced: readonly string[];
 }
 
+/** Work as it stands when it is accepted. */
+export type Accepted =
+  | { readonly kind: 'run'; readonly record: Run }
+  | { readonly kind: 'analysis'; readonly record: Analysis };
+
 export type ArchiveMethod = keyof ArchiveMethods;
 
 export type ArchiveRequest = {
@@ -41,8 +50,11 @@ export type ArchiveRequest = {
 
 export type ArchiveReply =
   | { kind: 'open' }
-  /** The archive cannot be opened; nothing else will be answered. */
-  | { kind: 'closed'; message: string }
+  /**
+   * The archive cannot be opened or was lost: calls are refused until another `open` has succeeded, which is worth trying
+   * `again` or not.
+   */
+  | { kind: 'closed'; message: string; again: boolean }
   | { kind: 'result'; call: number; result: unknown }
   | { kind: 'failure'; call: number; message: string };
 
@@ -58,4 +70,6 @@ export interface ArchiveStart {
   readonly limit: number;
   /** Of a PostgreSQL server, used in place of the embedded database. */
   readonly databaseUrl?: string;
+  /** Names this server among those that have used the store. */
+  readonly instance: string;
 }

@@ -45,3 +45,18 @@ export const analyses = pgTable(
   },
   (table) => [index('analyses_run').on(table.run)],
 );
+
+/**
+ * Runs and analyses that were accepted and have not ended, one row each: what a server that was killed leaves here was
+ * interrupted. An interrupted run moves to `runs`; an interrupted analysis stays, with no owner.
+ */
+export const unfinished = pgTable('unfinished', {
+  id: text('id').primaryKey(),
+  kind: text('kind').notNull(),
+  /** The server that computes it, as `ArchiveStart.instance`; empty once it was interrupted. */
+  owner: text('owner').notNull(),
+  /** When it was accepted or went on, in milliseconds since 1970. */
+  since: bigint('since', { mode: 'number' }).notNull(),
+  /** Its state then, as JSON. */
+  record: text('record').notNull(),
+});

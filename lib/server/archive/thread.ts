@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Archive } from './archive';
+import { causeOf } from './cause';
 import { openDatabase } from './database';
 import { lockFolder } from './lock';
 import type { ArchiveMethod, ArchiveMethods, ArchiveReply, ArchiveRequest, ArchiveStart } from './protocol';
@@ -12,56 +13,144 @@ if (!port) throw new Error('This file runs as a thread of the server.');
 const start = workerData as ArchiveStart;
 const send = (reply: ArchiveReply) => port.postMessage(reply);
 
-let unlock = () => undefined as void;
+const WHERE = start.databaseUrl ? 'the database at DATABASE_URL' : `the database in ${start.folder}`;
 
-async function open(): Promise<Archive> {
-  unlock = lockFolder(start.folder);
-  try {
-    const archive = new Archive(await openDatabase(start), start.folder, start.limit);
-    await archive.removeOrphans(performance.timeOrigin);
-    return archive;
-  } catch (error) {
-    unlock();
-    const where = start.databaseUrl ? 'the database at DATABASE_URL' : `the database in ${start.folder}`;
-    throw new Error(
-      `Runs are not kept: ${where} cannot be opened (${(error as Error).message.split('\n')[0]}). ${
-        start.databaseUrl ? 'Check its address and that it runs' : 'Move the folder away'
-      } and start Statescope again.`,
-    );
+/** Time that a database gets to close; one that hangs does not keep the folder. */
+const CLOSE_MS = 500;
+
+/** Held from the first opening on, also while the database is away: arrays are written all the time. */
+let unlock: (() => void) | null = null;
+
+function giveBack(): void {
+  unlock?.();
+  unlock = null;
+}
+
+class Closed extends Error {
+  constructor(
+    message: string,
+    readonly again: boolean,
+  ) {
+    super(message);
   }
 }
 
-const opened = open();
-opened.then(
-  () => send({ kind: 'open' }),
-  (error: Error) => send({ kind: 'closed', message: error.message }),
-);
+async function open(): Promise<Archive> {
+  try {
+    unlock ??= lockFolder(start.folder);
+  } catch (error) {
+    const message = isOfSystem(error) ? `Runs are not kept: ${causeOf(error).words}.` : (error as Error).message;
+    throw new Closed(message, true);
+  }
+  try {
+    const archive = new Archive(await openDatabase(start), start.folder, start.limit, start.instance);
+    await archive.removeOrphans(performance.timeOrigin);
+    await archive.interrupt();
+    return archive;
+  } catch (error) {
+    const { words, lost } = causeOf(error);
+    const refused = `Runs are not kept: ${WHERE} cannot be opened (${words}).`;
+    if (start.databaseUrl) throw new Closed(`${refused} Check its address and that it runs; it is tried again.`, true);
+    if (!lost && isOfSystem(error)) throw new Closed(`${refused} It is tried again.`, true);
+    giveBack();
+    throw new Closed(`${refused} Move the folder away and start Statescope again.`, false);
+  }
+}
+
+const isOfSystem = (error: unknown) => typeof (error as NodeJS.ErrnoException).syscall === 'string';
+
+let archive: Promise<Archive> | null = null;
+
+/** The archive; its opening is told. */
+function opened(): Promise<Archive> {
+  archive ??= open().then(
+    (open) => {
+      send({ kind: 'open' });
+      return open;
+    },
+    (error: Closed) => {
+      send({ kind: 'closed', message: error.message, again: error.again });
+      throw error;
+    },
+  );
+  return archive;
+}
+
+/** Gives up a database whose connection is gone, so that the next `open` makes another. */
+async function lose(lost: Archive, words: string): Promise<void> {
+  const current = await archive?.catch(() => null);
+  if (current !== lost) return;
+  archive = null;
+  send({ kind: 'closed', message: `${capital(WHERE)} is not there: ${words}. It is tried again.`, again: true });
+  await closeSoon(lost);
+}
+
+const capital = (text: string) => text[0].toUpperCase() + text.slice(1);
+
+/** Closes a database, unless that hangs. */
+async function closeSoon(archive: Archive): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, CLOSE_MS);
+  });
+  await Promise.race([archive.close().catch(() => undefined), late]);
+  clearTimeout(timer);
+}
 
 type Methods = {
-  [M in ArchiveMethod]: (argument: ArchiveMethods[M]['argument']) => Promise<ArchiveMethods[M]['result']>;
+  [M in ArchiveMethod]: (
+    archive: Archive,
+    argument: ArchiveMethods[M]['argument'],
+  ) => Promise<ArchiveMethods[M]['result']>;
 };
 
 const methods: Methods = {
   open: async () => null,
-  put: async ({ run, bytes }) => (await opened).put(run, bytes),
-  list: async () => (await opened).list(),
-  get: async (id) => (await opened).get(id),
-  rename: async ({ id, name }) => (await opened).rename(id, name),
-  forget: async (id) => (await opened).forget(id),
-  putAnalysis: async (entry) => (await opened).putAnalysis(entry),
-  analysis: async (id) => (await opened).analysis(id),
-  close: async () => {
-    await (await opened).close();
-    unlock();
+  put: (archive, { run, bytes }) => archive.put(run, bytes),
+  accept: (archive, work) => archive.accept(work),
+  settle: (archive, id) => archive.settle(id),
+  list: (archive) => archive.list(),
+  get: (archive, id) => archive.get(id),
+  rename: (archive, { id, name }) => archive.rename(id, name),
+  forget: (archive, id) => archive.forget(id),
+  putAnalysis: (archive, entry) => archive.putAnalysis(entry),
+  analysis: (archive, id) => archive.analysis(id),
+  close: async (archive) => {
+    await closeSoon(archive);
+    giveBack();
     return null;
   },
 };
 
-port.on('message', async ({ call, method, argument }: ArchiveRequest) => {
+async function answer({ call, method, argument }: ArchiveRequest): Promise<void> {
+  const before = archive;
+  const failed =
+    before !== null &&
+    (await before.then(
+      () => false,
+      () => true,
+    ));
+  if (method === 'open' && failed && archive === before) archive = null;
+  if (method === 'close' && (failed || archive === null)) {
+    giveBack();
+    send({ kind: 'result', call, result: null });
+    return;
+  }
+  let open: Archive;
   try {
-    await opened;
-    send({ kind: 'result', call, result: await methods[method](argument as never) });
+    open = await opened();
   } catch (error) {
     send({ kind: 'failure', call, message: (error as Error).message });
+    return;
   }
-});
+  try {
+    send({ kind: 'result', call, result: await methods[method](open, argument as never) });
+  } catch (error) {
+    const { words, lost } = causeOf(error);
+    if (lost) await lose(open, words);
+    send({ kind: 'failure', call, message: `The archive of runs failed: ${words}.` });
+  }
+}
+
+port.on('message', answer);
+void opened().catch(() => undefined);

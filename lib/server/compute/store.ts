@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { BlockCache } from '@/lib/analysis/s6Attention';
 import type { RunModel } from '@/lib/api/schemas';
 import type { ModelConfig } from '@/lib/checkpoint';
+import { causeOf } from '../archive/cause';
 import { modelFile } from '../archive/places';
 import { ServiceError } from '../errors';
 import { bytesOf } from './memory';
@@ -20,15 +21,27 @@ export interface ModelRecord {
   readonly blocks: BlockCache[];
 }
 
+/** Models of a run. */
+const SLOTS = [0, 1];
+
+/** Bytes of a run's files; 0 where there are none. */
+const bytesOnDisk = (folder: string, id: string) =>
+  SLOTS.reduce((sum, m) => sum + (statSync(modelFile(folder, id, m), { throwIfNoEntry: false })?.size ?? 0), 0);
+
 /** True once every block has been computed. */
 export const isComplete = ({ config, blocks }: ModelRecord) => blocks.length === config.blocks.length;
 
 interface RunRecord {
   readonly models: ModelRecord[];
   running: boolean;
+  /** Whether it is on disk too, or will never be. */
+  kept: boolean;
 }
 
-/** Activations of the last runs, up to a limit in bytes; the run that computes is never released. */
+/**
+ * Activations of the last runs, up to a limit in bytes. The run that computes is never released, and one that is still to
+ * be kept only where there is no other.
+ */
 export class RunStore {
   #runs = new Map<string, RunRecord>();
   #recalls = new Map<string, Promise<void>>();
@@ -45,8 +58,9 @@ export class RunStore {
    * run has computed is in it.
    */
   begin(id: string, expected: number): ModelRecord[] {
-    const record = this.#runs.get(id) ?? { models: [], running: true };
+    const record = this.#runs.get(id) ?? { models: [], running: true, kept: false };
     record.running = true;
+    record.kept = false;
     this.#runs.set(id, record);
     this.#makeRoom(expected - bytesOf(record));
     return record.models;
@@ -55,15 +69,21 @@ export class RunStore {
   /**
    * Writes a finished run to disk. @returns the bytes of its arrays; 0 when there is nothing to keep, or more than
    * `limit` bytes.
+   * @throws ServiceError 507 where they cannot be written: the message ends a sentence.
    */
   async keep(id: string, limit: number): Promise<number> {
+    if (this.folder === null) return 0;
     const record = this.#runs.get(id);
-    if (!record || this.folder === null) return 0;
+    if (!record) return bytesOnDisk(this.folder, id);
     const bytes = bytesOf(record);
-    if (bytes > limit) return 0;
-    for (const [m, model] of record.models.entries())
-      if (model) await writeRecord(modelFile(this.folder, id, m), model);
-    return bytes;
+    if (bytes <= limit)
+      for (const [m, model] of record.models.entries())
+        if (model)
+          await writeRecord(modelFile(this.folder, id, m), model).catch((error) => {
+            throw new ServiceError(507, causeOf(error).words);
+          });
+    record.kept = true;
+    return bytes <= limit ? bytes : 0;
   }
 
   /** Brings a run back from disk where it is not in memory. @throws ServiceError 409 when its files are damaged. */
@@ -78,7 +98,7 @@ export class RunStore {
 
   async #read(folder: string, id: string): Promise<void> {
     const models: ModelRecord[] = [];
-    for (const m of [0, 1]) {
+    for (const m of SLOTS) {
       const path = modelFile(folder, id, m);
       if (!existsSync(path)) continue;
       models[m] = await readRecord(path).catch((error: Error) => {
@@ -91,15 +111,16 @@ export class RunStore {
     }
     if (models.length === 0) return;
     this.#makeRoom(bytesOf(models));
-    this.#runs.set(id, { models, running: false });
+    this.#runs.set(id, { models, running: false, kept: true });
   }
 
   #makeRoom(expected: number): void {
     const released: string[] = [];
     let used = bytesOf(this.#runs) + expected;
-    for (const [old, record] of this.#runs) {
+    const ended = [...this.#runs].filter(([, { running }]) => !running);
+    const order = [...ended.filter(([, { kept }]) => kept), ...ended.filter(([, { kept }]) => !kept)];
+    for (const [old, record] of order) {
       if (used <= this.limit) break;
-      if (record.running) continue;
       used -= bytesOf(record);
       this.#runs.delete(old);
       released.push(old);
