@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   resolve: { alias: { '@': fileURLToPath(new URL('.', import.meta.url)).replace(/\/$/, '') } },
   test: {
-    include: ['{app,bench,components,kernels,lib,models,scripts}/**/*.test.{ts,tsx}'],
+    include: ['{app,bench,components,kernels,lib,models,scripts,testing}/**/*.test.{ts,tsx}'],
     pool: 'forks',
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { needs } from '@/testing/needs';
 import { cliLines, exportQueries, pythonProgram, type Shown } from './commands';
 
 const shown: Shown[] = [
@@ -119,7 +120,7 @@ describe('pythonProgram', () => {
     expect(text).toContain('load("xyz/export?what=signal&model=1&position=7&target=12&needle=2%2C4&lens=logit")');
   });
 
-  it.skipIf(!python)('is Python', () => {
+  it('is Python', needs(python, 'python3'), () => {
     const check = spawnSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], {
       input: pythonProgram(shown, 'http://host:1'),
       encoding: 'utf8',

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { ADD_ON, needs } from '@/testing/needs';
 import { configureNative, isAvailable, kernels, nativeInfo, newFloats, unavailableReason } from './addon';
 
 if (!isAvailable) console.warn(`The native add-on is not tested: ${unavailableReason}`);
@@ -22,7 +23,7 @@ function advisedKilobytes(): number | null {
   return advised.reduce((sum, text) => sum + Number(/^Size:\s+(\d+)/m.exec(text)?.[1]), 0);
 }
 
-describe.skipIf(!isAvailable)('add-on', () => {
+describe('add-on', needs(isAvailable, ADD_ON), () => {
   it('asks for large pages where many floats are new, and gives zeros', () => {
     const before = advisedKilobytes();
     const floats = newFloats(1 << 24);

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ADD_ON, needs } from '@/testing/needs';
 import { isAvailable, unavailableReason } from './addon';
 import { NativeBackend } from './backend';
 import { BufferPool } from './buffers';
@@ -36,7 +37,7 @@ describe('BufferPool', () => {
   });
 });
 
-describe.skipIf(!isAvailable)('native backend', () => {
+describe('native backend', needs(isAvailable, ADD_ON), () => {
   beforeAll(async () => {
     registerNative();
     await tf.setBackend('native');

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ADD_ON, needs } from '@/testing/needs';
 import { isAvailable, unavailableReason } from './addon';
 import { configureNative, nativeInfo, registerNative } from './register';
 import { largestError, random, runOn } from './test-support';
@@ -222,7 +223,7 @@ const PRODUCT_TOLERANCE = 2e-5;
 
 const SPECIAL = [NaN, Infinity, -Infinity, 0, -0, 1, -1, 88, 89, -87, -104, 1e-30, 3e38, -3e38, 100, -100, 0.5];
 
-describe.skipIf(!isAvailable)('native overrides against tfjs cpu', () => {
+describe('native overrides against tfjs cpu', needs(isAvailable, ADD_ON), () => {
   beforeAll(() => {
     registerNative();
   });

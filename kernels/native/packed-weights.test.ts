@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ADD_ON, needs } from '@/testing/needs';
 import { roundToBfloat16 } from '../ops';
 import { configureNative, isAvailable, nativeInfo } from './addon';
 import type { NativeBackend } from './backend';
@@ -9,7 +10,7 @@ import { largestError, random, runOn } from './test-support';
 
 const SIZES = { N: 50, K: 37 };
 
-describe.skipIf(!isAvailable)('weights in other forms', () => {
+describe('weights in other forms', needs(isAvailable, ADD_ON), () => {
   let backend: NativeBackend;
   const initial = isAvailable ? nativeInfo() : { isa: '', threads: 1 };
 

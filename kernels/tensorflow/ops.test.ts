@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { needs, TENSORFLOW } from '@/testing/needs';
 import { expectCase } from '../ops/expect-case';
 import {
   convCase,
@@ -18,7 +19,6 @@ import { isTensorflowInstalled, loadTensorflow } from './load';
 import { registerTensorflow } from './register';
 
 const installed = isTensorflowInstalled();
-if (!installed) console.warn('the kernels of the tensorflow device are left out: run "npm run setup:tensorflow"');
 
 /** Shapes beyond one chunk and one tile, and never a multiple of either. */
 function largeCases(): OpCase[] {
@@ -41,9 +41,9 @@ function largeCases(): OpCase[] {
   ];
 }
 
-const cases = installed ? [...smallCases(), ...largeCases()] : [];
+const cases = [...smallCases(), ...largeCases()];
 
-describe.skipIf(!installed)('kernels of our operations on tensorflow equal the float64 reference', () => {
+describe('kernels of our operations on tensorflow equal the float64 reference', needs(installed, TENSORFLOW), () => {
   beforeAll(async () => {
     loadTensorflow();
     registerTensorflow();

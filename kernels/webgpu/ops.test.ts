@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ADAPTER, needs } from '@/testing/needs';
 import { crossEntropy } from '../ops';
 import { expectCase } from '../ops/expect-case';
 import {
@@ -19,7 +20,6 @@ import { allowSoftwareAdapter } from './testing/software-adapter';
 
 allowSoftwareAdapter();
 const adapter = await registerWebgpu();
-if (!adapter) console.warn("No WebGPU adapter here, so the WGSL kernels are not tested: Debian's chromium brings one.");
 
 /** Shapes beyond one tile, chunk and workgroup, and never a multiple of any of them. */
 function largeCases(): OpCase[] {
@@ -44,7 +44,7 @@ function largeCases(): OpCase[] {
 
 const cases = [...smallCases(), ...largeCases()];
 
-describe.skipIf(!adapter)('WGSL kernels equal the float64 reference', () => {
+describe('WGSL kernels equal the float64 reference', needs(adapter, ADAPTER), () => {
   beforeAll(async () => {
     expect(await tf.setBackend('webgpu')).toBe(true);
   });

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ADAPTER, needs } from '@/testing/needs';
 import { selectiveScan, silu } from '../ops';
 import { registerWebgpu } from './register';
 import { allowSoftwareAdapter } from './testing/software-adapter';
@@ -8,7 +9,7 @@ import { dispatchesOf } from './traffic';
 allowSoftwareAdapter();
 const adapter = await registerWebgpu();
 
-describe.skipIf(!adapter)('what a computation asks of a GPU', () => {
+describe('what a computation asks of a GPU', needs(adapter, ADAPTER), () => {
   beforeAll(() => tf.setBackend('webgpu'));
 
   it('counts the bytes of an elementwise program and the operations of a product', () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
@@ -7,6 +7,7 @@ import { InputError } from '@/lib/checkpoint';
 import { BLOCK_KINDS } from '@/lib/checkpoint/types';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
+import { modelCases } from '@/testing/references';
 import { type Attribution, directLogitAttribution } from '.';
 import { bundledCase, loadModel } from './testing/fixtures';
 import { randomCases, randomModel } from './testing/randomModel';
@@ -15,12 +16,7 @@ beforeAll(async () => {
   await openDevice();
 });
 
-const FULL = join(process.cwd(), '../shared/fixtures/models');
-const cases = existsSync(FULL)
-  ? readdirSync(FULL).map((name) => join(FULL, name))
-  : readdirSync(bundledCase(''))
-      .filter((name) => !name.endsWith('.md'))
-      .map(bundledCase);
+const cases = modelCases();
 
 /** Contributions add up to the logits, those of a block to what it adds as a whole; both in float32 of the model. */
 function expectSums(model: Model, tokens: number[], found: Attribution) {
@@ -48,9 +44,9 @@ function expectSums(model: Model, tokens: number[], found: Attribution) {
 }
 
 describe('the contributions to a logit add up to it', () => {
-  it.each(cases.map((path) => [path.split('/').at(-1), path]))('in %s', async (_, path) => {
-    const model = await loadModel(path as string);
-    const tokens: number[] = JSON.parse(readFileSync(join(path as string, 'case.json'), 'utf8')).tokens[0];
+  it.each(cases)('in $name', async ({ folder: path }) => {
+    const model = await loadModel(path);
+    const tokens: number[] = JSON.parse(readFileSync(join(path, 'case.json'), 'utf8')).tokens[0];
     const before = tf.memory().numTensors;
     const positions = [...new Set([0, Math.floor(tokens.length / 2), tokens.length - 1])];
     const found = directLogitAttribution(model, tokens, { targets: [3, 7], positions });

@@ -8,8 +8,9 @@ import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
 import { LENS_STATISTICS, type LensStatistic } from '@/lib/vocabulary';
+import { referenceFolder } from '@/testing/references';
 import { type Lens, lensOf, readTunedLens, residualsOf } from '.';
-import { bundledCase, fixture, loadModel } from './testing/fixtures';
+import { bundledCase, loadModel } from './testing/fixtures';
 
 beforeAll(async () => {
   await openDevice();
@@ -44,13 +45,13 @@ function expectLens(got: Lens, expected: Expected, logProbs: Float32Array, targe
 }
 
 describe.each(['mamba', 'mamba2'])('lenses of %s', (name) => {
-  const folder = fixture('lens', name);
+  const folder = referenceFolder('lens', name) as string;
 
-  it.skipIf(!folder)('give every statistic of the reference', async () => {
-    const model = await loadModel(folder as string);
+  it('give every statistic of the reference', async () => {
+    const model = await loadModel(folder);
     const { V } = model.config;
-    const expected = JSON.parse(readFileSync(join(folder as string, 'expected.json'), 'utf8'));
-    const stored = await readSafetensors(join(folder as string, 'expected.safetensors'));
+    const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
+    const stored = await readSafetensors(join(folder, 'expected.safetensors'));
     const { tokens, targets, candidates } = expected;
     const residuals = residualsOf(model, tokens);
     const logProbs = (lens: string) => stored.get(`${lens}.log_probs`)?.data as Float32Array;
@@ -59,16 +60,16 @@ describe.each(['mamba', 'mamba2'])('lenses of %s', (name) => {
     expect(logit.entries).toEqual(expected.entries);
     expectLens(logit, expected.logit_lens, logProbs('logit_lens'), targets, V);
 
-    const translators = await readTunedLens(join(folder as string, 'tuned'), model.config.d);
+    const translators = await readTunedLens(join(folder, 'tuned'), model.config.d);
     const tuned = lensOf(model, residuals, { targets, candidates, translators });
     expect(tuned.entries).toEqual(expected.tuned_entries);
     expectLens(tuned, expected.tuned_lens, logProbs('tuned_lens'), targets, V);
     model.dispose();
   });
 
-  it.skipIf(!folder)('give the statistics of the last position of many prompts', async () => {
-    const model = await loadModel(folder as string);
-    const { prompts, logit_lens } = JSON.parse(readFileSync(join(folder as string, 'aggregate.json'), 'utf8'));
+  it('give the statistics of the last position of many prompts', async () => {
+    const model = await loadModel(folder);
+    const { prompts, logit_lens } = JSON.parse(readFileSync(join(folder, 'aggregate.json'), 'utf8'));
     type Prompt = { tokens: number[]; target: number; candidates: number[] };
     (prompts as Prompt[]).forEach(({ tokens, target, candidates }, index) => {
       const request = { targets: [target], candidates: [candidates], positions: [tokens.length - 1] };
@@ -160,12 +161,12 @@ describe('a lens of damaged weights', () => {
 describe('a tuned lens on disk', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'statescope-lens-'));
   afterAll(() => rmSync(scratch, { recursive: true }));
-  const stored = fixture('lens', 'mamba', 'tuned');
+  const stored = join(referenceFolder('lens', 'mamba') as string, 'tuned');
 
-  it.skipIf(!stored)('is the same as safetensors and as a torch file', async () => {
-    copyFileSync(join(stored as string, 'params.pt'), join(scratch, 'params.pt'));
+  it('is the same as safetensors and as a torch file', async () => {
+    copyFileSync(join(stored, 'params.pt'), join(scratch, 'params.pt'));
     const torch = await readTunedLens(scratch, 48);
-    expect(torch).toEqual(await readTunedLens(stored as string, 48));
+    expect(torch).toEqual(await readTunedLens(stored, 48));
     expect(torch).toHaveLength(4);
   });
 

@@ -7,8 +7,10 @@ import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
 import type { Branch } from '@/lib/vocabulary';
+import { needs } from '@/testing/needs';
+import { FULL_SET, referenceFolder } from '@/testing/references';
 import { attentionOf, branchesOf, captureNames, differenceOf, parseReduction, scanAttention } from '.';
-import { blocksOf, bundledCase, fixture, loadModel } from './testing/fixtures';
+import { blocksOf, bundledCase, loadModel } from './testing/fixtures';
 
 const tokensOf = (folder: string): number[][] => JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')).tokens;
 
@@ -37,8 +39,8 @@ const CASES = [
 ];
 
 describe.each(CASES)('S6 attention of %s', (name) => {
-  const folder = fixture('models', name);
-  it.skipIf(!folder)('equals every s6 map of the reference', async () => {
+  const folder = referenceFolder('models', name);
+  it('equals every s6 map of the reference', needs(folder, FULL_SET), async () => {
     const model = await loadModel(folder as string);
     const blocks = blocksOf(model, tokensOf(folder as string));
     let compared = 0;

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
 import { SIGNAL_METRICS } from '@/lib/vocabulary';
+import { referenceFolder } from '@/testing/references';
 import { attentionSnr, compare, lensOf, residualsOf, type SnrExample, snrOf, summarise } from '.';
-import { blocksOf, bundledCase, fixture, loadModel } from './testing/fixtures';
+import { blocksOf, bundledCase, loadModel } from './testing/fixtures';
 
 const random = { integer: (from: number, to: number) => from + Math.floor(Math.random() * (to - from + 1)) };
 const names = ['hf-mamba1-bias', 'hf-diffmamba2-all'];
@@ -91,10 +92,10 @@ describe('the SNR of a batch', () => {
 });
 
 describe.each(['mamba', 'mamba2'])('means and standard errors of %s', (name) => {
-  const folder = fixture('lens', name);
-  it.skipIf(!folder)('are those of the reference', async () => {
-    const model = await loadModel(folder as string);
-    const { prompts, logit_lens, entries } = JSON.parse(readFileSync(join(folder as string, 'aggregate.json'), 'utf8'));
+  const folder = referenceFolder('lens', name) as string;
+  it('are those of the reference', async () => {
+    const model = await loadModel(folder);
+    const { prompts, logit_lens, entries } = JSON.parse(readFileSync(join(folder, 'aggregate.json'), 'utf8'));
     const samples = snrOf(model, prompts);
     expect(samples.entries).toEqual(entries);
     for (const { metric, entry, mean, stderr, low, high, n } of summarise(samples, { random })) {

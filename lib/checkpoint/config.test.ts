@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { modelCases } from '@/testing/references';
 import { parseConfig } from './config';
 import { expandOf, type StoredShapes } from './config-common';
 import { writeStatescope } from './config-statescope';
@@ -262,10 +263,8 @@ describe('Statescope format', () => {
     expect(parse(written)).toEqual({ ...hybrid, format: 'statescope' });
   });
 
-  const models = join(process.cwd(), '../shared/fixtures/models');
-  const folders = existsSync(models) ? readdirSync(models) : [];
-  it.skipIf(folders.length === 0).each(folders)('%s reads back the same (../shared is needed)', (name) => {
-    const text = readFileSync(join(models, name, 'config.json'), 'utf8');
+  it.each(modelCases())('$name reads back the same', ({ name, folder }) => {
+    const text = readFileSync(join(folder, 'config.json'), 'utf8');
     const config = parseConfig(parseJsonObject(text, name), nothing);
     expect(parse(JSON.parse(JSON.stringify(writeStatescope(config))))).toEqual({ ...config, format: 'statescope' });
   });

@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { caseOf, modelCases, referenceFolder } from '@/testing/references';
 import { parseConfig } from './config';
 import { loadCheckpoint } from './load';
 import { encodeSafetensors, type OutputTensor, readSafetensors } from './safetensors';
@@ -10,8 +10,7 @@ import { expectedTensors } from './schema';
 import { statePickle, torchZip } from './torch-zip.fixture';
 import { InputError } from './types';
 
-const models = join(process.cwd(), '../shared/fixtures/models');
-const cases = existsSync(models) ? readdirSync(models) : [];
+const known = (name: string) => referenceFolder('models', name) as string;
 
 interface Case {
   readonly tokens: number[][];
@@ -19,10 +18,9 @@ interface Case {
   readonly lambda_init: Record<string, number>;
 }
 
-describe.skipIf(cases.length === 0)('every checkpoint of the shared fixtures (../shared is needed)', () => {
-  it.each(cases)('%s', async (name) => {
-    const folder = join(models, name);
-    const expected = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
+describe('every checkpoint of the reference cases', () => {
+  it.each(modelCases())('$name', async ({ folder }) => {
+    const expected = caseOf(folder) as Case;
     const { config, tensors, parameterCount } = await loadCheckpoint(folder);
     expect(config.blocks.map(({ kind }) => kind)).toEqual(expected.blocks);
     for (const [key, value] of Object.entries(expected.lambda_init)) {
@@ -46,7 +44,7 @@ describe.skipIf(cases.length === 0)('every checkpoint of the shared fixtures (..
   });
 
   it('honours the strides of a transposed view: its matrix maps the input to the gate', async () => {
-    const folder = join(models, 'official-mamba2');
+    const folder = known('official-mamba2');
     const { config, tensors } = await loadCheckpoint(folder);
     const answers = await readSafetensors(join(folder, 'expected.safetensors'));
     const weight = tensors.get('backbone.layers.1.mixer.in_proj.weight')?.data as Float32Array;
@@ -64,9 +62,9 @@ describe.skipIf(cases.length === 0)('every checkpoint of the shared fixtures (..
   });
 
   it('keeps the source names and dtypes', async () => {
-    const official = await loadCheckpoint(join(models, 'official-mamba1'));
+    const official = await loadCheckpoint(known('official-mamba1'));
     expect(official.tensors.get('backbone.embeddings.weight')?.sourceName).toBe('backbone.embedding.weight');
-    const sharded = await loadCheckpoint(join(models, 'hf-mamba2-sharded'), 'a name');
+    const sharded = await loadCheckpoint(known('hf-mamba2-sharded'), 'a name');
     expect(sharded.name).toBe('a name');
     expect(new Set([...sharded.tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['bfloat16']));
   });

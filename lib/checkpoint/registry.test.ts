@@ -1,8 +1,10 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { needs } from '@/testing/needs';
+import { FULL_SET, MODEL_SETS } from '@/testing/references';
 import { parseConfig } from './config';
 import { defaultRoots, findModels, listModels, resolveModel } from './registry';
 import { encodeSafetensors } from './safetensors';
@@ -117,10 +119,18 @@ describe('default roots', () => {
   });
 });
 
-const fixtures = join(process.cwd(), '../shared/fixtures/models');
-it.skipIf(!existsSync(fixtures))('lists every shared fixture, .bin files included (../shared is needed)', async () => {
-  const listed = await listModels({ roots: [fixtures] });
-  expect(listed).toHaveLength(25);
+const [full, committed] = MODEL_SETS;
+it('lists the full set of reference cases', needs(existsSync(full), FULL_SET), async () => {
+  expect(await listModels({ roots: [full] })).toHaveLength(25);
+});
+
+it('lists every reference case of the repository, .bin files included', async () => {
+  const listed = await listModels({ roots: [committed] });
+  expect(listed.map(({ name }) => name).sort()).toEqual(
+    readdirSync(committed)
+      .filter((name) => !name.endsWith('.md'))
+      .sort(),
+  );
   const byName = new Map(listed.map((model) => [model.name, model]));
   expect(byName.get('hf-mamba2-sharded')).toMatchObject({ dtype: 'bfloat16', format: 'hf-mamba2', parameters: 26884 });
   expect(byName.get('official-mamba1')).toMatchObject({ format: 'official-mamba', vocab_size: 104, tied: true });

@@ -1,20 +1,15 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { modelCases } from '@/testing/references';
 import { loadCheckpoint } from './load';
 import { saveHfCheckpoint } from './save-hf';
 import type { Checkpoint, CheckpointTensor, ModelConfig } from './types';
 
-const roots = [join(process.cwd(), 'lib/models/testing/cases'), join(process.cwd(), '../shared/fixtures/models')];
-const folders = new Map(
-  roots
-    .filter((root) => existsSync(root))
-    .flatMap((root) => readdirSync(root).map((name) => [name, join(root, name)] as const))
-    .filter(([, path]) => existsSync(join(path, 'config.json'))),
-);
+const folders = new Map(modelCases().map(({ name, folder }) => [name, folder]));
 const names = [...folders.keys()].filter((name) => !name.startsWith('statescope'));
-const caseOf = (name: string) => loadCheckpoint(folders.get(name) as string);
+const checkpointOf = (name: string) => loadCheckpoint(folders.get(name) as string);
 
 let scratch: string;
 beforeAll(() => {
@@ -29,9 +24,9 @@ const jsonOf = (folder: string) =>
 
 const HF_FORMAT = { 'official-mamba': 'hf-mamba', 'official-mamba2': 'hf-mamba2' } as Record<string, string>;
 
-describe('a model saved as Hugging Face reads it (more cases in ../shared)', () => {
+describe('a model saved as Hugging Face reads it', () => {
   it.each(names)('%s comes back bit for bit', async (name) => {
-    const before = await caseOf(name);
+    const before = await checkpointOf(name);
     const target = join(scratch, name);
     await saveHfCheckpoint(target, before.config, before.tensors, { source: before.path });
     const after = await loadCheckpoint(target);
@@ -50,7 +45,7 @@ describe('a model saved as Hugging Face reads it (more cases in ../shared)', () 
   });
 
   it('describes the model by the fields and number types that Python expects', async () => {
-    const { config, tensors, path } = await caseOf('hf-diffmamba2-all');
+    const { config, tensors, path } = await checkpointOf('hf-diffmamba2-all');
     const target = join(scratch, 'fields');
     await saveHfCheckpoint(target, config, tensors, { source: path });
     const original = jsonOf(path);
@@ -62,7 +57,7 @@ describe('a model saved as Hugging Face reads it (more cases in ../shared)', () 
   });
 
   it('rounds changed values to the dtype of the tensor, ties to even', async () => {
-    const { config, tensors } = await caseOf('hf-mamba2-groups');
+    const { config, tensors } = await checkpointOf('hf-mamba2-groups');
     const name = 'backbone.norm_f.weight';
     const norm = tensors.get(name) as CheckpointTensor;
     const data = norm.data.slice();
@@ -83,11 +78,13 @@ describe('a model that no Hugging Face format holds', () => {
     saveHfCheckpoint(join(scratch, 'never'), { ...checkpoint.config, ...config }, checkpoint.tensors);
 
   it('is refused with the way out, and nothing is written', async () => {
-    await expect(refused(await caseOf('statescope-diff-mamba1-sigmoid'))).rejects.toThrow(/diff_mamba1.*own format/);
-    const diff = await caseOf('hf-diffmamba2-all');
+    await expect(refused(await checkpointOf('statescope-diff-mamba1-sigmoid'))).rejects.toThrow(
+      /diff_mamba1.*own format/,
+    );
+    const diff = await checkpointOf('hf-diffmamba2-all');
     const otherInit = diff.config.blocks.map((block) => ({ ...block, lambdaInit: 0.5 }));
     await expect(refused(diff, { blocks: otherInit })).rejects.toThrow(/Block 0 has a λ/);
-    const plain = await caseOf('hf-mamba2-groups');
+    const plain = await checkpointOf('hf-mamba2-groups');
     await expect(refused(plain, { epsilon: 1e-6 })).rejects.toThrow(/equal sizes/);
     expect(existsSync(join(scratch, 'never'))).toBe(false);
   });

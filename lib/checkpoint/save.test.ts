@@ -1,8 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { modelCases } from '@/testing/references';
 import { parseConfig } from './config';
 import { loadCheckpoint } from './load';
 import { type SavedTensor, saveCheckpoint } from './save';
@@ -108,18 +108,13 @@ describe('saving', () => {
   });
 });
 
-const models = join(process.cwd(), '../shared/fixtures/models');
-const cases = existsSync(models) ? readdirSync(models) : [];
-it.skipIf(cases.length === 0).each(cases)(
-  '%s is the same after saving and loading (../shared is needed)',
-  async (name) => {
-    const original = await loadCheckpoint(join(models, name));
-    const folder = join(root, name);
-    await saveCheckpoint(folder, original.config, original.tensors);
-    const copy = await loadCheckpoint(folder);
-    expect(copy.config).toEqual({ ...original.config, format: 'statescope' });
-    for (const [key, tensor] of original.tensors) {
-      expect(bits(copy.tensors.get(key) as SavedTensor)).toEqual(bits(tensor));
-    }
-  },
-);
+it.each(modelCases())('$name is the same after saving and loading', async ({ name, folder: source }) => {
+  const original = await loadCheckpoint(source);
+  const folder = join(root, name);
+  await saveCheckpoint(folder, original.config, original.tensors);
+  const copy = await loadCheckpoint(folder);
+  expect(copy.config).toEqual({ ...original.config, format: 'statescope' });
+  for (const [key, tensor] of original.tensors) {
+    expect(bits(copy.tensors.get(key) as SavedTensor)).toEqual(bits(tensor));
+  }
+});

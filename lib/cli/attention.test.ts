@@ -1,19 +1,14 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
+import { caseOf, modelCases } from '@/testing/references';
 import { outcomeOf } from './testing';
 
 const CASES = join(process.cwd(), 'lib/models/testing/cases');
-const REFERENCE = join(process.cwd(), '../shared/fixtures/models');
 const folder = mkdtempSync(join(tmpdir(), 'statescope-attention-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const known = existsSync(REFERENCE)
-  ? readdirSync(REFERENCE).filter((name) => existsSync(join(REFERENCE, name, 'attention.safetensors')))
-  : [];
-if (known.length === 0) console.warn('left out: the full set of reference values is not beside the repository');
 
 function tokensFile(rows: number[][]): string {
   const file = join(folder, 'tokens.json');
@@ -32,26 +27,28 @@ async function attention(model: string, rows: number[][], ...more: string[]) {
 }
 
 describe('attention in every form', () => {
-  it.skipIf(known.length === 0).each(known)('equals every map of the reference for %s', async (name) => {
-    const model = join(REFERENCE, name);
-    const { tokens, attention: about } = JSON.parse(readFileSync(join(model, 'case.json'), 'utf8'));
-    const channels = new Set(Object.keys(about.keys).flatMap((key) => /channel\.(\d+)/.exec(key)?.[1] ?? []));
-    const reduce = ['mean', 'mean_abs', 'head:all', ...[...channels].map((e) => `channel:${e}`)].join();
-    const { report, tensors } = await attention(
-      model,
-      tokens,
-      ...['--form', 's6,block,logit,norm', '--reduce', reduce, '--target', about.logit_tokens.join()],
-    );
-    for (const [key, { data, shape }] of await readSafetensors(join(model, 'attention.safetensors'))) {
-      const got = tensors.get(key);
-      expect(got?.shape, key).toEqual(shape);
-      const [values, expected] = [got?.data as Float32Array, data as Float32Array];
-      const top = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      const worst = expected.reduce((most, value, k) => Math.max(most, Math.abs(values[k] - value)), 0);
-      expect(worst, key).toBeLessThanOrEqual(1e-4 * top);
-    }
-    for (const { key, reconstruction_error } of report) expect(reconstruction_error, key).toBeLessThan(1e-4);
-  });
+  it.each(modelCases('attention.safetensors'))(
+    'equals every map of the reference for $name',
+    async ({ folder: model }) => {
+      const { tokens, attention: about } = caseOf(model);
+      const channels = new Set(Object.keys(about.keys).flatMap((key) => /channel\.(\d+)/.exec(key)?.[1] ?? []));
+      const reduce = ['mean', 'mean_abs', 'head:all', ...[...channels].map((e) => `channel:${e}`)].join();
+      const { report, tensors } = await attention(
+        model,
+        tokens,
+        ...['--form', 's6,block,logit,norm', '--reduce', reduce, '--target', about.logit_tokens.join()],
+      );
+      for (const [key, { data, shape }] of await readSafetensors(join(model, 'attention.safetensors'))) {
+        const got = tensors.get(key);
+        expect(got?.shape, key).toEqual(shape);
+        const [values, expected] = [got?.data as Float32Array, data as Float32Array];
+        const top = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+        const worst = expected.reduce((most, value, k) => Math.max(most, Math.abs(values[k] - value)), 0);
+        expect(worst, key).toBeLessThanOrEqual(1e-4 * top);
+      }
+      for (const { key, reconstruction_error } of report) expect(reconstruction_error, key).toBeLessThan(1e-4);
+    },
+  );
 
   it('says of every map what it is, what it cost and how exact it is', async () => {
     const { report, tensors, err } = await attention(

@@ -1,14 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isAvailable } from '@/kernels/native/addon';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
+import { referenceFolder } from '@/testing/references';
 import { outcomeOf } from './testing';
-
-const FIXTURES = join(process.cwd(), '../shared/fixtures/lens');
-const present = existsSync(FIXTURES);
-if (!present) console.warn('left out: the lens on the command line (the full set of reference values is not here)');
 
 const folder = mkdtempSync(join(tmpdir(), 'statescope-lens-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -18,9 +15,9 @@ const cases = ['mamba', 'mamba2'].flatMap((name) =>
   devices.flatMap((device) => ['logit', 'tuned'].map((lens) => ({ name, device, lens }))),
 );
 
-describe.skipIf(!present)('the lens command gives every reference value', () => {
+describe('the lens command gives every reference value', () => {
   it.each(cases)('$lens lens of $name on $device', async ({ name, device, lens }) => {
-    const fixture = join(FIXTURES, name);
+    const fixture = referenceFolder('lens', name) as string;
     const { tokens, targets, candidates, ...expected } = JSON.parse(
       readFileSync(join(fixture, 'expected.json'), 'utf8'),
     );

@@ -6,6 +6,7 @@ import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel, disposeState, type Model } from '@/lib/models';
 import { referenceCases } from '@/lib/models/testing/fixtures';
+import { ADD_ON, needs } from '@/testing/needs';
 import { generate, generateEach } from '.';
 
 /** The small cases of the repository: one of each kind of mixer. */
@@ -66,7 +67,7 @@ describe('generating', () => {
   });
 });
 
-describe.skipIf(!isAvailable)('memory of a long text on the native device', () => {
+describe('memory of a long text on the native device', needs(isAvailable, ADD_ON), () => {
   it('is the same after many tokens: no tensor, no buffer is left behind', async () => {
     await openDevice({ device: 'native' });
     const folder = CASES.find(({ name }) => name === 'hf-diffmamba2-all')?.folder as string;

@@ -15,6 +15,7 @@ import {
   type Model,
   type StateTensor,
 } from '@/lib/models';
+import { ADD_ON, needs } from '@/testing/needs';
 import { referenceCases } from './testing/fixtures';
 
 const difference = (a: tf.Tensor, b: tf.Tensor) =>
@@ -163,7 +164,7 @@ describe.each(devices)('a decoding state on %s', (device) => {
   });
 });
 
-describe.skipIf(!isAvailable)('a step of one token on the native device', () => {
+describe('a step of one token on the native device', needs(isAvailable, ADD_ON), () => {
   /** The kernels of one step after a prompt, block by block in the order that they ran in. */
   async function kernelsOf(model: Model, rows: number, hooks: Hook[] = []): Promise<string[]> {
     const { state } = extend(

@@ -6,6 +6,7 @@ import { loadCheckpoint } from '@/lib/checkpoint';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { DEVICES, type DeviceName, openDevice } from '@/lib/engine';
 import { createModel, lossAndGradients, type Model } from '@/lib/models';
+import { skipFor } from '@/testing/needs';
 import { referenceCases } from './testing/fixtures';
 
 const cases = referenceCases();
@@ -51,25 +52,25 @@ async function expectAll(got: ReadonlyMap<string, tf.Tensor>, file: string, pref
 }
 
 describe.each(tested)('on %s', (device) => {
-  let available = true;
+  /** What the device lacks, in its own words. */
+  let missing: string | undefined;
   beforeAll(async () => {
     try {
       await openDevice({ device });
     } catch (error) {
-      available = false;
-      console.warn(`the ${device} device is left out: ${(error as Error).message}`);
+      missing = `the ${device} device: ${(error as Error).message}`;
     }
   });
 
   describe.each(casesOn(device))('$name', ({ folder, tokens, tolerance, greedy }) => {
     let model: Model;
     beforeAll(async () => {
-      if (available) model = createModel(await loadCheckpoint(folder));
+      if (!missing) model = createModel(await loadCheckpoint(folder));
     });
     afterAll(() => model?.dispose());
 
     it('gives the logits and every activation of the reference', async (context) => {
-      if (!available) return context.skip();
+      if (missing) return skipFor(context, missing);
       // Two passes: asking for states and decays routes a block through the explicit recurrence.
       for (const names of [['*'], ['hook_*', 'blocks.*.hook_resid_*', 'blocks.*.hook_out_proj']]) {
         const { logits, cache } = model.runWithCache(tokens, { names });
@@ -85,7 +86,7 @@ describe.each(tested)('on %s', (device) => {
     });
 
     it('decodes greedily to the tokens of the reference', (context) => {
-      if (!available) return context.skip();
+      if (missing) return skipFor(context, missing);
       const row = [...greedy.prompt_tokens];
       for (const expected of greedy.new_tokens) {
         const next = tf.tidy(() => model.forward([row], { logits: 'last' }).argMax(-1).dataSync()[0]);
@@ -95,8 +96,9 @@ describe.each(tested)('on %s', (device) => {
     });
 
     const training = trainingOf(folder);
-    it.runIf(existsSync(training))('gives the loss and gradients of the reference', async (context) => {
-      if (!available) return context.skip();
+    if (!existsSync(training)) return;
+    it('gives the loss and gradients of the reference', async (context) => {
+      if (missing) return skipFor(context, missing);
       const ids = tf.tensor2d(tokens, undefined, 'int32');
       const { loss, gradients } = lossAndGradients(model, ids);
       const checkpoint = await loadCheckpoint(folder);
@@ -111,7 +113,7 @@ describe.each(tested)('on %s', (device) => {
   });
 
   it('leaves no tensors behind', async (context) => {
-    if (!available) return context.skip();
+    if (missing) return skipFor(context, missing);
     const model = createModel(await loadCheckpoint(cases[0].folder));
     const before = tf.memory().numTensors;
     model.forward(cases[0].tokens).dispose();

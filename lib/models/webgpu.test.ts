@@ -7,11 +7,11 @@ import { loadCheckpoint } from '@/lib/checkpoint';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { openDevice } from '@/lib/engine';
 import { createModel, lossAndGradients } from '@/lib/models';
+import { ADAPTER, needs } from '@/testing/needs';
 import { referenceCases } from './testing/fixtures';
 
 allowSoftwareAdapter();
 const adapter = await registerWebgpu();
-if (!adapter) console.warn("No WebGPU adapter here, so models are not tested on one: Debian's chromium brings one.");
 
 /** One case of each recurrence: a software adapter compiles programs slowly. */
 const names = ['statescope-diff-mamba1-sigmoid', 'hf-mamba2-groups'];
@@ -22,7 +22,7 @@ function worst(got: ArrayLike<number>, expected: ArrayLike<number>): number {
   return Math.max(...Array.from(expected, (value, i) => Math.abs(got[i] - value))) / (top || 1);
 }
 
-describe.skipIf(!adapter)('whole models on WebGPU', () => {
+describe('whole models on WebGPU', needs(adapter, ADAPTER), () => {
   beforeAll(() => openDevice({ device: 'webgpu' }));
 
   it.each(cases.map((c) => [c.name, c] as const))('%s gives the activations of the reference', async (_, c) => {

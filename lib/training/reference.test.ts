@@ -1,18 +1,14 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isAvailable } from '@/kernels/native/addon';
 import { loadCheckpoint, readSafetensors } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel, lossAndGradients, type Model } from '@/lib/models';
+import { caseOf, modelCases } from '@/testing/references';
 import { AdamW, clipGlobalNorm } from './adamw';
 
-/** Reference runs of torch's AdamW in float64; they lie beside the repository and are not part of it. */
-const FIXTURES = fileURLToPath(new URL('../../../shared/fixtures/models', import.meta.url));
-const CASES = existsSync(FIXTURES)
-  ? readdirSync(FIXTURES).filter((name) => existsSync(`${FIXTURES}/${name}/training.safetensors`))
-  : ['(../shared/fixtures/models is missing)'];
+/** Reference runs of torch's AdamW in float64. */
+const CASES = modelCases('training.safetensors');
 const DEVICES = isAvailable ? (['native', 'cpu'] as const) : (['cpu'] as const);
 
 interface Training {
@@ -38,16 +34,13 @@ function gradientsOf(model: Model, tokens: tf.Tensor2D) {
   return { loss: value, gradients: host };
 }
 
-describe.skipIf(!existsSync(FIXTURES)).each(DEVICES)('three steps as torch takes them, on %s', (device) => {
+describe.each(DEVICES)('three steps as torch takes them, on %s', (device) => {
   beforeAll(async () => {
     await openDevice({ device });
   });
 
-  describe.each(CASES)('%s', (name) => {
-    const folder = `${FIXTURES}/${name}`;
-    const { tokens, training } = existsSync(folder)
-      ? (JSON.parse(readFileSync(`${folder}/case.json`, 'utf8')) as { tokens: number[][]; training: Training })
-      : ({} as never);
+  describe.each(CASES)('$name', ({ folder }) => {
+    const { tokens, training } = caseOf(folder) as { tokens: number[][]; training: Training };
     let model: Model;
     let expected: Map<string, Float32Array>;
     beforeAll(async () => {

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ADD_ON, needs } from '@/testing/needs';
 import { columnNorms } from '../../ops';
 import { expectClose, Random } from '../../reference/test-support';
 import { isAvailable } from '../addon';
@@ -107,6 +108,6 @@ describe('column norms composed of tfjs operations equal the definition', () => 
   });
 });
 
-describe.skipIf(!isAvailable)('column norms of the native kernel equal the definition', () => {
+describe('column norms of the native kernel equal the definition', needs(isAvailable, ADD_ON), () => {
   onEverySetting(checks);
 });

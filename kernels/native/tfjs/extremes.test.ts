@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, it } from 'vitest';
+import { ADD_ON, needs } from '@/testing/needs';
 import { blockAttention, s6Attention, selectiveScan, ssdAttention, ssdScan } from '../../ops';
 import * as reference from '../../reference';
 import { blockFold, s6AttentionInput, scanInput, ssdAttentionInput, ssdInput } from '../../reference/cases';
@@ -50,7 +51,7 @@ function runsHere(setting: { isa: string; threads: number }): boolean {
   }
 }
 
-describe.skipIf(!isAvailable)('decays of every size', () => {
+describe('decays of every size', needs(isAvailable, ADD_ON), () => {
   const initial = isAvailable ? nativeInfo() : { isa: '', threads: 1 };
   beforeAll(async () => {
     registerNative();

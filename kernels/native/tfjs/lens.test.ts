@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ADD_ON, needs } from '@/testing/needs';
 import { LENS_VALUES, type LensValues, lensStatistics } from '../../ops';
 import { lensStatistics as definition } from '../../reference';
 import { Random } from '../../reference/test-support';
@@ -112,7 +113,7 @@ describe('lens statistics by slabs of logits equal the float64 definition', () =
   });
 });
 
-describe.skipIf(!isAvailable)('lens statistics of the native kernel equal the float64 definition', () => {
+describe('lens statistics of the native kernel equal the float64 definition', needs(isAvailable, ADD_ON), () => {
   const initial = nativeInfo();
   onEverySetting(checks);
 

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ADD_ON, needs } from '@/testing/needs';
 import { largeBlockCases } from '../../ops/block-cases';
 import { expectCase } from '../../ops/expect-case';
 import { mixerStepCases } from '../../ops/mixer-step-cases';
@@ -52,7 +53,7 @@ function largeCases(): OpCase[] {
 const settings = ['avx512', 'avx2', 'generic'].flatMap((isa) => [1, 2].map((threads) => ({ isa, threads })));
 const cases = isAvailable ? [...smallCases(), ...largeCases(), ...mixerStepCases()] : [];
 
-describe.skipIf(!isAvailable)('native kernels of our operations equal the float64 reference', () => {
+describe('native kernels of our operations equal the float64 reference', needs(isAvailable, ADD_ON), () => {
   const initial = nativeInfo();
 
   beforeAll(async () => {

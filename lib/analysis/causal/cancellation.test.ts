@@ -8,8 +8,9 @@ import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { Random } from '@/lib/data/random';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
+import { referenceFolder } from '@/testing/references';
 import { drain } from '../steps';
-import { bundledCase, fixture, loadModel } from '../testing/fixtures';
+import { bundledCase, loadModel } from '../testing/fixtures';
 import { randomCases, randomModel } from '../testing/randomModel';
 import { cancellation, cancellationBatchSteps, cancellationSteps } from '.';
 import { branchTerms } from './branchTerms';
@@ -99,9 +100,8 @@ describe.each([
   'statescope-diff-s6',
   'statescope-diff-s6-mamba2',
 ])('cancellation of %s', (name) => {
-  const folder = fixture('models', name);
-  it.skipIf(!folder)('gives the rows of the reference: norms and logit contributions of every source', async () => {
-    const path = folder as string;
+  const path = referenceFolder('models', name) as string;
+  it('gives the rows of the reference: norms and logit contributions of every source', async () => {
     const model = await loadModel(path);
     const [tokens]: number[][] = JSON.parse(readFileSync(join(path, 'case.json'), 'utf8')).tokens;
     const expected = await readSafetensors(join(path, 'attention.safetensors'));

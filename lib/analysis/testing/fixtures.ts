@@ -1,19 +1,8 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { type BlockCache, blockCache, captureNames } from '@/lib/analysis';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { createModel, type Model } from '@/lib/models';
-
-const FIXTURES = join(process.cwd(), '../shared/fixtures');
-
-/** A folder of the full set of reference values, or null where the set is not beside the repository. */
-export function fixture(...path: string[]): string | null {
-  const folder = join(FIXTURES, ...path);
-  if (existsSync(folder)) return folder;
-  console.warn(`left out: ${join(...path)} (the full set of reference values is not beside the repository)`);
-  return null;
-}
 
 /** A small checkpoint of the repository. */
 export const bundledCase = (name: string) => join(process.cwd(), 'lib/models/testing/cases', name);

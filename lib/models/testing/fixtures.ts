@@ -1,8 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
-/** Folders that may hold reference cases: those in the repository, and the full set beside it where present. */
-const FOLDERS = [join(process.cwd(), 'lib/models/testing/cases'), join(process.cwd(), '../shared/fixtures/models')];
+import { caseOf, modelCases } from '@/testing/references';
 
 export interface ReferenceCase {
   readonly name: string;
@@ -14,14 +10,8 @@ export interface ReferenceCase {
 }
 
 /** Every reference case to be found, those of the repository first; each name once. */
-export function referenceCases(): ReferenceCase[] {
-  const cases = new Map<string, ReferenceCase>();
-  for (const folder of FOLDERS.filter((path) => existsSync(path)))
-    for (const name of readdirSync(folder).sort()) {
-      const path = join(folder, name);
-      if (cases.has(name) || !existsSync(join(path, 'case.json'))) continue;
-      const { tokens, blocks, tolerances, greedy } = JSON.parse(readFileSync(join(path, 'case.json'), 'utf8'));
-      cases.set(name, { name, folder: path, tokens, blocks, tolerance: tolerances.rtol_of_max_abs, greedy });
-    }
-  return [...cases.values()];
-}
+export const referenceCases = (): ReferenceCase[] =>
+  modelCases().map(({ name, folder }) => {
+    const { tokens, blocks, tolerances, greedy } = caseOf(folder);
+    return { name, folder, tokens, blocks, tolerance: tolerances.rtol_of_max_abs, greedy };
+  });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -9,12 +9,10 @@ import { InputError, loadCheckpoint, readSafetensors, readTorchFile } from '@/li
 import { endOfText, tokenChunks } from '@/lib/data/token-chunks';
 import { openDevice } from '@/lib/engine';
 import { createModel, type Model } from '@/lib/models';
+import { referenceFolder } from '@/testing/references';
 import { createTunedLensTrainer, readChunks, TUNED_LENS_DEFAULTS, trainTunedLens } from '.';
 import { addGradients } from './gradients';
 
-const LENSES = join(process.cwd(), '../shared/fixtures/lens');
-const present = existsSync(LENSES);
-if (!present) console.warn('left out: tuned-lens training (the full set of reference values is not here)');
 const scratch = mkdtempSync(join(tmpdir(), 'statescope-tuned-'));
 const bundled = join(process.cwd(), 'lib/models/testing/cases/hf-mamba1-bias');
 const rows = [
@@ -34,9 +32,9 @@ afterAll(() => {
   rmSync(scratch, { recursive: true });
 });
 
-describe.skipIf(!present)('training follows the reference', () => {
+describe('training follows the reference', () => {
   it.each(['mamba', 'mamba2'])('for 20 steps of %s', async (name) => {
-    const folder = join(LENSES, name);
+    const folder = referenceFolder('lens', name) as string;
     const reference = createModel(await loadCheckpoint(folder));
     const { tokens, losses } = JSON.parse(readFileSync(join(folder, 'trained/training.json'), 'utf8'));
     const options = { ...TUNED_LENS_DEFAULTS, steps: 20, tokensPerStep: tokens.length * tokens[0].length };
