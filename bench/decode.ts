@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { ModelConfig } from '@/lib/checkpoint';
-import { createModel, type DecodingState, disposeState, extend, WEIGHT_FORMATS } from '@/lib/models';
+import { createModel, type DecodingState, disposeState, extend } from '@/lib/models';
+import { WEIGHT_FORMATS } from '@/lib/vocabulary';
 import { type Benchmark, type Measurement, measurement, medianMs, mediansMs } from './measure';
 import { finish, scoped } from './operands';
 import { MAMBA_130M, MAMBA2_130M, productsOf, randomCheckpoint, tokensOf } from './shapes';

@@ -12,10 +12,11 @@ import { ShareButton, ThemeButton } from './tools';
 function Device() {
   const { data } = useHealth();
   if (!data?.device) return null;
-  const { name, description, threads } = data.device;
+  const { name, description, threads, weights } = data.device;
   return (
     <div className="device" title={`The device that computes what is on this page: ${description}`}>
       <b>{name}</b> · {threads} {threads === 1 ? 'thread' : 'threads'}
+      {weights === 'bf16' && ' · bf16 weights'}
       <br />
       {description}
     </div>

@@ -18,13 +18,14 @@ export function noteOf(view: View): string {
   const { models, layer, stale } = view;
   const runs = runsOf(view);
   const of = (id: string) => models.filter(({ run }) => run.id === id);
-  const told = runs.map(({ id, timing, request }) => {
+  const told = runs.map(({ id, timing, request, device }) => {
     const time = new Date(timing.createdAt).toISOString().slice(0, 16).replace('T', ' ');
     const names = of(id)
       .map(({ slot, name }) => `${slot}: ${name}`)
       .join(', ');
     const asked = `Prompt: “${request.prompt.trim().replaceAll(/\s+/g, ' ')}”, target “${request.target.trim()}”.`;
-    return `run ${id}, ${time} UTC${stale ? ' (inputs changed since)' : ''}. ${names}. ${asked}`;
+    const rounded = device?.weights === 'bf16' ? ', weights in bf16' : '';
+    return `run ${id}, ${time} UTC${rounded}${stale ? ' (inputs changed since)' : ''}. ${names}. ${asked}`;
   });
   return `Statescope, layer ${layer}, ${told.join(' And ')}`;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BRANCHES, FORMS } from '@/lib/vocabulary';
+import { BRANCHES, FORMS, WEIGHT_FORMATS } from '@/lib/vocabulary';
 
 /**
  * Everything that travels between the page (or a script) and the server. The OpenAPI document, the
@@ -52,7 +52,15 @@ export const ErrorBodySchema = z.object({
 });
 export type ErrorBody = z.infer<typeof ErrorBodySchema>;
 
-export const DeviceSchema = z.object({ name: z.string(), description: z.string(), threads: count });
+export const DeviceSchema = z.object({
+  name: z.string(),
+  description: z.string(),
+  threads: count,
+  weights: z.enum(WEIGHT_FORMATS).optional().meta({
+    description:
+      'How models kept their matrices: as they are, or rounded to bf16. Absent in records of 0.1.0: float32.',
+  }),
+});
 export type Device = z.infer<typeof DeviceSchema>;
 
 export const ArchiveSchema = z.object({

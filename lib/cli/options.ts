@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { WEIGHT_FORMATS } from '@/lib/models';
+import { WEIGHT_FORMATS } from '@/lib/vocabulary';
 import type { InputOptions } from './input';
 import { indices, wholeNumber } from './parse';
 import type { DeviceOptions, ModelOptions } from './session';
@@ -19,22 +19,26 @@ export const withDevice = (command: Command): Command =>
     .option('--device <name>', 'auto, tensorflow, webgpu, native, wasm or cpu (default: STATESCOPE_DEVICE, else auto)')
     .option('--threads <n>', 'threads of the native device', wholeNumber('--threads', 1));
 
+/** How the matrices are kept. */
+export const withWeights = (command: Command): Command =>
+  command.addOption(
+    new Option(
+      '--weights <format>',
+      'matrices in float32, or rounded to bf16: half the bytes (default: STATESCOPE_WEIGHTS, else float32)',
+    ).choices([...WEIGHT_FORMATS]),
+  );
+
 export const withJson = (command: Command): Command => command.option('--json', 'print JSON to stdout');
 
 /** Model, input, device and output, as every command that computes takes them. */
 export const withCommon = (command: Command): Command =>
   withJson(
     withDevice(
-      command
+      withWeights(command)
         .requiredOption('--model <name|folder>', 'a name that "models" lists, or a folder with config.json')
         .option('--tokens <file>', 'token ids as JSON, one list per row: [[5, 9, 12]]')
         .option('--ids <list>', 'the token ids of one row instead: 5,9,12', indices('--ids'))
         .option('--prompt <text>', 'a text instead; the model needs a tokenizer.json')
-        .addOption(
-          new Option('--weights <format>', 'keep the matrices in float32 or bf16: half the bytes, rounded')
-            .choices([...WEIGHT_FORMATS])
-            .default('float32'),
-        )
         .option('--max-tokens <n>', 'longest row that is accepted', wholeNumber('--max-tokens', 1), LONGEST_INPUT),
     ),
   );

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { InputError, type OutputTensor, writeNpz, writeSafetensors } from '@/lib/checkpoint';
+import type { WeightFormat } from '@/lib/vocabulary';
 import { version } from '@/package.json';
 import type { Io } from './io';
 
@@ -8,6 +9,7 @@ import type { Io } from './io';
 export interface Provenance {
   readonly model: string;
   readonly device: string;
+  readonly weights: WeightFormat;
   readonly command: string;
 }
 
@@ -33,9 +35,14 @@ export async function writeTensors(
 
 type Cell = string | number | boolean | null | undefined;
 
-/** Prints rows as JSON, or as a table for people with one column per key of the first row. */
-export function printRows(io: Io, rows: readonly Readonly<Record<string, unknown>>[], json: boolean): void {
-  if (json) printJson(io, rows);
+/** Prints rows as JSON, each with the format of the weights where a model ran, or as a table with a column per key. */
+export function printRows(
+  io: Io,
+  rows: readonly Readonly<Record<string, unknown>>[],
+  json: boolean,
+  provenance?: Provenance,
+): void {
+  if (json) printJson(io, provenance ? rows.map((row) => ({ ...row, weights: provenance.weights })) : rows);
   else if (rows.length > 0) io.out(table(rows));
 }
 

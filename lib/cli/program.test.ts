@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadCheckpoint, saveCheckpoint } from '@/lib/checkpoint';
 import { readSafetensors, type SafetensorsTensor } from '@/lib/checkpoint/safetensors';
 import { runCli } from './program';
 import { outcomeOf } from './testing';
@@ -64,6 +65,53 @@ describe('run', () => {
     const names = ['blocks.0.mixer_1.hook_delta', 'blocks.0.mixer_2.hook_delta', 'hook_norm'];
     expect(JSON.parse(listed).map((row: { name: string }) => row.name)).toEqual(names);
     expect(Object.keys(unzipSync(readFileSync(out)))).toEqual(names.map((each) => `${each}.npy`));
+  });
+});
+
+describe('--weights', () => {
+  const name = 'hf-diffmamba2-all';
+
+  /** To the nearest number of eight bits of mantissa, ties to even: by the bits, not by a kernel. */
+  const rounded = (values: Float32Array) => {
+    const bits = new Uint32Array(values.slice().buffer);
+    for (const [k, word] of bits.entries()) bits[k] = (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000;
+    return new Float32Array(bits.buffer);
+  };
+
+  it('computes with matrices rounded to bf16, and says so in what it writes and prints', async () => {
+    const { config, tensors } = await loadCheckpoint(join(CASES, name));
+    const matrices = /(_proj|embeddings|lm_head)\.weight$/;
+    const byHand = [...tensors].map(([key, tensor]) => {
+      return [key, matrices.test(key) ? { ...tensor, data: rounded(tensor.data) } : tensor] as const;
+    });
+    await saveCheckpoint(file('by-hand'), config, new Map(byHand));
+    const run = async (from: string, out: string, ...more: string[]) => {
+      const asked = ['--model', from, ...tokens([[1, 2, 3, 4, 5]]), '--names', 'hook_logits', '--out', file(out)];
+      const done = await outcomeOf('run', ...asked, '--json', ...more);
+      expect(done, done.err).toMatchObject({ code: 0 });
+      const bytes = readFileSync(file(out));
+      const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString());
+      const logits = (await readSafetensors(file(out))).get('hook_logits') as SafetensorsTensor;
+      return { logits, told: [header.__metadata__.weights, JSON.parse(done.out)[0].weights] };
+    };
+    const asIs = await run(join(CASES, name), 'as-is.safetensors');
+    const bf16 = await run(join(CASES, name), 'bf16.safetensors', '--weights', 'bf16');
+    const hand = await run(file('by-hand'), 'hand.safetensors', '--weights', 'float32');
+    expect([asIs.told, bf16.told, hand.told]).toEqual(['float32', 'bf16', 'float32'].map((each) => [each, each]));
+    expectClose(bf16.logits, hand.logits, 1e-5);
+    expect(() => expectClose(bf16.logits, asIs.logits, 1e-4)).toThrow();
+    process.env.STATESCOPE_WEIGHTS = 'bf16';
+    try {
+      const byDefault = await run(join(CASES, name), 'default.safetensors');
+      expect(byDefault.told).toEqual(['bf16', 'bf16']);
+      expectClose(byDefault.logits, bf16.logits, 0);
+      process.env.STATESCOPE_WEIGHTS = 'int4';
+      const refused = await outcomeOf('run', ...model(name), '--ids', '1', '--names', 'hook_logits');
+      expect(refused.err).toContain('STATESCOPE_WEIGHTS must be float32 or bf16, not "int4".');
+      expect(refused.code).toBe(2);
+    } finally {
+      delete process.env.STATESCOPE_WEIGHTS;
+    }
   });
 });
 

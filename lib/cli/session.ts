@@ -1,7 +1,8 @@
 import { type Checkpoint, defaultRoots, loadCheckpoint } from '@/lib/checkpoint';
 import { type Device, openDevice } from '@/lib/engine';
 import { fetchModel } from '@/lib/hub';
-import { createModel, type Model, type WeightFormat } from '@/lib/models';
+import { createModel, defaultWeightFormat, type Model } from '@/lib/models';
+import type { WeightFormat } from '@/lib/vocabulary';
 import { type Io, progress } from './io';
 import type { Provenance } from './output';
 
@@ -50,8 +51,9 @@ export async function openSession(
   command: string,
   io: Io,
 ): Promise<Session> {
+  const weights = options.weights ?? defaultWeightFormat();
   const device = await openDevice(options);
-  io.err(`${checkpoint.name} on ${device.name} (${device.description})\n`);
-  const provenance = { model: checkpoint.name, device: device.name, command };
-  return { device, checkpoint, model: createModel(checkpoint), provenance };
+  io.err(`${checkpoint.name} on ${device.name} (${device.description}), weights in ${weights}\n`);
+  const provenance = { model: checkpoint.name, device: device.name, weights, command };
+  return { device, checkpoint, model: createModel(checkpoint, { weights }), provenance };
 }

@@ -17,7 +17,6 @@ export {
   type Model,
   type ModelSettings,
   type Tokens,
-  WEIGHT_FORMATS,
-  type WeightFormat,
 } from './model';
 export type { LogitPositions } from './positions';
+export { defaultWeightFormat } from './weight-format';

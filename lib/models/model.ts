@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { rmsNorm, roundToBfloat16 } from '@/kernels/ops';
 import { type BlockConfig, type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint/types';
+import type { WeightFormat } from '@/lib/vocabulary';
 import { BLOCKS } from './blocks';
 import { blockOfOneToken } from './blocks/one-token';
 import { type Hook, listen, silent, type Tap } from './hooks';
@@ -63,11 +64,6 @@ export interface Model {
 }
 
 const EMBEDDINGS = 'backbone.embeddings.weight';
-
-/** How a model keeps the matrices that it multiplies by. */
-export type WeightFormat = 'float32' | 'bf16';
-
-export const WEIGHT_FORMATS: readonly WeightFormat[] = ['float32', 'bf16'];
 
 export interface ModelSettings {
   /**

@@ -1,5 +1,7 @@
 import { totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
+import { defaultWeightFormat } from '@/lib/models/weight-format';
+import type { WeightFormat } from '@/lib/vocabulary';
 
 /** Limits and places, from the environment. Read once when the service starts. */
 export interface Settings {
@@ -7,6 +9,8 @@ export interface Settings {
   readonly root: string;
   /** Longest prompt in tokens (STATESCOPE_MAX_TOKENS). */
   readonly maxTokens: number;
+  /** How models keep their matrices (STATESCOPE_WEIGHTS). */
+  readonly weights: WeightFormat;
   /** Bytes of weights kept loaded (STATESCOPE_MODEL_MEMORY_MB). */
   readonly modelBytes: number;
   /** Bytes of activations kept for finished runs, the running one included (STATESCOPE_RUN_MEMORY_MB). */
@@ -43,6 +47,7 @@ export function readSettings(): Settings {
   return {
     root,
     maxTokens: Math.floor(positive('STATESCOPE_MAX_TOKENS', 4096)),
+    weights: defaultWeightFormat(),
     modelBytes: positive('STATESCOPE_MODEL_MEMORY_MB', quarter) * MB,
     runBytes: positive('STATESCOPE_RUN_MEMORY_MB', quarter) * MB,
     mapBytes: positive('STATESCOPE_MAP_MEMORY_MB', 1024) * MB,

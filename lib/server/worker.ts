@@ -23,7 +23,7 @@ async function start(): Promise<void> {
       send({ kind: 'refusal', call, refusal: refusalOf(error) });
     }
   });
-  send({ kind: 'ready', device });
+  send({ kind: 'ready', device: { ...device, weights: settings.weights } });
   await computer.warmUp();
 }
 

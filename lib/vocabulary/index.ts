@@ -62,3 +62,7 @@ export const SIGNAL_METRICS = [
   'attention_snr',
 ] as const;
 export type SignalMetric = (typeof SIGNAL_METRICS)[number];
+
+/** How a model keeps the matrices that it multiplies by: as they are, or rounded to eight bits of mantissa. */
+export const WEIGHT_FORMATS = ['float32', 'bf16'] as const;
+export type WeightFormat = (typeof WEIGHT_FORMATS)[number];

@@ -67,7 +67,8 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
         ? finish(lambdaSteps(model, overrides), 'block', io)
         : ablationJson(finish(ablationSteps(model, request), 'block', io));
       if (options.out) await writeTensors(options.out, readingTensors(runs), provenance);
-      if (options.json) return printJson(io, { metric, base, runs, memory_bytes: budget.bytes });
+      if (options.json)
+        return printJson(io, { weights: provenance.weights, metric, base, runs, memory_bytes: budget.bytes });
       const rows = strongest<Run>(runs, ({ change }) => change).map(shown);
       io.out(`unchanged ${base.value.toFixed(4)} (${metric}), answer ${base.answer}\n${table(rows)}`);
     });

@@ -82,7 +82,7 @@ export function attentionCommand(program: Command, io: Io, line: string): void {
         ms,
         convention,
       }));
-      printRows(io, report, options.json ?? false);
+      printRows(io, report, options.json ?? false, provenance);
     });
 }
 

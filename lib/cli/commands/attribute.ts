@@ -46,6 +46,7 @@ export function attributeCommand(program: Command, io: Io, line: string): void {
       const labels = components.map(({ block, part }) => (part === 'embedding' ? part : `layer ${block} ${part}`));
       if (!options.json) return io.out(readable(found, labels));
       printJson(io, {
+        weights: provenance.weights,
         components: labels,
         targets,
         positions,

@@ -59,7 +59,12 @@ export function cancellationCommand(program: Command, io: Io, line: string): voi
       announce(io, 'cancellation', budget);
       const result = finish(cancellationSteps(session.model, request), 'layer', io);
       await write(options, session, cancellationTensors(result));
-      if (options.json) return printJson(io, { ...cancellationJson(result), memory_bytes: budget.bytes });
+      if (options.json)
+        return printJson(io, {
+          weights: session.provenance.weights,
+          ...cancellationJson(result),
+          memory_bytes: budget.bytes,
+        });
       io.out(table(result.layers.flatMap((layer) => FORMS.map((form) => row(layer, form, (value) => value)))));
     });
 }
@@ -73,7 +78,8 @@ async function ofBatch(options: CancellationOptions, examples: string, io: Io, l
   const steps = cancellationBatchSteps(session.model, withNeedles(batch), { layers, memory, resampling });
   const { layers: summary } = finish(steps, 'layer', io);
   await write(options, session, cancellationBatchTensors(summary));
-  if (options.json) return printJson(io, { examples: batch.length, layers: summary });
+  if (options.json)
+    return printJson(io, { weights: session.provenance.weights, examples: batch.length, layers: summary });
   const show = ({ mean, low, high }: Estimate) => `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
   const rows = summary.flatMap((layer) =>
     FORMS.map((form) => ({ ...row(layer, form, show), gain: show(layer[form].gain) })),

@@ -44,7 +44,7 @@ export function channelsCommand(program: Command, io: Io, line: string): void {
       }
       bar.end();
       if (options.out) await writeTensors(options.out, tensors, provenance);
-      printRows(io, rows, options.json ?? false);
+      printRows(io, rows, options.json ?? false, provenance);
     });
 }
 

@@ -40,7 +40,7 @@ export function generateCommand(program: Command, io: Io, line: string): void {
       const tokens = await addedTokens(model, rows, options, provenance, io);
       const tokenizer = checkpoint.tokenizerPath ? await loadTokenizer(checkpoint.tokenizerPath) : undefined;
       const text = tokenizer ? tokens.map((ids) => tokenizer.decode(ids)) : [];
-      if (options.json) return printJson(io, { tokens, text });
+      if (options.json) return printJson(io, { weights: provenance.weights, tokens, text });
       tokens.forEach((ids, row) => {
         io.out(`${text[row] ?? ids.join(' ')}\n`);
       });

@@ -28,7 +28,7 @@ export function gradCommand(program: Command, io: Io, line: string): void {
       if (options.out) await writeTensors(options.out, tensors, provenance);
       const [{ data }, ...parts] = tensors;
       const gradientRows = parts.map(({ name, shape, data: values }) => ({ name, shape, norm: norm(values) }));
-      if (options.json) return printJson(io, { loss: data[0], gradients: gradientRows });
+      if (options.json) return printJson(io, { weights: provenance.weights, loss: data[0], gradients: gradientRows });
       io.out(`loss ${data[0]}\n${table(gradientRows)}`);
     },
   );

@@ -53,7 +53,8 @@ export function interveneCommand(program: Command, io: Io, line: string): void {
       announce(io, 'intervention', budget);
       const found = finish(interventionSteps(model, request), 'block', io);
       if (options.out) await writeTensors(options.out, interventionTensors(found), provenance);
-      if (options.json) return printJson(io, { ...interventionJson(found), memory_bytes: budget.bytes });
+      if (options.json)
+        return printJson(io, { weights: provenance.weights, ...interventionJson(found), memory_bytes: budget.bytes });
       const rows = found.layers.flatMap(({ layer, base, changed }) => [
         shown(`layer ${layer}`, 'unchanged', base),
         shown('', 'changed', changed),

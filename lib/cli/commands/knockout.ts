@@ -65,7 +65,13 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
       const grid = finish(knockoutSteps(model, request), 'block', io);
       if (options.out) await writeTensors(options.out, knockoutTensors(grid), provenance);
       if (options.json)
-        return printJson(io, { reads: request.reads, queries, ...knockoutJson(grid), memory_bytes: budget.bytes });
+        return printJson(io, {
+          weights: provenance.weights,
+          reads: request.reads,
+          queries,
+          ...knockoutJson(grid),
+          memory_bytes: budget.bytes,
+        });
       io.out(`unchanged ${grid.base.toFixed(4)} (${grid.metric})\n${readable(grid)}`);
     });
 }

@@ -48,7 +48,8 @@ export function lensCommand(program: Command, io: Io, line: string): void {
         }),
       );
       if (options.out) await writeTensors(options.out, tensors, provenance);
-      if (options.json) return printJson(io, { lens: prefix, shape, ...asJson(lens, statistics) });
+      if (options.json)
+        return printJson(io, { weights: provenance.weights, lens: prefix, shape, ...asJson(lens, statistics) });
       io.out(readable(lens, statistics, options.targets));
     });
 }

@@ -63,7 +63,8 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       announce(io, `patching ${point}`, budget);
       const grid = finish(patchSteps(model, request), 'block', io);
       if (options.out) await writeTensors(options.out, patchTensors(grid), provenance);
-      if (options.json) return printJson(io, { point, ...patchJson(grid), memory_bytes: budget.bytes });
+      if (options.json)
+        return printJson(io, { weights: provenance.weights, point, ...patchJson(grid), memory_bytes: budget.bytes });
       io.out(
         `clean ${grid.clean.toFixed(4)}, corrupted ${grid.corrupted.toFixed(4)} (${grid.metric})\n${readable(grid)}`,
       );

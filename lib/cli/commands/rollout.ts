@@ -98,7 +98,7 @@ export function rolloutCommand(program: Command, io: Io, line: string): void {
         ms,
         convention: CONVENTIONS[options.method[k]],
       }));
-      printRows(io, report, options.json ?? false);
+      printRows(io, report, options.json ?? false, provenance);
     });
 }
 

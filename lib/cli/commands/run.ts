@@ -57,7 +57,7 @@ export function runCommand(program: Command, io: Io, line: string): void {
       requireEveryName(options.names, cache);
       const tensors = await Promise.all([...cache].map(([name, tensor]) => toOutput(name, tensor)));
       if (options.out) await writeTensors(options.out, tensors, provenance);
-      printRows(io, tensors.map(summary), options.json ?? false);
+      printRows(io, tensors.map(summary), options.json ?? false, provenance);
     });
 }
 

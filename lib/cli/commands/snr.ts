@@ -12,10 +12,11 @@ import {
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
+import type { WeightFormat } from '@/lib/vocabulary';
 import { SIGNAL_METRICS, type SignalMetric } from '@/lib/vocabulary';
 import { readExamples } from '../examples';
 import { finish, type Io } from '../io';
-import { withDevice, withJson } from '../options';
+import { withDevice, withJson, withWeights } from '../options';
 import { printJson, table } from '../output';
 import { choices, wholeNumber, words } from '../parse';
 import { type DeviceOptions, openCheckpointOf, openSession } from '../session';
@@ -29,6 +30,7 @@ interface SnrOptions extends DeviceOptions {
   readonly preset?: 'paper'[];
   readonly resamples: number;
   readonly seed: number;
+  readonly weights?: WeightFormat;
   readonly json?: boolean;
 }
 
@@ -37,7 +39,9 @@ const RESAMPLES = 2000;
 
 /** Signal of the answer per layer over many prompts; two models on the same prompts with a paired test. */
 export function snrCommand(program: Command, io: Io, line: string): void {
-  withJson(withDevice(program.command('snr').description('signal-to-noise per layer over a batch of prompts')))
+  withJson(
+    withDevice(withWeights(program.command('snr').description('signal-to-noise per layer over a batch of prompts'))),
+  )
     .requiredOption('--models <a,b>', 'one model, or two to compare', words('--models'))
     .requiredOption('--examples <file|demo:n>', 'JSON lines; or n held-out stories of the demo task')
     .option('--lens <logit|tuned>', 'which lens', choices('--lens', ['logit', 'tuned']), ['logit'])
@@ -57,18 +61,23 @@ export function snrCommand(program: Command, io: Io, line: string): void {
       if (isTuned && tuned.length !== models.length)
         throw new InputError(`A tuned lens needs --tuned with one folder for each of the ${models.length} models.`);
       const metrics = preset ? (['target_prob'] as const) : options.metric;
-      const results: { name: string; samples: SnrSamples }[] = [];
+      const results: { name: string; weights: WeightFormat; samples: SnrSamples }[] = [];
       for (const [k, name] of models.entries()) {
         const checkpoint = await openCheckpointOf({ model: name }, io);
         const examples = await readExamples(options, checkpoint);
         const translators = isTuned ? await readTunedLens(tuned[k], checkpoint.config.d) : undefined;
-        const { model } = await openSession(checkpoint, { ...options, model: name }, line, io);
+        const { model, provenance } = await openSession(checkpoint, { ...options, model: name }, line, io);
         const samples = finish(through(snrSteps(model, examples, { metrics, translators }), percent), 'snr: %', io);
-        results.push({ name: checkpoint.name, samples: preset ? paperLabels(samples) : samples });
+        const { weights } = provenance;
+        results.push({ name: checkpoint.name, weights, samples: preset ? paperLabels(samples) : samples });
         model.dispose();
       }
       const resampling = () => ({ random: new Random(options.seed), resamples: options.resamples });
-      const summary = results.map(({ name, samples }) => ({ model: name, rows: summarise(samples, resampling()) }));
+      const summary = results.map(({ name, weights, samples }) => ({
+        model: name,
+        weights,
+        rows: summarise(samples, resampling()),
+      }));
       const difference =
         results.length === 2 ? compare(results[0].samples, results[1].samples, resampling()) : undefined;
       const lens = isTuned ? 'tuned' : 'logit';

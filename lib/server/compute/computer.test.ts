@@ -10,6 +10,7 @@ import type { Message } from '../protocol';
 import type { Settings } from '../settings';
 import { makeWorkspace, read, request, type Workspace } from '../testing/workspace';
 import { Computer } from './computer';
+import { changeSince } from './loaded-models';
 
 let workspace: Workspace;
 
@@ -150,6 +151,23 @@ describe('Computer', () => {
     expect(await run('new', ['plain'])).toBe('done');
     await expect(read(computer, 'new', 'signal', {})).resolves.toBeDefined();
     expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it('keeps matrices in bf16 where told to, and does not mix the two in one run', async () => {
+    const float = computerOf();
+    await float.run('one', ['plain']);
+    const rounded = computerOf({ weights: 'bf16', dataFolder: null });
+    await rounded.run('one', ['plain']);
+    const [exact, near] = await Promise.all(
+      [float, rounded].map(async ({ computer }) => (await read(computer, 'one', 'signal', {})).target_logprob),
+    );
+    // Eight bits of mantissa: 2⁻⁸ a weight, far beyond float32's own rounding and far from another model.
+    const apart = Math.max(...exact.map((value, k) => Math.abs((value ?? 0) - (near[k] ?? 0))));
+    expect(apart).toBeGreaterThan(1e-5);
+    expect(apart).toBeLessThan(0.05);
+    expect(changeSince('a', 'a')).toBeUndefined();
+    expect(changeSince('a', 'a in bf16')).toBe('its weights were in float32 and are in bf16 now (STATESCOPE_WEIGHTS)');
+    expect(changeSince('a in bf16', 'b')).toBe('its files have changed');
   });
 
   it('computes the other model when one fails', async () => {

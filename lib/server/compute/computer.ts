@@ -54,7 +54,7 @@ export class Computer {
     private readonly send: (message: Message) => void,
   ) {
     this.#catalogue = new Catalogue(settings.root, settings.dataFolder);
-    this.#models = new LoadedModels(this.#catalogue, settings.modelBytes);
+    this.#models = new LoadedModels(this.#catalogue, settings.modelBytes, settings.weights);
     this.#prompts = new Prompts(this.#catalogue, settings);
     this.#maps = new Maps(settings.mapBytes);
     this.#formMaps = new FormMaps(this.#models, settings.mapBytes);

@@ -1,6 +1,23 @@
 import type { LoadOptions } from '@/lib/checkpoint';
 import { createModel, type Model } from '@/lib/models';
+import { WEIGHT_FORMATS, type WeightFormat } from '@/lib/vocabulary';
 import type { Catalogue } from './catalogue';
+
+/** What decides a model's numbers: its files, and how its matrices are kept. Bare files mean float32. */
+const fingerprintIn = (format: WeightFormat, files: string) => (format === 'float32' ? files : `${files} in ${format}`);
+
+/** Why a model does not give the numbers any more that it gave under another fingerprint; undefined where it does. */
+export function changeSince(kept: string, now: string): string | undefined {
+  if (kept === now) return undefined;
+  const read = (fingerprint: string) => {
+    const format = WEIGHT_FORMATS.find((name) => fingerprint.endsWith(` in ${name}`)) ?? 'float32';
+    return { format, files: fingerprint.replace(/ in bf16$/, '') };
+  };
+  const [before, after] = [read(kept), read(now)];
+  return before.files === after.files
+    ? `its weights were in ${before.format} and are in ${after.format} now (STATESCOPE_WEIGHTS)`
+    : 'its files have changed';
+}
 
 interface Loaded {
   readonly model: Model;
@@ -20,6 +37,7 @@ export class LoadedModels {
   constructor(
     private readonly catalogue: Catalogue,
     private readonly limit: number,
+    private readonly weights: WeightFormat,
   ) {}
 
   /** Whether a model is on the device, or on its way there. */
@@ -47,7 +65,7 @@ export class LoadedModels {
   }
 
   async #acquire(name: string, options?: LoadOptions): Promise<Loaded> {
-    const fingerprint = await this.catalogue.fingerprint(name);
+    const fingerprint = fingerprintIn(this.weights, await this.catalogue.fingerprint(name));
     const known = this.#models.get(name);
     const loaded = known?.fingerprint === fingerprint ? known : await this.#load(name, fingerprint, options);
     loaded.users += 1;
@@ -64,7 +82,7 @@ export class LoadedModels {
     const loading = this.catalogue
       .checkpoint(name, options)
       .then((checkpoint) => {
-        const model = createModel(checkpoint);
+        const model = createModel(checkpoint, { weights: this.weights });
         return { model, fingerprint, bytes: 4 * checkpoint.parameterCount, users: 0 };
       })
       .finally(() => this.#loading.delete(key));

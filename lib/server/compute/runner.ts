@@ -7,7 +7,7 @@ import { blockSummary, meanLambda } from './branches';
 import type { Catalogue } from './catalogue';
 import { activationBytes, blockWork, Forecast, stepsOf, workLeft } from './estimate';
 import { forwardInto } from './forward';
-import type { LoadedModels } from './loaded-models';
+import { changeSince, type LoadedModels } from './loaded-models';
 import type { Maps } from './maps';
 import type { Pace } from './pace';
 import type { Readouts } from './readouts';
@@ -80,8 +80,8 @@ export class Runner {
     const asked = performance.now();
     const forward = async (model: Model, fingerprint: string) => {
       this.#loadingMs += performance.now() - asked;
-      if (known && known.fingerprint !== fingerprint)
-        throw new Error('its files have changed since this run was started; run the prompt again.');
+      const change = known && changeSince(known.fingerprint, fingerprint);
+      if (change) throw new Error(`since this run was started ${change}; run the prompt again.`);
       const { config } = model;
       const L = request.tokens.length;
       const record: ModelRecord = known ?? { request, config, fingerprint, L, residuals: [], blocks: [] };

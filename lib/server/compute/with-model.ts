@@ -1,11 +1,11 @@
 import type { Model } from '@/lib/models';
 import { ServiceError } from '../errors';
-import type { LoadedModels } from './loaded-models';
+import { changeSince, type LoadedModels } from './loaded-models';
 import type { ModelRecord } from './store';
 
 /**
  * Runs `work` with the model that computed a record.
- * @throws ServiceError 409 when the model's files are no longer those that computed the run.
+ * @throws ServiceError 409 when the model's files or the format of its weights are no longer those that computed the run.
  */
 export function withModelOf<T>(
   models: LoadedModels,
@@ -13,7 +13,8 @@ export function withModelOf<T>(
   work: (model: Model) => Promise<T>,
 ): Promise<T> {
   return models.use(name, (model, current) => {
-    if (current === fingerprint) return work(model);
-    throw new ServiceError(409, `The files of ${name} have changed since this run.`, 'Run the prompt again.');
+    const change = changeSince(fingerprint, current);
+    if (!change) return work(model);
+    throw new ServiceError(409, `${name} no longer gives the numbers of this run: ${change}.`, 'Run the prompt again.');
   });
 }

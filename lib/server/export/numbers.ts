@@ -38,6 +38,7 @@ const unitsOf = (names: readonly string[]) =>
 const about = (run: Run, model: RunModel): Record<string, string> => ({
   run: run.id,
   model: model.name,
+  weights: run.device?.weights ?? 'float32',
   prompt: run.request.prompt,
   tokens: JSON.stringify(model.tokens.map(({ text }) => text)),
   created: new Date(run.timing.createdAt).toISOString(),

@@ -92,6 +92,7 @@ export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<
     queueLimit: 4,
     dataFolder: null,
     dataBytes: 64 * MB,
+    weights: 'float32' as const,
     ...overrides,
   };
   return { root, settings, remove: () => rm(root, { recursive: true, force: true }) };
