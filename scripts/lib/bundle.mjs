@@ -4,6 +4,7 @@ import { build } from 'esbuild';
 import { ROOT } from './root.mjs';
 
 const ENTRIES = {
+  server: 'lib/server/door/main.ts',
   worker: 'lib/server/worker.ts',
   archive: 'lib/server/archive/thread.ts',
   cli: 'lib/cli/main.ts',
