@@ -47,7 +47,7 @@ describe('a service that ends', () => {
       status: 503,
       message: expect.stringMatching(/ending/),
     });
-    await Promise.all([closing, service.close()]);
+    expect(await Promise.all([closing, service.close()])).toEqual([true, true]);
     expect(Date.now() - before).toBeLessThan(3000);
 
     for (const text of await Promise.all(streams)) expect(text.trim()).toMatch(/event: state\ndata: .*"cancelled".*$/);

@@ -47,7 +47,7 @@ export class Service {
   readonly version: string;
   readonly #turns: Turns;
   readonly #ended = new AbortController();
-  #closing: Promise<void> | undefined;
+  #closing: Promise<boolean> | undefined;
   #ending = false;
   readonly #keeper: Keeper;
   /** Runs and analyses that had to leave memory before they could be kept. */
@@ -111,13 +111,14 @@ export class Service {
    * Ends in good order: takes no new work, cancels what waits and computes, keeps what has ended, a cancelled run with
    * its finished layers included, and gives the store back.
    * @param deadlineMs it resolves by then, whatever still hangs.
+   * @returns whether its threads have ended; leaving the process would wait for one that has not.
    */
-  close(deadlineMs = CLOSE_MS): Promise<void> {
+  close(deadlineMs = CLOSE_MS): Promise<boolean> {
     this.#closing ??= this.#close(Date.now() + deadlineMs, deadlineMs);
     return this.#closing;
   }
 
-  async #close(end: number, deadlineMs: number): Promise<void> {
+  async #close(end: number, deadlineMs: number): Promise<boolean> {
     /** Leaves a share of the time to the steps that follow. */
     const within = (promise: Promise<unknown>, share: number) =>
       settledWithin(promise, end - deadlineMs * share - Date.now());
@@ -130,7 +131,7 @@ export class Service {
     await within(this.#keeper.settled(), 0.25);
     this.#keeper.close();
     this.#ended.abort();
-    await within(Promise.allSettled([this.worker.close(), this.archive.close()]), 0);
+    return within(Promise.allSettled([this.worker.close(), this.archive.close()]), 0);
   }
 
   /** Never waits for the worker. */
@@ -413,14 +414,16 @@ export class Service {
   }
 }
 
-/** Resolves when the promise has settled, at the latest after `ms`. */
-async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
+/** Resolves when the promise has settled, at the latest after `ms`. @returns whether it has. */
+async function settledWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, ms));
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, ms), false);
   });
-  await Promise.race([promise.catch(() => undefined), late]);
+  const done = () => true;
+  const settled = await Promise.race([promise.then(done, done), late]);
   clearTimeout(timer);
+  return settled;
 }
 
 /** A shared integer that becomes 1 when the signal aborts. */
@@ -444,7 +447,10 @@ export function service(): Service {
   return holder[KEY];
 }
 
-/** Ends the process's service, if there is one, in good order. It stays, and refuses what still comes. */
-export async function closeService(deadlineMs?: number): Promise<void> {
-  await (globalThis as { [KEY]?: Service })[KEY]?.close(deadlineMs);
+/**
+ * Ends the process's service, if there is one, in good order. It stays, and refuses what still comes.
+ * @returns whether its threads have ended.
+ */
+export async function closeService(deadlineMs?: number): Promise<boolean> {
+  return (await (globalThis as { [KEY]?: Service })[KEY]?.close(deadlineMs)) ?? true;
 }

@@ -8,7 +8,7 @@ type Signal = (typeof SIGNALS)[number];
 /** One Ctrl-C under npm comes twice: from the terminal, and passed on by npm. ms */
 const SAME_PRESS = 500;
 
-/** What `end` may take. Leaving takes a moment, and supervisors are told 3 s. */
+/** What `end` may take: whoever sent the signal is told 3 s. */
 const PATIENCE = 2500;
 
 /**
@@ -21,24 +21,45 @@ function leaveAtOnce(signal: Signal): void {
   process.exit(128 + constants.signals[signal]);
 }
 
-/** The first signal ends what runs, with exit code 0; the second leaves at once, and so does the first after 2.5 s. */
-export function endOnSignals(end: () => Promise<void>): void {
+/** npm hands signals to the shell between it and us, and a shell that dies of one leaves us behind. ms */
+const PARENT_CHECK = 250;
+
+/** Calls back once when the process that started this one for npm has gone. */
+function onOrphaned(gone: () => void): void {
+  if (!process.env.npm_lifecycle_event) return;
+  const parent = process.ppid;
+  const check = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(check);
+    gone();
+  }, PARENT_CHECK);
+  check.unref();
+}
+
+/**
+ * The first signal ends what runs, with exit code 0; the second leaves at once.
+ * @param end resolves to whether nothing hangs; where something does, leaving does not wait for it.
+ */
+export function endOnSignals(end: () => Promise<boolean>): void {
   let first: number | undefined;
   const endFrom = async (signal: Signal) => {
-    const ended = await Promise.race([end().then(() => true), wait(PATIENCE, false)]);
-    if (ended) process.exit(0);
-    say(`it did not end within ${PATIENCE / 1000} s: what had not been kept by then is lost`);
+    const whole = await Promise.race([end(), wait(PATIENCE, false)]);
+    if (whole) process.exit(0);
+    say('something did not stop in time: it is left behind');
     leaveAtOnce(signal);
   };
-  for (const signal of SIGNALS)
-    process.on(signal, () => {
-      if (first === undefined) {
-        first = Date.now();
-        say('ending: what has been computed is kept (press again to leave at once)');
-        endFrom(signal).catch((error: Error) => {
-          console.error(error);
-          leaveAtOnce(signal);
-        });
-      } else if (Date.now() - first >= SAME_PRESS) leaveAtOnce(signal);
-    });
+  const received = (signal: Signal) => {
+    if (first === undefined) {
+      first = Date.now();
+      say('ending: what has been computed is kept (again to leave at once)');
+      endFrom(signal).catch((error: Error) => {
+        console.error(error);
+        leaveAtOnce(signal);
+      });
+    } else if (Date.now() - first >= SAME_PRESS) leaveAtOnce(signal);
+  };
+  for (const signal of SIGNALS) process.on(signal, received);
+  onOrphaned(() => {
+    if (first === undefined) received('SIGHUP');
+  });
 }

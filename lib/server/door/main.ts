@@ -11,6 +11,9 @@ import type { DoorSettings } from './settings';
 
 export { readDoorSettings } from './settings';
 
+/** For what computes to stop and what has ended to be kept. ms */
+const CLOSING = 2000;
+
 /** For the last bytes of answers and event streams, once everything has ended. ms */
 const LAST_BYTES = 200;
 
@@ -42,9 +45,10 @@ export async function serve(settings: DoorSettings, { dir, dev }: { dir: string;
   endOnSignals(async () => {
     const closed = new Promise((resolve) => door.server.once('close', resolve));
     door.close();
-    await closeService();
+    const whole = await closeService(CLOSING);
     await Promise.race([closed, wait(LAST_BYTES)]);
     await app.close();
+    return whole;
   });
   ready = app.prepare();
   for (const line of notices(settings)) say(line);

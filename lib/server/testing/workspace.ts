@@ -27,7 +27,7 @@ const MODELS = {
 
 export const VOCABULARY = retrievalVocabulary();
 
-async function writeModel(folder: string, name: keyof typeof MODELS): Promise<void> {
+export async function writeModel(folder: string, name: keyof typeof MODELS): Promise<void> {
   const { layers, ...rest } = MODELS[name];
   const json = {
     ...SIZES,
