@@ -4,13 +4,13 @@ import { type DoorSettings, readDoorSettings } from './settings';
 import { cookieName, setCookie } from './token';
 
 const TOKEN = 'correct-horse-battery';
-const local = readDoorSettings({ PORT: '3211' } as NodeJS.ProcessEnv);
+const local = readDoorSettings({ PORT: '3211' });
 const opened = readDoorSettings({
   PORT: '3211',
   STATESCOPE_HOST: '0.0.0.0',
   STATESCOPE_TOKEN: TOKEN,
   STATESCOPE_ALLOWED_HOSTS: 'lab.example.org',
-} as unknown as NodeJS.ProcessEnv);
+});
 
 interface Sent {
   readonly method?: string;
@@ -57,7 +57,7 @@ describe('the name of the server', () => {
     const named = readDoorSettings({
       STATESCOPE_HOST: 'box',
       STATESCOPE_TOKEN: 'none',
-    } as unknown as NodeJS.ProcessEnv);
+    });
     expect(status(named, { headers: { host: 'box:3000' } })).toBe(0);
   });
 });
@@ -132,7 +132,7 @@ describe('the token', () => {
 
   it('is not asked for on loopback, unless it is set', () => {
     expect(local.token).toBeNull();
-    const set = readDoorSettings({ STATESCOPE_TOKEN: TOKEN } as unknown as NodeJS.ProcessEnv);
+    const set = readDoorSettings({ STATESCOPE_TOKEN: TOKEN });
     expect(status(set, {})).toBe(401);
   });
 
@@ -211,7 +211,7 @@ describe('a read-only server', () => {
 });
 
 describe('settings', () => {
-  const read = (env: Record<string, string>) => readDoorSettings(env as unknown as NodeJS.ProcessEnv);
+  const read = readDoorSettings;
 
   it('stay on loopback where nothing is said, whatever HOST says', () => {
     for (const env of [
@@ -221,7 +221,7 @@ describe('settings', () => {
       { HOST: '' },
       { STATESCOPE_HOST: '', PORT: '' },
     ])
-      expect(read(env as Record<string, string>)).toMatchObject({
+      expect(read(env)).toMatchObject({
         host: '127.0.0.1',
         port: 3000,
         open: false,

@@ -20,7 +20,7 @@ afterEach(() => {
 /** A door before a house that says hello, and leaves event streams open. */
 async function opened(settings: Partial<DoorSettings> = {}): Promise<number> {
   const door = makeDoor(
-    { ...readDoorSettings({} as NodeJS.ProcessEnv), ...settings },
+    { ...readDoorSettings({}), ...settings },
     {
       request: (request, response) => {
         if (request.url?.endsWith('/events')) response.writeHead(200).write('event: run\n\n');
@@ -152,7 +152,7 @@ describe('listening', () => {
   it('says in a sentence what is wrong with port or host', async () => {
     const port = await opened();
     const failed = (settings: Partial<DoorSettings>) => {
-      const all = { ...readDoorSettings({} as NodeJS.ProcessEnv), ...settings };
+      const all = { ...readDoorSettings({}), ...settings };
       return expect(listen(makeDoor(all, { request: () => undefined }).server, all)).rejects;
     };
     await failed({ port }).toThrow(`Port ${port} of 127.0.0.1 is taken`);

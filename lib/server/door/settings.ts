@@ -24,6 +24,8 @@ export interface DoorSettings {
   readonly readOnly: boolean;
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 const NAME = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/i;
 
 /** 127.0.0.0/8, ::1 and localhost. Other names count as reachable, whatever they resolve to. */
@@ -47,7 +49,7 @@ function portOf(text: string | undefined): number {
 }
 
 /** @throws Error with one sentence when the variable is neither on nor off. */
-export function isOn(env: NodeJS.ProcessEnv, name: string): boolean {
+export function isOn(env: Environment, name: string): boolean {
   const text = env[name];
   if (!text || text === '0') return false;
   if (text === '1') return true;
@@ -68,7 +70,7 @@ function tokenOf(text: string | undefined, reachable: boolean): { token: string 
  * shells and compilers and is not read.
  * @throws Error with one sentence that names the variable.
  */
-export function readDoorSettings(env: NodeJS.ProcessEnv): DoorSettings {
+export function readDoorSettings(env: Environment): DoorSettings {
   const host = hostOf(env.STATESCOPE_HOST || '127.0.0.1', 'STATESCOPE_HOST');
   const allowedHosts = (env.STATESCOPE_ALLOWED_HOSTS ?? '')
     .split(',')
