@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AnalysisRequestSchema } from '@/lib/api/causal';
 import { questionOf } from '@/lib/api/question';
@@ -12,7 +13,17 @@ import { migrationsFolder, type Settings } from '../settings';
 import { makeWorkspace, PROMPT, request, type Workspace } from '../testing/workspace';
 import { openDatabase } from './database';
 import { lockFolder } from './lock';
-import { analysisFile, arraysFolder, lockFile, modelFile, runFolder } from './places';
+import {
+  analysisFile,
+  arraysFolder,
+  databaseFolder,
+  lockFile,
+  modelFile,
+  runFile,
+  runFolder,
+  storeFile,
+} from './places';
+import { runs } from './schema';
 
 process.env.STATESCOPE_DEVICE = 'cpu';
 
@@ -67,6 +78,30 @@ async function answer(service: Service, id: string, point: string): Promise<stri
   await until(() => isFinal(service.analysis(analysis)));
   await until(async () => (await service.archive.call('analysis', analysis)) !== null);
   return analysis;
+}
+
+/** Moves a run into a database as the first version made it, without markers and files that say what a run is. */
+async function putIntoOlderDatabase(id: string): Promise<void> {
+  const place = { folder, migrations: migrationsFolder(workspace.settings), template: '', limit: 0, instance: '' };
+  const newer = await openDatabase(place);
+  const [row] = await newer.db.select().from(runs).where(eq(runs.id, id));
+  await newer.close();
+  for (const name of readdirSync(runFolder(folder, id)))
+    if (name.startsWith('analysis-')) rmSync(join(runFolder(folder, id), name));
+  for (const made of [databaseFolder(folder), storeFile(folder), runFile(folder, id)])
+    rmSync(made, { recursive: true });
+  const migrations = join(workspace.root, 'older');
+  cpSync(place.migrations, migrations, { recursive: true });
+  const journal = join(migrations, 'meta', '_journal.json');
+  const { entries, ...rest } = JSON.parse(readFileSync(journal, 'utf8'));
+  writeFileSync(journal, JSON.stringify({ ...rest, entries: entries.slice(0, 1) }));
+  const older = await openDatabase({ ...place, migrations });
+  const { run } = JSON.parse(row.run);
+  const { summary } = JSON.parse(row.summary);
+  const { analyses: _, ...bare } = run;
+  await older.db.execute(sql`INSERT INTO runs (id, name, created_at, bytes, summary, run) VALUES
+    (${id}, ${row.name}, ${row.createdAt}, ${row.bytes}, ${JSON.stringify(summary)}, ${JSON.stringify(bare)})`);
+  await older.close();
 }
 
 const bytesOf = async (service: Service, id: string) => {
@@ -165,11 +200,13 @@ describe('runs on disk', () => {
     const before = { analysis: structuredClone(service.analysis(other)), tensors: service.analysisTensors(other) };
     await close(service);
 
-    writeFileSync(analysisFile(folder, id, 'stranger'), 'torn');
-    utimesSync(analysisFile(folder, id, 'stranger'), 1, 1);
+    const stranger = analysisFile(folder, id, 'stranger');
+    writeFileSync(stranger, 'torn');
+    utimesSync(stranger, 1, 1);
     const next = open();
     expect((await next.recall(id)).analyses).toEqual(kept);
-    expect(existsSync(analysisFile(folder, id, 'stranger'))).toBe(false);
+    expect(readFileSync(stranger, 'utf8')).toBe('torn');
+    rmSync(stranger);
     expect(await next.recallAnalysis(other)).toEqual(JSON.parse(JSON.stringify(before.analysis)));
     expect(next.analysisTensors(other)).toEqual(before.tensors);
     await expect(next.recallAnalysis(patch)).rejects.toMatchObject({ status: 404 });
@@ -183,13 +220,7 @@ describe('runs on disk', () => {
   });
 
   it('come back from a database of a version that kept no analyses', async () => {
-    const place = { folder, migrations: migrationsFolder(workspace.settings), template: '', limit: 0, instance: '' };
-    const older = await openDatabase(place);
-    await older.db.execute('DROP TABLE analyses, unfinished');
-    await older.db.execute(
-      'DELETE FROM drizzle.__drizzle_migrations WHERE id > (SELECT min(id) FROM drizzle.__drizzle_migrations)',
-    );
-    await older.close();
+    await putIntoOlderDatabase(id);
     const service = open();
     expect(await service.recall(id)).toMatchObject({ name: 'the kitchen', analyses: [] });
     const patch = await answer(service, id, 'hook_out_proj');
@@ -211,13 +242,14 @@ describe('runs on disk', () => {
     await close(service);
   });
 
-  it('go oldest first when the limit is reached, and strangers in the folder go at the start', async () => {
-    const orphan = join(arraysFolder(folder), 'orphan');
-    mkdirSync(orphan);
-    utimesSync(orphan, 1, 1);
+  it('go oldest first when the limit is reached, and strangers in the folder stay', async () => {
+    const strangers = ['orphan', '0123abcd'].map((name) => join(arraysFolder(folder), name));
+    for (const stranger of strangers) {
+      mkdirSync(stranger);
+      writeFileSync(join(stranger, 'notes.txt'), 'precious');
+      utimesSync(stranger, 1, 1);
+    }
     const service = open({ dataBytes: 1_500_000 });
-    await service.archive.call('open', null);
-    expect(existsSync(orphan)).toBe(false);
     const kept: string[] = [];
     while ((await service.recall(id).catch(() => null)) && kept.length < 20) {
       kept.push(await run(service, { models: ['plain', 'diff'] }));
@@ -226,6 +258,7 @@ describe('runs on disk', () => {
     expect(kept.length).toBeGreaterThan(1);
     expect(existsSync(runFolder(folder, id))).toBe(false);
     expect(existsSync(runFolder(folder, kept[kept.length - 1]))).toBe(true);
+    for (const stranger of strangers) expect(readFileSync(join(stranger, 'notes.txt'), 'utf8')).toBe('precious');
     await close(service);
   });
 

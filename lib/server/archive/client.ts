@@ -130,7 +130,7 @@ export class ArchiveClient {
       const pending = this.#pending.get(reply.call);
       this.#pending.delete(reply.call);
       if (reply.kind === 'result') pending?.resolve(reply.result);
-      else pending?.reject(new ServiceError(503, reply.message));
+      else pending?.reject(new ServiceError(reply.status ?? 503, reply.message));
     }
   }
 

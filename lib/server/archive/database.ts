@@ -2,11 +2,14 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import { joinInstances, onlyInstance } from './instances';
 import { databaseFolder } from './places';
 import type { ArchiveStart } from './protocol';
 
 export interface Database {
   readonly db: PgDatabase<PgQueryResultHKT>;
+  /** Those of the servers, by `ArchiveStart.instance`, that live and use this database. */
+  alive(instances: readonly string[]): Promise<ReadonlySet<string>>;
   close(): Promise<void>;
 }
 
@@ -31,8 +34,8 @@ export async function copyTemplate(template: string, path: string): Promise<void
  * tables up to date. Cost of the embedded one: about 1 s of processor time (7 s for a new folder without a
  * template), 300 MB.
  */
-export async function openDatabase({ folder, migrations, template, databaseUrl }: ArchiveStart): Promise<Database> {
-  const migrationsFolder = migrations;
+export async function openDatabase(start: ArchiveStart): Promise<Database> {
+  const { folder, migrations: migrationsFolder, template, databaseUrl, instance } = start;
   if (databaseUrl) {
     const [{ default: pg }, { drizzle }, { migrate }] = await Promise.all([
       import('pg'),
@@ -56,8 +59,19 @@ export async function openDatabase({ folder, migrations, template, databaseUrl }
     };
     const migrating = connect(1, MIGRATE_MS);
     await migrate(drizzle(migrating), { migrationsFolder }).finally(() => migrating.end().catch(() => undefined));
+    const client = () =>
+      new pg.Client({
+        connectionString: databaseUrl,
+        connectionTimeoutMillis: CONNECT_MS,
+        query_timeout: QUERY_MS,
+        keepAlive: true,
+      });
+    const instances = await joinInstances(instance, client);
     const pool = connect(2, QUERY_MS);
-    return { db: drizzle(pool), close: () => pool.end() };
+    const close = async () => {
+      await Promise.all([pool.end(), instances.close()]);
+    };
+    return { db: drizzle(pool), alive: instances.alive, close };
   }
   const [{ PGlite }, { drizzle }, { migrate }] = await Promise.all([
     import('@electric-sql/pglite'),
@@ -70,5 +84,5 @@ export async function openDatabase({ folder, migrations, template, databaseUrl }
   const client = await PGlite.create(path);
   const db = drizzle(client);
   await migrate(db, { migrationsFolder });
-  return { db, close: () => client.close() };
+  return { db, alive: onlyInstance(instance).alive, close: () => client.close() };
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { lockFile } from './places';
 
 interface Owner {
@@ -31,6 +31,10 @@ function ownerOf(path: string): Owner | undefined {
     return undefined;
   }
 }
+
+/** Whether a file is a lock, or one that was cut off before its first byte. */
+export const isLock = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.size === 0 || ownerOf(path) !== undefined;
 
 /**
  * Takes a data folder for this process. A lock whose process is gone is taken over.

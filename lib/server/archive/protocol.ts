@@ -56,7 +56,8 @@ export type ArchiveReply =
    */
   | { kind: 'closed'; message: string; again: boolean }
   | { kind: 'result'; call: number; result: unknown }
-  | { kind: 'failure'; call: number; message: string };
+  /** `status` where not the archive failed but what was asked for cannot be given. */
+  | { kind: 'failure'; call: number; message: string; status?: number };
 
 /** `workerData` of the thread. */
 export interface ArchiveStart {

@@ -1,8 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { Archive } from './archive';
+import { ServiceError } from '../errors';
+import type { Archive } from './archive';
 import { causeOf } from './cause';
-import { openDatabase } from './database';
 import { lockFolder } from './lock';
+import { checkFolder } from './marker';
+import { openStore, type Store } from './open';
 import type { ArchiveMethod, ArchiveMethods, ArchiveReply, ArchiveRequest, ArchiveStart } from './protocol';
 
 /** The thread that owns the archive: the embedded database computes, and must not hold up the web server. */
@@ -35,34 +37,32 @@ class Closed extends Error {
   }
 }
 
-async function open(): Promise<Archive> {
+async function open(): Promise<Store> {
   try {
+    checkFolder(start.folder);
     unlock ??= lockFolder(start.folder);
   } catch (error) {
     const message = isOfSystem(error) ? `Runs are not kept: ${causeOf(error).words}.` : (error as Error).message;
     throw new Closed(message, true);
   }
   try {
-    const archive = new Archive(await openDatabase(start), start.folder, start.limit, start.instance);
-    await archive.removeOrphans(performance.timeOrigin);
-    await archive.interrupt();
-    return archive;
+    return await openStore(start);
   } catch (error) {
     const { words, lost } = causeOf(error);
     const refused = `Runs are not kept: ${WHERE} cannot be opened (${words}).`;
     if (start.databaseUrl) throw new Closed(`${refused} Check its address and that it runs; it is tried again.`, true);
     if (!lost && isOfSystem(error)) throw new Closed(`${refused} It is tried again.`, true);
     giveBack();
-    throw new Closed(`${refused} Move the folder away and start Statescope again.`, false);
+    throw new Closed(`${refused} Move ${start.folder} (the whole folder) away and start Statescope again.`, false);
   }
 }
 
 const isOfSystem = (error: unknown) => typeof (error as NodeJS.ErrnoException).syscall === 'string';
 
-let archive: Promise<Archive> | null = null;
+let archive: Promise<Store> | null = null;
 
 /** The archive; its opening is told. */
-function opened(): Promise<Archive> {
+function opened(): Promise<Store> {
   archive ??= open().then(
     (open) => {
       send({ kind: 'open' });
@@ -77,12 +77,12 @@ function opened(): Promise<Archive> {
 }
 
 /** Gives up a database whose connection is gone, so that the next `open` makes another. */
-async function lose(lost: Archive, words: string): Promise<void> {
+async function lose(lost: Store, words: string): Promise<void> {
   const current = await archive?.catch(() => null);
   if (current !== lost) return;
   archive = null;
   send({ kind: 'closed', message: `${capital(WHERE)} is not there: ${words}. It is tried again.`, again: true });
-  await closeSoon(lost);
+  await closeSoon(lost.archive);
 }
 
 const capital = (text: string) => text[0].toUpperCase() + text.slice(1);
@@ -98,24 +98,21 @@ async function closeSoon(archive: Archive): Promise<void> {
 }
 
 type Methods = {
-  [M in ArchiveMethod]: (
-    archive: Archive,
-    argument: ArchiveMethods[M]['argument'],
-  ) => Promise<ArchiveMethods[M]['result']>;
+  [M in ArchiveMethod]: (store: Store, argument: ArchiveMethods[M]['argument']) => Promise<ArchiveMethods[M]['result']>;
 };
 
 const methods: Methods = {
   open: async () => null,
-  put: (archive, { run, bytes }) => archive.put(run, bytes),
-  accept: (archive, work) => archive.accept(work),
-  settle: (archive, id) => archive.settle(id),
-  list: (archive) => archive.list(),
-  get: (archive, id) => archive.get(id),
-  rename: (archive, { id, name }) => archive.rename(id, name),
-  forget: (archive, id) => archive.forget(id),
-  putAnalysis: (archive, entry) => archive.putAnalysis(entry),
-  analysis: (archive, id) => archive.analysis(id),
-  close: async (archive) => {
+  put: ({ archive }, { run, bytes }) => archive.put(run, bytes),
+  accept: ({ interruptions }, work) => interruptions.accept(work),
+  settle: ({ interruptions }, id) => interruptions.settle(id),
+  list: ({ archive }) => archive.list(),
+  get: ({ archive }, id) => archive.get(id),
+  rename: ({ archive }, { id, name }) => archive.rename(id, name),
+  forget: ({ archive }, id) => archive.forget(id),
+  putAnalysis: ({ archive }, entry) => archive.putAnalysis(entry),
+  analysis: ({ archive }, id) => archive.analysis(id),
+  close: async ({ archive }) => {
     await closeSoon(archive);
     giveBack();
     return null;
@@ -136,7 +133,7 @@ async function answer({ call, method, argument }: ArchiveRequest): Promise<void>
     send({ kind: 'result', call, result: null });
     return;
   }
-  let open: Archive;
+  let open: Store;
   try {
     open = await opened();
   } catch (error) {
@@ -146,6 +143,10 @@ async function answer({ call, method, argument }: ArchiveRequest): Promise<void>
   try {
     send({ kind: 'result', call, result: await methods[method](open, argument as never) });
   } catch (error) {
+    if (error instanceof ServiceError) {
+      send({ kind: 'failure', call, message: error.message, status: error.status });
+      return;
+    }
     const { words, lost } = causeOf(error);
     if (lost) await lose(open, words);
     send({ kind: 'failure', call, message: `The archive of runs failed: ${words}.` });

@@ -1,0 +1,111 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+
+/**
+ * What Statescope has written into the folder of a run. Only that is ever removed: it is known by its name and by what
+ * stands inside, it is a file and no link, and what is removed goes to the log.
+ */
+
+const ARRAYS = /^model-\d{1,3}\.safetensors$/;
+const ANALYSIS = /^analysis-([0-9a-f]{8})\.safetensors$/;
+const RECORD = /^(run|analysis-[0-9a-f]{8})\.json$/;
+/** What a write that was cut off leaves beside the file that it was to become. */
+const DRAFT = /^(.+)\.(?:part|partial-\d+-\d+)$/;
+
+const LONGEST_HEADER = 100_000_000;
+
+/** Header of a safetensors file, whole or cut off behind it; undefined where there is none. */
+function headerOf(fd: number): Record<string, unknown> | undefined {
+  const prefix = Buffer.alloc(8);
+  if (readSync(fd, prefix, 0, 8, 0) < 8) return undefined;
+  const length = Number(prefix.readBigUInt64LE());
+  if (length > LONGEST_HEADER || 8 + length > fstatSync(fd).size) return undefined;
+  const json = Buffer.alloc(length);
+  readSync(fd, json, 0, length, 8);
+  return JSON.parse(json.toString('utf8'));
+}
+
+const metadataOf = (header: Record<string, unknown> | undefined) =>
+  (header?.__metadata__ ?? {}) as Record<string, unknown>;
+
+function holdsOurs(name: string, fd: number): boolean {
+  if (ARRAYS.test(name)) return String(metadataOf(headerOf(fd)).format).startsWith('statescope run ');
+  if (ANALYSIS.test(name)) return headerOf(fd) !== undefined;
+  const text = Buffer.alloc(64);
+  const start = text.toString('utf8', 0, readSync(fd, text, 0, text.length, 0));
+  return /^\{"format":\d+,"(run|analysis)":/.test(start);
+}
+
+/** Whether a path is a file that Statescope has written: its arrays, its records, or a draft of one. */
+export function isOurs(path: string): boolean {
+  const file = basename(path);
+  const name = DRAFT.exec(file)?.[1] ?? file;
+  if (![ARRAYS, ANALYSIS, RECORD].some((pattern) => pattern.test(name))) return false;
+  let fd: number;
+  try {
+    if (!lstatSync(path).isFile()) return false;
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return false;
+  }
+  try {
+    // A draft that was cut off before its first byte holds nothing that could be anybody's.
+    return (name !== file && fstatSync(fd).size === 0) || holdsOurs(name, fd);
+  } catch {
+    return false;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Whether a path is a folder and no link to one. */
+export const isFolder = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
+/** Whether a name is that of a draft. */
+export const isDraft = (name: string): boolean => DRAFT.test(name);
+
+/** Removes a file that Statescope has written, and says so. @returns whether it was one, and is gone. */
+export function removeOwn(path: string, why: string): boolean {
+  if (!isOurs(path)) return false;
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
+    throw error;
+  }
+  console.info(`Removed ${path}: ${why}.`);
+  return true;
+}
+
+/**
+ * Removes what Statescope has written into a folder, and the folder when nothing else is in it.
+ * @returns whether the folder is gone.
+ */
+export function removeOwnFolder(path: string, why: string): boolean {
+  if (!isFolder(path)) return false;
+  const names = readdirSync(path);
+  const left = names.filter((name) => {
+    const file = join(path, name);
+    if (!isOurs(file)) return true;
+    unlinkSync(file);
+    return false;
+  });
+  const gone = names.length - left.length;
+  if (gone > 0) console.info(`Removed ${gone === 1 ? '1 file' : `${gone} files`} in ${path}: ${why}.`);
+  if (left.length === 0) {
+    rmdirSync(path);
+    return true;
+  }
+  console.warn(`${path} stays: it holds what Statescope did not write ("${left[0]}").`);
+  return false;
+}
