@@ -1,5 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AnalysisEvent, AnalysisRequestInput } from '@/lib/api/causal';
@@ -7,68 +7,62 @@ import { createClient } from '@/lib/api/client';
 import { readEventStream } from '@/lib/api/events';
 import type { GeneratedToken, GenerationEvent } from '@/lib/api/generation';
 import { questionOf } from '@/lib/api/question';
+import { READINGS } from '@/lib/api/readings';
 import { decodeSafetensors } from '@/lib/api/safetensors';
 import { ErrorBodySchema, type RunEvent } from '@/lib/api/schemas';
 import { closeService, service } from '@/lib/server';
 import { makeWorkspace, PROMPT, request, type Workspace } from '@/lib/server/testing/workspace';
-import * as analysisEvents from './analyses/[id]/events/route';
-import * as analysis from './analyses/[id]/route';
-import * as analysisTensors from './analyses/[id]/tensors/route';
-import * as analyses from './analyses/route';
-import * as runEstimate from './estimate/route';
-import * as examples from './examples/route';
-import * as generate from './generate/route';
-import * as health from './health/route';
-import * as models from './models/route';
-import * as openapi from './openapi.json/route';
-import * as readings from './runs/[id]/[...reading]/route';
-import * as events from './runs/[id]/events/route';
-import * as exported from './runs/[id]/export/route';
-import * as resume from './runs/[id]/resume/route';
-import * as run from './runs/[id]/route';
-import * as runs from './runs/route';
-import * as snr from './snr/route';
-import * as tokenize from './tokenize/route';
-import * as vocabulary from './vocabulary/route';
 
 type Handler = (request: Request, context: { params: Promise<{ id: string; reading: string[] }> }) => Promise<Response>;
 type Module = Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', Handler>>;
 
-const ROUTES: Readonly<Record<string, object>> = {
-  analyses,
-  'analyses/*': analysis,
-  'analyses/*/events': analysisEvents,
-  'analyses/*/tensors': analysisTensors,
-  estimate: runEstimate,
-  examples,
-  generate,
-  health,
-  models,
-  'openapi.json': openapi,
-  snr,
-  tokenize,
-  vocabulary,
-  runs,
-  'runs/*': run,
-  'runs/*/events': events,
-  'runs/*/export': exported,
-  'runs/*/…': readings,
-  'runs/*/resume': resume,
-};
+interface Route {
+  /** As the folders name it: `runs/[id]/events`. */
+  readonly name: string;
+  readonly pattern: RegExp;
+  readonly module: Module;
+}
+
+const API = 'app/api';
+
+/** A named route comes before one that takes an id, and that before one that takes the rest, as in Next. */
+const rank = ({ name }: Route) => name.replaceAll('[...', '\uffff').replaceAll('[', '\ufffe');
+
+/** Every route of the folder. */
+const ROUTES: readonly Route[] = (
+  await Promise.all(
+    (
+      await readdir(API, { recursive: true })
+    )
+      .filter((path) => basename(path) === 'route.ts')
+      .map(async (path) => {
+        const name = dirname(path);
+        const pattern = name
+          .replaceAll('.', '\\.')
+          .replace(/\[\\\.\\\.\\\.(\w+)\]/, '(?<$1>.+)')
+          .replaceAll(/\[(\w+)\]/g, '(?<$1>[^/]+)');
+        return { name, pattern: new RegExp(`^/api/${pattern}$`), module: await import(join(process.cwd(), API, path)) };
+      }),
+  )
+).sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
+
+/** What was asked over HTTP and answered: `GET runs/[id]`, and readings by their names. */
+const met = new Set<string>();
 
 /** What Next does: finds the handler of a path and method. */
 async function send(path: string, init: RequestInit = {}): Promise<Response> {
   const url = new URL(path, 'http://host');
-  const [, , ...parts] = url.pathname.split('/');
-  const named = parts[0] === 'runs' || parts[0] === 'analyses';
-  const id = named ? (parts[1] ?? '') : '';
-  const key = parts.map((part, i) => (named && i === 1 ? '*' : part)).join('/');
-  // A named route comes before the one that catches the rest, as in Next.
-  const module = (ROUTES[key] ?? ROUTES['runs/*/…']) as Module;
-  const handler = module[(init.method ?? 'GET') as keyof Module] as Handler;
-  return handler(new Request(url, init), {
-    params: Promise.resolve({ id: decodeURIComponent(id), reading: parts.slice(2) }),
-  });
+  for (const { name, pattern, module } of ROUTES) {
+    const { groups = {} } = pattern.exec(url.pathname) ?? {};
+    const method = (init.method ?? 'GET') as keyof Module;
+    if (!pattern.test(url.pathname)) continue;
+    const response = await (module[method] as Handler)(new Request(url, init), {
+      params: Promise.resolve({ id: decodeURIComponent(groups.id ?? ''), reading: groups.reading?.split('/') ?? [] }),
+    });
+    if (response.ok) met.add(`${method} ${groups.reading ? name.replace(/\[\.\.\..*/, groups.reading) : name}`);
+    return response;
+  }
+  throw new Error(`There is no route for ${path}.`);
 }
 
 const client = createClient({ baseUrl: 'http://host', fetch: (url, init) => send(String(url), init) });
@@ -129,6 +123,13 @@ describe('the API, through its own client', () => {
       message: expect.stringMatching(/outside/),
     });
     expect((await client.addModelFolder('.')).models.length).toBe(listed.length);
+    const models = join(workspace.root, 'models');
+    await cp(join(models, 'plain'), join(models, 'deep', 'later', 'extra'), { recursive: true });
+    const { added } = await client.addModelFolder('deep/later');
+    expect(added).toEqual([join(models, 'deep', 'later')]);
+    expect((await client.models()).models.map(({ name }) => name)).toContain('extra');
+    expect((await client.removeModelFolder(added[0])).added).toEqual([]);
+    expect((await client.models()).models.map(({ name }) => name)).not.toContain('extra');
     const { id } = await client.startRun(request({ models: ['plain', 'diff'] }));
     const seen = await follow(id);
     expect(seen[0].event).toBe('run');
@@ -146,6 +147,14 @@ describe('the API, through its own client', () => {
     expect(entries).toEqual(['embedding', 'layer 0', 'layer 1', 'layer 2', 'final']);
     expect(statistics.kl_final_lens?.at(-1)).toBeCloseTo(0, 6);
     expect((await client.read(id, 'signal', { needle: [1, 3] })).needle).toEqual([1, 3]);
+    const [{ heads }, L] = [state.models[0].blocks[0], state.models[0].tokens.length];
+    const { values, metadata } = await client.read(id, 'channels', { model: 0, layer: 0 });
+    expect([metadata.unit, values.get('single.half_life')?.length]).toEqual(['head', heads]);
+    const tracks = await client.read(id, 'tracks', { model: 0, layer: 0, unit: '0' });
+    expect([tracks.metadata.unit, tracks.values.get('single.delta')?.length]).toEqual(['0', L]);
+    const { channels } = await client.read(id, 'pair', { model: 0, layer: 0, i: 4, j: 2, k: 1000 });
+    const mean = (await client.read(id, 'map', { model: 0, layer: 0, reduce: 'mean' })).data[4 * L + 2];
+    expect(channels.reduce((sum, { value }) => sum + value / heads, 0)).toBeCloseTo(mean, 6);
     const { components, logit } = await client.read(id, 'attribution', { model: 1 });
     expect(components.reduce((sum, { contribution }) => sum + contribution, 0)).toBeCloseTo(logit, 4);
     expect((await client.renameRun(id, ' two models ')).name).toBe('two models');
@@ -197,17 +206,19 @@ describe('the API, through its own client', () => {
     const { prompt, target } = request();
     const { id: run } = await client.startRun(request());
     await follow(run);
-    const task = { models: ['plain'], examples: [{ prompt, target }], resamples: 10 };
-    const { id } = await client.startSnr(task, { run });
+    const task = { kind: 'snr' as const, models: ['plain'], examples: [{ prompt, target }], resamples: 10 };
+    const { id } = await client.startAnalysis(task, { run });
     await followed(id);
     expect((await client.run(run)).analyses).toMatchObject([{ id, kind: 'snr' }]);
-    await expect(client.startSnr(task, { run: 'nobody' })).rejects.toMatchObject({ status: 404 });
+    await expect(client.startAnalysis(task, { run: 'nobody' })).rejects.toMatchObject({ status: 404 });
     const { result, request: asked } = await client.analysis(id);
     expect(result).toMatchObject({ kind: 'snr', examples: 1, lens: 'logit', difference: null });
     expect(asked.kind).toBe('snr');
     expect([...(await client.analysisTensors(id)).keys()]).toContain('snr.0.target_prob');
     for (const examples of [[], 'demo:0', 'demo:1001'])
-      await expect(client.startSnr({ models: ['plain'], examples })).rejects.toMatchObject({ status: 400 });
+      await expect(client.startAnalysis({ kind: 'snr', models: ['plain'], examples })).rejects.toMatchObject({
+        status: 400,
+      });
   });
 
   it('exports the numbers that its routes give, in every format', async () => {
@@ -499,5 +510,21 @@ describe('refusals', () => {
     expect([response.status, error.message]).toEqual([status, expect.stringMatching(/^[A-Z"].*\.$/)]);
     expect(error.message.length).toBeLessThan(1001);
     expect((await client.health()).queue).toBe(0);
+  });
+});
+
+describe('the folder of routes', () => {
+  it('has no handler that was not asked above, and no reading', () => {
+    const handlers = ROUTES.flatMap(({ name, module }) =>
+      (['GET', 'POST', 'PATCH', 'DELETE'] as const)
+        .filter((method) => module[method])
+        .flatMap((method) =>
+          name.includes('[...reading]')
+            ? Object.keys(READINGS).map((reading) => `${method} ${name.replace('[...reading]', reading)}`)
+            : `${method} ${name}`,
+        ),
+    );
+    expect(handlers.length).toBeGreaterThan(25);
+    expect(handlers.filter((handler) => !met.has(handler))).toEqual([]);
   });
 });

@@ -94,7 +94,10 @@ export async function startBatch(request: SnrRequestInput): Promise<void> {
   useBatch.setState({ ...NONE, state: 'starting' });
   try {
     await ensureRun();
-    const { id } = await client.startSnr(request, { run: useSelection.getState().runId || undefined });
+    const { id } = await client.startAnalysis(
+      { kind: 'snr', ...request },
+      { run: useSelection.getState().runId || undefined },
+    );
     select({ batchId: id });
     followBatch(id);
     if (mine.unwanted) await cancelBatch();

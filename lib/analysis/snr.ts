@@ -1,7 +1,7 @@
 import type { Model } from '@/lib/models';
 import type { SignalMetric } from '@/lib/vocabulary';
 import { lensOf, type Residuals, type Translator } from './lens';
-import { type AttentionMap, attentionOf, type BlockCache } from './s6Attention';
+import { attentionOf, type BlockCache } from './s6Attention';
 
 /** The tokens of the needle, [start, end). */
 export type Span = readonly [start: number, end: number];
@@ -24,20 +24,23 @@ export function attentionShare(map: Float32Array, L: number, position: number, [
 
 /**
  * The map whose row attention SNR is taken from: `mean_abs` of a plain block, the mean over channels of |α|. In a
- * differential block the branches must cancel before magnitudes are taken, so there it is `mean` of `diff`, A₁ − λA₂. For
- * SSD scans with one group the two agree: all heads of a position pair have the same sign.
- * Undefined for a λ per channel.
+ * differential block the branches must cancel before magnitudes are taken, so there it is `mean` of `diff`, A₁ − λA₂. All
+ * heads of an SSD scan with one group have the same sign at a pair of positions: there it is `mean`, which has the same
+ * magnitudes and is every block's first map. Undefined for a λ per channel.
  */
-export function attentionForSnr(block: BlockCache): AttentionMap | undefined {
-  if (block.scans.has('single')) return attentionOf(block, { branch: 'single', reduce: 'mean_abs' });
-  if (typeof block.lambda !== 'number') return undefined;
-  return attentionOf(block, { branch: 'diff', reduce: 'mean' });
+export function snrView({ scans, lambda }: BlockCache) {
+  const scan = scans.get('single');
+  if (!scan) return typeof lambda === 'number' ? ({ branch: 'diff', reduce: 'mean' } as const) : undefined;
+  const oneSign = scan.family === 'mamba2' && scan.G === 1;
+  return { branch: 'single', reduce: oneSign ? 'mean' : 'mean_abs' } as const;
 }
 
-/** Attention SNR of one layer: {@link attentionShare} of {@link attentionForSnr}; NaN where it is not defined. */
+/** Attention SNR of one layer: {@link attentionShare} of the map of {@link snrView}; NaN where it is not defined. */
 export function attentionSnr(block: BlockCache, position: number, needle: Span): number {
-  const attention = attentionForSnr(block);
-  return attention ? attentionShare(attention.map, attention.L, position, needle) : Number.NaN;
+  const view = snrView(block);
+  if (!view) return Number.NaN;
+  const { map, L } = attentionOf(block, view);
+  return attentionShare(map, L, position, needle);
 }
 
 /** One value per entry, unrounded; NaN where a measure is not defined. */

@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import type { SnrRequestInput } from './analyses';
 import {
   type Analysis,
   type AnalysisEvent,
@@ -206,10 +205,6 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
       const { tensors, metadata } = await body(path, signal);
       return reply.shape(tensors, reply.metadata.parse(metadata) as never) as Read<N>;
     },
-
-    /** Queues SNR over a batch: an analysis of the kind `snr`, followed like the others. */
-    startSnr: (request: SnrRequestInput, query: AnalysisQuery = {}, signal?: AbortSignal) =>
-      post(RunCreatedSchema, pathOf('/api/snr', query), request, signal),
 
     /** Continues a prompt; resolves when it has ended. Aborting the signal cancels it. */
     async generate(

@@ -32,7 +32,6 @@ const COMPONENTS = {
   Run: schemas.RunSchema,
   RunPatch: RunPatchSchema,
   RunEstimate: RunEstimateSchema,
-  SnrRequest: analyses.SnrRequestSchema,
   SnrResult: analyses.SnrResultSchema,
   AnalysisRequest: AnalysisRequestSchema,
   Analysis: AnalysisSchema,
@@ -226,13 +225,6 @@ function paths() {
       }),
     },
     ...readingPaths(),
-    '/api/snr': {
-      post: operation(
-        'Queues signal-to-noise per layer over a batch of prompts, with bootstrap intervals: an analysis of the kind `snr`',
-        { ...ok('RunCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
-        { parameters: query(AnalysisQuerySchema), requestBody: body('SnrRequest') },
-      ),
-    },
     '/api/runs/{id}/export': {
       parameters: [runId],
       get: operation(

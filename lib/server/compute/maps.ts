@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { requireFinite } from '@/lib/analysis/attentionCost';
 import { type AttentionMap, attentionOf, type BlockCache, differenceOf, lambdaTimes } from '@/lib/analysis/s6Attention';
+import { snrView } from '@/lib/analysis/snr';
 import type { MapEstimate, ReadingQuery } from '@/lib/api/readings';
 import { encodeSafetensors } from '@/lib/api/safetensors';
 import type { Reduce } from '@/lib/api/schemas';
@@ -100,18 +101,11 @@ export class Maps {
     return this.#map(place, record.blocks[place.layer], branch, reduce).map;
   }
 
-  /**
-   * The map from whose rows attention SNR is taken: magnitudes of a plain block, but of a differential block the
-   * difference, because its branches must cancel first. Undefined where there is no difference. With one group
-   * all heads of a Mamba-2 block share each entry's sign, so its mean has the magnitudes of `mean_abs`.
-   */
+  /** The map from whose rows attention SNR is taken; undefined where there is none. */
   forAttentionSnr(record: ModelRecord, place: Place): Float32Array | undefined {
     const block = record.blocks[place.layer];
-    const settings = record.config.blocks[place.layer];
-    const branches = branchesOf(settings);
-    if (branches.includes('diff')) return this.#map(place, block, 'diff', 'mean').map;
-    if (!branches.includes('single')) return undefined;
-    return this.#map(place, block, 'single', settings.mixer.G === 1 ? 'mean' : 'mean_abs').map;
+    const view = snrView(block);
+    return view && this.#map(place, block, view.branch, view.reduce).map;
   }
 
   /** Drops what belongs to these runs. */
