@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     include: ['{app,bench,components,kernels,lib,models,scripts,testing}/**/*.test.{ts,tsx}'],
     pool: 'forks',
+    // As many files at a time as there are cores: by default one core stays idle.
+    maxWorkers: '100%',
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -10,9 +10,27 @@ export function run(command, args, { env = {}, stdio = 'inherit' } = {}) {
   });
 }
 
-/** The same, but a failure ends the whole command with one line. */
-export async function mustRun(what, command, args, options) {
-  const code = await run(command, args, options);
+/** The same, with its output kept until it ends, so that commands side by side do not write into each other's lines. */
+export function runHeld(command, args, { env = {} } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
+    const held = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => held.push(chunk));
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      process.stderr.write(Buffer.concat(held));
+      resolve(code ?? (signal ? 1 : 0));
+    });
+  });
+}
+
+/** The same as `run`, but a failure ends the whole command with one line. */
+export async function mustRun(what, command, args, { held = false, ...options } = {}) {
+  const code = await (held ? runHeld : run)(command, args, options);
   if (code !== 0) throw new Error(`${what} failed (exit ${code}): the lines above say why.`);
 }
 

@@ -63,8 +63,8 @@ export async function database() {
   markDone('database', wanted);
 }
 
-/** The production build of the page. */
-export async function page() {
+/** The production build of the page; `held` shows what it says when it ends. */
+export async function page({ held = false } = {}) {
   const wanted = digest([
     'app',
     'components',
@@ -77,6 +77,7 @@ export async function page() {
   if (existsSync(join(ROOT, '.next', 'BUILD_ID')) && isDone('page', wanted)) return;
   say('building the page (once, and again when its sources change)');
   await mustRun('Building the page', process.execPath, [NEXT, 'build'], {
+    held,
     stdio: ['ignore', process.stderr, process.stderr],
     env: { NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' },
   });

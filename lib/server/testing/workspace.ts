@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -44,6 +45,12 @@ export async function writeModel(folder: string, name: keyof typeof MODELS): Pro
   await writeFile(join(folder, name, 'tokenizer.json'), JSON.stringify(tokenizerJson(VOCABULARY)));
 }
 
+/** The empty database that an installed Statescope has: copying it is a tenth of a second, making one seven of processor time. */
+async function copyEmptyDatabase(dist: string): Promise<void> {
+  const made = join(process.cwd(), 'dist', 'database');
+  if (existsSync(join(made, 'PG_VERSION'))) await cp(made, join(dist, 'database'), { recursive: true });
+}
+
 export interface Workspace {
   readonly root: string;
   readonly settings: Settings;
@@ -61,6 +68,7 @@ export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<
   const models = join(root, 'models');
   await mkdir(models);
   await Promise.all([
+    copyEmptyDatabase(join(root, 'dist')),
     copyFile(join(process.cwd(), 'package.json'), join(root, 'package.json')),
     build({
       entryPoints: {
