@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eq, sql } from 'drizzle-orm';
@@ -12,17 +11,7 @@ import { Service } from '../service';
 import { migrationsFolder, type Settings } from '../settings';
 import { makeWorkspace, PROMPT, request, type Workspace } from '../testing/workspace';
 import { openDatabase } from './database';
-import { lockFolder } from './lock';
-import {
-  analysisFile,
-  arraysFolder,
-  databaseFolder,
-  lockFile,
-  modelFile,
-  runFile,
-  runFolder,
-  storeFile,
-} from './places';
+import { analysisFile, arraysFolder, databaseFolder, modelFile, runFile, runFolder, storeFile } from './places';
 import { runs } from './schema';
 
 process.env.STATESCOPE_DEVICE = 'cpu';
@@ -273,23 +262,5 @@ describe('runs on disk', () => {
     await until(() => isFinal(two.run(unkept)));
     expect(await bytesOf(one, (await one.listRuns()).runs[0].id)).toBeDefined();
     await Promise.all([close(one), close(two)]);
-  });
-});
-
-describe('the lock of a folder', () => {
-  it('is taken over from a process that is gone or whose number another has now', () => {
-    const own = join(workspace.root, 'locked');
-    lockFolder(own)();
-    const { pid } = spawnSync(process.execPath, ['--version']);
-    writeFileSync(lockFile(own), JSON.stringify({ pid, started: '1' }));
-    const unlock = lockFolder(own);
-    expect(() => lockFolder(own)).toThrow(/used by another/);
-    unlock();
-    writeFileSync(lockFile(own), JSON.stringify({ pid: process.ppid, started: '1' }));
-    lockFolder(own)();
-    writeFileSync(lockFile(own), 'torn');
-    lockFolder(own)();
-    expect(existsSync(lockFile(own))).toBe(false);
-    rmSync(own, { recursive: true });
   });
 });

@@ -1,3 +1,6 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import {
   existsSync,
   lstatSync,
@@ -16,7 +19,7 @@ import { AnalysisRequestSchema } from '@/lib/api/causal';
 import { type RunRequestInput, RunRequestSchema } from '@/lib/api/schemas';
 import { isFinal } from '../book';
 import { Service } from '../service';
-import type { Settings } from '../settings';
+import { archivePath, databaseTemplate, migrationsFolder, type Settings } from '../settings';
 import { makeWorkspace, PROMPT, request, type Workspace } from '../testing/workspace';
 import {
   analysisFile,
@@ -29,6 +32,7 @@ import {
   runFolder,
   storeFile,
 } from './places';
+import type { ArchiveStart } from './protocol';
 
 process.env.STATESCOPE_DEVICE = 'cpu';
 
@@ -242,6 +246,59 @@ describe('a store whose database is gone', () => {
     rmSync(modelFile(folder, id, 0));
     const next = open(folder);
     expect(await next.recall(id)).toMatchObject({ state: 'done', available: false });
+  });
+});
+
+/** Whether processes can get numbers of their own here, as in a container. */
+const canUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
+if (!canUnshare) console.warn('Not run: two PID namespaces on one folder (this user may not call unshare).');
+
+describe('a folder that a server in another PID namespace uses', () => {
+  it.skipIf(!canUnshare)('is left to it, and stays whole', async () => {
+    const folder = newFolder();
+    const service = open(folder);
+    const id = await run(service);
+    const workerData: ArchiveStart = {
+      ...{ folder, limit: 1e9, instance: randomUUID() },
+      ...{ migrations: migrationsFolder(workspace.settings), template: databaseTemplate(workspace.settings) },
+    };
+    const program = `
+      const { Worker } = require('node:worker_threads');
+      const worker = new Worker(${JSON.stringify(archivePath(workspace.settings))}, ${JSON.stringify({ workerData })});
+      worker.on('message', (reply) => { console.log(JSON.stringify(reply)); process.exit(); });`;
+    const unshared = spawn('unshare', ['--pid', '--fork', '--mount-proc', process.execPath, '-e', program]);
+    let said = '';
+    unshared.stdout.on('data', (data) => {
+      said += data;
+    });
+    await once(unshared, 'close');
+    expect(JSON.parse(said)).toMatchObject({
+      kind: 'closed',
+      message: expect.stringMatching(/used by another Statescope \(process \d+ on .*another machine or container\)/),
+    });
+    expect((await service.archive.call('get', id))?.run).toMatchObject({ id, state: 'done' });
+    await close(service);
+    const next = open(folder);
+    await next.archive.call('open', null);
+    expect((await next.listRuns()).runs).toMatchObject([{ id, available: true }]);
+  });
+
+  it('is not written to any more once that has taken it over from a server that stood still', async () => {
+    const folder = newFolder();
+    const service = open(folder);
+    const id = await run(service);
+    const foreign = { pid: 1, started: '7', host: 'node17', boot: 'b', namespace: 'pid:[1]', token: 'foreign' };
+    writeFileSync(join(folder, 'taker'), JSON.stringify(foreign));
+    renameSync(join(folder, 'taker'), lockFile(folder));
+    const before = everything(databaseFolder(folder));
+    await expect(service.archive.call('rename', { id, name: 'late' })).rejects.toThrow(/taken over.*node17/);
+    expect((await service.listRuns()).archive).toMatchObject({
+      state: 'failed',
+      message: expect.stringContaining('node17'),
+    });
+    await close(service);
+    expect(everything(databaseFolder(folder))).toEqual(before);
+    expect(JSON.parse(readFileSync(lockFile(folder), 'utf8'))).toEqual(foreign);
   });
 });
 

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { ServiceError } from '../errors';
 import type { Archive } from './archive';
 import { causeOf } from './cause';
-import { lockFolder } from './lock';
+import { checkUnlocked, type Lock, lockFolder } from './lock';
 import { checkFolder } from './marker';
 import { openStore, type Store } from './open';
 import type { ArchiveMethod, ArchiveMethods, ArchiveReply, ArchiveRequest, ArchiveStart } from './protocol';
@@ -21,11 +21,11 @@ const WHERE = start.databaseUrl ? 'the database at DATABASE_URL' : `the database
 const CLOSE_MS = 500;
 
 /** Held from the first opening on, also while the database is away: arrays are written all the time. */
-let unlock: (() => void) | null = null;
+let lock: Lock | null = null;
 
 function giveBack(): void {
-  unlock?.();
-  unlock = null;
+  lock?.release();
+  lock = null;
 }
 
 class Closed extends Error {
@@ -40,7 +40,8 @@ class Closed extends Error {
 async function open(): Promise<Store> {
   try {
     checkFolder(start.folder);
-    unlock ??= lockFolder(start.folder);
+    if (start.databaseUrl) checkUnlocked(start.folder);
+    else lock ??= await lockFolder(start.folder, standDown);
   } catch (error) {
     const message = isOfSystem(error) ? `Runs are not kept: ${causeOf(error).words}.` : (error as Error).message;
     throw new Closed(message, true);
@@ -74,6 +75,17 @@ function opened(): Promise<Store> {
     },
   );
   return archive;
+}
+
+/**
+ * Another server has the folder now. The database is left as it is: to close it would write to files that are no longer
+ * this server's.
+ */
+function standDown(error: Error): void {
+  if (lock === null) return;
+  lock = null;
+  archive = null;
+  send({ kind: 'closed', message: error.message, again: true });
 }
 
 /** Gives up a database whose connection is gone, so that the next `open` makes another. */
@@ -137,6 +149,13 @@ async function answer({ call, method, argument }: ArchiveRequest): Promise<void>
   try {
     open = await opened();
   } catch (error) {
+    send({ kind: 'failure', call, message: (error as Error).message });
+    return;
+  }
+  try {
+    lock?.check();
+  } catch (error) {
+    standDown(error as Error);
     send({ kind: 'failure', call, message: (error as Error).message });
     return;
   }
