@@ -1,12 +1,12 @@
 import {
   type BlockCache,
-  type BlockParameters,
   blockForm,
-  blockParameters,
   finalResidual,
   logitDirection,
   logitForm,
   normSteps,
+  type Operator,
+  operatorOf,
   type S6Inputs,
   type ScanParameters,
   scanAttention,
@@ -24,7 +24,7 @@ const RUNS = 3;
 interface Place {
   readonly block: BlockCache;
   readonly inputs: S6Inputs;
-  readonly parameters: BlockParameters;
+  readonly parameters: Operator;
   readonly scan: ScanParameters;
 }
 
@@ -45,7 +45,7 @@ function ofAllLayers(model: Model, row: number[], make: (place: Place) => void):
 }
 
 function placeOf(model: Model, block: BlockCache): Place {
-  const parameters = blockParameters(model, block);
+  const parameters = operatorOf(model, block);
   const inputs = block.scans.get('single') as S6Inputs;
   return { block, inputs, parameters, scan: parameters.scans.get('single') as ScanParameters };
 }

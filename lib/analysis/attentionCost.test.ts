@@ -5,7 +5,6 @@ import { openDevice } from '@/lib/engine';
 import {
   attentionBytes,
   blockForm,
-  blockParameters,
   finalResidual,
   gradientBytes,
   logitDirection,
@@ -13,6 +12,7 @@ import {
   type MapForm,
   mapBytes,
   normForm,
+  operatorOf,
   outputGradients,
   parseReduction,
   type ScanParameters,
@@ -46,7 +46,7 @@ describe.each<BlockKind>(['mamba1', 'mamba2', 'diff_mamba2', 'diff_mamba1'])('wh
       const { blocks, d } = model.config;
       const [block] = blocksOf(model, [row]);
       const u = logitDirection(model, finalResidual(model, [row]), 3);
-      const parameters = blockParameters(model, block);
+      const parameters = operatorOf(model, block);
       const branch = kind.startsWith('diff') ? 'diff' : 'single';
       const make = {
         logit: () => logitForm(block, parameters, u, branch),

@@ -1,6 +1,6 @@
+import { scansOf } from '@/lib/architectures/places';
 import { type BlockConfig, InputError, type ModelConfig } from '@/lib/checkpoint/types';
 import { stripWidth } from './normForm';
-import { scansOf } from './s6Inputs';
 
 /** The forms of implicit attention: see docs/analyses.md. */
 export type MapForm = 's6' | 'block' | 'logit' | 'norm';
@@ -27,8 +27,9 @@ export function attentionBytes(config: ModelConfig, L: number, request: Attentio
   return Math.max(0, ...working) + 4 * L * L * mapsPerLayer * layers.length;
 }
 
-function capturedBytes({ kind, mixer: { E, N } }: BlockConfig, d: number, L: number): number {
-  return 4 * (scansOf(kind).length * L * (5 * E + 2 * N) + 2 * L * d);
+function capturedBytes(block: BlockConfig, d: number, L: number): number {
+  const { E, N } = block.mixer;
+  return 4 * (scansOf(block).length * L * (5 * E + 2 * N) + 2 * L * d);
 }
 
 /** Tensors [L,E] that are alive at once while a map of a form is made and checked, in the tests' measurements rounded up, and scratch of kernels. */
@@ -41,9 +42,9 @@ const MAPS = 4;
  * Bytes that one map of a block takes while it is made, what the forward pass left not counted: factors of every channel,
  * the check against the forward pass, projections with what follows them, and in the norm form a strip of sources.
  */
-export function mapBytes({ kind, mixer }: BlockConfig, d: number, L: number, form: MapForm): number {
-  const { E, N, H, G, K } = mixer;
-  const scans = scansOf(kind).length;
+export function mapBytes(block: BlockConfig, d: number, L: number, form: MapForm): number {
+  const { E, N, H, G, K } = block.mixer;
+  const scans = scansOf(block).length;
   const inputs = 4 * L * 2 * Math.max(G, 1) * N + (H > 0 ? H : E * N) + E * K;
   const factors = TENSORS[form] * L * (form === 's6' && H > 0 ? H : E);
   if (form === 's6' || form === 'block') return 4 * (factors + inputs + MAPS * L * L);
@@ -57,9 +58,10 @@ const GRADIENT_TENSORS = 56;
 
 /** Bytes beside the weights that the gradient of one logit takes: activations of every block, and logits of every position. */
 export function gradientBytes({ blocks, d, V }: ModelConfig, L: number): number {
-  const values = blocks.map(({ kind, mixer: { E, N, G } }) => {
+  const values = blocks.map((block) => {
+    const { E, N, G } = block.mixer;
     const perToken = GRADIENT_TENSORS * E + 8 * N * Math.max(G, 1);
-    return L * (10 * d + scansOf(kind).length * perToken);
+    return L * (10 * d + scansOf(block).length * perToken);
   });
   return 4 * (values.reduce((sum, value) => sum + value, 0) + 4 * L * V);
 }

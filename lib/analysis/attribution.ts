@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { InputError } from '@/lib/checkpoint/types';
+import { anatomyOf } from '@/lib/architectures';
+import { type BlockConfig, InputError, isDifferential } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
-import { branchHooks, branchParts } from './branchParts';
+import { logitDirections } from './direction';
+import { halfOf, type Operator, operatorOf } from './operator';
 import { drain } from './steps';
 
 /** Which part of a block: all of a plain mixer, branch 1, −λ · branch 2, or the biases of its output projections. */
@@ -56,21 +58,23 @@ export function directLogitAttribution(
   const rows: Float64Array[] = [];
   const totals: Float64Array[] = [];
   const cache = new Map<string, Float32Array>();
-  const names = config.blocks.flatMap((block, i) => branchHooks(block.kind).map((name) => `blocks.${i}.${name}`));
+  const names = config.blocks.flatMap((block, i) => portNames(block).map((name) => `blocks.${i}.${name}`));
   const hooks = ['hook_embed', ...names].map(
     (name): Hook => [name, (value, at) => void cache.set(at, picked(value, positions))],
   );
   const last = streamOf(model, tokens, hooks, positions);
-  const covectors = covectorsOf(model, last, targets, positions.length);
+  const covectors = logitDirections(model, last, targets);
   const at = (name: string) => cache.get(name) as Float32Array;
   const against = (values: Float32Array) => covectors.map((u, k) => dotAt(values, k % positions.length, u));
 
   rows.push(Float64Array.from(against(at('hook_embed'))));
-  config.blocks.forEach((_, i) => {
-    const read = (name: string) => at(`blocks.${i}.${name}`);
-    const found = covectors.map((u, k) => branchParts(model, i, read, k % positions.length, u));
+  config.blocks.forEach((block, index) => {
+    const read = (name: string) => at(`blocks.${index}.${name}`);
+    const seen = isDifferential(block) ? { diff: read('hook_diff'), lambda: read('hook_lambda') } : {};
+    const operator = operatorOf(model, { index, out: read('hook_out_proj'), ...seen });
+    const found = covectors.map((u, k) => partsAt(operator, read, k % positions.length, u));
     for (const part of Object.keys(found[0]) as Exclude<AttributionPart, 'embedding'>[]) {
-      components.push({ block: i, part });
+      components.push({ block: index, part });
       rows.push(Float64Array.from(found, (parts) => parts[part] as number));
     }
     totals.push(Float64Array.from(against(read('hook_out_proj'))));
@@ -111,19 +115,38 @@ function picked(value: tf.Tensor, positions: readonly number[]): Float32Array {
   return values;
 }
 
-/** u_w(i) for every target and position, in float64. */
-function covectorsOf(model: Model, last: Float32Array, targets: readonly number[], P: number): Float64Array[] {
-  const { d, epsilon } = model.config;
-  const scale = model.parameters.get('backbone.norm_f.weight')?.dataSync() as Float32Array;
-  const rows = tf.tidy(() => tf.gather(model.head, tf.tensor1d([...targets], 'int32')).dataSync()) as Float32Array;
-  return targets.flatMap((_, t) =>
-    Array.from({ length: P }, (_, p) => {
-      let squares = 0;
-      for (let i = 0; i < d; i++) squares += last[p * d + i] ** 2;
-      const norm = Math.sqrt(squares / d + epsilon);
-      return Float64Array.from({ length: d }, (_, i) => (rows[t * d + i] * scale[i]) / norm);
-    }),
-  );
+/** Hook points, relative to the block, that its parts are read at. */
+const portNames = (block: BlockConfig): string[] => {
+  const branches = anatomyOf(block).difference?.branches.map(({ point }) => point) ?? [];
+  return ['hook_out_proj', ...(branches.length > 0 ? [...new Set(branches), 'hook_lambda', 'hook_diff'] : [])];
+};
+
+/**
+ * What the parts of a block add to u · out at one position: `mixer` of a plain block, the branches of a differential one
+ * (spec A4), and the biases of the output projections where there are any.
+ * @param read rows [P,width] of a hook point of the block
+ */
+function partsAt(
+  operator: Operator,
+  read: (hook: string) => Float32Array,
+  position: number,
+  u: Float64Array,
+): Partial<Record<Exclude<AttributionPart, 'embedding'>, number>> {
+  const { d, branches, scale, fixed } = operator;
+  const v = operator.covector(u, position);
+  const values = branches.map(({ port, factor, bias }) => {
+    const whole = read(port.point);
+    const width = whole.length / scale.length;
+    const row = halfOf(whole.subarray(position * width, (position + 1) * width), port);
+    let sum = 0;
+    for (let c = 0; c < v.length; c++) sum += v[c] * factor(c) * (row[c] - (bias?.[c] ?? 0));
+    return sum;
+  });
+  let bias = 0;
+  for (let c = 0; c < d; c++) bias += u[c] * (fixed?.[position * d + c] ?? 0);
+  const [first, second] = values;
+  const parts = second === undefined ? { mixer: first } : { branch_1: first, minus_lambda_branch_2: second };
+  return fixed ? { ...parts, bias } : parts;
 }
 
 /** Rows of [targets · positions] values, one per component, to [targets, components, positions]. */

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import { type BlockFoldTensors, type BlockScan, causalConv1d, selectiveScan, silu, ssdScan } from '@/kernels/ops';
+import { type BlockFoldTensors, type BlockScan, causalConv1d, silu } from '@/kernels/ops';
 import type { BlockComponent } from '@/lib/vocabulary';
-import type { ScanParameters } from './blockParameters';
+import type { ScanParameters } from './operator';
+import { repeated, rescan } from './rescan';
 import type { S6Inputs } from './s6Inputs';
 import { tidied } from './tidied';
 
@@ -151,17 +152,10 @@ function skipped(inputs: S6Inputs, D: Float32Array, x: tf.Tensor2D): tf.Tensor2D
 
 /** (α + D I) applied to signals x [batch,L,n]: the scan itself. */
 export function scanned({ of, fold }: FoldedScan, x: tf.Tensor3D): tf.Tensor3D {
-  const [batch, L, n] = x.shape;
-  const rows = <T extends tf.Tensor>(values: tf.Tensor) =>
-    tf.tile(values.expandDims(0), [batch, ...values.shape.map(() => 1)]) as T;
   const { delta, A, B, C } = of.scan;
-  const shared = { delta: rows<tf.Tensor3D>(delta), D: fold.D };
-  if (of.kind === 'S6')
-    return selectiveScan({ x, A: A as tf.Tensor2D, B: rows<tf.Tensor3D>(B), C: rows<tf.Tensor3D>(C), ...shared });
-  const H = delta.shape[1];
-  const heads = x.reshape([batch, L, H, n / H]) as tf.Tensor4D;
-  const y = ssdScan({ x: heads, A: A as tf.Tensor1D, B: rows<tf.Tensor4D>(B), C: rows<tf.Tensor4D>(C), ...shared });
-  return y.reshape([batch, L, n]);
+  const [rows] = x.shape;
+  const [step, write, read] = [delta, B, C].map((values) => repeated(values, rows));
+  return rescan({ delta: step, A, B: write, C: read, D: fold.D }, x);
 }
 
 /** The token-free term of the folded form, from the convolution's bias [L,n]; zero where there is none. */

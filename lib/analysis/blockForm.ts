@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { blockAttention, causalConv1d } from '@/kernels/ops';
 import { InputError } from '@/lib/checkpoint/types';
 import { biasTerm, type Channels, type FoldedScan, foldedScan, NOTHING, scanned, type Without } from './blockFold';
-import type { ScanParameters } from './blockParameters';
+import type { ScanParameters } from './operator';
 import { apply, relativeError } from './reconstruction';
 import { type AttentionMap, type Reduction, requireIndex } from './s6Attention';
 import type { S6Inputs } from './s6Inputs';

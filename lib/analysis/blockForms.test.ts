@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { blockOf } from '@/lib/architectures';
 import { BLOCK_KINDS, type BlockKind, InputError, type ModelConfig } from '@/lib/checkpoint/types';
 import { Random } from '@/lib/data/random';
 import { openDevice } from '@/lib/engine';
@@ -9,12 +10,12 @@ import { BLOCK_COMPONENTS } from '@/lib/vocabulary';
 import {
   attentionBytes,
   blockForm,
-  blockParameters,
   branchesOf,
   finalResidual,
   logitDirection,
   logitForm,
   normForm,
+  operatorOf,
   parseReduction,
   requireMemory,
   type ScanParameters,
@@ -34,11 +35,7 @@ function randomModel(kind: BlockKind, seed: number, K: number, N: number) {
     ...{ d, E, N, K, R: two ? 0 : 2, H: two ? E / 4 : 0, P: two ? 4 : 0, G: two ? 1 : 0, epsilon: 1e-2 },
     ...{ timeStepLimit: [0, Number.POSITIVE_INFINITY] as const, useBias: false, useConvBias: true },
   };
-  const lambda = kind === 'diff_s6' ? { constant: 1 } : kind === 'diff_s6_mamba2' ? 'sigmoid_scalar' : 'sigmoid_sum';
-  const differential = kind.startsWith('diff')
-    ? { lambda: lambda as 'sigmoid_sum', lambdaInit: kind === 'diff_s6' ? 0 : 0.3, subln: kind !== 'diff_s6' }
-    : {};
-  const blocks = [0, 1].map(() => ({ kind, mixer, ...differential }));
+  const blocks = [0, 1].map(() => blockOf(kind, mixer, { lambdaInit: 0.3, subln: true }));
   const config: ModelConfig = { format: 'statescope', d, V: 17, epsilon: 1e-5, tied: true, blocks };
   return createModel(initialCheckpoint(config, new Random(seed), 'random'));
 }
@@ -60,7 +57,7 @@ describe('every form of random models', () => {
         const tokens = [Array.from({ length: L }, (_, t) => (seed + 5 * t * t) % 17)];
         const u = logitDirection(model, finalResidual(model, tokens), 3);
         for (const block of blocksOf(model, tokens)) {
-          const parameters = blockParameters(model, block);
+          const parameters = operatorOf(model, block);
           for (const branch of branchesOf(kind)) {
             expect(logitForm(block, parameters, u, branch).reconstructionError).toBeLessThan(toleranceOf(kind));
             expect(normForm(block, parameters, branch).reconstructionError).toBeLessThan(toleranceOf(kind));
@@ -94,7 +91,7 @@ describe('every form of random models', () => {
       return sum;
     });
     for (const block of blocksOf(model, tokens)) {
-      const { map, rest } = logitForm(block, blockParameters(model, block), u, 'diff');
+      const { map, rest } = logitForm(block, operatorOf(model, block), u, 'diff');
       for (let i = 0; i < L; i++) total[i] += rest[i] + map.subarray(i * L, i * L + L).reduce((a, b) => a + b, 0);
     }
     const expected = (logits.arraySync() as number[][][])[0].map((row) => row[target]);
@@ -110,7 +107,7 @@ describe('ablation of the block form', () => {
     const model = await loadModel(bundledCase('hf-mamba2-groups'));
     const tokens = [[5, 17, 3, 42, 8, 1, 1, 2]];
     const [block] = blocksOf(model, tokens);
-    const parameters = blockParameters(model, block).scans.get('single') as ScanParameters;
+    const parameters = operatorOf(model, block).scans.get('single') as ScanParameters;
     const inputs = block.scans.get('single');
     if (!inputs) throw new Error('expected one scan');
     for (const reduce of ['mean', 'channel:3', 'max', 'head:1']) {

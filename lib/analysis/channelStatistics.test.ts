@@ -4,9 +4,9 @@ import { CHANNEL_STATISTICS } from '@/lib/vocabulary';
 import {
   attentionOf,
   blockForm,
-  blockParameters,
   channelStatistics,
   NEAREST,
+  operatorOf,
   type S6Inputs,
   type ScanParameters,
   topChannels,
@@ -47,7 +47,7 @@ describe.each(['hf-mamba1-bias', 'hf-mamba2-groups', 'hf-diffmamba2-all'])('chan
   it('equal those of each map, one by one', async () => {
     const model = await loadModel(bundledCase(name));
     for (const block of blocksOf(model, TOKENS))
-      for (const { scan, unit, values } of channelStatistics(block, blockParameters(model, block)))
+      for (const { scan, unit, values } of channelStatistics(block, operatorOf(model, block)))
         for (const index of [0, values.max.length - 1]) {
           const { map, L } = attentionOf(block, { branch: scan, reduce: `${unit}:${index}` });
           for (const [statistic, expected] of Object.entries(naive(map, L)))
@@ -59,7 +59,7 @@ describe.each(['hf-mamba1-bias', 'hf-mamba2-groups', 'hf-diffmamba2-all'])('chan
   it('share out the whole output, and halve the memory in one half-life', async () => {
     const model = await loadModel(bundledCase(name));
     const [block] = blocksOf(model, TOKENS);
-    const found = channelStatistics(block, blockParameters(model, block));
+    const found = channelStatistics(block, operatorOf(model, block));
     const shares = found.flatMap(({ values }) => [...values.output_share]);
     expect(shares.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 5);
     expect(Object.keys(found[0].values).sort()).toEqual([...CHANNEL_STATISTICS].sort());
@@ -74,7 +74,7 @@ describe.each(['hf-mamba1-bias', 'hf-mamba2-groups', 'hf-diffmamba2-all'])('chan
   it('rank the channels of a pair as their maps do', async () => {
     const model = await loadModel(bundledCase(name));
     const [block] = blocksOf(model, TOKENS);
-    const { scans } = blockParameters(model, block);
+    const { scans } = operatorOf(model, block);
     const [[scan, inputs]] = block.scans;
     const [target, source] = [9, 4];
     const unit = inputs.family === 'mamba1' ? 'channel' : 'head';

@@ -4,8 +4,8 @@ import { InputError } from '@/lib/checkpoint/types';
 import type { ChannelStatistic, Unit } from '@/lib/vocabulary';
 import { blockScan } from './blockFold';
 import { valuesOf } from './blockForm';
-import type { BlockParameters } from './blockParameters';
-import { foldedTerm, innerOf } from './contributions';
+import { foldedTerm, innerOf, partOf } from './contributions';
+import type { Operator } from './operator';
 import type { BlockCache, S6Inputs, ScanBranch } from './s6Inputs';
 import { tidied } from './tidied';
 
@@ -29,8 +29,8 @@ export interface ChannelStatistics {
  * Statistics of every channel or head of a block. Cost: one pass of the recurrence with a logarithm an entry, streamed.
  * @throws InputError where weights or activations are not finite
  */
-export function channelStatistics(cache: BlockCache, parameters: BlockParameters): ChannelStatistics[] {
-  const energies = [...cache.scans.keys()].map((scan) => outputEnergies(cache, parameters, scan));
+export function channelStatistics(cache: BlockCache, operator: Operator): ChannelStatistics[] {
+  const energies = [...cache.scans.keys()].map((scan) => outputEnergies(cache, operator, scan));
   const total = energies.reduce((sum, each) => each.reduce((a, b) => a + b, sum), 0);
   return [...cache.scans].map(([scan, inputs], k) => {
     const units = inputs.family === 'mamba1' ? inputs.E : inputs.H;
@@ -73,11 +73,11 @@ function halfLives({ L, delta, A }: S6Inputs, units: number): Float32Array {
 }
 
 /** ‖v_e‖² ‖W_e‖² of each channel, scale and λ included [E]. */
-function outputEnergies(cache: BlockCache, parameters: BlockParameters, scan: ScanBranch): Float32Array {
-  const weight = parameters.parts.get(scan) as Float32Array;
+function outputEnergies(cache: BlockCache, operator: Operator, scan: ScanBranch): Float32Array {
+  const weight = partOf(operator, scan);
   return tidied(() => {
-    const { forward } = innerOf(cache, parameters, scan, foldedTerm(cache, parameters, scan));
-    const columns = tf.tensor2d(weight, [parameters.d, forward.shape[1]]);
+    const { forward } = innerOf(cache, operator, scan, foldedTerm(cache, operator, scan));
+    const columns = tf.tensor2d(weight, [operator.d, forward.shape[1]]);
     return valuesOf(tf.sum(tf.square(forward), 0).mul(tf.sum(tf.square(columns), 0)));
   });
 }

@@ -6,15 +6,15 @@ import type { Model } from '@/lib/models';
 import {
   attentionOf,
   type BlockCache,
-  type BlockParameters,
   blockForm,
-  blockParameters,
   branchesOf,
   channelStatistics,
   finalResidual,
   logitDirection,
   logitForm,
   normForm,
+  type Operator,
+  operatorOf,
   parseReduction,
   requireFinite,
   rollout,
@@ -42,7 +42,7 @@ interface Made {
 }
 
 /** Every form, branch and reduction of a block. */
-function* everyMap(block: BlockCache, parameters: BlockParameters, u: Float32Array): Generator<Made> {
+function* everyMap(block: BlockCache, parameters: Operator, u: Float32Array): Generator<Made> {
   for (const branch of branchesOf(block.kind)) {
     yield { what: `logit ${branch}`, ...logitForm(block, parameters, u, branch) };
     yield { what: `norm ${branch}`, ...normForm(block, parameters, branch) };
@@ -58,7 +58,7 @@ function* everyMap(block: BlockCache, parameters: BlockParameters, u: Float32Arr
 
 function* mapsOf(model: Model, tokens: number[][]): Generator<Made> {
   const u = logitDirection(model, finalResidual(model, tokens), 3);
-  for (const block of blocksOf(model, tokens)) yield* everyMap(block, blockParameters(model, block), u);
+  for (const block of blocksOf(model, tokens)) yield* everyMap(block, operatorOf(model, block), u);
 }
 
 /** Fills every parameter whose name ends so. */
@@ -125,7 +125,7 @@ describe.each<BlockKind>(['mamba1', 'diff_mamba2'])('numbers that are none in we
     fill(model, RATE, Number.NaN);
     const [block] = blocksOf(model, tokensOf(9));
     const [inputs] = block.scans.values();
-    expect(() => channelStatistics(block, blockParameters(model, block))).toThrow(/not finite.*weights/);
+    expect(() => channelStatistics(block, operatorOf(model, block))).toThrow(/not finite.*weights/);
     expect(() => topChannels(inputs, { target: 5, source: 2, k: 3 })).toThrow(/not finite/);
     const { map } = attentionOf(block, { branch: branchesOf(kind)[0], reduce: 'mean' });
     expect(() => rollout([map], 9)).toThrow(InputError);

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
+import { scansAt } from '@/lib/architectures/places';
 import type { Hook, Model } from '@/lib/models';
 import { valuesOf } from './blockForm';
 import { scanAttention } from './s6Attention';
-import { type BlockCache, familyOf, type S6Inputs, type ScanBranch, scansOf } from './s6Inputs';
+import type { BlockCache, S6Inputs, ScanBranch } from './s6Inputs';
 import { tidied } from './tidied';
 
 /** Gradient of one logit with respect to each scan's gated output, mean over channels [L], by block and scan. */
@@ -22,10 +23,7 @@ export function outputGradients(
 ): OutputGradients {
   const { blocks } = model.config;
   const places = blocks.flatMap((block, index) =>
-    scansOf(block.kind).map((scan) => {
-      const point = familyOf(block.kind) === 'mamba1' ? 'hook_after_skip' : 'hook_gated_norm';
-      return { index, scan, name: `blocks.${index}.${scan === 'single' ? '' : `${scan}.`}${point}`, E: block.mixer.E };
-    }),
+    scansAt(index, block).map(({ name: scan, inner, at }) => ({ index, scan, name: at(inner), E: block.mixer.E })),
   );
   const L = row.length;
   const means = tidied(() => {

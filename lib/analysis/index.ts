@@ -10,7 +10,6 @@ export {
 export * from './attribution';
 export type { Without } from './blockFold';
 export { type BlockMap, blockForm } from './blockForm';
-export { type BlockParameters, blockParameters, type ScanParameters, scanParameters } from './blockParameters';
 export * from './bootstrap';
 export * from './causal';
 export {
@@ -19,10 +18,12 @@ export {
   NEAREST,
 } from './channelStatistics';
 export type { ContributionMap } from './contributions';
+export { logitDirection, logitDirections } from './direction';
 export { attributionMap, type OutputGradients, outputGradients } from './gradientAttribution';
 export * from './lens';
-export { finalResidual, type LogitMap, logitDirection, logitForm } from './logitForm';
+export { finalResidual, type LogitMap, logitForm } from './logitForm';
 export { type NormProgress, normForm, normSteps } from './normForm';
+export { type Operator, operatorOf, type ScanParameters, scanParameters } from './operator';
 export { type RolloutOptions, rollout, rolloutSteps } from './rollout';
 export * from './s6Attention';
 export * from './snr';

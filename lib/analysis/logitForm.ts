@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { blockAttention } from '@/kernels/ops';
-import { InputError } from '@/lib/checkpoint/types';
 import { type Model, silent, type Tokens } from '@/lib/models';
 import { valuesOf } from './blockForm';
-import type { BlockParameters } from './blockParameters';
 import { type ContributionMap, foldedTerm, innerOf, isWhole, termsOf } from './contributions';
+import type { Operator } from './operator';
 import { relativeError } from './reconstruction';
 import type { Branch } from './s6Attention';
 import type { BlockCache } from './s6Inputs';
@@ -25,26 +24,6 @@ export function finalResidual(model: Model, tokens: Tokens): Float32Array {
 }
 
 /**
- * The direction in which the residual stream writes the logit of `token` at each position, the final norm frozen:
- * u_i = W_U[token] ⊙ norm_f.weight / sqrt(mean(h_i²) + ε), row-major [L,d].
- * @param residual the last residual stream [L,d] of the same prompt
- * @throws InputError for a token outside the vocabulary
- */
-export function logitDirection(model: Model, residual: Float32Array, token: number): Float32Array {
-  const { d, V, epsilon, tied } = model.config;
-  if (!(Number.isInteger(token) && token >= 0 && token < V))
-    throw new InputError(`Token ${token} is outside the vocabulary of ${model.name}: ids go from 0 to ${V - 1}.`);
-  const head = model.parameters.get(tied ? 'backbone.embeddings.weight' : 'lm_head.weight');
-  const norm = model.parameters.get('backbone.norm_f.weight');
-  if (!head || !norm) throw new Error('The model has no head or no final norm.');
-  return tidied(() => {
-    const row = head.slice([token, 0], [1, d]).mul(norm);
-    const h = tf.tensor2d(residual, [residual.length / d, d]);
-    return valuesOf(tf.rsqrt(tf.mean(tf.square(h), 1, true).add(epsilon)).mul(row));
-  });
-}
-
-/**
  * What every source token j adds through one block to a logit at position i: exact and signed.
  * M[i,j] = Σ_e u_i·W_e A_e[i,j] x0_j[e] over the channels of the branch; `rest` holds the bias terms, and row sum + rest
  * equals the block's own contribution. Every norm's scale is a constant of its position.
@@ -53,23 +32,18 @@ export function logitDirection(model: Model, residual: Float32Array, token: numb
  * @param direction u of {@link logitDirection} [L,d]
  * @throws InputError where the block has no such branch
  */
-export function logitForm(
-  cache: BlockCache,
-  parameters: BlockParameters,
-  direction: Float32Array,
-  branch: Branch,
-): LogitMap {
-  const { d, fixed } = parameters;
+export function logitForm(cache: BlockCache, operator: Operator, direction: Float32Array, branch: Branch): LogitMap {
+  const { d, fixed } = operator;
   const L = direction.length / d;
   const map = new Float32Array(L * L);
   const rest = new Float32Array(L);
   const expected = new Float32Array(L);
-  for (const { scan, weight } of termsOf(cache, parameters, branch)) {
+  for (const { scan, weight } of termsOf(cache, operator, branch)) {
     const term = tidied(() => {
-      const folded = foldedTerm(cache, parameters, scan);
+      const folded = foldedTerm(cache, operator, scan);
       const E = folded.x0.shape[1];
       const read = tf.matMul(tf.tensor2d(direction, [L, d]), tf.tensor2d(weight, [d, E]));
-      const inner = innerOf(cache, parameters, scan, folded);
+      const inner = innerOf(cache, operator, scan, folded);
       const fold = { ...folded.fold, target: folded.fold.target.mul<tf.Tensor2D>(read), weight: folded.x0 };
       return {
         map: valuesOf(blockAttention(folded.of, fold, 'sum')),

@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { blockColumns, columnNorms } from '@/kernels/ops';
 import type { FoldedScan } from './blockFold';
 import { valuesOf } from './blockForm';
-import type { BlockParameters } from './blockParameters';
 import { type ContributionMap, foldedTerm, innerOf, isWhole, type Term, termsOf } from './contributions';
+import type { Operator } from './operator';
 import { relativeError } from './reconstruction';
 import type { Branch } from './s6Attention';
 import type { BlockCache } from './s6Inputs';
@@ -35,11 +35,11 @@ export interface NormProgress {
  */
 export function* normSteps(
   cache: BlockCache,
-  parameters: BlockParameters,
+  operator: Operator,
   branch: Branch,
 ): Generator<NormProgress, ContributionMap, void> {
-  const L = cache.out.length / parameters.d;
-  const terms = termsOf(cache, parameters, branch).map((term) => held(cache, parameters, term));
+  const L = cache.out.length / operator.d;
+  const terms = termsOf(cache, operator, branch).map((term) => held(cache, operator, term));
   try {
     const map = new Float32Array(L * L);
     const width = stripWidth(L, Math.max(...terms.map(({ sums }) => sums.length / L)));
@@ -54,7 +54,7 @@ export function* normSteps(
     return {
       map,
       L,
-      reconstructionError: errorOf(cache, parameters, terms, branch),
+      reconstructionError: errorOf(cache, operator, terms, branch),
       convention: `‖T[i,j] u_j‖₂ of ${branch === 'diff' ? 'the difference as an operator, exact' : branch}, every norm frozen`,
     };
   } finally {
@@ -63,8 +63,8 @@ export function* normSteps(
 }
 
 /** The map of {@link normSteps}, without a stop on the way. */
-export function normForm(cache: BlockCache, parameters: BlockParameters, branch: Branch): ContributionMap {
-  const steps = normSteps(cache, parameters, branch);
+export function normForm(cache: BlockCache, operator: Operator, branch: Branch): ContributionMap {
+  const steps = normSteps(cache, operator, branch);
   let step = steps.next();
   while (!step.done) step = steps.next();
   return step.value;
@@ -79,12 +79,12 @@ interface HeldTerm {
   readonly sums: Float32Array;
 }
 
-function held(cache: BlockCache, parameters: BlockParameters, { scan, weight }: Term): HeldTerm {
+function held(cache: BlockCache, operator: Operator, { scan, weight }: Term): HeldTerm {
   const folded = tf.tidy(
-    () => foldedTerm(cache, parameters, scan) as unknown as tf.TensorContainer,
+    () => foldedTerm(cache, operator, scan) as unknown as tf.TensorContainer,
   ) as unknown as FoldedScan;
   const [L, E] = folded.x0.shape;
-  return { scan, folded, weight: tf.tensor2d(weight, [parameters.d, E]), sums: new Float32Array(E * L) };
+  return { scan, folded, weight: tf.tensor2d(weight, [operator.d, E]), sums: new Float32Array(E * L) };
 }
 
 /** ‖Σ_m W_m p_m[i,j]‖ for the sources of a strip [L − first, count]; adds Σ_j p_m[i,j] to the terms' sums. */
@@ -110,12 +110,12 @@ function accumulate(sums: Float32Array, values: Float32Array, rows: number): voi
 }
 
 /** The contributions of all sources and the rest, against what the forward pass added. */
-function errorOf(cache: BlockCache, parameters: BlockParameters, terms: readonly HeldTerm[], branch: Branch): number {
-  const { d, fixed } = parameters;
+function errorOf(cache: BlockCache, operator: Operator, terms: readonly HeldTerm[], branch: Branch): number {
+  const { d, fixed } = operator;
   const L = cache.out.length / d;
   return tidied(() => {
     const parts = terms.map(({ scan, folded, weight, sums }) => {
-      const inner = innerOf(cache, parameters, scan, folded);
+      const inner = innerOf(cache, operator, scan, folded);
       const write = (values: tf.Tensor2D) => tf.matMul(values, weight, false, true);
       const given = tf.transpose(tf.tensor2d(sums, [weight.shape[1], L]));
       return { got: write(given.add(inner.rest)), expected: write(inner.forward) };

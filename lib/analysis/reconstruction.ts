@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { selectiveScan, ssdScan } from '@/kernels/ops';
+import { rescan, scanTensors } from './rescan';
 import type { S6Inputs } from './s6Inputs';
 
 /**
@@ -67,8 +67,11 @@ function errorOfMagnitudes(inputs: S6Inputs, map: Float32Array, how: 'mean_abs' 
 function responses(inputs: S6Inputs, signals: Float32Array, how: 'mean' | 'mean_abs' | 'max'): Float32Array[] {
   const { L } = inputs;
   const reduced = tf.tidy(() => {
-    const signal = tf.tensor2d(signals, [signals.length / L, L]);
-    const y = inputs.family === 'mamba1' ? s6Response(inputs, signal) : ssdResponse(inputs, signal);
+    // One channel per head is enough: all P of them share its map.
+    const units = inputs.family === 'mamba1' ? inputs.E : inputs.H;
+    const rows = signals.length / L;
+    const x = tf.tile(tf.tensor3d(signals, [rows, L, 1]), [1, 1, units]);
+    const y = rescan(scanTensors(inputs, rows), x);
     if (how === 'max') return tf.max(tf.abs(y), 2);
     return tf.mean(how === 'mean_abs' ? tf.abs(y) : y, 2);
   });
@@ -76,34 +79,6 @@ function responses(inputs: S6Inputs, signals: Float32Array, how: 'mean' | 'mean_
   const rows = Array.from({ length: signals.length / L }, (_, k) => values.slice(k * L, (k + 1) * L));
   reduced.dispose();
   return rows;
-}
-
-function s6Response({ L, E, N, ...arrays }: S6Inputs & { family: 'mamba1' }, signal: tf.Tensor2D): tf.Tensor {
-  const batch = signal.shape[0];
-  return selectiveScan({
-    x: tf.tile(signal.expandDims(2), [1, 1, E]) as tf.Tensor3D,
-    delta: repeat(arrays.delta, [L, E], batch) as tf.Tensor3D,
-    A: tf.tensor2d(arrays.A, [E, N]),
-    B: repeat(arrays.B, [L, N], batch) as tf.Tensor3D,
-    C: repeat(arrays.C, [L, N], batch) as tf.Tensor3D,
-  });
-}
-
-/** One channel per head is enough: all P of them share its map. */
-function ssdResponse({ L, H, G, N, ...arrays }: S6Inputs & { family: 'mamba2' }, signal: tf.Tensor2D): tf.Tensor {
-  const batch = signal.shape[0];
-  return ssdScan({
-    x: tf.tile(signal.expandDims(2).expandDims(3), [1, 1, H, 1]) as tf.Tensor4D,
-    delta: repeat(arrays.delta, [L, H], batch) as tf.Tensor3D,
-    A: tf.tensor1d(arrays.A),
-    B: repeat(arrays.B, [L, G, N], batch) as tf.Tensor4D,
-    C: repeat(arrays.C, [L, G, N], batch) as tf.Tensor4D,
-  }).reshape([batch, L, H]);
-}
-
-function repeat(values: Float32Array, shape: readonly number[], batch: number): tf.Tensor {
-  const one = tf.tensor(values, [1, ...shape]);
-  return batch === 1 ? one : tf.tile(one, [batch, ...shape.map(() => 1)]);
 }
 
 /** M·v for a lower-triangular map [L,L], summed in float64. */

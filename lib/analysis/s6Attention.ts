@@ -1,17 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
 import { blockAttention, type ChannelReduction, type HeadReduction, s6Attention, ssdAttention } from '@/kernels/ops';
+import { scansOf } from '@/lib/architectures/places';
 import { type BlockKind, InputError } from '@/lib/checkpoint/types';
 import { blockScan } from './blockFold';
 import { reconstructionErrorOf } from './reconstruction';
-import { type BlockCache, type S6Inputs, type ScanBranch, scansOf } from './s6Inputs';
+import type { BlockCache, S6Inputs, ScanBranch } from './s6Inputs';
 
 export {
   type BlockCache,
   blockCache,
   captureNames,
   type Family,
-  familyOf,
-  isDifferential,
   type Mamba1Inputs,
   type Mamba2Inputs,
   type S6Inputs,
@@ -44,7 +43,7 @@ export interface AttentionMap {
 
 /** The maps that a block of this kind has; the last one says most about it. */
 export const branchesOf = (kind: BlockKind): readonly Branch[] =>
-  scansOf(kind).length === 1 ? ['single'] : ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'];
+  scansOf({ kind }).length === 1 ? ['single'] : ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'];
 
 /** Reads `mean`, `mean_abs`, `max`, `channel:5` or `head:0`. @throws InputError for anything else. */
 export function parseReduction(text: string): Reduction {

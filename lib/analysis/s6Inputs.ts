@@ -1,11 +1,9 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { BlockConfig, BlockKind, ModelConfig } from '@/lib/checkpoint/types';
+import { scansAt } from '@/lib/architectures/places';
+import type { Family, ScanBranch } from '@/lib/architectures/types';
+import { type BlockKind, isDifferential, type MixerConfig, type ModelConfig } from '@/lib/checkpoint/types';
 
-/** The scan inside a block: S6 of Mamba-1, or SSD of Mamba-2. */
-export type Family = 'mamba1' | 'mamba2';
-
-/** A scan of its own: the one of a plain block, or one of the two that a differential block subtracts. */
-export type ScanBranch = 'single' | 'mixer_1' | 'mixer_2';
+export type { Family, ScanBranch };
 
 /** What one selective scan read and gave, for one sequence; row-major, shapes in brackets. */
 export interface Mamba1Inputs {
@@ -74,57 +72,26 @@ export interface BlockCache {
   readonly diff?: Float32Array;
 }
 
-const FAMILY: Readonly<Record<BlockKind, Family>> = {
-  mamba1: 'mamba1',
-  mamba2: 'mamba2',
-  diff_mamba1: 'mamba1',
-  diff_mamba2: 'mamba2',
-  diff_mamba2e: 'mamba2',
-  diff_s6: 'mamba1',
-  diff_s6_mamba2: 'mamba2',
-};
-
-/** Kinds with one scan; the two halves of `diff_mamba2e` share theirs. */
-const ONE_SCAN: readonly BlockKind[] = ['mamba1', 'mamba2', 'diff_mamba2e'];
-
 const POINTS = {
-  delta: 'hook_delta',
-  A: 'hook_A',
-  B: 'hook_B',
-  C: 'hook_C',
-  x: 'hook_ssm_input',
-  y: 'hook_y',
-  x0: 'hook_in_proj',
-  z: 'hook_skip',
+  delta: 'delta',
+  A: 'A',
+  B: 'B',
+  C: 'C',
+  x: 'ssm_input',
+  y: 'y',
+  x0: 'in_proj',
+  z: 'skip',
 } as const;
 
 type Quantity = keyof typeof POINTS;
 
-/** What the two scans of a Diff-S6 block have in common. */
-const SHARED_BY_DIFF_S6: readonly Quantity[] = ['x', 'x0', 'z'];
-
 const QUANTITIES = Object.keys(POINTS) as Quantity[];
-
-/** Kinds that subtract one branch, or one half of their output, from the other. */
-export const isDifferential = (kind: BlockKind): boolean => kind.startsWith('diff');
-
-export const familyOf = (kind: BlockKind): Family => FAMILY[kind];
-
-/** The scans of a block: `single`, or the two branches. */
-export const scansOf = (kind: BlockKind): readonly ScanBranch[] =>
-  ONE_SCAN.includes(kind) ? ['single'] : ['mixer_1', 'mixer_2'];
-
-function hookName(block: number, kind: BlockKind, scan: ScanBranch, quantity: Quantity): string {
-  const shared = scan === 'single' || (kind === 'diff_s6' && SHARED_BY_DIFF_S6.includes(quantity));
-  return `blocks.${block}.${shared ? '' : `${scan}.`}${POINTS[quantity]}`;
-}
 
 /** Hook names (hooks.md) that {@link blockCache} reads for one block; they hold every scan's inputs, its output and λ. */
 export function captureNames(config: ModelConfig, block: number): string[] {
-  const { kind } = config.blocks[block];
-  const scans = scansOf(kind);
-  const names = scans.flatMap((scan) => QUANTITIES.map((quantity) => hookName(block, kind, scan, quantity)));
-  const whole = isDifferential(kind) ? ['hook_out_proj', 'hook_lambda', 'hook_diff'] : ['hook_out_proj'];
+  const settings = config.blocks[block];
+  const names = scansAt(block, settings).flatMap(({ at }) => QUANTITIES.map((quantity) => at(POINTS[quantity])));
+  const whole = isDifferential(settings) ? ['hook_out_proj', 'hook_lambda', 'hook_diff'] : ['hook_out_proj'];
   return [...new Set(names), ...whole.map((point) => `blocks.${block}.${point}`)];
 }
 
@@ -146,27 +113,32 @@ export function blockCache(
     if (!tensor) throw new Error(`The cache has no ${name}; ask for captureNames(config, ${block}).`);
     return tensor;
   };
-  const inputs = (scan: ScanBranch) => {
-    const of = (quantity: Quantity) => read(hookName(block, kind, scan, quantity));
-    return scanInputs(settings, of, batchIndex);
-  };
-  const scans = new Map(scansOf(kind).map((scan) => [scan, inputs(scan)]));
+  const scans = new Map(
+    scansAt(block, settings).map(({ name, family, at }) => {
+      const of = (quantity: Quantity) => read(at(POINTS[quantity]));
+      return [name, scanInputs(settings.mixer, family, of, batchIndex)];
+    }),
+  );
   const out = copy(read(`blocks.${block}.hook_out_proj`), batchIndex);
-  if (!isDifferential(kind)) return { index: block, kind, scans, out };
+  if (!isDifferential(settings)) return { index: block, kind, scans, out };
   const lambda = copy(read(`blocks.${block}.hook_lambda`));
   const diff = copy(read(`blocks.${block}.hook_diff`), batchIndex);
   return { index: block, kind, scans, out, diff, lambda: lambda.length === 1 ? lambda[0] : lambda };
 }
 
-function scanInputs({ kind, mixer }: BlockConfig, of: (q: Quantity) => tf.Tensor, batchIndex: number): S6Inputs {
+function scanInputs(
+  { E, N, H, P, G }: MixerConfig,
+  family: Family,
+  of: (q: Quantity) => tf.Tensor,
+  batchIndex: number,
+): S6Inputs {
   const [batch, L] = of('delta').shape;
   if (batchIndex < 0 || batchIndex >= batch)
     throw new Error(`The cache has ${batch} rows; there is no row ${batchIndex}.`);
   const row = (quantity: Quantity) => copy(of(quantity), batchIndex);
-  const { E, N, H, P, G } = mixer;
   const [delta, B, C, x, y, x0, z] = (['delta', 'B', 'C', 'x', 'y', 'x0', 'z'] as const).map(row);
   const arrays = { delta, A: copy(of('A')), B, C, x, y, x0, z };
-  return familyOf(kind) === 'mamba1'
+  return family === 'mamba1'
     ? { family: 'mamba1', L, E, N, ...arrays }
     : { family: 'mamba2', L, E, N, H, P, G, ...arrays };
 }

@@ -4,6 +4,11 @@ export interface Steps {
   readonly total: number;
 }
 
+/** A step of a run, and its results so far. */
+export interface Progress<Result> extends Steps {
+  readonly result: Result;
+}
+
 /** Runs a generator to its end. */
 export function drain<R>(steps: Generator<unknown, R, void>): R {
   let step = steps.next();

@@ -3,7 +3,7 @@ import { blockColumns } from '@/kernels/ops';
 import { InputError } from '@/lib/checkpoint/types';
 import { blockScan, foldedScan } from './blockFold';
 import { valuesOf } from './blockForm';
-import type { ScanParameters } from './blockParameters';
+import type { ScanParameters } from './operator';
 import type { S6Inputs } from './s6Inputs';
 import { tidied } from './tidied';
 

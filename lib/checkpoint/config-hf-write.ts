@@ -2,7 +2,7 @@
 
 import { defaultLambdaInit, expandOf } from './config-common';
 import type { JsonObject } from './json';
-import { type BlockConfig, InputError, type ModelConfig } from './types';
+import { type BlockConfig, InputError, isDifferential, type ModelConfig } from './types';
 
 export const HF_FORMATS = ['hf-mamba', 'hf-mamba2', 'hf-diffmamba2'] as const;
 export type HfFormat = (typeof HF_FORMATS)[number];
@@ -37,9 +37,10 @@ const toJson = (fields: JsonObject): string =>
   `${JSON.stringify(fields, null, 2).replace(new RegExp(`"${FLOAT}([^"]*)"`, 'g'), '$1')}\n`;
 
 /** The block as the fields of a config describe it: a Diff block by the plain block of the same heads. */
-function plainForm({ kind, mixer }: BlockConfig): string {
-  if (kind !== 'diff_mamba2') return JSON.stringify({ ...mixer, high: String(mixer.timeStepLimit[1]) });
-  return plainForm({ kind: 'mamba2', mixer: { ...mixer, E: 2 * mixer.d, P: 2 * mixer.P } });
+function plainForm(block: BlockConfig): string {
+  const { mixer } = block;
+  const plain = isDifferential(block) ? { ...mixer, E: 2 * mixer.d, P: 2 * mixer.P } : mixer;
+  return JSON.stringify({ ...plain, high: String(mixer.timeStepLimit[1]) });
 }
 
 /** `all`, `alternate` (even indices), `quarter` (the last floor(n/4)), as the authors' code reads it (spec A5). */
@@ -50,9 +51,7 @@ function diffSetting(blocks: readonly BlockConfig[]): string {
     alternate: (i: number) => i % 2 === 0,
     quarter: (i: number) => i >= n - Math.floor(n / 4),
   };
-  const found = Object.entries(rules).find(([, rule]) =>
-    blocks.every(({ kind }, i) => (kind === 'diff_mamba2') === rule(i)),
-  );
+  const found = Object.entries(rules).find(([, rule]) => blocks.every((block, i) => isDifferential(block) === rule(i)));
   if (!found)
     throw new InputError(
       `The Hugging Face format knows Diff blocks in the patterns all, alternate and quarter, and this model has another; ${ELSE}.`,
@@ -60,13 +59,11 @@ function diffSetting(blocks: readonly BlockConfig[]): string {
   return found[0];
 }
 
-function checkDiffBlock({ kind, mixer, lambda, lambdaInit, subln }: BlockConfig, i: number): void {
-  if (kind !== 'diff_mamba2') return;
+function checkDiffBlock(block: BlockConfig, i: number): void {
+  if (!isDifferential(block)) return;
+  const { mixer, lambda, lambdaInit, subln } = block;
   const asPublished =
-    mixer.E === mixer.d &&
-    lambda === 'sigmoid_sum' &&
-    subln === true &&
-    Math.abs((lambdaInit ?? Number.NaN) - defaultLambdaInit(i)) < 1e-12;
+    mixer.E === mixer.d && lambda === 'sigmoid_sum' && subln && Math.abs(lambdaInit - defaultLambdaInit(i)) < 1e-12;
   if (!asPublished)
     throw new InputError(
       `Block ${i} has a λ, λ_init, subln or width other than the published Diff-Mamba, which the Hugging Face format cannot say; ${ELSE}.`,
@@ -100,12 +97,13 @@ function mamba1Fields({ R, E }: BlockConfig['mixer']): JsonObject {
   };
 }
 
-function mamba2Fields({ kind, mixer }: BlockConfig, format: HfFormat): JsonObject {
+function mamba2Fields(block: BlockConfig, format: HfFormat): JsonObject {
+  const { mixer } = block;
   return {
     architectures: [format === 'hf-mamba2' ? 'Mamba2ForCausalLM' : 'DiffMamba2ForCausalLM'],
     model_type: 'mamba2',
     num_heads: mixer.H,
-    head_dim: kind === 'diff_mamba2' ? 2 * mixer.P : mixer.P,
+    head_dim: isDifferential(block) ? 2 * mixer.P : mixer.P,
     n_groups: mixer.G,
     chunk_size: 256,
     time_step_limit: mixer.timeStepLimit.map(float),
@@ -123,7 +121,7 @@ function mamba2Fields({ kind, mixer }: BlockConfig, format: HfFormat): JsonObjec
 export function writeHf(config: ModelConfig, dtype: string, kept: JsonObject = {}): string {
   const format = formatOf(config);
   const [first] = config.blocks;
-  const { mixer, kind } = first;
+  const { mixer } = first;
   const inherited = Object.fromEntries(Object.keys(COMMON).map((field) => [field, kept[field] ?? COMMON[field]]));
   return toJson({
     ...inherited,
@@ -133,7 +131,7 @@ export function writeHf(config: ModelConfig, dtype: string, kept: JsonObject = {
     vocab_size: config.V,
     state_size: mixer.N,
     conv_kernel: mixer.K,
-    expand: kind === 'diff_mamba2' ? 2 : expandOf(mixer.E, config.d),
+    expand: isDifferential(first) ? 2 : expandOf(mixer.E, config.d),
     use_bias: mixer.useBias,
     use_conv_bias: mixer.useConvBias,
     layer_norm_epsilon: config.epsilon,

@@ -4,6 +4,8 @@
  * Diff blocks (expand 1) cannot be told otherwise.
  */
 
+import { ARCHITECTURES, blockOf, differenceOf, familyOf, isDifferentialKind } from '@/lib/architectures';
+import type { Family } from '@/lib/architectures/types';
 import {
   blockCount,
   type ConfigInput,
@@ -21,17 +23,11 @@ import {
   type BlockConfig,
   type BlockKind,
   InputError,
+  isDifferential,
   type LambdaForm,
   type MixerConfig,
   type ModelConfig,
 } from './types';
-
-const DEFAULT_LAMBDA: Partial<Record<BlockKind, LambdaForm>> = {
-  diff_mamba1: 'exp',
-  diff_mamba2: 'sigmoid_sum',
-  diff_mamba2e: 'sigmoid_sum',
-  diff_s6_mamba2: 'sigmoid_scalar',
-};
 
 const PER_BLOCK = [
   'layers',
@@ -46,8 +42,6 @@ const PER_BLOCK = [
   'lambda_init',
 ] as const;
 
-const MAMBA1_KINDS: readonly BlockKind[] = ['mamba1', 'diff_mamba1', 'diff_s6'];
-
 /** The fields as block i sees them: its own entry where a field is a list. */
 function fieldsOfBlock(fields: Fields, i: number, n: number): Fields {
   const own: Record<string, unknown> = {};
@@ -59,15 +53,10 @@ function fieldsOfBlock(fields: Fields, i: number, n: number): Fields {
   return new Fields(own, fields.label);
 }
 
-/** λ of Diff-S6, which has no parameters of its own: 1, or the constant that the file names (spec A4, A5). */
-function constantLambda(fields: Fields): LambdaForm {
-  const form = readLambda(fields, 'diff_s6');
-  return typeof form === 'object' ? form : { constant: 1 };
-}
-
-function readLambda(fields: Fields, kind: BlockKind): LambdaForm | undefined {
+/** Undefined where the file leaves it to the kind. */
+function readLambda(fields: Fields): LambdaForm | undefined {
   const value = fields.raw('lambda');
-  if (value === undefined) return DEFAULT_LAMBDA[kind];
+  if (value === undefined) return undefined;
   if (value === 'sigmoid_sum' || value === 'sigmoid_scalar' || value === 'sigmoid_channel' || value === 'exp')
     return value;
   const constant = typeof value === 'object' ? toNumber((value as JsonObject).constant) : undefined;
@@ -85,28 +74,26 @@ function readBlock(
   const kind = own.raw('layers') as BlockKind;
   if (!BLOCK_KINDS.includes(kind)) throw own.fail('layers', `one of ${BLOCK_KINDS.join(', ')}`);
   const { d } = common;
-  const E = innerWidth(own, own.positive('expand', kind === 'diff_mamba1' || kind === 'diff_mamba2' ? 1 : 2), d);
+  const { expand } = ARCHITECTURES[kind];
+  const E = innerWidth(own, own.positive('expand', expand), d);
   const sizes = { ...common, E, N: own.size('state_size'), K: own.size('conv_kernel', 4) };
-  const mixer = MAMBA1_KINDS.includes(kind)
-    ? {
-        ...sizes,
-        R: timeStepRank(own, 'time_step_rank', d),
-        H: 0,
-        P: 0,
-        G: 0,
-        timeStepLimit: [0, Number.POSITIVE_INFINITY] as const,
-      }
-    : mamba2Mixer(own, sizes);
-  if (kind === 'mamba1' || kind === 'mamba2') return { kind, mixer };
-  if (kind === 'diff_s6') return { kind, mixer, lambda: constantLambda(own), lambdaInit: 0, subln: false };
-  if (kind === 'diff_mamba2e' && d % 2 !== 0)
-    throw new InputError(`${own.label}: diff_mamba2e needs an even hidden_size.`);
+  const mixer = familyOf(kind) === 'mamba1' ? mamba1Mixer(own, sizes) : mamba2Mixer(own, sizes);
+  if (!isDifferentialKind(kind)) return { kind, mixer };
+  if (ARCHITECTURES[kind].anatomy.difference.doubled && d % 2 !== 0)
+    throw new InputError(`${own.label}: ${kind} needs an even hidden_size.`);
   const lambdaInit = toNumber(own.raw('lambda_init') ?? defaultLambdaInit(i));
   if (lambdaInit === undefined || !Number.isFinite(lambdaInit)) throw own.fail('lambda_init', 'one number per block');
-  return { kind, mixer, lambda: readLambda(own, kind), lambdaInit, subln: own.flag('subln', true) };
+  return blockOf(kind, mixer, { lambda: readLambda(own), lambdaInit, subln: own.flag('subln', true) });
 }
 
-function mamba2Mixer(own: Fields, sizes: Omit<MixerConfig, 'R' | 'H' | 'P' | 'G'>): MixerConfig {
+type Sizes = Omit<MixerConfig, 'R' | 'H' | 'P' | 'G'>;
+
+function mamba1Mixer(own: Fields, sizes: Sizes): MixerConfig {
+  const R = timeStepRank(own, 'time_step_rank', sizes.d);
+  return { ...sizes, R, H: 0, P: 0, G: 0, timeStepLimit: [0, Number.POSITIVE_INFINITY] };
+}
+
+function mamba2Mixer(own: Fields, sizes: Sizes): MixerConfig {
   const P = own.size('head_dim');
   const G = own.size('n_groups', 1);
   return { ...sizes, R: 0, H: headCount(own, sizes.E, P, G), P, G };
@@ -140,13 +127,14 @@ function shared<T>(values: readonly T[]): T | readonly T[] {
   return values.every((value) => JSON.stringify(value) === JSON.stringify(values[0])) ? values[0] : values;
 }
 
-const ofKinds = (blocks: readonly BlockConfig[], mamba1: boolean) =>
-  blocks.filter(({ kind }) => MAMBA1_KINDS.includes(kind) === mamba1);
+const ofFamily = (blocks: readonly BlockConfig[], family: Family) =>
+  blocks.filter(({ kind }) => familyOf(kind) === family);
 
-/** Null for plain blocks and for Diff-S6 with its λ ≡ 1, of which a config says nothing. */
-function lambdaToWrite({ kind, lambda }: BlockConfig): LambdaForm | null {
-  if (lambda === undefined) return null;
-  return kind === 'diff_s6' && typeof lambda === 'object' && lambda.constant === 1 ? null : lambda;
+/** Null for plain blocks, and where λ is what a kind without parameters of λ has when a config says nothing. */
+function lambdaToWrite(block: BlockConfig): LambdaForm | null {
+  if (!isDifferential(block)) return null;
+  const { subln, lambda: published } = differenceOf(block);
+  return subln === undefined && JSON.stringify(block.lambda) === JSON.stringify(published) ? null : block.lambda;
 }
 
 /**
@@ -160,8 +148,8 @@ export function writeStatescope(config: ModelConfig): JsonObject {
     if (new Set(values.map((value) => String(value))).size <= 1) return values[0];
     throw new InputError(`${field} must be the same in all blocks to be saved.`);
   };
-  const mamba1 = ofKinds(blocks, true);
-  const mamba2 = ofKinds(blocks, false);
+  const mamba1 = ofFamily(blocks, 'mamba1');
+  const mamba2 = ofFamily(blocks, 'mamba2');
   const lambdas = blocks.map(lambdaToWrite);
   const [low, high] =
     single(
@@ -198,9 +186,9 @@ export function writeStatescope(config: ModelConfig): JsonObject {
     tie_word_embeddings: config.tied,
     residual_in_fp32: true,
     ...(lambdas.some((lambda) => lambda !== null) && {
-      subln: shared(blocks.map(({ subln }) => subln ?? true)),
+      subln: shared(blocks.map((block) => !isDifferential(block) || block.subln)),
       lambda: shared(lambdas),
-      lambda_init: blocks.map(({ lambdaInit }) => lambdaInit ?? 0),
+      lambda_init: blocks.map((block) => (isDifferential(block) ? block.lambdaInit : 0)),
     }),
   };
 }

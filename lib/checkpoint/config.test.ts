@@ -7,7 +7,7 @@ import { expandOf, type StoredShapes } from './config-common';
 import { writeStatescope } from './config-statescope';
 import { parseJsonObject, toNumber } from './json';
 import { expectedTensors } from './schema';
-import { InputError, type ModelConfig } from './types';
+import { type DifferentialBlock, InputError, type ModelConfig } from './types';
 
 const nothing: StoredShapes = new Map();
 const parse = (json: Record<string, unknown>, shapes = nothing) => parseConfig(json, shapes);
@@ -166,7 +166,7 @@ describe('class defaults and the stored tensors', () => {
     const json = { model_type: 'mamba2', hidden_size: 32, head_dim: 16, n_groups: 1, num_hidden_layers: 9 };
     const { blocks } = parse({ ...json, diffmamba: true, diffmamba_settings: 'quarter' });
     expect(blocks.map(({ kind }) => kind === 'diff_mamba2')).toEqual([...Array(7).fill(false), true, true]);
-    expect(blocks[8].lambdaInit).toBeCloseTo(0.7455692280263525, 14);
+    expect((blocks[8] as DifferentialBlock).lambdaInit).toBeCloseTo(0.7455692280263525, 14);
   });
 });
 
@@ -239,7 +239,7 @@ describe('Statescope format', () => {
     const lambdas = (lambda?: unknown) => {
       const config = parse({ ...fields, layers: ['diff_s6', 'diff_mamba1'], expand: 1, lambda });
       expect(parse(JSON.parse(JSON.stringify(writeStatescope(config))))).toEqual(config);
-      return config.blocks.map((block) => block.lambda);
+      return config.blocks.map((block) => (block as DifferentialBlock).lambda);
     };
     expect(lambdas()).toEqual([{ constant: 1 }, 'exp']);
     expect(lambdas('sigmoid_sum')).toEqual([{ constant: 1 }, 'sigmoid_sum']);

@@ -8,7 +8,7 @@ import { loadCheckpoint } from './load';
 import { encodeSafetensors, type OutputTensor, readSafetensors } from './safetensors';
 import { expectedTensors } from './schema';
 import { statePickle, torchZip } from './torch-zip.fixture';
-import { InputError } from './types';
+import { type DifferentialBlock, InputError } from './types';
 
 const known = (name: string) => referenceFolder('models', name) as string;
 
@@ -25,7 +25,7 @@ describe('every checkpoint of the reference cases', () => {
     expect(config.blocks.map(({ kind }) => kind)).toEqual(expected.blocks);
     for (const [key, value] of Object.entries(expected.lambda_init)) {
       const block = config.blocks[Number(key.split('.')[1])];
-      if (block.kind !== 'diff_s6') expect(block.lambdaInit).toBeCloseTo(value, 12);
+      if (block.kind !== 'diff_s6') expect((block as DifferentialBlock).lambdaInit).toBeCloseTo(value, 12);
     }
     expect(new Map([...tensors].map(([key, { shape }]) => [key, shape]))).toEqual(expectedTensors(config));
     for (const { shape, data } of tensors.values()) expect(data.length).toBe(shape.reduce((a, b) => a * b, 1));

@@ -1,54 +1,17 @@
-/**
- * What every checkpoint format is read into: one configuration and one set of named tensors.
- *
- * Symbols: d model width, E inner width of one mixer, N state size, K convolution width, R dt rank,
- * H heads, P head dimension, G groups, V vocabulary rows stored (padding included).
- */
+/** What every checkpoint format is read into: one configuration and one set of named tensors. */
 
-export const BLOCK_KINDS = [
-  'mamba1',
-  'mamba2',
-  'diff_mamba1',
-  'diff_mamba2',
-  'diff_mamba2e',
-  'diff_s6',
-  'diff_s6_mamba2',
-] as const;
+import type { BlockConfig } from '@/lib/architectures/types';
 
-export type BlockKind = (typeof BLOCK_KINDS)[number];
-
-/** How λ is made from its parameters (spec A4, A5). */
-export type LambdaForm = 'sigmoid_sum' | 'sigmoid_scalar' | 'sigmoid_channel' | 'exp' | { readonly constant: number };
-
-/** Sizes of one mixer. `R` is 0 for Mamba-2 kinds; `H`, `P`, `G` are 0 for Mamba-1 kinds. */
-export interface MixerConfig {
-  readonly d: number;
-  readonly E: number;
-  readonly N: number;
-  readonly K: number;
-  readonly R: number;
-  readonly H: number;
-  readonly P: number;
-  readonly G: number;
-  /** Δ is clamped to this range after softplus (Mamba-2 kinds). */
-  readonly timeStepLimit: readonly [number, number];
-  readonly useBias: boolean;
-  readonly useConvBias: boolean;
-  /** ε of the gated RMSNorm inside a Mamba-2 mixer. */
-  readonly epsilon: number;
-}
-
-/** ε of the norm of the difference; a constant in every published code, whatever the ε of the other norms (spec A4). */
-export const SUBLN_EPSILON = 1e-5;
-
-export interface BlockConfig {
-  readonly kind: BlockKind;
-  readonly mixer: MixerConfig;
-  /** Present for Diff kinds. `diff_s6` has a constant λ (1 unless its file says otherwise), λ_init 0 and no subln. */
-  readonly lambda?: LambdaForm;
-  readonly lambdaInit?: number;
-  readonly subln?: boolean;
-}
+export { BLOCK_KINDS, type BlockKind } from '@/lib/architectures/kinds';
+export {
+  type BlockConfig,
+  type DifferentialBlock,
+  isDifferential,
+  type LambdaForm,
+  type MixerConfig,
+  type PlainBlock,
+  SUBLN_EPSILON,
+} from '@/lib/architectures/types';
 
 export const CHECKPOINT_FORMATS = [
   'hf-mamba',

@@ -1,15 +1,14 @@
 import {
   type AttentionMap,
   type BlockCache,
-  type BlockParameters,
   blockForm,
   type ContributionMap,
   differenceOf,
-  isDifferential,
   lambdaTimes,
   logitForm,
   type MapForm,
   normForm,
+  type Operator,
   parseReduction,
   type Reduction,
   requireFinite,
@@ -19,6 +18,7 @@ import {
   scanAttention,
   type Without,
 } from '@/lib/analysis';
+import { isDifferentialKind } from '@/lib/architectures';
 import { InputError } from '@/lib/checkpoint';
 import type { Branch } from '@/lib/vocabulary';
 import type { Io } from './io';
@@ -68,7 +68,7 @@ type Made = readonly [
  */
 export function* blockMaps(
   block: BlockCache,
-  parameters: BlockParameters | undefined,
+  parameters: Operator | undefined,
   request: MapRequest,
   io: Io,
 ): Generator<NamedMap, void, void> {
@@ -86,7 +86,7 @@ export function* blockMaps(
 
 function* contributionMaps(
   block: BlockCache,
-  parameters: BlockParameters,
+  parameters: Operator,
   { directions }: MapRequest,
   branches: readonly Branch[],
   form: 'logit' | 'norm',
@@ -95,7 +95,7 @@ function* contributionMaps(
   for (const branch of branches) {
     const at = `blocks.${block.index}.${branch === 'single' || branch === 'diff' ? '' : `${branch}.`}`;
     if (form === 'norm') {
-      const name = branch === 'diff' || (branch === 'single' && isDifferential(block.kind)) ? 'diff.norm' : 'norm';
+      const name = branch === 'diff' || (branch === 'single' && isDifferentialKind(block.kind)) ? 'diff.norm' : 'norm';
       yield* timed(io, () => [`${at}${name}`, normForm(block, parameters, branch)]);
       continue;
     }

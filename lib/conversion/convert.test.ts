@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DifferentialBlock } from '@/lib/checkpoint';
 import {
   type Checkpoint,
   expectedTensors,
@@ -225,7 +226,7 @@ describe('a converted model', () => {
       convertCheckpoint(checkpoint, { to: 'diff_mamba2', pattern, layout: 'aware', seed });
     const one = convert([1], 7);
     expect(one.config.blocks[0]).toBe(checkpoint.config.blocks[0]);
-    expect(one.config.blocks[1].lambdaInit).toBeCloseTo(0.8 - 0.6 * Math.exp(-0.3), 12);
+    expect((one.config.blocks[1] as DifferentialBlock).lambdaInit).toBeCloseTo(0.8 - 0.6 * Math.exp(-0.3), 12);
     for (const name of ['backbone.embeddings.weight', 'backbone.layers.0.mixer.D', 'backbone.layers.1.norm.weight'])
       expect(one.tensors.get(name)?.data).toBe(checkpoint.tensors.get(name)?.data);
     const lambda = (made: Checkpoint, i: number) => made.tensors.get(`backbone.layers.${i}.lambda_q1`)?.data;

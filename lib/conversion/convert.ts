@@ -1,5 +1,6 @@
 /** Plain to differential: the weights of a trained Mamba become the branches of Diff-Mamba blocks. */
 
+import { ARCHITECTURES, familyOf } from '@/lib/architectures';
 import {
   type BlockConfig,
   type Checkpoint,
@@ -30,11 +31,9 @@ export interface ConversionOptions {
   readonly name?: string;
 }
 
-const SOURCE_KIND = { diff_mamba1: 'mamba1', diff_mamba2: 'mamba2' } as const;
-
 /** @throws InputError unless the block can be split into two mixers of expand 1 */
 function differentialBlock({ kind, mixer }: BlockConfig, i: number, to: ConversionKind): BlockConfig {
-  const needed = SOURCE_KIND[to];
+  const { mixers: needed, lambda } = ARCHITECTURES[to].anatomy.difference;
   if (kind !== needed)
     throw new InputError(
       `Block ${i} is ${kind}, and only ${needed} can become ${to}: choose other blocks or another kind.`,
@@ -51,7 +50,7 @@ function differentialBlock({ kind, mixer }: BlockConfig, i: number, to: Conversi
   return {
     kind: to,
     mixer: { ...mixer, E: d, P: P / 2, H },
-    lambda: to === 'diff_mamba2' ? 'sigmoid_sum' : 'exp',
+    lambda,
     lambdaInit: defaultLambdaInit(i),
     subln: true,
   };
@@ -59,7 +58,7 @@ function differentialBlock({ kind, mixer }: BlockConfig, i: number, to: Conversi
 
 function cutOf(layout: ConversionLayout, { kind, mixer }: BlockConfig): CutOf {
   if (layout === 'raw') return rawCut;
-  return kind === 'mamba2' ? awareMamba2Cut(mixer) : awareMamba1Cut(mixer);
+  return familyOf(kind) === 'mamba2' ? awareMamba2Cut(mixer) : awareMamba1Cut(mixer);
 }
 
 const BLOCK_TENSOR = /^backbone\.layers\.(\d+)\.(?:mixer_([12])\.)?(.+)$/;

@@ -2,8 +2,9 @@ import type * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { DecodingState } from './decoding-state';
 import { type Hook, listen } from './hooks';
-import type { Model, Tokens } from './model';
+import type { Model } from './model';
 import { readInPieces, START } from './pieces';
+import type { Tokens } from './positions';
 
 /** What decoding needs of a model; those of the language-model suite have it too. */
 export type Decoder = Pick<Model, 'tokenTensor' | 'residualStream' | 'unembed'>;

@@ -1,4 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
+import type { Memory, Tap } from '@/lib/architectures/tap';
+
+export type { Memory, Tap } from '@/lib/architectures/tap';
 
 /**
  * Reads or replaces the tensor at a hook point. Returning a tensor of the same shape replaces it for
@@ -8,26 +11,6 @@ export type HookFunction = (value: tf.Tensor, name: string) => tf.Tensor | undef
 
 /** A hook name with `*` wildcards (`blocks.*.hook_delta`) and what to call there. */
 export type Hook = readonly [pattern: string, hook: HookFunction];
-
-/** What a mixer carries from one call to the next while decoding: past convolution inputs and its SSM state. */
-export interface Memory {
-  /** Tokens before the first one of this call. */
-  readonly position: number;
-  recall(name: string): tf.Tensor | undefined;
-  store(name: string, value: tf.Tensor): void;
-}
-
-/** What a forward pass asks of its observers, one instance per block scope. */
-export interface Tap {
-  /** Present while decoding with state; names are relative to the scope. */
-  readonly memory?: Memory;
-  /** True when a hook or the cache asks for this point: only then must a fused kernel be taken apart. */
-  wants(point: string): boolean;
-  /** Passes a value through every hook of this point and returns what downstream computation must use. */
-  at<T extends tf.Tensor>(point: string, value: T): T;
-  /** The same tap below a prefix: `tap.scope('mixer_1').at('hook_delta', …)`. */
-  scope(prefix: string): Tap;
-}
 
 /**
  * Turns a comma-free hook pattern into a test; `*` stands for any run of characters. Each part is taken where it first

@@ -16,7 +16,6 @@ export {
   type ForwardOptions,
   type Model,
   type ModelSettings,
-  type Tokens,
 } from './model';
-export type { LogitPositions } from './positions';
+export type { LogitPositions, Tokens } from './positions';
 export { defaultWeightFormat } from './weight-format';

@@ -1,16 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { rmsNorm, roundToBfloat16 } from '@/kernels/ops';
+import { architectureOf } from '@/lib/architectures';
+import { type Weights, weightsOf } from '@/lib/architectures/weights';
 import { type BlockConfig, type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint/types';
 import type { WeightFormat } from '@/lib/vocabulary';
-import { BLOCKS } from './blocks';
-import { blockOfOneToken } from './blocks/one-token';
 import { type Hook, listen, silent, type Tap } from './hooks';
 import { PIECE, readPositions } from './pieces';
-import { type LogitPositions, positionsIn, rowsAt } from './positions';
-import { type Weights, weightsOf } from './weights';
-
-/** Token ids, [B][L] or an int32 tensor [B,L]. */
-export type Tokens = tf.Tensor2D | readonly (readonly number[])[];
+import { type LogitPositions, positionsIn, rowsAt, type Tokens } from './positions';
 
 export interface ForwardOptions {
   readonly hooks?: readonly Hook[];
@@ -107,7 +103,7 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
     const at = tap.scope(`blocks.${i}`);
     const w = weights.under(`backbone.layers.${i}`);
     const block = config.blocks[i];
-    return blockOfOneToken(h, w, block, at, config.epsilon) ?? blockInFull(h, w, block, at);
+    return architectureOf(block).step?.(h, w, block, at, config.epsilon) ?? blockInFull(h, w, block, at);
   }
 
   function blockInFull(h: tf.Tensor3D, w: Weights, block: BlockConfig, at: Tap): tf.Tensor3D {
@@ -116,7 +112,7 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
       const scale = w('norm.weight') as tf.Tensor1D;
       const u = at.at('hook_normalized_input', rmsNorm(resid, scale, { epsilon: config.epsilon }));
       // A clone, because a hook may return a tensor of its own, which the next block must not dispose of.
-      return at.at('hook_resid_post', resid.add(BLOCKS[block.kind](u, w, block, at)) as tf.Tensor3D).clone();
+      return at.at('hook_resid_post', resid.add(architectureOf(block).forward(u, w, block, at)) as tf.Tensor3D).clone();
     });
   }
 

@@ -2,8 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { DecodingState } from './decoding-state';
 import { disposeState } from './decoding-state';
 import { type Memory, type Tap, withMemory } from './hooks';
-import type { Tokens } from './model';
-import { rowsAt } from './positions';
+import { rowsAt, type Tokens } from './positions';
 
 /** Tokens that go through the blocks at a time; a longer text is read in pieces, so that memory stays flat. */
 export const PIECE = 2048;

@@ -1,6 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 
+/** Token ids, [B][L] or an int32 tensor [B,L]. */
+export type Tokens = tf.Tensor2D | readonly (readonly number[])[];
+
 /** Which positions to unembed: all, the last one, or those of a list, in its order. */
 export type LogitPositions = 'all' | 'last' | readonly number[];
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import type { Checkpoint } from '@/lib/checkpoint';
+import { type Checkpoint, isDifferential } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
 import { type RetrievalExample, retrievalExample } from '@/lib/data/retrieval';
 import { type QuestionKind, ROOMS } from '@/lib/data/vocabulary';
@@ -67,9 +67,10 @@ function lambdaOf(model: Model): DemoReport['lambda'] {
   const { logits, cache } = model.runWithCache([[0]], { names: ['blocks.*.hook_lambda'], logits: 'last' });
   const values = model.config.blocks.map((_block, i) => cache.get(`blocks.${i}.hook_lambda`)?.dataSync()[0]);
   tf.dispose([logits, ...cache.values()]);
-  return values.flatMap((value, i) =>
-    value === undefined ? [] : [{ value, init: model.config.blocks[i].lambdaInit ?? 0 }],
-  );
+  return values.flatMap((value, i) => {
+    const block = model.config.blocks[i];
+    return value === undefined || !isDifferential(block) ? [] : [{ value, init: block.lambdaInit }];
+  });
 }
 
 /** Measures a trained run on {@link EXAMPLES} held-out prompts of each story size up to twice the training length. */

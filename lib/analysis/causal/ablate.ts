@@ -1,11 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
-import { drain } from '../steps';
+import { drain, type Progress } from '../steps';
 import { type Budget, budgetOf } from './budget';
 import { type Component, componentsOf, type Place, placeOf, type Unit } from './components';
 import { type Baseline, type Batch, baselineOf, blocksToRun, inBatches, sweep } from './continuation';
-import type { Progress } from './patch';
 import type { Mixer } from './points';
 import {
   layersOf,

@@ -1,5 +1,5 @@
+import { scansOf } from '@/lib/architectures/places';
 import { InputError, type ModelConfig } from '@/lib/checkpoint/types';
-import { scansOf } from '../s6Inputs';
 
 /** Bytes that a causal test may take beside the weights unless its caller says otherwise. */
 export const DEFAULT_MEMORY = 2 ** 30;
@@ -48,9 +48,10 @@ export const megabytes = (bytes: number): number => Math.max(1, Math.ceil(bytes 
 
 /** Values of one row that are alive within the largest block: streams, projections, and a dozen tensors of its width. */
 function blockValues({ blocks, d }: ModelConfig, L: number): number {
-  const values = blocks.map(({ kind, mixer: { E, N, R, H, G } }) => {
+  const values = blocks.map((block) => {
+    const { E, N, R, H, G } = block.mixer;
     const mixer = 12 * E + (H > 0 ? 4 * G * N + 2 * H : R + 4 * N);
-    return L * (6 * d + scansOf(kind).length * mixer);
+    return L * (6 * d + scansOf(block).length * mixer);
   });
   return Math.max(...values);
 }

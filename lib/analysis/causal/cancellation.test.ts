@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { InputError } from '@/lib/checkpoint';
+import { type DifferentialBlock, InputError, isDifferential } from '@/lib/checkpoint';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { Random } from '@/lib/data/random';
 import { openDevice } from '@/lib/engine';
@@ -84,7 +84,7 @@ describe('cancellation of random models', () => {
           expect(column(first)).toBeCloseTo(one[c] * factor, 3);
           expect(column(second)).toBeCloseTo(lambda[c % lambda.length] * two[c] * factor, 3);
         }
-        expect(block.lambdaInit).toBeGreaterThan(0);
+        expect((block as DifferentialBlock).lambdaInit).toBeGreaterThan(0);
         for (const tensor of [logits, ...cache.values()]) tensor.dispose();
         model.dispose();
       }),
@@ -111,7 +111,7 @@ describe.each([
     let compared = 0;
     for (const key of expected.keys()) {
       const [, layer, target] = /^blocks\.(\d+)\.logit\.(\d+)$/.exec(key) ?? [];
-      if (!layer || model.config.blocks[Number(layer)].lambda === undefined) continue;
+      if (!layer || !isDifferential(model.config.blocks[Number(layer)])) continue;
       for (const position of [Math.floor(L / 2), L - 1]) {
         const question = { tokens, target: Number(target), needle: [0, 1] as const, position, layers: [Number(layer)] };
         const { layers } = cancellation(model, question);

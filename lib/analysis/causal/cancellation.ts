@@ -1,14 +1,13 @@
 import type { Model } from '@/lib/models';
+import { logitDirections } from '../direction';
 import type { Span } from '../snr';
-import { drain } from '../steps';
+import { drain, type Progress } from '../steps';
 import { requireSpan } from './alignment';
 import { branchTerms } from './branchTerms';
 import { type Budget, budgetOf } from './budget';
 import { type Baseline, baselineOf } from './continuation';
 import { differentialLayers } from './lambda';
-import type { Progress } from './patch';
 import { type Outline, type PromptQuestion, positionOf, requireQuestion } from './question';
-import { valuesOfParameter } from './sourceTerms';
 
 export interface CancellationRequest extends PromptQuestion {
   /** Without a foil, the target is held against the mean of these, itself left out; without both its logit is read. */
@@ -156,17 +155,9 @@ function formOf(values: ByBranch<Float64Array>, L: number, [start, end]: Span): 
 
 /** What a vector in the residual stream at the position adds to the metric is its product with this [d]. */
 function directionOf(model: Model, { streams, L }: Baseline, request: CancellationRequest): Float64Array {
-  const { d, epsilon, tied } = model.config;
-  const final = streams[streams.length - 1].subarray((L - 1) * d);
-  const squares = final.reduce((sum, value) => sum + value * value, 0);
-  const inverse = 1 / Math.sqrt(squares / d + epsilon);
-  const scale = valuesOfParameter(model, 'backbone.norm_f.weight') as Float32Array;
-  const head = valuesOfParameter(model, tied ? 'backbone.embeddings.weight' : 'lm_head.weight') as Float32Array;
-  const against = wrongAnswers(request);
-  return Float64Array.from({ length: d }, (_, c) => {
-    const wrong = against.reduce((sum, id) => sum + head[id * d + c], 0) / Math.max(1, against.length);
-    return (head[request.target * d + c] - wrong) * scale[c] * inverse;
-  });
+  const final = streams[streams.length - 1].subarray((L - 1) * model.config.d);
+  const [right, ...wrong] = logitDirections(model, final, [request.target, ...wrongAnswers(request)]);
+  return right.map((value, c) => value - wrong.reduce((sum, each) => sum + each[c], 0) / Math.max(1, wrong.length));
 }
 
 function wrongAnswers({ target, foil, candidates = [] }: CancellationRequest): number[] {

@@ -2,7 +2,7 @@ import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import { bootstrapMeans, type Estimate, type Resampling } from '../bootstrap';
 import type { SnrExample } from '../snrBatch';
-import { through } from '../steps';
+import { type Progress, through } from '../steps';
 import type { Budget } from './budget';
 import {
   type ByBranch,
@@ -11,7 +11,6 @@ import {
   cancellationSteps,
   type LayerCancellation,
 } from './cancellation';
-import type { Progress } from './patch';
 import type { Outline } from './question';
 
 /** Means over a batch of prompts with bootstrap 95 % intervals. */

@@ -1,8 +1,8 @@
-import { type BlockConfig, InputError } from '@/lib/checkpoint/types';
-import { scansOf } from '../s6Inputs';
+import { differenceOf } from '@/lib/architectures';
+import { scansAt, scansOf } from '@/lib/architectures/places';
+import { InputError, isDifferential } from '@/lib/checkpoint/types';
 import { MIXERS, type Mixer } from './points';
 import type { Outline } from './question';
-import { scanNamesOf } from './scanNames';
 
 export const UNITS = ['block', 'mixer', 'head', 'channel'] as const;
 
@@ -32,16 +32,17 @@ export interface Place {
 /** All components of a unit in these layers. @throws InputError where no layer has any. */
 export function componentsOf(model: Outline, unit: Unit, layers: readonly number[], mixer?: Mixer): Component[] {
   const found = layers.flatMap((layer): Component[] => {
-    const { kind, mixer: sizes } = model.config.blocks[layer];
+    const block = model.config.blocks[layer];
+    const { mixer: sizes } = block;
     if (unit === 'block') return mixer ? [] : [{ layer, unit }];
     if (unit === 'mixer') {
-      const mixers = isDifferential(model.config.blocks[layer]) ? MIXERS : [];
+      const mixers = isDifferential(block) ? MIXERS : [];
       return mixers.filter((each) => !mixer || each === mixer).map((each) => ({ layer, unit, mixer: each }));
     }
     const count = unit === 'head' ? sizes.H : sizes.E;
-    return scansOf(kind)
-      .filter((scan) => !mixer || scan === mixer)
-      .flatMap((scan) =>
+    return scansOf(block)
+      .filter(({ name }) => !mixer || name === mixer)
+      .flatMap(({ name: scan }) =>
         Array.from(
           { length: count },
           (_, index): Component => ({
@@ -57,29 +58,19 @@ export function componentsOf(model: Outline, unit: Unit, layers: readonly number
   );
 }
 
-export const isDifferential = ({ lambda }: BlockConfig): boolean => lambda !== undefined;
-
 /** The hook point and channels of a component. */
 export function placeOf({ config }: Outline, { layer, unit, mixer, index = 0 }: Component): Place {
   const block = config.blocks[layer];
   if (unit === 'block') return { name: `blocks.${layer}.hook_out_proj` };
-  if (unit === 'mixer') return mixerPlace(layer, block, mixer as Mixer);
-  const [{ after_skip }] = scanNamesOf(layer, block, mixer);
+  if (unit === 'mixer' && isDifferential(block)) {
+    const { point, half } = differenceOf(block).branches[MIXERS.indexOf(mixer as Mixer)];
+    return { name: `blocks.${layer}.${point}`, channels: half && halfOf(block.mixer.d, half) };
+  }
+  const [scan] = scansAt(layer, block, mixer);
   const { P } = block.mixer;
   const channels = unit === 'channel' ? [index] : Array.from({ length: P }, (_, p) => index * P + p);
-  return { name: after_skip, channels };
+  return { name: scan.at('after_skip'), channels };
 }
 
-/** Spec A4: what each branch brings to branch 1 − λ · branch 2. */
-function mixerPlace(layer: number, { kind, mixer: { d } }: BlockConfig, mixer: Mixer): Place {
-  if (kind === 'diff_mamba2e') {
-    const start = mixer === 'mixer_1' ? d / 2 : 0;
-    return {
-      name: `blocks.${layer}.hook_mixer_out`,
-      channels: Array.from({ length: d / 2 }, (_, c) => start + c),
-    };
-  }
-  const point =
-    kind === 'diff_s6' ? 'hook_after_skip' : kind === 'diff_s6_mamba2' ? 'hook_gated_norm' : 'hook_out_proj';
-  return { name: `blocks.${layer}.${mixer}.${point}` };
-}
+const halfOf = (width: number, half: 'lower' | 'upper') =>
+  Array.from({ length: width / 2 }, (_, c) => (half === 'upper' ? width / 2 : 0) + c);

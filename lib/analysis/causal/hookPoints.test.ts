@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { hookPointsOf } from '@/lib/architectures/places';
 import { BLOCK_KINDS } from '@/lib/checkpoint/types';
 import { openDevice } from '@/lib/engine';
 import { randomModel } from '../testing/randomModel';
 import { patchBudget } from '.';
-import { hookPointsOf } from './hookPoints';
 
 beforeAll(async () => {
   await openDevice({ device: 'cpu' });

@@ -9,6 +9,7 @@ export * from './knockout';
 export type { Reads } from './knockoutHooks';
 export * from './lambda';
 export * from './patch';
+export type { PatchRequest } from './patchPlan';
 export { MIXERS, type Mixer, type Part } from './points';
 export { layersOf, type Metric, type Outline, type Question } from './question';
 export type { Reading } from './reading';

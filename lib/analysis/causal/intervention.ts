@@ -1,12 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
-import { drain } from '../steps';
+import { drain, type Progress } from '../steps';
 import { type Budget, budgetOf } from './budget';
 import { type Component, componentsOf, placeOf } from './components';
 import { type Baseline, type Batch, baselineOf, sweep, valuesOf } from './continuation';
 import { differentialLayers } from './lambda';
-import type { Progress } from './patch';
 import {
   layersOf,
   type Metric,

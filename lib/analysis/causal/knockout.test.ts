@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { type PlacedScan, scansAt } from '@/lib/architectures/places';
 import { InputError } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import type { Hook, Model } from '@/lib/models';
@@ -10,7 +11,6 @@ import { differenceOf, question } from '../testing/answers';
 import { bundledCase, loadModel } from '../testing/fixtures';
 import { type RandomCase, randomCases, randomModel } from '../testing/randomModel';
 import { knockoutGrid, knockoutSteps, readsFrom } from '.';
-import { type ScanNames, scanNamesOf } from './scanNames';
 
 beforeAll(async () => {
   await openDevice();
@@ -29,18 +29,23 @@ const isIn = (t: number, [start, end]: Span) => t >= start && t < end;
 const channelMap = (inputs: S6Inputs, e: number) => scanAttention(inputs, { how: 'channel', index: e }).map;
 
 /** y and y + D x with the columns of the sources set to zero in the rows of the queries, from the maps themselves. */
-function byMaps(model: Model, layer: number, names: ScanNames, tokens: readonly number[], cut: Cut): Hook[] {
+function byMaps(model: Model, layer: number, scan: PlacedScan, tokens: readonly number[], cut: Cut): Hook[] {
   const { config } = model;
   const { E, H, P, K } = config.blocks[layer].mixer;
-  const cache = captured(model, tokens, [...captureNames(config, layer), names.in_proj, names.conv, names.ssm_output]);
-  const inputs = blockCache(config, layer, cache).scans.get(names.scan) as S6Inputs;
+  const cache = captured(model, tokens, [
+    ...captureNames(config, layer),
+    scan.at('in_proj'),
+    scan.at('conv'),
+    scan.at('ssm_output'),
+  ]);
+  const inputs = blockCache(config, layer, cache).scans.get(scan.name) as S6Inputs;
   const values = (name: string) => (cache.get(name) as tf.Tensor).dataSync() as Float32Array;
-  const [x0, c] = [values(names.in_proj), values(names.conv)];
+  const [x0, c] = [values(scan.at('in_proj')), values(scan.at('conv'))];
   const width = c.length / tokens.length;
-  const weight = model.parameters.get(names.parameters.conv)?.dataSync() as Float32Array;
-  const D = model.parameters.get(names.parameters.D)?.dataSync() as Float32Array;
+  const weight = model.parameters.get(scan.parameter(`${scan.parameters.conv}.weight`))?.dataSync() as Float32Array;
+  const D = model.parameters.get(scan.parameter(scan.parameters.D))?.dataSync() as Float32Array;
   const L = tokens.length;
-  const [y, output] = [inputs.y.slice(), values(names.ssm_output).slice()];
+  const [y, output] = [inputs.y.slice(), values(scan.at('ssm_output')).slice()];
   for (let e = 0; e < E; e++) {
     const map = channelMap(inputs, e);
     /** x of token k without what the sources gave to it. */
@@ -61,8 +66,8 @@ function byMaps(model: Model, layer: number, names: ScanNames, tokens: readonly 
   }
   for (const tensor of cache.values()) tensor.dispose();
   return [
-    [names.y, () => tf.tensor3d(y, [1, L, E])],
-    [names.ssm_output, () => tf.tensor3d(output, [1, L, E])],
+    [scan.at('y'), () => tf.tensor3d(y, [1, L, E])],
+    [scan.at('ssm_output'), () => tf.tensor3d(output, [1, L, E])],
   ];
 }
 
@@ -88,7 +93,7 @@ describe.each(['scan', 'block'] as const)('a knock-out of %s reads', (reads) => 
         expect(grid.base).toBeCloseTo(differenceOf(model, tokens, []), 4);
         for (const [layer, block] of model.config.blocks.entries()) {
           const cut = { sources, queries: [sources[1], tokens.length] as const, reads };
-          const hooks = scanNamesOf(layer, block).flatMap((names) => byMaps(model, layer, names, tokens, cut));
+          const hooks = scansAt(layer, block).flatMap((scan) => byMaps(model, layer, scan, tokens, cut));
           expect(grid.without[layer]).toBeCloseTo(differenceOf(model, tokens, hooks), 3);
           expect(grid.change[layer]).toBeCloseTo(grid.without[layer] - grid.base, 6);
         }
@@ -106,7 +111,7 @@ describe.each(['scan', 'block'] as const)('a knock-out of %s reads', (reads) => 
         const last = tokens.length - 1;
         const cut = { sources: [0, last] as const, queries: [last, last + 1] as const, reads };
         const grid = knockoutGrid(model, { ...question, tokens, spans: [cut.sources], queries: 'answer', reads });
-        const hooks = scanNamesOf(0, model.config.blocks[0]).flatMap((names) => byMaps(model, 0, names, tokens, cut));
+        const hooks = scansAt(0, model.config.blocks[0]).flatMap((scan) => byMaps(model, 0, scan, tokens, cut));
         expect(grid.without[0]).toBeCloseTo(differenceOf(model, tokens, hooks), 3);
         model.dispose();
       }),

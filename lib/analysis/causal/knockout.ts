@@ -1,13 +1,12 @@
+import { scansOf } from '@/lib/architectures/places';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
-import { scansOf } from '../s6Inputs';
 import type { Span } from '../snr';
-import { drain } from '../steps';
+import { drain, type Progress } from '../steps';
 import { requireSpan } from './alignment';
 import { type Budget, budgetOf } from './budget';
 import { type Batch, baselineOf, blocksToRun, inBatches, sweep } from './continuation';
 import { knockoutHooks, type Reads, type RemovedRead } from './knockoutHooks';
-import type { Progress } from './patch';
 import type { Mixer } from './points';
 import {
   layersOf,
@@ -158,9 +157,9 @@ function knockoutPlan(model: Outline, request: KnockoutRequest): KnockoutPlan {
 
 /** @throws InputError where a layer has no such mixer of its own. */
 export function requireMixer({ config }: Outline, layer: number, mixer: Mixer | undefined): void {
-  const { kind } = config.blocks[layer];
-  if (mixer === undefined || scansOf(kind).includes(mixer)) return;
+  const block = config.blocks[layer];
+  if (mixer === undefined || scansOf(block).some(({ name }) => name === mixer)) return;
   throw new InputError(
-    `Layer ${layer} (${kind}) has no scan of ${mixer}: choose other layers, or leave the mixer out.`,
+    `Layer ${layer} (${block.kind}) has no scan of ${mixer}: choose other layers, or leave the mixer out.`,
   );
 }

@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
-import { causalConv1d, selectiveScan, ssdScan } from '@/kernels/ops';
+import { causalConv1d } from '@/kernels/ops';
+import { type PlacedScan, scansAt } from '@/lib/architectures/places';
 import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
+import { rescan } from '../rescan';
 import type { Span } from '../snr';
 import type { Mixer } from './points';
 import { replaceRegions } from './replacement';
-import { type ScanNames, scanNamesOf } from './scanNames';
 
 /** In one row of a batch: which tokens are not read any more, and by which. */
 export interface RemovedRead {
@@ -27,13 +28,13 @@ export function knockoutHooks(
   { reads, mixer }: { readonly reads: Reads; readonly mixer?: Mixer },
 ): Hook[] {
   const block = model.config.blocks[i];
-  return scanNamesOf(i, block, mixer).flatMap((names) => scanHooks(model, block.mixer, names, removed, reads));
+  return scansAt(i, block, mixer).flatMap((scan) => scanHooks(model, block.mixer, scan, removed, reads));
 }
 
 function scanHooks(
   model: Model,
   mixer: MixerConfig,
-  names: ScanNames,
+  scan: PlacedScan,
   removed: readonly RemovedRead[],
   reads: Reads,
 ): Hook[] {
@@ -41,35 +42,34 @@ function scanHooks(
   const see = (name: string): Hook => [name, (value) => void seen.set(name, value)];
   const of = (name: string) => seen.get(name) as tf.Tensor;
   const queries = removed.map(({ queries }) => ({ positions: queries }));
-  const inputs = [names.ssm_input, names.delta, names.A, names.B, names.C];
+  const inputs = ['ssm_input', 'delta', 'A', 'B', 'C'].map(scan.at);
   let without: tf.Tensor | undefined;
 
-  const scan: Hook = [
-    names.y,
+  const scanned: Hook = [
+    scan.at('y'),
     (y) => {
-      const x = of(names.ssm_input) as tf.Tensor3D;
+      const x = of(scan.at('ssm_input')) as tf.Tensor3D;
       const kept: tf.Tensor3D =
         reads === 'scan'
           ? tf.mul(x, sourceMask(removed, x.shape[1], false))
-          : withoutTokens(model, mixer, names, of, removed);
+          : withoutTokens(model, mixer, scan, of, removed);
       without = kept;
-      return replaceRegions(
-        y,
-        scanned(mixer, kept, (quantity) => of(names[quantity])),
-        queries,
-      );
+      const [delta, A, B, C] = ['delta', 'A', 'B', 'C'].map((point) => of(scan.at(point)));
+      return replaceRegions(y, rescan({ delta, A, B, C }, kept), queries);
     },
   ];
-  if (reads === 'scan') return [...inputs.map(see), scan];
+  if (reads === 'scan') return [...inputs.map(see), scanned];
 
   const skip: Hook = [
-    names.ssm_output,
+    scan.at('ssm_output'),
     (output) => {
-      const lost: tf.Tensor = tf.sub(of(names.ssm_input), without as tf.Tensor).mul(skipWeights(model, mixer, names));
+      const lost: tf.Tensor = tf
+        .sub(of(scan.at('ssm_input')), without as tf.Tensor)
+        .mul(skipWeights(model, mixer, scan));
       return replaceRegions(output, output.sub(lost), queries);
     },
   ];
-  return [...[names.in_proj, names.conv, ...inputs].map(see), scan, skip];
+  return [...[scan.at('in_proj'), scan.at('conv'), ...inputs].map(see), scanned, skip];
 }
 
 /** 1 at the sources of each row, or everywhere else: [rows,L,1]. */
@@ -85,37 +85,20 @@ function sourceMask(removed: readonly RemovedRead[], L: number, inside: boolean)
 function withoutTokens(
   model: Model,
   { E }: MixerConfig,
-  names: ScanNames,
+  scan: PlacedScan,
   of: (name: string) => tf.Tensor,
   removed: readonly RemovedRead[],
 ): tf.Tensor3D {
-  const x0 = of(names.in_proj) as tf.Tensor3D;
-  const c = of(names.conv).slice([0, 0, 0], [-1, -1, E]);
-  const weight = model.parameters.get(names.parameters.conv) as unknown as tf.Tensor3D;
+  const x0 = of(scan.at('in_proj')) as tf.Tensor3D;
+  const c = of(scan.at('conv')).slice([0, 0, 0], [-1, -1, E]);
+  const weight = model.parameters.get(scan.parameter(`${scan.parameters.conv}.weight`)) as unknown as tf.Tensor3D;
   const kernel = weight.slice([0, 0, 0], [E, -1, -1]);
   const taken = causalConv1d(tf.mul(x0, sourceMask(removed, x0.shape[1], true)), kernel, null);
   return tf.mul(tf.sigmoid(c), tf.sub(c, taken));
 }
 
 /** D per channel [E]. */
-function skipWeights(model: Model, { E, H, P }: MixerConfig, { parameters }: ScanNames): tf.Tensor {
-  const D = model.parameters.get(parameters.D) as unknown as tf.Tensor;
+function skipWeights(model: Model, { E, H, P }: MixerConfig, { parameters, parameter }: PlacedScan): tf.Tensor {
+  const D = model.parameters.get(parameter(parameters.D)) as unknown as tf.Tensor;
   return H > 0 ? tf.tile(D.reshape([H, 1]), [1, P]).reshape([E]) : D;
-}
-
-/** The scan of the block with another input x [rows,L,E]. */
-function scanned(
-  { E, H, P }: MixerConfig,
-  x: tf.Tensor3D,
-  of: (quantity: 'delta' | 'A' | 'B' | 'C') => tf.Tensor,
-): tf.Tensor3D {
-  const [rows, L] = x.shape;
-  if (H === 0) {
-    const [delta, B, C] = [of('delta'), of('B'), of('C')] as tf.Tensor3D[];
-    return selectiveScan({ x, delta, A: of('A') as tf.Tensor2D, B, C });
-  }
-  const heads = x.reshape([rows, L, H, P]) as tf.Tensor4D;
-  const [B, C] = [of('B'), of('C')] as tf.Tensor4D[];
-  const y = ssdScan({ x: heads, delta: of('delta') as tf.Tensor3D, A: of('A') as tf.Tensor1D, B, C });
-  return y.reshape([rows, L, E]);
 }

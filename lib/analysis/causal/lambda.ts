@@ -1,11 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { InputError } from '@/lib/checkpoint/types';
+import { InputError, isDifferential } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
-import { drain } from '../steps';
+import { drain, type Progress } from '../steps';
 import { type Budget, budgetOf } from './budget';
-import { isDifferential } from './components';
 import { type Batch, baselineOf, blocksToRun, sweep } from './continuation';
-import type { Progress } from './patch';
 import {
   layersOf,
   type Metric,

@@ -1,40 +1,12 @@
 import type { Model } from '@/lib/models';
 import type { Span } from '../snr';
-import { drain, type Steps } from '../steps';
-import type { AlignedSpans } from './alignment';
+import { drain, type Progress, type Steps } from '../steps';
 import type { Budget } from './budget';
 import { type Batch, baselineOf, blocksToRun, inBatches, sweep } from './continuation';
 import { patchHooks } from './patchHooks';
 import { memorySweep } from './patchMemory';
-import { type PatchInputs, patchPlan } from './patchPlan';
-import type { Mixer, Part } from './points';
-import { type Metric, measure, metricOf, type Outline, type Question, rowOf } from './question';
-
-export interface PatchRequest extends Question, Part {
-  readonly clean: readonly number[];
-  readonly corrupted: readonly number[];
-  /** Which tokens stand for each other; default: each for the one at its place. */
-  readonly align?: readonly AlignedSpans[];
-  /**
-   * What is taken from the clean run:
-   *
-   * - a hook point of the block with one row per token (docs/hooks.md), such as `hook_resid_pre` or `mixer_1.hook_delta`;
-   * - `hook_h`: the state S_t after token t, which token t itself and every later one read;
-   * - `ssm`, `conv`: what decoding remembers after the span, its state or the last K−1 inputs of its convolution, which
-   *   only later tokens read.
-   */
-  readonly point: string;
-  /** One mixer of differential blocks; default: the point wherever the block has it. */
-  readonly mixer?: Mixer;
-  /** Default: all. */
-  readonly layers?: readonly number[];
-  /** Token spans of the corrupted prompt, each patched as a whole; default: every aligned token by itself. */
-  readonly spans?: readonly Span[];
-  /** Position that is read, in the corrupted prompt; default −1, the last. */
-  readonly position?: number;
-  /** Bytes beside the weights; default 1 GiB. */
-  readonly memory?: number;
-}
+import { type PatchInputs, type PatchRequest, patchPlan } from './patchPlan';
+import { type Metric, measure, metricOf, type Outline, rowOf } from './question';
 
 export interface PatchGrid {
   readonly metric: Metric;
@@ -52,11 +24,6 @@ export interface PatchGrid {
    * the two prompts measure the same.
    */
   readonly effect: Float64Array;
-}
-
-/** A step of a run, and its results so far. */
-export interface Progress<Result> extends Steps {
-  readonly result: Result;
 }
 
 /** Memory and batch of a patching run, before it runs. @throws InputError where the request does not fit the model. */

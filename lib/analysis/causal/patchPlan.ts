@@ -1,11 +1,37 @@
 import { type BlockConfig, InputError } from '@/lib/checkpoint/types';
 import type { Span } from '../snr';
-import { alignmentOf, requireSpan } from './alignment';
+import { type AlignedSpans, alignmentOf, requireSpan } from './alignment';
 import { type Budget, budgetOf } from './budget';
 import type { Baseline } from './continuation';
 import { requirePoint } from './hookPoints';
-import type { PatchRequest } from './patch';
-import { layersOf, type Outline, positionOf, requireQuestion } from './question';
+import type { Mixer, Part } from './points';
+import { layersOf, type Outline, positionOf, type Question, requireQuestion } from './question';
+
+export interface PatchRequest extends Question, Part {
+  readonly clean: readonly number[];
+  readonly corrupted: readonly number[];
+  /** Which tokens stand for each other; default: each for the one at its place. */
+  readonly align?: readonly AlignedSpans[];
+  /**
+   * What is taken from the clean run:
+   *
+   * - a hook point of the block with one row per token (docs/hooks.md), such as `hook_resid_pre` or `mixer_1.hook_delta`;
+   * - `hook_h`: the state S_t after token t, which token t itself and every later one read;
+   * - `ssm`, `conv`: what decoding remembers after the span, its state or the last K−1 inputs of its convolution, which
+   *   only later tokens read.
+   */
+  readonly point: string;
+  /** One mixer of differential blocks; default: the point wherever the block has it. */
+  readonly mixer?: Mixer;
+  /** Default: all. */
+  readonly layers?: readonly number[];
+  /** Token spans of the corrupted prompt, each patched as a whole; default: every aligned token by itself. */
+  readonly spans?: readonly Span[];
+  /** Position that is read, in the corrupted prompt; default −1, the last. */
+  readonly position?: number;
+  /** Bytes beside the weights; default 1 GiB. */
+  readonly memory?: number;
+}
 
 /** A patching request, checked against its model. */
 export interface PatchPlan {

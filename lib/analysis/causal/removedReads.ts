@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { selectiveScan, ssdScan } from '@/kernels/ops';
+import { rescan, scanTensors } from '../rescan';
 import type { S6Inputs } from '../s6Inputs';
 import type { Span } from '../snr';
 import { valuesOf } from './continuation';
@@ -9,27 +9,8 @@ import { valuesOf } from './continuation';
  * It is what a knock-out of those reads takes out of y. Cost: one scan.
  */
 export function readsFrom(inputs: S6Inputs, [start, end]: Span): Float32Array {
-  const { L, E, N } = inputs;
+  const { L, E } = inputs;
   const x = new Float32Array(L * E);
   x.set(inputs.x.subarray(start * E, end * E), start * E);
-  return valuesOf(
-    tf.tidy(() => {
-      if (inputs.family === 'mamba1')
-        return selectiveScan({
-          x: tf.tensor3d(x, [1, L, E]),
-          delta: tf.tensor3d(inputs.delta, [1, L, E]),
-          A: tf.tensor2d(inputs.A, [E, N]),
-          B: tf.tensor3d(inputs.B, [1, L, N]),
-          C: tf.tensor3d(inputs.C, [1, L, N]),
-        });
-      const { H, P, G } = inputs;
-      return ssdScan({
-        x: tf.tensor4d(x, [1, L, H, P]),
-        delta: tf.tensor3d(inputs.delta, [1, L, H]),
-        A: tf.tensor1d(inputs.A),
-        B: tf.tensor4d(inputs.B, [1, L, G, N]),
-        C: tf.tensor4d(inputs.C, [1, L, G, N]),
-      });
-    }),
-  );
+  return valuesOf(tf.tidy(() => rescan(scanTensors(inputs), tf.tensor3d(x, [1, L, E]))));
 }

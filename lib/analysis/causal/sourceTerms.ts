@@ -1,7 +1,7 @@
-import type { BlockConfig, MixerConfig } from '@/lib/checkpoint/types';
-import type { Model } from '@/lib/models';
+import type { PlacedScan } from '@/lib/architectures/places';
+import type { MixerConfig } from '@/lib/checkpoint/types';
+import type { ScanParameters } from '../operator';
 import type { Captured } from './continuation';
-import type { ScanNames } from './scanNames';
 
 /** What was captured in a block, by hook name. */
 export type Values = (name: string) => Float32Array;
@@ -15,9 +15,8 @@ export const valuesIn =
   };
 
 /** Hook names that {@link sourceTerms} reads. */
-export const termNames = ({ skip, in_proj, conv, delta, A, B, C, after_skip }: ScanNames): string[] => [
-  ...[skip, in_proj, conv, delta, A, B, C, after_skip],
-];
+export const termNames = ({ at }: PlacedScan): string[] =>
+  ['skip', 'in_proj', 'conv', 'delta', 'A', 'B', 'C', 'after_skip'].map(at);
 
 /**
  * What every source token brings to one scan's output at token i, the last of L, split by channel: v[j,e] with
@@ -29,18 +28,21 @@ export const termNames = ({ skip, in_proj, conv, delta, A, B, C, after_skip }: S
  *
  * @returns [L+1,E], float64 rounded to float32. Cost: L·E·(N + K) for S6, L·(H·N + E·K) for SSD.
  */
-export function sourceTerms(model: Model, { mixer }: BlockConfig, names: ScanNames, of: Values): Float32Array {
-  const { E, K } = mixer;
-  const x0 = of(names.in_proj);
+export function sourceTerms(
+  mixer: MixerConfig,
+  scan: PlacedScan,
+  parameters: ScanParameters,
+  of: Values,
+): Float32Array {
+  const { E } = mixer;
+  const { D, K, taps: weight, convBias: bias } = parameters;
+  const x0 = of(scan.at('in_proj'));
   const L = x0.length / E;
   const i = L - 1;
-  const conv = of(names.conv);
+  const conv = of(scan.at('conv'));
   const width = conv.length / L;
-  const weight = valuesOfParameter(model, names.parameters.conv) as Float32Array;
-  const bias = valuesOfParameter(model, names.parameters.conv.replace(/weight$/, 'bias'));
-  const D = valuesOfParameter(model, names.parameters.D) as Float32Array;
-  const reads = readWeights(mixer, names, of, L);
-  const output = outputScale(model, mixer, names, of, i);
+  const reads = readWeights(mixer, scan, of, L);
+  const output = outputScale(mixer, scan, parameters, of, i);
   const terms = new Float64Array((L + 1) * E);
   for (let e = 0; e < E; e++) {
     const skip = D[mixer.H > 0 ? Math.floor(e / mixer.P) : e];
@@ -57,18 +59,14 @@ export function sourceTerms(model: Model, { mixer }: BlockConfig, names: ScanNam
   return Float32Array.from(terms);
 }
 
-/** A parameter's values, where the model has it. */
-export const valuesOfParameter = (model: Model, name: string): Float32Array | undefined =>
-  model.parameters.get(name)?.dataSync() as Float32Array | undefined;
-
 /** α_e[i,k] of the last token i (spec C1, C3), summed outward from i so that no exponent is above 0. */
 function readWeights(
   { E, N, H, P, G }: MixerConfig,
-  names: ScanNames,
+  { at }: PlacedScan,
   of: Values,
   L: number,
 ): (k: number, e: number) => number {
-  const [delta, A, B, C] = [of(names.delta), of(names.A), of(names.B), of(names.C)];
+  const [delta, A, B, C] = ['delta', 'A', 'B', 'C'].map((point) => of(at(point)));
   const rows = H > 0 ? H : E;
   const i = L - 1;
   const weights = new Float64Array(L * rows);
@@ -92,23 +90,22 @@ function readWeights(
 
 /** What multiplies the scan's output of each channel at token i: SiLU(z), and the gated norm of Mamba-2 kinds. */
 function outputScale(
-  model: Model,
-  { E, H, G, epsilon }: MixerConfig,
-  names: ScanNames,
+  { E, G }: MixerConfig,
+  { at }: PlacedScan,
+  { norm, epsilon }: ScanParameters,
   of: Values,
   i: number,
 ): Float64Array {
-  const z = of(names.skip);
+  const z = of(at('skip'));
   const scale = Float64Array.from({ length: E }, (_, e) => z[i * E + e] / (1 + Math.exp(-z[i * E + e])));
-  if (H === 0) return scale;
-  const gated = of(names.after_skip);
-  const weight = valuesOfParameter(model, names.parameters.norm) as Float32Array;
+  if (!norm) return scale;
+  const gated = of(at('after_skip'));
   const size = E / G;
   for (let group = 0; group < G; group++) {
     let squares = 0;
     for (let c = 0; c < size; c++) squares += gated[i * E + group * size + c] ** 2;
     const inverse = 1 / Math.sqrt(squares / size + epsilon);
-    for (let c = 0; c < size; c++) scale[group * size + c] *= inverse * weight[group * size + c];
+    for (let c = 0; c < size; c++) scale[group * size + c] *= inverse * norm[group * size + c];
   }
   return scale;
 }

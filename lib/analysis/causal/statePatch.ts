@@ -1,17 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
-import { selectiveScanWithState, ssdScanWithState } from '@/kernels/ops';
+import { scansAt } from '@/lib/architectures/places';
 import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
+import { rescan } from '../rescan';
 import type { Span } from '../snr';
 import { type Captured, captureBlock } from './continuation';
-import type { PatchRequest } from './patch';
-import type { PatchInputs } from './patchPlan';
+import type { PatchInputs, PatchRequest } from './patchPlan';
 import { indicesOf, mixerOf } from './points';
-import { type ScanNames, scanNamesOf } from './scanNames';
 
 /** One scan of the corrupted run, and how far the clean run's states are from its own. */
 interface ScanStates {
-  readonly names: ScanNames;
+  readonly y: string;
   readonly delta: Captured;
   readonly A: Captured;
   readonly C: Captured;
@@ -37,17 +36,17 @@ export function stateHooks(
   layer: number,
 ): (spans: readonly Span[]) => Hook[] {
   const block = model.config.blocks[layer];
-  const scans = scanNamesOf(layer, block, mixerOf(request)).map((names): ScanStates => {
-    const seen = captureBlock(model, corrupted, layer, [names.delta, names.A, names.C, names.h]);
-    const source = captureBlock(model, clean, layer, [names.h]).get(names.h) as Captured;
-    const own = seen.get(names.h) as Captured;
+  const scans = scansAt(layer, block, mixerOf(request)).map(({ at }): ScanStates => {
+    const seen = captureBlock(model, corrupted, layer, ['delta', 'A', 'C', 'h'].map(at));
+    const source = captureBlock(model, clean, layer, [at('h')]).get(at('h')) as Captured;
+    const own = seen.get(at('h')) as Captured;
     const shape = own.shape.slice(2);
     const channels = indicesOf(request, block, shape[0]);
-    const [delta, A, C] = [names.delta, names.A, names.C].map((name) => seen.get(name) as Captured);
-    return { names, delta, A, C, shape, gap: gapOf(own.data, source.data, counterpart, shape, channels) };
+    const [delta, A, C] = ['delta', 'A', 'C'].map((point) => seen.get(at(point)) as Captured);
+    return { y: at('y'), delta, A, C, shape, gap: gapOf(own.data, source.data, counterpart, shape, channels) };
   });
   return (spans) =>
-    scans.map((scan): Hook => [scan.names.y, (y) => tf.tidy(() => y.add(carried(scan, block.mixer, spans, y.shape)))]);
+    scans.map((scan): Hook => [scan.y, (y) => tf.tidy(() => y.add(carried(scan, block.mixer, spans, y.shape)))]);
 }
 
 function gapOf(
@@ -73,7 +72,7 @@ function gapOf(
 /** What the gap adds to y, [rows,L,E]. */
 function carried(
   { delta, A, C, gap, shape }: ScanStates,
-  { E, H, P, N, G }: MixerConfig,
+  { E, N, G }: MixerConfig,
   spans: readonly Span[],
   [rows, L]: readonly number[],
 ): tf.Tensor {
@@ -90,22 +89,15 @@ function carried(
     later.fill(1, row * L + end - 1, (row + 1) * L);
     for (let t = start; t < end - 1; t++) reads.set(readAt(C.data, gap, t, { E, N, G }), (row * L + t) * E);
   });
-  const state = tf.tensor(states, [rows, ...shape]);
-  const repeated = (x: Captured) => tf.tile(tf.tensor(x.data, [...x.shape]), [rows, ...x.shape.slice(1).map(() => 1)]);
-  const step = tf.tensor3d(deltas, [rows, L, steps]);
-  const decay = tf.tensor(A.data, [...A.shape]);
-  const y =
-    H === 0
-      ? selectiveScanWithState({
-          ...{ x: tf.zeros<tf.Rank.R3>([rows, L, E]), delta: step, A: decay as tf.Tensor2D },
-          ...{ B: tf.zeros<tf.Rank.R3>([rows, L, N]), C: repeated(C) as tf.Tensor3D, state: state as tf.Tensor3D },
-        }).y
-      : ssdScanWithState({
-          ...{ x: tf.zeros<tf.Rank.R4>([rows, L, H, P]), delta: step, A: decay as tf.Tensor1D },
-          ...{ B: tf.zeros<tf.Rank.R4>([rows, L, G, N]), C: repeated(C) as tf.Tensor4D, state: state as tf.Tensor4D },
-        }).y;
-  return y
-    .reshape([rows, L, E])
+  const tiled = (C.shape.length === 3 ? [rows, L, N] : [rows, L, G, N]) as [number, number, number];
+  const scan = {
+    delta: tf.tensor3d(deltas, [rows, L, steps]),
+    A: tf.tensor(A.data, [...A.shape]),
+    B: tf.zeros(tiled),
+    C: tf.tile(tf.tensor(C.data, [...C.shape]), [rows, ...C.shape.slice(1).map(() => 1)]),
+    state: tf.tensor(states, [rows, ...shape]),
+  };
+  return rescan(scan, tf.zeros([rows, L, E]))
     .mul(tf.tensor3d(later, [rows, L, 1]))
     .add(tf.tensor3d(reads, [rows, L, E]));
 }

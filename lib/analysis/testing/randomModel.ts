@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { ARCHITECTURES, blockOf, familyOf } from '@/lib/architectures';
 import { expectedTensors } from '@/lib/checkpoint/schema';
 import {
   BLOCK_KINDS,
@@ -59,8 +60,8 @@ export const randomCases = (longest = 9, kinds: readonly BlockKind[] = BLOCK_KIN
 export function randomModel({ kinds, seed, heads, groups, N, K }: Omit<RandomCase, 'tokens' | 'others'>): Model {
   const d = 8 * heads;
   const blocks = kinds.map((kind): BlockConfig => {
-    const ssd = kind.includes('mamba2');
-    const E = kind === 'mamba1' || kind === 'diff_s6' || kind === 'diff_mamba2e' ? 2 * d : d;
+    const ssd = familyOf(kind) === 'mamba2';
+    const E = ARCHITECTURES[kind].expand * d;
     const mixer = {
       ...{ d, E, N, K, R: ssd ? 0 : 3, H: ssd ? heads : 0, P: ssd ? E / heads : 0, G: ssd ? groups : 0 },
       ...{
@@ -70,9 +71,7 @@ export function randomModel({ kinds, seed, heads, groups, N, K }: Omit<RandomCas
         epsilon: EPSILON,
       },
     };
-    if (kind === 'mamba1' || kind === 'mamba2') return { kind, mixer };
-    if (kind === 'diff_s6') return { kind, mixer, lambda: { constant: 1 }, lambdaInit: 0, subln: false };
-    return { kind, mixer, lambda: LAMBDAS[seed % LAMBDAS.length], lambdaInit: 0.3, subln: seed % 3 > 0 };
+    return blockOf(kind, mixer, { lambda: LAMBDAS[seed % LAMBDAS.length], lambdaInit: 0.3, subln: seed % 3 > 0 });
   });
   const config: ModelConfig = { format: 'statescope', d, V, epsilon: EPSILON, tied: true, blocks };
   const random = generator(seed);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { attentionBytes, blockParameters, finalResidual, logitDirection, requireMemory } from '@/lib/analysis';
+import { attentionBytes, finalResidual, logitDirection, operatorOf, requireMemory } from '@/lib/analysis';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import type { Model } from '@/lib/models';
 import { BLOCK_COMPONENTS, type BlockComponent } from '@/lib/vocabulary';
@@ -68,7 +68,7 @@ export function attentionCommand(program: Command, io: Io, line: string): void {
       const parametersNeeded = options.form.some((form) => form !== 's6');
       for (const block of capturedBlocks(model, row, layers)) {
         bar.at(block.index + 1, checkpoint.config.blocks.length);
-        maps.push(...blockMaps(block, parametersNeeded ? blockParameters(model, block) : undefined, request, io));
+        maps.push(...blockMaps(block, parametersNeeded ? operatorOf(model, block) : undefined, request, io));
       }
       bar.end();
       if (maps.length === 0)

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { blockParameters, type ChannelStatistics, channelStatistics } from '@/lib/analysis';
+import { type ChannelStatistics, channelStatistics, operatorOf } from '@/lib/analysis';
 import type { OutputTensor } from '@/lib/checkpoint';
 import { CHANNEL_STATISTICS, type ChannelStatistic } from '@/lib/vocabulary';
 import { capturedBlocks, layersOf, rowOf } from '../blocks';
@@ -35,7 +35,7 @@ export function channelsCommand(program: Command, io: Io, line: string): void {
       for (const block of capturedBlocks(model, row, layers)) {
         bar.at(block.index + 1, checkpoint.config.blocks.length);
         const start = performance.now();
-        const found = channelStatistics(block, blockParameters(model, block));
+        const found = channelStatistics(block, operatorOf(model, block));
         const ms = performance.now() - start;
         for (const each of found) {
           tensors.push(...tensorsOf(block.index, each));

@@ -8,8 +8,8 @@ import {
   requireMemory,
   rollout,
 } from '@/lib/analysis';
-import { scansOf } from '@/lib/analysis/s6Inputs';
 import { refusedRollout } from '@/lib/api/refusals';
+import { scansOf } from '@/lib/architectures/places';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import { capturedBlocks, rowOf } from '../blocks';
 import { type Io, progress } from '../io';
@@ -58,7 +58,7 @@ export function rolloutCommand(program: Command, io: Io, line: string): void {
       const { V, blocks } = checkpoint.config;
       if (options.target !== undefined && options.target >= V)
         throw new InputError(`Token ${options.target} is outside the vocabulary: ids go from 0 to ${V - 1}.`);
-      const shown = blocks.map(({ kind }) => ({ branches: [scansOf(kind).length === 1 ? 'single' : 'diff'] as const }));
+      const shown = blocks.map((block) => ({ branches: [scansOf(block).length === 1 ? 'single' : 'diff'] as const }));
       for (const method of options.method) {
         const refused = refusedRollout(shown, { method, start: options.startLayer });
         if (refused) throw new InputError(refused.message);

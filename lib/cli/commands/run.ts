@@ -1,5 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import type { Command } from 'commander';
+import { POINT_NAMES } from '@/lib/architectures/places';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import { matcher } from '@/lib/models';
 import { readTokens, requireEqualLengths } from '../input';
@@ -9,34 +10,13 @@ import { printRows, requireWritable, writeTensors } from '../output';
 import { words } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
-/** Points of hooks.md inside a block, but for those that hold a state per token. */
-const BLOCK_POINTS = [
-  'resid_pre',
-  'normalized_input',
-  'skip',
-  'in_proj',
-  'conv',
-  'ssm_input',
-  'delta_1',
-  'delta_2',
-  'delta',
-  'A',
-  'B',
-  'C',
-  'y',
-  'ssm_output',
-  'after_skip',
-  'gated_norm',
-  'mixer_out',
-  'lambda',
-  'diff',
-  'subln',
-  'out_proj',
-  'resid_post',
-];
+/** Those that hold a state, or an entry of one, per token. */
+const LARGE = ['hook_A_bar', 'hook_B_bar', 'hook_h'];
+
+const BLOCK_POINTS = POINT_NAMES.filter((point) => !LARGE.includes(point));
 
 /** What `--names all` stands for: every point except A_bar, B_bar and h. */
-const ALL = ['hook_embed', ...BLOCK_POINTS.map((point) => `blocks.*.hook_${point}`), 'hook_norm', 'hook_logits'];
+const ALL = ['hook_embed', ...BLOCK_POINTS.map((point) => `blocks.*.${point}`), 'hook_norm', 'hook_logits'];
 
 export const patternsOf = (names: readonly string[]): string[] =>
   names.flatMap((name) => (name === 'all' ? ALL : [name]));

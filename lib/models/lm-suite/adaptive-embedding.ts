@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Weights } from '../weights';
+import type { Weights } from '@/lib/architectures/weights';
 import { inverseOf, permuteRows, sortByCluster, tablesOf } from './clusters';
 import type { LmSuiteConfig } from './config';
 import type { Dropout } from './dropout';

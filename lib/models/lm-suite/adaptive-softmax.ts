@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { crossEntropy } from '@/kernels/ops';
+import type { Weights } from '@/lib/architectures/weights';
 import { InputError } from '@/lib/checkpoint/types';
-import type { Weights } from '../weights';
 import { clustersOf, permuteRows, sortByCluster } from './clusters';
 import type { LmSuiteConfig } from './config';
 import type { Dropout } from './dropout';

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { DifferentialBlock } from '@/lib/checkpoint';
 import { type LmSuiteConfig, lmSuiteTensors, paperSuite, parameterCount, subLayersOf } from '.';
 import { decaysInSuite } from './shapes';
 import { tinySuite } from './test-support';
@@ -41,7 +42,9 @@ describe('parameter counts', () => {
 describe('sub-layers', () => {
   it('count FFNs in the i of λ_init', () => {
     const layers = subLayersOf(paperSuite('text8', 6, 'diff_mamba2'));
-    const found = layers.flatMap((layer, j) => (layer.kind === 'mixer' ? [[j, layer.block.lambdaInit]] : []));
+    const found = layers.flatMap((layer, j) =>
+      layer.kind === 'mixer' ? [[j, (layer.block as DifferentialBlock).lambdaInit]] : [],
+    );
     const places = [0, 1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16];
     expect(found).toEqual(places.map((i) => [i, 0.8 - 0.6 * Math.exp(-0.3 * i)]));
   });

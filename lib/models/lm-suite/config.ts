@@ -1,3 +1,4 @@
+import { ARCHITECTURES, blockOf, familyOf } from '@/lib/architectures';
 import { defaultLambdaInit } from '@/lib/checkpoint';
 import {
   type BlockConfig,
@@ -43,23 +44,12 @@ export interface LmSuiteConfig {
 /** One residual step; its place j in the flattened list names its parameters and hooks. */
 export type SubLayer = { readonly kind: 'mixer'; readonly block: BlockConfig } | { readonly kind: 'ffn' };
 
-interface MixerClass {
-  readonly expand: number;
-  readonly N: number;
-  readonly P: number;
-  readonly lambda?: LambdaForm;
+/** State size and head dimension of the suite's classes, which its configurations leave as they are (spec A3, A4). */
+function classSizes(kind: BlockKind): { readonly N: number; readonly P: number } {
+  if (familyOf(kind) === 'mamba1') return { N: 16, P: 0 };
+  if (ARCHITECTURES[kind].expand === 1) return { N: 64, P: 64 };
+  return { N: 64, P: kind === 'diff_s6_mamba2' ? 108 : 128 };
 }
-
-/** Defaults of the suite's classes, which its configurations leave as they are (spec A3, A4). */
-const CLASSES: Readonly<Record<BlockKind, MixerClass>> = {
-  mamba1: { expand: 2, N: 16, P: 0 },
-  mamba2: { expand: 2, N: 64, P: 128 },
-  diff_mamba1: { expand: 1, N: 16, P: 0, lambda: 'exp' },
-  diff_mamba2: { expand: 1, N: 64, P: 64, lambda: 'sigmoid_sum' },
-  diff_mamba2e: { expand: 2, N: 64, P: 128, lambda: 'sigmoid_sum' },
-  diff_s6: { expand: 2, N: 16, P: 0 },
-  diff_s6_mamba2: { expand: 2, N: 64, P: 108, lambda: 'sigmoid_scalar' },
-};
 
 /** Width of the FFN between its two projections, in units of d. */
 export const FFN_EXPANSION = 4;
@@ -67,7 +57,8 @@ export const FFN_EXPANSION = 4;
 export const EPSILON = 1e-5;
 
 function mixerOf({ d, kind, mixer: own = {} }: LmSuiteConfig): MixerConfig {
-  const { expand = CLASSES[kind].expand, N = CLASSES[kind].N, K = 4, P = CLASSES[kind].P } = own;
+  const sizes = classSizes(kind);
+  const { expand = ARCHITECTURES[kind].expand, N = sizes.N, K = 4, P = sizes.P } = own;
   const E = expand * d;
   const common = { d, E, N, K, useBias: false, useConvBias: true, epsilon: EPSILON };
   const timeStepLimit = [0, Number.POSITIVE_INFINITY] as const;
@@ -85,13 +76,10 @@ function mixerOf({ d, kind, mixer: own = {} }: LmSuiteConfig): MixerConfig {
  */
 export function subLayersOf(config: LmSuiteConfig): SubLayer[] {
   const { kind, units, lambda, subln = true } = config;
-  if (kind === 'diff_mamba2e' && config.d % 2 !== 0) throw new InputError('diff_mamba2e needs an even d.');
+  if (ARCHITECTURES[kind].anatomy.difference?.doubled && config.d % 2 !== 0)
+    throw new InputError(`${kind} needs an even d.`);
   const mixer = mixerOf(config);
-  const blockAt = (j: number): BlockConfig => {
-    if (kind === 'mamba1' || kind === 'mamba2') return { kind, mixer };
-    if (kind === 'diff_s6') return { kind, mixer, lambda: { constant: 1 }, lambdaInit: 0, subln: false };
-    return { kind, mixer, lambda: lambda ?? CLASSES[kind].lambda, lambdaInit: defaultLambdaInit(j), subln };
-  };
+  const blockAt = (j: number) => blockOf(kind, mixer, { lambda, lambdaInit: defaultLambdaInit(j), subln });
   return Array.from({ length: 3 * units }, (_, j) =>
     j % 3 === 2 ? { kind: 'ffn' } : { kind: 'mixer', block: blockAt(j) },
   );

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
+import { linear } from '@/lib/architectures/equations/nn';
+import type { Weights } from '@/lib/architectures/weights';
 import type { Tap } from '../hooks';
-import { linear } from '../nn';
-import type { Weights } from '../weights';
 
 /** GELU(x) = x Φ(x) = x/2 (1 + erf(x/√2)), the exact form. */
 export const gelu = <T extends tf.Tensor>(x: T): T => x.mul(tf.erf(x.mul(Math.SQRT1_2)).add(1)).mul(0.5) as T;

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Weights } from '../weights';
+import type { Weights } from '@/lib/architectures/weights';
 import { EPSILON } from './config';
 
 /** LayerNorm(x; weight, bias) = (x − mean) / sqrt(var + 1e-5) ⊙ weight + bias over the last axis, var biased. */

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { weightsOf } from '@/lib/architectures/weights';
 import { Random } from '@/lib/data/random';
 import { openDevice } from '@/lib/engine';
 import { silent } from '../hooks';
-import { weightsOf } from '../weights';
 import { dropoutOf } from './dropout';
 import { feedForward, gelu } from './feed-forward';
 import { layerNorm } from './layer-norm';

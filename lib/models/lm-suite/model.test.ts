@@ -1,13 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { blockTensors } from '@/lib/checkpoint/schema';
+import { architectureOf } from '@/lib/architectures';
+import { weightsOf } from '@/lib/architectures/weights';
 import { BLOCK_KINDS, type BlockKind } from '@/lib/checkpoint/types';
 import { Random } from '@/lib/data/random';
 import { openDevice } from '@/lib/engine';
-import { BLOCKS } from '../blocks';
 import { extend } from '../decode';
 import { type Hook, silent } from '../hooks';
-import { weightsOf } from '../weights';
 import { subLayersOf } from './config';
 import { initialLmSuite } from './initialise';
 import { createLmSuiteModel, type LmSuiteModel } from './model';
@@ -56,11 +55,18 @@ describe.each(BLOCK_KINDS)('a suite of %s', (kind: BlockKind) => {
     const layer = subLayersOf(config)[1];
     if (layer.kind !== 'mixer') throw new Error('The second sub-layer is a mixer.');
     const renamed = (name: string) => name.replace('mixer_1.', 'm1.').replace('mixer_2.', 'm2.').replace('mixer.', '');
-    const own = blockTensors(layer.block).map(([name]) => {
-      const stored = tensors.get(`layers.1.layer.${renamed(name)}`);
-      return [name, tf.tensor(stored?.data as Float32Array, [...(stored?.shape ?? [])])] as const;
-    });
-    const plain = BLOCKS[kind](value('sublayers.1.hook_resid_pre'), weightsOf(new Map(own)), layer.block, silent);
+    const own = architectureOf(layer.block)
+      .tensors(layer.block)
+      .map(([name]) => {
+        const stored = tensors.get(`layers.1.layer.${renamed(name)}`);
+        return [name, tf.tensor(stored?.data as Float32Array, [...(stored?.shape ?? [])])] as const;
+      });
+    const plain = architectureOf({ kind }).forward(
+      value('sublayers.1.hook_resid_pre'),
+      weightsOf(new Map(own)),
+      layer.block,
+      silent,
+    );
     expect(distance(read(value('sublayers.1.hook_out_proj')), read(plain))).toBeLessThan(1e-5);
 
     const sum = value('sublayers.1.hook_resid_pre').add(plain);

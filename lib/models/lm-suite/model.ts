@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
+import { architectureOf } from '@/lib/architectures';
+import { type Weights, weightsOf } from '@/lib/architectures/weights';
 import { InputError } from '@/lib/checkpoint/types';
-import { BLOCKS } from '../blocks';
 import { type Hook, listen, type Tap } from '../hooks';
-import { type Tokens, tokenTensor } from '../model';
-import { type LogitPositions, positionsIn, rowsAt } from '../positions';
-import { type Weights, weightsOf } from '../weights';
+import { tokenTensor } from '../model';
+import { type LogitPositions, positionsIn, rowsAt, type Tokens } from '../positions';
 import { adaptiveEmbedding } from './adaptive-embedding';
 import { adaptiveSoftmax } from './adaptive-softmax';
 import { type LmSuiteConfig, type SubLayer, subLayersOf } from './config';
@@ -156,7 +156,7 @@ function subLayer(layer: SubLayer, parameters: ReadonlyMap<string, tf.Tensor>, j
     ([name]) => [name, parameters.get(`${prefix}.${suiteName(name)}`) as tf.Tensor] as const,
   );
   const w = weightsOf(new Map(own));
-  return (u, tap) => BLOCKS[block.kind](u, w, block, tap);
+  return (u, tap) => architectureOf(block).forward(u, w, block, tap);
 }
 
 function checkTensors(config: LmSuiteConfig, tensors: ReadonlyMap<string, LmSuiteTensor>): void {

@@ -1,4 +1,5 @@
-import { blockTensors, type Shape } from '@/lib/checkpoint/schema';
+import { architectureOf } from '@/lib/architectures';
+import type { Shape } from '@/lib/architectures/types';
 import { clustersOf, tablesOf } from './clusters';
 import { FFN_EXPANSION, type LmSuiteConfig, type SubLayer, subLayersOf } from './config';
 
@@ -8,7 +9,8 @@ type Named = [name: string, shape: Shape];
 export const suiteName = (name: string): string => name.replace(/^mixer\./, '').replace(/^mixer_([12])\./, 'm$1.');
 
 /** Tensors of one mixer, by the name that the block reads and its shape. */
-export const mixerTensors = (layer: Extract<SubLayer, { kind: 'mixer' }>): Named[] => blockTensors(layer.block);
+export const mixerTensors = (layer: Extract<SubLayer, { kind: 'mixer' }>): Named[] =>
+  architectureOf(layer.block).tensors(layer.block);
 
 function subLayerTensors(layer: SubLayer, d: number): Named[] {
   if (layer.kind === 'mixer') return mixerTensors(layer).map(([name, shape]) => [suiteName(name), shape]);

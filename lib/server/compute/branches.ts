@@ -1,7 +1,7 @@
-import { type BlockCache, scansOf } from '@/lib/analysis/s6Inputs';
+import { type BlockCache, branchesOf as exactBranches } from '@/lib/analysis/s6Attention';
 import { type Refused, refusedView } from '@/lib/api/refusals';
 import type { BlockSummary, Reduce } from '@/lib/api/schemas';
-import type { BlockConfig } from '@/lib/checkpoint';
+import { type BlockConfig, isDifferential } from '@/lib/checkpoint';
 import type { Branch } from '@/lib/vocabulary';
 import { ServiceError } from '../errors';
 import type { ModelRecord } from './store';
@@ -10,23 +10,23 @@ import type { ModelRecord } from './store';
  * The maps that a block has; the last one is shown by default. With one λ per output channel there is no
  * difference of S6 maps.
  */
-export function branchesOf({ kind, lambda }: BlockConfig): Branch[] {
-  if (scansOf(kind).length === 1) return ['single'];
-  return lambda === 'sigmoid_channel' ? ['mixer_1', 'mixer_2'] : ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'];
+export function branchesOf(block: BlockConfig): Branch[] {
+  const all = exactBranches(block.kind);
+  if (!isDifferential(block) || block.lambda !== 'sigmoid_channel') return [...all];
+  return all.filter((branch) => branch !== 'lambda_mixer_2' && branch !== 'diff');
 }
 
 /** Branches of the forms that are exact as operators, where one λ per channel does not stand in the way of a difference. */
-export const contributionBranches = ({ kind }: BlockConfig): readonly Branch[] =>
-  scansOf(kind).length === 1 ? ['single'] : ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'];
+export const contributionBranches = ({ kind }: BlockConfig): readonly Branch[] => exactBranches(kind);
 
 export const defaultBranch = (block: BlockConfig): Branch => branchesOf(block).at(-1) as Branch;
 
 export function blockSummary(block: BlockConfig): BlockSummary {
-  const { kind, mixer, lambdaInit } = block;
+  const { kind, mixer } = block;
   return {
     kind,
     lambda: null,
-    lambdaInit: lambdaInit ?? null,
+    lambdaInit: isDifferential(block) ? block.lambdaInit : null,
     branches: branchesOf(block),
     heads: mixer.H,
     channels: mixer.E,

@@ -1,8 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { withNeedles } from '@/lib/analysis';
-import { isDifferential } from '@/lib/analysis/s6Inputs';
 import type { CancellationBatchRequest } from '@/lib/api/causal';
-import { InputError, type ModelConfig } from '@/lib/checkpoint';
+import { InputError, isDifferential, type ModelConfig } from '@/lib/checkpoint';
 import { snrLines } from '@/lib/data/snr-examples';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate, PreparedCancellations } from '../protocol';
 import type { Settings } from '../settings';
@@ -74,4 +73,4 @@ export class CancellationBatches {
 }
 
 const layersOf = ({ blocks }: ModelConfig, { layers }: CancellationBatchRequest): number =>
-  layers ? new Set(layers).size : blocks.filter(({ kind }) => isDifferential(kind)).length;
+  layers ? new Set(layers).size : blocks.filter(isDifferential).length;

@@ -1,4 +1,4 @@
-import { blockParameters, channelStatistics, scanParameters, topChannels } from '@/lib/analysis';
+import { channelStatistics, operatorOf, scanParameters, topChannels } from '@/lib/analysis';
 import type { Pair, ReadingQuery } from '@/lib/api/readings';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import { CHANNEL_STATISTICS } from '@/lib/vocabulary';
@@ -18,7 +18,7 @@ export class ChannelReadouts {
     const block = blockOf(record, layer);
     const start = performance.now();
     const found = await withModelOf(this.models, record, async (model) =>
-      channelStatistics(block, blockParameters(model, block)),
+      channelStatistics(block, operatorOf(model, block)),
     );
     const tensors: Record<string, WireTensor> = {};
     for (const { scan, values } of found) {

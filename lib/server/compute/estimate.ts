@@ -1,14 +1,14 @@
-import { isDifferential, scansOf } from '@/lib/analysis/s6Inputs';
-import type { BlockConfig, ModelConfig } from '@/lib/checkpoint';
+import { scansOf } from '@/lib/architectures/places';
+import { type BlockConfig, isDifferential, type ModelConfig } from '@/lib/checkpoint/types';
 
-const mixers = ({ kind }: BlockConfig) => scansOf(kind).length;
+const mixers = (block: BlockConfig) => scansOf(block).length;
 
 /** Bytes that a run of L tokens keeps: residual streams, and what every block read, passed on and added. */
 export function activationBytes(config: ModelConfig, L: number): number {
   const residuals = (config.blocks.length + 1) * L * config.d;
   const inputs = config.blocks.map((block) => {
     const { E, N, H, G, d } = block.mixer;
-    const whole = L * d * (isDifferential(block.kind) ? 2 : 1);
+    const whole = L * d * (isDifferential(block) ? 2 : 1);
     const perToken = H > 0 ? H + 2 * G * N : E + 2 * N;
     return whole + mixers(block) * (L * (perToken + 4 * E) + (H > 0 ? H : E * N));
   });

@@ -1,12 +1,12 @@
 import {
   type BlockCache,
   blockForm,
-  blockParameters,
   differenceOf,
   lambdaTimes,
   logitDirection,
   logitForm,
   normSteps,
+  operatorOf,
   parseReduction,
   requireFinite,
   type ScanParameters,
@@ -131,7 +131,7 @@ export class FormMaps {
     return withModelOf(this.models, record, async (model) => {
       await pause(withdrawn);
       if (view.form === 'block') return blockMap(model, block, view);
-      const parameters = blockParameters(model, block);
+      const parameters = operatorOf(model, block);
       if (view.form === 'norm') return drained(normSteps(block, parameters, view.branch), withdrawn);
       return logitForm(block, parameters, directionOf(model, record, view.target), view.branch);
     });

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { LambdaForm } from '@/lib/checkpoint/types';
+import type { LambdaForm } from '../types';
 import type { Weights } from '../weights';
 
 /**

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { type SelectiveScanTensors, selectiveScan, selectiveScanWithState } from '@/kernels/ops';
-import type { Tap } from '../hooks';
-import { linear, silu, splitLast } from '../nn';
+import type { Tap } from '../tap';
 import type { Weights } from '../weights';
+import { linear, silu, splitLast } from './nn';
 import { at, explicitPositions, scanInKernel, scanInTheOpen } from './states';
 
 /** The parameters of one selective scan; DiffS6 has two sets of them in one mixer. */

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Tap } from '../hooks';
+import type { Tap } from '../tap';
 
 /**
  * Positions in this call whose state a hook asks for, or null when nobody asks for Ā, B̄ or any state, so that the scan

@@ -9,20 +9,17 @@ import {
   mamba2Step,
   type Projection,
 } from '@/kernels/ops';
-import type { BlockConfig, MixerConfig } from '@/lib/checkpoint/types';
-import type { Memory, Tap } from '../hooks';
+import type { Memory, Tap } from '../tap';
+import type { MixerConfig } from '../types';
 import type { Weights } from '../weights';
+import { BLOCK_POINTS, S6_POINTS, SSD_POINTS } from './points';
 import { mamba2Weights, type SsdWeights } from './ssd-weights';
 
 /** What hooks may ask for between the two ends of a mixer, besides the state at one position. */
-const INSIDE = [
-  ...['hook_skip', 'hook_in_proj', 'hook_conv', 'hook_ssm_input', 'hook_delta_1', 'hook_delta_2', 'hook_delta'],
-  ...['hook_A', 'hook_B', 'hook_C', 'hook_A_bar', 'hook_B_bar', 'hook_h', 'hook_y', 'hook_ssm_output'],
-  ...['hook_after_skip', 'hook_gated_norm'],
-];
+const INSIDE = [...new Set([...S6_POINTS, ...SSD_POINTS])].map((point) => `hook_${point}`);
 
 /** The same of a block with one mixer. */
-const AROUND = [...INSIDE, 'hook_resid_pre', 'hook_normalized_input', 'hook_out_proj', 'hook_resid_post'];
+const AROUND = [...INSIDE, ...BLOCK_POINTS.map((point) => `hook_${point}`)];
 
 type Step = (input: MixerStepInput) => MixerStep;
 
@@ -53,23 +50,23 @@ function ofOneToken(
   return remember(step({ u, ...recall(memory) }), memory);
 }
 
-/** A whole `mamba1` or `mamba2` block with its norm and its sum, h + mixer(RMS(h)), for one token while decoding; or null. */
-export function blockOfOneToken(
+/** A whole block with one Mamba-1 mixer, its norm and its sum, h + mixer(RMS(h)), for one token while decoding; or null. */
+export function mamba1BlockOfOneToken(h: tf.Tensor3D, w: Weights, tap: Tap, epsilon: number): tf.Tensor3D | null {
+  return ofOneToken('Mamba1Step', w, h, tap, AROUND, () => mamba1StepOf(w.under('mixer'), around(w, epsilon)));
+}
+
+/** The same of a block with one Mamba-2 mixer. */
+export function mamba2BlockOfOneToken(
   h: tf.Tensor3D,
   w: Weights,
-  { kind, mixer }: BlockConfig,
+  mixer: MixerConfig,
   tap: Tap,
   epsilon: number,
 ): tf.Tensor3D | null {
-  const block = () => ({ norm: w('norm.weight') as tf.Tensor1D, epsilon });
-  if (kind === 'mamba1')
-    return ofOneToken('Mamba1Step', w, h, tap, AROUND, () => mamba1StepOf(w.under('mixer'), block()));
-  if (kind === 'mamba2')
-    return ofOneToken('Mamba2Step', w, h, tap, AROUND, () => {
-      const own = w.under('mixer');
-      return ssdStepOf(mamba2Weights(own), mixer, own.under('out_proj'), block());
-    });
-  return null;
+  return ofOneToken('Mamba2Step', w, h, tap, AROUND, () => {
+    const own = w.under('mixer');
+    return ssdStepOf(mamba2Weights(own), mixer, own.under('out_proj'), around(w, epsilon));
+  });
 }
 
 /** The whole of `mamba1` for one token while decoding: u [B,1,d] → [B,1,d]; or null. */
@@ -89,6 +86,8 @@ export function ssdOfOneToken(
 }
 
 type BlockAround = { readonly norm: tf.Tensor1D; readonly epsilon: number };
+
+const around = (w: Weights, epsilon: number): BlockAround => ({ norm: w('norm.weight') as tf.Tensor1D, epsilon });
 
 function mamba1StepOf(w: Weights, block?: BlockAround): Step {
   const weights = {

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { rmsNorm, ssdScan, ssdScanWithState } from '@/kernels/ops';
-import type { MixerConfig } from '@/lib/checkpoint/types';
-import type { Tap } from '../hooks';
-import { convolve, linear, silu, splitLast } from '../nn';
+import type { Tap } from '../tap';
+import type { MixerConfig } from '../types';
+import { convolve, linear, silu, splitLast } from './nn';
 import { ssdOfOneToken } from './one-token';
 import type { SsdWeights } from './ssd-weights';
 import { at, explicitPositions, scanInKernel, scanInTheOpen } from './states';

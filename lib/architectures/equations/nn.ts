@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { causalConv1d } from '@/kernels/ops';
-import type { Memory, Tap } from './hooks';
-import type { Weights } from './weights';
+import type { Memory, Tap } from '../tap';
+import type { Weights } from '../weights';
 
 /** x W^T (+ bias): [B,L,in] → [B,L,out] with the weight stored [out,in], as PyTorch stores it. */
 export function linear(x: tf.Tensor3D, w: Weights): tf.Tensor3D {

@@ -1,0 +1,63 @@
+import { DIFF_MAMBA1, DIFF_MAMBA2 } from './diff_mamba';
+import { DIFF_MAMBA2E } from './diff_mamba2e';
+import { DIFF_S6, DIFF_S6_MAMBA2 } from './diff_s6';
+import { type BlockKind, DIFFERENTIAL_KINDS, type DifferentialKind, type PlainKind } from './kinds';
+import { MAMBA1 } from './mamba1';
+import { MAMBA2 } from './mamba2';
+import type {
+  Anatomy,
+  Architecture,
+  BlockConfig,
+  Difference,
+  DifferentialArchitecture,
+  DifferentialBlock,
+  Family,
+  LambdaForm,
+  MixerConfig,
+  PlainArchitecture,
+} from './types';
+
+/** Every kind of block and what it is; whatever else is known of a kind follows from its entry. */
+export const ARCHITECTURES: Readonly<
+  Record<PlainKind, PlainArchitecture> & Record<DifferentialKind, DifferentialArchitecture>
+> = {
+  mamba1: MAMBA1,
+  mamba2: MAMBA2,
+  diff_mamba1: DIFF_MAMBA1,
+  diff_mamba2: DIFF_MAMBA2,
+  diff_mamba2e: DIFF_MAMBA2E,
+  diff_s6: DIFF_S6,
+  diff_s6_mamba2: DIFF_S6_MAMBA2,
+};
+
+export const architectureOf = ({ kind }: { readonly kind: BlockKind }): Architecture => ARCHITECTURES[kind];
+
+export const anatomyOf = ({ kind }: { readonly kind: BlockKind }): Anatomy => ARCHITECTURES[kind].anatomy;
+
+/** Which recurrence the mixers of a kind have, and so which sizes. */
+export const familyOf = (kind: BlockKind): Family => ARCHITECTURES[kind].anatomy.scans[0].family;
+
+export const differenceOf = ({ kind }: DifferentialBlock): Difference => ARCHITECTURES[kind].anatomy.difference;
+
+export const isDifferentialKind = (kind: BlockKind): kind is DifferentialKind =>
+  (DIFFERENTIAL_KINDS as readonly BlockKind[]).includes(kind);
+
+/** What a difference may be told beyond its kind. */
+export interface DifferenceSettings {
+  /** Default: the published form. */
+  readonly lambda?: LambdaForm;
+  readonly lambdaInit: number;
+  readonly subln: boolean;
+}
+
+/**
+ * A block of a kind. What a plain block has no use for is left out; a difference that is not scaled has λ_init 0 and no
+ * subln, and its λ, which has no parameters, is a constant.
+ */
+export function blockOf(kind: BlockKind, mixer: MixerConfig, settings: DifferenceSettings): BlockConfig {
+  if (!isDifferentialKind(kind)) return { kind, mixer };
+  const { subln: weight, lambda: published } = ARCHITECTURES[kind].anatomy.difference;
+  const { lambda = published, lambdaInit, subln } = settings;
+  if (weight !== undefined) return { kind, mixer, lambda, lambdaInit, subln };
+  return { kind, mixer, lambda: typeof lambda === 'object' ? lambda : published, lambdaInit: 0, subln: false };
+}

@@ -1,0 +1,129 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { DifferentialKind, PlainKind } from './kinds';
+import type { Tap } from './tap';
+import type { Weights } from './weights';
+
+/** How λ is made from its parameters (spec A4, A5). */
+export type LambdaForm = 'sigmoid_sum' | 'sigmoid_scalar' | 'sigmoid_channel' | 'exp' | { readonly constant: number };
+
+/**
+ * Sizes of one mixer: d model width, E inner width, N state size, K convolution width, R dt rank, H heads, P head
+ * dimension, G groups. `R` is 0 for Mamba-2 kinds; `H`, `P`, `G` are 0 for Mamba-1 kinds.
+ */
+export interface MixerConfig {
+  readonly d: number;
+  readonly E: number;
+  readonly N: number;
+  readonly K: number;
+  readonly R: number;
+  readonly H: number;
+  readonly P: number;
+  readonly G: number;
+  /** Δ is clamped to this range after softplus (Mamba-2 kinds). */
+  readonly timeStepLimit: readonly [number, number];
+  readonly useBias: boolean;
+  readonly useConvBias: boolean;
+  /** ε of the RMSNorm inside the mixer: the gated one of Mamba-2. */
+  readonly epsilon: number;
+}
+
+/** ε of the norm of the difference; a constant in every published code, whatever the ε of the other norms (spec A4). */
+export const SUBLN_EPSILON = 1e-5;
+
+export interface PlainBlock {
+  readonly kind: PlainKind;
+  readonly mixer: MixerConfig;
+}
+
+/** out = (1 − λ_init) · RMS(branch 1 − λ · branch 2; subln), the norm only with `subln`. */
+export interface DifferentialBlock {
+  readonly kind: DifferentialKind;
+  readonly mixer: MixerConfig;
+  readonly lambda: LambdaForm;
+  readonly lambdaInit: number;
+  readonly subln: boolean;
+}
+
+export type BlockConfig = PlainBlock | DifferentialBlock;
+
+export const isDifferential = (block: BlockConfig): block is DifferentialBlock => 'lambda' in block;
+
+export type Shape = readonly number[];
+
+/** Tensors by name, and their shapes. */
+export type Shapes = [name: string, shape: Shape][];
+
+/** The recurrence of a scan: S6 of Mamba-1, or SSD of Mamba-2. */
+export type Family = 'mamba1' | 'mamba2';
+
+/** A scan of its own: the one of a plain block, or one of the two that a differential block subtracts. */
+export type ScanBranch = 'single' | 'mixer_1' | 'mixer_2';
+
+/** One scan of a block: where its values are seen and its parameters lie. */
+export interface Scan {
+  readonly name: ScanBranch;
+  readonly family: Family;
+  /** Hook points (docs/hooks.md, without `hook_`) that the scan meets, in order. */
+  readonly points: readonly string[];
+  /** Those of them that it has in common with the block's other scan; they, and all of a `single` one, lie at the block. */
+  readonly shared: readonly string[];
+  /** What the output projection reads, the last of its points: v [L,E]. */
+  readonly inner: string;
+  /** Names of parameters below `backbone.layers.i`. */
+  readonly parameters: {
+    readonly conv: string;
+    readonly D: string;
+    /** The weight of the gated norm, of SSD scans. */
+    readonly norm?: string;
+    readonly outProj: string;
+  };
+}
+
+/** Where a branch of a difference is read: a hook point of the block, all of its channels or one half of them. */
+export interface Port {
+  readonly point: string;
+  readonly half?: 'lower' | 'upper';
+}
+
+/** How a differential block subtracts its branches. */
+export interface Difference {
+  readonly branches: readonly [first: Port, second: Port];
+  /** Whether the output projection comes before the subtraction, or follows it and is shared. */
+  readonly outProj: 'before' | 'after';
+  /** Whether the difference is repeated twice, to the width of the residual stream, before its norm. */
+  readonly doubled: boolean;
+  /** Name of the norm's weight below `backbone.layers.i`; none where the difference is neither normed nor scaled. */
+  readonly subln?: string;
+  /** The published form of λ. */
+  readonly lambda: LambdaForm;
+  /** The plain block whose mixer each branch is, where a branch is a whole mixer. */
+  readonly mixers?: PlainKind;
+}
+
+/** What the rest of the program must know of a block without running it. */
+export interface Anatomy {
+  /** None where a block has no recurrence. */
+  readonly scans: readonly Scan[];
+  readonly difference?: Difference;
+}
+
+/** One kind of block: its equation, its tensors, its anatomy. */
+export interface Architecture {
+  /** For people. */
+  readonly label: string;
+  /** E / d where a configuration does not say. */
+  readonly expand: number;
+  readonly anatomy: Anatomy;
+  /** Tensors of one block without its norm, by name below `backbone.layers.i`, and their shapes. */
+  tensors(block: BlockConfig): Shapes;
+  /** What a block adds to the residual stream: normalised input u [B,L,d] → [B,L,d]; `w` is scoped to `backbone.layers.i`. */
+  forward(u: tf.Tensor3D, w: Weights, block: BlockConfig, tap: Tap): tf.Tensor3D;
+  /**
+   * The whole block with its norm and its sum, h + mixer(RMS(h)), for one token while decoding, where a device has a kernel
+   * for it and nobody looks inside; else null.
+   */
+  step?(h: tf.Tensor3D, w: Weights, block: BlockConfig, tap: Tap, epsilon: number): tf.Tensor3D | null;
+}
+
+export type PlainArchitecture = Architecture & { readonly anatomy: { readonly difference?: undefined } };
+export type DifferentialArchitecture = Architecture & { readonly anatomy: { readonly difference: Difference } };
