@@ -7,7 +7,7 @@ import { topSources } from '../charts/pair';
 import { displayToken } from '../charts/tokens';
 import { fitWindow, mapFrame } from '../charts/window';
 import type { LayerMaps } from '../data/mapQueries';
-import { isDiff, ownRegion, type View } from '../data/view';
+import { hasBranches, ownRegion, type View } from '../data/view';
 import { useSelection } from '../state/selection';
 import { usePixelRatio } from '../ui/measure';
 import { useSteady } from '../ui/steady';
@@ -66,7 +66,13 @@ export function AttentionMaps(props: {
   const lengths = useSteady(panels.map(({ entry }) => entry.model.tokens.length));
   const headHeights = useSteady(
     panels.map(({ name, entry }) =>
-      branches ? PANEL_HEAD : !narrow ? 0 : name !== 'Δ' && isDiff(entry.model.model.blocks[view.layer]) ? 144 : 76,
+      branches
+        ? PANEL_HEAD
+        : !narrow
+          ? 0
+          : name !== 'Δ' && hasBranches(entry.model.model.blocks[view.layer])
+            ? 144
+            : 76,
     ),
   );
   const layout = useMemo(
@@ -92,8 +98,8 @@ export function AttentionMaps(props: {
   );
   const top = cellsTop(layout);
   const { spoken, onKeyDown, onFocus, onBlur } = useMapCursor(view, maps);
-  const bothDiff = entries.filter(({ model }) => isDiff(model.model.blocks[view.layer])).length > 1;
-  const withEquation = entries.some(({ model }) => isDiff(model.model.blocks[view.layer]));
+  const bothDiff = entries.filter(({ model }) => hasBranches(model.model.blocks[view.layer])).length > 1;
+  const withEquation = entries.some(({ model }) => hasBranches(model.model.blocks[view.layer]));
   const tight = !narrow && layout.maps[0].size < 430 && withEquation;
   const headHeight = narrow || branches ? 0 : tight ? 136 : 72;
   const head = (panel: MapPanel, k: number) =>

@@ -1,7 +1,7 @@
 'use client';
 import { memo } from 'react';
 import { fitWindow, wholeWindow, zoomedAt } from '../charts/window';
-import { isDiff, type View } from '../data/view';
+import { hasBranches, type View } from '../data/view';
 import { FORM_INFO, FORMS } from '../state/forms';
 import { showWindow } from '../state/motion';
 import {
@@ -186,8 +186,8 @@ export const MapControls = memo(function MapControls({ view, peak }: { view: Vie
   const difference = useSelection((s) => s.difference);
   const allBranches = useSelection((s) => s.allBranches);
   const marginals = useSelection((s) => s.marginals);
-  const anyDiff = view.models.some(({ model }) => model.blocks.some(isDiff));
-  const diffHere = view.models.some(({ model }) => isDiff(model.blocks[view.layer]));
+  const anyDiff = view.models.some(({ model }) => model.blocks.some(hasBranches));
+  const diffHere = view.models.some(({ model }) => hasBranches(model.blocks[view.layer]));
   return (
     <>
       <span className="control">

@@ -6,7 +6,7 @@ import { wholeMap } from '../charts/pyramid';
 import { lookUp, type Raster, rasterise } from '../charts/raster';
 import { saturation, valueScale } from '../charts/values';
 import type { LayerMaps } from '../data/mapQueries';
-import { BRANCH_NAMES, isDiff, kindName, type ModelView } from '../data/view';
+import { BRANCH_NAMES, blockName, hasBranches, isDiff, type ModelView } from '../data/view';
 import { type DiffBranch, isSigned, overLayers, reduces, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
@@ -44,7 +44,7 @@ export const MapName = memo(function MapName({ entry, layer }: { entry: LayerMap
         </b>
         <small>
           {block
-            ? `${kindName(block.kind)} block, ${isDiff(block) ? 'two mixers' : 'one mixer'}${block.lambda === null ? '' : `, λ = ${block.lambda.toFixed(3)}`}`
+            ? `${blockName(block)} block, ${hasBranches(block) ? 'two mixers' : 'one mixer'}${block.lambda === null ? '' : `, λ = ${block.lambda.toFixed(3)}`}`
             : `this model has ${model.layers} layers`}
         </small>
         <small className={tooLarge ? 'bad' : undefined} data-machine>
@@ -108,8 +108,13 @@ export const BranchEquation = memo(function BranchEquation(props: {
       return rasterise(map.pyramid, colours, wholeMap(map.half.L), { width: pixels, height: pixels });
     });
   }, [first, second, difference, signed, palette, pixels]);
-  if (!isDiff(model.model.blocks[layer]))
+  if (!hasBranches(model.model.blocks[layer])) {
+    if (isDiff(model.model.blocks[layer]))
+      return (
+        <span className="note">One mixer: the halves of its output are subtracted, and its scan has one map.</span>
+      );
     return model.model.blocks.some(isDiff) ? <span className="note">Plain block: nothing to subtract.</span> : null;
+  }
   if (product)
     return <span className="note">Branches are subtracted in every layer before layers are multiplied.</span>;
   return (

@@ -19,7 +19,7 @@ function ModelRow({ model, chosen, onPick }: { model: ModelSummary; chosen: bool
       onClick={onPick}
     >
       <b>{model.name}</b>
-      <Pattern layers={model.layers} />
+      <Pattern differential={model.differential} />
       <small>
         {model.summary} · {model.dtype}
         {!model.hasTokenizer && ' · has no tokenizer.json, so it cannot read text'}

@@ -39,7 +39,7 @@ function Picker({ slot, testId, row }: { slot: ModelSlot; testId?: string; row?:
         <small>
           {chosen ? (
             <>
-              <Pattern layers={chosen.layers} />
+              <Pattern differential={chosen.differential} />
               <span>{sizeLine(chosen, row)}</span>
             </>
           ) : (

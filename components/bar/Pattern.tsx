@@ -1,19 +1,19 @@
 import type { ModelSummary } from '@/lib/api/schemas';
 
 /** The layer pattern as one tick a block: filled and tall for differential blocks. */
-export function Pattern({ layers }: { layers: ModelSummary['layers'] }) {
-  const pitch = layers.length > 24 ? 2 : 4;
+export function Pattern({ differential }: Pick<ModelSummary, 'differential'>) {
+  const pitch = differential.length > 24 ? 2 : 4;
   return (
-    <svg className="pattern" width={layers.length * pitch} height="8" aria-hidden="true">
-      {layers.map((kind, k) => (
+    <svg className="pattern" width={differential.length * pitch} height="8" aria-hidden="true">
+      {differential.map((subtracts, k) => (
         <rect
           // biome-ignore lint/suspicious/noArrayIndexKey: blocks are known by their place.
           key={k}
           x={k * pitch}
-          y={kind.startsWith('diff') ? 0 : 4}
+          y={subtracts ? 0 : 4}
           width={pitch - 1}
-          height={kind.startsWith('diff') ? 8 : 4}
-          fill={kind.startsWith('diff') ? 'var(--ink-2)' : 'var(--line-strong)'}
+          height={subtracts ? 8 : 4}
+          fill={subtracts ? 'var(--ink-2)' : 'var(--line-strong)'}
         />
       ))}
     </svg>

@@ -2,7 +2,7 @@
 import { memo, useMemo } from 'react';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatSigned } from '../charts/numbers';
-import { isDiff, type View } from '../data/view';
+import { hasBranches, type View } from '../data/view';
 import { isJobBusy } from '../state/jobs';
 import { SlotHead, ValueRow } from '../ui/parts';
 import { CausalGrid } from './CausalGrid';
@@ -54,7 +54,7 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
   // Before the grid is there, a span has the colours for itself.
   const limit = useMemo(() => largest(view, begun ? changes : spanValues(span)), [view, begun, changes, span]);
   const marked = useMemo(() => new Set<number>(), []);
-  const branches = view.models.some(({ model }) => model.blocks.some(isDiff));
+  const branches = view.models.some(({ model }) => model.blocks.some(hasBranches));
   const versus = foil ? `${view.target.trim()} minus ${foil}` : view.target.trim();
   const strip = axis && span.each.some(Boolean) && <SpanStrip view={view} axis={axis} found={span} limit={limit} />;
   const controls = (

@@ -2,7 +2,7 @@
 import { memo, useMemo } from 'react';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatSigned } from '../charts/numbers';
-import { isDiff, type View } from '../data/view';
+import { hasBranches, type View } from '../data/view';
 import { isJobBusy } from '../state/jobs';
 import { SlotHead, ValueRow } from '../ui/parts';
 import { CausalGrid } from './CausalGrid';
@@ -75,7 +75,7 @@ export const PatchTest = memo(function PatchTest(props: {
   const effects = useMemo(() => found.map(patchEffects), [found]);
   const begun = jobs.some((job) => job?.result || isJobBusy(job));
   const { label, note } = POINTS.find(({ value }) => value === point) ?? POINTS[0];
-  const branches = BRANCHED.includes(point) && view.models.some(({ model }) => model.blocks.some(isDiff));
+  const branches = BRANCHED.includes(point) && view.models.some(({ model }) => model.blocks.some(hasBranches));
   const versus = pair.foil ? `${view.target.trim()} minus ${pair.foil}` : view.target.trim();
   const controls = (
     <>

@@ -1,7 +1,7 @@
 'use client';
 import { memo } from 'react';
 import { type LayerAxis, layerName } from '../charts/layerAxis';
-import { isDiff, type ModelView } from '../data/view';
+import { hasBranches, isDiff, type ModelView } from '../data/view';
 import { Id } from '../ui/parts';
 import { controlPlaces, lambdaTop } from './lambdaRange';
 import { changesOf, setLambda, togglePart, useCausal } from './settings';
@@ -134,7 +134,7 @@ export function HeadSwitches({ model, layer }: { model: ModelView; layer: number
   const off = useCausal((s) => changesOf(s, model.name).off);
   const block = model.model.blocks[layer];
   if (!block || block.heads === 0) return null;
-  const branches = isDiff(block) && block.kind !== 'diff_mamba2e' ? (['mixer_1', 'mixer_2'] as const) : ([''] as const);
+  const branches = hasBranches(block) ? (['mixer_1', 'mixer_2'] as const) : ([''] as const);
   return (
     <>
       {branches.map((branch) => (

@@ -1,12 +1,12 @@
 import type { AnalysisRequestInput } from '@/lib/api/causal';
 import { partNamed } from '@/lib/api/parts';
-import { isDiff, type ModelView, ownToken, promptOf, targetOf, type View } from '../data/view';
+import { hasBranches, type ModelView, ownToken, promptOf, targetOf, type View } from '../data/view';
 import { BRANCHED, type CausalSettings, type Changes, isChanged } from './settings';
 
 /** Layers that a test of one branch can be run in; undefined for all, empty where the model has none. */
 function layersWith(model: ModelView, branch: CausalSettings['branch']): number[] | undefined {
   if (branch === '') return undefined;
-  return model.model.blocks.flatMap((block, layer) => (isDiff(block) && block.kind !== 'diff_mamba2e' ? [layer] : []));
+  return model.model.blocks.flatMap((block, layer) => (hasBranches(block) ? [layer] : []));
 }
 
 const questionOf = (view: View, model: ModelView, foil: string) => ({

@@ -10,7 +10,7 @@ import { overLayers, reduces, reductionOf, spanOf, useSelection } from '../state
 import { useSteady } from '../ui/steady';
 import { productQueryOf } from './products';
 import { readingOf, reduceFor } from './readings';
-import { branchAt, isDiff, type ModelView, type View } from './view';
+import { branchAt, hasBranches, type ModelView, type View } from './view';
 
 interface WantedMap {
   readonly layer: number;
@@ -138,7 +138,7 @@ export function useFoundMaps(view: View, targets: readonly (number | undefined)[
     // Contributions exist as they enter the block: mixer 2 always with its λ.
     const terms: readonly Branch[] = all && reduces(form) ? [...EQUATION, 'mixer_2'] : EQUATION;
     const branches: readonly Branch[] =
-      span !== 'layer' ? [branchAt(m, layer, multiplied)] : isDiff(m.model.blocks[layer]) ? terms : ['single'];
+      span !== 'layer' ? [branchAt(m, layer, multiplied)] : hasBranches(m.model.blocks[layer]) ? terms : ['single'];
     return layer < m.layers
       ? branches.map((b) => ({ m, map: { layer, branch: b, form, reduce, without, target: targets[k] } }))
       : [];
@@ -206,7 +206,7 @@ export function usePrefetchedLayers(view: View): void {
       for (const m of models) {
         const block = m.model.blocks[near];
         if (!block || near >= m.model.mapsReady) continue;
-        const branches: readonly Branch[] = isDiff(block) ? EQUATION : ['single'];
+        const branches: readonly Branch[] = hasBranches(block) ? EQUATION : ['single'];
         for (const branch of branches)
           void queries.prefetchQuery(
             mapQuery(m, {

@@ -9,7 +9,7 @@ import { overLayers, reduces, useSelection } from '../state/selection';
 import { client } from './client';
 import type { FoundMaps } from './mapQueries';
 import { FOREVER, readingOf, reduceFor } from './readings';
-import { hasDiff, type ModelView, type View } from './view';
+import { hasBranches, type ModelView, type View } from './view';
 
 const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.state !== 'running';
 
@@ -152,7 +152,7 @@ export function useThumbnails(view: View, size: number): UseQueryResult<Thumbnai
   return useQueries({
     queries: view.models.map((m) => {
       const reduce = reduceFor({ reduction, part }, m, view.layer);
-      const query = { model: m.index, branch: hasDiff(m) ? branch : undefined, reduce, size };
+      const query = { model: m.index, branch: m.model.blocks.some(hasBranches) ? branch : undefined, reduce, size };
       return {
         ...readingOf(m, 'thumbnails', query, m.model.mapsReady),
         enabled:

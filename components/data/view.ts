@@ -46,7 +46,12 @@ const sameNames = (a: readonly string[], b: readonly string[]) => [...a].sort().
 export const chosenModels = (selection: Pick<Selection, 'modelA' | 'modelB'>): string[] =>
   selection.modelB ? [selection.modelA, selection.modelB] : [selection.modelA];
 
-export const isDiff = (block: BlockSummary | undefined): boolean => block !== undefined && block.branches.length > 1;
+/** Whether something is subtracted in a block, so that it has a λ. */
+export const isDiff = (block: BlockSummary | undefined): boolean => block !== undefined && block.lambdaInit !== null;
+
+/** Whether what is subtracted are two scans, each with maps and heads of its own. */
+export const hasBranches = (block: BlockSummary | undefined): boolean =>
+  block !== undefined && block.branches.length > 1;
 
 /** The block that a page without a chosen layer opens: a differential one near two fifths of the depth. */
 export function tellingLayer(models: readonly Pick<RunModel, 'blocks'>[]): number {
@@ -174,9 +179,9 @@ export function ownRegion(model: ModelView, window: MapWindow | null): Region {
   return { row0: rows[0], row1: rows[1], column0: columns[0], column1: columns[1] };
 }
 
-/** The branch to ask for at one layer: `single` for plain blocks. */
+/** The branch to ask for at one layer: `single` for blocks with one scan. */
 export const branchAt = (model: ModelView, layer: number, branch: DiffBranch): Branch =>
-  isDiff(model.model.blocks[layer]) ? branch : 'single';
+  hasBranches(model.model.blocks[layer]) ? branch : 'single';
 
 /** Whether any block of the model is differential. */
 export const hasDiff = (model: ModelView): boolean => model.model.blocks.some(isDiff);
@@ -188,14 +193,5 @@ export const BRANCH_NAMES: Record<DiffBranch | 'mixer_2', string> = {
   diff: 'difference',
 };
 
-const KIND_NAMES: Record<BlockSummary['kind'], string> = {
-  mamba1: 'Mamba',
-  mamba2: 'Mamba-2',
-  diff_mamba1: 'Diff-Mamba',
-  diff_mamba2: 'Diff-Mamba-2',
-  diff_mamba2e: 'Diff-Mamba-2E',
-  diff_s6: 'Diff-S6',
-  diff_s6_mamba2: 'Diff-S6 (Mamba-2)',
-};
-
-export const kindName = (kind: BlockSummary['kind']): string => KIND_NAMES[kind];
+/** What a block is called; runs of earlier versions do not say. */
+export const blockName = ({ label, kind }: BlockSummary): string => label ?? kind;

@@ -11,6 +11,7 @@ const model = (
   name,
   format: 'statescope',
   layers: [kind, kind],
+  differential: [kind, kind].map((each) => each === 'diff_mamba2'),
   hidden_size: hidden,
   parameters: 1000,
   dtype: 'float32',

@@ -6,7 +6,7 @@ import { useRun } from '../state/run';
 import { INITIAL_SELECTION, type Selection, select, useSelection } from '../state/selection';
 import { loadExample } from './edit';
 
-const differential = (model: ModelSummary) => model.layers.some((kind) => kind.startsWith('diff'));
+const differential = (model: ModelSummary) => model.differential.includes(true);
 
 /** A plain model for A and a differential one for B, of equal depth and width where there is such a pair. */
 export function defaultModels(models: readonly ModelSummary[]): Pick<Selection, 'modelA' | 'modelB'> {

@@ -5,7 +5,7 @@ import { METRIC_INFO, type Metric } from '../charts/curve';
 import { layerName } from '../charts/layerAxis';
 import { formatPlain, formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';
 import { useLensKind } from '../data/queries';
-import { kindName, type View } from '../data/view';
+import { blockName, type View } from '../data/view';
 import { useHover } from '../state/hover';
 import { select, useSelection } from '../state/selection';
 import { SlotHead, ValueRow } from '../ui/parts';
@@ -92,7 +92,7 @@ export const LayerAside = memo(function LayerAside(props: {
           <table className="values">
             {values.some(number) ? null : <SlotHead slots={slots} />}
             <tbody>
-              <ValueRow name="block" values={blocks.map((block) => (block ? kindName(block.kind) : '–'))} />
+              <ValueRow name="block" values={blocks.map((block) => (block ? blockName(block) : '–'))} />
               <ValueRow
                 name={
                   <>

@@ -4,7 +4,7 @@ import type { Lens } from '@/lib/api/readings';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatPlain } from '../charts/numbers';
 import { useTokenTexts } from '../data/queries';
-import { isDiff, kindName, type ModelView, type View } from '../data/view';
+import { blockName, isDiff, type ModelView, type View } from '../data/view';
 import { LensRowCanvas } from '../lens/LensRowCanvas';
 import { clearHover, hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
@@ -157,9 +157,7 @@ export const LayerStrip = memo(function LayerStrip(props: {
   const count = view.models.length;
   const strip = useMemo(() => stripLayout(axis, view.layer, count, withLambda), [axis, view.layer, count, withLambda]);
   const kinds = view.models
-    .map(({ slot, model }) =>
-      model.blocks[view.layer] ? `${slot} ${kindName(model.blocks[view.layer].kind)} block` : '',
-    )
+    .map(({ slot, model }) => (model.blocks[view.layer] ? `${slot} ${blockName(model.blocks[view.layer])} block` : ''))
     .filter(Boolean)
     .join(', ');
   const [low, high] = [strip.first, strip.first + strip.count - 1];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BLOCK_KINDS } from '@/lib/architectures/kinds';
 import { BRANCHES, FORMS, WEIGHT_FORMATS } from '@/lib/vocabulary';
 
 /**
@@ -9,9 +10,7 @@ import { BRANCHES, FORMS, WEIGHT_FORMATS } from '@/lib/vocabulary';
  * "layer k" is the output of block k.
  */
 
-export const BlockKindSchema = z
-  .enum(['mamba1', 'mamba2', 'diff_mamba1', 'diff_mamba2', 'diff_mamba2e', 'diff_s6', 'diff_s6_mamba2'])
-  .meta({ description: 'Architecture of one block.' });
+export const BlockKindSchema = z.enum(BLOCK_KINDS).meta({ description: 'Architecture of one block.' });
 export type BlockKind = z.infer<typeof BlockKindSchema>;
 
 export const BranchSchema = z.enum(BRANCHES).meta({
@@ -87,6 +86,9 @@ export const ModelSummarySchema = z.object({
   name: z.string().meta({ description: 'What requests use to name the model.' }),
   format: z.string(),
   layers: z.array(BlockKindSchema),
+  differential: z
+    .array(z.boolean())
+    .meta({ description: 'Of each layer: whether it subtracts one branch from another.' }),
   hidden_size: count,
   parameters: count,
   dtype: z.string(),
@@ -210,8 +212,9 @@ export type RunCreated = z.infer<typeof RunCreatedSchema>;
 
 export const BlockSummarySchema = z.object({
   kind: BlockKindSchema,
+  label: z.string().optional().meta({ description: 'The kind for people; absent in runs of earlier versions.' }),
   lambda: z.number().nullable().meta({ description: 'λ (its mean where it is a vector); null for plain blocks.' }),
-  lambdaInit: z.number().nullable(),
+  lambdaInit: z.number().nullable().meta({ description: 'Null for plain blocks.' }),
   branches: z.array(BranchSchema).meta({ description: 'Maps that exist; the last one is the default.' }),
   heads: count.meta({ description: 'Heads of one mixer; 0 for Mamba-1 kinds.' }),
   channels: count.meta({ description: 'Channels E of one mixer.' }),

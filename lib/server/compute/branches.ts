@@ -1,6 +1,7 @@
 import { type BlockCache, branchesOf as exactBranches } from '@/lib/analysis/s6Attention';
 import { type Refused, refusedView } from '@/lib/api/refusals';
 import type { BlockSummary, Reduce } from '@/lib/api/schemas';
+import { ARCHITECTURES } from '@/lib/architectures';
 import { type BlockConfig, isDifferential } from '@/lib/checkpoint';
 import type { Branch } from '@/lib/vocabulary';
 import { ServiceError } from '../errors';
@@ -25,6 +26,7 @@ export function blockSummary(block: BlockConfig): BlockSummary {
   const { kind, mixer } = block;
   return {
     kind,
+    label: ARCHITECTURES[kind].label,
     lambda: null,
     lambdaInit: isDifferential(block) ? block.lambdaInit : null,
     branches: branchesOf(block),

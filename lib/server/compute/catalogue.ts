@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TUNED_LENS_FOLDER } from '@/lib/analysis/tunedLens';
-import type { BlockKind, ModelList } from '@/lib/api/schemas';
+import type { ModelList } from '@/lib/api/schemas';
+import { ARCHITECTURES, isDifferentialKind } from '@/lib/architectures';
 import {
   type Checkpoint,
   describeModel,
@@ -18,21 +19,11 @@ import { parseTokenizer, type Tokenizer } from '@/lib/tokenizer';
 import { ServiceError } from '../errors';
 import { ModelFolders } from './model-folders';
 
-const KIND_NAMES: Readonly<Record<BlockKind, string>> = {
-  mamba1: 'Mamba',
-  mamba2: 'Mamba-2',
-  diff_mamba1: 'Diff-Mamba',
-  diff_mamba2: 'Diff-Mamba-2',
-  diff_mamba2e: 'Diff-Mamba-2E',
-  diff_s6: 'Diff-S6',
-  diff_s6_mamba2: 'Diff-S6 Mamba-2',
-};
-
 const count = (n: number) =>
   n >= 1e9 ? `${(n / 1e9).toPrecision(3)} B` : n >= 1e6 ? `${(n / 1e6).toPrecision(3)} M` : `${Math.round(n / 1e3)} k`;
 
 function summarise({ layers, hidden_size, parameters }: ModelListing): string {
-  const kinds = [...new Set(layers)].map((kind) => KIND_NAMES[kind]).join(' + ');
+  const kinds = [...new Set(layers)].map((kind) => ARCHITECTURES[kind].label).join(' + ');
   return `${kinds} · ${layers.length} ${layers.length === 1 ? 'layer' : 'layers'} · d ${hidden_size} · ${count(parameters)} parameters`;
 }
 
@@ -160,6 +151,7 @@ export class Catalogue {
         list.models.push({
           ...listing,
           layers: [...listing.layers],
+          differential: listing.layers.map(isDifferentialKind),
           summary: summarise({ ...listing, path: folder.path }),
           hasTokenizer: existsSync(join(folder.path, 'tokenizer.json')),
           hasTunedLens: existsSync(join(folder.path, TUNED_LENS_FOLDER)),
