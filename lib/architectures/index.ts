@@ -1,6 +1,7 @@
 import { DIFF_MAMBA1, DIFF_MAMBA2 } from './diff_mamba';
 import { DIFF_MAMBA2E } from './diff_mamba2e';
 import { DIFF_S6, DIFF_S6_MAMBA2 } from './diff_s6';
+import { FALCON_MAMBA } from './falcon_mamba';
 import { type BlockKind, DIFFERENTIAL_KINDS, type DifferentialKind, type PlainKind } from './kinds';
 import { MAMBA1 } from './mamba1';
 import { MAMBA2 } from './mamba2';
@@ -23,6 +24,7 @@ export const ARCHITECTURES: Readonly<
 > = {
   mamba1: MAMBA1,
   mamba2: MAMBA2,
+  falcon_mamba: FALCON_MAMBA,
   diff_mamba1: DIFF_MAMBA1,
   diff_mamba2: DIFF_MAMBA2,
   diff_mamba2e: DIFF_MAMBA2E,
@@ -37,7 +39,8 @@ export const anatomyOf = ({ kind }: { readonly kind: BlockKind }): Anatomy => AR
 /** Which recurrence the mixers of a kind have, and so which sizes. */
 export const familyOf = (kind: BlockKind): Family => ARCHITECTURES[kind].anatomy.scans[0].family;
 
-export const differenceOf = ({ kind }: DifferentialBlock): Difference => ARCHITECTURES[kind].anatomy.difference;
+export const differenceOf = ({ kind }: Pick<DifferentialBlock, 'kind'>): Difference =>
+  ARCHITECTURES[kind].anatomy.difference;
 
 export const isDifferentialKind = (kind: BlockKind): kind is DifferentialKind =>
   (DIFFERENTIAL_KINDS as readonly BlockKind[]).includes(kind);

@@ -1,6 +1,6 @@
 /** Kinds of blocks, by the names that configurations give them; the rest of what is known of each stands in its file. */
 
-export const PLAIN_KINDS = ['mamba1', 'mamba2'] as const;
+export const PLAIN_KINDS = ['mamba1', 'mamba2', 'falcon_mamba'] as const;
 
 /** Blocks that subtract one branch, or one half of their output, from the other (spec A4). */
 export const DIFFERENTIAL_KINDS = ['diff_mamba1', 'diff_mamba2', 'diff_mamba2e', 'diff_s6', 'diff_s6_mamba2'] as const;

@@ -17,10 +17,17 @@ import type { Weights } from './weights';
  *     out = W_out (y ⊙ SiLU(z))
  */
 export function mamba1(u: tf.Tensor3D, w: Weights, config: MixerConfig, tap: Tap): tf.Tensor3D {
-  return tap.at('hook_out_proj', mamba1OfOneToken(u, w, tap) ?? inFull(u, w, config, tap));
+  return tap.at('hook_out_proj', mamba1OfOneToken(u, w, tap) ?? mamba1InFull(u, w, config, tap));
 }
 
-function inFull(u: tf.Tensor3D, w: Weights, { E, N }: MixerConfig, tap: Tap): tf.Tensor3D {
+/** The equations one by one. @param normed what is done to δ, B and C before they are used; nothing in Mamba-1 */
+export function mamba1InFull(
+  u: tf.Tensor3D,
+  w: Weights,
+  { E, N }: MixerConfig,
+  tap: Tap,
+  normed?: (value: tf.Tensor3D) => tf.Tensor3D,
+): tf.Tensor3D {
   const [x0, z0] = splitLast(linear(u, w.under('in_proj')), [E, E]);
   const z = tap.at('hook_skip', z0);
   const x = tap.at('hook_ssm_input', convolve(tap.at('hook_in_proj', x0), w.under('conv1d'), tap));
@@ -30,7 +37,7 @@ function inFull(u: tf.Tensor3D, w: Weights, { E, N }: MixerConfig, tap: Tap): tf
     A_log: w('A_log') as tf.Tensor2D,
     D: w('D') as tf.Tensor1D,
   };
-  return linear(s6(x, z, scan, N, tap), w.under('out_proj'));
+  return linear(s6(x, z, scan, N, tap, normed), w.under('out_proj'));
 }
 
 export const mamba1Tensors = (m: MixerConfig): Shapes => [

@@ -23,7 +23,7 @@ export interface MixerConfig {
   readonly timeStepLimit: readonly [number, number];
   readonly useBias: boolean;
   readonly useConvBias: boolean;
-  /** ε of the RMSNorm inside the mixer: the gated one of Mamba-2. */
+  /** ε of the RMSNorm inside the mixer: the gated one of Mamba-2, those of δ, B and C of FalconMamba. */
   readonly epsilon: number;
 }
 
@@ -113,6 +113,8 @@ export interface Architecture {
   readonly label: string;
   /** E / d where a configuration does not say. */
   readonly expand: number;
+  /** ε of a mixer's norm, where it is a setting of its own (`mixer_rms_eps`) and a configuration does not say. */
+  readonly ownEpsilon?: number;
   readonly anatomy: Anatomy;
   /** Tensors of one block without its norm, by name below `backbone.layers.i`, and their shapes. */
   tensors(block: BlockConfig): Shapes;

@@ -1,10 +1,11 @@
 /** Hugging Face configs, written: the inverse of `config-hf.ts` (spec B1, B3, B5). */
 
+import { ARCHITECTURES, differenceOf, isDifferentialKind } from '@/lib/architectures';
 import { defaultLambdaInit, expandOf } from './config-common';
 import type { JsonObject } from './json';
-import { type BlockConfig, InputError, isDifferential, type ModelConfig } from './types';
+import { type BlockConfig, type BlockKind, InputError, isDifferential, type ModelConfig } from './types';
 
-export const HF_FORMATS = ['hf-mamba', 'hf-mamba2', 'hf-diffmamba2'] as const;
+export const HF_FORMATS = ['hf-mamba', 'hf-falcon-mamba', 'hf-mamba2', 'hf-diffmamba2'] as const;
 export type HfFormat = (typeof HF_FORMATS)[number];
 
 const ELSE = 'save it in Statescope’s own format';
@@ -70,30 +71,42 @@ function checkDiffBlock(block: BlockConfig, i: number): void {
     );
 }
 
+/** The kinds that a format can hold, and the format of a model that has any. */
+const FORMATS: Readonly<Partial<Record<BlockKind, HfFormat>>> = {
+  diff_mamba2: 'hf-diffmamba2',
+  mamba2: 'hf-mamba2',
+  falcon_mamba: 'hf-falcon-mamba',
+  mamba1: 'hf-mamba',
+};
+
 /**
- * The format that can hold a model: all blocks Mamba-1, all Mamba-2, or Mamba-2 and published Diff-Mamba-2 blocks.
+ * The format that can hold a model: all blocks Mamba-1, all FalconMamba, all Mamba-2, or Mamba-2 and published Diff-Mamba-2
+ * blocks.
  * @throws InputError for other kinds, for blocks of different sizes, and for Diff blocks unlike the published ones
  */
 function formatOf({ blocks, epsilon }: ModelConfig): HfFormat {
   const kinds = new Set(blocks.map(({ kind }) => kind));
-  const other = [...kinds].find((kind) => kind !== 'mamba1' && kind !== 'mamba2' && kind !== 'diff_mamba2');
-  if (other || (kinds.has('mamba1') && kinds.size > 1))
+  const plain = new Set([...kinds].map((kind) => (isDifferentialKind(kind) ? differenceOf({ kind }).mixers : kind)));
+  if (plain.size > 1 || ![...kinds].every((kind) => kind in FORMATS))
     throw new InputError(`The Hugging Face formats cannot hold ${[...kinds].join(' and ')} blocks; ${ELSE}.`);
-  if (new Set(blocks.map(plainForm)).size > 1 || blocks.some(({ mixer }) => mixer.epsilon !== epsilon))
+  const otherNorm = ({ kind, mixer }: BlockConfig) =>
+    ARCHITECTURES[kind].ownEpsilon === undefined && mixer.epsilon !== epsilon;
+  if (new Set(blocks.map(plainForm)).size > 1 || blocks.some(otherNorm))
     throw new InputError(`The Hugging Face formats need blocks of equal sizes, and these differ; ${ELSE}.`);
   blocks.forEach(checkDiffBlock);
-  if (kinds.has('diff_mamba2')) return 'hf-diffmamba2';
-  return kinds.has('mamba1') ? 'hf-mamba' : 'hf-mamba2';
+  const first = (Object.keys(FORMATS) as BlockKind[]).find((kind) => kinds.has(kind)) as BlockKind;
+  return FORMATS[first] as HfFormat;
 }
 
-function mamba1Fields({ R, E }: BlockConfig['mixer']): JsonObject {
+function mamba1Fields({ R, E, epsilon }: BlockConfig['mixer'], falcon: boolean): JsonObject {
   return {
-    architectures: ['MambaForCausalLM'],
-    model_type: 'mamba',
+    architectures: [falcon ? 'FalconMambaForCausalLM' : 'MambaForCausalLM'],
+    model_type: falcon ? 'falcon_mamba' : 'mamba',
     intermediate_size: E,
     time_step_rank: R,
     time_step_scale: float(1),
     time_step_init_scheme: 'random',
+    ...(falcon && { mixer_rms_eps: float(epsilon) }),
   };
 }
 
@@ -125,7 +138,7 @@ export function writeHf(config: ModelConfig, dtype: string, kept: JsonObject = {
   const inherited = Object.fromEntries(Object.keys(COMMON).map((field) => [field, kept[field] ?? COMMON[field]]));
   return toJson({
     ...inherited,
-    ...(format === 'hf-mamba' ? mamba1Fields(mixer) : mamba2Fields(first, format)),
+    ...(mixer.H === 0 ? mamba1Fields(mixer, format === 'hf-falcon-mamba') : mamba2Fields(first, format)),
     hidden_size: config.d,
     num_hidden_layers: config.blocks.length,
     vocab_size: config.V,

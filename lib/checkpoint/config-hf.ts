@@ -1,5 +1,6 @@
-/** Hugging Face configs: `mamba`, `mamba2`, and the authors' `mamba2` with `diffmamba` (spec B1, B3, B5). */
+/** Hugging Face configs: `mamba`, `falcon_mamba`, `mamba2`, and the authors' `mamba2` with `diffmamba` (spec A1b, B1, B3, B5). */
 
+import { ARCHITECTURES } from '@/lib/architectures';
 import {
   blockCount,
   type ConfigInput,
@@ -14,13 +15,21 @@ import {
 import { blockPrefix } from './names';
 import { type BlockConfig, InputError, type MixerConfig, type ModelConfig } from './types';
 
-function readMamba1(input: ConfigInput): ModelConfig {
+/** Some FalconMamba checkpoints call themselves `mamba` and are told by the settings of their norms. */
+function isFalcon({ fields }: ConfigInput, type: 'mamba' | 'falcon_mamba'): boolean {
+  return type === 'falcon_mamba' || fields.flag('use_bcdt_rms', fields.raw('mixer_rms_eps') !== undefined);
+}
+
+/** `mamba`, and FalconMamba, whose `intermediate_size` counts and whose norms of δ, B and C are always on. */
+function readMamba1(input: ConfigInput, type: 'mamba' | 'falcon_mamba'): ModelConfig {
   const { fields } = input;
   const d = fields.size('hidden_size', 768);
   const epsilon = fields.positive('layer_norm_epsilon', 1e-5);
+  const falcon = isFalcon(input, type);
+  const expanded = () => innerWidth(fields, fields.positive('expand', 2), d);
   const mixer: MixerConfig = {
     d,
-    E: innerWidth(fields, fields.positive('expand', 2), d),
+    E: falcon && fields.raw('intermediate_size') !== undefined ? fields.size('intermediate_size') : expanded(),
     N: fields.size('state_size', 16),
     K: fields.size('conv_kernel', 4),
     R: timeStepRank(fields, 'time_step_rank', d),
@@ -30,15 +39,16 @@ function readMamba1(input: ConfigInput): ModelConfig {
     timeStepLimit: [0, Number.POSITIVE_INFINITY],
     useBias: hasProjectionBias(input, 'use_bias'),
     useConvBias: fields.flag('use_conv_bias', true),
-    epsilon,
+    epsilon: falcon ? fields.positive('mixer_rms_eps', ARCHITECTURES.falcon_mamba.ownEpsilon as number) : epsilon,
   };
+  const kind = falcon ? 'falcon_mamba' : 'mamba1';
   return {
-    format: 'hf-mamba',
+    format: falcon ? 'hf-falcon-mamba' : 'hf-mamba',
     d,
     V: vocabularyRows(input, fields.size('vocab_size', 50280)),
     epsilon,
     tied: isTied(input, 'tie_word_embeddings', true),
-    blocks: Array.from({ length: blockCount(fields, 'num_hidden_layers', 32) }, () => ({ kind: 'mamba1', mixer })),
+    blocks: Array.from({ length: blockCount(fields, 'num_hidden_layers', 32) }, () => ({ kind, mixer })),
   };
 }
 
@@ -101,7 +111,7 @@ function readMamba2(input: ConfigInput): ModelConfig {
 }
 
 /** @throws InputError for unsupported activations or sizes that contradict each other */
-export function readHf(input: ConfigInput, type: 'mamba' | 'mamba2'): ModelConfig {
+export function readHf(input: ConfigInput, type: 'mamba' | 'falcon_mamba' | 'mamba2'): ModelConfig {
   input.fields.only('hidden_act', ['silu', 'swish'], 'the activation must be silu');
-  return type === 'mamba' ? readMamba1(input) : readMamba2(input);
+  return type === 'mamba2' ? readMamba2(input) : readMamba1(input, type);
 }

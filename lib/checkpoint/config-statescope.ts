@@ -40,6 +40,7 @@ const PER_BLOCK = [
   'subln',
   'lambda',
   'lambda_init',
+  'mixer_rms_eps',
 ] as const;
 
 /** The fields as block i sees them: its own entry where a field is a list. */
@@ -74,9 +75,10 @@ function readBlock(
   const kind = own.raw('layers') as BlockKind;
   if (!BLOCK_KINDS.includes(kind)) throw own.fail('layers', `one of ${BLOCK_KINDS.join(', ')}`);
   const { d } = common;
-  const { expand } = ARCHITECTURES[kind];
+  const { expand, ownEpsilon } = ARCHITECTURES[kind];
+  const epsilon = ownEpsilon === undefined ? common.epsilon : own.positive('mixer_rms_eps', ownEpsilon);
   const E = innerWidth(own, own.positive('expand', expand), d);
-  const sizes = { ...common, E, N: own.size('state_size'), K: own.size('conv_kernel', 4) };
+  const sizes = { ...common, epsilon, E, N: own.size('state_size'), K: own.size('conv_kernel', 4) };
   const mixer = familyOf(kind) === 'mamba1' ? mamba1Mixer(own, sizes) : mamba2Mixer(own, sizes);
   if (!isDifferentialKind(kind)) return { kind, mixer };
   if (ARCHITECTURES[kind].anatomy.difference.doubled && d % 2 !== 0)
@@ -129,6 +131,8 @@ function shared<T>(values: readonly T[]): T | readonly T[] {
 
 const ofFamily = (blocks: readonly BlockConfig[], family: Family) =>
   blocks.filter(({ kind }) => familyOf(kind) === family);
+
+const hasOwnEpsilon = ({ kind }: BlockConfig) => ARCHITECTURES[kind].ownEpsilon !== undefined;
 
 /** Null for plain blocks, and where λ is what a kind without parameters of λ has when a config says nothing. */
 function lambdaToWrite(block: BlockConfig): LambdaForm | null {
@@ -183,6 +187,9 @@ export function writeStatescope(config: ModelConfig): JsonObject {
       blocks.map(({ mixer }) => mixer.useConvBias),
     ),
     layer_norm_epsilon: epsilon,
+    ...(blocks.some(hasOwnEpsilon) && {
+      mixer_rms_eps: shared(blocks.map((block) => (hasOwnEpsilon(block) ? block.mixer.epsilon : null))),
+    }),
     tie_word_embeddings: config.tied,
     residual_in_fp32: true,
     ...(lambdas.some((lambda) => lambda !== null) && {

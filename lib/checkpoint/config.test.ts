@@ -5,7 +5,7 @@ import { modelCases } from '@/testing/references';
 import { parseConfig } from './config';
 import { expandOf, type StoredShapes } from './config-common';
 import { writeStatescope } from './config-statescope';
-import { parseJsonObject, toNumber } from './json';
+import { type JsonObject, parseJsonObject, toNumber } from './json';
 import { expectedTensors } from './schema';
 import { type DifferentialBlock, InputError, type ModelConfig } from './types';
 
@@ -128,6 +128,23 @@ describe('class defaults and the stored tensors', () => {
     });
     expect(config.blocks).toHaveLength(1);
     expect(config.blocks[0].mixer).toMatchObject({ d: 40, E: 80, R: 3, N: 16 });
+  });
+
+  it('takes the width of FalconMamba from intermediate_size, and the ε of its norms from mixer_rms_eps', () => {
+    const falcon = { ...mamba, model_type: 'falcon_mamba', expand: 16, use_bcdt_rms: false };
+    const [block] = parse({ ...falcon, intermediate_size: 72, mixer_rms_eps: 0.01, layer_norm_epsilon: 1e-5 }).blocks;
+    expect(block).toMatchObject({ kind: 'falcon_mamba', mixer: { E: 72, R: 3, epsilon: 0.01 } });
+    const silent = parse(falcon);
+    expect(silent).toMatchObject({ epsilon: 1e-5, blocks: [{ mixer: { E: 640, epsilon: 1e-6 } }] });
+    expect(parse(writeStatescope(silent) as JsonObject)).toEqual({ ...silent, format: 'statescope' });
+  });
+
+  it('knows FalconMamba by its norms where the file says mamba', () => {
+    const kindOf = (fields: JsonObject) => parse({ ...mamba, ...fields }).blocks[0].kind;
+    expect(kindOf({ use_bcdt_rms: true })).toBe('falcon_mamba');
+    expect(kindOf({ mixer_rms_eps: 1e-6 })).toBe('falcon_mamba');
+    expect(kindOf({ use_bcdt_rms: false, mixer_rms_eps: 1e-6 })).toBe('mamba1');
+    expect(kindOf({})).toBe('mamba1');
   });
 
   it('asks the tensors about biases and an untied head where the config is silent', () => {

@@ -16,9 +16,9 @@ export function parseConfig(json: JsonObject, shapes: StoredShapes, label = 'con
   const input = { fields: new Fields(json, label), shapes };
   const type = json.model_type;
   if (type === 'statescope') return readStatescope(input);
-  if (type === 'mamba' || type === 'mamba2') return readHf(input, type);
+  if (type === 'mamba' || type === 'falcon_mamba' || type === 'mamba2') return readHf(input, type);
   if (type === undefined && json.d_model !== undefined && json.n_layer !== undefined) return readOfficial(input);
   throw new InputError(
-    `${label}: model_type ${JSON.stringify(type)} is not supported; Statescope reads mamba, mamba2 (also diffmamba), official state-spaces and statescope checkpoints.`,
+    `${label}: model_type ${JSON.stringify(type)} is not supported; Statescope reads mamba, falcon_mamba, mamba2 (also diffmamba), official state-spaces and statescope checkpoints.`,
   );
 }

@@ -15,6 +15,7 @@ export {
 
 export const CHECKPOINT_FORMATS = [
   'hf-mamba',
+  'hf-falcon-mamba',
   'hf-mamba2',
   'hf-diffmamba2',
   'official-mamba',

@@ -33,7 +33,7 @@ describe.each(BLOCK_KINDS)('the hook points of %s', (kind) => {
     expect(() => budget('hook_nothing')).toThrow(`Layer 0 (${kind}) has no hook point hook_nothing`);
     for (const point of ['hook_resid_pre', 'hook_y', 'hook_h', 'ssm', 'conv'])
       expect(budget(point).rows).toBeGreaterThan(0);
-    const branched = !['mamba1', 'mamba2', 'diff_mamba2e'].includes(kind);
+    const branched = !['mamba1', 'mamba2', 'falcon_mamba', 'diff_mamba2e'].includes(kind);
     if (branched) expect(budget('hook_h', 'mixer_1').rows).toBe(2);
     else expect(() => budget('ssm', 'mixer_1')).toThrow('in mixer_1');
     model.dispose();

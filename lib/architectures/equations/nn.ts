@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { causalConv1d } from '@/kernels/ops';
+import { causalConv1d, rmsNorm } from '@/kernels/ops';
 import type { Memory, Tap } from '../tap';
 import type { Weights } from '../weights';
 
@@ -10,6 +10,10 @@ export function linear(x: tf.Tensor3D, w: Weights): tf.Tensor3D {
   const y = tf.matMul(x.reshape([B * L, width]), weight, false, true);
   return (w.has('bias') ? y.add(w('bias')) : y).reshape([B, L, weight.shape[0]]);
 }
+
+/** x / sqrt(mean(x²) + ε) over the last axis, without a weight. */
+export const rootMeanSquared = (x: tf.Tensor3D, epsilon: number): tf.Tensor3D =>
+  rmsNorm(x, tf.ones([x.shape[2]]), { epsilon });
 
 export const silu = <T extends tf.Tensor>(x: T): T => x.mul(x.sigmoid());
 

@@ -18,12 +18,21 @@ const AFTER_DELTA = ['hook_delta', 'hook_y', 'hook_ssm_output', 'hook_after_skip
 /**
  * S6, the selective scan of Mamba-1 with its gate (spec A1, steps 3–5 without the output projection):
  * x, z [B,L,E] → (C·S + D x) ⊙ SiLU(z) [B,L,E], where S_t = exp(Δ_t A) S_{t−1} + Δ_t B_t x_t.
- * Cost O(B L E N). Intermediate tensors exist only where `tap` asks for them.
+ * `normed` is what FalconMamba does to δ, B and C before they are used. Cost O(B L E N). Intermediate tensors exist only where `tap` asks for them.
  */
-export function s6(x: tf.Tensor3D, z: tf.Tensor3D, w: S6Weights, N: number, tap: Tap): tf.Tensor3D {
+export function s6(
+  x: tf.Tensor3D,
+  z: tf.Tensor3D,
+  w: S6Weights,
+  N: number,
+  tap: Tap,
+  normed?: (value: tf.Tensor3D) => tf.Tensor3D,
+): tf.Tensor3D {
   const R = w.dtProj('weight').shape[1] as number;
-  const [delta1, B0, C0] = splitLast(linear(x, w.xProj), [R, N, N]);
-  const delta2 = tap.at('hook_delta_2', linear(tap.at('hook_delta_1', delta1), w.dtProj));
+  const [delta1, ...projected] = splitLast(linear(x, w.xProj), [R, N, N]);
+  const lowRank = tap.at('hook_delta_1', delta1);
+  const delta2 = tap.at('hook_delta_2', linear(normed ? tap.at('hook_dt_norm', normed(lowRank)) : lowRank, w.dtProj));
+  const [B0, C0] = normed ? projected.map(normed) : projected;
 
   const positions = explicitPositions(tap, x.shape[1]);
   const fused = positions === null && !AFTER_DELTA.some((point) => tap.wants(point));

@@ -9,7 +9,7 @@ const RECURRENCE =
 
 /** Mamba-2 convolves x, B and C together, and its `hook_in_proj` is x alone, which B and C do not follow. */
 const EDGES = {
-  mamba1: `normalized_input>in_proj,skip conv>ssm_input in_proj>conv ssm_input>delta_1,B,C delta_1>delta_2 delta_2>delta ${RECURRENCE}`,
+  mamba1: `normalized_input>in_proj,skip conv>ssm_input in_proj>conv ssm_input>delta_1,B,C delta_1>dt_norm,delta_2 dt_norm>delta_2 delta_2>delta ${RECURRENCE}`,
   mamba2: `normalized_input>in_proj,skip,conv,delta_2 conv>ssm_input,B,C in_proj>ssm_input delta_2>delta ${RECURRENCE} after_skip>gated_norm`,
 };
 
