@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BLOCK_KINDS } from '@/lib/checkpoint/types';
 import { LensMetadataSchema, READINGS } from './readings';
+import { RunPatchSchema } from './runs';
 import { BlockKindSchema, RunRequestSchema, SpanSchema } from './schemas';
 
 const MapQuerySchema = READINGS.map.query;
@@ -68,6 +69,12 @@ describe('schemas', () => {
     expect(SpanSchema.safeParse([0, 1]).success).toBe(true);
     expect(SpanSchema.safeParse([1, 1]).success).toBe(false);
     expect(SpanSchema.safeParse([-1, 1]).success).toBe(false);
+  });
+
+  it('refuse names that a database cannot hold', () => {
+    expect(RunPatchSchema.parse({ name: ' Küche 🍳 ' })).toEqual({ name: 'Küche 🍳' });
+    for (const name of ['a\0b', 'a\ud800', '\udc00b', 'n'.repeat(201)])
+      expect(RunPatchSchema.safeParse({ name }).success).toBe(false);
   });
 
   it('read lens labels', () => {

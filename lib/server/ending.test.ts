@@ -64,6 +64,7 @@ describe('a service that ends', () => {
     expect(mapsReady).toBeGreaterThan(2);
     expect(next.run(running.id)).toMatchObject({ state: 'cancelled', available: true });
     await expect(next.read(running.id, 'map', { layer: mapsReady - 1 })).resolves.toBeInstanceOf(Uint8Array);
+    expect(await next.recall(waiting.id)).toMatchObject({ state: 'interrupted', request: { models: ['plain'] } });
     await next.close();
   });
 
