@@ -33,8 +33,19 @@ describe('numbers that JSON does not have', () => {
     [0.25, 0.25],
     ['', undefined],
     ['many', undefined],
+    ['0x80', undefined],
+    ['0b1', undefined],
+    [' 1', undefined],
+    [{ __float__: 'NaN' }, undefined],
+    [true, undefined],
+    [[1], undefined],
+    ['-1.5e-3', -0.0015],
     [null, undefined],
   ])('%j is %j', (value, number) => expect(toNumber(value)).toBe(number));
+
+  it('reads a file that begins with a byte-order mark', () => {
+    expect(parseJsonObject('\uFEFF{"a": 1}', 'config.json')).toEqual({ a: 1 });
+  });
 
   it.each(['', '{', '[1]', '"x"', 'null', '{"a": Infinit}'])('refuses %j', (text) => {
     expect(() => parseJsonObject(text, 'config.json')).toThrow(InputError);
@@ -219,6 +230,13 @@ describe('configs that must be refused, by field', () => {
     [{ ...base, expand: 0.01 }, /expand/],
     [{ ...base, expand: 1e300 }, /expand/],
     [{ ...base, time_step_limit: [1, 0] }, /time_step_limit/],
+    [{ ...base, time_step_limit: ['-inf', 'inf'] }, /time_step_limit must be two numbers \[min, max\] with 0 ≤ min/],
+    [{ ...base, time_step_limit: [-1, 2] }, /time_step_limit/],
+    [{ ...base, time_step_limit: ['inf', 'inf'] }, /time_step_limit/],
+    [{ ...base, hidden_size: '0x80' }, /hidden_size must be a whole number ≥ 1; it is "0x80"/],
+    [{ ...base, hidden_size: '128 ' }, /hidden_size/],
+    [{ ...base, hidden_size: true }, /hidden_size/],
+    [{ ...base, layer_norm_epsilon: '0x1' }, /layer_norm_epsilon/],
     [{ ...base, use_bias: 'yes' }, /use_bias/],
     [{ ...base, head_dim: 1, diffmamba: true, diffmamba_settings: 'all' }, /even/],
     [{ d_model: 8, n_layer: 1, rms_norm: false }, /LayerNorm/],

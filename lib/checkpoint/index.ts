@@ -1,4 +1,5 @@
 export { defaultLambdaInit } from './config-common';
+export { withoutMark } from './json';
 export { type LoadOptions, loadCheckpoint } from './load';
 export { type NpzOptions, npzChunks, writeNpz } from './npz';
 export {

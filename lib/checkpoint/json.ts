@@ -4,6 +4,9 @@ import { InputError } from './types';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+/** Text without the byte-order mark that Windows programs write, and JSON does not have. */
+export const withoutMark = (text: string): string => (text.startsWith('\uFEFF') ? text.slice(1) : text);
+
 /** Strings are matched so that an "Infinity" inside one is left alone. */
 const NON_FINITE = /"(?:[^"\\]+|\\.)*"|-?Infinity|\bNaN\b/g;
 
@@ -14,7 +17,8 @@ const quoted = (token: string) => (token.startsWith('"') ? token : `{"__float__"
  * `{"__float__": "Infinity"}` of newer Hugging Face files; `toNumber` reads them).
  * @throws InputError naming the file where it is not JSON or not an object
  */
-export function parseJsonObject(text: string, label: string): JsonObject {
+export function parseJsonObject(file: string, label: string): JsonObject {
+  const text = withoutMark(file);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -31,7 +35,9 @@ export function parseJsonObject(text: string, label: string): JsonObject {
   return value as JsonObject;
 }
 
-/** A number as config files write it: 0.1, "inf", "-Infinity", {"__float__": "Infinity"}; otherwise undefined. */
+const DECIMAL = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
+
+/** A number as config files write it: 0.1, "0.1", "inf", "-Infinity", {"__float__": "Infinity"}; otherwise undefined. */
 export function toNumber(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value === 'object' && value !== null && '__float__' in value) return toNumber(value.__float__);
@@ -39,8 +45,7 @@ export function toNumber(value: unknown): number | undefined {
   if (/^[+-]?inf(inity)?$/i.test(value)) {
     return value.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   }
-  const number = Number(value);
-  return value.trim() === '' || Number.isNaN(number) ? undefined : number;
+  return DECIMAL.test(value) ? Number(value) : undefined;
 }
 
 /** Typed access to the fields of one config file; every complaint names the file and the field. */
@@ -92,14 +97,19 @@ export class Fields {
     return value;
   }
 
-  /** The Δ clamp; default [0, ∞). */
+  /** The Δ clamp, 0 ≤ min ≤ max, min finite; default [0, ∞). */
   range(field: string): readonly [number, number] {
     const value = this.raw(field);
     if (value === undefined) return [0, Number.POSITIVE_INFINITY];
     const bounds = Array.isArray(value) ? value.map(toNumber) : [];
     const [low, high] = bounds;
-    if (bounds.length !== 2 || low === undefined || high === undefined || !(low <= high)) {
-      throw this.fail(field, 'two numbers [min, max]');
+    if (
+      bounds.length !== 2 ||
+      low === undefined ||
+      high === undefined ||
+      !(0 <= low && low < Infinity && low <= high)
+    ) {
+      throw this.fail(field, 'two numbers [min, max] with 0 ≤ min ≤ max, of which max may be infinite');
     }
     return [low, high];
   }

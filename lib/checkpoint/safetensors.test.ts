@@ -126,6 +126,17 @@ describe('headers that must be refused', () => {
       /not JSON/,
     ],
     ['a list', fileOf('[]', 0), /not a JSON object/],
+    [
+      'a tensor that is named twice',
+      fileOf(`{"a":${JSON.stringify(vector(0, 8))} , "\\u0061" : ${JSON.stringify(vector(0, 8))}}`, 8),
+      /names "a" twice/,
+    ],
+    [
+      'a shape that is given twice',
+      fileOf('{"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}', 4),
+      /names "shape" twice/,
+    ],
+    ['metadata that is given twice', fileOf('{"__metadata__":{"a\\"":"{","a\\"":"\\\\"}}', 0), /names "a\\"" twice/],
     ['metadata that is not text', fileOf('{"__metadata__":{"a":1}}', 0), /metadata/],
     ['a tensor that is a number', fileOf('{"a":1}', 0), /no description/],
     ['unknown dtype', two(vector(0, 8, [2], 'F31'), vector(8, 16)), /unknown dtype/],

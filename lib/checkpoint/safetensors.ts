@@ -89,17 +89,45 @@ export function safetensorsHeaderLength(prefix: Uint8Array, fileSize: number, la
 }
 
 /**
- * Parses and checks a header: JSON, dtypes, shapes against byte ranges, no overlap, no gap, no missing tail.
+ * A name that an object of this JSON gives twice, of which `JSON.parse` silently keeps the last. Cost: one pass.
+ * @param json text that parses
+ */
+function repeatedName(json: string): string | undefined {
+  const open: Set<string>[] = [];
+  for (let at = 0; at < json.length; at++) {
+    if (json[at] === '{') open.push(new Set());
+    else if (json[at] === '}') open.pop();
+    if (json[at] !== '"') continue;
+    const start = at;
+    for (at++; json[at] !== '"'; at++) if (json[at] === '\\') at++;
+    let next = at + 1;
+    while (/\s/.test(json[next] ?? '')) next++;
+    if (json[next] !== ':') continue;
+    const name: string = JSON.parse(json.slice(start, at + 1));
+    const names = open[open.length - 1];
+    if (names.has(name)) return name;
+    names.add(name);
+  }
+  return undefined;
+}
+
+/**
+ * Parses and checks a header: JSON, every name once, dtypes, shapes against byte ranges, no overlap, no gap, no missing tail.
  * @param json the bytes of the JSON header alone
  * @throws InputError with the first fault
  */
 export function parseSafetensorsHeader(json: Uint8Array, fileSize: number, label: string): SafetensorsHeader {
   let header: unknown;
+  let text: string;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(json);
+    header = JSON.parse(text);
   } catch {
     throw new InputError(`${label} is not valid safetensors: its header is not JSON.`);
   }
+  const repeated = repeatedName(text);
+  if (repeated !== undefined)
+    throw new InputError(`${label} is not valid safetensors: its header names ${JSON.stringify(repeated)} twice.`);
   if (!isRecord(header)) throw new InputError(`${label} is not valid safetensors: its header is not a JSON object.`);
   const dataStart = 8 + json.byteLength;
   const { __metadata__: metadata = {}, ...tensors } = header;

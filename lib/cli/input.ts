@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type Checkpoint, InputError } from '@/lib/checkpoint';
+import { type Checkpoint, InputError, withoutMark } from '@/lib/checkpoint';
 import { loadTokenizer } from '@/lib/tokenizer';
 
 export interface InputOptions {
@@ -15,8 +15,7 @@ export async function readJson(path: string, what: string): Promise<unknown> {
     throw new InputError(`The ${what} ${path} cannot be read (${cause.code ?? cause.message}).`);
   });
   try {
-    // A byte order mark, which Windows shells write, is not JSON.
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
+    return JSON.parse(withoutMark(text));
   } catch {
     throw new InputError(`The ${what} ${path} is not JSON.`);
   }

@@ -43,6 +43,11 @@ describe('examples from JSON lines', () => {
     await expect(parse(line)).rejects.toThrow(InputError);
   });
 
+  it('may begin with a byte-order mark', async () => {
+    const line = JSON.stringify({ tokens: [5, 9], target: 7 });
+    expect(await parseSnrExamples(`\uFEFF${line}\r\n${line}`, 'x', tokenizer)).toHaveLength(2);
+  });
+
   it('must be there, and JSON', async () => {
     await expect(parseSnrExamples(' \n', 'x', tokenizer)).rejects.toThrow(/holds no examples/);
     await expect(parseSnrExamples('{', 'x', tokenizer)).rejects.toThrow(/Line 1 of x is not JSON/);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { SnrExample } from '@/lib/analysis';
+import { withoutMark } from '@/lib/checkpoint/json';
 import { InputError } from '@/lib/checkpoint/types';
 import { answerToken, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
 
@@ -93,7 +94,9 @@ export const promptOf = ({ prompt, tokens, context = '', question = '' }: Line):
 
 /** The lines of a text, checked as far as that goes without a tokenizer. @throws InputError naming the line. */
 export function snrLines(text: string, source: string): SnrLine[] {
-  const lines = text.split('\n').flatMap((line, k) => (line.trim() === '' ? [] : [{ line, number: k + 1 }]));
+  const lines = withoutMark(text)
+    .split('\n')
+    .flatMap((line, k) => (line.trim() === '' ? [] : [{ line, number: k + 1 }]));
   if (lines.length === 0) throw new InputError(`${source} holds no examples: give one JSON object a line.`);
   return lines.map(({ line, number }) => parseLine(line, `Line ${number} of ${source}`));
 }

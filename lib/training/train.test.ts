@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -62,6 +62,20 @@ describe('trainFromConfig', () => {
     expect(second).toEqual({ ...whole, folder: halved });
     expect(await weightsOf(halved)).toEqual(await weightsOf(straight));
     expect(await metricsOf(halved)).toEqual(await metricsOf(straight));
+  });
+
+  it('starts again where a run was killed before its first checkpoint, and says that it does', async () => {
+    const killed = join(folder, 'killed');
+    await mkdir(killed);
+    const [first, second] = await readFile(join(folder, 'straight', 'metrics.jsonl'), 'utf8').then((text) =>
+      text.split('\n'),
+    );
+    await writeFile(join(killed, 'metrics.jsonl'), `${first}\n${second.slice(0, 20)}`);
+    const starts: number[] = [];
+    await trainFromConfig(config, killed, { resume: true, onStart: (done) => starts.push(done) });
+    expect(starts).toEqual([0]);
+    expect(await weightsOf(killed)).toEqual(await weightsOf(join(folder, 'straight')));
+    expect(await metricsOf(killed)).toEqual(await metricsOf(join(folder, 'straight')));
   });
 
   it('leaves a tokenizer and the configuration beside the weights', async () => {

@@ -21,6 +21,8 @@ export interface TrainingMetrics extends StepReport {
 export interface TrainOptions {
   /** Go on from the state in the folder. */
   readonly resume?: boolean;
+  /** Called before the first step with the steps that an earlier call has done. */
+  readonly onStart?: (done: number) => void;
   /** Called after every logged step. */
   readonly onProgress?: (metrics: TrainingMetrics) => void;
   /** Stops after the current step, with the state saved. */
@@ -60,7 +62,9 @@ async function save(folder: string, config: TrainingConfig, trainer: Trainer): P
 async function rewindMetrics(folder: string, step: number): Promise<number> {
   const path = join(folder, METRICS);
   if (!existsSync(path)) return 0;
-  const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line && JSON.parse(line).step <= step);
+  // What follows the last line break was cut short when the run was killed.
+  const whole = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
+  const lines = whole.filter((line) => (JSON.parse(line) as TrainingMetrics).step <= step);
   await writeFile(path, lines.map((line) => `${line}\n`).join(''));
   return lines.length > 0 ? (JSON.parse(lines[lines.length - 1]) as TrainingMetrics).seconds : 0;
 }
@@ -69,7 +73,9 @@ async function rewindMetrics(folder: string, step: number): Promise<number> {
 async function prepare(folder: string, trainer: Trainer, resume: boolean): Promise<number> {
   if (!resume && hasTrainingState(folder))
     throw new InputError(`${folder} already holds a training run: give --resume or another folder.`);
-  if (resume) trainer.restore(await loadTrainingState(folder));
+  // A run that was killed before its first checkpoint has left metrics alone: it goes on from its beginning.
+  const begun = hasTrainingState(folder) || !existsSync(join(folder, METRICS));
+  if (resume && begun) trainer.restore(await loadTrainingState(folder));
   await mkdir(folder, { recursive: true });
   return rewindMetrics(folder, trainer.stepsDone);
 }
@@ -85,6 +91,7 @@ export async function trainFromConfig(json: unknown, folder: string, options: Tr
   const trainer = createTrainer(config);
   try {
     const before = await prepare(folder, trainer, options.resume ?? false);
+    options.onStart?.(trainer.stepsDone);
     const heldOut = heldOutExamples(EVALUATION_SEED, config.evaluation_examples, config.data.sentences);
     const measure = () => accuracy(trainer.model, trainer.tokenizer, heldOut);
     const started = performance.now();

@@ -14,6 +14,8 @@ interface TrainOptions extends DeviceOptions {
   readonly json?: boolean;
 }
 
+const NOTHING_SAVED = 'the run was ended before its first checkpoint: starting at its beginning, as before\n';
+
 /** Trains a model from a configuration file; Ctrl-C stops after the current step with the state saved. */
 export function trainCommand(program: Command, io: Io): void {
   withJson(withDevice(program.command('train').description('train a model')))
@@ -31,6 +33,9 @@ export function trainCommand(program: Command, io: Io): void {
         const result = await trainFromConfig(config, options.out, {
           resume: options.resume,
           signal: stop.signal,
+          onStart: (done) => {
+            if (options.resume) io.err(done > 0 ? `going on after step ${done}\n` : NOTHING_SAVED);
+          },
           onProgress: ({ step, steps, loss, accuracy }) =>
             io.err(
               `step ${step} of ${steps}: loss ${loss.toFixed(4)}${accuracy === undefined ? '' : `, held-out accuracy ${accuracy.toFixed(4)}`}\n`,

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { InputError } from '@/lib/checkpoint';
+import { InputError, withoutMark } from '@/lib/checkpoint';
 import { demoCount, trainingStories } from '@/lib/data/demo-stories';
 import { endOfText, tokenChunks } from '@/lib/data/token-chunks';
 import type { Tokenizer } from '@/lib/tokenizer';
@@ -53,7 +53,7 @@ async function contentOf(path: string): Promise<string> {
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
     throw new InputError(`The data ${path} cannot be read (${cause.code}).`);
   });
-  return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
+  return withoutMark((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8'));
 }
 
 function parse(path: string, text: string): unknown {

@@ -137,7 +137,7 @@ describe('the data of a lens', () => {
     ]);
     expect(tokenChunks([[5, 6], [7]], 2, undefined)).toEqual([[5, 6]]);
     expect(endOfText(['x', '<|endoftext|>'])).toBe(1);
-    const lines = file('data.jsonl.gz', gzipSync('{"text":"56"}\n{"text":"7"}\n'));
+    const lines = file('data.jsonl.gz', gzipSync('\uFEFF{"text":"56"}\n{"text":"7"}\n'));
     expect(await readChunks(lines, 2, 9, tokenizer)).toEqual([
       [1, 5],
       [6, 1],
