@@ -1,7 +1,7 @@
 'use client';
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import type { ModelSummary } from '@/lib/api/schemas';
-import { useModels } from '../data/queries';
+import { useHealth, useModels } from '../data/queries';
 import type { ModelSlot } from '../state/selection';
 import { Id } from '../ui/parts';
 import { FolderField } from './FolderField';
@@ -32,6 +32,7 @@ function ModelRow({ model, chosen, onPick }: { model: ModelSummary; chosen: bool
 export function ModelDialog(props: { slot: ModelSlot; value: string; onPick(name: string): void; onClose(): void }) {
   const { slot, value, onPick, onClose } = props;
   const { data, error } = useModels();
+  const { data: health } = useHealth();
   const [query, setQuery] = useState('');
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
@@ -104,7 +105,7 @@ export function ModelDialog(props: { slot: ModelSlot; value: string; onPick(name
         {data && models.length + unreadable.length === 0 && <p className="note">No model matches.</p>}
       </div>
       <p className="note">One tick a layer, tall for differential blocks.</p>
-      {data && <FolderField list={data} />}
+      {data && !health?.readOnly && <FolderField list={data} />}
       <p>
         <button type="button" className="button low" onClick={onClose}>
           Close <kbd>Esc</kbd>

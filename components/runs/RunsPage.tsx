@@ -6,6 +6,7 @@ import { PageBar } from '../bar/tools';
 import { formatBytes } from '../charts/numbers';
 import { visible } from '../charts/tokens';
 import { client } from '../data/client';
+import { useHealth } from '../data/queries';
 import { formatTime, stateOf, troubleOf } from './format';
 import { compareLink, linkOf, linkOfRequest } from './links';
 
@@ -66,8 +67,9 @@ function AskAgain({ run: { id, request } }: { run: RunSummary }) {
   );
 }
 
-function Row(props: { run: RunSummary; chosen: boolean; onChoose(): void; onDelete(): void }) {
-  const { run, chosen, onChoose, onDelete } = props;
+/** @param props.fixed it is neither named nor deleted here */
+function Row(props: { run: RunSummary; fixed: boolean; chosen: boolean; onChoose(): void; onDelete(): void }) {
+  const { run, fixed, chosen, onChoose, onDelete } = props;
   const [sure, setSure] = useState(false);
   const [link, setLink] = useState<string>();
   // What this browser remembers of the run is not known while the server renders.
@@ -85,9 +87,7 @@ function Row(props: { run: RunSummary; chosen: boolean; onChoose(): void; onDele
           onChange={onChoose}
         />
       </td>
-      <td>
-        <Name run={run} />
-      </td>
+      <td>{fixed ? run.name : <Name run={run} />}</td>
       <th scope="row">
         <a href={link} className="mono" title={visible(prompt)}>
           {visible(prompt)}
@@ -112,15 +112,17 @@ function Row(props: { run: RunSummary; chosen: boolean; onChoose(): void; onDele
       </td>
       <td className="mono">{run.kept ? formatBytes(run.bytes) : 'in memory'}</td>
       <td>
-        <button
-          type="button"
-          className="button low"
-          aria-label={sure ? `Delete run ${run.id} for good` : `Delete run ${run.id}`}
-          onBlur={() => setSure(false)}
-          onClick={() => (sure ? onDelete() : setSure(true))}
-        >
-          {sure ? 'Delete for good' : 'Delete'}
-        </button>
+        {!fixed && (
+          <button
+            type="button"
+            className="button low"
+            aria-label={sure ? `Delete run ${run.id} for good` : `Delete run ${run.id}`}
+            onBlur={() => setSure(false)}
+            onClick={() => (sure ? onDelete() : setSure(true))}
+          >
+            {sure ? 'Delete for good' : 'Delete'}
+          </button>
+        )}
       </td>
     </tr>
   );
@@ -144,6 +146,7 @@ export function RunsPage() {
     mutationFn: (id: string) => client.forgetRun(id),
     onSettled: () => queries.invalidateQueries({ queryKey: RUNS }),
   });
+  const { data: health } = useHealth();
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const choose = (id: string) =>
     setChosen((old) => (old.includes(id) ? old.filter((other) => other !== id) : [...old, id].slice(-2)));
@@ -168,6 +171,7 @@ export function RunsPage() {
           </p>
         )}
         <p className="note" role="status">
+          {health?.readOnly && 'This server is read-only: new runs stay in memory, kept ones as they are. '}
           {data?.archive.state === 'opening'
             ? 'Opening the runs on disk…'
             : data?.archive.state === 'open'
@@ -215,6 +219,7 @@ export function RunsPage() {
                   <Row
                     key={run.id}
                     run={run}
+                    fixed={health?.readOnly === true}
                     chosen={chosen.includes(run.id)}
                     onChoose={() => choose(run.id)}
                     onDelete={() => forget.mutate(run.id)}

@@ -78,6 +78,9 @@ export const HealthSchema = z.object({
   queue: count.meta({ description: 'Runs and analyses queued or running.' }),
   memory: z.object({ residentBytes: count }),
   archive: ArchiveSchema,
+  readOnly: z.boolean().meta({
+    description: 'Nothing that lasts may be changed: naming, removing and folders of models are answered 403.',
+  }),
   error: z.string().optional(),
 });
 export type Health = z.infer<typeof HealthSchema>;

@@ -144,6 +144,7 @@ export class Service {
       queue: this.#turns.load,
       memory: { residentBytes: process.memoryUsage.rss() },
       archive: this.#archiveStatus(),
+      readOnly: this.settings.readOnly,
       ...(error ? { error } : {}),
     };
   }
@@ -302,6 +303,11 @@ export class Service {
     return this.archive.on && !id.includes('\0');
   }
 
+  /** Whether what is computed goes to disk. */
+  get #keeps(): boolean {
+    return this.archive.on && !this.settings.readOnly;
+  }
+
   #archiveStatus(): Health['archive'] {
     const { state, message = this.#keeper.trouble } = this.archive.status;
     const waits = (name: string) => {
@@ -334,7 +340,7 @@ export class Service {
    * then the row that names them.
    */
   #keepRun(id: string): void {
-    if (!this.archive.on) return;
+    if (!this.#keeps) return;
     this.#keeper.add(runName(id), async () => {
       if (!this.runs.has(id)) return true;
       const run = this.runs.get(id);
@@ -367,7 +373,7 @@ export class Service {
   }
 
   #acceptAnalysis({ id }: Analysis): void {
-    if (!this.archive.on) return;
+    if (!this.#keeps) return;
     this.#keeper.add(analysisName(id), async () => {
       const record = this.analyses.has(id) ? this.analyses.get(id) : null;
       if (record && !isFinal(record)) await this.archive.call('accept', { kind: 'analysis', record });
@@ -383,7 +389,7 @@ export class Service {
     const replaced = answers
       ? this.runs.attach(run, { id, kind: request.kind, question, createdAt: timing.createdAt })
       : [];
-    if (!this.archive.on) return;
+    if (!this.#keeps) return;
     if (!answers) {
       // What the end of the server has cancelled is remembered as interrupted.
       if (!this.#ending) this.#keeper.add(`end ${id}`, () => this.archive.call('settle', id).then(() => true));

@@ -25,6 +25,8 @@ export interface Settings {
   readonly dataBytes: number;
   /** A PostgreSQL server in place of the embedded database (DATABASE_URL). */
   readonly databaseUrl?: string;
+  /** Nothing that lasts is changed: what is computed stays in memory (STATESCOPE_READ_ONLY). */
+  readonly readOnly: boolean;
   /** Runs that may wait. */
   readonly queueLimit: number;
 }
@@ -39,7 +41,17 @@ function positive(name: string, fallback: number): number {
   return value;
 }
 
-/** @throws Error with one sentence when a variable is not a positive number. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @throws Error with one sentence when the variable is neither on nor off. */
+export function isOn(env: Environment, name: string): boolean {
+  const text = env[name];
+  if (!text || text === '0') return false;
+  if (text === '1') return true;
+  throw new Error(`${name} must be 1 or 0, not "${text}".`);
+}
+
+/** @throws Error with one sentence when a variable is not what it must be. */
 export function readSettings(): Settings {
   const quarter = Math.max(512, Math.floor(totalmem() / MB / 4));
   const root = process.env.STATESCOPE_ROOT || process.cwd();
@@ -55,6 +67,7 @@ export function readSettings(): Settings {
     dataFolder: data === 'none' ? null : resolve(/* turbopackIgnore: true */ root, data || 'data'),
     dataBytes: positive('STATESCOPE_DATA_MB', 4096) * MB,
     databaseUrl: process.env.DATABASE_URL || undefined,
+    readOnly: isOn(process.env, 'STATESCOPE_READ_ONLY'),
     queueLimit: 20,
   };
 }

@@ -1,5 +1,6 @@
 import { isIP, isIPv4 } from 'node:net';
 import { hostname } from 'node:os';
+import { type Environment, isOn } from '../settings';
 import { makeToken } from './token';
 
 /** Who may come in, from the environment. Read once at the start. */
@@ -24,8 +25,6 @@ export interface DoorSettings {
   readonly readOnly: boolean;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 const NAME = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/i;
 
 /** 127.0.0.0/8, ::1 and localhost. Other names count as reachable, whatever they resolve to. */
@@ -46,14 +45,6 @@ function portOf(text: string | undefined): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
   throw new Error(`PORT must be a whole number from 1 to 65535, not "${text}".`);
-}
-
-/** @throws Error with one sentence when the variable is neither on nor off. */
-export function isOn(env: Environment, name: string): boolean {
-  const text = env[name];
-  if (!text || text === '0') return false;
-  if (text === '1') return true;
-  throw new Error(`${name} must be 1 or 0, not "${text}".`);
 }
 
 /** `none` asks for no token where one would be made. */

@@ -101,6 +101,7 @@ export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<
     runBytes: 64 * MB,
     mapBytes: 64 * MB,
     keptRuns: 20,
+    readOnly: false,
     queueLimit: 4,
     dataFolder: null,
     dataBytes: 64 * MB,
