@@ -1,3 +1,4 @@
+import { scansOf } from '@/lib/architectures/places';
 import { type BlockConfig, type Checkpoint, defaultLambdaInit, type ModelConfig } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
 import { createModel, type Model } from '@/lib/models';
@@ -57,8 +58,9 @@ export const randomModel = (shape: ModelConfig): Model => createModel(randomChec
 
 /** Inner and outer width of every matrix product of one token: [k, n] of [tokens, k] × [n, k]ᵀ. */
 export function productsOf({ blocks, d, V }: ModelConfig): (readonly [k: number, n: number])[] {
-  const inBlock = ({ kind, mixer: { E, N, R, H, G } }: BlockConfig): (readonly [number, number])[] => {
-    if (kind === 'mamba1')
+  const inBlock = (block: BlockConfig): (readonly [number, number])[] => {
+    const { E, N, R, H, G } = block.mixer;
+    if (H === 0)
       return [
         [d, 2 * E],
         [E, R + 2 * N],
@@ -66,7 +68,7 @@ export function productsOf({ blocks, d, V }: ModelConfig): (readonly [k: number,
         [E, d],
       ];
     const mixer = [[d, 2 * E + 2 * G * N + H] as const, [E, d] as const];
-    return kind === 'mamba2' ? mixer : [...mixer, ...mixer];
+    return scansOf(block).flatMap(() => mixer);
   };
   return [...blocks.flatMap(inBlock), [d, V]];
 }

@@ -83,6 +83,14 @@ export function blockScan(inputs: S6Inputs, [from, to]: Channels): BlockScan {
   return { kind: 'Ssd', scan: { delta, A, B: group(inputs.B), C: group(inputs.C) } };
 }
 
+/** α alone as a folded map: ones for all that would be folded around the channels (S6) or heads (SSD) of a scan. */
+export function alone(inputs: S6Inputs): { readonly of: BlockScan; readonly fold: BlockFoldTensors } {
+  const units = inputs.family === 'mamba1' ? inputs.E : inputs.H;
+  const ones = (rows: number, columns: number) => tf.ones<tf.Rank.R2>([rows, columns]);
+  const fold = { source: ones(inputs.L, units), target: ones(inputs.L, units), taps: ones(units, 1) };
+  return { of: blockScan(inputs, [0, inputs.E]), fold };
+}
+
 type Ssd = S6Inputs & { readonly family: 'mamba2' };
 
 /** The heads that channels [from, to) belong to: all of them, or those of one group. */

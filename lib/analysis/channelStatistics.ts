@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { blockStatistics, STATISTICS_PER_CHANNEL } from '@/kernels/ops';
 import { InputError } from '@/lib/checkpoint/types';
 import type { ChannelStatistic, Unit } from '@/lib/vocabulary';
-import { blockScan } from './blockFold';
+import { alone } from './blockFold';
 import { valuesOf } from './blockForm';
 import { foldedTerm, innerOf, partOf } from './contributions';
 import type { Operator } from './operator';
@@ -34,7 +34,7 @@ export function channelStatistics(cache: BlockCache, operator: Operator): Channe
   const total = energies.reduce((sum, each) => each.reduce((a, b) => a + b, sum), 0);
   return [...cache.scans].map(([scan, inputs], k) => {
     const units = inputs.family === 'mamba1' ? inputs.E : inputs.H;
-    const of = mapStatistics(inputs, units);
+    const of = mapStatistics(inputs);
     const column = (q: number) => Float32Array.from({ length: units }, (_, e) => of[e * STATISTICS_PER_CHANNEL + q]);
     const [entropy, sink, locality, distance, max] = [0, 1, 2, 3, 4].map(column);
     const share = perUnit(energies[k], units).map((energy) => (total === 0 ? 0 : energy / total));
@@ -51,13 +51,11 @@ export function channelStatistics(cache: BlockCache, operator: Operator): Channe
 }
 
 /** [units, 5] */
-function mapStatistics(inputs: S6Inputs, units: number): Float32Array {
-  const ones = (rows: number, columns: number) => tf.ones<tf.Rank.R2>([rows, columns]);
-  return tidied(() => {
-    const fold = { source: ones(inputs.L, units), target: ones(inputs.L, units), taps: ones(units, 1) };
-    return valuesOf(blockStatistics(blockScan(inputs, [0, inputs.E]), fold, NEAREST));
+const mapStatistics = (inputs: S6Inputs): Float32Array =>
+  tidied(() => {
+    const { of, fold } = alone(inputs);
+    return valuesOf(blockStatistics(of, fold, NEAREST));
   });
-}
 
 function halfLives({ L, delta, A }: S6Inputs, units: number): Float32Array {
   const N = A.length / units;

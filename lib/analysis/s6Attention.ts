@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { blockAttention, type ChannelReduction, type HeadReduction, s6Attention, ssdAttention } from '@/kernels/ops';
 import { scansOf } from '@/lib/architectures/places';
 import { type BlockKind, InputError } from '@/lib/checkpoint/types';
-import { blockScan } from './blockFold';
+import { alone } from './blockFold';
 import { reconstructionErrorOf } from './reconstruction';
 import type { BlockCache, S6Inputs, ScanBranch } from './s6Inputs';
 
@@ -77,7 +77,7 @@ function s6Map(inputs: S6Inputs & { family: 'mamba1' }, reduction: Reduction): F
     throw new InputError('A Mamba-1 scan has no heads: choose mean, mean_abs, max or channel:NUMBER.');
   if (reduction.how === 'channel') requireIndex('channel', reduction.index, inputs.E);
   const { L, E, N } = inputs;
-  if (reduction.how === 'max') return largest(inputs, E);
+  if (reduction.how === 'max') return largest(inputs);
   const reduce: ChannelReduction = reduction.how === 'channel' ? { channel: reduction.index } : reduction.how;
   return valuesOf(() =>
     s6Attention(
@@ -96,7 +96,7 @@ function ssdMap(inputs: S6Inputs & { family: 'mamba2' }, reduction: Reduction): 
   const { L, E, N, H, P, G } = inputs;
   if (reduction.how === 'channel') requireIndex('channel', reduction.index, E);
   if (reduction.how === 'head') requireIndex('head', reduction.index, H);
-  if (reduction.how === 'max') return largest(inputs, H);
+  if (reduction.how === 'max') return largest(inputs);
   const reduce = headReduction(reduction, P);
   return valuesOf(() =>
     ssdAttention(
@@ -112,13 +112,11 @@ function ssdMap(inputs: S6Inputs & { family: 'mamba2' }, reduction: Reduction): 
 }
 
 /** max |α| over the channels of an S6 scan, or over the heads of an SSD scan. */
-function largest(inputs: S6Inputs, count: number): Float32Array {
-  const ones = (rows: number, columns: number) => tf.ones<tf.Rank.R2>([rows, columns]);
-  return valuesOf(() => {
-    const fold = { source: ones(inputs.L, count), target: ones(inputs.L, count), taps: ones(count, 1) };
-    return blockAttention(blockScan(inputs, [0, inputs.E]), fold, 'max_abs');
+const largest = (inputs: S6Inputs): Float32Array =>
+  valuesOf(() => {
+    const { of, fold } = alone(inputs);
+    return blockAttention(of, fold, 'max_abs');
   });
-}
 
 function headReduction(reduction: Exclude<Reduction, { readonly how: 'max' }>, P: number): HeadReduction {
   if (reduction.how === 'channel') return { head: Math.floor(reduction.index / P) };

@@ -1,7 +1,6 @@
-import * as tf from '@tensorflow/tfjs';
 import { blockColumns } from '@/kernels/ops';
 import { InputError } from '@/lib/checkpoint/types';
-import { blockScan, foldedScan } from './blockFold';
+import { alone, foldedScan } from './blockFold';
 import { valuesOf } from './blockForm';
 import type { ScanParameters } from './operator';
 import type { S6Inputs } from './s6Inputs';
@@ -32,14 +31,15 @@ export function topChannels(
   { target, source, k }: PairQuery,
   parameters?: ScanParameters,
 ): ChannelValue[] {
-  const { L, E } = inputs;
+  const { L } = inputs;
   if (!(source >= 0 && source <= target && target < L))
     throw new InputError(
       `There is no read of token ${source} at token ${target}: choose 0 ≤ source ≤ target ≤ ${L - 1}.`,
     );
   const range = { first: source, count: 1 };
   const values = tidied(() => {
-    const column = parameters ? foldedColumn() : plainColumn();
+    const { of, fold } = parameters ? foldedScan(inputs, parameters) : alone(inputs);
+    const column = blockColumns(of, fold, range);
     return valuesOf(column.slice([0, target - source, 0], [-1, 1, 1]));
   });
   if (!values.every(Number.isFinite))
@@ -50,16 +50,4 @@ export function topChannels(
     .map((value, index) => ({ index, value }))
     .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
     .slice(0, k);
-
-  function foldedColumn() {
-    const { of, fold } = foldedScan(inputs, parameters as ScanParameters);
-    return blockColumns(of, fold, range);
-  }
-
-  function plainColumn() {
-    const units = inputs.family === 'mamba1' ? E : inputs.H;
-    const ones = (rows: number, columns: number) => tf.ones<tf.Rank.R2>([rows, columns]);
-    const fold = { source: ones(L, units), target: ones(L, units), taps: ones(units, 1) };
-    return blockColumns(blockScan(inputs, [0, E]), fold, range);
-  }
 }

@@ -1,7 +1,7 @@
 /**
  * Which part of a plain mixer each branch of a differential block inherits.
  *
- * A plain mixer has E = 2d inner channels, each branch has d. Symbols as in `lib/checkpoint/types`.
+ * A plain mixer has E = 2d inner channels, each branch has d. Symbols as in `lib/architectures/types`.
  */
 
 import type { MixerConfig } from '@/lib/checkpoint';

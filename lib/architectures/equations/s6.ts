@@ -18,7 +18,9 @@ const AFTER_DELTA = ['hook_delta', 'hook_y', 'hook_ssm_output', 'hook_after_skip
 /**
  * S6, the selective scan of Mamba-1 with its gate (spec A1, steps 3–5 without the output projection):
  * x, z [B,L,E] → (C·S + D x) ⊙ SiLU(z) [B,L,E], where S_t = exp(Δ_t A) S_{t−1} + Δ_t B_t x_t.
- * `normed` is what FalconMamba does to δ, B and C before they are used. Cost O(B L E N). Intermediate tensors exist only where `tap` asks for them.
+ * Cost O(B L E N). Intermediate tensors exist only where `tap` asks for them.
+ *
+ * @param normed what FalconMamba does to δ, B and C before they are used
  */
 export function s6(
   x: tf.Tensor3D,
