@@ -1,3 +1,4 @@
+export * from './allocation';
 export {
   type AttentionRequest,
   attentionBytes,

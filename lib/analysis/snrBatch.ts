@@ -17,6 +17,9 @@ export interface SnrExample {
   readonly target: number;
   /** Token ids for `snr_candidates`, which is NaN with fewer than two besides the target. */
   readonly candidates?: readonly number[];
+  /** Tokens that name another answer, and those of the question, where the example says them. */
+  readonly competing?: readonly Span[];
+  readonly question?: readonly Span[];
   /** The needle in tokens, for `attention_snr`, which is NaN without one. */
   readonly needle?: Span;
   /** Token at which to read; default the last. */

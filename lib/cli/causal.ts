@@ -18,8 +18,11 @@ export interface CausalOptions extends CommonOptions {
 }
 
 /** Model, prompt, question, layers and memory, as the causal tests take them. */
-export function withCausal(command: Command, { targetRequired = true, layers = true } = {}): Command {
-  withOut(withCommon(command))
+export function withCausal(
+  command: Command,
+  { targetRequired = true, layers = true, model }: { targetRequired?: boolean; layers?: boolean; model?: Option } = {},
+): Command {
+  withOut(withCommon(command, model))
     .addOption(new Option('--target <token>', 'the answer: a token id, or a word').makeOptionMandatory(targetRequired))
     .option('--foil <token>', 'the wrong answer that it is held against: a token id, or a word')
     .option('--position <n>', 'position that is read; negative numbers count from the end', position, -1)

@@ -30,12 +30,18 @@ export const withWeights = (command: Command): Command =>
 
 export const withJson = (command: Command): Command => command.option('--json', 'print JSON to stdout');
 
-/** Model, input, device and output, as every command that computes takes them. */
-export const withCommon = (command: Command): Command =>
+/** Model, input, device and output, as every command that computes takes them. @param model how `--model` is given */
+export const withCommon = (
+  command: Command,
+  model = new Option(
+    '--model <name|folder>',
+    'a name that "models" lists, or a folder with config.json',
+  ).makeOptionMandatory(),
+): Command =>
   withJson(
     withDevice(
       withWeights(command)
-        .requiredOption('--model <name|folder>', 'a name that "models" lists, or a folder with config.json')
+        .addOption(model)
         .option('--tokens <file>', 'token ids as JSON, one list per row: [[5, 9, 12]]')
         .option('--ids <list>', 'the token ids of one row instead: 5,9,12', indices('--ids'))
         .option('--prompt <text>', 'a text instead; the model needs a tokenizer.json')

@@ -3,6 +3,7 @@ import { InputError } from '@/lib/checkpoint';
 import { DeviceError } from '@/lib/engine';
 import { version } from '@/package.json';
 import { ablateCommand } from './commands/ablate';
+import { allocationCommand } from './commands/allocation';
 import { attentionCommand } from './commands/attention';
 import { attributeCommand } from './commands/attribute';
 import { benchCommand } from './commands/bench';
@@ -38,6 +39,7 @@ const COMMANDS = [
   knockoutCommand,
   ablateCommand,
   interveneCommand,
+  allocationCommand,
   cancellationCommand,
   trainCommand,
   tunedLensCommand,

@@ -24,6 +24,11 @@ export interface RetrievalExample {
   readonly candidates: readonly string[];
   /** The supporting sentence, [start, end) in UTF-16 code units of the prompt. */
   readonly needle: readonly [number, number];
+  /** Sentences that name another room, and the question with its cue; spans like the needle's. */
+  readonly classes: {
+    readonly competing: readonly (readonly [number, number])[];
+    readonly question: readonly (readonly [number, number])[];
+  };
   readonly question: QuestionKind;
   readonly sentences: number;
 }
@@ -125,16 +130,36 @@ export function retrievalExample(random: Random, options: RetrievalOptions): Ret
     const chosen = asked.find((fact) => fact.question === question);
     if (!chosen || splitOf(sentences.join(' ')) !== options.split) continue;
     const { name, settled } = chosen;
-    const start = sentences.slice(0, settled.sentence).reduce((sum, sentence) => sum + sentence.length + 1, 0);
+    const spans = spansOf(sentences);
+    const story = sentences.join(' ');
+    const prompt = `${story} ${ask(question, name)}`;
+    const others = ROOMS.filter((room) => room !== settled.room);
     return {
-      prompt: `${sentences.join(' ')} ${ask(question, name)}`,
+      prompt,
       target: settled.room,
       candidates: ROOMS,
-      needle: [start, start + sentences[settled.sentence].length],
+      needle: spans[settled.sentence],
+      classes: {
+        competing: spans.filter(
+          (_, k) =>
+            k !== settled.sentence && splitWords(sentences[k]).some(({ text }) => others.includes(text as Room)),
+        ),
+        question: [[story.length + 1, prompt.length]],
+      },
       question,
       sentences: options.sentences,
     };
   }
+}
+
+/** Where the sentences of a story lie in its text. */
+function spansOf(sentences: readonly string[]): [number, number][] {
+  let from = 0;
+  return sentences.map(({ length }) => {
+    const span: [number, number] = [from, from + length];
+    from += length + 1;
+    return span;
+  });
 }
 
 export interface LessonOptions {

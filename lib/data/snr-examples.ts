@@ -19,6 +19,10 @@ const lineSchema = z
     candidates: z.array(token).optional(),
     needle: span.optional(),
     unit: z.enum(['characters', 'tokens']).optional(),
+    classes: z
+      .object({ competing: z.array(span).optional(), question: z.array(span).optional() })
+      .strict()
+      .optional(),
     position: z.number().int().nonnegative().optional(),
   })
   .refine((line) => (line.target ?? line.answer) !== undefined, 'it needs a target or an answer')
@@ -48,7 +52,8 @@ export const paperPrompt = (context: string, question: string): string =>
  *
  * The first token of " " + target is the target; `answer` is another word for it. A needle is [start, end) in characters
  * (UTF-16 units) of a prompt and in tokens of `tokens`, unless `unit` says otherwise. A context with a question becomes the
- * prompt of the paper's script. `position` is where to read, in tokens; default the last.
+ * prompt of the paper's script. `classes: {competing: [[s, e], …], question: [[s, e]]}` are spans like the needle's: what names
+ * another answer, and the question. `position` is where to read, in tokens; default the last.
  * @param tokenizer asked for where a line holds text
  * @param onExample waited for after each one, with how many there are
  * @throws InputError naming the line.
@@ -78,11 +83,19 @@ export async function parseSnrExamples(
     const inCharacters = encoding && line.unit !== 'tokens';
     const needle = line.needle && inCharacters ? tokenSpan(encoding.tokens, line.needle) : line.needle;
     if (line.needle && !needle) throw new InputError(`${where}: the needle holds no token of the prompt.`);
+    const inTokens = (name: 'competing' | 'question') =>
+      line.classes?.[name]?.map((one) => {
+        const found = inCharacters ? tokenSpan(encoding.tokens, one) : one;
+        if (found) return found;
+        throw new InputError(`${where}: the ${name} span [${one}] holds no token of the prompt.`);
+      });
     return {
       tokens: encoding?.ids ?? line.tokens ?? [],
       target: await idOf(line.target ?? (line.answer as string | number)),
       candidates: line.candidates && (await Promise.all(line.candidates.map(idOf))),
       needle: needle ?? undefined,
+      competing: inTokens('competing'),
+      question: inTokens('question'),
       position: line.position,
     };
   }

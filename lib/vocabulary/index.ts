@@ -66,3 +66,13 @@ export type SignalMetric = (typeof SIGNAL_METRICS)[number];
 /** How a model keeps the matrices that it multiplies by: as they are, or rounded to eight bits of mantissa. */
 export const WEIGHT_FORMATS = ['float32', 'bf16'] as const;
 export type WeightFormat = (typeof WEIGHT_FORMATS)[number];
+
+/**
+ * What a source token is to a question, the first that applies: the read-out token; the span that decides the answer; one that
+ * names another answer; the question and what stands between it and the read-out; token 0; everything else.
+ */
+export const TOKEN_CLASSES = ['self', 'needle', 'competing', 'question', 'first', 'filler'] as const;
+export type TokenClass = (typeof TOKEN_CLASSES)[number];
+
+/** What the story says, as opposed to the question and the read-out token, which every model has to read. */
+export const CONTEXT_CLASSES = ['needle', 'competing', 'first', 'filler'] as const satisfies readonly TokenClass[];

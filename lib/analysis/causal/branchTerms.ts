@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { scansAt } from '@/lib/architectures/places';
+import { isDifferential } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import { valuesOf } from '../blockForm';
 import { type Operator, type OperatorBranch, operatorOf, type ScanParameters } from '../operator';
@@ -7,37 +8,40 @@ import { tidied } from '../tidied';
 import { type Baseline, captureBlock } from './continuation';
 import { sourceTerms, termNames, valuesIn } from './sourceTerms';
 
-/** What source tokens add to the residual stream at the token that is read, through one differential block. */
+/** What source tokens add to the residual stream at the token that is read, through one block. */
 export interface BranchTerms {
-  /** Through branch 1, and through −λ · branch 2 without its sign; each [L+1,d], the last row token-free. */
+  /** Through a plain block, or through branch 1 of a differential one; [L+1,d], the last row token-free. */
   readonly first: Float32Array;
-  readonly second: Float32Array;
+  /** Through −λ · branch 2 without its sign, of a differential block. */
+  readonly second?: Float32Array;
   /** What the block added, [d]: Σ_j (first − second). */
   readonly output: Float32Array;
-  /** λ, or its mean where it has one value per channel. */
+  /** λ, or its mean where it has one value per channel; 0 of a plain block. */
   readonly lambda: number;
   /** ‖Σ_j (first − second) − output‖ / ‖output‖. */
   readonly reconstructionError: number;
 }
 
 /**
- * A differential block as the exact operator on its input (spec C4), split by branch and source token: both branches with
+ * A block as the exact operator on its input (spec C4), split by branch and source token: the branches of a difference with
  * their own projections, λ, (1 − λ_init), the subln weight, and 1/rms of the difference as it was.
  *
- * Cost: the block itself, {@link sourceTerms} of both branches, and two products [L+1,E]·[E,d].
+ * Cost: the block itself, {@link sourceTerms} of every scan, and a product [L+1,E]·[E,d] a branch.
  */
-export function branchTerms(model: Model, { streams, L }: Baseline, layer: number): BranchTerms {
+export function branchTerms(model: Model, { streams, L }: Pick<Baseline, 'streams' | 'L'>, layer: number): BranchTerms {
   const block = model.config.blocks[layer];
   const scans = scansAt(layer, block);
   const [diff, lambda, out] = ['diff', 'lambda', 'out_proj'].map((point) => `blocks.${layer}.hook_${point}`);
-  const names = new Set([...scans.flatMap(termNames), diff, lambda, out]);
+  const subtracts = isDifferential(block);
+  const names = new Set([...scans.flatMap(termNames), out, ...(subtracts ? [diff, lambda] : [])]);
   const of = valuesIn(captureBlock(model, { streams, L }, layer, [...names]));
   const last = (name: string) => of(name).slice((of(name).length / L) * (L - 1));
-  const [output, lambdas] = [last(out), of(lambda)];
+  const output = last(out);
+  const lambdas = subtracts ? of(lambda) : new Float32Array(1);
   const operator = operatorOf(model, {
     index: layer,
     lambda: lambdas.length === 1 ? lambdas[0] : lambdas,
-    diff: last(diff),
+    diff: subtracts ? last(diff) : undefined,
     out: output,
   });
   const terms = new Map(
@@ -73,12 +77,12 @@ function written(
   return rows;
 }
 
-function errorOf(first: Float32Array, second: Float32Array, output: Float32Array): number {
+function errorOf(first: Float32Array, second: Float32Array | undefined, output: Float32Array): number {
   const d = output.length;
   let [error, size] = [0, 0];
   for (let c = 0; c < d; c++) {
     let sum = 0;
-    for (let at = c; at < first.length; at += d) sum += first[at] - second[at];
+    for (let at = c; at < first.length; at += d) sum += first[at] - (second?.[at] ?? 0);
     error += (sum - output[c]) ** 2;
     size += output[c] ** 2;
   }

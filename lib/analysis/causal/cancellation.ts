@@ -100,6 +100,7 @@ function layerCancellation(
   needle: Span,
 ): LayerCancellation {
   const { first, second, output, lambda, reconstructionError } = branchTerms(model, baseline, layer);
+  if (!second) throw new Error(`Layer ${layer} subtracts nothing.`);
   const { L } = baseline;
   const d = direction.length;
   const perSource = (value: (at: number) => number) => Float64Array.from({ length: L + 1 }, (_, j) => value(j * d));

@@ -1,0 +1,48 @@
+import { InputError } from '@/lib/checkpoint/types';
+import { TOKEN_CLASSES, type TokenClass } from '@/lib/vocabulary';
+import type { Span } from '../snr';
+
+/** Which tokens are what, as spans [start, end) of tokens; what is in none is filler. */
+export interface TokenSpans {
+  readonly needle: Span;
+  readonly competing?: readonly Span[];
+  readonly question?: readonly Span[];
+}
+
+/** Place of each class in {@link TOKEN_CLASSES}. */
+export const CLASS = Object.fromEntries(TOKEN_CLASSES.map((name, place) => [name, place])) as Record<
+  TokenClass,
+  number
+>;
+
+/**
+ * The class of every source token j ≤ i, as its place in {@link TOKEN_CLASSES}, the first that applies: self, needle,
+ * competing, question, first, filler. What stands between a question and the read-out token is how it is asked, and counts
+ * with it.
+ * @param L tokens up to and including the read-out token i = L − 1
+ * @throws InputError for a span that is empty or begins after the read-out token.
+ */
+export function classesOf(L: number, { needle, competing = [], question = [] }: TokenSpans): Uint8Array {
+  for (const [name, spans] of Object.entries({ needle: [needle], competing, question }))
+    for (const [start, end] of spans)
+      if (!(start >= 0 && start < end && start < L))
+        throw new InputError(
+          `The ${name} [${start}, ${end}) is no span of the ${L} tokens up to the one that is read: give [start, end) in tokens.`,
+        );
+  const inside = (j: number, spans: readonly Span[]) => spans.some(([start, end]) => j >= start && j < end);
+  const asked = question.length > 0 ? Math.max(...question.map(([, end]) => end)) : L;
+  return Uint8Array.from({ length: L }, (_, j) => {
+    if (j === L - 1) return CLASS.self;
+    if (inside(j, [needle])) return CLASS.needle;
+    if (inside(j, competing)) return CLASS.competing;
+    if (inside(j, question) || j >= asked) return CLASS.question;
+    return j === 0 ? CLASS.first : CLASS.filler;
+  });
+}
+
+/** How many tokens each class has. */
+export function countsOf(classes: Uint8Array): Float64Array {
+  const counts = new Float64Array(TOKEN_CLASSES.length);
+  for (const place of classes) counts[place] += 1;
+  return counts;
+}

@@ -1,0 +1,4 @@
+export * from './allocation';
+export { classesOf, type TokenSpans } from './classes';
+export type { LayerReads } from './reads';
+export * from './summary';

@@ -1,0 +1,245 @@
+import { type Command, Option } from 'commander';
+import {
+  type AllocationRequest,
+  allocationBatchSteps,
+  allocationBudget,
+  type LayerAllocation,
+  type LayerReads,
+  type Measured,
+  pairedDifference,
+  type Resampled,
+  type Span,
+  summariseAllocation,
+} from '@/lib/analysis';
+import { type Checkpoint, InputError, type OutputTensor } from '@/lib/checkpoint';
+import { Random } from '@/lib/data/random';
+import { loadTokenizer, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
+import { TOKEN_CLASSES } from '@/lib/vocabulary';
+import { layersOf } from '../blocks';
+import { announce, type CausalOptions, questionOf, withCausal } from '../causal';
+import { readExamples } from '../examples';
+import { readTokens } from '../input';
+import { finish, type Io } from '../io';
+import { type Provenance, printJson, requireWritable, table, writeTensors } from '../output';
+import { wholeNumber, words } from '../parse';
+import { openCheckpointOf, openSession } from '../session';
+
+interface AllocationOptions extends Omit<CausalOptions, 'model'> {
+  /** Names, or one once a model is chosen. */
+  readonly model?: string[];
+  readonly models?: string[];
+  readonly needle?: string;
+  readonly competing?: string;
+  readonly question?: string;
+  readonly examples?: string;
+  readonly seed: number;
+  readonly resamples: number;
+}
+
+const RESAMPLES = 2000;
+
+/** What every layer reads at the read-out, by class of token. */
+export function allocationCommand(program: Command, io: Io, line: string): void {
+  const command = program.command('allocation').description('what every layer reads at one token, by class of token');
+  withCausal(command, {
+    targetRequired: false,
+    model: new Option('--model <a,b>', 'one model, or several to compare; training seeds of one joined by +').argParser(
+      words('--model'),
+    ),
+  })
+    .option('--models <a,b>', 'the same', words('--models'))
+    .option('--needle <text|start:end>', 'what decides the answer: a part of the prompt, or tokens')
+    .option('--competing <list>', 'what names another answer: parts of the prompt, or tokens start:end')
+    .option('--question <list>', 'the question: a part of the prompt, or tokens start:end')
+    .option('--examples <file|demo:n>', 'a batch instead: JSON lines; or n held-out stories of the demo task')
+    .option('--resamples <n>', 'of the bootstrap', wholeNumber('--resamples', 1), RESAMPLES)
+    .option('--seed <n>', 'of the bootstrap and of generated stories', wholeNumber('--seed', 0), 42)
+    .action(async (options: AllocationOptions) => {
+      await requireWritable(options.out);
+      const groups = (options.models ?? options.model ?? []).map((group) => group.split('+'));
+      if (groups.length === 0) throw new InputError('Name a model with --model, or two to compare as --models A,B.');
+      const resampling = (): Resampled => ({
+        prompts: new Random(options.seed),
+        seeds: new Random(options.seed + 1),
+        resamples: options.resamples,
+      });
+      const found: { readonly names: string[]; readonly reads: (readonly LayerReads[])[][] }[] = [];
+      let provenance: Provenance | undefined;
+      for (const group of groups) {
+        const own = { names: [] as string[], reads: [] as (readonly LayerReads[])[][] };
+        for (const name of group) {
+          const checkpoint = await openCheckpointOf({ model: name }, io);
+          const examples = await requestsOf(options, checkpoint);
+          const session = await openSession(checkpoint, { ...options, model: name }, line, io);
+          announce(io, 'allocation', largest(examples.map((example) => allocationBudget(session.model, example))));
+          own.reads.push(finish(allocationBatchSteps(session.model, examples), 'layer', io));
+          own.names.push(checkpoint.name);
+          provenance = session.provenance;
+          session.model.dispose();
+        }
+        found.push(own);
+      }
+      const prompts = found[0].reads[0].length;
+      const models = found.map(({ names, reads }) => ({
+        model: names.join('+'),
+        ...(names.length > 1 && { seeds: names.length }),
+        layers: reads[0][0].map((_, place) =>
+          summariseAllocation(
+            reads.map((own) => own.map((prompt) => prompt[place])),
+            prompts > 1 || names.length > 1 ? resampling() : undefined,
+          ),
+        ),
+      }));
+      const paired = prompts > 1 ? pairsOf(found, resampling) : [];
+      const result = {
+        device: provenance?.device,
+        weights: provenance?.weights,
+        examples: prompts,
+        models,
+        ...(paired.length > 0 && { paired }),
+      };
+      if (options.out && provenance) {
+        const model = found.map(({ names }) => names.join('+')).join();
+        await writeTensors(options.out, models.flatMap(tensorsOf), { ...provenance, model });
+      }
+      if (options.json) return printJson(io, result);
+      for (const { model, layers } of models) {
+        const tokens = TOKEN_CLASSES.map((name) => `${name} ${plain(layers[0].tokens[name])}`).join(', ');
+        io.out(
+          `${model}: ${prompts} example${prompts > 1 ? 's, means with 95 % intervals over prompts' : ''}; tokens: ${tokens}\n${table(layers.flatMap(rowsOf))}`,
+        );
+      }
+      for (const { models: names, layers } of paired)
+        io.out(
+          `needle against context, ${names[1]} − ${names[0]}\n${table(layers.map(({ layer, needle_against_context: one }) => ({ layer, ...one })))}`,
+        );
+    });
+}
+
+const largest = <T extends { readonly bytes: number }>(budgets: readonly T[]): T =>
+  budgets.reduce((most, budget) => (budget.bytes > most.bytes ? budget : most));
+
+/** Every pair of models of equal depth, each layer against the layer of the same number. */
+function pairsOf(
+  found: readonly { readonly names: string[]; readonly reads: (readonly LayerReads[])[][] }[],
+  resampling: () => Resampled,
+) {
+  return found.flatMap((a, k) =>
+    found.slice(k + 1).flatMap((b) => {
+      const depth = a.reads[0][0].length;
+      if (b.reads[0][0].length !== depth) return [];
+      const at = ({ reads }: typeof a, place: number) => reads.map((own) => own.map((prompt) => prompt[place]));
+      return [
+        {
+          models: [a.names.join('+'), b.names.join('+')],
+          layers: a.reads[0][0].map(({ layer }, place) => ({
+            layer,
+            needle_against_context: pairedDifference(at(a, place), at(b, place), resampling),
+          })),
+        },
+      ];
+    }),
+  );
+}
+
+/** The prompts of the options. @throws InputError where a prompt has no needle. */
+async function requestsOf(
+  options: Omit<AllocationOptions, 'model'>,
+  checkpoint: Checkpoint,
+): Promise<AllocationRequest[]> {
+  const common = {
+    layers: options.layers === 'all' ? undefined : layersOf(options.layers, checkpoint.config),
+    memory: options.maxMemory * 2 ** 20,
+  };
+  if (options.examples !== undefined) {
+    const examples = await readExamples({ examples: options.examples, seed: options.seed }, checkpoint);
+    return examples.map(({ needle, ...example }, index) => {
+      if (needle) return { ...example, needle, ...common };
+      throw new InputError(`Example ${index + 1} has no needle: name the part of the prompt that holds its answer.`);
+    });
+  }
+  const { needle, competing, question } = options;
+  if (options.target === undefined || needle === undefined)
+    throw new InputError('Give --target and --needle of one prompt, or a batch as --examples.');
+  const [tokens] = await readTokens(options, checkpoint);
+  const tokenizer = checkpoint.tokenizerPath ? await loadTokenizer(checkpoint.tokenizerPath) : undefined;
+  const spans = (name: string, text: string | undefined) => partsOf(name, text, options.prompt, tokenizer);
+  return [
+    {
+      tokens,
+      position: options.position,
+      needle: spans('--needle', needle)[0],
+      competing: spans('--competing', competing),
+      question: spans('--question', question),
+      ...(await questionOf(options, checkpoint)),
+      ...common,
+    },
+  ];
+}
+
+const TOKENS = /^\d{1,9}:\d{1,9}(,\d{1,9}:\d{1,9})*$/;
+
+/** Spans of tokens, given as such or as parts of the prompt that stand in it once. @throws InputError */
+function partsOf(name: string, text: string | undefined, prompt: string | undefined, tokenizer?: Tokenizer): Span[] {
+  if (text === undefined) return [];
+  if (TOKENS.test(text))
+    return text.split(',').map((part) => {
+      const [start, end] = part.split(':').map(Number);
+      if (start < end) return [start, end];
+      throw new InputError(`${name} takes tokens as start:end with start before end, not "${part}".`);
+    });
+  if (prompt === undefined || !tokenizer)
+    throw new InputError(`${name} takes tokens as start:end where there is no prompt; "${text}" is a text.`);
+  // One part may hold commas: a whole text that stands in the prompt is one part.
+  const parts = prompt.includes(text) ? [text] : text.split(',').map((part) => part.trim());
+  const encoded = tokenizer.encode(prompt).tokens;
+  return parts.map((part) => {
+    const at = prompt.indexOf(part);
+    if (at < 0 || part === '') throw new InputError(`${name}: the prompt does not contain "${part}".`);
+    if (prompt.indexOf(part, at + 1) >= 0)
+      throw new InputError(`${name}: the prompt contains "${part}" more than once; give tokens as start:end.`);
+    const span = tokenSpan(encoded, [at, at + part.length]);
+    if (span) return span;
+    throw new InputError(`${name}: "${part}" holds no token of the prompt.`);
+  });
+}
+
+const PARTS = ['net', 'branch_1', 'lambda_branch_2'] as const;
+const SHARES = ['norm_share', 'projection_share', 'alti_share', 'logit'] as const;
+
+/** Means by class, `MODEL.LAYER.PART.MEASURE` [classes], models by number; NaN where there is none. */
+function tensorsOf({ layers }: { readonly layers: readonly LayerAllocation[] }, model: number): OutputTensor[] {
+  return layers.flatMap((one) =>
+    PARTS.flatMap((part) =>
+      SHARES.flatMap((measure): OutputTensor[] => {
+        const found = one[part]?.[measure];
+        if (!found) return [];
+        const data = Float32Array.from(TOKEN_CLASSES, (name) => found[name]?.mean ?? Number.NaN);
+        return [{ name: `${model}.${one.layer}.${part}.${measure}`, shape: [TOKEN_CLASSES.length], data }];
+      }),
+    ),
+  );
+}
+
+const plain = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(1));
+
+const shown = (value: Measured | null): string =>
+  value === null
+    ? '–'
+    : value.low === undefined || value.high === undefined
+      ? value.mean.toFixed(3)
+      : `${value.mean.toFixed(3)} [${value.low.toFixed(3)}, ${value.high.toFixed(3)}]`;
+
+/** Lines of the table for people: the block, and of a differential one its branches. */
+function rowsOf(one: LayerAllocation) {
+  const parts = [['block', one.net] as const];
+  if (one.branch_1 && one.lambda_branch_2)
+    parts.push(['branch 1', one.branch_1] as never, ['λ·branch 2', one.lambda_branch_2] as never);
+  return parts.map(([part, { norm_share, needle_against_context }]) => ({
+    layer: one.layer,
+    part,
+    'needle/context': shown(needle_against_context),
+    chance: Number.isFinite(one.chance) ? one.chance.toFixed(3) : '–',
+    ...Object.fromEntries(TOKEN_CLASSES.map((name) => [name, shown(norm_share[name])])),
+  }));
+}
