@@ -4,7 +4,9 @@ import {
   CHANNEL_STATISTICS,
   LENS_STATISTICS,
   type LensStatistic,
+  TOKEN_CLASSES,
   TOKEN_TRACKS,
+  type TokenClass,
   UNITS,
 } from '@/lib/vocabulary';
 import type { WireTensor } from './safetensors';
@@ -230,6 +232,14 @@ function lensOf(tensors: Tensors, metadata: Lens['metadata']): Lens {
   return { entries: metadata.entries, L, k, topIds: ids.data as Int32Array, topProbs, statistics, metadata };
 }
 
+const needleSpan = z
+  .string()
+  .regex(/^\d{1,7},\d{1,7}$/, 'needle must be start,end in tokens')
+  .transform((text) => text.split(',').map(Number) as [number, number])
+  .pipe(SpanSchema)
+  .optional()
+  .meta({ description: "`start,end` in tokens; default: the run's needle." });
+
 const curve = z.array(z.number().nullable());
 
 export const SignalSchema = z.object({
@@ -262,6 +272,53 @@ export const AttributionSchema = z.object({
   convention: z.string(),
   reconstruction_error: z.number().meta({ description: '|logit − sum of the contributions| as a share of the logit.' }),
 });
+
+/** A number of one prompt. Null where it is not defined: a class without tokens, a share of nothing. */
+const measured = z.object({ mean: z.number() }).nullable();
+const byClass = z.object(
+  Object.fromEntries(TOKEN_CLASSES.map((name) => [name, measured])) as Record<TokenClass, typeof measured>,
+);
+const readPart = z.object({
+  norm_share: byClass.meta({
+    description: 'Share of the norms of what tokens bring; parts do not add up to the output.',
+  }),
+  projection_share: byClass.meta({ description: 'Share of the output, signed; 1 over all classes.' }),
+  alti_share: byClass.meta({ description: 'Share of nearness to the output.' }),
+  logit: byClass.meta({ description: 'In logits of the target, or of target minus foil; signed.' }),
+  needle_against_context: measured.meta({
+    description: 'Needle over all context: needle, competing, first and filler.',
+  }),
+});
+
+export const AllocationSchema = z.object({
+  position: count,
+  classes: z.array(z.enum(TOKEN_CLASSES)).meta({ description: 'Of every token up to the one that is read.' }),
+  layers: z.array(
+    z.object({
+      layer: count,
+      kind: z.string(),
+      differential: z.boolean(),
+      tokens: z.object(
+        Object.fromEntries(TOKEN_CLASSES.map((name) => [name, z.number()])) as Record<TokenClass, z.ZodNumber>,
+      ),
+      chance: z.number().nullable().meta({ description: 'Needle tokens over context tokens.' }),
+      net: readPart,
+      branch_1: readPart.optional(),
+      lambda_branch_2: readPart.optional(),
+      removed: byClass.optional().meta({ description: '1 − what the difference reads over what branch 1 reads.' }),
+      cosine: byClass.optional(),
+      rejection_db: byClass.optional().meta({ description: 'Decibels.' }),
+      reconstruction_error: z.number(),
+    }),
+  ),
+});
+
+const tokenSpans = z
+  .string()
+  .regex(/^\d{1,7},\d{1,7}(;\d{1,7},\d{1,7}){0,99}$/, 'spans must be start,end in tokens, separated by semicolons')
+  .transform((text) => text.split(';').map((span) => span.split(',').map(Number) as [number, number]))
+  .pipe(z.array(SpanSchema))
+  .optional();
 
 export const READINGS = {
   map: reading(
@@ -371,13 +428,7 @@ export const READINGS = {
       model,
       position,
       target,
-      needle: z
-        .string()
-        .regex(/^\d{1,7},\d{1,7}$/, 'needle must be start,end in tokens')
-        .transform((text) => text.split(',').map(Number) as [number, number])
-        .pipe(SpanSchema)
-        .optional()
-        .meta({ description: "`start,end` in tokens; default: the run's needle." }),
+      needle: needleSpan,
       lens: LensKindSchema.default('logit'),
     }),
     json('Curves', SignalSchema),
@@ -386,6 +437,21 @@ export const READINGS = {
     'Direct logit attribution: what embedding, blocks and branches add to a logit',
     z.object({ model, target, position }),
     json('Contributions', AttributionSchema),
+  ),
+  allocation: reading(
+    'What every finished layer reads at one token, by class of token',
+    z.object({
+      model,
+      position,
+      target,
+      foil: asked.optional().meta({ description: 'Token id of the wrong answer that the logits are held against.' }),
+      needle: needleSpan,
+      competing: tokenSpans.meta({
+        description: 'What names another answer: `start,end` in tokens, separated by semicolons.',
+      }),
+      question: tokenSpans.meta({ description: 'The question, likewise.' }),
+    }),
+    json('Reads by layer and class', AllocationSchema),
   ),
 } as const;
 
@@ -423,6 +489,7 @@ export type Read<N extends ReadingName> =
 export type Channels = Read<'channels'>;
 export type Tracks = Read<'tracks'>;
 export type AttributionReply = Read<'attribution'>;
+export type Allocation = Read<'allocation'>;
 
 /** A question's parameters as a URL carries them. */
 export const wireOf = (query: Readonly<Record<string, unknown>>): Record<string, string> =>

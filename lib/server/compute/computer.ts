@@ -3,6 +3,7 @@ import type { ReadingBody, ReadingName, ReadingQuery } from '@/lib/api/readings'
 import type { RunModel } from '@/lib/api/schemas';
 import type { AnalysisUpdate, Message, MethodName, ReadingJob, Request, RunUpdate, WorkerMethods } from '../protocol';
 import type { Settings } from '../settings';
+import { allocationOf } from './allocations';
 import { Attributions } from './attributions';
 import { CancellationBatches } from './cancellation-batches';
 import { type Withdrawn, withdrawnBy } from './cancelling';
@@ -130,6 +131,7 @@ export class Computer {
     lens: (record, _id, query) => this.#readouts.lensBody(record, query),
     signal: (record, id, query) => this.#readouts.signal(record, id, query),
     attribution: (record, _id, query) => this.#attributions.attribution(record, query),
+    allocation: (record, _id, query, withdrawn) => allocationOf(this.#models, record, query, withdrawn),
   };
 
   /** @throws ServiceError 409 for what the run does not have yet or any more, and as the reading itself does. */
