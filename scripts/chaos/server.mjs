@@ -39,7 +39,9 @@ export class Server {
     server.port = await freePort();
     server.logFile = join(world.folder, `server-${server.port}.log`);
     const log = openSync(server.logFile, 'w');
-    const [command, ...args] = [...wrap, process.execPath, join(ROOT, 'scripts', 'start.mjs')];
+    // What the harness has set up once is served as it is, whatever happens to the sources meanwhile.
+    const start = [process.execPath, join(ROOT, 'scripts', 'start.mjs'), '--as-built'];
+    const [command, ...args] = [...wrap, ...start];
     server.#child = spawn(command, args, {
       cwd: world.folder,
       detached: true,
