@@ -1,4 +1,4 @@
-// npm test: sets up what is missing, then lint, types, unit tests and the page tests; says what was skipped and why, and
+// npm test: sets up what is missing, then lint, types, unit tests, a short chaos run and the page tests; says what was skipped and why, and
 // ends with one line of counts. With CI set, a page test that did not run is a failure.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -86,17 +86,28 @@ async function pageTests(browser) {
   }
 }
 
+/** The short form of every scenario of `npm run chaos`; each of its checks counts as a test. */
+async function chaosTests() {
+  say('chaos: broken servers, stores, disks, models, texts and requests');
+  const code = await run(process.execPath, [join(ROOT, 'scripts', 'chaos.mjs'), '--quick']);
+  const summary = readJson(join(RESULTS, 'chaos.json'));
+  addCounts(summary?.totals ?? { passed: 0, failed: 0, skipped: 0 }, code);
+  for (const { name, skipped: needs } of summary?.scenarios ?? [])
+    if (needs) skipped.push({ suite: 'chaos', title: name, needs });
+}
+
 await prepare(database);
 rmSync(RESULTS, { recursive: true, force: true });
 mkdirSync(RESULTS, { recursive: true });
 // Before the unit tests, which borrow its WebGPU adapter.
 const browser = await chromium();
-// One core or two are enough for all three; page tests look at times, so they run alone.
+// One core or two are enough for all three; chaos and page tests look at times, so they run alone.
 await Promise.all([
   unitTests(),
   buildAndTypes(),
   step('lint and format', bin('biome'), ['ci', '.', '--reporter=summary']),
 ]);
+await chaosTests();
 await pageTests(browser);
 for (const line of skippedLines(skipped)) console.log(line);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
