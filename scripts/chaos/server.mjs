@@ -137,7 +137,7 @@ export class Server {
       request.end(body);
     }).then((answer) => {
       if (answer.status >= 400 && method !== 'HEAD' && path.startsWith('/api/'))
-        this.world.refusal(`${method} ${path.slice(0, 100)}`, answer.status, answer.json);
+        this.world.refusal(`${method} ${path.slice(0, 100)}`, answer);
       return answer;
     });
   }

@@ -79,13 +79,14 @@ export class World {
     this.figures.push({ what, value, unit });
   }
 
-  /** Looks at a refusal that a user would read. */
-  refusal(where, status, body) {
+  /** Looks at a refusal that a user or a program would read; the page's own "not found" is one of another kind. */
+  refusal(where, { status, headers, json: body, bytes }) {
+    if (status === 404 && headers['content-type']?.startsWith('text/html')) return;
     const message = body?.error?.message;
     const said = `${message ?? ''} ${body?.error?.hint ?? ''}`;
     const sentence = typeof message === 'string' && /[.!?]$/.test(message.trim());
     if (!sentence || LEAKS.test(said) || said.includes(SECRET))
-      this.#leaks.add(`${where} → ${status}: ${text(body).slice(0, 300)}`);
+      this.#leaks.add(`${where} → ${status}: ${bytes.subarray(0, 300)}`);
   }
 
   /** Looks at lines that a log or a list shows. */

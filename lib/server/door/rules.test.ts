@@ -125,6 +125,12 @@ describe('what no route answers', () => {
     for (const url of ['*', 'http://evil.example/', '//evil.example/', '/\\evil.example', ''])
       expect(status(opened, { url: `${url}?token=${TOKEN}` }), url).toBe(400);
   });
+
+  it('is a path that cannot be decoded', () => {
+    for (const url of ['/api/runs/%', '/api/runs/%zz', '/api/runs/%ff'])
+      expect(ask(local, { url }), url).toMatchObject({ kind: 'refuse', refusal: { status: 400 } });
+    expect(status(local, { url: '/api/runs/%F0%9F%92%A9?q=%' })).toBe(0);
+  });
 });
 
 describe('the token', () => {

@@ -50,10 +50,21 @@ function parseHost(text: string | undefined): { readonly host: string; readonly 
   }
 }
 
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Absolute targets are for proxies, and a path of two slashes names another host in a redirect. */
-function targetRefusal({ url }: Asked): Refusal | null {
-  if (/^\/(?![/\\])/.test(url)) return null;
-  return { status: 400, message: 'The request must name a path that begins with one slash.' };
+function targetRefusal(asked: Asked): Refusal | null {
+  if (!/^\/(?![/\\])/.test(asked.url))
+    return { status: 400, message: 'The request must name a path that begins with one slash.' };
+  if (isDecodable(pathOf(asked))) return null;
+  return { status: 400, message: 'The path of the request holds a "%" that stands for no UTF-8 character.' };
 }
 
 function methodRefusal({ method }: Asked): Refusal | null {

@@ -41,7 +41,7 @@ export default {
       { host: evil, origin: `http://${evil}`, 'sec-fetch-site': 'same-origin' },
       { host: '192.0.2.2' },
       { host: 'localhost.evil.example' },
-      { host: '' },
+      { host: `evil.example@127.0.0.1:${server.port}` },
     ];
     for (const headers of strangers) {
       for (const path of ['/api/models', '/api/runs', '/api/health', '/', '/runs']) {
