@@ -20,7 +20,7 @@ const ARRAYS = /^model-\d{1,3}\.safetensors$/;
 const ANALYSIS = /^analysis-([0-9a-f]{8})\.safetensors$/;
 const RECORD = /^(run|analysis-[0-9a-f]{8})\.json$/;
 /** What a write that was cut off leaves beside the file that it was to become. */
-const DRAFT = /^(.+)\.(?:part|partial-\d+-\d+)$/;
+const DRAFT = /^(.+)\.(?:part|partial-[\w.-]+-\d+-\d+)$/;
 
 const LONGEST_HEADER = 100_000_000;
 

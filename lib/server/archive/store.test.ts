@@ -177,7 +177,7 @@ describe('what is removed from a store', () => {
     mkdirSync(torn);
     const draft = readFileSync(modelFile(folder, kept, 0)).subarray(0, 20_000);
     for (const path of [torn, runFolder(folder, kept)]) {
-      writeFileSync(join(path, 'model-0.safetensors.partial-1-0'), draft);
+      writeFileSync(join(path, 'model-0.safetensors.partial-a.machine-1-0'), draft);
       utimesSync(path, 1, 1);
     }
     const next = open(folder);
