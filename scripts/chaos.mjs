@@ -89,7 +89,7 @@ async function inTime(work) {
 
 function tell({ name, seed, skipped, seconds, checks }) {
   const label = name.padEnd(18);
-  if (skipped) return say(`${label} left out: ${skipped}`);
+  if (skipped) return say(`${label} left out for want of ${skipped}`);
   const failed = checks.filter(({ holds }) => !holds);
   say(`${label} seed ${seed}: ${checks.length - failed.length} of ${checks.length} hold, ${seconds.toFixed(0)} s`);
   for (const { sentence, detail } of failed) say(`  FAILED: ${sentence}\n    ${detail}`);

@@ -13,11 +13,11 @@ function binaries() {
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
 }
 
-/** Why no PostgreSQL can be started here; undefined where one can. */
+/** What a PostgreSQL of its own would need here; undefined where one can be started. */
 export function missingPostgres() {
-  if (!binaries()) return 'PostgreSQL is not installed';
+  if (!binaries()) return 'PostgreSQL (initdb and postgres)';
   if (isRoot && spawnSync('runuser', ['-u', 'postgres', '--', 'true']).status !== 0)
-    return 'PostgreSQL does not run as root, and there is no user postgres';
+    return 'a user postgres (PostgreSQL does not run as root)';
   return undefined;
 }
 

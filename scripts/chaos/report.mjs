@@ -63,7 +63,11 @@ export function figures({
     const checks = all.flatMap((scenario) => scenario.checks ?? []);
     const held = checks.filter(({ holds }) => holds).length;
     const [{ skipped }] = all;
-    return [`\`${name}\``, skipped ? 0 : all.length, skipped ? `left out: ${skipped}` : `${held} of ${checks.length}`];
+    return [
+      `\`${name}\``,
+      skipped ? 0 : all.length,
+      skipped ? `left out for want of ${skipped}` : `${held} of ${checks.length}`,
+    ];
   });
   const counts = scenarios.flatMap((scenario) => Object.entries(scenario.counts ?? {})).reduce(add, new Map());
   const largest = new Map();

@@ -14,7 +14,7 @@ function missing() {
   const { status } = mount(folder, 1);
   if (status === 0) unmount(folder);
   rmSync(folder, { recursive: true });
-  return status === 0 ? undefined : 'a small file system needs the right to mount one';
+  return status === 0 ? undefined : 'the right to mount a small file system';
 }
 
 export default {

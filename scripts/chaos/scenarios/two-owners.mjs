@@ -8,7 +8,7 @@ const ELSEWHERE = ['unshare', '--pid', '--fork', '--mount-proc'];
 
 function missing() {
   const { status } = spawnSync(ELSEWHERE[0], [...ELSEWHERE.slice(1), 'true']);
-  return status === 0 ? undefined : 'a second PID namespace needs root and unshare';
+  return status === 0 ? undefined : 'a second PID namespace (root and unshare)';
 }
 
 /** Both refuse or both keep: what must not happen is that two write into one embedded database. */
