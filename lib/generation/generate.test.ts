@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isAvailable } from '@/kernels/native/addon';
@@ -9,8 +11,8 @@ import { referenceCases } from '@/lib/models/testing/fixtures';
 import { ADD_ON, needs } from '@/testing/needs';
 import { generate, generateEach } from '.';
 
-/** The small cases of the repository: one of each kind of mixer. */
-const CASES = referenceCases().filter(({ folder }) => folder.includes('lib/models/testing'));
+/** The cases of the repository, wherever they are found whole. */
+const CASES = referenceCases().filter(({ name }) => existsSync(join('lib/models/testing/cases', name)));
 const devices = isAvailable ? (['native', 'cpu'] as const) : (['cpu'] as const);
 
 describe.each(devices)('generating on %s', (device) => {
