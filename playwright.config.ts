@@ -1,4 +1,5 @@
 import { defineConfig, devices } from '@playwright/test';
+import { PLAIN_DOOR } from './scripts/lib/serve.mjs';
 
 const PORT = Number(process.env.E2E_PORT ?? 3911);
 
@@ -36,7 +37,7 @@ export default defineConfig({
     url: `http://127.0.0.1:${PORT}/api/health`,
     reuseExistingServer: false,
     timeout: 300_000,
-    env: { PORT: String(PORT), STATESCOPE_DATA: 'test-results/data' },
+    env: { ...PLAIN_DOOR, PORT: String(PORT), STATESCOPE_DATA: 'test-results/data' },
     stdout: 'ignore',
     stderr: 'pipe',
   },

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
+import { freePort, PLAIN_DOOR } from '../scripts/lib/serve.mjs';
 
 export interface OwnServer {
   readonly process: ChildProcess;
@@ -18,20 +18,12 @@ export interface OwnServer {
   ) => Promise<{ code: number | null; signal: string | null; ms: number }>;
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
-}
-
 /** The command of a server of its own; it is not waited for. */
 export async function launch(env: Record<string, string>, command = ['node', 'scripts/start.mjs']): Promise<OwnServer> {
   const port = await freePort();
   const [program, ...args] = command;
   const child = spawn(program, args, {
-    env: { ...process.env, PORT: String(port), STATESCOPE_DATA: 'none', ...env },
+    env: { ...process.env, ...PLAIN_DOOR, PORT: String(port), STATESCOPE_DATA: 'none', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });

@@ -4,6 +4,15 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { ROOT } from './root.mjs';
 
+/** The door as it stands by itself, whatever the shell says: for servers that tests and tools start for themselves. */
+export const PLAIN_DOOR = {
+  STATESCOPE_HOST: '',
+  STATESCOPE_TOKEN: '',
+  STATESCOPE_ALLOWED_HOSTS: '',
+  STATESCOPE_TRUST_PROXY: '',
+  STATESCOPE_READ_ONLY: '',
+};
+
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -15,7 +24,7 @@ export async function freePort() {
 /** Starts the production server as `npm start` does, and resolves once it answers. */
 export async function startServer(port, env = {}) {
   const server = spawn(process.execPath, [join(ROOT, 'scripts', 'start.mjs')], {
-    env: { ...process.env, ...env, PORT: String(port) },
+    env: { ...process.env, ...PLAIN_DOOR, ...env, PORT: String(port) },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   for (;;) {

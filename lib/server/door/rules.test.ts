@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Asked, judge, type Verdict } from './rules';
 import { type DoorSettings, readDoorSettings } from './settings';
@@ -191,7 +193,7 @@ describe('a read-only server', () => {
 
   it('reads, computes and cancels', () => {
     for (const method of ['GET', 'HEAD', 'OPTIONS']) expect(status(demo, { method, url: '/api/runs/1/map' })).toBe(0);
-    for (const path of ['runs', 'runs/1/resume', 'analyses', 'snr', 'estimate', 'tokenize', 'generate'])
+    for (const path of ['runs', 'runs/1/resume', 'analyses', 'estimate', 'tokenize', 'generate'])
       expect(status(demo, { method: 'POST', url: `/api/${path}?run=1` }), path).toBe(0);
     for (const path of ['runs/1', 'analyses/1'])
       expect(status(demo, { method: 'DELETE', url: `/api/${path}` }), path).toBe(0);
@@ -213,6 +215,42 @@ describe('a read-only server', () => {
       expect(status(demo, { method, url: `/api/${path}` }), `${method} ${path}`).toBe(403);
       expect(status(local, { method, url: `/api/${path}` }), `${method} ${path}`).toBe(0);
     }
+  });
+});
+
+/** Every request of the API that is not mere reading: method and path, `1` for each parameter. */
+function writingRoutes(): string[] {
+  const api = join(process.cwd(), 'app', 'api');
+  const files = readdirSync(api, { recursive: true, encoding: 'utf8' }).filter((path) => basename(path) === 'route.ts');
+  return files.flatMap((path) => {
+    const route = dirname(path).replaceAll(/\[[^\]]+\]/g, '1');
+    const methods = readFileSync(join(api, path), 'utf8').matchAll(
+      /export (?:const|async function|function) (POST|PUT|PATCH|DELETE)\b/g,
+    );
+    return [...methods].map(([, method]) => `${method} ${route}`);
+  });
+}
+
+it('every route that may change something was decided on for a read-only server', () => {
+  const demo = { ...local, readOnly: true };
+  const decided = Object.fromEntries(
+    writingRoutes().map((route) => {
+      const [method, path] = route.split(' ');
+      return [route, status(demo, { method, url: `/api/${path}` })];
+    }),
+  );
+  expect(decided).toEqual({
+    'POST analyses': 0,
+    'DELETE analyses/1': 0,
+    'POST estimate': 0,
+    'POST generate': 0,
+    'POST models': 403,
+    'DELETE models': 403,
+    'POST runs': 0,
+    'PATCH runs/1': 403,
+    'DELETE runs/1': 0,
+    'POST runs/1/resume': 0,
+    'POST tokenize': 0,
   });
 });
 

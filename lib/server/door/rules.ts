@@ -144,7 +144,7 @@ function tokenVerdict(asked: Asked, { token, port, trustProxy }: DoorSettings): 
 }
 
 /** What computes and changes nothing that lasts. Whatever is not listed here is refused. */
-const COMPUTES = /^\/api\/(runs|runs\/[^/]+\/resume|analyses|snr|estimate|tokenize|generate)$/;
+const COMPUTES = /^\/api\/(runs|runs\/[^/]+\/resume|analyses|estimate|tokenize|generate)$/;
 const CANCELS = /^\/api\/(runs|analyses)\/[^/]+$/;
 
 /** Reading, computing and cancelling are open; naming, removing and folders of models are not. */
