@@ -156,7 +156,7 @@ describe('the API, through its own client', () => {
     const mean = (await client.read(id, 'map', { model: 0, layer: 0, reduce: 'mean' })).data[4 * L + 2];
     expect(channels.reduce((sum, { value }) => sum + value / heads, 0)).toBeCloseTo(mean, 6);
     const allocation = await client.read(id, 'allocation', { model: 1 });
-    expect(allocation.layers.map(({ layer }) => layer)).toEqual([0, 1, 2, 3]);
+    expect(allocation.layers.map(({ layer }) => layer)).toEqual([0, 1, 2]);
     const { components, logit } = await client.read(id, 'attribution', { model: 1 });
     expect(components.reduce((sum, { contribution }) => sum + contribution, 0)).toBeCloseTo(logit, 4);
     expect((await client.renameRun(id, ' two models ')).name).toBe('two models');
