@@ -179,7 +179,13 @@ export class Archive {
         removeOwn(place(this.place.folder, row.run, row.id), 'a newer answer has taken its place');
   }
 
+  /** Where several servers share the store, one of them does it for all. */
   async #trim(): Promise<string[]> {
+    const { instances } = this.database;
+    return (await instances.exclusively(this.place.store, () => this.#removeOldest())) ?? [];
+  }
+
+  async #removeOldest(): Promise<string[]> {
     const answers = sql`coalesce(sum(${analyses.bytes} + length(${analyses.analysis})), 0)`;
     const weight = sql<string>`${runs.bytes} + length(${runs.run}) + ${answers}`;
     const rows = await this.database.db

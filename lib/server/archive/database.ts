@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
-import { joinInstances, onlyInstance } from './instances';
+import { type Instances, joinInstances, onlyInstance } from './instances';
 import { databaseFolder } from './places';
 import type { ArchiveStart } from './protocol';
 
 export interface Database {
   readonly db: PgDatabase<PgQueryResultHKT>;
-  /** Those of the servers, by `ArchiveStart.instance`, that live and use this database. */
-  alive(instances: readonly string[]): Promise<ReadonlySet<string>>;
+  /** The servers that use it, by `ArchiveStart.instance`. */
+  readonly instances: Omit<Instances, 'close'>;
   close(): Promise<void>;
 }
 
@@ -71,7 +71,7 @@ export async function openDatabase(start: ArchiveStart): Promise<Database> {
     const close = async () => {
       await Promise.all([pool.end(), instances.close()]);
     };
-    return { db: drizzle(pool), alive: instances.alive, close };
+    return { db: drizzle(pool), instances, close };
   }
   const [{ PGlite }, { drizzle }, { migrate }] = await Promise.all([
     import('@electric-sql/pglite'),
@@ -84,5 +84,5 @@ export async function openDatabase(start: ArchiveStart): Promise<Database> {
   const client = await PGlite.create(path);
   const db = drizzle(client);
   await migrate(db, { migrationsFolder });
-  return { db, alive: onlyInstance(instance).alive, close: () => client.close() };
+  return { db, instances: onlyInstance(instance), close: () => client.close() };
 }

@@ -8,12 +8,17 @@ import type { Client } from 'pg';
 export interface Instances {
   /** Those of the names whose servers live. */
   alive(instances: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Does what one server at a time does for a store; undefined, and nothing done, while another does it. */
+  exclusively<T>(store: string, work: () => Promise<T>): Promise<T | undefined>;
   close(): Promise<void>;
 }
 
 /** The number of a name's lock: the first 64 bits of the UUID. */
 const keyOf = (instance: string): string =>
   BigInt.asIntN(64, BigInt(`0x${instance.replaceAll('-', '').slice(0, 16)}`)).toString();
+
+/** What only one at a time does for a store; two numbers, so that it is never taken for the lock of a server. */
+const turnOf = (store: string): [number, number] => [Number.parseInt(store.slice(0, 8), 16) | 0, 1];
 
 /** Time between two tries to get a session back that broke. */
 const REJOIN_MS = 1000;
@@ -53,6 +58,18 @@ export async function joinInstances(instance: string, connect: () => Client): Pr
       const held = new Set(rows.map(({ key }) => key));
       return new Set(instances.filter((name) => name === instance || held.has(keyOf(name))));
     },
+    async exclusively(store, work) {
+      const client = session;
+      if (client === null) return undefined;
+      const { rows } = await client.query('SELECT pg_try_advisory_lock($1, $2) AS turn', turnOf(store));
+      if (!rows[0].turn) return undefined;
+      try {
+        return await work();
+      } finally {
+        // A session that broke has given it back.
+        await client.query('SELECT pg_advisory_unlock($1, $2)', turnOf(store)).catch(() => undefined);
+      }
+    },
     async close() {
       closed = true;
       await session?.end();
@@ -63,5 +80,6 @@ export async function joinInstances(instance: string, connect: () => Client): Pr
 /** Of the embedded database, which one server uses at a time. */
 export const onlyInstance = (instance: string): Instances => ({
   alive: async (instances) => new Set(instances.filter((name) => name === instance)),
+  exclusively: (_store, work) => work(),
   close: async () => undefined,
 });

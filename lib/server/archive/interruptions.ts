@@ -49,7 +49,7 @@ export class Interruptions {
       .from(unfinished)
       .where(and(this.#own(), ne(unfinished.owner, this.instance), ne(unfinished.owner, '')))
       .orderBy(asc(unfinished.since));
-    const alive = await this.database.alive(left.map(({ owner }) => owner));
+    const alive = await this.database.instances.alive(left.map(({ owner }) => owner));
     for (const { id, kind, since, record, owner } of left) {
       if (alive.has(owner)) continue;
       try {

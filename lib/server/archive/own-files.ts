@@ -74,17 +74,20 @@ export const isFolder = (path: string): boolean => lstatSync(path, { throwIfNoEn
 /** Whether a name is that of a draft. */
 export const isDraft = (name: string): boolean => DRAFT.test(name);
 
-/** Removes a file that Statescope has written, and says so. @returns whether it was one, and is gone. */
-export function removeOwn(path: string, why: string): boolean {
-  if (!isOurs(path)) return false;
+/** Does something to a path; nothing where it is gone, for another server may remove the same. */
+function unlessGone(work: () => void): void {
   try {
-    unlinkSync(path);
+    work();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
+}
+
+/** Removes a file that Statescope has written, and says so; leaves any other. */
+export function removeOwn(path: string, why: string): void {
+  if (!isOurs(path)) return;
+  unlessGone(() => unlinkSync(path));
   console.info(`Removed ${path}: ${why}.`);
-  return true;
 }
 
 /**
@@ -94,18 +97,15 @@ export function removeOwn(path: string, why: string): boolean {
 export function removeOwnFolder(path: string, why: string): boolean {
   if (!isFolder(path)) return false;
   const names = readdirSync(path);
-  const left = names.filter((name) => {
-    const file = join(path, name);
-    if (!isOurs(file)) return true;
-    unlinkSync(file);
-    return false;
-  });
-  const gone = names.length - left.length;
-  if (gone > 0) console.info(`Removed ${gone === 1 ? '1 file' : `${gone} files`} in ${path}: ${why}.`);
-  if (left.length === 0) {
-    rmdirSync(path);
+  const own = names.filter((name) => isOurs(join(path, name)));
+  for (const name of own) unlessGone(() => unlinkSync(join(path, name)));
+  if (own.length > 0)
+    console.info(`Removed ${own.length === 1 ? '1 file' : `${own.length} files`} in ${path}: ${why}.`);
+  const stranger = names.find((name) => !own.includes(name) && lstatSync(join(path, name), { throwIfNoEntry: false }));
+  if (stranger === undefined) {
+    unlessGone(() => rmdirSync(path));
     return true;
   }
-  console.warn(`${path} stays: it holds what Statescope did not write ("${left[0]}").`);
+  console.warn(`${path} stays: it holds what Statescope did not write ("${stranger}").`);
   return false;
 }

@@ -21,6 +21,8 @@ export interface ModelRecord {
   readonly blocks: BlockCache[];
 }
 
+const RUN_AGAIN = 'Run the prompt again.';
+
 /** Models of a run. */
 const SLOTS = [0, 1];
 
@@ -102,11 +104,8 @@ export class RunStore {
       const path = modelFile(folder, id, m);
       if (!existsSync(path)) continue;
       models[m] = await readRecord(path).catch((error: Error) => {
-        throw new ServiceError(
-          409,
-          `The arrays of run ${id} on disk cannot be read: ${error.message}`,
-          'Run the prompt again.',
-        );
+        if (!existsSync(path)) throw new ServiceError(409, `Run ${id} was removed while it was read.`, RUN_AGAIN);
+        throw new ServiceError(409, `The arrays of run ${id} on disk cannot be read: ${error.message}`, RUN_AGAIN);
       });
     }
     if (models.length === 0) return;
@@ -140,8 +139,7 @@ export class RunStore {
   /** @throws ServiceError 409 where nothing has been computed yet, or it was released. */
   model(id: string, index: number): ModelRecord {
     const record = this.#runs.get(id);
-    if (!record)
-      throw new ServiceError(409, `The activations of run ${id} were released to make room.`, 'Run the prompt again.');
+    if (!record) throw new ServiceError(409, `The activations of run ${id} were released to make room.`, RUN_AGAIN);
     const model = record.models[index];
     if (!model) throw new ServiceError(409, `Model ${index} of run ${id} has not been computed.`);
     return model;
