@@ -3,7 +3,11 @@ import { dirname } from 'node:path';
 import { type OutputTensor, readSafetensors, writeSafetensors } from '@/lib/checkpoint';
 import { openFile } from '@/lib/checkpoint/files';
 import { readSafetensorsHeader } from '@/lib/checkpoint/safetensors';
+import { checkRecord } from './record-schema';
 import type { ModelRecord } from './store';
+
+/** The format's number changes with what a record holds. */
+const FORMAT = 'statescope run 1';
 
 /** What the structure says in place of a value that JSON cannot hold. */
 type Marker = { $array: string } | { $map: [unknown, unknown][] } | { $number: string };
@@ -55,18 +59,19 @@ export async function writeRecord(path: string, record: ModelRecord): Promise<vo
   const { structure, arrays } = takeApart(record);
   const tensors = [...arrays].map(([name, data]): OutputTensor => ({ name, data, shape: shapeOf(name, data, record) }));
   await mkdir(dirname(path), { recursive: true });
-  await writeSafetensors(path, tensors, { format: 'statescope run 1', structure: JSON.stringify(structure) });
+  await writeSafetensors(path, tensors, { format: FORMAT, structure: JSON.stringify(structure) });
 }
 
-/** @throws when the file is missing, damaged, or of another format. */
+/** @throws when the file is missing, damaged, of another format, or contradicts itself. */
 export async function readRecord(path: string): Promise<ModelRecord> {
   const source = await openFile(path);
   const { metadata } = await readSafetensorsHeader(source).finally(() => source.close());
-  if (metadata.format !== 'statescope run 1') throw new Error(`${path} is not a run that this version can read.`);
+  if (metadata.format !== FORMAT) throw new Error(`${path} is not a run that this version can read.`);
   const tensors = await readSafetensors(path);
-  return putTogether(JSON.parse(metadata.structure), (name) => {
+  const record = putTogether(JSON.parse(metadata.structure), (name) => {
     const tensor = tensors.get(name);
     if (!tensor) throw new Error(`${path} lacks the array ${name}.`);
     return tensor.data;
-  }) as ModelRecord;
+  });
+  return checkRecord(record);
 }

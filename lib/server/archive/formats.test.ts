@@ -1,0 +1,142 @@
+import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeSafetensors } from '@/lib/api/safetensors';
+import { readSafetensors, writeSafetensors } from '@/lib/checkpoint';
+import { openFile } from '@/lib/checkpoint/files';
+import { readSafetensorsHeader } from '@/lib/checkpoint/safetensors';
+import { Service } from '../service';
+import { migrationsFolder } from '../settings';
+import { makeWorkspace, type Workspace } from '../testing/workspace';
+import { openDatabase } from './database';
+import { analysisFile, modelFile, runFile } from './places';
+import { fromStored, toStored } from './stored';
+
+process.env.STATESCOPE_DEVICE = 'cpu';
+
+/** A run of the architecture diff with an analysis, as the first version wrote them: rows, and files beside them. */
+const FIXTURE = join(import.meta.dirname, 'fixtures', 'format-1');
+const rows = JSON.parse(readFileSync(join(FIXTURE, 'rows.json'), 'utf8'));
+const [stored] = rows.runs;
+const [answer] = rows.analyses;
+
+describe('a store of the first format', () => {
+  let workspace: Workspace;
+  let service: Service;
+  let folder: string;
+
+  beforeAll(async () => {
+    workspace = await makeWorkspace();
+    folder = join(workspace.root, 'data');
+    const migrations = join(workspace.root, 'first');
+    cpSync(migrationsFolder(workspace.settings), migrations, { recursive: true });
+    const journal = join(migrations, 'meta', '_journal.json');
+    const { entries, ...rest } = JSON.parse(readFileSync(journal, 'utf8'));
+    writeFileSync(journal, JSON.stringify({ ...rest, entries: entries.slice(0, 2) }));
+    const template = join(workspace.root, 'dist', 'database');
+    const database = await openDatabase({ folder, migrations, template, limit: 0, instance: '' });
+    for (const [table, row] of [['runs', stored] as const, ['analyses', answer] as const]) {
+      const columns = sql.join(
+        Object.keys(row).map((name) => sql.identifier(name)),
+        sql`, `,
+      );
+      const values = sql.join(
+        Object.values(row).map((value) => sql`${value}`),
+        sql`, `,
+      );
+      await database.db.execute(sql`INSERT INTO ${sql.identifier(table)} (${columns}) VALUES (${values})`);
+    }
+    await database.close();
+    mkdirSync(dirname(modelFile(folder, stored.id, 0)), { recursive: true });
+    copyFileSync(join(FIXTURE, 'model-0.safetensors'), modelFile(folder, stored.id, 0));
+    copyFileSync(join(FIXTURE, `analysis-${answer.id}.safetensors`), analysisFile(folder, stored.id, answer.id));
+    service = new Service({ ...workspace.settings, dataFolder: folder });
+  });
+  afterAll(async () => {
+    await Promise.all([service?.worker.close(), service?.archive.close()]);
+    await workspace?.remove();
+  });
+
+  it('opens with runs, names, arrays and analyses', async () => {
+    const run = await service.recall(stored.id);
+    expect(run).toMatchObject({ name: 'of the first format', state: 'done', available: true });
+    expect(run.models).toEqual(JSON.parse(stored.run).models);
+    expect(run.analyses).toMatchObject([{ id: answer.id, question: answer.question }]);
+    for (const [layer, block] of run.models[0].blocks.entries())
+      for (const branch of block.branches) {
+        const map = decodeSafetensors((await service.read(stored.id, 'map', { layer, branch })).buffer);
+        expect(Number(map.metadata.reconstruction_error)).toBeLessThan(1e-4);
+      }
+    expect(await service.recallAnalysis(answer.id)).toEqual(JSON.parse(answer.analysis));
+    expect(service.analysisTensors(answer.id)).toEqual(
+      new Uint8Array(readFileSync(join(FIXTURE, `analysis-${answer.id}.safetensors`))),
+    );
+    expect(fromStored('run', readFileSync(runFile(folder, stored.id), 'utf8'))).toMatchObject({ id: stored.id });
+    expect((await service.listRuns()).runs).toMatchObject([{ id: stored.id, kept: true }]);
+  });
+
+  type Structure = Record<string, never> & {
+    L: number;
+    request: { tokens: unknown[] };
+    config: { d: number; blocks: { kind: string; mixer: { E: number } }[] };
+    residuals: unknown[];
+    blocks: { index: number; out: unknown; scans: { $map: [string, { L: number; family: string }][] } }[];
+  };
+  it.each<[string, (record: Structure) => void]>([
+    ['another length', (record) => void record.L++],
+    ['a token less', ({ request }) => void request.tokens.pop()],
+    ['another width', ({ config }) => void Object.assign(config, { d: 2 * config.d })],
+    ['an unknown kind of block', ({ config }) => void Object.assign(config.blocks[0], { kind: 'transformer' })],
+    ['another kind of block', ({ config }) => void Object.assign(config.blocks[0], { kind: 'diff_mamba1' })],
+    [
+      'another inner width',
+      ({ config }) => void Object.assign(config.blocks[0].mixer, { E: 2 * config.blocks[0].mixer.E }),
+    ],
+    ['a residual stream less', ({ residuals }) => void residuals.pop()],
+    ['blocks that have changed places', ({ blocks }) => void blocks.reverse()],
+    ['a scan of another length', ({ blocks }) => void blocks[1].scans.$map[0][1].L++],
+    ['a number for an array', ({ blocks }) => void Object.assign(blocks[0], { out: 5 })],
+    [
+      'an array of another place',
+      ({ blocks }) => void Object.assign(blocks[0], { out: { $array: 'blocks.0.scans.mixer_1.A' } }),
+    ],
+    ['an array that is not there', ({ blocks }) => void Object.assign(blocks[0], { out: { $array: 'nowhere' } })],
+    ['another family', ({ blocks }) => void Object.assign(blocks[1].scans.$map[0][1], { family: 'mamba2' })],
+  ])('says of a run whose metadata tell of %s that it cannot be read', async (_what, change) => {
+    const path = modelFile(folder, stored.id, 0);
+    const source = await openFile(join(FIXTURE, 'model-0.safetensors'));
+    const { metadata } = await readSafetensorsHeader(source).finally(() => source.close());
+    const tensors = await readSafetensors(join(FIXTURE, 'model-0.safetensors'));
+    const structure = JSON.parse(metadata.structure);
+    change(structure);
+    await writeSafetensors(path, tensors.values() as never, { ...metadata, structure: JSON.stringify(structure) });
+    const other = new Service({ ...workspace.settings, dataFolder: folder });
+    other.runs.restore(await service.recall(stored.id), 1);
+    await expect(other.read(stored.id, 'map', { layer: 0 })).rejects.toMatchObject({
+      status: 409,
+      message: expect.stringContaining('cannot be read'),
+    });
+    await other.worker.close();
+  });
+});
+
+describe('what is stored', () => {
+  const run = fromStored('run', stored.run);
+
+  it('comes back as it was, and from the first format with what that lacked', () => {
+    expect(fromStored('run', toStored('run', run))).toEqual(run);
+    const { analyses: _, ...older } = JSON.parse(stored.run);
+    expect(fromStored('run', JSON.stringify(older))).toEqual({ ...run, analyses: [] });
+  });
+
+  it.each([
+    ['is cut off', toStored('run', run).slice(0, -10), /not JSON/],
+    ['is of a newer format', JSON.stringify({ format: 99, run }), /of format 99, and this version reads those up to 2/],
+    ['is something else', toStored('summary', fromStored('summary', stored.summary)), /holds no run/],
+    ['has a part of another type', JSON.stringify({ format: 2, run: { ...run, models: 7 } }), /run\.models/],
+    ['lacks a part', JSON.stringify({ ...JSON.parse(stored.run), request: undefined }), /run\.request/],
+  ])('is refused in words when it %s', (_what, text, words) => {
+    expect(() => fromStored('run', text)).toThrow(words);
+  });
+});

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import type { S6Inputs } from '@/lib/analysis/s6Inputs';
+import { RunModelSchema } from '@/lib/api/schemas';
+import { DIFFERENTIAL_KINDS, PLAIN_KINDS } from '@/lib/architectures/kinds';
+import { CHECKPOINT_FORMATS } from '@/lib/checkpoint/types';
+import type { ModelRecord } from './store';
+
+/** What the file of one model of a run must hold, and that its parts agree. */
+
+const size = z.number().int().nonnegative();
+const floats = z.instanceof(Float32Array);
+/** Also one that JSON cannot hold. */
+const real = z.custom<number>((value) => typeof value === 'number', 'not a number');
+
+const MixerSchema = z.object({
+  ...{ d: size, E: size, N: size, K: size, R: size, H: size, P: size, G: size },
+  ...{ timeStepLimit: z.tuple([real, real]), useBias: z.boolean(), useConvBias: z.boolean(), epsilon: real },
+});
+
+const BlockSchema = z.union([
+  z.object({ kind: z.enum(PLAIN_KINDS), mixer: MixerSchema }),
+  z.object({
+    kind: z.enum(DIFFERENTIAL_KINDS),
+    mixer: MixerSchema,
+    lambda: z.union([
+      z.enum(['sigmoid_sum', 'sigmoid_scalar', 'sigmoid_channel', 'exp']),
+      z.object({ constant: z.number() }),
+    ]),
+    lambdaInit: z.number(),
+    subln: z.boolean(),
+  }),
+]);
+
+const arrays = { delta: floats, A: floats, B: floats, C: floats, x: floats, y: floats, x0: floats, z: floats };
+const ScanSchema = z.discriminatedUnion('family', [
+  z.object({ family: z.literal('mamba1'), L: size, E: size, N: size, ...arrays }),
+  z.object({ family: z.literal('mamba2'), L: size, E: size, N: size, H: size, P: size, G: size, ...arrays }),
+]);
+
+const CacheSchema = z.object({
+  index: size,
+  kind: z.enum([...PLAIN_KINDS, ...DIFFERENTIAL_KINDS]),
+  scans: z.map(z.enum(['single', 'mixer_1', 'mixer_2']), ScanSchema),
+  lambda: z.union([real, floats]).optional(),
+  out: floats,
+  diff: floats.optional(),
+});
+
+const RecordSchema: z.ZodType<ModelRecord> = z.object({
+  request: RunModelSchema,
+  config: z.object({
+    format: z.enum(CHECKPOINT_FORMATS),
+    ...{ d: size, V: size, epsilon: real, tied: z.boolean(), blocks: z.array(BlockSchema) },
+  }),
+  fingerprint: z.string(),
+  L: size,
+  residuals: z.array(floats),
+  blocks: z.array(CacheSchema),
+});
+
+/** Numbers that a scan's arrays hold, by name. */
+function sizesOf(scan: S6Inputs): Record<keyof typeof arrays, number> {
+  const { L, E, N } = scan;
+  const channels = { x: L * E, y: L * E, x0: L * E, z: L * E };
+  if (scan.family === 'mamba1') return { delta: L * E, A: E * N, B: L * N, C: L * N, ...channels };
+  const { H, G } = scan;
+  return { delta: L * H, A: H, B: L * G * N, C: L * G * N, ...channels };
+}
+
+/** The first thing in which parts of a record contradict each other; undefined where they agree. */
+function contradiction({ request, config, L, residuals, blocks }: ModelRecord): string | undefined {
+  const { d } = config;
+  if (request.tokens.length !== L) return `${request.tokens.length} tokens, but L = ${L}`;
+  if (blocks.length > config.blocks.length) return `${blocks.length} blocks of ${config.blocks.length}`;
+  if (residuals.length !== blocks.length + 1 && residuals.length + blocks.length > 0)
+    return `${residuals.length} residual streams of ${blocks.length} blocks`;
+  const odd = residuals.findIndex(({ length }) => length !== L * d);
+  if (odd >= 0) return `residuals.${odd} has ${residuals[odd].length} values, not ${L} × ${d}`;
+  for (const [i, block] of blocks.entries()) {
+    const { kind, mixer } = config.blocks[i];
+    if (block.index !== i || block.kind !== kind) return `block ${i} is ${block.kind}, not ${kind}`;
+    if (block.out.length !== L * d) return `blocks.${i}.out has ${block.out.length} values, not ${L} × ${d}`;
+    for (const [name, scan] of block.scans) {
+      const where = `blocks.${i}.scans.${name}`;
+      if (scan.L !== L || scan.E !== mixer.E || scan.N !== mixer.N) return `${where} has other sizes than its block`;
+      for (const [array, expected] of Object.entries(sizesOf(scan))) {
+        const { length } = scan[array as keyof typeof arrays];
+        if (length !== expected) return `${where}.${array} has ${length} values, not ${expected}`;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** @throws Error whose message ends a sentence where a record is damaged or contradicts itself. */
+export function checkRecord(record: unknown): ModelRecord {
+  const parsed = RecordSchema.safeParse(record);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new Error(`it is damaged (${issue.path.map(String).join('.')}: ${issue.message})`);
+  }
+  const found = contradiction(parsed.data);
+  if (found) throw new Error(`it contradicts itself (${found})`);
+  return parsed.data;
+}
