@@ -125,6 +125,14 @@ describe('a disk that', () => {
       message: expect.stringMatching(/EEXIST/),
     });
     expect(await store.keep('kept', 1000)).toBe(40);
+    // Its second model cannot be written: the first does not stay alone.
+    record('half');
+    record('half');
+    store.end('half');
+    await mkdir(join(modelFile(folder, 'half', 1), 'in the way'), { recursive: true });
+    await expect(store.keep('half', 1000)).rejects.toMatchObject({ status: 507 });
+    expect(existsSync(modelFile(folder, 'half', 0))).toBe(false);
+    store.forget('half');
     record('third');
     expect(released).toEqual([['kept']]);
     store.end('third');

@@ -1,9 +1,10 @@
 import { existsSync, statSync } from 'node:fs';
+import { rm, rmdir } from 'node:fs/promises';
 import type { BlockCache } from '@/lib/analysis/s6Attention';
 import type { RunModel } from '@/lib/api/schemas';
 import type { ModelConfig } from '@/lib/checkpoint';
 import { causeOf } from '../archive/cause';
-import { modelFile } from '../archive/places';
+import { modelFile, runFolder } from '../archive/places';
 import { ServiceError } from '../errors';
 import { bytesOf } from './memory';
 import { readRecord, writeRecord } from './record-file';
@@ -78,14 +79,26 @@ export class RunStore {
     const record = this.#runs.get(id);
     if (!record) return bytesOnDisk(this.folder, id);
     const bytes = bytesOf(record);
-    if (bytes <= limit)
-      for (const [m, model] of record.models.entries())
-        if (model)
-          await writeRecord(modelFile(this.folder, id, m), model).catch((error) => {
-            throw new ServiceError(507, causeOf(error).words);
-          });
+    if (bytes <= limit) await this.#write(this.folder, id, record);
     record.kept = true;
     return bytes <= limit ? bytes : 0;
+  }
+
+  /** Writes all of a run or nothing: half of it would only hold room that others need. */
+  async #write(folder: string, id: string, { models }: RunRecord): Promise<void> {
+    const fresh: string[] = [];
+    try {
+      for (const [m, model] of models.entries()) {
+        if (!model) continue;
+        const path = modelFile(folder, id, m);
+        if (!existsSync(path)) fresh.push(path);
+        await writeRecord(path, model);
+      }
+    } catch (error) {
+      for (const path of fresh) await rm(path, { force: true }).catch(() => undefined);
+      await rmdir(runFolder(folder, id)).catch(() => undefined);
+      throw new ServiceError(507, causeOf(error).words);
+    }
   }
 
   /** Brings a run back from disk where it is not in memory. @throws ServiceError 409 when its files are damaged. */
