@@ -23,7 +23,7 @@ export interface SsdAttentionTensors {
 }
 
 /**
- * Implicit attention of the S6 recurrence (spec C1): for target i and source j ≤ i
+ * Implicit attention of the S6 recurrence (equations C1): for target i and source j ≤ i
  *
  *     α_e[i,j] = Δ_j[e] Σ_n C_i[n] B_j[n] exp(A[e,n] Σ_{k=j+1..i} Δ_k[e])
  *
@@ -48,7 +48,8 @@ export function s6Attention(inputs: S6AttentionTensors, options: { readonly redu
 }
 
 /**
- * Implicit attention of the SSD recurrence (spec C3): for target i, source j ≤ i and head h of group g = floor(h/(H/G))
+ * Implicit attention of the SSD recurrence (equations C3): for target i, source j ≤ i and head h of group g =
+ * floor(h/(H/G))
  *
  *     α_h[i,j] = Δ_j[h] (C_i[g]·B_j[g]) exp(A_h Σ_{k=j+1..i} Δ_k[h])
  *

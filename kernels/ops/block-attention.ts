@@ -6,7 +6,7 @@ import { OperandError, requireDivisor, requireRank, requireShape } from './valid
 
 export { type BlockReduction, type ColumnRange, STATISTICS_PER_CHANNEL };
 
-/** What is folded around the attention of each of E channels (spec C2); all float32. */
+/** What is folded around the attention of each of E channels (equations C2); all float32. */
 export interface BlockFoldTensors {
   /** [L,E] factor of the token that the scan reads: σ of the convolution's output. */
   readonly source: tf.Tensor2D;
@@ -34,7 +34,7 @@ interface SsdScan {
 export type BlockScan = S6Scan | SsdScan;
 
 /**
- * Folded implicit attention (spec C2, exact form), reduced over channels to [L,L]: for target i and source j ≤ i
+ * Folded implicit attention (equations C2, exact form), reduced over channels to [L,L]: for target i and source j ≤ i
  *
  *     M_e[i,j] = target[i,e] weight[j,e] Σ_k taps[e,K−1−k] source[j+k,e] (α_e[i,j+k] + D_e [i = j+k]),  0 ≤ k < K, j+k ≤ i
  *

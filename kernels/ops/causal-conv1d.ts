@@ -3,7 +3,7 @@ import { defineGradient, runKernel } from './registry';
 import { requireRank, requireShape } from './validate';
 
 /**
- * Depthwise causal convolution with zero left padding (spec A1, step 2), and SiLU where asked:
+ * Depthwise causal convolution with zero left padding (equations A1, step 2), and SiLU where asked:
  * c_t[e] = bias[e] + Σ_k weight[e,0,k] x_{t−K+1+k}[e]; weight[:,0,K−1] multiplies the current token.
  *
  * x and the result [B,L,E]; weight [E,1,K]; bias [E] or null. Differentiable in all inputs. Cost 2·B·L·E·K flops.

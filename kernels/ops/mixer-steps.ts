@@ -66,8 +66,8 @@ export const MOST_ROWS_OF_A_STEP = 8;
 export const hasMixerStep = (kernel: MixerStepKernel): boolean => tf.getKernel(kernel, tf.getBackend()) !== undefined;
 
 /**
- * One token of a Mamba-1 mixer (spec A1) for each row, from u to W_out (y ⊙ SiLU(z)), in one kernel: what decoding pays
- * for is then reading the weights. The value is that of the operations one by one, to rounding. No gradient.
+ * One token of a Mamba-1 mixer (equations A1) for each row, from u to W_out (y ⊙ SiLU(z)), in one kernel: what decoding
+ * pays for is then reading the weights. The value is that of the operations one by one, to rounding. No gradient.
  * Only where `hasMixerStep('Mamba1Step')`. Cost: one pass over the weights and the state.
  *
  * @throws OperandError where shapes or dtypes do not fit.
@@ -77,7 +77,7 @@ export function mamba1Step(weights: Mamba1StepWeights, input: MixerStepInput): M
 }
 
 /**
- * One token of a Mamba-2 mixer (spec A2) for each row, from u to the gated norm or, with `outProj`, to the mixer's
+ * One token of a Mamba-2 mixer (equations A2) for each row, from u to the gated norm or, with `outProj`, to the mixer's
  * output; everything else as {@link mamba1Step} has it.
  *
  * @throws OperandError where shapes or dtypes do not fit.

@@ -11,7 +11,7 @@ export interface RmsNormOptions {
 }
 
 /**
- * RMS normalisation over the last axis (spec, notation and A2 step 5): u · weight / sqrt(mean(u²) + ε), where u = x, or
+ * RMS normalisation over the last axis (equations A2, step 5): u · weight / sqrt(mean(u²) + ε), where u = x, or
  * x · SiLU(gate). x and the result [...,E]; weight [E]. Differentiable in x, weight and gate.
  *
  * @throws OperandError where shapes or dtypes do not fit, or where `groups` does not divide E.

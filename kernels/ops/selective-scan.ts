@@ -21,7 +21,7 @@ export interface SelectiveScanOptions {
 }
 
 /**
- * The S6 recurrence of Mamba-1 with its fused neighbours (spec A1, steps 3–5):
+ * The S6 recurrence of Mamba-1 with its fused neighbours (equations A1, steps 3–5):
  *
  *     S_t = exp(Δ_t A) S_{t−1} + Δ_t B_t x_t,   y_t = (C_t·S_t + D x_t) ⊙ SiLU(z_t)
  *

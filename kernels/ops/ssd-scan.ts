@@ -15,7 +15,7 @@ export interface SsdScanTensors {
 }
 
 /**
- * The SSD recurrence of Mamba-2 (spec A2, step 4), per head h of group g = floor(h/(H/G)):
+ * The SSD recurrence of Mamba-2 (equations A2, step 4), per head h of group g = floor(h/(H/G)):
  *
  *     S_t = exp(Δ_t A_h) S_{t−1} + Δ_t x_t ⊗ B_t[g],   y_t = S_t C_t[g] + D_h x_t
  *

@@ -53,7 +53,7 @@ function ssdChannels(scan: SsdAttentionInput, { E, D }: BlockFold): Channels {
 }
 
 /**
- * The folded map of channel e (spec C2, exact form): for target i and source j ≤ i
+ * The folded map of channel e (equations C2, exact form): for target i and source j ≤ i
  *
  *     M_e[i,j] = target[i,e] weight[j,e] Σ_k taps[e,K−1−k] source[j+k,e] (α_e[i,j+k] + D_e [i = j+k]),  0 ≤ k < K, j+k ≤ i
  */

@@ -22,7 +22,7 @@ export interface CausalConv1dGradients {
 }
 
 /**
- * Depthwise causal convolution with zero left padding (spec A1, step 2):
+ * Depthwise causal convolution with zero left padding (equations A1, step 2):
  *
  *     c_t[e] = bias[e] + Σ_k weight[e,0,k] · x_{t−K+1+k}[e],   y = SiLU(c) where `silu` is set.
  *

@@ -21,8 +21,8 @@ export interface RmsNormGradients {
 }
 
 /**
- * RMS normalisation, optionally gated and in groups (spec A2, step 5): with u = x · SiLU(gate) (u = x without one),
- * for each of the `groups` slices of width w = E/groups,
+ * RMS normalisation, optionally gated and in groups (equations A2, step 5): with u = x · SiLU(gate) (u = x without
+ * one), for each of the `groups` slices of width w = E/groups,
  *
  *     r = (mean_w u² + ε)^−½,   y = u · r · weight.
  *

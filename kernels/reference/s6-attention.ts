@@ -19,7 +19,7 @@ export interface S6AttentionInput {
 }
 
 /**
- * Implicit attention of the S6 recurrence (spec C1). For target i, source j ≤ i and channel e
+ * Implicit attention of the S6 recurrence (equations C1). For target i, source j ≤ i and channel e
  *
  *     α_e[i,j] = Δ_j[e] Σ_n C_i[n] B_j[n] exp(A[e,n] Σ_{k=j+1..i} Δ_k[e])
  *

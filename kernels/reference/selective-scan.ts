@@ -37,7 +37,7 @@ export interface SelectiveScanGradients {
 }
 
 /**
- * The S6 recurrence of Mamba-1 (spec A1, steps 3–5), per channel e:
+ * The S6 recurrence of Mamba-1 (equations A1, steps 3–5), per channel e:
  *
  *     S_t[n] = exp(Δ_t A[e,n]) S_{t−1}[n] + Δ_t B_t[n] x_t,   S_{−1} = `state` or 0
  *     y_t = (Σ_n C_t[n] S_t[n] + D x_t) · SiLU(z_t)

@@ -20,7 +20,7 @@ export interface SsdAttentionInput {
 }
 
 /**
- * Implicit attention of the SSD recurrence (spec C3). For target i, source j ≤ i and head h of group g
+ * Implicit attention of the SSD recurrence (equations C3). For target i, source j ≤ i and head h of group g
  *
  *     α_h[i,j] = Δ_j[h] (C_i[g]·B_j[g]) exp(A_h Σ_{k=j+1..i} Δ_k[h])
  *

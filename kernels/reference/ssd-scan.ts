@@ -35,7 +35,7 @@ export interface SsdScanGradients {
 }
 
 /**
- * The SSD recurrence of Mamba-2 (spec A2, step 4), per head h of group g = floor(h/(H/G)):
+ * The SSD recurrence of Mamba-2 (equations A2, step 4), per head h of group g = floor(h/(H/G)):
  *
  *     S_t[p,n] = exp(Δ_t A_h) S_{t−1}[p,n] + Δ_t B_t[g,n] x_t[p],   S_{−1} = `state` or 0
  *     y_t[p] = Σ_n C_t[g,n] S_t[p,n] + D_h x_t[p]

@@ -40,7 +40,7 @@ export interface AttributionRequest {
  * Direct logit attribution, the final norm frozen: with u_w(i) = W_U[w] ⊙ norm_f.weight / rms(h(i)), the logit of token w at
  * position i is u_w · (embedding + Σ blocks), and within a differential block
  *
- *     out = (1 − λ_init) subln ⊙ (branch₁ − λ branch₂) / rms(δ)      (1/rms(δ) frozen, too; spec A4)
+ *     out = (1 − λ_init) subln ⊙ (branch₁ − λ branch₂) / rms(δ)      (1/rms(δ) frozen, too; equations A4)
  *
  * splits into its branches and the biases of the output projections. Exact: the contributions add up to the logit.
  * Cost: one forward pass, and E·d operations per target, position and block where branches share an output projection.
@@ -123,7 +123,7 @@ const portNames = (block: BlockConfig): string[] => {
 
 /**
  * What the parts of a block add to u · out at one position: `mixer` of a plain block, the branches of a differential one
- * (spec A4), and the biases of the output projections where there are any.
+ * (equations A4), and the biases of the output projections where there are any.
  * @param read rows [P,width] of a hook point of the block
  */
 function partsAt(

@@ -6,7 +6,7 @@ import { repeated, rescan } from './rescan';
 import type { S6Inputs } from './s6Inputs';
 import { tidied } from './tidied';
 
-/** Parts of the whole-block form (spec C2, C3) that can be left out. */
+/** Parts of the whole-block form (equations C2, C3) that can be left out. */
 export type Without = ReadonlySet<BlockComponent>;
 
 export const NOTHING: Without = new Set();

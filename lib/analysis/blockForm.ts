@@ -15,9 +15,9 @@ export interface BlockMap extends AttentionMap {
 }
 
 /**
- * Whole-block attention of one scan (spec C2, C3, exact form): A_e = diag(gate) (α_e + D_e I) diag(σ(c_e)) M_e maps channel
- * e of the convolution's input to the input of the output projection; for SSD the gate includes the gated norm, its 1/rms
- * held constant. `mean` is signed; `head:h` is the signed mean over the head's channels.
+ * Whole-block attention of one scan (equations C2, C3, exact form): A_e = diag(gate) (α_e + D_e I) diag(σ(c_e)) M_e
+ * maps channel e of the convolution's input to the input of the output projection; for SSD the gate includes the gated
+ * norm, its 1/rms held constant. `mean` is signed; `head:h` is the signed mean over the head's channels.
  *
  * Cost: O(E·L²·N) for S6, O(E·L²·K) for SSD; one channel O(L²·N). Memory: one map and the factors, 12 L E bytes.
  * @param without components replaced by the identity, to ablate them

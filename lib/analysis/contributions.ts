@@ -5,7 +5,7 @@ import type { Operator } from './operator';
 import { type Branch, branchesOf } from './s6Attention';
 import type { BlockCache, ScanBranch } from './s6Inputs';
 
-/** A map of what source tokens add through a block: exact as an operator on the block's input (spec C4). */
+/** A map of what source tokens add through a block: exact as an operator on the block's input (equations C4). */
 export interface ContributionMap {
   /** [L,L], target i by source j, zero for j > i. */
   readonly map: Float32Array;

@@ -46,9 +46,9 @@ export function outputGradients(
 }
 
 /**
- * One layer of Mamba-Attribution (Ali et al., arXiv 2403.01590; spec C1): (mean_e ∇v ⊙ mean_e α)⁺ [L,L], each target's row
- * weighed by the gradient at that target. In a differential block the terms of the branches are added before what is
- * negative is cut off. Roll it out over layers with {@link rollout}.
+ * One layer of Mamba-Attribution (Ali et al., arXiv 2403.01590; equations C1): (mean_e ∇v ⊙ mean_e α)⁺ [L,L], each
+ * target's row weighed by the gradient at that target. In a differential block the terms of the branches are added
+ * before what is negative is cut off. Roll it out over layers with {@link rollout}.
  * @param meanOf mean map of a scan, where it is at hand
  */
 export function attributionMap(

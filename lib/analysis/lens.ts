@@ -45,8 +45,9 @@ export interface Lens {
 const STEP_ROWS = 600;
 
 /**
- * Logit lens of every layer (spec D): logits = head(norm_f(h)) of the embedding and of each block's output, and the
- * model's own output; with translators, the tuned lens head(norm_f(h + W h + b)) of each block's output. Definitions of the
+ * Logit lens of every layer (equations D): logits = head(norm_f(h)) of the embedding and of each block's output, and
+ * the model's own output; with translators, the tuned lens head(norm_f(h + W h + b)) of each block's output.
+ * Definitions of the
  * statistics: {@link LENS_STATISTICS}.
  *
  * Works through the positions, all layers of some of them at a time, and yields after each step; logits stream by and are

@@ -24,9 +24,10 @@ export interface NormProgress {
 }
 
 /**
- * Size of what source token j adds to the residual stream at i through one block (spec C4): ‖T[i,j] u_j‖₂, T the whole block
- * as an operator on its normalised input, projections, λ, (1 − λ_init) and the weight of subln included, every 1/rms a
- * constant of its position. For `diff` both branches are subtracted as vectors before the norm is taken. Yields after every
+ * Size of what source token j adds to the residual stream at i through one block (equations C4): ‖T[i,j] u_j‖₂, T the
+ * whole block as an operator on its normalised input, projections, λ, (1 − λ_init) and the weight of subln included,
+ * every 1/rms a constant of its position. For `diff` both branches are subtracted as vectors before the norm is taken.
+ * Yields after every
  * strip of sources, so that its caller can show progress, let others go first, or stop.
  *
  * Cost: O(E·L²·N) and L²/2 products of a [d,E] matrix by a vector a scan: E·d·L² operations, less what has decayed.

@@ -37,8 +37,8 @@ export interface OperatorBranch {
 }
 
 /**
- * A block as an exact operator on the inner outputs v_m of its branches, the norm of a difference frozen (spec C4), in the
- * rows that it was made of:
+ * A block as an exact operator on the inner outputs v_m of its branches, the norm of a difference frozen (equations
+ * C4), in the rows that it was made of:
  *
  *     out_i = scale_i Σ_m part_m v_m,i + fixed_i
  */

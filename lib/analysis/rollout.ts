@@ -13,8 +13,9 @@ export interface RolloutOptions {
 const CANCELLED = 1e-6;
 
 /**
- * Attention rollout (Ali et al., arXiv 2403.01590; spec C1): ρ = β_n … β_start with β_l = I + M_l, later layers on the left:
- * how much of source j reaches position i through the residual stream, if every layer's map were all that it does.
+ * Attention rollout (Ali et al., arXiv 2403.01590; equations C1): ρ = β_n … β_start with β_l = I + M_l, later layers on
+ * the left: how much of source j reaches position i through the residual stream, if every layer's map were all that it
+ * does.
  *
  * Cost: a product of [L,L] matrices a layer. Memory: three maps.
  * @param maps one [L,L] map a layer, in order

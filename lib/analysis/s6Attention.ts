@@ -54,8 +54,8 @@ export function parseReduction(text: string): Reduction {
 }
 
 /**
- * S6 implicit attention of one scan (spec C1, C3), without D: α[i,j] is the weight of source j in output i. A channel of
- * an SSD scan has the map of its head.
+ * S6 implicit attention of one scan (equations C1, C3), without D: α[i,j] is the weight of source j in output i. A
+ * channel of an SSD scan has the map of its head.
  *
  * Cost: O(E·L²·N) for the mean of S6, O(H·L² + G·L²·N) for SSD, O(L²·N) for one channel or head; memory one map.
  * @throws InputError where there is no such channel or head.

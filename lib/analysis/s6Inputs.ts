@@ -87,7 +87,10 @@ type Quantity = keyof typeof POINTS;
 
 const QUANTITIES = Object.keys(POINTS) as Quantity[];
 
-/** Hook names (hooks.md) that {@link blockCache} reads for one block; they hold every scan's inputs, its output and λ. */
+/**
+ * Hook names (docs/hooks.md) that {@link blockCache} reads for one block; they hold every scan's inputs, its output and
+ * λ.
+ */
 export function captureNames(config: ModelConfig, block: number): string[] {
   const settings = config.blocks[block];
   const names = scansAt(block, settings).flatMap(({ at }) => QUANTITIES.map((quantity) => at(POINTS[quantity])));

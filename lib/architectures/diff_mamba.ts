@@ -11,7 +11,7 @@ import type { Weights } from './weights';
 type Mixer = (u: tf.Tensor3D, w: Weights, config: MixerConfig, tap: Tap) => tf.Tensor3D;
 
 /**
- * Diff-Mamba over two mixers (arXiv 2507.06204, Eq. 21; spec A4): u [B,L,d] → [B,L,d].
+ * Diff-Mamba over two mixers (arXiv 2507.06204, Eq. 21; equations A4): u [B,L,d] → [B,L,d].
  *
  *     out = (1 − λ_init) · RMS(M₁(u) − λ · M₂(u); subln)
  */

@@ -11,7 +11,7 @@ import type { DifferentialArchitecture, DifferentialBlock } from './types';
 import type { Weights } from './weights';
 
 /**
- * DiffMamba2E: one Mamba-2 mixer whose output o [B,L,d] is differenced with itself (spec A4).
+ * DiffMamba2E: one Mamba-2 mixer whose output o [B,L,d] is differenced with itself (equations A4).
  *
  *     δ = o[d/2:] − λ · o[:d/2],   out = (1 − λ_init) · RMS([δ | δ]; subln)
  */

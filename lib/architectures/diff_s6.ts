@@ -13,7 +13,7 @@ import type { DifferentialArchitecture, DifferentialBlock, MixerConfig, Scan, Sh
 import type { Weights } from './weights';
 
 /**
- * Diff-S6: one Mamba-1 block with two selective scans, λ ≡ 1 (arXiv 2507.06204, Eq. 14; spec A4).
+ * Diff-S6: one Mamba-1 block with two selective scans, λ ≡ 1 (arXiv 2507.06204, Eq. 14; equations A4).
  * Projections, convolution and gate are shared: out = W_out (S6₁(x) − S6₂(x)), both already gated.
  */
 function diffS6(u: tf.Tensor3D, w: Weights, block: DifferentialBlock, tap: Tap): tf.Tensor3D {
@@ -66,7 +66,7 @@ export const DIFF_S6: DifferentialArchitecture = {
 };
 
 /**
- * DiffS6Mamba2, the paper's Diff-S6 (spec A4): two SSD branches with their own input projections that
+ * DiffS6Mamba2, the paper's Diff-S6 (equations A4): two SSD branches with their own input projections that
  * share convolution, gated norm and output projection.
  *
  *     out = W_out ((1 − λ_init) · RMS(SSD₁(u) − λ · SSD₂(u); subln)),   subln of width E

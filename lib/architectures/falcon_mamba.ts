@@ -13,8 +13,8 @@ const scan: Scan = {
 };
 
 /**
- * FalconMamba (Zuo et al., arXiv 2410.05355; spec A1b): Mamba-1 whose δ, B and C are divided by their root mean square before
- * Δ is made and the scan reads them; the norms have no weight.
+ * FalconMamba (Zuo et al., arXiv 2410.05355; equations A1b): Mamba-1 whose δ, B and C are divided by their root mean
+ * square before Δ is made and the scan reads them; the norms have no weight.
  *
  *     [δ | B | C] = W_x x,   Δ = softplus(W_dt δ̂ + b_dt),   v̂ = v / sqrt(mean(v²) + ε)
  */

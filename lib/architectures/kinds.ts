@@ -2,7 +2,7 @@
 
 export const PLAIN_KINDS = ['mamba1', 'mamba2', 'falcon_mamba'] as const;
 
-/** Blocks that subtract one branch, or one half of their output, from the other (spec A4). */
+/** Blocks that subtract one branch, or one half of their output, from the other (equations A4). */
 export const DIFFERENTIAL_KINDS = ['diff_mamba1', 'diff_mamba2', 'diff_mamba2e', 'diff_s6', 'diff_s6_mamba2'] as const;
 
 export const BLOCK_KINDS = [...PLAIN_KINDS, ...DIFFERENTIAL_KINDS] as const;

@@ -9,7 +9,7 @@ import type { MixerConfig, PlainArchitecture, Shapes } from './types';
 import type { Weights } from './weights';
 
 /**
- * Mamba-1 mixer (Gu & Dao, arXiv 2312.00752; spec A1): u [B,L,d] → [B,L,d].
+ * Mamba-1 mixer (Gu & Dao, arXiv 2312.00752; equations A1): u [B,L,d] → [B,L,d].
  *
  *     [x0 | z] = W_in u
  *     x = SiLU(conv(x0))

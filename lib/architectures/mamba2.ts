@@ -9,7 +9,7 @@ import type { Tap } from './tap';
 import type { MixerConfig, PlainArchitecture, Shapes } from './types';
 import type { Weights } from './weights';
 
-/** Mamba-2 mixer (Dao & Gu, arXiv 2405.21060; spec A2): u [B,L,d] → W_out SSD(u) [B,L,d]. */
+/** Mamba-2 mixer (Dao & Gu, arXiv 2405.21060; equations A2): u [B,L,d] → W_out SSD(u) [B,L,d]. */
 export function mamba2(u: tf.Tensor3D, w: Weights, config: MixerConfig, tap: Tap): tf.Tensor3D {
   const [weights, outProj] = [mamba2Weights(w), w.under('out_proj')];
   const out = ssdOfOneToken(u, weights, config, tap, outProj) ?? linear(ssd(u, weights, config, tap), outProj);

@@ -3,7 +3,7 @@ import type { DifferentialKind, PlainKind } from './kinds';
 import type { Tap } from './tap';
 import type { Weights } from './weights';
 
-/** How λ is made from its parameters (spec A4, A5). */
+/** How λ is made from its parameters (equations A4, A5). */
 export type LambdaForm = 'sigmoid_sum' | 'sigmoid_scalar' | 'sigmoid_channel' | 'exp' | { readonly constant: number };
 
 /**
@@ -27,7 +27,10 @@ export interface MixerConfig {
   readonly epsilon: number;
 }
 
-/** ε of the norm of the difference; a constant in every published code, whatever the ε of the other norms (spec A4). */
+/**
+ * ε of the norm of the difference; a constant in every published code, whatever the ε of the other norms (equations
+ * A4).
+ */
 export const SUBLN_EPSILON = 1e-5;
 
 export interface PlainBlock {

@@ -13,7 +13,7 @@ export interface ConfigInput {
   readonly shapes: StoredShapes;
 }
 
-/** λ_init of block i, counted from 0 (spec A4). */
+/** λ_init of block i, counted from 0 (equations A4). */
 export const defaultLambdaInit = (i: number): number => 0.8 - 0.6 * Math.exp(-0.3 * i);
 
 /** No model has as many; a config that says more would only fill the memory with blocks before it is refused. */

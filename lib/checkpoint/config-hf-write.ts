@@ -1,4 +1,4 @@
-/** Hugging Face configs, written: the inverse of `config-hf.ts` (spec B1, B3, B5). */
+/** Hugging Face configs, written: the inverse of `config-hf.ts` (equations B1, B3, B5). */
 
 import { ARCHITECTURES, differenceOf, isDifferentialKind } from '@/lib/architectures';
 import { defaultLambdaInit, expandOf } from './config-common';
@@ -44,7 +44,7 @@ function plainForm(block: BlockConfig): string {
   return JSON.stringify({ ...plain, high: String(mixer.timeStepLimit[1]) });
 }
 
-/** `all`, `alternate` (even indices), `quarter` (the last floor(n/4)), as the authors' code reads it (spec A5). */
+/** `all`, `alternate` (even indices), `quarter` (the last floor(n/4)), as the authors' code reads it (equations A5). */
 function diffSetting(blocks: readonly BlockConfig[]): string {
   const n = blocks.length;
   const rules = {

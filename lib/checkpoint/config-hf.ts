@@ -1,4 +1,7 @@
-/** Hugging Face configs: `mamba`, `falcon_mamba`, `mamba2`, and the authors' `mamba2` with `diffmamba` (spec A1b, B1, B3, B5). */
+/**
+ * Hugging Face configs: `mamba`, `falcon_mamba`, `mamba2`, and the authors' `mamba2` with `diffmamba` (equations A1b,
+ * B1, B3, B5).
+ */
 
 import { ARCHITECTURES } from '@/lib/architectures';
 import {
@@ -93,7 +96,7 @@ function readMamba2(input: ConfigInput): ModelConfig {
   if (diff.includes(true) && P % 2 !== 0) {
     throw new InputError(`${fields.label}: head_dim ${P} must be even, since differential blocks halve it.`);
   }
-  // The authors' Diff block: two mixers of expand 1 and half the head dimension (spec A4).
+  // The authors' Diff block: two mixers of expand 1 and half the head dimension (equations A4).
   const half = (): MixerConfig => ({ ...plain, E: d, P: P / 2, H: headCount(fields, d, P / 2, G) });
   const blocks = diff.map((isDiff, i): BlockConfig => {
     if (!isDiff) return { kind: 'mamba2', mixer: plain };

@@ -1,4 +1,4 @@
-/** Official state-spaces configs: sizes from `ssm_cfg` or the mamba_ssm class defaults (spec B2, B4). */
+/** Official state-spaces configs: sizes from `ssm_cfg` or the mamba_ssm class defaults (equations B2, B4). */
 
 import {
   blockCount,

@@ -1,4 +1,4 @@
-/** From any supported config.json to one ModelConfig (spec B). */
+/** From any supported config.json to one ModelConfig (equations B). */
 
 import type { StoredShapes } from './config-common';
 import { readHf } from './config-hf';

@@ -108,7 +108,7 @@ async function* valuesOf(
 
 /**
  * Loads a checkpoint folder: Hugging Face `mamba`, `mamba2` and `diffmamba`, official state-spaces, or Statescope's own
- * format (spec B; statescope-format.md). Every weight becomes float32; bf16 and fp16 are converted as they are read, so
+ * format (equations B, B7). Every weight becomes float32; bf16 and fp16 are converted as they are read, so
  * memory is four bytes per parameter plus two tensors; float32 values stay in the memory that they were read into.
  * @param name what to call it; the folder's own name by default
  * @throws InputError for missing or broken files, unsupported architectures, tensors that do not fit, and NaN or Inf

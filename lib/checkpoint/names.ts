@@ -4,7 +4,7 @@ export const EMBEDDING = 'backbone.embeddings.weight';
 export const HEAD = 'lm_head.weight';
 export const FINAL_NORM = 'backbone.norm_f.weight';
 
-/** Official checkpoints differ from the Hugging Face names in the embedding alone (spec B). */
+/** Official checkpoints differ from the Hugging Face names in the embedding alone (equations B). */
 export function canonicalName(sourceName: string): string {
   return sourceName === 'backbone.embedding.weight' ? EMBEDDING : sourceName;
 }

@@ -12,7 +12,7 @@ export interface ModelFolder {
   readonly path: string;
 }
 
-/** One entry of the `models` command (cli.md). */
+/** One entry of what `statescope models --json` prints. */
 export interface ModelListing extends ModelFolder {
   readonly format: CheckpointFormat;
   readonly layers: readonly BlockKind[];

@@ -45,8 +45,8 @@ function mainDtype(tensors: Iterable<HfTensor>): StoredDtype {
 
 /**
  * Saves a model as `mamba`, `mamba2` or the authors' `mamba2` with `diffmamba`, whichever holds it, so that the Python
- * libraries open it (spec B1, B3, B5). Weights go into one model.safetensors, each in its own dtype: what was loaded and
- * not changed is written bit for bit. A new folder appears only when complete.
+ * libraries open it (equations B1, B3, B5). Weights go into one model.safetensors, each in its own dtype: what was
+ * loaded and not changed is written bit for bit. A new folder appears only when complete.
  * @param tensors by the names of `expectedTensors(config)`; a tied head is not among them
  * @throws InputError where no Hugging Face format can hold the model, or the tensors do not fit the config
  */

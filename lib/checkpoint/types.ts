@@ -52,7 +52,7 @@ export interface Checkpoint {
   readonly name: string;
   readonly config: ModelConfig;
   /**
-   * Keyed by the Hugging Face names of spec B (`backbone.embeddings.weight`,
+   * Keyed by the Hugging Face names of equations B (`backbone.embeddings.weight`,
    * `backbone.layers.0.mixer.in_proj.weight`, `lm_head.weight` only where untied, …).
    * A tied head has no entry of its own.
    */

@@ -64,10 +64,10 @@ function cutOf(layout: ConversionLayout, { kind, mixer }: BlockConfig): CutOf {
 const BLOCK_TENSOR = /^backbone\.layers\.(\d+)\.(?:mixer_([12])\.)?(.+)$/;
 
 /**
- * Turns plain blocks into differential ones (spec B, `from_pretrained_block`): Mamba-2 into `diff_mamba2` (two mixers of
- * expand 1, half the head dimension, the same heads), Mamba-1 into `diff_mamba1`. Block norms and everything outside the
- * chosen blocks stay as they are and share the old checkpoint's memory. λ vectors are N(0, 1), with a stream of their
- * own per block, so that λ of a block is the same under every pattern and layout; subln is 1; λ_init is
+ * Turns plain blocks into differential ones (equations B, `from_pretrained_block`): Mamba-2 into `diff_mamba2` (two
+ * mixers of expand 1, half the head dimension, the same heads), Mamba-1 into `diff_mamba1`. Block norms and everything
+ * outside the chosen blocks stay as they are and share the old checkpoint's memory. λ vectors are N(0, 1), with a
+ * stream of their own per block, so that λ of a block is the same under every pattern and layout; subln is 1; λ_init is
  * 0.8 − 0.6·exp(−0.3·i). Cost: one copy of the chosen blocks' weights.
  * @returns a model in Statescope's format; `saveCheckpoint` and, for Mamba-2, `saveHfCheckpoint` write it
  * @throws InputError where a chosen block is of another kind, is not of expand 2, or has an odd head dimension

@@ -24,7 +24,7 @@ export type CutOf = (
 ) => Cut | undefined;
 
 /**
- * The slice of the Diff-Mamba authors' `from_pretrained_block` (spec B): whatever shrinks keeps its first rows (or
+ * The slice of the Diff-Mamba authors' `from_pretrained_block` (equations B): whatever shrinks keeps its first rows (or
  * columns) in branch 1 and its last in branch 2, with no regard to what the rows of in_proj and conv1d mean. At d = 1024
  * branch 1 takes the rows 0–2335 of in_proj and so reads its x, B, C and dt from rows that made z and x, and branch 2
  * the rows 2048–4383, where B, C and dt stay in place but z comes from rows that made x.

@@ -5,7 +5,7 @@ export type Pattern = 'all' | 'quarter' | 'alternate' | readonly number[];
 
 /**
  * The chosen blocks of n, ascending: all of them, the last floor(n/4) (`quarter`), those of even index (`alternate`), or
- * the listed ones (spec A5).
+ * the listed ones (equations A5).
  * @throws InputError where none is chosen, or a listed index is not a block
  */
 export function chosenBlocks(pattern: Pattern, n: number): number[] {

@@ -39,7 +39,7 @@ export interface SnrLine {
   readonly where: string;
 }
 
-/** The prompt of the paper's lens script (spec D): note the space after `<context>` and none at the end. */
+/** The prompt of the paper's lens script (equations D): note the space after `<context>` and none at the end. */
 export const paperPrompt = (context: string, question: string): string =>
   `<context> \n${context}\n</context>\n\nQuestion: ${question} Answer:`;
 

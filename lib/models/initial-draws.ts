@@ -7,7 +7,7 @@ export interface RandomNumbers {
 /** What draws each element of a tensor, given its position. */
 export type Draw = (index: number) => number;
 
-/** Δ starts log-uniform in this range (spec A1). */
+/** Δ starts log-uniform in this range (equations A1). */
 export const TIME_STEP_RANGE = [1e-3, 0.1] as const;
 const TIME_STEP_FLOOR = 1e-4;
 
@@ -15,9 +15,9 @@ const TIME_STEP_FLOOR = 1e-4;
 const inverseSoftplus = (y: number) => y + Math.log(-Math.expm1(-y));
 
 /**
- * The first values of the parameters that every architecture draws alike (spec A1, A2, A4), by the end of their name:
- * A (−1 … −N in the rows of Mamba-1, −U(1, 16) for a head of Mamba-2), D (1), the bias of Δ (softplus⁻¹ of a log-uniform
- * step), λ (the published N(0, 1)) and the scales of norms (1). Undefined for all others.
+ * The first values of the parameters that every architecture draws alike (equations A1, A2, A4), by the end of their
+ * name: A (−1 … −N in the rows of Mamba-1, −U(1, 16) for a head of Mamba-2), D (1), the bias of Δ (softplus⁻¹ of a
+ * log-uniform step), λ (the published N(0, 1)) and the scales of norms (1). Undefined for all others.
  */
 export function stateSpaceDraw(
   name: string,

@@ -1,8 +1,8 @@
 import type { Token, Tokenizer } from './tokenizer';
 
 /**
- * The first token of an answer as it follows a prompt: of " " + answer (spec D), which word-level tokenizers read as the
- * word itself. Undefined when the vocabulary does not know it.
+ * The first token of an answer as it follows a prompt: of " " + answer (equations D), which word-level tokenizers read
+ * as the word itself. Undefined when the vocabulary does not know it.
  */
 export function answerToken(tokenizer: Tokenizer, answer: string): Token | undefined {
   const text = ` ${answer.trimStart()}`;

@@ -102,8 +102,8 @@ export function clipGlobalNorm(gradients: ReadonlyMap<string, Float32Array>, lim
 }
 
 /**
- * The language-model suite's rule (spec F): A_log, D, dt_bias, every bias and the block and final norms are left alone;
- * λ, sub-norms, gated norms, embeddings and projections decay.
+ * The language-model suite's rule (equations F): A_log, D, dt_bias, every bias and the block and final norms are left
+ * alone; λ, sub-norms, gated norms, embeddings and projections decay.
  */
 export function decaysInLanguageModels(name: string): boolean {
   if (/(^|\.)(A[12]?_log|D[12]?|dt[12]?_bias|bias)$/.test(name)) return false;

@@ -2,7 +2,7 @@ import type { TrainingConfig } from './config';
 
 /**
  * The bundled pair: a Mamba-2 and its Diff-Mamba-2 twin. Same data, steps, seed and optimizer; the twin has two mixers
- * of half the width and half the head dimension in every block, as the paper has it (spec A4), so the
+ * of half the width and half the head dimension in every block, as the paper has it (equations A4), so the
  * budgets are equal but for the second B and C.
  */
 const SHARED = {

@@ -6,9 +6,9 @@ import { type Draw, stateSpaceDraw, TIME_STEP_RANGE } from '@/lib/models';
 export interface InitialOptions {
   /** Standard deviation of the embedding (mamba_ssm: 0.02). */
   readonly embeddingDeviation: number;
-  /** Δ starts log-uniform in this range, as softplus of the bias (spec A1: [1e-3, 0.1]). */
+  /** Δ starts log-uniform in this range, as softplus of the bias (equations A1: [1e-3, 0.1]). */
   readonly timeStepRange: readonly [number, number];
-  /** Divides out_proj by √n_layer, as the original code does (spec A1). */
+  /** Divides out_proj by √n_layer, as the original code does (equations A1). */
   readonly rescaleOutput: boolean;
 }
 
@@ -20,7 +20,9 @@ export const INITIAL: InitialOptions = {
 
 const uniform = (random: Random, bound: number) => () => random.uniform(-bound, bound);
 
-/** The distribution of one tensor by its name (spec A1, A2, A4). PyTorch's Linear and Conv1d draw U(±fan_in^-1/2). */
+/**
+ * The distribution of one tensor by its name (equations A1, A2, A4). PyTorch's Linear and Conv1d draw U(±fan_in^-1/2).
+ */
 function drawOf(
   random: Random,
   name: string,
@@ -45,7 +47,7 @@ function drawOf(
 
 /**
  * A fresh model of any kind, ready for `createModel`. Deterministic in the state of `random`.
- * λ keeps the published N(0,1), whose sum over d channels saturates σ at many layers (spec A4).
+ * λ keeps the published N(0,1), whose sum over d channels saturates σ at many layers (equations A4).
  */
 export function initialCheckpoint(
   config: ModelConfig,

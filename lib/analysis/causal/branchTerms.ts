@@ -23,8 +23,8 @@ export interface BranchTerms {
 }
 
 /**
- * A block as the exact operator on its input (spec C4), split by branch and source token: the branches of a difference with
- * their own projections, λ, (1 − λ_init), the subln weight, and 1/rms of the difference as it was.
+ * A block as the exact operator on its input (equations C4), split by branch and source token: the branches of a
+ * difference with their own projections, λ, (1 − λ_init), the subln weight, and 1/rms of the difference as it was.
  *
  * Cost: the block itself, {@link sourceTerms} of every scan, and a product [L+1,E]·[E,d] a branch.
  */

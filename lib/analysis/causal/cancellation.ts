@@ -65,8 +65,8 @@ export const cancellationBudget = (model: Outline, request: CancellationRequest)
 
 /**
  * What the second branch of every differential block takes away from the first (the claim of arXiv 2507.06204), per source
- * token, at the position that is read. The block is the exact operator of spec C4; the metric's direction is that of the
- * unembedding behind the final norm, whose scale stays as it was.
+ * token, at the position that is read. The block is the exact operator of equations C4; the metric's direction is that
+ * of the unembedding behind the final norm, whose scale stays as it was.
  *
  * Cost: one forward pass, and {@link branchTerms} of each layer. Yields after every layer; stop early with `return()`.
  * @throws InputError where the model has no differential blocks, or the request does not fit it.

@@ -34,7 +34,7 @@ export interface KnockoutRequest extends PromptQuestion {
    * - `scan` (default): the terms α[i,j] x_j of the scan's output y_i, where α is the implicit attention. What the
    *   convolution has carried from the span into the x of the K−1 tokens after it stays;
    * - `block`: everything of the span's x0 that reaches query i through convolution, scan and D skip, the columns of the
-   *   whole-block map (spec C2), σ(conv) as it was.
+   *   whole-block map (equations C2), σ(conv) as it was.
    */
   readonly reads?: Reads;
   /** One mixer of differential blocks; default both. */

@@ -23,8 +23,9 @@ export const termNames = ({ at }: PlacedScan): string[] =>
  *
  *     Σ_j v[j,e] = (y_i + D x_i)[e] · SiLU(z_i[e])     Mamba-2 kinds: · norm weight / rms, the output of the gated norm
  *
- * the row i of the whole-block map (spec C2) times x0: convolution, σ(conv), scan with D, gate and norm, everything that
- * depends on data held at its value. The last row, j = L, is the token-free term of the convolution's bias.
+ * the row i of the whole-block map (equations C2) times x0: convolution, σ(conv), scan with D, gate and norm,
+ * everything that depends on data held at its value. The last row, j = L, is the token-free term of the convolution's
+ * bias.
  *
  * @returns [L+1,E], float64 rounded to float32. Cost: L·E·(N + K) for S6, L·(H·N + E·K) for SSD.
  */
@@ -59,7 +60,7 @@ export function sourceTerms(
   return Float32Array.from(terms);
 }
 
-/** α_e[i,k] of the last token i (spec C1, C3), summed outward from i so that no exponent is above 0. */
+/** α_e[i,k] of the last token i (equations C1, C3), summed outward from i so that no exponent is above 0. */
 function readWeights(
   { E, N, H, P, G }: MixerConfig,
   { at }: PlacedScan,

@@ -17,7 +17,7 @@ export function difference<T extends tf.Tensor>(
   return tap.at('hook_diff', first.sub(second.mul(lambda)) as T);
 }
 
-/** (1 − λ_init) · RMS(δ; subln), or (1 − λ_init) · δ where the block has no subln (paper Eq. 21; spec A4, A5). */
+/** (1 − λ_init) · RMS(δ; subln), or (1 − λ_init) · δ where the block has no subln (paper Eq. 21; equations A4, A5). */
 export function scaledDifference<T extends tf.Tensor>(
   delta: T,
   w: Weights,

@@ -3,7 +3,7 @@ import type { LambdaForm } from '../types';
 import type { Weights } from '../weights';
 
 /**
- * λ of a differential block (spec A4, A5): a scalar, or [channels] for `sigmoid_channel`.
+ * λ of a differential block (equations A4, A5): a scalar, or [channels] for `sigmoid_channel`.
  *
  *     sigmoid_*    σ(λ_q1, summed where it is a vector that stands for one number) + λ_init
  *     exp          exp(λ_q1·λ_k1) − exp(λ_q2·λ_k2) + λ_init

@@ -16,7 +16,7 @@ export interface S6Weights {
 const AFTER_DELTA = ['hook_delta', 'hook_y', 'hook_ssm_output', 'hook_after_skip'];
 
 /**
- * S6, the selective scan of Mamba-1 with its gate (spec A1, steps 3–5 without the output projection):
+ * S6, the selective scan of Mamba-1 with its gate (equations A1, steps 3–5 without the output projection):
  * x, z [B,L,E] → (C·S + D x) ⊙ SiLU(z) [B,L,E], where S_t = exp(Δ_t A) S_{t−1} + Δ_t B_t x_t.
  * Cost O(B L E N). Intermediate tensors exist only where `tap` asks for them.
  *

@@ -8,7 +8,7 @@ import type { SsdWeights } from './ssd-weights';
 import { at, explicitPositions, scanInKernel, scanInTheOpen } from './states';
 
 /**
- * SSD, the Mamba-2 mixer up to its output projection (spec A2, steps 1–5): u [B,L,d] → [B,L,E].
+ * SSD, the Mamba-2 mixer up to its output projection (equations A2, steps 1–5): u [B,L,d] → [B,L,E].
  *
  *     [z | x | B | C | dt] = W_in u,   [x | B | C] ← SiLU(conv([x | B | C])),   Δ = clamp(softplus(dt + dt_bias))
  *     S_t = exp(Δ_t A_h) S_{t−1} + Δ_t B_t x_t,   y_t = C_t·S_t + D_h x_t

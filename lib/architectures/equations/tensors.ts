@@ -12,7 +12,7 @@ export function convolution(channels: number, { K, useConvBias }: MixerConfig): 
   return useConvBias ? [...weight, ['conv1d.bias', [channels]]] : weight;
 }
 
-/** Parameters of one selective scan (spec A1); `branch` numbers those of a Diff-S6 mixer. */
+/** Parameters of one selective scan (equations A1); `branch` numbers those of a Diff-S6 mixer. */
 export function selectiveScan({ E, N, R }: MixerConfig, branch: '' | '1' | '2' = ''): Shapes {
   return [
     [`x${branch}_proj.weight`, [R + 2 * N, E]],
@@ -22,7 +22,7 @@ export function selectiveScan({ E, N, R }: MixerConfig, branch: '' | '1' | '2' =
   ];
 }
 
-/** Parameters of one state-space dual (spec A2). */
+/** Parameters of one state-space dual (equations A2). */
 export function stateSpaceDual({ H }: MixerConfig, branch: '' | '1' | '2' = ''): Shapes {
   return [
     [`dt${branch}_bias`, [H]],

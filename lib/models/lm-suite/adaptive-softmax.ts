@@ -10,7 +10,7 @@ import type { Dropout } from './dropout';
 export interface AdaptiveSoftmax {
   /**
    * ln p of every token, [M,V]; cost O(M V width). With divVal 1 and a vocabulary that ends before the cutoffs, the
-   * empty clusters keep their share of the probability, as in training (spec E2).
+   * empty clusters keep their share of the probability, as in training (equations E2).
    */
   logProbabilities(hidden: tf.Tensor2D): tf.Tensor2D;
   /**

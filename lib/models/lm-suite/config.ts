@@ -20,7 +20,7 @@ export interface MixerSizes {
 }
 
 /**
- * A model of the paper's language-model suite (spec A3, E2): an adaptive embedding, `units` times
+ * A model of the paper's language-model suite (equations A3, E2): an adaptive embedding, `units` times
  * [mixer, mixer, FFN], an adaptive softmax.
  */
 export interface LmSuiteConfig {
@@ -36,7 +36,7 @@ export interface LmSuiteConfig {
   /** Rates: after every mixer and FFN and inside the FFN; of the embedding; of projected softmax inputs. */
   readonly dropout: { readonly residual: number; readonly embedding: number; readonly softmax: number };
   readonly mixer?: MixerSizes;
-  /** Diff kinds with a λ of their own; default that of the class (spec A4). */
+  /** Diff kinds with a λ of their own; default that of the class (equations A4). */
   readonly lambda?: LambdaForm;
   readonly subln?: boolean;
 }
@@ -44,7 +44,9 @@ export interface LmSuiteConfig {
 /** One residual step; its place j in the flattened list names its parameters and hooks. */
 export type SubLayer = { readonly kind: 'mixer'; readonly block: BlockConfig } | { readonly kind: 'ffn' };
 
-/** State size and head dimension of the suite's classes, which its configurations leave as they are (spec A3, A4). */
+/**
+ * State size and head dimension of the suite's classes, which its configurations leave as they are (equations A3, A4).
+ */
 function classSizes(kind: BlockKind): { readonly N: number; readonly P: number } {
   if (familyOf(kind) === 'mamba1') return { N: 16, P: 0 };
   if (ARCHITECTURES[kind].expand === 1) return { N: 64, P: 64 };

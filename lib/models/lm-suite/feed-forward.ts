@@ -7,7 +7,7 @@ import type { Tap } from '../hooks';
 export const gelu = <T extends tf.Tensor>(x: T): T => x.mul(tf.erf(x.mul(Math.SQRT1_2)).add(1)).mul(0.5) as T;
 
 /**
- * The suite's FFN (spec A3): u [B,L,d] → W₂ dropout(GELU(W₁ u + b₁)) + b₂ [B,L,d], 4d wide inside.
+ * The suite's FFN (equations A3): u [B,L,d] → W₂ dropout(GELU(W₁ u + b₁)) + b₂ [B,L,d], 4d wide inside.
  * `drop` is the dropout at this place.
  */
 export function feedForward(u: tf.Tensor3D, w: Weights, tap: Tap, drop: (x: tf.Tensor3D) => tf.Tensor3D): tf.Tensor3D {

@@ -18,7 +18,7 @@ function outerDraw(name: string, shape: readonly number[], d: number, random: Ra
   return () => (INIT_SCALE / Math.sqrt(width)) * random.normal();
 }
 
-/** Sub-layers: PyTorch's defaults U(±fan_in^-1/2), and those of the state-space parameters (spec A1, A2, A4). */
+/** Sub-layers: PyTorch's defaults U(±fan_in^-1/2), and those of the state-space parameters (equations A1, A2, A4). */
 function innerDraw(
   name: string,
   shape: readonly number[],

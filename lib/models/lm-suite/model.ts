@@ -29,8 +29,8 @@ export interface LmSuiteForwardOptions extends LmSuiteOptions {
 }
 
 /**
- * A model of the paper's language-model suite (spec A3). Shapes as in `Model`; hook points are told in docs/hooks.md.
- * All tensors are float32 on the current device; whoever receives a tensor disposes of it.
+ * A model of the paper's language-model suite (equations A3). Shapes as in `Model`; hook points are told in
+ * docs/hooks.md. All tensors are float32 on the current device; whoever receives a tensor disposes of it.
  */
 export interface LmSuiteModel {
   readonly config: LmSuiteConfig;

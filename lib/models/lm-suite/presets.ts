@@ -5,7 +5,7 @@ export const SUITE_DATASETS = ['wikitext-103', 'text8', 'enwik8'] as const;
 
 export type SuiteDataset = (typeof SUITE_DATASETS)[number];
 
-/** Vocabularies and softmax of the data sets (spec E2); the byte models keep the word model's cutoffs. */
+/** Vocabularies and softmax of the data sets (equations E2); the byte models keep the word model's cutoffs. */
 const DATA: Readonly<Record<SuiteDataset, { V: number; divVal: number; residual: Readonly<Record<6 | 12, number>> }>> =
   {
     'wikitext-103': { V: 267_735, divVal: 4, residual: { 6: 0.25, 12: 0.5 } },
@@ -13,7 +13,9 @@ const DATA: Readonly<Record<SuiteDataset, { V: number; divVal: number; residual:
     enwik8: { V: 204, divVal: 1, residual: { 6: 0.4, 12: 0.5 } },
   };
 
-/** A model of Table 1 or 2 of arXiv 2507.06204 (spec E2, F): d = 1024, or 864 where the heads are of 108 channels. */
+/**
+ * A model of Table 1 or 2 of arXiv 2507.06204 (equations E2, F): d = 1024, or 864 where the heads are of 108 channels.
+ */
 export function paperSuite(data: SuiteDataset, units: 6 | 12, kind: BlockKind): LmSuiteConfig {
   const { V, divVal, residual } = DATA[data];
   return {

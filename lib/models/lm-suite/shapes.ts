@@ -5,7 +5,7 @@ import { FFN_EXPANSION, type LmSuiteConfig, type SubLayer, subLayersOf } from '.
 
 type Named = [name: string, shape: Shape];
 
-/** The suite's name, below `layers.j.layer`, of a tensor that a block knows by another (spec B6). */
+/** The suite's name, below `layers.j.layer`, of a tensor that a block knows by another (equations B6). */
 export const suiteName = (name: string): string => name.replace(/^mixer\./, '').replace(/^mixer_([12])\./, 'm$1.');
 
 /** Tensors of one mixer, by the name that the block reads and its shape. */
@@ -43,9 +43,10 @@ function softmaxTensors(config: LmSuiteConfig): Named[] {
 }
 
 /**
- * Every parameter of a suite model by its name in the authors' state dict (spec B6) without the leading `model.`, in
- * the order in which a forward pass meets them. The softmax owns no word vectors: they are those of the embedding. It
- * shares the projections of the tail clusters, but has one of its own for the head (spec E2's counts contain it).
+ * Every parameter of a suite model by its name in the authors' state dict (equations B6) without the leading `model.`,
+ * in the order in which a forward pass meets them. The softmax owns no word vectors: they are those of the embedding.
+ * It
+ * shares the projections of the tail clusters, but has one of its own for the head (equations E2's counts contain it).
  */
 export function lmSuiteTensors(config: LmSuiteConfig): Map<string, Shape> {
   const subLayers = subLayersOf(config).flatMap((layer, j): Named[] => [
@@ -65,8 +66,8 @@ export function parameterCount(config: LmSuiteConfig, part: 'all' | 'sub-layers'
 }
 
 /**
- * The suite's weight decay (spec F): none on A_log, D, dt_bias, biases and LayerNorms of the sub-layers; λ, sub-norms
- * and gated norms decay, and so does all of the embedding and softmax, biases included.
+ * The suite's weight decay (equations F): none on A_log, D, dt_bias, biases and LayerNorms of the sub-layers; λ,
+ * sub-norms and gated norms decay, and so does all of the embedding and softmax, biases included.
  */
 export function decaysInSuite(name: string): boolean {
   if (!name.startsWith('layers.')) return true;

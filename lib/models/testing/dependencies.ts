@@ -2,7 +2,7 @@ import { anatomyOf } from '@/lib/architectures';
 import { type PlacedScan, scansAt } from '@/lib/architectures/places';
 import type { BlockKind } from '@/lib/checkpoint/types';
 
-/** `a>b,c`: b and c are computed from a (spec A1–A5). */
+/** `a>b,c`: b and c are computed from a (equations A1–A5). */
 const RECURRENCE =
   'delta>A_bar,B_bar A>A_bar B>B_bar A_bar>h.3,h B_bar>h.3,h ssm_input>h.3,h,ssm_output h.3>h h>y C>y y>ssm_output ' +
   'ssm_output>after_skip skip>after_skip';

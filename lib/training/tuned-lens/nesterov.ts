@@ -1,4 +1,4 @@
-/** Settings of the optimiser; the defaults are those of the paper's tuned lenses (spec D). */
+/** Settings of the optimiser; the defaults are those of the paper's tuned lenses (equations D). */
 export interface NesterovOptions {
   readonly steps: number;
   /** At the first step; falls linearly to 0 after the last. */

@@ -12,7 +12,7 @@ export interface TunedLensOptions extends NesterovOptions {
   readonly seed: number;
 }
 
-/** The settings of the paper's tuned lenses (spec D). */
+/** The settings of the paper's tuned lenses (equations D). */
 export const TUNED_LENS_DEFAULTS: TunedLensOptions = { ...NESTEROV_DEFAULTS, tokensPerStep: 2 ** 18, seed: 42 };
 
 export interface TunedLensReport {
@@ -41,8 +41,9 @@ export interface TunedLensTrainer {
 
 /**
  * Fits one translator per block so that head(norm_f(h + W h + b)) says what the model says in the end: identity start,
- * SGD with Nesterov momentum on the sum over blocks of the mean KL(final ‖ lens), no token shift (spec D). The model is
- * constant. Cost of a step: one forward pass and (blocks · 3) unembeddings of its tokens; memory 12 bytes a parameter.
+ * SGD with Nesterov momentum on the sum over blocks of the mean KL(final ‖ lens), no token shift (equations D). The
+ * model is constant. Cost of a step: one forward pass and (blocks · 3) unembeddings of its tokens; memory 12 bytes a
+ * parameter.
  * @param chunks equally long rows of token ids
  * @throws InputError where there is no chunk
  */
