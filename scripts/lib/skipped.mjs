@@ -2,7 +2,7 @@ import { relative, sep } from 'node:path';
 import { ROOT } from './root.mjs';
 
 /**
- * @typedef {{ suite: string, title: string, needs: string }} Skipped A test that did not run: where it stands, and what it would have needed.
+ * @typedef {{ suite: string, title: string, reason: string }} Skipped A test that did not run: where it stands, and why.
  */
 
 /** @returns {Skipped[]} of a report of vitest's JSON reporter. */
@@ -13,7 +13,7 @@ export const skippedUnitTests = (report) =>
       .map(({ ancestorTitles, title, meta }) => ({
         suite: [relative(ROOT, name).replaceAll(sep, '/'), ...ancestorTitles.filter(Boolean)].join(' › '),
         title,
-        needs: meta?.needs ?? 'nothing that it says',
+        reason: meta?.needs ? `needs ${meta.needs}` : 'no reason given',
       })),
   );
 
@@ -43,13 +43,13 @@ const grouped = (list, key) => {
 const NAMED = 4;
 
 /**
- * What was skipped, grouped by what it needs.
+ * What was skipped, grouped by the reason.
  * @param {Skipped[]} skipped
  * @returns {string[]} lines.
  */
 export function skippedLines(skipped) {
-  return grouped(skipped, 'needs').flatMap(([needs, tests]) => [
-    `skipped for want of ${needs} (${tests.length}):`,
+  return grouped(skipped, 'reason').flatMap(([reason, tests]) => [
+    `skipped (${tests.length}): ${reason}`,
     ...grouped(tests, 'suite').flatMap(([suite, found]) =>
       found.length > NAMED && !suite.startsWith('e2e/')
         ? [`  ${suite} (${found.length} tests)`]

@@ -20,8 +20,8 @@ describe('what a run of tests skipped', () => {
       ],
     };
     expect(skippedUnitTests(report)).toEqual([
-      { suite: 'lib/a.test.ts › a device', title: 'adds', needs: 'an adapter' },
-      { suite: 'lib/a.test.ts › a device', title: 'divides', needs: 'nothing that it says' },
+      { suite: 'lib/a.test.ts › a device', title: 'adds', reason: 'needs an adapter' },
+      { suite: 'lib/a.test.ts › a device', title: 'divides', reason: 'no reason given' },
     ]);
     expect(skippedUnitTests(null)).toEqual([]);
   });
@@ -52,18 +52,18 @@ describe('what a run of tests skipped', () => {
   });
 
   it('is told by what is missing: many of a suite by their number, page tests one by one', () => {
-    const many = (suite: string, needs: string) =>
-      Array.from({ length: 5 }, (_, k) => ({ suite, title: `test ${k}`, needs }));
+    const many = (suite: string, reason: string) =>
+      Array.from({ length: 5 }, (_, k) => ({ suite, title: `test ${k}`, reason }));
     const lines = skippedLines([
-      ...many('kernels/a.test.ts', 'an adapter'),
-      { suite: 'kernels/b.test.ts', title: 'alone', needs: 'an adapter' },
-      ...many('e2e/a.spec.ts', 'Chromium'),
+      ...many('kernels/a.test.ts', 'needs an adapter'),
+      { suite: 'kernels/b.test.ts', title: 'alone', reason: 'needs an adapter' },
+      ...many('e2e/a.spec.ts', 'needs Chromium'),
     ]);
     expect(lines).toEqual([
-      'skipped for want of an adapter (6):',
+      'skipped (6): needs an adapter',
       '  kernels/a.test.ts (5 tests)',
       '  kernels/b.test.ts › alone',
-      'skipped for want of Chromium (5):',
+      'skipped (5): needs Chromium',
       ...[0, 1, 2, 3, 4].map((k) => `  e2e/a.spec.ts › test ${k}`),
     ]);
   });
