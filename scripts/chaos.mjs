@@ -64,7 +64,7 @@ async function happen({ name, run, missing }, seed) {
     await inTime(run(world));
     world.check('the scenario ran to its end', true);
   } catch (error) {
-    world.check('the scenario ran to its end', false, error.stack);
+    world.check('the scenario ran to its end', false, `${error.stack}\n${world.lastLog().slice(-2000)}`);
   }
   await world.end();
   current = null;

@@ -60,6 +60,7 @@ export class Server {
     });
     world.defer(() => server.kill());
     world.count('starts of the server');
+    world.lastLog = () => server.log;
     if (ready) await server.ready();
     return server;
   }

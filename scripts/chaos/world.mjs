@@ -24,6 +24,8 @@ export class World {
   checks = [];
   counts = {};
   figures = [];
+  /** What the server that was started last has written. */
+  lastLog = () => '';
   #undo = [];
   #leaks = new Set();
 

@@ -101,7 +101,10 @@ export class Reconciliation {
     // A write that was cut off before anything was whole.
     if (files.length > 0 && files.every((name) => isDraft(name) && isOurs(join(runFolder(folder, id), name))))
       removeOwnFolder(runFolder(folder, id), 'it was not finished');
-    else this.#unknown.push(id);
+    else {
+      this.#removeDrafts(id);
+      this.#unknown.push(id);
+    }
   }
 
   /** A run whose row says more than its files. */

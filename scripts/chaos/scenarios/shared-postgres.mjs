@@ -36,6 +36,8 @@ export default {
     const more = [];
     for (let i = 0; i < 6; i += 1) more.push(await trimming[i % 2].run(QUESTION));
     for (const server of trimming) await server.ended(...more.filter((_, i) => trimming[i % 2] === server));
+    for (const server of trimming)
+      await world.until('nothing waits to be kept', async () => (await server.list()).archive.waiting === 0);
     const { runs } = await world.until('the newest run is kept', async () => {
       const list = await trimming[1].list();
       return listed(list).includes(more[5]) && list;
