@@ -54,7 +54,7 @@ export async function readTokens(options: InputOptions, checkpoint: Checkpoint):
   return rows;
 }
 
-async function rowsOf({ tokens, ids, prompt }: InputOptions, checkpoint: Checkpoint): Promise<number[][]> {
+async function rowsOf({ tokens, ids, prompt, maxTokens }: InputOptions, checkpoint: Checkpoint): Promise<number[][]> {
   if ([tokens, ids, prompt].filter((given) => given !== undefined).length > 1)
     throw new InputError('Give the input as --tokens, as --ids or as --prompt, only one of them.');
   if (ids !== undefined) return [[...ids]];
@@ -65,7 +65,11 @@ async function rowsOf({ tokens, ids, prompt }: InputOptions, checkpoint: Checkpo
     throw new InputError(
       `The model ${checkpoint.name} has no tokenizer.json, so it cannot read a prompt: give --tokens FILE.json.`,
     );
-  return [(await loadTokenizer(checkpoint.tokenizerPath)).encode(prompt).ids];
+  const encoding = (await loadTokenizer(checkpoint.tokenizerPath)).encodeWithin(prompt, maxTokens);
+  if (encoding) return [encoding.ids];
+  throw new InputError(
+    `The prompt has more than ${maxTokens} tokens, which is the limit: shorten it, or raise the limit with --max-tokens.`,
+  );
 }
 
 /** Checks that all rows have the length of the first. @throws InputError */

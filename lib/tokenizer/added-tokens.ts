@@ -14,13 +14,15 @@ export interface Piece {
 
 export type Splitter = (text: string) => Piece[];
 
-const ENDS_WITH_WORD = new RegExp(`[${WORD}]$`, 'u');
-const STARTS_WITH_WORD = new RegExp(`^[${WORD}]`, 'u');
+const IS_WORD = new RegExp(`^[${WORD}]$`, 'u');
 
 const escapePattern = (text: string) => text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
 
 function isSingleWord(text: string, start: number, end: number): boolean {
-  return !ENDS_WITH_WORD.test(text.slice(0, start)) && !STARTS_WITH_WORD.test(text.slice(end));
+  // A character before may be a pair of surrogates.
+  const before = Array.from(text.slice(Math.max(0, start - 2), start)).at(-1) ?? '';
+  const after = String.fromCodePoint(text.codePointAt(end) ?? 0);
+  return !IS_WORD.test(before) && !IS_WORD.test(after);
 }
 
 /**

@@ -3,6 +3,8 @@
  * `tokenizers` package, which users compare offsets with: a character that replaces several points at the first of them.
  */
 
+import { normalized, type UnicodeForm } from './canonical';
+
 /** A range of UTF-16 units in the original text, the end not included. */
 export type Range = readonly [start: number, end: number];
 
@@ -14,6 +16,12 @@ export interface AlignedCharacter {
 
 export type AlignedText = readonly AlignedCharacter[];
 
+/**
+ * A cluster is what normalisation never looks beyond: a character with the marks, jamo and Kirat Rai vowels that may join
+ * it, also those that compatibility forms make of others.
+ */
+const CONTINUES = /^[\p{M}\u0e33\u0eb3\u1160-\u11ff\u3133-\u318e\uff9e-\uffdc\u{16d67}-\u{16d6a}]$/u;
+
 /** Text as it stands in the original, `start` UTF-16 units from its beginning. */
 export function aligned(text: string, start = 0): AlignedText {
   let at = start;
@@ -22,6 +30,23 @@ export function aligned(text: string, start = 0): AlignedText {
     at += character.length;
     return { text: character, origin };
   });
+}
+
+/** Cuts a text into pieces of about `size` UTF-16 units, whole clusters each. */
+export function* pieces(text: string, size: number): Generator<string> {
+  let start = 0;
+  let length = 0;
+  let at = 0;
+  for (const character of text) {
+    if (length >= size && !CONTINUES.test(character)) {
+      yield text.slice(start, at);
+      start = at;
+      length = 0;
+    }
+    at += character.length;
+    length += character.length;
+  }
+  if (start < text.length) yield text.slice(start);
 }
 
 export const textOf = (characters: AlignedText): string => characters.map(({ text }) => text).join('');
@@ -51,9 +76,6 @@ export function applyChanges(current: AlignedText, changes: readonly Change[]): 
   });
 }
 
-/** A cluster is what normalisation never looks beyond: a character with the marks and jamo that may join it. */
-const CONTINUES = /^[\p{M}\u1160-\u11ff]$/u;
-
 /** Splits where no normalisation form composes or reorders across. */
 export function clusters(characters: AlignedText): AlignedText[] {
   const found: AlignedCharacter[][] = [];
@@ -64,14 +86,23 @@ export function clusters(characters: AlignedText): AlignedText[] {
   return found;
 }
 
-export type UnicodeForm = 'NFC' | 'NFD' | 'NFKC' | 'NFKD';
+/** Parts of characters that were decomposed, to be taken by their text. */
+class Parts {
+  readonly #left = new Map<string, { readonly added: number[]; next: number }>();
 
-/** Takes the first unused part of this text: among equal characters, order is kept by every normalisation form. */
-function takePart(parts: (Change | undefined)[], text: string): Change {
-  const index = parts.findIndex((part) => part?.text === text);
-  const part = parts[index];
-  parts[index] = undefined;
-  return part ?? { text, added: 1 };
+  constructor(parts: Iterable<Change>) {
+    for (const { text, added } of parts) {
+      const same = this.#left.get(text);
+      if (same) same.added.push(added);
+      else this.#left.set(text, { added: [added], next: 0 });
+    }
+  }
+
+  /** The first unused part of this text: among equal characters, order is kept by every normalisation form. */
+  take(text: string): number {
+    const same = this.#left.get(text);
+    return same?.added[same.next++] ?? 1;
+  }
 }
 
 /**
@@ -80,27 +111,31 @@ function takePart(parts: (Change | undefined)[], text: string): Change {
  */
 function unicodeChanges(cluster: AlignedText, form: UnicodeForm): Change[] {
   const before = textOf(cluster);
-  const after = before.normalize(form);
+  const after = normalized(before, form);
   if (after === before) return cluster.map(({ text }) => ({ text, added: 0 }));
   const decomposition = form === 'NFC' || form === 'NFD' ? 'NFD' : 'NFKD';
-  const parts: (Change | undefined)[] = cluster.flatMap(({ text }) =>
-    Array.from(text.normalize(decomposition), (part, i) => ({ text: part, added: i === 0 ? 0 : 1 })),
+  const parts = new Parts(
+    cluster.flatMap(({ text }) =>
+      Array.from(text.normalize(decomposition), (part, i) => ({ text: part, added: i === 0 ? 0 : 1 })),
+    ),
   );
   return Array.from(after, (text) => {
-    const own = Array.from(text.normalize(decomposition), (part) => takePart(parts, part));
-    return { text, added: own.reduce((sum, { added }) => sum + added, 1 - own.length) };
+    const own = Array.from(text.normalize(decomposition), (part) => parts.take(part));
+    return { text, added: own.reduce((sum, added) => sum + added, 1 - own.length) };
   });
 }
 
 /** Unicode normalisation with origins. */
 export function normalizeUnicode(characters: AlignedText, form: UnicodeForm): AlignedText {
   const before = textOf(characters);
-  if (before.normalize(form) === before) return characters;
+  if (normalized(before, form) === before) return characters;
   return applyChanges(
     characters,
     clusters(characters).flatMap((cluster) => unicodeChanges(cluster, form)),
   );
 }
+
+export const lowercased = (text: string): string => Array.from(text, (character) => character.toLowerCase()).join('');
 
 /** Lower case character by character, as Rust does it: no special rule for a sigma at the end of a word. */
 export function lowercase(characters: AlignedText): AlignedText {

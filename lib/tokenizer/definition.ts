@@ -55,3 +55,25 @@ export function corrected(definition: TokenizerDefinition): TokenizerDefinition 
   const { pre_tokenizer: preTokenizer } = definition;
   return { ...definition, pre_tokenizer: preTokenizer && correctPreTokenizer(preTokenizer) };
 }
+
+function splitsOnly({ type, add_prefix_space: adds, invert, behavior }: Component): boolean {
+  if (type === 'Split') return !invert && String(behavior).toLowerCase() !== 'removed';
+  return type === 'Sequence' || type === 'Digits' || (type === 'ByteLevel' && !adds);
+}
+
+/**
+ * Whether all tokens of a normalised text, written one after the other, are that text, but for what the vocabulary lacks: so
+ * it is with byte-level BPE whose pre-tokenizer neither drops nor adds anything.
+ */
+export function keepsText({ model, pre_tokenizer: pre, added_tokens: added }: TokenizerDefinition): boolean {
+  const parts = components(pre);
+  return (
+    Array.isArray(model.merges) &&
+    !model.continuing_subword_prefix &&
+    !model.continuing_subword_suffix &&
+    !model.end_of_word_suffix &&
+    parts.some(({ type }) => type === 'ByteLevel') &&
+    parts.every(splitsOnly) &&
+    !added.some(({ normalized, lstrip, rstrip }) => normalized && (lstrip || rstrip))
+  );
+}

@@ -1,2 +1,9 @@
 export { answerToken, isUnknown, tokenSpan } from './answers';
-export { type Encoding, loadTokenizer, parseTokenizer, type Token, type Tokenizer } from './tokenizer';
+export {
+  CHARACTERS_PER_TOKEN,
+  type Encoding,
+  loadTokenizer,
+  parseTokenizer,
+  type Token,
+  type Tokenizer,
+} from './tokenizer';

@@ -1,7 +1,8 @@
 /** Normalisers that keep track of origins. */
 
 import type { Normalizer as LibraryNormalizer } from '@huggingface/tokenizers';
-import { type AlignedText, lowercase, normalizeOpaquely, normalizeUnicode } from './alignment';
+import { type AlignedText, lowercase, lowercased, normalizeOpaquely, normalizeUnicode } from './alignment';
+import { normalized } from './canonical';
 import type { Component } from './definition';
 
 export type Normalizer = (text: AlignedText) => AlignedText;
@@ -19,6 +20,33 @@ function exactNormalizer(component: Component): Normalizer | undefined {
       return lowercase;
     case 'Sequence': {
       const inner = (component.normalizers ?? []).map(exactNormalizer);
+      if (!inner.every((normalizer) => normalizer !== undefined)) return undefined;
+      return (text) => inner.reduce((current, normalizer) => normalizer(current), text);
+    }
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * The same without origins, for normalisers that work cluster by cluster: of what is cut between two of them, pieces give the
+ * same as the whole. Undefined for others.
+ */
+export function plainNormalizer(component: Component | null): ((text: string) => string) | undefined {
+  switch (component?.type) {
+    case undefined:
+      return (text) => text;
+    case 'NFC':
+    case 'NFD':
+    case 'NFKC':
+    case 'NFKD': {
+      const form = component.type;
+      return (text) => normalized(text, form);
+    }
+    case 'Lowercase':
+      return lowercased;
+    case 'Sequence': {
+      const inner = (component.normalizers ?? []).map(plainNormalizer);
       if (!inner.every((normalizer) => normalizer !== undefined)) return undefined;
       return (text) => inner.reduce((current, normalizer) => normalizer(current), text);
     }

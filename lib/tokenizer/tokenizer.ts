@@ -4,21 +4,24 @@
  * and, version 0.2.0, differs from the Python package where comments say so.
  */
 
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { InputError } from '@/lib/checkpoint/types';
 import { addedTokenSplitter, type Splitter } from './added-tokens';
-import { type AlignedText, aligned, originOf, type Range, textOf } from './alignment';
+import { type AlignedText, aligned, originOf, pieces, type Range, textOf } from './alignment';
 import { bytesOf, showBytes } from './byte-level';
 import {
   type AddedTokenDefinition,
   type Component,
   components,
   corrected,
+  keepsText,
   type TokenizerDefinition,
 } from './definition';
-import { type Normalizer, normalizerOf } from './normalizer';
+import { FewestTokens } from './fewest';
+import { type Normalizer, normalizerOf, plainNormalizer } from './normalizer';
 import { placeBytes, placeText, trimSpaces, type Word } from './offsets';
 
 export interface Token {
@@ -41,12 +44,50 @@ export interface Tokenizer {
   readonly unknown: string | undefined;
   /** Ids and offsets of a text, as `encode` of the Python package gives them. Cost: linear in the text. */
   encode(text: string): Encoding;
+  /**
+   * The same for a text of at most so many tokens; nothing as soon as it is clear that it has more.
+   * @param most refuses text that grows beyond 64 characters for each of them when it is normalised, too
+   */
+  encodeWithin(text: string, most: number): Encoding | undefined;
   /** The text of ids; ids outside the vocabulary (padded rows of an embedding) are passed over. */
   decode(ids: Iterable<number>, options?: { readonly skipSpecial?: boolean }): string;
   /** One token for the eye, as in `Token.text`; an empty text for ids outside the vocabulary. */
   tokenText(id: number): string;
   /** `tokenText` of every id from 0 on, for searching. Made once. */
   vocabulary(): readonly string[];
+}
+
+/** Bytes of a tokenizer.json; the largest that are published have about 35 MB. */
+const LARGEST_TOKENIZER = 2 ** 27;
+
+/** No vocabulary that is of use has longer tokens on average. */
+export const CHARACTERS_PER_TOKEN = 64;
+
+/** Text is looked at in pieces of so many UTF-16 units before it is tokenised. */
+const PIECE = 4096;
+
+/** Ends the encoding of a text that is too long. */
+class TooLong extends Error {}
+
+/** What a text may still take. */
+class Room {
+  #characters: number;
+
+  constructor(public tokens: number) {
+    this.#characters = CHARACTERS_PER_TOKEN * tokens;
+  }
+
+  /** @throws TooLong */
+  take(tokens: number): void {
+    this.tokens -= tokens;
+    if (this.tokens < 0) throw new TooLong();
+  }
+
+  /** @throws TooLong */
+  takeCharacters(characters: number): void {
+    this.#characters -= characters;
+    if (this.#characters < 0) throw new TooLong();
+  }
 }
 
 /** A token on its way: its spelling in the vocabulary and where it came from. */
@@ -68,6 +109,10 @@ class JsonTokenizer implements Tokenizer {
   private readonly trimmer: Component | undefined;
   readonly unknown: string | undefined;
   private texts: readonly string[] | undefined;
+  /** Where text can be normalised in pieces. */
+  private readonly normalizePiece: ((piece: string) => string) | undefined;
+  private readonly keepsText: boolean;
+  private fewest: FewestTokens | undefined;
 
   constructor(private readonly definition: TokenizerDefinition) {
     // The Python package's decode does not tidy spaces; the library does unless told.
@@ -90,15 +135,36 @@ class JsonTokenizer implements Tokenizer {
       ({ type, trim_offsets: trims = true }) => trims && (type === 'ByteLevel' || type === 'RobertaProcessing'),
     );
     this.unknown = definition.model.unk_token ?? undefined;
+    this.normalizePiece = plainNormalizer(definition.normalizer);
+    this.keepsText = keepsText(definition);
     this.vocabSize = this.library.get_vocab().size;
   }
 
   encode(text: string): Encoding {
-    const placed = this.splitOriginal(text).flatMap(({ start, end, token }): Placed[] =>
-      token
-        ? [{ spelling: token.content, id: token.id, range: [start, end] }]
-        : this.encodeSection(this.normalize(aligned(text.slice(start, end), start))),
-    );
+    return this.encodeInto(new Room(Number.POSITIVE_INFINITY), text);
+  }
+
+  encodeWithin(text: string, most: number): Encoding | undefined {
+    try {
+      const encoding = this.encodeInto(new Room(most), text);
+      return encoding.ids.length > most ? undefined : encoding;
+    } catch (error) {
+      if (error instanceof TooLong) return undefined;
+      throw error;
+    }
+  }
+
+  private encodeInto(room: Room, text: string): Encoding {
+    const placed: Placed[] = [];
+    for (const { start, end, token } of this.splitOriginal(text)) {
+      if (token) {
+        room.take(1);
+        placed.push({ spelling: token.content, id: token.id, range: [start, end] });
+      } else {
+        const section = this.normalizeWithin(room, text.slice(start, end), start);
+        for (const one of this.encodeSection(section, room)) placed.push(one);
+      }
+    }
     const tokens = this.surround(this.trim(placed)).map(({ id, range: [start, end] }) => ({
       id,
       text: this.tokenText(id),
@@ -108,10 +174,39 @@ class JsonTokenizer implements Tokenizer {
     return { ids: tokens.map(({ id }) => id), tokens };
   }
 
+  /** A section of the text, normalised. @throws TooLong before much is done with one that is certainly too long. */
+  private normalizeWithin(room: Room, section: string, start: number): AlignedText {
+    const { normalizePiece } = this;
+    if (normalizePiece && section.length > PIECE && room.tokens < Number.POSITIVE_INFINITY) {
+      const inPieces = function* () {
+        for (const piece of pieces(section, PIECE)) {
+          const text = normalizePiece(piece);
+          room.takeCharacters(text.length);
+          yield text;
+        }
+      };
+      this.fewest ??= new FewestTokens(this.keepsText ? this.spellings() : []);
+      if (this.fewest.exceeds(inPieces(), room.tokens)) throw new TooLong();
+    }
+    return this.normalize(aligned(section, start));
+  }
+
+  /** The bytes of all tokens. */
+  private *spellings(): Generator<Uint8Array> {
+    const utf8 = new TextEncoder();
+    // A vocabulary may leave ids out.
+    for (const spelling of this.library.model?.vocab ?? [])
+      if (spelling !== undefined) yield bytesOf(spelling) ?? utf8.encode(spelling);
+    for (const { content } of this.definition.added_tokens) {
+      yield utf8.encode(content);
+      yield utf8.encode(textOf(this.normalize(aligned(content))));
+    }
+  }
+
   /** Normalised text in which added tokens may still be. */
-  private encodeSection(section: AlignedText): Placed[] {
-    const pieces = this.splitNormalized(textOf(section));
-    if (pieces.length === 1 && !pieces[0].token) return this.encodeWords(section);
+  private encodeSection(section: AlignedText, room: Room): Placed[] {
+    const found = this.splitNormalized(textOf(section));
+    if (found.length === 1 && !found[0].token) return this.encodeWords(section, room);
     // Pieces follow one another, so one pass turns their UTF-16 positions into positions in the list of characters.
     let index = 0;
     let unit = 0;
@@ -119,19 +214,23 @@ class JsonTokenizer implements Tokenizer {
       while (unit < position) unit += section[index++].text.length;
       return index;
     };
-    return pieces.flatMap(({ start, end, token }): Placed[] => {
+    return found.flatMap(({ start, end, token }): Placed[] => {
       const from = indexAt(start);
       const to = indexAt(end);
-      if (!token) return this.encodeWords(section.slice(from, to));
+      if (!token) return this.encodeWords(section.slice(from, to), room);
+      room.take(1);
       return [{ spelling: token.content, id: token.id, range: originOf(section, from, to) }];
     });
   }
 
-  private encodeWords(characters: AlignedText): Placed[] {
+  private encodeWords(characters: AlignedText, room: Room): Placed[] {
     const text = textOf(characters);
-    const words = (this.library.pre_tokenizer?._call(text) ?? [text]).map(
-      (word): Word => ({ text: word, tokens: this.modelTokens(word) }),
-    );
+    const words = (this.library.pre_tokenizer?._call(text) ?? [text]).map((word): Word => {
+      const tokens = this.modelTokens(word);
+      // Those that the model drops are no tokens of the text.
+      room.take(tokens.filter((spelling) => this.library.token_to_id(spelling) !== undefined).length);
+      return { text: word, tokens };
+    });
     const ranges = this.byteLevel ? placeBytes(characters, words) : placeText(characters, words);
     return words
       .flatMap(({ tokens }) => tokens)
@@ -191,15 +290,31 @@ class JsonTokenizer implements Tokenizer {
   }
 }
 
+/** The text of a file that is not too large. Pipes and devices, which could wait for ever, are not opened. */
+async function read(path: string): Promise<string> {
+  const unreadable = (cause: NodeJS.ErrnoException): never => {
+    throw new InputError(`The tokenizer ${path} cannot be read (${cause.code}).`);
+  };
+  const stats = await stat(path).catch(unreadable);
+  if (!stats.isFile()) throw new InputError(`The tokenizer ${path} is not a file.`);
+  if (stats.size > LARGEST_TOKENIZER)
+    throw new InputError(
+      `The tokenizer ${path} has ${stats.size} bytes, far more than any needs (${LARGEST_TOKENIZER}); replace the file.`,
+    );
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(unreadable);
+  try {
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
 /**
  * Reads a tokenizer.json.
- * @throws InputError where the file is missing, not JSON, or of a kind that the library does not know
+ * @throws InputError where the file is missing, too large, not JSON, or of a kind that the library does not know
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new InputError(`The tokenizer ${path} cannot be read (${cause.code}).`);
-  });
-  return parseTokenizer(text, basename(path));
+  return parseTokenizer(await read(path), basename(path));
 }
 
 /** The same from the file's text. @throws InputError */
