@@ -11,6 +11,7 @@ export {
   listModels,
   type ModelFolder,
   type ModelListing,
+  problemOf,
   type ResolveOptions,
   resolveModel,
 } from './registry';

@@ -18,11 +18,14 @@ export interface OpenCheckpoint {
   close(): Promise<void>;
 }
 
+/** Bytes of a config.json: some thousand layers, each named. */
+export const LARGEST_CONFIG = 2 ** 20;
+
 const elements = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
 async function readConfigFile(folder: string): Promise<string> {
   const path = join(folder, 'config.json');
-  if (existsSync(path)) return readText(path);
+  if (existsSync(path)) return readText(path, LARGEST_CONFIG);
   throw new InputError(`${path} cannot be found; a checkpoint is a folder with config.json and its weights.`);
 }
 

@@ -1,9 +1,10 @@
 /** Finding the checkpoints on this machine: bundled models, folders the user names, and the Hugging Face cache. */
 
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, delimiter, join, resolve } from 'node:path';
+import { readText } from './files';
 import { openCheckpoint } from './load';
 import { type BlockKind, type CheckpointFormat, InputError, type StoredDtype } from './types';
 
@@ -41,6 +42,9 @@ export function defaultRoots(projectRoot = process.cwd(), environment: Environme
 
 const HUB_PREFIX = 'models--';
 
+/** Bytes of the file that names a revision, by its hash. */
+const LARGEST_REVISION = 1024;
+
 const isModel = (folder: string) => existsSync(join(folder, 'config.json'));
 
 async function subfolders(folder: string): Promise<string[]> {
@@ -56,14 +60,14 @@ async function subfolders(folder: string): Promise<string[]> {
 /** The snapshot of a cached repository that `main` points at, otherwise its newest. */
 async function snapshotOf(repository: string): Promise<string | undefined> {
   const snapshots = join(repository, 'snapshots');
-  const revision = await readFile(join(repository, 'refs', 'main'), 'utf8').catch(() => '');
+  const revision = await readText(join(repository, 'refs', 'main'), LARGEST_REVISION).catch(() => '');
   const revisions = await subfolders(snapshots);
   const main = revisions.find((name) => name === revision.trim());
   if (main && isModel(join(snapshots, main))) return join(snapshots, main);
   let newest: { path: string; time: number } | undefined;
   for (const path of revisions.map((name) => join(snapshots, name)).filter(isModel)) {
-    const time = (await stat(path)).mtimeMs;
-    if (!newest || time > newest.time) newest = { path, time };
+    const time = (await stat(path).catch(() => undefined))?.mtimeMs;
+    if (time !== undefined && (!newest || time > newest.time)) newest = { path, time };
   }
   return newest?.path;
 }
@@ -121,6 +125,13 @@ export async function describeModel({ name, path }: ModelFolder): Promise<ModelL
   };
 }
 
+/** Why a folder is not listed, whatever went wrong with it: one bad folder must never take the others away. */
+export function problemOf({ path }: ModelFolder, error: unknown): InputError {
+  if (error instanceof InputError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new InputError(`${path} cannot be read (${code ?? message}).`);
+}
+
 export interface ListOptions {
   readonly roots?: readonly string[];
   /** Told of every folder that is not a usable checkpoint (a cache holds other people's architectures too). */
@@ -134,8 +145,7 @@ export async function listModels({ roots = defaultRoots(), onSkipped }: ListOpti
     try {
       listed.push(await describeModel(folder));
     } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      onSkipped?.(folder, error);
+      onSkipped?.(folder, problemOf(folder, error));
     }
   }
   return listed;

@@ -5,10 +5,14 @@
 
 import { ELEMENT_BYTES, type ElementType, floatToHalf, toBfloat16, toFloat32 } from './dtype';
 import { type ByteSource, openFile, writeAtomically } from './files';
+import { checkJsonForm } from './json-form';
 import { InputError } from './types';
 
 /** Longest header that the reference implementation accepts. */
 const LARGEST_HEADER = 100_000_000;
+
+/** Of a header: 100,000 tensors, each with name, dtype, a shape of eight sizes and two offsets. */
+const HEADER_LIMITS = { deepest: 8, most: 1_500_000 };
 
 export interface SafetensorsEntry {
   readonly name: string;
@@ -117,6 +121,7 @@ function repeatedName(json: string): string | undefined {
  * @throws InputError with the first fault
  */
 export function parseSafetensorsHeader(json: Uint8Array, fileSize: number, label: string): SafetensorsHeader {
+  checkJsonForm(json, `The header of ${label}`, HEADER_LIMITS);
   let header: unknown;
   let text: string;
   try {

@@ -5,6 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { writeHf } from './config-hf-write';
 import { readText } from './files';
 import { type JsonObject, parseJsonObject } from './json';
+import { LARGEST_CONFIG } from './load';
 import type { OutputTensor, OutputType } from './safetensors';
 import { type SavedTensor, type SaveOptions, writeFolder } from './save';
 import { checkTensors } from './schema';
@@ -31,7 +32,7 @@ const TYPES: Readonly<Record<StoredDtype, OutputType>> = {
 async function formerConfig(source: string | undefined): Promise<JsonObject> {
   const path = source && join(source, 'config.json');
   if (!path || !existsSync(path)) return {};
-  const fields = parseJsonObject(await readText(path), path);
+  const fields = parseJsonObject(await readText(path, LARGEST_CONFIG), path);
   return fields.model_type === 'mamba' || fields.model_type === 'mamba2' ? fields : {};
 }
 

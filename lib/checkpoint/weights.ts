@@ -9,6 +9,9 @@ import { readSafetensorsHeader } from './safetensors';
 import { listTorchTensors } from './torch-file';
 import { InputError, type StoredDtype } from './types';
 
+/** Bytes of an index: 100,000 tensors with long names. */
+const LARGEST_INDEX = 2 ** 25;
+
 export interface StoredTensor {
   /** The name in the file. */
   readonly name: string;
@@ -69,7 +72,7 @@ async function openSharded(
   tensorsOf: (source: ByteSource) => Promise<StoredTensor[]>,
 ): Promise<WeightFiles> {
   const label = basename(indexPath);
-  const map = parseJsonObject(await readText(indexPath), label).weight_map;
+  const map = parseJsonObject(await readText(indexPath, LARGEST_INDEX), label).weight_map;
   if (typeof map !== 'object' || map === null) throw new InputError(`${label} has no weight_map; replace the file.`);
   const shardOf = new Map(Object.entries(map as Record<string, unknown>));
   const files = [...new Set(shardOf.values())];
