@@ -6,12 +6,12 @@ import { type Run, RunRequestSchema } from '@/lib/api/schemas';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { outcomeOf } from '@/lib/cli/testing';
 import { openDevice } from '@/lib/engine';
-import { Computer } from '@/lib/server/compute/computer';
+import { OneThread } from '@/lib/server/testing/one-thread';
 import { makeWorkspace, read, request, type Workspace } from '@/lib/server/testing/workspace';
 import { cliLines, exportQueries, type Shown } from './commands';
 
 let workspace: Workspace;
-let computer: Computer;
+let computer: OneThread;
 let models: Run['models'];
 
 const GENERATED = { models: ['plain', 'diff'], prompt: 'Mary went to the kitchen. office' };
@@ -20,8 +20,11 @@ beforeAll(async () => {
   await openDevice({ device: 'cpu' });
   workspace = await makeWorkspace();
   process.env.STATESCOPE_MODELS = join(workspace.root, 'models');
-  computer = new Computer(workspace.settings, () => undefined);
-  models = await computer.answer('prepare', RunRequestSchema.parse(request({ ...GENERATED, needle: undefined })));
+  computer = new OneThread(workspace.settings, () => undefined);
+  models = await computer.reader.answer(
+    'prepare',
+    RunRequestSchema.parse(request({ ...GENERATED, needle: undefined })),
+  );
   await computer.answer('run', { id: 'run', models, cancel: new Int32Array(1) });
 });
 afterAll(async () => {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { SnrExample } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
 import { demoLines } from '@/lib/data/demo-stories';
-import { parseSnrExamples } from '@/lib/data/snr-examples';
+import { parseSnrExamples, readerOf } from '@/lib/data/snr-examples';
 import { loadTokenizer } from '@/lib/tokenizer';
 
 /**
@@ -14,11 +14,11 @@ export async function readExamples(
   checkpoint: Checkpoint,
 ): Promise<SnrExample[]> {
   const { tokenizerPath, name } = checkpoint;
-  const tokenizer = () => {
-    if (tokenizerPath) return loadTokenizer(tokenizerPath);
+  const reader = async () => {
+    if (tokenizerPath) return readerOf(await loadTokenizer(tokenizerPath));
     throw new InputError(`The model ${name} has no tokenizer.json: give its examples as tokens.`);
   };
-  const once = remembered(tokenizer);
+  const once = remembered(reader);
   const demo = demoLines(examples, seed);
   if (demo !== undefined) return parseSnrExamples(demo, 'the demo task', once);
   const text = await readFile(examples, 'utf8').catch((cause: NodeJS.ErrnoException) => {

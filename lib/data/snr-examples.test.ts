@@ -2,22 +2,23 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '@/lib/checkpoint';
 import { loadTokenizer } from '@/lib/tokenizer';
-import { paperPrompt, parseSnrExamples } from './snr-examples';
+import { paperPrompt, parseSnrExamples, readerOf } from './snr-examples';
 
 const tokenizer = () => loadTokenizer(join(process.cwd(), 'models/demo-mamba2/tokenizer.json'));
+const reader = async () => readerOf(await tokenizer());
 const parse = (...lines: unknown[]) =>
-  parseSnrExamples(lines.map((line) => JSON.stringify(line)).join('\n'), 'x.jsonl', tokenizer);
+  parseSnrExamples(lines.map((line) => JSON.stringify(line)).join('\n'), 'x.jsonl', reader);
 
 describe('examples from JSON lines', () => {
   it('turn prompts, answers and spans of characters into tokens', async () => {
     const prompt = 'Mary went to the garden. John went to the office. Where is Mary? Answer:';
     const [example] = await parse({ prompt, answer: 'garden', needle: [0, 24], candidates: ['garden', 'office'] });
-    const reader = await tokenizer();
-    expect(example.tokens).toEqual(reader.encode(prompt).ids);
-    expect(reader.tokenText(example.target)).toBe('garden');
-    expect(example.candidates?.map((id) => reader.tokenText(id))).toEqual(['garden', 'office']);
+    const words = await tokenizer();
+    expect(example.tokens).toEqual(words.encode(prompt).ids);
+    expect(words.tokenText(example.target)).toBe('garden');
+    expect(example.candidates?.map((id) => words.tokenText(id))).toEqual(['garden', 'office']);
     const [start, end] = example.needle as [number, number];
-    expect(example.tokens.slice(start, end)).toEqual(reader.encode('Mary went to the garden.').ids);
+    expect(example.tokens.slice(start, end)).toEqual(words.encode('Mary went to the garden.').ids);
     const [spans] = await parse({ prompt, answer: 'garden', needle: [2, 4], unit: 'tokens' });
     expect(spans.needle).toEqual([2, 4]);
   });
@@ -45,11 +46,22 @@ describe('examples from JSON lines', () => {
 
   it('may begin with a byte-order mark', async () => {
     const line = JSON.stringify({ tokens: [5, 9], target: 7 });
-    expect(await parseSnrExamples(`\uFEFF${line}\r\n${line}`, 'x', tokenizer)).toHaveLength(2);
+    expect(await parseSnrExamples(`\uFEFF${line}\r\n${line}`, 'x', reader)).toHaveLength(2);
+  });
+
+  it('are refused where they are longer than is allowed', async () => {
+    const lines = ['Mary went to the', 'Mary went to the garden.'].map((prompt) =>
+      JSON.stringify({ prompt, target: 'garden' }),
+    );
+    await expect(parseSnrExamples(lines.join('\n'), 'x', reader, { maxTokens: 4 })).rejects.toThrow(
+      /Line 2 of x is longer than 4 tokens/,
+    );
+    const ids = JSON.stringify({ tokens: [1, 2, 3, 4, 5], target: 7 });
+    await expect(parseSnrExamples(ids, 'x', reader, { maxTokens: 4 })).rejects.toThrow(/longer than 4 tokens/);
   });
 
   it('must be there, and JSON', async () => {
-    await expect(parseSnrExamples(' \n', 'x', tokenizer)).rejects.toThrow(/holds no examples/);
-    await expect(parseSnrExamples('{', 'x', tokenizer)).rejects.toThrow(/Line 1 of x is not JSON/);
+    await expect(parseSnrExamples(' \n', 'x', reader)).rejects.toThrow(/holds no examples/);
+    await expect(parseSnrExamples('{', 'x', reader)).rejects.toThrow(/Line 1 of x is not JSON/);
   });
 });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { SnrExample } from '@/lib/analysis';
 import { withoutMark } from '@/lib/checkpoint/json';
 import { InputError } from '@/lib/checkpoint/types';
-import { answerToken, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
+import { answerToken, type Encoding, type Token, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
 
 const span = z.tuple([z.number().int().nonnegative(), z.number().int().positive()]);
 const token = z.union([z.string().min(1), z.number().int().nonnegative()]);
@@ -43,6 +43,31 @@ export interface SnrLine {
 export const paperPrompt = (context: string, question: string): string =>
   `<context> \n${context}\n</context>\n\nQuestion: ${question} Answer:`;
 
+/** Makes tokens of words, here or in another thread. */
+export interface TextReader {
+  /** Nothing where the text has more than `most` tokens. */
+  encodeWithin(text: string, most: number): Encoding | undefined | Promise<Encoding | undefined>;
+  /** The first token of an answer; nothing where the vocabulary does not know it. */
+  answer(text: string): Token | undefined | Promise<Token | undefined>;
+}
+
+export const readerOf = (tokenizer: Tokenizer): TextReader => ({
+  encodeWithin: (text, most) => tokenizer.encodeWithin(text, most),
+  answer: (text) => answerToken(tokenizer, text),
+});
+
+export interface ReadingOptions {
+  /** Waited for after each example, with how many there are. */
+  readonly onExample?: (done: number) => Promise<void>;
+  /** Most tokens of an example. */
+  readonly maxTokens?: number;
+  /** What is thrown for an example that has more. */
+  readonly tooLong?: (where: string, maxTokens: number) => Error;
+}
+
+const longLine = (where: string, maxTokens: number) =>
+  new InputError(`${where} is longer than ${maxTokens} tokens: shorten it.`);
+
 /**
  * Examples from JSON lines:
  *
@@ -54,15 +79,14 @@ export const paperPrompt = (context: string, question: string): string =>
  * (UTF-16 units) of a prompt and in tokens of `tokens`, unless `unit` says otherwise. A context with a question becomes the
  * prompt of the paper's script. `classes: {competing: [[s, e], …], question: [[s, e]]}` are spans like the needle's: what names
  * another answer, and the question. `position` is where to read, in tokens; default the last.
- * @param tokenizer asked for where a line holds text
- * @param onExample waited for after each one, with how many there are
+ * @param reader asked for where a line holds text
  * @throws InputError naming the line.
  */
 export async function parseSnrExamples(
   text: string,
   source: string,
-  tokenizer: () => Promise<Tokenizer>,
-  onExample: (done: number) => Promise<void> = async () => undefined,
+  reader: () => Promise<TextReader>,
+  { onExample = async () => undefined, maxTokens = Number.POSITIVE_INFINITY, tooLong = longLine }: ReadingOptions = {},
 ): Promise<SnrExample[]> {
   const examples: SnrExample[] = [];
   for (const line of snrLines(text, source)) {
@@ -73,10 +97,11 @@ export async function parseSnrExamples(
 
   async function example({ line, where }: SnrLine): Promise<SnrExample> {
     const prompt = promptOf(line);
-    const encoding = prompt === undefined ? undefined : (await tokenizer()).encode(prompt);
+    const encoding = prompt === undefined ? undefined : await (await reader()).encodeWithin(prompt, maxTokens);
+    if ((prompt !== undefined && !encoding) || (line.tokens?.length ?? 0) > maxTokens) throw tooLong(where, maxTokens);
     const idOf = async (value: string | number) => {
       if (typeof value === 'number') return value;
-      const found = answerToken(await tokenizer(), value);
+      const found = await (await reader()).answer(value);
       if (found) return found.id;
       throw new InputError(`${where}: the vocabulary does not contain "${value}".`);
     };

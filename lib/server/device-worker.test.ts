@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DeviceWorker } from './device-worker';
+import { ServiceError } from './errors';
 import { readSettings } from './settings';
 
 const READY = "parentPort.postMessage({ kind: 'ready', device: { name: 'cpu', description: '', threads: 1 } });";
@@ -16,6 +17,12 @@ afterEach(async () => {
     await rm(root, { recursive: true });
   }
 });
+
+/** Answers what a thread asks of a tokenizer. */
+function asked(method: string): unknown {
+  if (method === 'encodeWithin') return { ids: [1], tokens: [] };
+  throw new ServiceError(422, 'No such word.', 'Another.');
+}
 
 /** A handle over a worker whose whole program is `source`; without one there is no bundle. */
 async function workerOf(source?: string) {
@@ -32,6 +39,9 @@ async function workerOf(source?: string) {
       onAnalysis: () => undefined,
       onToken: () => undefined,
       onReleased: () => undefined,
+      onAsk: async ({ method }) => asked(method),
+      onLoaded: () => undefined,
+      onObserved: () => undefined,
       onCrash: (reason) => crashes.push(reason),
     },
   );
@@ -39,19 +49,35 @@ async function workerOf(source?: string) {
   return { worker, crashes };
 }
 
-const call = (worker: DeviceWorker, q: string) => worker.call('vocabulary', { model: 'm', q });
+const call = (worker: DeviceWorker, q: string) => worker.call('forget', q);
 
 describe('DeviceWorker', () => {
   it('matches answers to calls', async () => {
     const { worker } = await workerOf(`${READY} parentPort.on('message', (message) => {
-      setTimeout(() => { ${ECHO} }, message.argument.q === 'slow' ? 30 : 0);
+      setTimeout(() => { ${ECHO} }, message.argument === 'slow' ? 30 : 0);
     });`);
     const answers = await Promise.all(['slow', 'fast'].map((q) => call(worker, q)));
-    expect(answers).toEqual([
-      { model: 'm', q: 'slow' },
-      { model: 'm', q: 'fast' },
-    ]);
+    expect(answers).toEqual(['slow', 'fast']);
     expect(worker).toMatchObject({ status: 'ready', device: { name: 'cpu' } });
+  });
+
+  it('asks tokenizers for a thread, and tells it what they refuse', async () => {
+    const { worker } = await workerOf(`${READY} const answers = [];
+    let call;
+    parentPort.on('message', (message) => {
+      if (message.kind === 'answer') {
+        answers.push(message);
+        if (answers.length === 2) parentPort.postMessage({ kind: 'result', call, result: answers });
+        return;
+      }
+      call = message.call;
+      for (const [i, method] of ['encodeWithin', 'answerToken'].entries())
+        parentPort.postMessage({ kind: 'ask', ask: i, method, argument: {} });
+    });`);
+    expect(await call(worker, '')).toEqual([
+      { kind: 'answer', ask: 0, result: { ids: [1], tokens: [] } },
+      { kind: 'answer', ask: 1, refusal: { status: 422, message: 'No such word.', hint: 'Another.' } },
+    ]);
   });
 
   it('passes a refusal on with status and hint', async () => {
@@ -62,7 +88,7 @@ describe('DeviceWorker', () => {
 
   it('refuses what a dying thread has not answered, and starts it again', async () => {
     const { worker, crashes } = await workerOf(`${READY} parentPort.on('message', (message) => {
-      if (message.argument.q === 'die') throw new Error('out of luck');
+      if (message.argument === 'die') throw new Error('out of luck');
       ${ECHO}
     });`);
     await call(worker, 'live');
@@ -71,7 +97,7 @@ describe('DeviceWorker', () => {
       message: expect.stringMatching(/out of luck.*started again/),
     });
     expect(crashes).toEqual(['The computing thread stopped unexpectedly (out of luck).']);
-    expect(await call(worker, 'live')).toEqual({ model: 'm', q: 'live' });
+    expect(await call(worker, 'live')).toBe('live');
   });
 
   it('gives up after three deaths in a row, and says why', async () => {

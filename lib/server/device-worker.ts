@@ -1,16 +1,34 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import type { GeneratedToken } from '@/lib/api/generation';
 import type { Device } from '@/lib/api/schemas';
+import type { FoldersState } from './compute/model-folders';
+import type { Observation } from './compute/pace';
+import { refusalOf } from './compute/refusal';
 import { ServiceError } from './errors';
-import type { AnalysisUpdate, Message, MethodName, RunUpdate, WorkerMethods, WorkerStart } from './protocol';
+import type {
+  AnalysisUpdate,
+  Asked,
+  ChosenToken,
+  Message,
+  MethodName,
+  RunUpdate,
+  Told,
+  WorkerMethods,
+  WorkerStart,
+} from './protocol';
 import { type Settings, workerPath } from './settings';
 
 export interface DeviceWorkerListener {
   onUpdate(id: string, update: RunUpdate): void;
   onAnalysis(id: string, update: AnalysisUpdate): void;
-  onToken(id: string, token: GeneratedToken): void;
+  onToken(id: string, token: ChosenToken): void;
+  /** A tokenizer, which is in another thread, is asked for something. */
+  onAsk(asked: Asked): Promise<unknown>;
+  /** These models are on the device or on their way there. */
+  onLoaded(models: readonly string[]): void;
+  /** What a whole run took. */
+  onObserved(observation: Observation): void;
   /** Activations of these runs are no longer in memory. */
   onReleased(ids: readonly string[]): void;
   /** The thread ended by itself; everything it held is gone. */
@@ -34,6 +52,7 @@ export class DeviceWorker {
   status: 'starting' | 'ready' | 'failed' = 'starting';
   error: string | undefined;
   #worker: Worker | null = null;
+  #folders: FoldersState | undefined;
   #pending = new Map<number, Pending>();
   #calls = 0;
   #deaths = 0;
@@ -53,7 +72,7 @@ export class DeviceWorker {
     }
     this.status = 'starting';
     this.error = undefined;
-    const workerData: WorkerStart = { settings: this.settings };
+    const workerData: WorkerStart = { settings: this.settings, folders: this.#folders };
     // The URL is made at run time and the bundler must not follow it.
     // TensorFlow reads its settings from the process's environment, which a copy in the thread would not reach.
     const worker = new Worker(/* turbopackIgnore: true */ pathToFileURL(path), { workerData, env: SHARE_ENV });
@@ -80,6 +99,16 @@ export class DeviceWorker {
       this.#pending.set(call, { resolve: resolve as Pending['resolve'], reject });
       worker.postMessage({ kind: 'request', call, method, argument });
     });
+  }
+
+  /** Tells the thread, and those that follow it, of folders that were added or are gone. */
+  setFolders(folders: FoldersState): void {
+    this.#folders = folders;
+    this.#tell({ kind: 'folders', folders });
+  }
+
+  #tell(told: Told): void {
+    this.#worker?.postMessage(told);
   }
 
   /** Ends the thread at once and for good; pending calls are refused. */
@@ -117,8 +146,26 @@ export class DeviceWorker {
       case 'token':
         this.listener.onToken(message.id, message.token);
         return;
+      case 'ask':
+        void this.#answer(message);
+        return;
+      case 'loaded':
+        this.listener.onLoaded(message.models);
+        return;
+      case 'observed':
+        this.listener.onObserved(message.observation);
+        return;
       case 'released':
         this.listener.onReleased(message.ids);
+    }
+  }
+
+  async #answer(message: Extract<Message, { kind: 'ask' }>): Promise<void> {
+    const { ask } = message;
+    try {
+      this.#tell({ kind: 'answer', ask, result: await this.listener.onAsk(message) });
+    } catch (error) {
+      this.#tell({ kind: 'answer', ask, refusal: refusalOf(error) });
     }
   }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { GeneratedToken, GenerationEvent, GenerationEvents } from '@/lib/api/generation';
+import type { GenerationEvent, GenerationEvents } from '@/lib/api/generation';
 import { sharedFlag } from './book';
-import type { PreparedGeneration } from './protocol';
+import type { ChosenToken, PreparedGeneration } from './protocol';
+import type { Spelled, Unspelled } from './readers/protocol';
 import type { Turns, Waiting } from './turns';
 
 type Listener = (event: GenerationEvent) => void;
@@ -13,15 +14,31 @@ export type Generate = (
   cancel: Int32Array,
 ) => Promise<'done' | 'cancelled'>;
 
+/** Writes a token in words. */
+export type Spell = (model: string, unspelled: Unspelled) => Promise<Spelled>;
+
+interface Running {
+  readonly listener: Listener;
+  readonly model: string;
+  /** The token before those that were added, and these. */
+  readonly before: number[];
+  text?: string;
+  /** Tokens are told in order, each once it is spelled. */
+  told: Promise<void>;
+  cancel(): void;
+  fail(error: Error): void;
+}
+
 /**
  * Texts that are being generated, each for the one who reads it: nothing of them is kept, and who stops reading
  * cancels. They wait in the same queue as runs and analyses.
  */
 export class Generations {
-  #running = new Map<string, { readonly listener: Listener; cancel(): void }>();
+  #running = new Map<string, Running>();
 
   constructor(
     private readonly generate: Generate,
+    private readonly spell: Spell,
     private readonly turns: Turns,
   ) {}
 
@@ -40,7 +57,13 @@ export class Generations {
     const job: Waiting = {
       start: async () => {
         tell({ state: 'running', queuePosition: 0 });
-        await this.generate(id, generation, cancel).then(end, (error: Error) => end('error', error.message));
+        try {
+          const state = await this.generate(id, generation, cancel);
+          await this.#running.get(id)?.told;
+          end(state);
+        } catch (error) {
+          end('error', (error as Error).message);
+        }
       },
       moved: (queuePosition) => tell({ state: 'queued', queuePosition }),
     };
@@ -49,10 +72,14 @@ export class Generations {
       this.turns.remove(job);
     };
     this.#running.set(id, {
-      listener,
+      ...{ listener, model: generation.model, before: generation.tokens.slice(-1), told: Promise.resolve() },
       cancel: () => {
         stop();
         end('cancelled');
+      },
+      fail: (error) => {
+        stop();
+        end('error', error.message);
       },
     });
     this.turns.add(job);
@@ -67,8 +94,21 @@ export class Generations {
     for (const { cancel } of [...this.#running.values()]) cancel();
   }
 
-  /** Passes on what the worker tells. */
-  update(id: string, token: GeneratedToken): void {
-    this.#running.get(id)?.listener({ event: 'token', data: token });
+  /** Passes on what the worker tells, in words. */
+  update(id: string, token: ChosenToken): void {
+    const running = this.#running.get(id);
+    if (!running) return;
+    const before = [...running.before];
+    running.before.push(token.id);
+    running.told = running.told.then(async () => {
+      if (!this.#running.has(id)) return;
+      try {
+        const spelled = await this.spell(running.model, { token, before, text: running.text });
+        running.text = spelled.text;
+        if (this.#running.has(id)) running.listener({ event: 'token', data: spelled.token });
+      } catch (error) {
+        running.fail(error as Error);
+      }
+    });
   }
 }

@@ -1,22 +1,13 @@
 import type { Budget } from '@/lib/analysis';
 import type { SnrTask } from '@/lib/api/analyses';
-import type { AnalysisProgress, AnalysisRequest, AnalysisResult, CancellationBatchRequest } from '@/lib/api/causal';
-import type { GeneratedToken, GenerationRequest } from '@/lib/api/generation';
+import type { AnalysisProgress, AnalysisResult, CancellationBatchRequest } from '@/lib/api/causal';
 import type { ReadingBody, ReadingName, ReadingQuery } from '@/lib/api/readings';
-import type { RunEstimate } from '@/lib/api/runs';
-import type {
-  BlockSummary,
-  Device,
-  ModelList,
-  Progress,
-  RunModel,
-  RunRequest,
-  Token,
-  TokenizeRequest,
-  VocabularyEntry,
-} from '@/lib/api/schemas';
-import type { Sampling } from '@/lib/generation';
+import type { BlockSummary, Device, Progress, RunModel } from '@/lib/api/schemas';
+import type { NextToken, Sampling } from '@/lib/generation';
 import type { CausalTest } from './compute/causal-tests';
+import type { FoldersState } from './compute/model-folders';
+import type { Observation } from './compute/pace';
+import type { ReaderMethods } from './readers/protocol';
 import type { Settings } from './settings';
 
 /** What passes between the web server's thread and the worker that owns the device. */
@@ -60,6 +51,18 @@ export interface PreparedGeneration {
   readonly alternatives: number;
 }
 
+/** A token that was generated, not yet in words. */
+export interface ChosenToken extends NextToken {
+  /** Place in the added text, from 0. */
+  readonly index: number;
+  readonly id: number;
+}
+
+/** What the worker asks of a tokenizer, which is not in its own thread. */
+export type Asked = {
+  [M in 'encodeWithin' | 'answerToken']: { method: M; argument: ReaderMethods[M]['argument'] };
+}['encodeWithin' | 'answerToken'];
+
 /** How an analysis ended, with what was finished; nulls where that is nothing. */
 export interface AnalysisOutcome {
   readonly state: 'done' | 'cancelled';
@@ -74,15 +77,6 @@ export type AnalysisUpdate =
 
 /** Methods of the worker: argument and result. */
 export interface WorkerMethods {
-  models: { argument: null; result: ModelList };
-  addFolder: { argument: string; result: ModelList };
-  removeFolder: { argument: string; result: ModelList };
-  tokenize: { argument: TokenizeRequest; result: Token[] };
-  vocabulary: { argument: { model: string; q: string; limit?: number }; result: VocabularyEntry[] };
-  /** Resolves models, tokens, target and needle of a request, or refuses it. Touches no weights. */
-  prepare: { argument: RunRequest; result: RunModel[] };
-  /** What a run would take, or why it is refused. Touches no weights. */
-  estimate: { argument: RunRequest; result: RunEstimate };
   /** Runs to the end, from where an earlier start stopped; `cancel[0] ≠ 0` stops it before the next layer. */
   run: { argument: { id: string; models: RunModel[]; cancel: Int32Array }; result: 'done' | 'cancelled' };
   /** Writes a finished run's arrays to disk. @returns their bytes; 0 when they are not kept. */
@@ -91,12 +85,8 @@ export interface WorkerMethods {
   forget: { argument: string; result: null };
   /** One reading of a run. `withdrawn[0] ≠ 0` says that nobody waits for it any more. */
   read: { argument: ReadingJob; result: ReadingBody<ReadingName> };
-  /** Resolves and checks an analysis, or refuses it. Touches no weights. */
-  prepareAnalysis: { argument: AnalysisRequest; result: PreparedAnalysis };
   /** Runs to the end; `cancel[0] ≠ 0` stops it before the next step. */
   analyse: { argument: AnalysisJob; result: AnalysisOutcome };
-  /** Resolves the prompt of a generation, or refuses it. Touches no weights. */
-  prepareGeneration: { argument: GenerationRequest; result: PreparedGeneration };
   /** Runs to the end; `cancel[0] ≠ 0` stops it before the next token. */
   generate: {
     argument: { id: string; generation: PreparedGeneration; cancel: Int32Array };
@@ -123,6 +113,11 @@ export type Request = {
   [M in MethodName]: { kind: 'request'; call: number; method: M; argument: WorkerMethods[M]['argument'] };
 }[MethodName];
 
+/** What the worker is told beside requests. */
+export type Told =
+  | { kind: 'answer'; ask: number; result?: unknown; refusal?: Refusal }
+  | { kind: 'folders'; folders: FoldersState };
+
 export interface Refusal {
   readonly status: number;
   readonly message: string;
@@ -145,10 +140,17 @@ export type Message =
   | { kind: 'refusal'; call: number; refusal: Refusal }
   | { kind: 'update'; id: string; update: RunUpdate }
   | { kind: 'analysis'; id: string; update: AnalysisUpdate }
-  | { kind: 'token'; id: string; token: GeneratedToken }
+  | { kind: 'token'; id: string; token: ChosenToken }
+  | ({ kind: 'ask'; ask: number } & Asked)
+  /** Models on the device or on their way there. */
+  | { kind: 'loaded'; models: string[] }
+  /** What a whole run took. */
+  | { kind: 'observed'; observation: Observation }
   | { kind: 'released'; ids: string[] };
 
 /** `workerData` of the worker. */
 export interface WorkerStart {
   readonly settings: Settings;
+  /** Folders that were added while the server runs. */
+  readonly folders?: FoldersState;
 }

@@ -20,12 +20,14 @@ import type {
 import { AnalysisBook } from './analysis-book';
 import { ArchiveClient } from './archive/client';
 import { isFinal, type Keeping, sharedFlag } from './book';
+import { Pace } from './compute/pace';
 import { DeviceWorker } from './device-worker';
 import { ServiceError } from './errors';
 import { readExamples } from './examples';
 import { Generations } from './generations';
 import { Keeper } from './keeper';
 import type { Body } from './protocol';
+import { Readers } from './readers/readers';
 import { RunBook } from './run-book';
 import { readSettings, type Settings } from './settings';
 import { Turns } from './turns';
@@ -40,12 +42,16 @@ const CLOSE_MS = 2500;
 /** Everything that the route handlers need: one per process. */
 export class Service {
   readonly worker: DeviceWorker;
+  readonly readers: Readers;
   readonly runs: RunBook;
   readonly analyses: AnalysisBook;
   readonly generations: Generations;
   readonly archive: ArchiveClient;
   readonly version: string;
   readonly #turns: Turns;
+  /** What the computing thread has told of itself. */
+  #pace = new Pace();
+  #loaded: ReadonlySet<string> = new Set();
   readonly #ended = new AbortController();
   #closing: Promise<boolean> | undefined;
   #ending = false;
@@ -59,12 +65,19 @@ export class Service {
       onUpdate: (id, update) => this.runs.update(id, update),
       onAnalysis: (id, update) => this.analyses.update(id, update),
       onToken: (id, token) => this.generations.update(id, token),
+      onAsk: ({ method, argument }) => this.readers.call(method, argument as never),
+      onLoaded: (models) => {
+        this.#loaded = new Set(models);
+      },
+      onObserved: (observation) => this.#pace.add(observation),
       onReleased: (ids) => this.#released(ids),
       onCrash: (reason) => {
         console.error(reason);
+        this.#loaded = new Set();
         this.runs.lostAll();
       },
     });
+    this.readers = new Readers(settings, (folders) => this.worker.setFolders(folders));
     this.archive = new ArchiveClient(settings, () => this.#keeper.wake());
     this.#keeper = new Keeper(() => this.archive.usable);
     const keeping = (nameOf: (id: string) => string): Keeping => ({
@@ -93,6 +106,7 @@ export class Service {
     );
     this.generations = new Generations(
       (id, generation, cancel) => this.worker.call('generate', { id, generation, cancel }),
+      (model, unspelled) => this.readers.call('spell', { model, ...unspelled }),
       this.#turns,
     );
     this.version = JSON.parse(readFileSync(join(settings.root, 'package.json'), 'utf8')).version;
@@ -100,6 +114,7 @@ export class Service {
 
   start(): void {
     this.worker.start();
+    this.readers.start();
   }
 
   /** Aborts when the service ends: what still streams then stops. */
@@ -131,7 +146,7 @@ export class Service {
     await within(this.#keeper.settled(), 0.25);
     this.#keeper.close();
     this.#ended.abort();
-    return within(Promise.allSettled([this.worker.close(), this.archive.close()]), 0);
+    return within(Promise.allSettled([this.worker.close(), this.readers.close(), this.archive.close()]), 0);
   }
 
   /** Never waits for the worker. */
@@ -149,23 +164,31 @@ export class Service {
     };
   }
 
-  models = (): Promise<ModelList> => this.worker.call('models', null);
-  addFolder = (folder: string): Promise<ModelList> => this.worker.call('addFolder', folder);
-  removeFolder = (folder: string): Promise<ModelList> => this.worker.call('removeFolder', folder);
+  models = (): Promise<ModelList> => this.readers.call('models', null);
+  addFolder = (folder: string): Promise<ModelList> => this.readers.call('addFolder', folder);
+  removeFolder = (folder: string): Promise<ModelList> => this.readers.call('removeFolder', folder);
   examples = (): Promise<ExampleList> => readExamples(this.settings.root);
-  tokenize = (request: TokenizeRequest): Promise<Token[]> => this.worker.call('tokenize', request);
+  tokenize = (request: TokenizeRequest): Promise<Token[]> => this.readers.call('tokenize', request);
   vocabulary = (model: string, q: string, limit?: number): Promise<VocabularyEntry[]> =>
-    this.worker.call('vocabulary', { model, q, limit });
+    this.readers.call('vocabulary', { model, q, limit });
 
   /** Checks the whole request before it is queued: a run that was accepted can only fail by an internal error. */
   async createRun(request: RunRequest): Promise<Run> {
-    this.#turns.checkRoom();
-    const run = this.runs.add(request, await this.worker.call('prepare', request));
+    const run = await this.#turns.reserve(
+      () => this.readers.call('prepare', request),
+      (models) => this.runs.add(request, models),
+    );
     this.#keepRun(run.id);
     return run;
   }
 
-  estimate = (request: RunRequest): Promise<RunEstimate> => this.worker.call('estimate', request);
+  /** What a run would take, as far as this device has shown. */
+  async estimate(request: RunRequest): Promise<RunEstimate> {
+    const { steps, work, weights, ...measure } = await this.readers.call('measure', request);
+    const toLoad = weights.filter(({ name }) => !this.#loaded.has(name));
+    const weightBytes = toLoad.reduce((sum, { bytes }) => sum + bytes, 0);
+    return { ...measure, weightBytes, seconds: this.#pace.expect({ steps, work }) };
+  }
 
   run = (id: string): Run => this.runs.get(id);
 
@@ -263,9 +286,13 @@ export class Service {
    * @throws ServiceError 404, 413, 422, 503.
    */
   async createAnalysis(request: AnalysisRequest, run?: string): Promise<Analysis> {
-    this.#turns.checkRoom();
-    if (run !== undefined) await this.recall(run);
-    const analysis = this.analyses.add(request, await this.worker.call('prepareAnalysis', request), run);
+    const analysis = await this.#turns.reserve(
+      async () => {
+        if (run !== undefined) await this.recall(run);
+        return this.readers.call('prepareAnalysis', request);
+      },
+      (prepared) => this.analyses.add(request, prepared, run),
+    );
     this.#acceptAnalysis(analysis);
     return analysis;
   }
@@ -293,9 +320,10 @@ export class Service {
    * cancels. @throws ServiceError 404, 413, 422, 503.
    */
   async generation(request: GenerationRequest): Promise<(listener: (event: GenerationEvent) => void) => () => void> {
-    this.#turns.checkRoom();
-    const prepared = await this.worker.call('prepareGeneration', request);
-    return (listener) => this.generations.start(prepared, listener);
+    return this.#turns.reserve(
+      () => this.readers.call('prepareGeneration', request),
+      (prepared) => (listener) => this.generations.start(prepared, listener),
+    );
   }
 
   /** Whether the archive is to be asked: no name on disk holds U+0000, which a database refuses. */

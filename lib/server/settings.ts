@@ -27,6 +27,10 @@ export interface Settings {
   readonly databaseUrl?: string;
   /** Nothing that lasts is changed: what is computed stays in memory (STATESCOPE_READ_ONLY). */
   readonly readOnly: boolean;
+  /** Seconds that a tokenizer may take for one request (STATESCOPE_TEXT_SECONDS). */
+  readonly textSeconds: number;
+  /** Seconds in which the computing thread must get from one step to the next (STATESCOPE_STEP_SECONDS). */
+  readonly stepSeconds: number;
   /** Runs that may wait. */
   readonly queueLimit: number;
 }
@@ -68,12 +72,17 @@ export function readSettings(): Settings {
     dataBytes: positive('STATESCOPE_DATA_MB', 4096) * MB,
     databaseUrl: process.env.DATABASE_URL || undefined,
     readOnly: isOn(process.env, 'STATESCOPE_READ_ONLY'),
+    textSeconds: positive('STATESCOPE_TEXT_SECONDS', 20),
+    stepSeconds: positive('STATESCOPE_STEP_SECONDS', 600),
     queueLimit: 20,
   };
 }
 
 /** The worker's bundle, which scripts/build.mjs makes from lib/server/worker.ts. */
 export const workerPath = ({ root }: Settings) => join(root, 'dist', 'worker.mjs');
+
+/** The bundle of the threads that read model folders and text, from lib/server/readers/thread.ts. */
+export const readerPath = ({ root }: Settings) => join(root, 'dist', 'reader.mjs');
 
 /** The bundle of the thread that owns the archive, from lib/server/archive/thread.ts. */
 export const archivePath = ({ root }: Settings) => join(root, 'dist', 'archive.mjs');

@@ -12,6 +12,8 @@ export interface Waiting {
 export class Turns {
   #waiting: { readonly job: Waiting; position: number }[] = [];
   #active = false;
+  /** Places of those that are still being checked. */
+  #reserved = 0;
   #closed = false;
   #idle: (() => void)[] = [];
 
@@ -26,12 +28,30 @@ export class Turns {
   checkRoom(): void {
     if (this.#closed)
       throw new ServiceError(503, 'Statescope is ending and takes no new work.', 'Try again once it was started anew.');
-    if (this.#waiting.length < this.limit) return;
+    // Where nothing runs, the first of them does not wait.
+    const waiting = this.#waiting.length + this.#reserved - (this.#active ? 0 : 1);
+    if (waiting < this.limit) return;
     throw new ServiceError(
       503,
-      `${this.#waiting.length} runs and analyses are waiting already.`,
+      `${waiting} runs and analyses are waiting already.`,
       'Wait for them, or cancel some, and try again.',
     );
+  }
+
+  /**
+   * Keeps a place free while something is prepared, then enters it: those that come meanwhile do not take the place.
+   * @throws ServiceError 503 at once when too many wait.
+   */
+  async reserve<P, R>(prepare: () => Promise<P>, enter: (prepared: P) => R): Promise<R> {
+    this.checkRoom();
+    this.#reserved++;
+    let prepared: P;
+    try {
+      prepared = await prepare();
+    } finally {
+      this.#reserved--;
+    }
+    return enter(prepared);
   }
 
   /** Starts the job at once when nothing runs. */

@@ -1,8 +1,12 @@
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { TextReader } from '@/lib/data/snr-examples';
 import { openDevice } from '@/lib/engine';
 import { Computer } from './compute/computer';
 import { refusalOf } from './compute/refusal';
-import type { Message, Request, WorkerStart } from './protocol';
+import { ServiceError } from './errors';
+import type { Asked, Message, Request, Told, WorkerStart } from './protocol';
+import type { ReaderMethods } from './readers/protocol';
 
 /** The thread that owns the device: opens it, answers requests, and warms up while nobody asks for anything. */
 
@@ -11,11 +15,51 @@ if (!port) throw new Error('This file runs as a worker thread of the server.');
 
 const send = (message: Message, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 
+/** How far below other threads this one and those of its kernels stand: whoever only asks is answered between. */
+const NICENESS = 10;
+
+/** Questions to a tokenizer that are not answered yet. */
+class Questions {
+  #asked = 0;
+  #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+
+  ask<M extends Asked['method']>(
+    method: M,
+    argument: ReaderMethods[M]['argument'],
+  ): Promise<ReaderMethods[M]['result']> {
+    const ask = ++this.#asked;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(ask, { resolve: resolve as (value: unknown) => void, reject });
+      send({ kind: 'ask', ask, method, argument } as Message);
+    });
+  }
+
+  answer({ ask, result, refusal }: Extract<Told, { kind: 'answer' }>): void {
+    const pending = this.#pending.get(ask);
+    this.#pending.delete(ask);
+    if (refusal) pending?.reject(new ServiceError(refusal.status, refusal.message, refusal.hint));
+    else pending?.resolve(result);
+  }
+}
+
 async function start(): Promise<void> {
-  const { settings } = workerData as WorkerStart;
+  const { settings, folders } = workerData as WorkerStart;
+  // On Linux this is of the calling thread, and threads take it over from the one that makes them.
+  if (process.platform === 'linux') setPriority(0, NICENESS);
   const device = await openDevice();
-  const computer = new Computer(settings, send);
-  port?.on('message', async ({ call, method, argument }: Request) => {
+  const questions = new Questions();
+  const words = (model: string): TextReader => ({
+    encodeWithin: async (text, most) => (await questions.ask('encodeWithin', { model, text, most })) ?? undefined,
+    answer: async (text) => (await questions.ask('answerToken', { model, text })) ?? undefined,
+  });
+  const computer = new Computer(settings, send, words, folders);
+  port?.on('message', async (message: Request | Told) => {
+    if (message.kind === 'answer') return questions.answer(message);
+    if (message.kind === 'folders') {
+      computer.folders = message.folders;
+      return;
+    }
+    const { call, method, argument } = message;
     try {
       const result = await computer.answer(method, argument);
       send({ kind: 'result', call, result }, result instanceof Uint8Array ? [result.buffer as ArrayBuffer] : []);

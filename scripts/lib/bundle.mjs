@@ -6,6 +6,7 @@ import { ROOT } from './root.mjs';
 const ENTRIES = {
   server: 'lib/server/door/main.ts',
   worker: 'lib/server/worker.ts',
+  reader: 'lib/server/readers/thread.ts',
   archive: 'lib/server/archive/thread.ts',
   cli: 'lib/cli/main.ts',
   'train-demo': 'lib/training/demo.ts',

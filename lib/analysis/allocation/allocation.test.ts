@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isDifferential } from '@/lib/checkpoint';
 import { Random } from '@/lib/data/random';
-import { parseSnrExamples } from '@/lib/data/snr-examples';
+import { parseSnrExamples, readerOf } from '@/lib/data/snr-examples';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
 import { loadTokenizer } from '@/lib/tokenizer';
@@ -37,8 +37,8 @@ const resampling = (): Resampled => ({ prompts: new Random(1), seeds: new Random
 async function planted(name: string): Promise<{ model: Model; examples: AllocationRequest[] }> {
   const folder = join(PLANTED, name);
   const lines = readFileSync(join(folder, 'examples.jsonl'), 'utf8');
-  const tokenizer = () => loadTokenizer(join(folder, 'tokenizer.json'));
-  const examples = await parseSnrExamples(lines, name, tokenizer);
+  const reader = async () => readerOf(await loadTokenizer(join(folder, 'tokenizer.json')));
+  const examples = await parseSnrExamples(lines, name, reader);
   return { model: await loadModel(folder), examples: examples as AllocationRequest[] };
 }
 

@@ -2,17 +2,20 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AllocationSchema } from '@/lib/api/readings';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { openDevice } from '@/lib/engine';
+import { OneThread } from '../testing/one-thread';
 import { makeWorkspace, read, request, type Workspace } from '../testing/workspace';
-import { Computer } from './computer';
 
 let workspace: Workspace;
-let computer: Computer;
+let computer: OneThread;
 
 beforeAll(async () => {
   await openDevice({ device: 'cpu' });
   workspace = await makeWorkspace();
-  computer = new Computer(workspace.settings, () => undefined);
-  const models = await computer.answer('prepare', RunRequestSchema.parse(request({ models: ['plain', 'diff'] })));
+  computer = new OneThread(workspace.settings);
+  const models = await computer.reader.answer(
+    'prepare',
+    RunRequestSchema.parse(request({ models: ['plain', 'diff'] })),
+  );
   await computer.answer('run', { id: 'run', models, cancel: new Int32Array(1) });
 });
 afterAll(() => workspace.remove());

@@ -12,20 +12,23 @@ import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
 import { TUNED_LENS_DEFAULTS, trainTunedLens } from '@/lib/training/tuned-lens';
 import type { AnalysisUpdate, PreparedSnr } from '../protocol';
+import { OneThread } from '../testing/one-thread';
 import { makeWorkspace, PROMPT, read, request, type Workspace } from '../testing/workspace';
-import { Computer } from './computer';
 
 let workspace: Workspace;
-let computer: Computer;
+let computer: OneThread;
 const told: { update: AnalysisUpdate }[] = [];
 
 beforeAll(async () => {
   await openDevice({ device: 'cpu' });
   workspace = await makeWorkspace();
-  computer = new Computer(workspace.settings, (message) => {
+  computer = new OneThread(workspace.settings, (message) => {
     if (message.kind === 'analysis') told.push(message);
   });
-  const models = await computer.answer('prepare', RunRequestSchema.parse(request({ models: ['plain', 'diff'] })));
+  const models = await computer.reader.answer(
+    'prepare',
+    RunRequestSchema.parse(request({ models: ['plain', 'diff'] })),
+  );
   await computer.answer('run', { id: 'run', models, cancel: new Int32Array(1) });
 });
 afterAll(() => workspace.remove());
@@ -60,7 +63,7 @@ describe('SNR over a batch', () => {
     const example = { prompt: PROMPT, target: 'kitchen', needle: [0, 24] as [number, number] };
     const other = { ...example, prompt: `John left. ${PROMPT}`, target: 'garden' };
     const input = { kind: 'snr', models: ['plain'], examples: [example, other], resamples: 50, ...overrides };
-    return computer.answer('prepareAnalysis', SnrTaskSchema.parse(input));
+    return computer.reader.answer('prepareAnalysis', SnrTaskSchema.parse(input));
   };
   const run = async (overrides: Partial<SnrRequestInput> = {}, cancel = new Int32Array(1)) =>
     computer.answer('analyse', { id: 'snr', analysis: await task(overrides), cancel });
@@ -164,7 +167,7 @@ describe('the tuned lens of a model', () => {
     expect(metadata.lens).toBe('tuned');
     expect(metadata.entries.split(',')).toEqual(['layer 0', 'layer 1', 'layer 2', 'layer 3', 'final']);
     expect(
-      (await computer.answer('models', null)).models.filter((one) => one.hasTunedLens).map(({ name }) => name),
+      (await computer.reader.answer('models', null)).models.filter((one) => one.hasTunedLens).map(({ name }) => name),
     ).toEqual(['plain']);
     const { entries, target_prob, attention_snr } = await read(computer, 'run', 'signal', {
       lens: 'tuned',
@@ -181,7 +184,7 @@ describe('the tuned lens of a model', () => {
     expect(tensors.get('target_prob')?.data[0]).not.toBe(run.tensors.get('target_prob')?.data[0]);
     const other = await lens({ lens: 'logit', target: 5, candidates: [5, 8, 9] });
     expect(other.tensors.get('snr_candidates')?.data[0]).not.toBe(run.tensors.get('snr_candidates')?.data[0]);
-    const ids = (await computer.answer('tokenize', { model: 'plain', text: PROMPT })).map(({ id }) => id);
+    const ids = (await computer.reader.answer('tokenize', { model: 'plain', text: PROMPT })).map(({ id }) => id);
     const { statistics } = lensOf(model, residualsOf(model, [ids]), { targets: [5], candidates: [[5, 6, 7]] });
     expect(run.tensors.get('snr_candidates')?.data[0]).toBeCloseTo(statistics.snr_candidates[0], 4);
     model.dispose();

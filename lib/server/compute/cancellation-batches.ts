@@ -5,7 +5,7 @@ import { InputError, isDifferential, type ModelConfig } from '@/lib/checkpoint';
 import { snrLines } from '@/lib/data/snr-examples';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate, PreparedCancellations } from '../protocol';
 import type { Settings } from '../settings';
-import { batchExamples, batchLines, mostTokens } from './batch-examples';
+import { batchExamples, batchLines, mostTokens, type Words } from './batch-examples';
 import type { Catalogue } from './catalogue';
 import { runSteps } from './causal';
 import { testBudget } from './causal-tests';
@@ -16,33 +16,37 @@ const MB = 2 ** 20;
 /** Ends a batch that somebody has cancelled while its examples were read. */
 const STOPPED = new Error('The batch was cancelled.');
 
+/**
+ * Checks model, layers and the form of the examples, which the tokenizer reads when the batch runs: that takes its time.
+ * @throws ServiceError 404, 422; InputError.
+ */
+export async function prepareCancellations(
+  batch: CancellationBatchRequest,
+  { catalogue, settings }: { readonly catalogue: Catalogue; readonly settings: Settings },
+): Promise<PreparedCancellations> {
+  const { model, layers } = batch;
+  const { lines, source } = batchLines(batch);
+  const examples = snrLines(lines, source);
+  const bare = examples.findIndex(({ line }) => !line.needle);
+  if (bare >= 0) throw new InputError(`Example ${bare + 1} has no needle: name the tokens that hold its answer.`);
+  const config = await catalogue.config(model);
+  await catalogue.tokenizer(model);
+  const longest = Math.max(...examples.map(({ line }) => mostTokens(line)));
+  const tokens = new Array<number>(Math.min(longest, settings.maxTokens)).fill(0);
+  // How long the longest one is shows when it is read; only then can it be too long for the memory.
+  const longestOne = { tokens, target: 0, needle: [0, 1] as const, layers, memory: Number.POSITIVE_INFINITY };
+  const budget = testBudget({ config, name: model }, { kind: 'cancellation', request: longestOne });
+  return { model, batch, examples: examples.length, budget };
+}
+
 /** Cancellation over a batch of prompts. */
 export class CancellationBatches {
   constructor(
     private readonly catalogue: Catalogue,
     private readonly models: LoadedModels,
     private readonly settings: Settings,
+    private readonly words: Words,
   ) {}
-
-  /**
-   * Checks model, layers and the form of the examples, which the tokenizer reads when the batch runs: that takes its time.
-   * @throws ServiceError 404, 422; InputError.
-   */
-  async prepare(batch: CancellationBatchRequest): Promise<PreparedCancellations> {
-    const { model, layers } = batch;
-    const { lines, source } = batchLines(batch);
-    const examples = snrLines(lines, source);
-    const bare = examples.findIndex(({ line }) => !line.needle);
-    if (bare >= 0) throw new InputError(`Example ${bare + 1} has no needle: name the tokens that hold its answer.`);
-    const config = await this.catalogue.config(model);
-    await this.catalogue.tokenizer(model);
-    const longest = Math.max(...examples.map(({ line }) => mostTokens(line)));
-    const tokens = new Array<number>(Math.min(longest, this.settings.maxTokens)).fill(0);
-    // How long the longest one is shows when it is read; only then can it be too long for the memory.
-    const longestOne = { tokens, target: 0, needle: [0, 1] as const, layers, memory: Number.POSITIVE_INFINITY };
-    const budget = testBudget({ config, name: model }, { kind: 'cancellation', request: longestOne });
-    return { model, batch, examples: examples.length, budget };
-  }
 
   /**
    * Reads the examples, then runs them; `cancel[0] ≠ 0` ends it before the next step with what is finished.
@@ -61,7 +65,7 @@ export class CancellationBatches {
     const { kind, layers, resamples, seed } = batch;
     const memory = Math.min(batch.memory_mb * MB, this.settings.runBytes);
     try {
-      const examples = withNeedles(await batchExamples(model, batch, this.catalogue, this.settings, onExample));
+      const examples = withNeedles(await batchExamples(model, batch, this.words, this.settings, onExample));
       const test = { kind, request: { examples, layers, memory, resamples, seed } };
       testBudget({ config: await this.catalogue.config(model), name: model }, test);
       return await this.models.use(model, (loaded) => runSteps(loaded, test, cancel, tell, n));

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TUNED_LENS_FOLDER } from '@/lib/analysis/tunedLens';
 import type { ModelList } from '@/lib/api/schemas';
@@ -13,11 +13,12 @@ import {
   type ModelConfig,
   type ModelFolder,
   type ModelListing,
+  problemOf,
 } from '@/lib/checkpoint';
 import { openCheckpoint } from '@/lib/checkpoint/load';
-import { parseTokenizer, type Tokenizer } from '@/lib/tokenizer';
+import { loadTokenizer, type Tokenizer } from '@/lib/tokenizer';
 import { ServiceError } from '../errors';
-import { ModelFolders } from './model-folders';
+import { type FoldersState, ModelFolders } from './model-folders';
 
 const count = (n: number) =>
   n >= 1e9 ? `${(n / 1e9).toPrecision(3)} B` : n >= 1e6 ? `${(n / 1e6).toPrecision(3)} M` : `${Math.round(n / 1e3)} k`;
@@ -27,21 +28,20 @@ function summarise({ layers, hidden_size, parameters }: ModelListing): string {
   return `${kinds} · ${layers.length} ${layers.length === 1 ? 'layer' : 'layers'} · d ${hidden_size} · ${count(parameters)} parameters`;
 }
 
-export interface TextReader {
-  readonly tokenizer: Tokenizer;
-}
-
-async function readTokenizer(file: string): Promise<TextReader> {
-  return { tokenizer: parseTokenizer(await readFile(file, 'utf8'), file) };
-}
-
-/** Changes whenever a file that decides a model's output changes: name, size and time of config, weights and tokenizer. */
+/**
+ * Changes whenever a file that decides a model's output changes: name, place, size and times of config, weights and
+ * tokenizer. Not noticed is what a file system does not tell: a remote one may give no inodes and coarse times.
+ */
 async function fingerprintOf(folder: string): Promise<string> {
   const names = (await readdir(folder)).filter((name) => /\.(json|safetensors|bin)$/.test(name)).sort();
   const parts = await Promise.all(
     names.map(async (name) => {
-      const { size, mtimeMs } = await stat(join(folder, name));
-      return `${name}:${size}:${mtimeMs}`;
+      try {
+        const { ino, size, mtimeNs, ctimeNs } = await stat(join(folder, name), { bigint: true });
+        return [name, ino, size, mtimeNs, ctimeNs].join(':');
+      } catch (error) {
+        return `${name}:${(error as NodeJS.ErrnoException).code}`;
+      }
     }),
   );
   return parts.join(' ');
@@ -49,13 +49,25 @@ async function fingerprintOf(folder: string): Promise<string> {
 
 /** The checkpoints that may be named in requests. Names are looked up in a list of what was found, never turned into paths. */
 export class Catalogue {
-  #tokenizers = new Map<string, { fingerprint: string; reader: Promise<TextReader> }>();
-  #listings = new Map<string, { fingerprint: string; listing: ModelListing }>();
+  #tokenizers = new Map<string, { fingerprint: string; tokenizer: Promise<Tokenizer> }>();
+  #listings = new Map<string, { fingerprint: string; outcome: ModelListing | InputError }>();
   readonly #folders: ModelFolders;
 
-  /** @param dataFolder where folders that were added are kept */
-  constructor(root: string, dataFolder: string | null) {
-    this.#folders = new ModelFolders(root, dataFolder);
+  /**
+   * @param dataFolder where folders that were added are kept
+   * @param folders what another thread knows of them
+   */
+  constructor(root: string, dataFolder: string | null, folders?: FoldersState) {
+    this.#folders = new ModelFolders(root, dataFolder, folders);
+  }
+
+  /** The folders that were added, which all threads are to agree on. */
+  get folders(): FoldersState {
+    return this.#folders.state;
+  }
+
+  set folders(state: FoldersState) {
+    this.#folders.state = state;
   }
 
   /** Usable models, in the order in which the folders name them, and what is wrong with the others. */
@@ -87,7 +99,7 @@ export class Catalogue {
 
   /** @throws ServiceError 404. */
   async folder(name: string): Promise<ModelFolder> {
-    const found = (await this.#folders.find()).find((folder) => folder.name === name);
+    const found = await this.#folders.named(name);
     if (found) return found;
     throw new ServiceError(
       404,
@@ -118,7 +130,7 @@ export class Catalogue {
   }
 
   /** @throws ServiceError 404, or 422 for a model without tokenizer.json. */
-  async tokenizer(name: string): Promise<TextReader> {
+  async tokenizer(name: string): Promise<Tokenizer> {
     const { path } = await this.folder(name);
     const file = join(path, 'tokenizer.json');
     if (!existsSync(file))
@@ -129,11 +141,11 @@ export class Catalogue {
       );
     const fingerprint = await fingerprintOf(path);
     const known = this.#tokenizers.get(name);
-    if (known?.fingerprint === fingerprint) return known.reader;
-    const reader = readTokenizer(file);
-    this.#tokenizers.set(name, { fingerprint, reader });
-    reader.catch(() => this.#tokenizers.delete(name));
-    return reader;
+    if (known?.fingerprint === fingerprint) return known.tokenizer;
+    const tokenizer = loadTokenizer(file);
+    this.#tokenizers.set(name, { fingerprint, tokenizer });
+    tokenizer.catch((error) => error instanceof InputError || this.#tokenizers.delete(name));
+    return tokenizer;
   }
 
   async #describeAll(folders: readonly ModelFolder[]): Promise<ModelList> {
@@ -157,19 +169,27 @@ export class Catalogue {
           hasTunedLens: existsSync(join(folder.path, TUNED_LENS_FOLDER)),
         });
       } catch (error) {
-        if (!(error instanceof InputError)) throw error;
-        if (!this.#folders.isCached(folder)) list.unreadable.push({ name: folder.name, problem: error.message });
+        const { message: problem } = problemOf(folder, error);
+        if (!this.#folders.isCached(folder)) list.unreadable.push({ name: folder.name, problem });
       }
     }
     return list;
   }
 
+  /** Reads headers once for each state of the folder, whether they can be used or not. @throws InputError */
   async #describe(folder: ModelFolder): Promise<ModelListing> {
     const fingerprint = await fingerprintOf(folder.path);
     const known = this.#listings.get(folder.path);
-    if (known?.fingerprint === fingerprint) return known.listing;
-    const listing = await describeModel(folder);
-    this.#listings.set(folder.path, { fingerprint, listing });
-    return listing;
+    const outcome = known?.fingerprint === fingerprint ? known.outcome : await described(folder);
+    this.#listings.set(folder.path, { fingerprint, outcome });
+    if (outcome instanceof InputError) throw outcome;
+    return outcome;
   }
 }
+
+/** What a folder holds, or what is wrong with it. Other errors say nothing of the folder and are thrown. */
+const described = (folder: ModelFolder): Promise<ModelListing | InputError> =>
+  describeModel(folder).catch((error) => {
+    if (error instanceof InputError) return error;
+    throw error;
+  });

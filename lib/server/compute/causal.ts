@@ -18,80 +18,78 @@ const SHARE_TOLD = 0.01;
 /** What is asked of one prompt; batches of prompts are read when they run. */
 export type PromptTest = Exclude<CausalRequest, { kind: 'cancellation_batch' }>;
 
-/** Patching, knock-out, ablation, overrides of λ, interventions and cancellation over text. */
-export class CausalTests {
-  constructor(
-    private readonly catalogue: Catalogue,
-    private readonly models: LoadedModels,
-    private readonly prompts: Prompts,
-    private readonly settings: Settings,
-  ) {}
+interface Tools {
+  readonly catalogue: Catalogue;
+  readonly prompts: Prompts;
+  readonly settings: Settings;
+}
 
-  /**
-   * Turns words into token ids and checks the request against the model, memory included. Touches no weights.
-   * @throws ServiceError 404, 413, 422; InputError.
-   */
-  async prepare(request: PromptTest): Promise<PreparedTest> {
-    const { model } = request;
-    const config = await this.catalogue.config(model);
-    const test = await this.#testOf(request);
-    return { model, test, budget: testBudget({ config, name: model }, test) };
-  }
+/**
+ * Turns the words of a test into token ids and checks the request against the model, memory included. Touches no weights.
+ * @throws ServiceError 404, 413, 422; InputError.
+ */
+export async function prepareTest(request: PromptTest, tools: Tools): Promise<PreparedTest> {
+  const { model } = request;
+  const config = await tools.catalogue.config(model);
+  const test = await testOf(request, tools);
+  return { model, test, budget: testBudget({ config, name: model }, test) };
+}
 
-  /** Runs to the end; the event loop turns between two steps, where `cancel[0] ≠ 0` ends it with what is finished. */
-  run(
-    { analysis: { model, test }, cancel }: AnalysisJob<PreparedTest>,
-    tell: (update: AnalysisUpdate) => void,
-  ): Promise<AnalysisOutcome> {
-    return this.models.use(model, (loaded) => runSteps(loaded, test, cancel, tell));
-  }
-
-  async #testOf(request: PromptTest): Promise<CausalTest> {
-    const { model, foil, position, memory_mb } = request;
-    const layers = 'layers' in request ? request.layers : undefined;
-    const read = (prompt: string | readonly number[]) => this.prompts.ids(model, prompt);
-    const answer = (token: string | number) => this.prompts.answer(model, token);
-    const common = {
-      ...{ layers, position, memory: Math.min(memory_mb * MB, this.settings.runBytes) },
-      target: await answer(request.target),
-      foil: foil === undefined ? undefined : await answer(foil),
-    };
-    const candidatesOf = (list?: readonly (string | number)[]) => list && Promise.all(list.map(answer));
-    switch (request.kind) {
-      case 'patch': {
-        const { kind, point, spans, align, mixer, channels, heads } = request;
-        const [clean, corrupted] = [await read(request.clean), await read(request.corrupted)];
-        return { kind, request: { ...common, clean, corrupted, point, spans, align, mixer, channels, heads } };
-      }
-      case 'knockout': {
-        const { kind, spans, queries, reads, mixer, together } = request;
-        const tokens = await read(request.prompt);
-        return { kind, request: { ...common, tokens, spans, queries, reads, mixer, together } };
-      }
-      case 'ablate': {
-        const { kind, unit, method, seed, mixer } = request;
-        const reference = request.reference && (await Promise.all(request.reference.map(read)));
-        const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
-        return { kind, request: { ...common, tokens, candidates, unit, method, reference, seed, mixer } };
-      }
-      case 'lambda': {
-        const { kind, values, together } = request;
-        const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
-        return { kind, request: { ...common, tokens, candidates, values, together } };
-      }
-      case 'intervene': {
-        const { kind, lambdas, removed, method } = request;
-        const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
-        return { kind, request: { ...common, tokens, candidates, lambdas, removed, method } };
-      }
-      case 'cancellation': {
-        const { kind, needle } = request;
-        const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
-        return { kind, request: { ...common, tokens, candidates, needle } };
-      }
+async function testOf(request: PromptTest, { prompts, settings }: Tools): Promise<CausalTest> {
+  const { model, foil, position, memory_mb } = request;
+  const layers = 'layers' in request ? request.layers : undefined;
+  const read = (prompt: string | readonly number[]) => prompts.ids(model, prompt);
+  const answer = (token: string | number) => prompts.answer(model, token);
+  const common = {
+    ...{ layers, position, memory: Math.min(memory_mb * MB, settings.runBytes) },
+    target: await answer(request.target),
+    foil: foil === undefined ? undefined : await answer(foil),
+  };
+  const candidatesOf = (list?: readonly (string | number)[]) => list && Promise.all(list.map(answer));
+  switch (request.kind) {
+    case 'patch': {
+      const { kind, point, spans, align, mixer, channels, heads } = request;
+      const [clean, corrupted] = [await read(request.clean), await read(request.corrupted)];
+      return { kind, request: { ...common, clean, corrupted, point, spans, align, mixer, channels, heads } };
+    }
+    case 'knockout': {
+      const { kind, spans, queries, reads, mixer, together } = request;
+      const tokens = await read(request.prompt);
+      return { kind, request: { ...common, tokens, spans, queries, reads, mixer, together } };
+    }
+    case 'ablate': {
+      const { kind, unit, method, seed, mixer } = request;
+      const reference = request.reference && (await Promise.all(request.reference.map(read)));
+      const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
+      return { kind, request: { ...common, tokens, candidates, unit, method, reference, seed, mixer } };
+    }
+    case 'lambda': {
+      const { kind, values, together } = request;
+      const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
+      return { kind, request: { ...common, tokens, candidates, values, together } };
+    }
+    case 'intervene': {
+      const { kind, lambdas, removed, method } = request;
+      const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
+      return { kind, request: { ...common, tokens, candidates, lambdas, removed, method } };
+    }
+    case 'cancellation': {
+      const { kind, needle } = request;
+      const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
+      return { kind, request: { ...common, tokens, candidates, needle } };
     }
   }
 }
+
+/**
+ * Patching, knock-out, ablation, overrides of λ, interventions and cancellation over text, to the end; the event loop turns
+ * between two steps, where `cancel[0] ≠ 0` ends it with what is finished.
+ */
+export const runTest = (
+  { analysis: { model, test }, cancel }: AnalysisJob<PreparedTest>,
+  models: LoadedModels,
+  tell: (update: AnalysisUpdate) => void,
+): Promise<AnalysisOutcome> => models.use(model, (loaded) => runSteps(loaded, test, cancel, tell));
 
 /**
  * Runs a test to its end; the event loop turns between two steps, where `cancel[0] ≠ 0` ends it with what is finished.

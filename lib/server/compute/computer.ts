@@ -5,18 +5,18 @@ import type { AnalysisUpdate, Message, MethodName, ReadingJob, Request, RunUpdat
 import type { Settings } from '../settings';
 import { allocationOf } from './allocations';
 import { Attributions } from './attributions';
+import type { Words } from './batch-examples';
 import { CancellationBatches } from './cancellation-batches';
 import { type Withdrawn, withdrawnBy } from './cancelling';
 import { Catalogue } from './catalogue';
-import { CausalTests } from './causal';
+import { runTest } from './causal';
 import { ChannelReadouts } from './channels';
-import { estimateOf } from './estimates';
 import { FormMaps } from './form-maps';
-import { Generations } from './generation';
+import { generate } from './generation';
 import { LoadedModels } from './loaded-models';
 import { Maps } from './maps';
-import { Pace } from './pace';
-import { Prompts } from './prompts';
+import type { FoldersState } from './model-folders';
+import type { Observation } from './pace';
 import { Readouts } from './readouts';
 import { Rollouts } from './rollouts';
 import { Runner } from './runner';
@@ -35,7 +35,6 @@ const WARM_UP = 'warm-up';
 export class Computer {
   readonly #catalogue: Catalogue;
   readonly #models: LoadedModels;
-  readonly #prompts: Prompts;
   readonly #maps: Maps;
   readonly #formMaps: FormMaps;
   readonly #rollouts: Rollouts;
@@ -43,30 +42,28 @@ export class Computer {
   readonly #attributions: Attributions;
   readonly #snr: SnrBatches;
   readonly #cancellations: CancellationBatches;
-  readonly #causal: CausalTests;
   readonly #channels: ChannelReadouts;
-  readonly #generations: Generations;
   readonly #store: RunStore;
-  readonly #pace = new Pace();
   readonly #stopWarmUp = new Int32Array(1);
 
   constructor(
-    private readonly settings: Settings,
+    settings: Settings,
     private readonly send: (message: Message) => void,
+    words: Words,
+    folders?: FoldersState,
   ) {
-    this.#catalogue = new Catalogue(settings.root, settings.dataFolder);
-    this.#models = new LoadedModels(this.#catalogue, settings.modelBytes, settings.weights);
-    this.#prompts = new Prompts(this.#catalogue, settings);
+    this.#catalogue = new Catalogue(settings.root, settings.dataFolder, folders);
+    this.#models = new LoadedModels(this.#catalogue, settings.modelBytes, settings.weights, (models) =>
+      send({ kind: 'loaded', models }),
+    );
     this.#maps = new Maps(settings.mapBytes);
     this.#formMaps = new FormMaps(this.#models, settings.mapBytes);
     this.#rollouts = new Rollouts(this.#models, this.#maps, settings.mapBytes);
     this.#readouts = new Readouts(this.#models, this.#maps, this.#catalogue);
     this.#attributions = new Attributions(this.#models);
-    this.#snr = new SnrBatches(this.#catalogue, this.#models, settings);
-    this.#cancellations = new CancellationBatches(this.#catalogue, this.#models, settings);
-    this.#causal = new CausalTests(this.#catalogue, this.#models, this.#prompts, settings);
+    this.#snr = new SnrBatches(this.#catalogue, this.#models, settings, words);
+    this.#cancellations = new CancellationBatches(this.#catalogue, this.#models, settings, words);
     this.#channels = new ChannelReadouts(this.#models);
-    this.#generations = new Generations(this.#catalogue, this.#models, this.#prompts);
     const onReleased = (ids: string[]) => {
       this.#forgetMaps(ids);
       this.send({ kind: 'released', ids });
@@ -75,17 +72,6 @@ export class Computer {
   }
 
   readonly #methods: { [M in MethodName]: (argument: Argument<M>) => Promise<WorkerMethods[M]['result']> } = {
-    models: () => this.#catalogue.list(),
-    addFolder: (folder) => this.#catalogue.addFolder(folder),
-    removeFolder: (folder) => this.#catalogue.removeFolder(folder),
-    tokenize: ({ model, text }) => this.#prompts.tokenize(model, text),
-    vocabulary: ({ model, q, limit }) => this.#prompts.vocabulary(model, q, limit),
-    prepare: (request) => this.#prompts.prepare(request),
-    estimate: (request) =>
-      estimateOf(request, {
-        ...{ catalogue: this.#catalogue, models: this.#models, prompts: this.#prompts },
-        ...{ pace: this.#pace, settings: this.settings },
-      }),
     run: async (run) => {
       this.#stopWarmUp[0] = 1;
       await this.#store.recall(run.id);
@@ -98,22 +84,16 @@ export class Computer {
       return null;
     },
     read: (job) => this.read(job),
-    prepareAnalysis: (request) => {
-      if (request.kind === 'snr') return this.#snr.prepare(request);
-      if (request.kind === 'cancellation_batch') return this.#cancellations.prepare(request);
-      return this.#causal.prepare(request);
-    },
     analyse: ({ id, analysis, cancel }) => {
       this.#stopWarmUp[0] = 1;
       const tell = (update: AnalysisUpdate) => this.send({ kind: 'analysis', id, update });
       if ('task' in analysis) return this.#snr.run({ id, analysis, cancel }, tell);
       if ('batch' in analysis) return this.#cancellations.run({ id, analysis, cancel }, tell);
-      return this.#causal.run({ id, analysis, cancel }, tell);
+      return runTest({ id, analysis, cancel }, this.#models, tell);
     },
-    prepareGeneration: (request) => this.#generations.prepare(request),
     generate: (job) => {
       this.#stopWarmUp[0] = 1;
-      return this.#generations.run(job, (token) => this.send({ kind: 'token', id: job.id, token }));
+      return generate(job, this.#models, (token) => this.send({ kind: 'token', id: job.id, token }));
     },
   };
 
@@ -141,6 +121,11 @@ export class Computer {
     return reader(this.#store.model(id, query.model), id, query, withdrawnBy(withdrawn));
   }
 
+  /** The folders that were added, as the threads that read them say. */
+  set folders(folders: FoldersState) {
+    this.#catalogue.folders = folders;
+  }
+
   #forgetMaps(runs: readonly string[]): void {
     for (const maps of [this.#maps, this.#formMaps, this.#rollouts]) maps.forget(runs);
   }
@@ -161,7 +146,6 @@ export class Computer {
       for (const { name, parameters, layers, hasTokenizer } of (await this.#catalogue.list()).models) {
         if (this.#stopWarmUp[0] !== 0) return;
         if (!bundled.has(name) || parameters > WARM_UP_PARAMETERS || !hasTokenizer) continue;
-        await this.#catalogue.tokenizer(name);
         await this.#run(
           { id: WARM_UP, models: [warmUpRequest(name, layers.length)], cancel: this.#stopWarmUp },
           () => undefined,
@@ -181,7 +165,7 @@ export class Computer {
       store: this.#store,
       maps: this.#maps,
       readouts: this.#readouts,
-      pace: this.#pace,
+      observed: (observation: Observation) => this.send({ kind: 'observed', observation }),
     };
     return new Runner(run, tools, tell).execute();
   }

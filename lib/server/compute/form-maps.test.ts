@@ -6,8 +6,8 @@ import { RunRequestSchema } from '@/lib/api/schemas';
 import { openDevice } from '@/lib/engine';
 import type { Branch } from '@/lib/vocabulary';
 import type { Settings } from '../settings';
+import { OneThread } from '../testing/one-thread';
 import { makeWorkspace, read, request, type Workspace } from '../testing/workspace';
-import { Computer } from './computer';
 
 let workspace: Workspace;
 
@@ -19,8 +19,11 @@ afterAll(() => workspace.remove());
 
 /** A computer that has run a plain and a differential model. */
 async function ran(overrides: Partial<Settings> = {}) {
-  const computer = new Computer({ ...workspace.settings, ...overrides }, () => undefined);
-  const models = await computer.answer('prepare', RunRequestSchema.parse(request({ models: ['plain', 'diff'] })));
+  const computer = new OneThread({ ...workspace.settings, ...overrides }, () => undefined);
+  const models = await computer.reader.answer(
+    'prepare',
+    RunRequestSchema.parse(request({ models: ['plain', 'diff'] })),
+  );
   await computer.answer('run', { id: 'run', models, cancel: new Int32Array(1) });
   const map = async (query: AskedReading<'map'>, withdrawn?: Int32Array) => {
     const body = await read(computer, 'run', 'map', query, withdrawn);

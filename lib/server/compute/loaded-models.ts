@@ -38,12 +38,9 @@ export class LoadedModels {
     private readonly catalogue: Catalogue,
     private readonly limit: number,
     private readonly weights: WeightFormat,
+    /** Told of the models that are on the device or on their way there, when these change. */
+    private readonly changed: (names: string[]) => void,
   ) {}
-
-  /** Whether a model is on the device, or on its way there. */
-  has(name: string): boolean {
-    return this.#models.has(name) || [...this.#loading.keys()].some((key) => key.startsWith(`${name}\n`));
-  }
 
   /**
    * Runs `work` with the model, which stays loaded meanwhile. Whoever first asks for it is told how its loading goes.
@@ -72,7 +69,13 @@ export class LoadedModels {
     if (known && known !== loaded && known.users === 0) known.model.dispose();
     this.#models.delete(name);
     this.#models.set(name, loaded);
+    if (known !== loaded) this.#tell();
     return loaded;
+  }
+
+  #tell(): void {
+    const loading = [...this.#loading.keys()].map((key) => key.slice(0, key.indexOf('\n')));
+    this.changed([...new Set([...this.#models.keys(), ...loading])]);
   }
 
   #load(name: string, fingerprint: string, options?: LoadOptions): Promise<Loaded> {
@@ -87,6 +90,7 @@ export class LoadedModels {
       })
       .finally(() => this.#loading.delete(key));
     this.#loading.set(key, loading);
+    this.#tell();
     return loading;
   }
 
@@ -97,6 +101,7 @@ export class LoadedModels {
       if (loaded.users > 0) continue;
       loaded.model.dispose();
       this.#models.delete(name);
+      this.#tell();
       bytes -= loaded.bytes;
     }
   }

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { defaultRoots, findModels, type ModelFolder } from '@/lib/checkpoint';
 import { addedFoldersFile } from '../archive/places';
 import { ServiceError } from '../errors';
@@ -16,6 +17,15 @@ export interface Dropped {
   readonly problem: string;
 }
 
+/** What changes while the server runs. */
+export interface FoldersState {
+  readonly added: readonly string[];
+  readonly dropped: readonly Dropped[];
+}
+
+/** Milliseconds for which folders are taken to hold what they held when they were last looked through. */
+const FRESH_MS = 2000;
+
 const isFolder = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 
@@ -27,13 +37,31 @@ export class ModelFolders {
   readonly #roots: readonly string[];
   readonly #kept: KeptFolders;
   #added: readonly string[];
-  #dropped: readonly Dropped[] = [];
+  #dropped: readonly Dropped[];
+  /** The models that were found last, by name. */
+  #found = new Map<string, ModelFolder>();
+  #foundAt = Number.NEGATIVE_INFINITY;
+  #finding: Promise<unknown> | undefined;
 
-  /** @param dataFolder where added folders are kept; null forgets them when the server stops */
-  constructor(projectRoot: string, dataFolder: string | null) {
+  /**
+   * @param dataFolder where added folders are kept; null forgets them when the server stops
+   * @param state what is known already; without it, what is kept
+   */
+  constructor(projectRoot: string, dataFolder: string | null, state?: FoldersState) {
     this.#roots = defaultRoots(projectRoot);
     this.#kept = new KeptFolders(dataFolder === null ? null : addedFoldersFile(dataFolder));
-    this.#added = this.#kept.read();
+    this.#added = state?.added ?? this.#kept.read();
+    this.#dropped = state?.dropped ?? [];
+  }
+
+  get state(): FoldersState {
+    return { added: this.#added, dropped: this.#dropped };
+  }
+
+  set state({ added, dropped }: FoldersState) {
+    this.#added = added;
+    this.#dropped = dropped;
+    this.#found.clear();
   }
 
   /** As Statescope was started: `models/`, those of STATESCOPE_MODELS, and the Hugging Face cache. */
@@ -53,7 +81,33 @@ export class ModelFolders {
 
   async find(): Promise<ModelFolder[]> {
     await this.#dropLost();
-    return findModels([...this.#roots, ...this.#added]);
+    const found = await findModels([...this.#roots, ...this.#added]);
+    this.#found = new Map(found.map((folder) => [folder.name, folder]));
+    this.#foundAt = performance.now();
+    return found;
+  }
+
+  /**
+   * One model. Where it is still, the folders are not looked through first: there may be thousands. That happens meanwhile, so
+   * that one of the same name in an earlier folder is seen soon.
+   */
+  async named(name: string): Promise<ModelFolder | undefined> {
+    const known = this.#found.get(name);
+    const isFresh = performance.now() - this.#foundAt < FRESH_MS;
+    if (known && existsSync(join(known.path, 'config.json'))) {
+      if (!isFresh) void this.#findMeanwhile();
+      return known;
+    }
+    return (await this.find()).find((folder) => folder.name === name);
+  }
+
+  #findMeanwhile(): Promise<unknown> {
+    this.#finding ??= this.find()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#finding = undefined;
+      });
+    return this.#finding;
   }
 
   /** Those that ship with Statescope. */
@@ -105,6 +159,7 @@ export class ModelFolders {
 
   #keep(folders: readonly string[]): void {
     this.#added = folders;
+    this.#found.clear();
     this.#kept.write(folders);
   }
 

@@ -9,13 +9,23 @@ export class Pieces {
   readonly #ids: number[];
   #text: string;
 
+  /**
+   * @param before the last token of the prompt and all that were added: how a token is joined depends on the one before it,
+   * not on the whole text
+   * @param text what was told of them
+   */
   constructor(
     private readonly tokenizer: Tokenizer,
-    prompt: readonly number[],
+    before: readonly number[],
+    text?: string,
   ) {
-    // How a token is joined depends on the one before it, not on the whole text.
-    this.#ids = prompt.slice(-1);
-    this.#text = tokenizer.decode(this.#ids);
+    this.#ids = [...before];
+    this.#text = text ?? tokenizer.decode(this.#ids);
+  }
+
+  /** What was told, that of the prompt's last token included. */
+  get text(): string {
+    return this.#text;
   }
 
   next(id: number): string {
@@ -31,11 +41,18 @@ export class Pieces {
 /**
  * The tokens of a prompt whose end was generated: read from the text up to `start`, and from there on exactly the ids
  * that the model gave, which the text alone might be cut into otherwise.
- * @returns undefined where these ids do not make this text, as under another vocabulary
+ * @returns undefined where these ids do not make this text, as under another vocabulary, or more than `most` come before
  */
-export function readWithEnd(tokenizer: Tokenizer, prompt: string, { start, ids }: Continuation): Token[] | undefined {
-  const { tokens, ids: head } = tokenizer.encode(prompt.slice(0, start));
-  const pieces = new Pieces(tokenizer, head);
+export function readWithEnd(
+  tokenizer: Tokenizer,
+  prompt: string,
+  { start, ids }: Continuation,
+  most = Number.POSITIVE_INFINITY,
+): Token[] | undefined {
+  const head = tokenizer.encodeWithin(prompt.slice(0, start), most);
+  if (!head) return undefined;
+  const { tokens } = head;
+  const pieces = new Pieces(tokenizer, head.ids.slice(-1));
   let at = start;
   for (const id of ids) {
     const piece = pieces.next(id);

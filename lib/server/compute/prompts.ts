@@ -1,17 +1,23 @@
 import { entryLabels } from '@/lib/analysis';
 import type { Continuation, RunModel, RunRequest, Token, VocabularyEntry } from '@/lib/api/schemas';
 import type { ModelConfig } from '@/lib/checkpoint';
-import { answerToken, isUnknown, tokenSpan } from '@/lib/tokenizer';
+import {
+  answerToken,
+  CHARACTERS_PER_TOKEN,
+  type Encoding,
+  isUnknown,
+  type Tokenizer,
+  tokenSpan,
+} from '@/lib/tokenizer';
 import { ServiceError } from '../errors';
+import type { Spelled, Unspelled } from '../readers/protocol';
 import type { Settings } from '../settings';
 import { blockSummary } from './branches';
-import type { Catalogue, TextReader } from './catalogue';
+import type { Catalogue } from './catalogue';
 import { activationBytes } from './estimate';
 import { checkDefaultMaps } from './map-memory';
-import { readWithEnd } from './pieces';
+import { Pieces, readWithEnd } from './pieces';
 
-/** No token of a usable vocabulary is longer than this on average, so longer text is refused unread. */
-const CHARACTERS_PER_TOKEN = 64;
 const VOCABULARY_MATCHES = 50;
 
 /** Turns the text of a request into token ids, spans and targets, or says why that cannot be. */
@@ -19,12 +25,49 @@ export class Prompts {
   constructor(
     private readonly catalogue: Catalogue,
     private readonly settings: Settings,
+    /** Told of a model before its tokenizer is at work, which may take for ever. */
+    private readonly beginning: (model: string) => void,
   ) {}
 
   /** @throws ServiceError 404, 413, 422. */
   async tokenize(model: string, text: string, continuation?: Continuation): Promise<Token[]> {
     this.#checkLength(text);
-    return read(await this.catalogue.tokenizer(model), text, continuation);
+    return this.#read(model, await this.tokenizer(model), text, continuation);
+  }
+
+  /** @throws ServiceError 404, 422. */
+  tokenizer(model: string): Promise<Tokenizer> {
+    this.beginning(model);
+    return this.catalogue.tokenizer(model);
+  }
+
+  /** The tokens of a text as they are, for a reader in another thread; nothing where it has more than `most`. */
+  async encodeWithin(model: string, text: string, most: number): Promise<Encoding | null> {
+    return (await this.tokenizer(model)).encodeWithin(text, most) ?? null;
+  }
+
+  /** The first token of an answer; nothing where the vocabulary does not know it. */
+  async answerToken(model: string, text: string): Promise<Token | null> {
+    this.#checkLength(text);
+    return answerToken(await this.tokenizer(model), text) ?? null;
+  }
+
+  /** A token that was generated, in words. */
+  async spell(model: string, { token, before, text }: Unspelled): Promise<Spelled> {
+    const tokenizer = await this.tokenizer(model);
+    const pieces = new Pieces(tokenizer, before, text);
+    const spelling = tokenizer.tokenText(token.id);
+    const target = answerToken(tokenizer, spelling);
+    return {
+      token: {
+        ...token,
+        text: spelling,
+        piece: pieces.next(token.id),
+        as_target: target ? { id: target.id, text: target.text } : null,
+        alternatives: token.alternatives.map((other) => ({ ...other, text: tokenizer.tokenText(other.id) })),
+      },
+      text: pieces.text,
+    };
   }
 
   /** Token ids of a text, or ids as they are given. @throws ServiceError 404, 413, 422; InputError. */
@@ -47,13 +90,13 @@ export class Prompts {
   /** The first token of an answer, or an id as it is given. @throws ServiceError 404, 422; InputError. */
   async answer(name: string, token: string | number): Promise<number> {
     if (typeof token === 'number') return token;
-    return firstToken(name, await this.catalogue.config(name), await this.catalogue.tokenizer(name), token).id;
+    return firstToken(name, await this.catalogue.config(name), await this.tokenizer(name), token).id;
   }
 
   /** Tokens whose text contains the query, exact and leading matches first, case ignored. */
   async vocabulary(model: string, query: string, limit = VOCABULARY_MATCHES): Promise<VocabularyEntry[]> {
     const wanted = query.trim().toLowerCase();
-    const { tokenizer } = await this.catalogue.tokenizer(model);
+    const tokenizer = await this.tokenizer(model);
     const ranked = tokenizer.vocabulary().flatMap((text, id) => {
       const bare = text.trim().toLowerCase();
       const at = bare.indexOf(wanted);
@@ -74,7 +117,7 @@ export class Prompts {
     let bytes = 0;
     for (const name of request.models) {
       const config = await this.catalogue.config(name);
-      const model = this.#prepareModel(name, config, await this.catalogue.tokenizer(name), request);
+      const model = this.#prepareModel(name, config, await this.tokenizer(name), request);
       bytes += activationBytes(config, model.tokens.length);
       checkDefaultMaps(config, model.tokens.length, this.settings.mapBytes);
       prepared.push(model);
@@ -88,8 +131,8 @@ export class Prompts {
     return prepared;
   }
 
-  #prepareModel(name: string, config: ModelConfig, reader: TextReader, request: RunRequest): RunModel {
-    const tokens = read(reader, request.prompt, request.continuation);
+  #prepareModel(name: string, config: ModelConfig, tokenizer: Tokenizer, request: RunRequest): RunModel {
+    const tokens = this.#read(name, tokenizer, request.prompt, request.continuation);
     this.#checkTokens(name, config, tokens);
     const last = tokens.length - 1;
     if (request.position > last)
@@ -98,8 +141,8 @@ export class Prompts {
         `Position ${request.position} is outside the prompt, which ${name} reads as ${tokens.length} tokens.`,
         `Choose 0 to ${last}, or −1 for the last.`,
       );
-    const target = exactTarget(config, reader, request) ?? firstToken(name, config, reader, request.target);
-    const candidates = (request.candidates ?? []).map((text) => firstToken(name, config, reader, text));
+    const target = exactTarget(config, tokenizer, request) ?? firstToken(name, config, tokenizer, request.target);
+    const candidates = (request.candidates ?? []).map((text) => firstToken(name, config, tokenizer, text));
     return {
       name,
       tokens,
@@ -113,6 +156,19 @@ export class Prompts {
       signalReady: false,
       lensReady: false,
     };
+  }
+
+  /** The tokens of a prompt; its end exactly as it was generated, where the vocabulary is that of the generation. */
+  #read(name: string, tokenizer: Tokenizer, prompt: string, continuation?: Continuation): Token[] {
+    const { maxTokens } = this.settings;
+    // A little too long is told exactly, far too long is not read to its end.
+    const most = 2 * maxTokens;
+    const tokens =
+      (continuation && readWithEnd(tokenizer, prompt, continuation, most)) ??
+      tokenizer.encodeWithin(prompt, most)?.tokens;
+    if (!tokens) throw tooLong(`The prompt is longer than ${most} tokens for ${name}; the limit is ${maxTokens}.`);
+    this.#checkCount(name, tokens.length);
+    return tokens.map((token) => (isUnknown(tokenizer, prompt, token) ? { ...token, unknown: true } : token));
   }
 
   #checkLength(text: string): void {
@@ -135,22 +191,15 @@ export class Prompts {
   #checkCount(name: string, length: number): void {
     const { maxTokens } = this.settings;
     if (length <= maxTokens) return;
-    throw new ServiceError(
-      422,
-      `The prompt is ${length} tokens long for ${name}; the limit is ${maxTokens}.`,
-      'Shorten it, or raise STATESCOPE_MAX_TOKENS if there is memory for it.',
-    );
+    throw tooLong(`The prompt is ${length} tokens long for ${name}; the limit is ${maxTokens}.`);
   }
 }
 
-/** The tokens of a prompt; its end exactly as it was generated, where the vocabulary is that of the generation. */
-const read = ({ tokenizer }: TextReader, prompt: string, continuation?: Continuation): Token[] => {
-  const tokens = (continuation && readWithEnd(tokenizer, prompt, continuation)) ?? tokenizer.encode(prompt).tokens;
-  return tokens.map((token) => (isUnknown(tokenizer, prompt, token) ? { ...token, unknown: true } : token));
-};
+const tooLong = (message: string) =>
+  new ServiceError(422, message, 'Shorten it, or raise STATESCOPE_MAX_TOKENS if there is memory for it.');
 
 /** The target that a request names by its id, where the vocabulary writes it as the request does. */
-function exactTarget({ V }: ModelConfig, { tokenizer }: TextReader, { target, target_id: id }: RunRequest) {
+function exactTarget({ V }: ModelConfig, tokenizer: Tokenizer, { target, target_id: id }: RunRequest) {
   return id !== undefined && id < V && tokenizer.tokenText(id) === target ? { id, text: target } : undefined;
 }
 
@@ -167,8 +216,8 @@ const strangerError = (name: string, V: number, text: string, id: number) =>
  * The first token of an answer as it follows a prompt.
  * @throws ServiceError 422 when the vocabulary does not know it.
  */
-function firstToken(name: string, { V }: ModelConfig, reader: TextReader, answer: string): VocabularyEntry {
-  const first = answerToken(reader.tokenizer, answer);
+function firstToken(name: string, { V }: ModelConfig, tokenizer: Tokenizer, answer: string): VocabularyEntry {
+  const first = answerToken(tokenizer, answer);
   if (!first)
     throw new ServiceError(
       422,

@@ -9,7 +9,7 @@ import { activationBytes, blockWork, Forecast, stepsOf, workLeft } from './estim
 import { forwardInto } from './forward';
 import { changeSince, type LoadedModels } from './loaded-models';
 import type { Maps } from './maps';
-import type { Pace } from './pace';
+import type { Observation } from './pace';
 import type { Readouts } from './readouts';
 import { isComplete, type ModelRecord, type RunStore } from './store';
 
@@ -19,7 +19,8 @@ export interface Tools {
   readonly store: RunStore;
   readonly maps: Maps;
   readonly readouts: Readouts;
-  readonly pace: Pace;
+  /** Told of what a run took that was computed whole. */
+  observed(observation: Observation): void;
 }
 
 /** Unwinds a run that was asked to stop. */
@@ -66,7 +67,7 @@ export class Runner {
     }
     if (this.#failures.length > 0) throw new Error(this.#failures.join(' '));
     const seconds = (performance.now() - start - this.#loadingMs) / 1000;
-    if (fresh) this.tools.pace.add({ steps: sum(stepsOf), work, seconds });
+    if (fresh) this.tools.observed({ steps: sum(stepsOf), work, seconds });
     return 'done';
   }
 

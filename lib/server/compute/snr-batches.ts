@@ -15,7 +15,7 @@ import { Random } from '@/lib/data/random';
 import { snrLines } from '@/lib/data/snr-examples';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate, PreparedSnr } from '../protocol';
 import type { Settings } from '../settings';
-import { batchExamples, batchLines, mostTokens } from './batch-examples';
+import { batchExamples, batchLines, mostTokens, type Words } from './batch-examples';
 import type { Catalogue } from './catalogue';
 import { activationBytes, Forecast } from './estimate';
 import type { LoadedModels } from './loaded-models';
@@ -34,31 +34,35 @@ interface Sampled {
   readonly samples: SnrSamples;
 }
 
+/**
+ * Checks models and the form of the examples, which are read by tokenizers when the batch runs: that takes its time.
+ * @throws ServiceError 404, 422; InputError.
+ */
+export async function prepareSnr(
+  task: SnrTask,
+  { catalogue, settings }: { readonly catalogue: Catalogue; readonly settings: Settings },
+): Promise<PreparedSnr> {
+  const { lines, source } = batchLines(task);
+  const examples = snrLines(lines, source);
+  const longest = Math.max(...examples.map(({ line }) => mostTokens(line)));
+  let bytes = 0;
+  for (const name of task.models) {
+    const config = await catalogue.config(name);
+    await catalogue.tokenizer(name);
+    if (task.lens === 'tuned') await tunedLensOf(catalogue, { name, config });
+    bytes = Math.max(bytes, bytesOf(config, examples.length, Math.min(longest, settings.maxTokens)));
+  }
+  return { task, examples: examples.length, budget: { rows: 1, bytes } };
+}
+
 /** SNR per layer over a batch of prompts, with a paired test for two models. */
 export class SnrBatches {
   constructor(
     private readonly catalogue: Catalogue,
     private readonly models: LoadedModels,
     private readonly settings: Settings,
+    private readonly words: Words,
   ) {}
-
-  /**
-   * Checks models and the form of the examples, which are read by tokenizers when the batch runs: that takes its time.
-   * @throws ServiceError 404, 422; InputError.
-   */
-  async prepare(task: SnrTask): Promise<PreparedSnr> {
-    const { lines, source } = batchLines(task);
-    const examples = snrLines(lines, source);
-    const longest = Math.max(...examples.map(({ line }) => mostTokens(line)));
-    let bytes = 0;
-    for (const name of task.models) {
-      const config = await this.catalogue.config(name);
-      await this.catalogue.tokenizer(name);
-      if (task.lens === 'tuned') await tunedLensOf(this.catalogue, { name, config });
-      bytes = Math.max(bytes, bytesOf(config, examples.length, Math.min(longest, this.settings.maxTokens)));
-    }
-    return { task, examples: examples.length, budget: { rows: 1, bytes } };
-  }
 
   /**
    * Reads the examples for all models, then runs one model after the other; `cancel[0] ≠ 0` ends it before the next
@@ -106,7 +110,7 @@ export class SnrBatches {
     for (const model of task.models) {
       const start = done;
       const config = await this.catalogue.config(model);
-      const examples = await batchExamples(model, task, this.catalogue, this.settings, (k) => {
+      const examples = await batchExamples(model, task, this.words, this.settings, (k) => {
         done = start + k;
         return onStep(done);
       });

@@ -73,6 +73,7 @@ export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<
     build({
       entryPoints: {
         worker: join(process.cwd(), 'lib/server/worker.ts'),
+        reader: join(process.cwd(), 'lib/server/readers/thread.ts'),
         archive: join(process.cwd(), 'lib/server/archive/thread.ts'),
       },
       outdir: join(root, 'dist'),
@@ -102,6 +103,8 @@ export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<
     mapBytes: 64 * MB,
     keptRuns: 20,
     readOnly: false,
+    textSeconds: 20,
+    stepSeconds: 600,
     queueLimit: 4,
     dataFolder: null,
     dataBytes: 64 * MB,

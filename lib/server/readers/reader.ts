@@ -1,0 +1,55 @@
+import { prepareCancellations } from '../compute/cancellation-batches';
+import { Catalogue } from '../compute/catalogue';
+import { prepareTest } from '../compute/causal';
+import { measureOf } from '../compute/estimates';
+import { prepareGeneration } from '../compute/generation';
+import type { FoldersState } from '../compute/model-folders';
+import { Prompts } from '../compute/prompts';
+import { prepareSnr } from '../compute/snr-batches';
+import type { Settings } from '../settings';
+import type { ReaderMethod, ReaderMethods } from './protocol';
+
+/** Everything a reader does, apart from its message port: model folders, configs, headers, and text by tokenizers. */
+export class Reader {
+  readonly catalogue: Catalogue;
+  readonly #tools: { readonly catalogue: Catalogue; readonly prompts: Prompts; readonly settings: Settings };
+
+  /** @param beginning told of a model before its tokenizer is at work */
+  constructor(settings: Settings, folders: FoldersState | undefined, beginning: (model: string) => void) {
+    this.catalogue = new Catalogue(settings.root, settings.dataFolder, folders);
+    this.#tools = {
+      catalogue: this.catalogue,
+      prompts: new Prompts(this.catalogue, settings, beginning),
+      settings,
+    };
+  }
+
+  readonly #methods: {
+    readonly [M in ReaderMethod]: (argument: ReaderMethods[M]['argument']) => Promise<ReaderMethods[M]['result']>;
+  } = {
+    models: () => this.catalogue.list(),
+    addFolder: (folder) => this.catalogue.addFolder(folder),
+    removeFolder: (folder) => this.catalogue.removeFolder(folder),
+    tokenize: ({ model, text }) => this.#tools.prompts.tokenize(model, text),
+    vocabulary: ({ model, q, limit }) => this.#tools.prompts.vocabulary(model, q, limit),
+    prepare: (request) => this.#tools.prompts.prepare(request),
+    measure: (request) => measureOf(request, this.#tools),
+    prepareAnalysis: (request) => {
+      if (request.kind === 'snr') return prepareSnr(request, this.#tools);
+      if (request.kind === 'cancellation_batch') return prepareCancellations(request, this.#tools);
+      return prepareTest(request, this.#tools);
+    },
+    prepareGeneration: (request) => prepareGeneration(request, this.#tools),
+    spell: ({ model, ...unspelled }) => this.#tools.prompts.spell(model, unspelled),
+    encodeWithin: ({ model, text, most }) => this.#tools.prompts.encodeWithin(model, text, most),
+    answerToken: ({ model, text }) => this.#tools.prompts.answerToken(model, text),
+  };
+
+  /** @throws ServiceError, InputError. */
+  answer<M extends ReaderMethod>(
+    method: M,
+    argument: ReaderMethods[M]['argument'],
+  ): Promise<ReaderMethods[M]['result']> {
+    return this.#methods[method](argument);
+  }
+}
