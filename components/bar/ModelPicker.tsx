@@ -14,7 +14,7 @@ const sizeLine = (model: ModelSummary, short?: boolean) =>
   `${model.layers.length} layers${short ? '' : ` · d ${model.hidden_size}`} · ${formatParameters(model.parameters)}`;
 
 function Picker({ slot, testId, row }: { slot: ModelSlot; testId?: string; row?: boolean }) {
-  const { data } = useModels();
+  const { data, error } = useModels();
   const name = useSelection((s) => (slot === 'A' ? s.modelA : s.modelB));
   const models = data?.models ?? [];
   const chosen = models.find((model) => model.name === name);
@@ -32,7 +32,7 @@ function Picker({ slot, testId, row }: { slot: ModelSlot; testId?: string; row?:
       >
         <Id slot={slot} />
         <b>
-          {name || (slot === 'B' ? 'none' : 'choose a model')}
+          {name || (slot === 'B' ? 'none' : error && !data ? 'no list of models' : 'choose a model')}
           {data && name && !chosen && ' (not found)'}
         </b>
         <span className="caret" />

@@ -8,7 +8,7 @@ import { sameWord } from '../charts/tokens';
 import { overLayers, reduces, useSelection } from '../state/selection';
 import { client } from './client';
 import type { FoundMaps } from './mapQueries';
-import { FOREVER, readingOf, reduceFor } from './readings';
+import { FOREVER, readingOf, reduceFor, retry } from './readings';
 import { hasBranches, type ModelView, type View } from './view';
 
 const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.state !== 'running';
@@ -16,7 +16,7 @@ const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.sta
 export const MODELS = ['models'];
 
 export const useModels = () =>
-  useQuery({ queryKey: MODELS, queryFn: ({ signal }) => client.models(signal), staleTime: 60_000 });
+  useQuery({ queryKey: MODELS, queryFn: ({ signal }) => client.models(signal), staleTime: 60_000, retry });
 
 export const useExamples = () =>
   useQuery({ queryKey: ['examples'], queryFn: ({ signal }) => client.examples(signal), staleTime: 60_000 });

@@ -7,7 +7,7 @@ import { client } from './client';
 import type { ModelView } from './view';
 
 /** Once more after a failure, but not after a refusal, which stays one. */
-const retry = (failures: number, error: Error): boolean =>
+export const retry = (failures: number, error: Error): boolean =>
   failures < 1 && !(error instanceof ApiError && error.status >= 400 && error.status < 500);
 
 /** Results of a run never change once they exist. */

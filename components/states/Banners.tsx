@@ -1,8 +1,9 @@
 'use client';
 import { type ReactNode, useState } from 'react';
+import { ApiError } from '@/lib/api/client';
 import type { Run } from '@/lib/api/schemas';
 import { useForecast } from '../bar/forecast';
-import { useHealth } from '../data/queries';
+import { useHealth, useModels } from '../data/queries';
 import type { View } from '../data/view';
 import { troubleOf } from '../runs/format';
 import { requestOf } from '../state/request';
@@ -83,10 +84,17 @@ function finished(view: View): string {
 export function Banners({ view }: { view: View | undefined }) {
   const { run, failure } = useRun();
   const { refusal } = useForecast();
+  const { data: models, error: unlisted } = useModels();
   if (failure)
     return (
       <Banner error actions={<CopyDetails details={[failure.message, failure.hint].filter(Boolean).join('\n')} />}>
         <b>{failure.message}</b> {failure.hint}
+      </Banner>
+    );
+  if (unlisted && !models)
+    return (
+      <Banner error>
+        <b>The models cannot be listed: {unlisted.message}</b> {unlisted instanceof ApiError && unlisted.hint}
       </Banner>
     );
   if (refusal)

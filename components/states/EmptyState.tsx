@@ -8,7 +8,7 @@ const SHOWN = 3;
 /** Before the first run: one question, two sentences, three examples. */
 export function EmptyState() {
   const { data, error } = useExamples();
-  const { data: models, error: modelsError } = useModels();
+  const { data: models } = useModels();
   const exampleId = useSelection((s) => s.exampleId);
   return (
     <div className="empty">
@@ -22,9 +22,9 @@ export function EmptyState() {
           No models were found: put a checkpoint folder into models/ or name one in STATESCOPE_MODELS.
         </p>
       )}
-      {(error ?? modelsError) && (
+      {error && (
         <p className="bad" role="alert">
-          {(error ?? modelsError)?.message}
+          {error.message}
         </p>
       )}
       <div className="examples">

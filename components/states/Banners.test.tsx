@@ -1,0 +1,39 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { renderToStaticMarkup } from 'react-dom/server';
+import { describe, expect, it } from 'vitest';
+import { ApiError } from '@/lib/api/client';
+import { ModelPickers } from '../bar/ModelPicker';
+import { MODELS } from '../data/queries';
+import { Banners } from './Banners';
+
+/** The page's bar and banners where asking for the models has failed, or not. */
+function shown(error?: Error): string {
+  const client = new QueryClient({ defaultOptions: { queries: { retryOnMount: false } } });
+  client
+    .getQueryCache()
+    .build(client, { queryKey: MODELS })
+    .setState(error ? { status: 'error', error } : {});
+  return renderToStaticMarkup(
+    <QueryClientProvider client={client}>
+      <ModelPickers />
+      <Banners view={undefined} />
+    </QueryClientProvider>,
+  );
+}
+
+describe('a list of models that cannot be had', () => {
+  it('is said in a sentence, with what to do', () => {
+    const html = shown(new ApiError('The reader is not built.', 503, 'Run npm run setup.'));
+    expect(html).toContain('role="alert"');
+    expect(html).toContain('The models cannot be listed: The reader is not built.');
+    expect(html).toContain('Run npm run setup.');
+    expect(html).toContain('no list of models');
+    expect(html).not.toContain('choose a model');
+  });
+
+  it('is not said before it was asked for', () => {
+    const html = shown();
+    expect(html).not.toContain('role="alert"');
+    expect(html).toContain('choose a model');
+  });
+});
