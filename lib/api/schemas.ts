@@ -82,6 +82,14 @@ export const HealthSchema = z.object({
     description: 'Nothing that lasts may be changed: naming, removing and folders of models are answered 403.',
   }),
   error: z.string().optional(),
+  restarts: z
+    .object({
+      count: count,
+      at: z.number().meta({ description: 'Of the last time, ms since 1970.' }),
+      reason: z.string(),
+    })
+    .optional()
+    .meta({ description: 'How often the worker ended or was ended because it was stuck, and was started again.' }),
 });
 export type Health = z.infer<typeof HealthSchema>;
 

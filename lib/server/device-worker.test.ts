@@ -25,7 +25,7 @@ function asked(method: string): unknown {
 }
 
 /** A handle over a worker whose whole program is `source`; without one there is no bundle. */
-async function workerOf(source?: string) {
+async function workerOf(source?: string, stepSeconds = 600) {
   const root = await mkdtemp(join(tmpdir(), 'statescope-worker-'));
   if (source !== undefined) {
     await mkdir(join(root, 'dist'));
@@ -33,7 +33,7 @@ async function workerOf(source?: string) {
   }
   const crashes: string[] = [];
   const worker = new DeviceWorker(
-    { ...readSettings(), root },
+    { ...readSettings(), root, stepSeconds },
     {
       onUpdate: () => undefined,
       onAnalysis: () => undefined,
@@ -98,6 +98,27 @@ describe('DeviceWorker', () => {
     });
     expect(crashes).toEqual(['The computing thread stopped unexpectedly (out of luck).']);
     expect(await call(worker, 'live')).toBe('live');
+  });
+
+  it('ends a thread that is stuck, starts another, and says so', async () => {
+    const { worker, crashes } = await workerOf(
+      `import { workerData } from 'node:worker_threads';
+      setInterval(() => Atomics.add(workerData.beat, 0, 1), 20);
+      ${READY} parentPort.on('message', (message) => {
+        if (message.argument === 'stick') for (;;);
+        ${ECHO}
+      });`,
+      2,
+    );
+    await call(worker, 'live');
+    // Time enough for one that shows itself.
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    expect(crashes).toEqual([]);
+    const reason = /did not get from one step to the next in 2 s and was ended/;
+    await expect(call(worker, 'stick')).rejects.toMatchObject({ status: 503, message: expect.stringMatching(reason) });
+    expect(await call(worker, 'live')).toBe('live');
+    expect(worker.restarts).toEqual({ count: 1, at: expect.any(Number), reason: expect.stringMatching(reason) });
+    expect(crashes).toHaveLength(1);
   });
 
   it('gives up after three deaths in a row, and says why', async () => {

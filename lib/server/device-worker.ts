@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import type { Device } from '@/lib/api/schemas';
+import type { Device, Health } from '@/lib/api/schemas';
 import type { FoldersState } from './compute/model-folders';
 import type { Observation } from './compute/pace';
 import { refusalOf } from './compute/refusal';
@@ -42,16 +42,25 @@ interface Pending {
 
 const ATTEMPTS = 3;
 
+/** Seconds after which a thread that was told to end is known to be in a kernel that does not return. */
+const END_SECONDS = 10;
+
+/** Looks at the thread in each time that it has to show itself. */
+const LOOKS = 8;
+
 /**
  * The web server's handle of the one thread that owns the device. Calls are answered in the worker between
- * two layers of a running run. A thread that dies is started again; after three deaths in a row without ever
+ * two layers of a running run. A thread that dies, or gets stuck and is ended, is started again; after three deaths in a row without ever
  * getting ready it stays down and every call says why.
  */
 export class DeviceWorker {
   device: Device | null = null;
   status: 'starting' | 'ready' | 'failed' = 'starting';
   error: string | undefined;
+  /** How often the thread was started again, and why the last time. */
+  restarts: Health['restarts'];
   #worker: Worker | null = null;
+  #watch: ReturnType<typeof setInterval> | undefined;
   #folders: FoldersState | undefined;
   #pending = new Map<number, Pending>();
   #calls = 0;
@@ -72,13 +81,18 @@ export class DeviceWorker {
     }
     this.status = 'starting';
     this.error = undefined;
-    const workerData: WorkerStart = { settings: this.settings, folders: this.#folders };
+    const beat = new Int32Array(new SharedArrayBuffer(4));
+    const workerData: WorkerStart = { settings: this.settings, folders: this.#folders, beat };
     // The URL is made at run time and the bundler must not follow it.
     // TensorFlow reads its settings from the process's environment, which a copy in the thread would not reach.
     const worker = new Worker(/* turbopackIgnore: true */ pathToFileURL(path), { workerData, env: SHARE_ENV });
     this.#worker = worker;
     worker.unref();
     let reason = 'its thread ended';
+    this.#watchOver(beat, () => {
+      reason = `it did not get from one step to the next in ${this.settings.stepSeconds} s and was ended`;
+      this.#end(worker);
+    });
     worker.on('message', (message: Message) => this.#receive(message));
     worker.on('error', (error) => {
       reason = error instanceof Error ? error.message : String(error);
@@ -86,6 +100,38 @@ export class DeviceWorker {
     worker.on('exit', () => {
       if (this.#worker === worker) this.#died(reason);
     });
+  }
+
+  /**
+   * Calls `stuck` once the thread has not shown itself for as long as a step may take. Time in which this thread does not
+   * run either, as on a machine that sleeps, does not count.
+   */
+  #watchOver(beat: Int32Array, stuck: () => void): void {
+    clearInterval(this.#watch);
+    const limit = this.settings.stepSeconds * 1000;
+    let [seen, silent, looked] = [0, 0, performance.now()];
+    this.#watch = setInterval(() => {
+      const now = performance.now();
+      const shown = Atomics.load(beat, 0);
+      silent = shown === seen ? silent + Math.min(now - looked, (2 * limit) / LOOKS) : 0;
+      [seen, looked] = [shown, now];
+      if (silent < limit) return;
+      clearInterval(this.#watch);
+      stuck();
+    }, limit / LOOKS);
+    this.#watch.unref();
+  }
+
+  /** Ends a thread that is stuck. One whose kernel does not return cannot be ended: then only a new process helps. */
+  #end(worker: Worker): void {
+    void worker.terminate();
+    setTimeout(() => {
+      if (this.#worker !== worker) return;
+      this.#worker = null;
+      const sentence = 'The computing thread is stuck in a kernel and cannot be ended: restart Statescope.';
+      this.listener.onCrash(sentence);
+      this.#fail(sentence);
+    }, END_SECONDS * 1000).unref();
   }
 
   /** @throws ServiceError with the worker's refusal, or 503 when there is no worker. */
@@ -115,6 +161,7 @@ export class DeviceWorker {
   async close(): Promise<void> {
     const worker = this.#worker;
     this.#worker = null;
+    clearInterval(this.#watch);
     this.#fail('The server is shutting down.');
     await worker?.terminate();
   }
@@ -189,10 +236,12 @@ export class DeviceWorker {
 
   #died(reason: string): void {
     this.#worker = null;
+    clearInterval(this.#watch);
     this.device = null;
     const sentence = `The computing thread stopped unexpectedly (${reason.replace(/\.+$/, '')}).`;
     if (this.status === 'failed') return;
     this.#deaths += 1;
+    this.restarts = { count: (this.restarts?.count ?? 0) + 1, at: Date.now(), reason: sentence };
     this.listener.onCrash(sentence);
     this.#rejectAll(`${sentence} It is being started again.`);
     if (this.#deaths < ATTEMPTS) this.start();

@@ -153,4 +153,6 @@ export interface WorkerStart {
   readonly settings: Settings;
   /** Folders that were added while the server runs. */
   readonly folders?: FoldersState;
+  /** Raised while the thread gets from one step to the next. */
+  readonly beat: Int32Array;
 }

@@ -151,7 +151,7 @@ export class Service {
 
   /** Never waits for the worker. */
   health(): Health {
-    const { status, device, error } = this.worker;
+    const { status, device, error, restarts } = this.worker;
     return {
       status,
       version: this.version,
@@ -161,6 +161,7 @@ export class Service {
       archive: this.#archiveStatus(),
       readOnly: this.settings.readOnly,
       ...(error ? { error } : {}),
+      ...(restarts ? { restarts } : {}),
     };
   }
 

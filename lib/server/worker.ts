@@ -18,6 +18,9 @@ const send = (message: Message, transfer: ArrayBuffer[] = []) => port.postMessag
 /** How far below other threads this one and those of its kernels stand: whoever only asks is answered between. */
 const NICENESS = 10;
 
+/** Milliseconds between two signs of life: several in the time in which one is due. */
+const beatMs = (stepSeconds: number) => Math.min(1000, (stepSeconds * 1000) / 16);
+
 /** Questions to a tokenizer that are not answered yet. */
 class Questions {
   #asked = 0;
@@ -43,7 +46,8 @@ class Questions {
 }
 
 async function start(): Promise<void> {
-  const { settings, folders } = workerData as WorkerStart;
+  const { settings, folders, beat } = workerData as WorkerStart;
+  setInterval(() => Atomics.add(beat, 0, 1), beatMs(settings.stepSeconds));
   // On Linux this is of the calling thread, and threads take it over from the one that makes them.
   if (process.platform === 'linux') setPriority(0, NICENESS);
   const device = await openDevice();
