@@ -15,7 +15,8 @@ export default {
     const { status, ms } = await bomb;
     world.check('it is answered or refused', status === 200 || (status >= 400 && status <= 503), status);
     world.figure('a regular expression without end until its answer', ms ?? 0, 'ms');
-    for (const path of ['/api/estimate', '/api/runs']) {
+    // Each takes the time after which a thread is given up.
+    for (const path of world.quick ? [] : ['/api/estimate', '/api/runs']) {
       const answer = await server.post(path, { models: ['bomb'], prompt: text, target: 'kitchen' });
       world.check('a run with it is answered or refused', answer.status >= 200 && answer.status <= 503, answer.status);
     }
