@@ -91,7 +91,7 @@ async function chaosTests() {
   const summary = readJson(join(RESULTS, 'chaos.json'));
   addCounts(summary?.totals ?? { passed: 0, failed: 0, skipped: 0 }, code);
   for (const { name, skipped: needs } of summary?.scenarios ?? [])
-    if (needs) skipped.push({ suite: 'chaos', title: name, reason: needs });
+    if (needs) skipped.push({ suite: 'chaos', title: name, reason: `needs ${needs}` });
 }
 
 await prepare(database);
