@@ -92,14 +92,14 @@ function contradiction({ request, config, L, residuals, blocks }: ModelRecord): 
   return undefined;
 }
 
-/** @throws Error whose message ends a sentence where a record is damaged or contradicts itself. */
+/** @throws Error whose message ends a sentence, full stop included, where a record is damaged or contradicts itself. */
 export function checkRecord(record: unknown): ModelRecord {
   const parsed = RecordSchema.safeParse(record);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new Error(`it is damaged (${issue.path.map(String).join('.')}: ${issue.message})`);
+    throw new Error(`it is damaged (${issue.path.map(String).join('.')}: ${issue.message}).`);
   }
   const found = contradiction(parsed.data);
-  if (found) throw new Error(`it contradicts itself (${found})`);
+  if (found) throw new Error(`it contradicts itself (${found}).`);
   return parsed.data;
 }

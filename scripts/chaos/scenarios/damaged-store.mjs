@@ -59,7 +59,7 @@ export default {
   name: 'damaged-store',
   title: 'a store with a damaged database, lock or arrays',
   async run(world) {
-    const chosen = world.random.shuffled(Object.entries(DAMAGES)).slice(0, world.quick ? 2 : 4);
+    const chosen = world.random.shuffled(Object.entries(DAMAGES)).slice(0, world.quick ? 1 : 4);
     for (const [name, damage] of chosen) {
       const data = world.make(name.replaceAll(' ', '-'));
       await store(world, data);

@@ -35,7 +35,7 @@ export default {
     deepModel(models, 16);
     const data = world.make('data');
     const ledger = new Ledger(world);
-    const rounds = world.quick ? 2 : 4;
+    const rounds = world.quick ? 1 : 4;
     for (let round = 0; round < rounds; round += 1) {
       const server = await Server.start(world, { data, models: [models] });
       await server.list();

@@ -35,6 +35,9 @@ export default {
       const env = { DATABASE_URL: await postgres.database('empty') };
       await look(world, ledger, { data, env });
       await look(world, ledger, { data });
+      world.count('databases replaced', 2);
+      sentinels.verify();
+      if (world.quick) return;
 
       const other = { DATABASE_URL: await postgres.database('other') };
       const strange = world.make('strange');
@@ -50,7 +53,7 @@ export default {
       await wrong.stop();
       await look(world, ledger, { data });
       await look(world, strangeLedger, { data: strange, env: other });
-      world.count('databases replaced', 3);
+      world.count('databases replaced');
     }
     sentinels.verify();
   },
