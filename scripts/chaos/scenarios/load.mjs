@@ -12,14 +12,14 @@ export default {
     const limits = { STATESCOPE_RUN_MEMORY_MB: '256', STATESCOPE_DATA_MB: '16' };
     const server = await Server.start(world, { data: world.make('data'), models: [models], env: limits });
     await server.kept(await server.run(QUESTION));
-    const heavy = await server.run(longQuestion(world.quick ? 600 : 2400));
+    const heavy = await server.run(longQuestion(world.quick ? 600 : 900));
     const over = server.ended(heavy);
     const [health, page] = await Promise.all([server.pulse('/api/health', over), server.pulse('/', over, 150)]);
     world.figure('health while a run computes, p99', quantile(health, 0.99), 'ms');
     world.figure('the page while a run computes, p99', quantile(page, 0.99), 'ms');
     world.count('requests while a run computed', health.length + page.length);
 
-    const second = await server.run(longQuestion(world.quick ? 600 : 2400));
+    const second = await server.run(longQuestion(world.quick ? 600 : 900));
     const posts = await Promise.all(Array.from({ length: 50 }, () => server.post('/api/runs', QUESTION)));
     const times = posts.map(({ ms }) => ms);
     world.figure('50 posts at once while a run computes, p99', quantile(times, 0.99), 'ms');
