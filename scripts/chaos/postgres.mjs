@@ -3,6 +3,7 @@ import { chmodSync, chownSync, existsSync, readdirSync, readFileSync } from 'nod
 import { join } from 'node:path';
 import pg from 'pg';
 import { freePort } from '../lib/serve.mjs';
+import { killGroup } from './server.mjs';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -69,6 +70,8 @@ export class Postgres {
     const [command, ...rest] = this.#as('postgres', args);
     const child = spawn(command, rest, { cwd: this.folder, stdio: 'ignore', detached: true });
     child.unref();
+    // What starts it under another name stops with it, and would stay.
+    this.world.defer(() => killGroup(child.pid));
     await this.world.until('PostgreSQL answers', () => this.query('select 1').catch(() => null));
   }
 

@@ -27,6 +27,7 @@ export class World {
   /** What the server that was started last has written. */
   lastLog = () => '';
   #undo = [];
+  #over = false;
   #leaks = new Set();
 
   /** @param quick the short form, which `npm test` runs */
@@ -38,12 +39,20 @@ export class World {
     this.defer(() => rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 }));
   }
 
-  /** Registers what takes back a change; the last one registered is the first one done. */
+  /**
+   * Registers what takes back a change; the last one registered is the first one done.
+   * @throws Error once the scenario is over, after `undo`: one that was broken off may still be under way.
+   */
   defer(undo) {
+    if (this.#over) {
+      undo();
+      throw new Error('the scenario is over');
+    }
     this.#undo.push(undo);
   }
 
   async end() {
+    this.#over = true;
     for (const undo of this.#undo.reverse()) {
       try {
         await undo();
