@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { Random } from '@/lib/data/random';
+import { Random } from '@/lib/random';
 
 /** Runs an operation to its end and drops what it gave. */
 export function finish(compute: () => tf.Tensor): void {

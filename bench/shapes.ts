@@ -1,7 +1,7 @@
 import { scansOf } from '@/lib/architectures/places';
 import { type BlockConfig, type Checkpoint, defaultLambdaInit, type ModelConfig } from '@/lib/checkpoint';
-import { Random } from '@/lib/data/random';
 import { createModel, type Model } from '@/lib/models';
+import { Random } from '@/lib/random';
 import { initialCheckpoint } from '@/lib/training';
 
 const LIMIT = [0, Number.POSITIVE_INFINITY] as const;

@@ -4,8 +4,7 @@ import { useMemo, useRef, useState } from 'react';
 import type { Channels } from '@/lib/api/readings';
 import { formatPlain } from '../charts/numbers';
 import { type ModelSlot, useSelection } from '../state/selection';
-import { CHANNEL_NAMES, type ChannelStatistic, rankedUnits } from './channelRanking';
-import { isolate } from './HeadBars';
+import { CHANNEL_NAMES, type ChannelStatistic, isolate, rankedUnits } from './channelRanking';
 
 const ROW = 24;
 

@@ -3,21 +3,14 @@ import { lazy, memo, Suspense, useState } from 'react';
 import type { Channels } from '@/lib/api/readings';
 import { formatPlain } from '../charts/numbers';
 import type { ModelView } from '../data/view';
-import { type ModelSlot, select, useSelection } from '../state/selection';
-import { branchOfUnits, CHANNEL_NAMES, type ChannelStatistic, rankedUnits } from './channelRanking';
+import { select, useSelection } from '../state/selection';
+import { branchOfUnits, CHANNEL_NAMES, type ChannelStatistic, isolate, rankedUnits } from './channelRanking';
 
 const ChannelTable = lazy(() => import('./ChannelTable').then((module) => ({ default: module.ChannelTable })));
 
 /** Bars beside each other; where there are more units, the table has the rest. */
 const SHOWN = 32;
 const HEIGHT = 24;
-
-/** Isolates one head or channel, or returns to the mean when it is isolated already. */
-export function isolate(slot: ModelSlot, unit: number): void {
-  const { reduction, part } = useSelection.getState();
-  const again = reduction === 'one' && part[slot] === unit;
-  select(again ? { reduction: 'mean' } : { reduction: 'one', part: { ...part, [slot]: unit } });
-}
 
 /** The heads (or strongest channels) of one model's block as bars, sorted by a statistic; a click isolates one. */
 export const HeadBars = memo(function HeadBars(props: {

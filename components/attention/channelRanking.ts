@@ -1,6 +1,6 @@
 import type { Channels } from '@/lib/api/readings';
 import type { CHANNEL_STATISTICS } from '@/lib/vocabulary';
-import type { DiffBranch } from '../state/selection';
+import { type DiffBranch, type ModelSlot, select, useSelection } from '../state/selection';
 
 export type ChannelStatistic = (typeof CHANNEL_STATISTICS)[number];
 
@@ -37,4 +37,11 @@ export function rankedUnits(
   return Array.from(of, (value, index) => ({ index, value })).sort(
     (a, b) => order(b.value) - order(a.value) || a.index - b.index,
   );
+}
+
+/** Isolates one head or channel, or returns to the mean when it is isolated already. */
+export function isolate(slot: ModelSlot, unit: number): void {
+  const { reduction, part } = useSelection.getState();
+  const again = reduction === 'one' && part[slot] === unit;
+  select(again ? { reduction: 'mean' } : { reduction: 'one', part: { ...part, [slot]: unit } });
 }

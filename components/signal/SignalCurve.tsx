@@ -7,26 +7,16 @@ import { placeLineLabels } from '../charts/labels';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatValue, type Maybe } from '../charts/numbers';
 import type { View } from '../data/view';
-import type { ModelSlot } from '../state/selection';
-import type { BatchCurves, Estimates } from './batchSeries';
+import type { BatchCurves } from './batchSeries';
 import { CurveOverlay, Grid, LayerHit } from './CurveParts';
 import { ModelLines } from './ModelLines';
 import { PaperBars, PaperLabels, paperColumns } from './PaperBars';
-import { metricValues, onAxis } from './series';
+import { type Line, metricValues, onAxis } from './series';
 
 const TOP = 10;
 const BOTTOM = 8;
 const NAME_WIDTH = 7.2;
 const LABELS = 18;
-
-export interface Line {
-  readonly slot: ModelSlot;
-  readonly name: string;
-  /** Batch mean, or this prompt where there is no batch. */
-  readonly values: readonly Maybe[];
-  readonly prompt: readonly Maybe[];
-  readonly estimates?: Estimates;
-}
 
 function linesOf(
   view: View,

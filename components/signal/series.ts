@@ -2,6 +2,18 @@ import type { Lens, Signal } from '@/lib/api/readings';
 import type { Metric } from '../charts/curve';
 import type { LensCell } from '../charts/lensCells';
 import type { Maybe } from '../charts/numbers';
+import type { ModelSlot } from '../state/selection';
+import type { Estimates } from './batchSeries';
+
+/** A model's curve. */
+export interface Line {
+  readonly slot: ModelSlot;
+  readonly name: string;
+  /** Batch mean, or this prompt where there is no batch. */
+  readonly values: readonly Maybe[];
+  readonly prompt: readonly Maybe[];
+  readonly estimates?: Estimates;
+}
 
 /**
  * Values per lens entry (embedding, blocks, output) on an axis of `layers` blocks: the output always stands last,

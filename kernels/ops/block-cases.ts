@@ -8,7 +8,7 @@ import {
   blockColumns,
   blockStatistics,
 } from './block-attention';
-import type { OpCase } from './op-cases';
+import type { OpCase } from './op-case';
 
 /** What is asked of the folded maps: one of the reductions, some columns, or statistics. */
 export type BlockQuestion =

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
 import { expectClose } from '../reference/test-support';
-import { type OpCase, runCase } from './op-cases';
+import type { OpCase } from './op-case';
+import { runCase } from './op-cases';
 
 /** Fails unless the present device gives the reference's values and gradients, and leaves no tensor behind. */
 export function expectCase(c: OpCase, tolerances: { readonly value: number; readonly gradients: number }): void {

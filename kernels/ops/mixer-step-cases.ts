@@ -10,7 +10,7 @@ import {
   mamba2Step,
   roundToBfloat16,
 } from '.';
-import type { OpCase } from './op-cases';
+import type { OpCase } from './op-case';
 
 interface StepCase {
   readonly rows: number;

@@ -2,11 +2,11 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { needs, TENSORFLOW } from '@/testing/needs';
 import { expectCase } from '../ops/expect-case';
+import type { OpCase } from '../ops/op-case';
 import {
   convCase,
   lossCase,
   normCase,
-  type OpCase,
   s6AttentionCase,
   scanCase,
   smallCases,

@@ -3,11 +3,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ADAPTER, needs } from '@/testing/needs';
 import { crossEntropy } from '../ops';
 import { expectCase } from '../ops/expect-case';
+import type { OpCase } from '../ops/op-case';
 import {
   convCase,
   lossCase,
   normCase,
-  type OpCase,
   s6AttentionCase,
   scanCase,
   smallCases,

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { blockOf } from '@/lib/architectures';
 import { BLOCK_KINDS, type BlockKind, InputError, type ModelConfig } from '@/lib/checkpoint/types';
-import { Random } from '@/lib/data/random';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
+import { Random } from '@/lib/random';
 import { initialCheckpoint } from '@/lib/training';
 import { BLOCK_COMPONENTS } from '@/lib/vocabulary';
 import {

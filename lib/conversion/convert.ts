@@ -10,7 +10,7 @@ import {
   InputError,
   type ModelConfig,
 } from '@/lib/checkpoint';
-import { Random } from '@/lib/data/random';
+import { Random } from '@/lib/random';
 import { applyCut, awareMamba1Cut, awareMamba2Cut, type Branch, type CutOf, rawCut } from './cuts';
 import { chosenBlocks, type Pattern } from './pattern';
 

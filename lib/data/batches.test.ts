@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { Random } from '@/lib/random';
 import { lessonBatch, promptBatch } from './batches';
-import { Random } from './random';
 import { retrievalExample } from './retrieval';
 import { ROOMS } from './vocabulary';
 import { retrievalVocabulary, wordTokenizer } from './word-tokenizer';

@@ -1,4 +1,4 @@
-import type { Random } from './random';
+import type { Random } from '@/lib/random';
 import { type LessonOptions, type RetrievalExample, retrievalLesson } from './retrieval';
 import { ANSWER_CUE } from './vocabulary';
 import { PADDING, type WordTokenizer } from './word-tokenizer';

@@ -1,4 +1,4 @@
-import { Random } from './random';
+import { Random } from '@/lib/random';
 import { type RetrievalExample, retrievalExample } from './retrieval';
 
 /** Sentences of a story that `demo:n` asks for. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from './random';
+import { Random } from '@/lib/random';
 import { retrievalExample, retrievalLesson, splitOf, tokenSpan } from './retrieval';
 import { ROOMS } from './vocabulary';
 import { retrievalVocabulary, splitWords, wordTokenizer } from './word-tokenizer';

@@ -1,6 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { expect, it } from 'vitest';
-import { Random } from './random';
+import { Random } from '@/lib/random';
 import { retrievalExample } from './retrieval';
 import { PADDING, retrievalVocabulary, splitWords, tokenizerJson, UNKNOWN, wordTokenizer } from './word-tokenizer';
 

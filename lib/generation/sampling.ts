@@ -1,6 +1,6 @@
 import { topIds } from '@/lib/analysis/lensStatistics';
 import { InputError } from '@/lib/checkpoint/types';
-import { Random } from '@/lib/data/random';
+import { Random } from '@/lib/random';
 
 export interface Sampling {
   /** Divides the logits; absent: the best token is always taken. */

@@ -3,7 +3,8 @@ import type { Analysis, AnalysisEvent, AnalysisRequest, AnalysisResult } from '@
 import type { Device } from '@/lib/api/schemas';
 import { Book, type Entry, isFinal, type Keeping, sharedFlag } from './book';
 import { ServiceError } from './errors';
-import type { AnalysisOutcome, AnalysisUpdate, Body, PreparedAnalysis } from './protocol';
+import type { PreparedAnalysis } from './prepared';
+import type { AnalysisOutcome, AnalysisUpdate, Body } from './protocol';
 import type { Turns } from './turns';
 
 interface Own {

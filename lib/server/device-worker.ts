@@ -6,10 +6,10 @@ import type { FoldersState } from './compute/model-folders';
 import type { Observation } from './compute/pace';
 import { refusalOf } from './compute/refusal';
 import { ServiceError } from './errors';
+import type { ChosenToken } from './prepared';
 import type {
   AnalysisUpdate,
   Asked,
-  ChosenToken,
   Message,
   MethodName,
   RunUpdate,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { GenerationEvent, GenerationEvents } from '@/lib/api/generation';
 import { sharedFlag } from './book';
-import type { ChosenToken, PreparedGeneration } from './protocol';
+import type { ChosenToken, PreparedGeneration } from './prepared';
 import type { Spelled, Unspelled } from './readers/protocol';
 import type { Turns, Waiting } from './turns';
 

@@ -1,12 +1,9 @@
-import type { Budget } from '@/lib/analysis';
-import type { SnrTask } from '@/lib/api/analyses';
-import type { AnalysisProgress, AnalysisResult, CancellationBatchRequest } from '@/lib/api/causal';
+import type { AnalysisProgress, AnalysisResult } from '@/lib/api/causal';
 import type { ReadingBody, ReadingName, ReadingQuery } from '@/lib/api/readings';
 import type { BlockSummary, Device, Progress, RunModel } from '@/lib/api/schemas';
-import type { NextToken, Sampling } from '@/lib/generation';
-import type { CausalTest } from './compute/causal-tests';
 import type { FoldersState } from './compute/model-folders';
 import type { Observation } from './compute/pace';
+import type { ChosenToken, PreparedAnalysis, PreparedGeneration, Refusal } from './prepared';
 import type { ReaderMethods } from './readers/protocol';
 import type { Settings } from './settings';
 
@@ -14,49 +11,6 @@ import type { Settings } from './settings';
 
 /** A safetensors body; its buffer is transferred, not copied. */
 export type Body = Uint8Array<ArrayBuffer>;
-
-/** A causal test that was checked against its model, with what it will take. */
-export interface PreparedTest {
-  readonly model: string;
-  readonly test: CausalTest;
-  readonly budget: Budget;
-}
-
-/** SNR over a batch, not yet read by any model, with what it will take at most. */
-export interface PreparedSnr {
-  readonly task: SnrTask;
-  /** Examples that the batch holds. */
-  readonly examples: number;
-  readonly budget: Budget;
-}
-
-/** Cancellation over a batch, not yet read by the model, with what it will take at most. */
-export interface PreparedCancellations {
-  readonly model: string;
-  readonly batch: CancellationBatchRequest;
-  /** Examples that the batch holds. */
-  readonly examples: number;
-  readonly budget: Budget;
-}
-
-export type PreparedAnalysis = PreparedTest | PreparedSnr | PreparedCancellations;
-
-/** A prompt that is to be continued, as token ids. */
-export interface PreparedGeneration {
-  readonly model: string;
-  readonly tokens: readonly number[];
-  readonly maxNewTokens: number;
-  readonly sampling: Sampling;
-  /** Most likely tokens told at each step. */
-  readonly alternatives: number;
-}
-
-/** A token that was generated, not yet in words. */
-export interface ChosenToken extends NextToken {
-  /** Place in the added text, from 0. */
-  readonly index: number;
-  readonly id: number;
-}
 
 /** What the worker asks of a tokenizer, which is not in its own thread. */
 export type Asked = {
@@ -117,12 +71,6 @@ export type Request = {
 export type Told =
   | { kind: 'answer'; ask: number; result?: unknown; refusal?: Refusal }
   | { kind: 'folders'; folders: FoldersState };
-
-export interface Refusal {
-  readonly status: number;
-  readonly message: string;
-  readonly hint?: string;
-}
 
 /** What a run tells while it computes. */
 export type RunUpdate =

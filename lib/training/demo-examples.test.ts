@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Random } from '@/lib/data/random';
 import { splitOf } from '@/lib/data/retrieval';
 import { retrievalVocabulary, splitWords, wordTokenizer } from '@/lib/data/word-tokenizer';
 import { openDevice } from '@/lib/engine';
 import { createModel, type Model } from '@/lib/models';
+import { Random } from '@/lib/random';
 import { modelConfigOf, parseTrainingConfig } from './config';
 import { DEMO, TRAINING_LENGTH } from './demo-config';
 import { type DemoExample, demoExamples } from './demo-examples';

@@ -1,8 +1,8 @@
-import { Random } from '@/lib/data/random';
 import { type RetrievalExample, retrievalExample } from '@/lib/data/retrieval';
 import { type QuestionKind, ROOMS } from '@/lib/data/vocabulary';
 import { splitWords, type WordTokenizer } from '@/lib/data/word-tokenizer';
 import type { Model } from '@/lib/models';
+import { Random } from '@/lib/random';
 import { TRAINING_LENGTH } from './demo-config';
 import { predictions } from './evaluate';
 

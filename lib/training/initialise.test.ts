@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Checkpoint } from '@/lib/checkpoint';
 import { parseConfig } from '@/lib/checkpoint/config';
 import { expectedTensors } from '@/lib/checkpoint/schema';
-import { Random } from '@/lib/data/random';
+import { Random } from '@/lib/random';
 import { initialCheckpoint } from './initialise';
 
 const KINDS = ['mamba1', 'mamba2', 'diff_mamba1', 'diff_mamba2', 'diff_mamba2e', 'diff_s6', 'diff_s6_mamba2'];

@@ -1,7 +1,7 @@
 import { type Checkpoint, type CheckpointTensor, InputError, type ModelConfig } from '@/lib/checkpoint';
 import { expectedTensors } from '@/lib/checkpoint/schema';
-import type { Random } from '@/lib/data/random';
 import { type Draw, stateSpaceDraw, TIME_STEP_RANGE } from '@/lib/models';
+import type { Random } from '@/lib/random';
 
 export interface InitialOptions {
   /** Standard deviation of the embedding (mamba_ssm: 0.02). */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError, readSafetensors, writeSafetensors } from '@/lib/checkpoint';
-import type { RandomState } from '@/lib/data/random';
+import type { RandomState } from '@/lib/random';
 import type { AdamWState, Moments } from './adamw';
 
 /** Everything that decides how a training run goes on. */

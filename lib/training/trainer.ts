@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint';
 import { lessonBatch } from '@/lib/data/batches';
-import { Random } from '@/lib/data/random';
 import { retrievalVocabulary, type WordTokenizer, wordTokenizer } from '@/lib/data/word-tokenizer';
 import { createModel, type Model } from '@/lib/models';
+import { Random } from '@/lib/random';
 import { AdamW, clipGlobalNorm, decaysInLanguageModels } from './adamw';
 import { modelConfigOf, type TrainingConfig } from './config';
 import { INITIAL, initialCheckpoint } from './initialise';

@@ -4,11 +4,11 @@ import { ADD_ON, needs } from '@/testing/needs';
 import { largeBlockCases } from '../../ops/block-cases';
 import { expectCase } from '../../ops/expect-case';
 import { mixerStepCases } from '../../ops/mixer-step-cases';
+import type { OpCase } from '../../ops/op-case';
 import {
   convCase,
   lossCase,
   normCase,
-  type OpCase,
   s6AttentionCase,
   scanCase,
   siluCase,

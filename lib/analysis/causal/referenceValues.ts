@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Model } from '@/lib/models';
+import { Random } from '@/lib/random';
 import { type Baseline, captureBlock } from './continuation';
-import { generator } from './random';
 
 export const METHODS = ['zero', 'mean', 'resample'] as const;
 
@@ -33,8 +33,8 @@ export function referenceValues(
     }
   // One draw for all points of the block, so that two branches of a token stay together.
   const count = reference.reduce((sum, { L: length }) => sum + length, 0);
-  const random = generator(seed + layer * 0x9e3779b1);
-  const drawn = Array.from({ length: L }, () => Math.floor(random() * count));
+  const random = new Random(seed + layer * 0x9e3779b1);
+  const drawn = Array.from({ length: L }, () => random.integer(0, count - 1));
   return (name, width) => {
     const list = rows.get(name) as Float32Array[];
     if (method === 'mean') return tf.tensor3d(meanOf(list, width), [1, 1, width]);

@@ -12,7 +12,7 @@ import {
   summariseAllocation,
 } from '@/lib/analysis';
 import { type Checkpoint, InputError, type OutputTensor } from '@/lib/checkpoint';
-import { Random } from '@/lib/data/random';
+import { Random } from '@/lib/random';
 import { loadTokenizer, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
 import { TOKEN_CLASSES } from '@/lib/vocabulary';
 import { layersOf } from '../blocks';

@@ -12,7 +12,7 @@ import {
   withNeedles,
 } from '@/lib/analysis';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
-import { Random } from '@/lib/data/random';
+import { Random } from '@/lib/random';
 import { announce, type CausalOptions, causalRequest, questionOf, spansOf, withCausal } from '../causal';
 import { readExamples } from '../examples';
 import { readTokens } from '../input';

@@ -11,7 +11,7 @@ import {
   through,
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
-import { Random } from '@/lib/data/random';
+import { Random } from '@/lib/random';
 import type { WeightFormat } from '@/lib/vocabulary';
 import { SIGNAL_METRICS, type SignalMetric } from '@/lib/vocabulary';
 import { readExamples } from '../examples';

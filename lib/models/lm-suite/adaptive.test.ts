@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { weightsOf } from '@/lib/architectures/weights';
-import { Random } from '@/lib/data/random';
 import { openDevice } from '@/lib/engine';
+import { Random } from '@/lib/random';
 import { adaptiveEmbedding } from './adaptive-embedding';
 import { adaptiveSoftmax } from './adaptive-softmax';
 import type { LmSuiteConfig } from './config';

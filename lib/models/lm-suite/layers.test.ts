@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { weightsOf } from '@/lib/architectures/weights';
-import { Random } from '@/lib/data/random';
 import { openDevice } from '@/lib/engine';
+import { Random } from '@/lib/random';
 import { silent } from '../hooks';
 import { dropoutOf } from './dropout';
 import { feedForward, gelu } from './feed-forward';

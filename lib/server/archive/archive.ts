@@ -6,18 +6,12 @@ import type { Body } from '../protocol';
 import type { Database } from './database';
 import type { Interruptions } from './interruptions';
 import { removeOwn } from './own-files';
-import { analysisFile, analysisRecordFile } from './places';
+import { analysisFile, analysisRecordFile, type Place } from './places';
 import type { AnalysisEntry } from './protocol';
 import { hasArrays, hide, removeHidden, writeAnalysisFile, writeRunFile } from './run-files';
 import { analyses, runs } from './schema';
 import { fromStored, toStored, UnreadableError } from './stored';
 import { readWhole, writeWhole } from './whole-file';
-
-/** The folder of a store, and its name in the rows of the database. */
-export interface Place {
-  readonly folder: string;
-  readonly store: string;
-}
 
 /** The row of a run. */
 function rowOf(store: string, run: Run, bytes: number) {

@@ -1,7 +1,8 @@
 import { and, asc, desc, eq, inArray, ne } from 'drizzle-orm';
 import type { Analysis } from '@/lib/api/causal';
-import type { Archive, Place } from './archive';
+import type { Run } from '@/lib/api/schemas';
 import type { Database } from './database';
+import type { Place } from './places';
 import type { Accepted } from './protocol';
 import { unfinished } from './schema';
 import { fromStored, isUnreadable, toStored } from './stored';
@@ -14,6 +15,12 @@ const INTERRUPTED = {
 } as const;
 /** Interrupted analyses that are remembered. */
 const INTERRUPTED_ANALYSES = 200;
+
+/** The archive, as far as a run that was interrupted is kept in it. */
+interface Runs {
+  get(id: string): Promise<{ run: Run; bytes: number } | null>;
+  put(run: Run, bytes: number): Promise<string[]>;
+}
 
 /** Work that was accepted and has not ended, in the database: what a server that died leaves there was interrupted. */
 export class Interruptions {
@@ -42,7 +49,7 @@ export class Interruptions {
   }
 
   /** Says of the work that servers which are gone have left unfinished that it was interrupted. */
-  async interrupt(archive: Archive): Promise<void> {
+  async interrupt(archive: Runs): Promise<void> {
     const { db } = this.database;
     const left = await db
       .select()
@@ -82,7 +89,7 @@ export class Interruptions {
   }
 
   /** @param since when it was accepted or went on: what it had kept before that stays. */
-  async #interruptRun(archive: Archive, id: string, record: string, since: number): Promise<void> {
+  async #interruptRun(archive: Runs, id: string, record: string, since: number): Promise<void> {
     const known = await archive.get(id);
     const finishedAt = known?.run.timing.finishedAt ?? 0;
     if (known && finishedAt >= since) await this.settle(id);

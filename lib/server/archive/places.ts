@@ -23,3 +23,9 @@ export const analysisRecordFile = (folder: string, run: string, id: string) =>
 
 /** Names of runs and analyses. */
 export const ID = /^[0-9a-f]{8}$/;
+
+/** The folder of a store, and its name in the rows of the database. */
+export interface Place {
+  readonly folder: string;
+  readonly store: string;
+}

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { and, eq, inArray, ne, notExists, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
-import type { Archive, Place } from './archive';
+import type { Archive } from './archive';
 import type { Database } from './database';
 import { isDraft, isOurs, removeOwn, removeOwnFolder } from './own-files';
-import { analysisFile, analysisRecordFile, arraysFolder, runFile, runFolder } from './places';
+import { analysisFile, analysisRecordFile, arraysFolder, type Place, runFile, runFolder } from './places';
 import {
   analysesIn,
   changedAt,

@@ -5,7 +5,7 @@ import { ServiceError } from '../errors';
 import { drained, type Withdrawn } from './cancelling';
 import type { LoadedModels } from './loaded-models';
 import { checkTarget, positionOf } from './readouts';
-import { isComplete, type ModelRecord } from './store';
+import { isComplete, type ModelRecord } from './record';
 import { withModelOf } from './with-model';
 
 /**

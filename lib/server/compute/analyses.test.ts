@@ -11,7 +11,8 @@ import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
 import { TUNED_LENS_DEFAULTS, trainTunedLens } from '@/lib/training/tuned-lens';
-import type { AnalysisUpdate, PreparedSnr } from '../protocol';
+import type { PreparedSnr } from '../prepared';
+import type { AnalysisUpdate } from '../protocol';
 import { OneThread } from '../testing/one-thread';
 import { makeWorkspace, PROMPT, read, request, type Workspace } from '../testing/workspace';
 

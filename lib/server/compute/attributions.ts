@@ -2,7 +2,7 @@ import { directLogitAttribution } from '@/lib/analysis';
 import type { AttributionReply, ReadingQuery } from '@/lib/api/readings';
 import type { LoadedModels } from './loaded-models';
 import { checkTarget, positionOf } from './readouts';
-import type { ModelRecord } from './store';
+import type { ModelRecord } from './record';
 import { withModelOf } from './with-model';
 
 const CONVENTION = 'contribution to the logit with the final norm and every RMS after a difference frozen';

@@ -47,8 +47,8 @@ import {
 } from '@/lib/analysis';
 import type { AnalysisResult } from '@/lib/api/causal';
 import type { OutputTensor } from '@/lib/checkpoint';
-import { Random } from '@/lib/data/random';
 import type { Model } from '@/lib/models';
+import { Random } from '@/lib/random';
 
 interface BatchRequest extends Pick<CancellationRequest, 'layers' | 'memory'> {
   readonly examples: readonly CancellationExample[];

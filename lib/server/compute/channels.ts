@@ -6,7 +6,7 @@ import { ServiceError } from '../errors';
 import type { Body } from '../protocol';
 import { blockOf } from './branches';
 import type { LoadedModels } from './loaded-models';
-import type { ModelRecord } from './store';
+import type { ModelRecord } from './record';
 import { withModelOf } from './with-model';
 
 /** Statistics of channels and heads, which need the weights of a block besides what it left. */

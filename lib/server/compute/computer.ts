@@ -18,10 +18,11 @@ import { Maps } from './maps';
 import type { FoldersState } from './model-folders';
 import type { Observation } from './pace';
 import { Readouts } from './readouts';
+import type { ModelRecord } from './record';
 import { Rollouts } from './rollouts';
 import { Runner } from './runner';
 import { SnrBatches } from './snr-batches';
-import { type ModelRecord, RunStore } from './store';
+import { RunStore } from './store';
 import { tracksBody } from './tracks';
 
 type Argument<M extends MethodName> = WorkerMethods[M]['argument'];

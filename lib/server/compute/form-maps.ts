@@ -24,7 +24,7 @@ import { drained, pause, Shared, type Withdrawn } from './cancelling';
 import type { LoadedModels } from './loaded-models';
 import { checkedMapBytes } from './map-memory';
 import { LeastRecentlyUsed } from './memory';
-import { isComplete, type ModelRecord } from './store';
+import { isComplete, type ModelRecord } from './record';
 import { withModelOf } from './with-model';
 
 const KEPT_BYTES = 256 * 1024 * 1024;

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { BlockCache } from '@/lib/analysis/s6Attention';
 import type { Model } from '@/lib/models';
 import { Capture, copyOf } from './capture';
-import type { ModelRecord } from './store';
+import type { ModelRecord } from './record';
 
 export interface ForwardObserver {
   /** Awaited before block i is computed; a rejection stops the pass there. */

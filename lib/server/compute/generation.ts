@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { GenerationRequest } from '@/lib/api/generation';
 import { generationSteps, nextToken } from '@/lib/generation';
-import type { ChosenToken, PreparedGeneration, WorkerMethods } from '../protocol';
+import type { ChosenToken, PreparedGeneration } from '../prepared';
+import type { WorkerMethods } from '../protocol';
 import type { Catalogue } from './catalogue';
 import type { LoadedModels } from './loaded-models';
 import type { Prompts } from './prompts';

@@ -13,7 +13,7 @@ import { blockOf, branchesOf, checkView, defaultBranch } from './branches';
 import { largest } from './form-maps';
 import { checkedMapBytes } from './map-memory';
 import { LeastRecentlyUsed } from './memory';
-import type { ModelRecord } from './store';
+import type { ModelRecord } from './record';
 import { thumbnail } from './thumbnail';
 
 interface Place {

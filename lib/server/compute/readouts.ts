@@ -9,7 +9,7 @@ import type { Body } from '../protocol';
 import type { Catalogue } from './catalogue';
 import type { LoadedModels } from './loaded-models';
 import type { Maps } from './maps';
-import { isComplete, type ModelRecord } from './store';
+import { isComplete, type ModelRecord } from './record';
 import { tunedLensOf } from './tuned-lens';
 import { withModelOf } from './with-model';
 

@@ -6,8 +6,8 @@ import { randomModel } from '@/lib/analysis/testing/randomModel';
 import { BLOCK_KINDS } from '@/lib/checkpoint/types';
 import { openDevice } from '@/lib/engine';
 import { forwardInto } from './forward';
+import type { ModelRecord } from './record';
 import { readRecord, writeRecord } from './record-file';
-import type { ModelRecord } from './store';
 
 describe('the file of one model of a run', () => {
   let folder: string;

@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { type OutputTensor, readSafetensors, writeSafetensors } from '@/lib/checkpoint';
 import { openFile } from '@/lib/checkpoint/files';
 import { readSafetensorsHeader } from '@/lib/checkpoint/safetensors';
+import type { ModelRecord } from './record';
 import { checkRecord } from './record-schema';
-import type { ModelRecord } from './store';
 
 /** The format's number changes with what a record holds. */
 const FORMAT = 'statescope run 1';

@@ -3,7 +3,7 @@ import type { S6Inputs } from '@/lib/analysis/s6Inputs';
 import { RunModelSchema } from '@/lib/api/schemas';
 import { DIFFERENTIAL_KINDS, PLAIN_KINDS } from '@/lib/architectures/kinds';
 import { CHECKPOINT_FORMATS } from '@/lib/checkpoint/types';
-import type { ModelRecord } from './store';
+import type { ModelRecord } from './record';
 
 /** What the file of one model of a run must hold, and that its parts agree. */
 

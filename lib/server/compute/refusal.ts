@@ -1,4 +1,4 @@
-import type { Refusal } from '../protocol';
+import type { Refusal } from '../prepared';
 
 /** How an error travels to the web server: bad input is 422, a refusal keeps its status, anything else is a fault of ours. */
 export function refusalOf(error: unknown): Refusal {

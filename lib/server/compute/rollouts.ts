@@ -19,7 +19,7 @@ import { requireMapMemory } from './map-memory';
 import type { Maps } from './maps';
 import { LeastRecentlyUsed } from './memory';
 import { checkTarget, positionOf } from './readouts';
-import { isComplete, type ModelRecord } from './store';
+import { isComplete, type ModelRecord } from './record';
 import { withModelOf } from './with-model';
 
 const GRADIENT_CACHE = 16 * 1024 * 1024;

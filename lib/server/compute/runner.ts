@@ -11,7 +11,8 @@ import { changeSince, type LoadedModels } from './loaded-models';
 import type { Maps } from './maps';
 import type { Observation } from './pace';
 import type { Readouts } from './readouts';
-import { isComplete, type ModelRecord, type RunStore } from './store';
+import { isComplete, type ModelRecord } from './record';
+import type { RunStore } from './store';
 
 export interface Tools {
   readonly catalogue: Catalogue;

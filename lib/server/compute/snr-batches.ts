@@ -11,9 +11,10 @@ import {
 import type { SnrResult, SnrTask } from '@/lib/api/analyses';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import type { ModelConfig } from '@/lib/checkpoint';
-import { Random } from '@/lib/data/random';
 import { snrLines } from '@/lib/data/snr-examples';
-import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate, PreparedSnr } from '../protocol';
+import { Random } from '@/lib/random';
+import type { PreparedSnr } from '../prepared';
+import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../protocol';
 import type { Settings } from '../settings';
 import { batchExamples, batchLines, mostTokens, type Words } from './batch-examples';
 import type { Catalogue } from './catalogue';

@@ -1,26 +1,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
-import type { BlockCache } from '@/lib/analysis/s6Attention';
-import type { RunModel } from '@/lib/api/schemas';
-import type { ModelConfig } from '@/lib/checkpoint';
 import { causeOf } from '../archive/cause';
 import { modelFile, runFolder } from '../archive/places';
 import { ServiceError } from '../errors';
 import { bytesOf } from './memory';
+import type { ModelRecord } from './record';
 import { readRecord, writeRecord } from './record-file';
-
-/** What one model of a run left behind; grows layer by layer while the run computes. */
-export interface ModelRecord {
-  readonly request: RunModel;
-  readonly config: ModelConfig;
-  /** Of the weights that computed it: the lens of a finished run must use the same. */
-  readonly fingerprint: string;
-  readonly L: number;
-  /** Residual streams [L,d]: the embedding, then the output of every finished block. */
-  readonly residuals: Float32Array[];
-  /** S6 inputs and outputs of every finished block. */
-  readonly blocks: BlockCache[];
-}
 
 const RUN_AGAIN = 'Run the prompt again.';
 
@@ -30,9 +15,6 @@ const SLOTS = [0, 1];
 /** Bytes of a run's files; 0 where there are none. */
 const bytesOnDisk = (folder: string, id: string) =>
   SLOTS.reduce((sum, m) => sum + (statSync(modelFile(folder, id, m), { throwIfNoEntry: false })?.size ?? 0), 0);
-
-/** True once every block has been computed. */
-export const isComplete = ({ config, blocks }: ModelRecord) => blocks.length === config.blocks.length;
 
 interface RunRecord {
   readonly models: ModelRecord[];

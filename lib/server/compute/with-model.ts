@@ -1,7 +1,7 @@
 import type { Model } from '@/lib/models';
 import { ServiceError } from '../errors';
 import { changeSince, type LoadedModels } from './loaded-models';
-import type { ModelRecord } from './store';
+import type { ModelRecord } from './record';
 
 /**
  * Runs `work` with the model that computed a record.

@@ -4,7 +4,7 @@ import type { RunEstimate } from '@/lib/api/runs';
 import type { ModelList, RunModel, RunRequest, Token, TokenizeRequest, VocabularyEntry } from '@/lib/api/schemas';
 import type { Encoding } from '@/lib/tokenizer';
 import type { FoldersState } from '../compute/model-folders';
-import type { ChosenToken, PreparedAnalysis, PreparedGeneration, Refusal } from '../protocol';
+import type { ChosenToken, PreparedAnalysis, PreparedGeneration, Refusal } from '../prepared';
 import type { Settings } from '../settings';
 
 /** What passes between the web server's thread and those that read model folders and text. */

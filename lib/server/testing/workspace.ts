@@ -6,8 +6,8 @@ import { type AskedReading, type ReadingBody, type ReadingName, readingQuery } f
 import type { RunRequestInput } from '@/lib/api/schemas';
 import { saveCheckpoint } from '@/lib/checkpoint';
 import { parseConfig } from '@/lib/checkpoint/config';
-import { Random } from '@/lib/data/random';
 import { retrievalVocabulary, tokenizerJson } from '@/lib/data/word-tokenizer';
+import { Random } from '@/lib/random';
 import { initialCheckpoint } from '@/lib/training/initialise';
 import type { Computer } from '../compute/computer';
 import type { Settings } from '../settings';

@@ -1,7 +1,7 @@
 import { residualsOf, type Translator } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
-import { Random } from '@/lib/data/random';
 import type { Model } from '@/lib/models';
+import { Random } from '@/lib/random';
 import { addGradients, type TranslatorGradient } from './gradients';
 import { NESTEROV_DEFAULTS, type NesterovOptions, nesterovStep, type Trained } from './nesterov';
 

@@ -1,0 +1,56 @@
+import type { Budget } from '@/lib/analysis';
+import type { SnrTask } from '@/lib/api/analyses';
+import type { CancellationBatchRequest } from '@/lib/api/causal';
+import type { NextToken, Sampling } from '@/lib/generation';
+import type { CausalTest } from './compute/causal-tests';
+
+/** Requests once they were checked against their models, what comes of them by and by, and how they are refused. */
+
+/** A causal test that was checked against its model, with what it will take. */
+export interface PreparedTest {
+  readonly model: string;
+  readonly test: CausalTest;
+  readonly budget: Budget;
+}
+
+/** SNR over a batch, not yet read by any model, with what it will take at most. */
+export interface PreparedSnr {
+  readonly task: SnrTask;
+  /** Examples that the batch holds. */
+  readonly examples: number;
+  readonly budget: Budget;
+}
+
+/** Cancellation over a batch, not yet read by the model, with what it will take at most. */
+export interface PreparedCancellations {
+  readonly model: string;
+  readonly batch: CancellationBatchRequest;
+  /** Examples that the batch holds. */
+  readonly examples: number;
+  readonly budget: Budget;
+}
+
+export type PreparedAnalysis = PreparedTest | PreparedSnr | PreparedCancellations;
+
+/** A prompt that is to be continued, as token ids. */
+export interface PreparedGeneration {
+  readonly model: string;
+  readonly tokens: readonly number[];
+  readonly maxNewTokens: number;
+  readonly sampling: Sampling;
+  /** Most likely tokens told at each step. */
+  readonly alternatives: number;
+}
+
+/** A token that was generated, not yet in words. */
+export interface ChosenToken extends NextToken {
+  /** Place in the added text, from 0. */
+  readonly index: number;
+  readonly id: number;
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly message: string;
+  readonly hint?: string;
+}
