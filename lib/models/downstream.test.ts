@@ -65,7 +65,7 @@ describe.each(CASES)('every hook point of $kind', ({ kind, folder }) => {
       const [height, slope, size] = [value, grad.norm(), plain.norm()].map((each) => each.dataSync()[0]);
       expect(slope, `gradient at ${point}`).toBeGreaterThan(0);
       // Far enough for float32 to see the change, near enough for a straight line.
-      const step = Math.min((1e-3 * height) / slope, 1e-2 * size);
+      const step = Math.min((5e-4 * height) / slope, 1e-2 * size);
       const [up, down] = [step, -step].map((s) => loss(grad.mul(s / slope)).dataSync()[0]);
       const rounding = (2e-6 * height) / (step * slope);
       expect(Math.abs((up - down) / (2 * step * slope) - 1), `gradient at ${point}`).toBeLessThan(0.02 + rounding);
