@@ -263,39 +263,36 @@ test('what a client asked for is dropped once it has closed the connection', asy
   ).json();
   const state = async () => (await (await request.get(`/api/runs/${id}`)).json()).state;
   await expect.poll(state, { timeout: 60_000 }).toBe('done');
-  const turns = async (count: number) => {
-    for (let k = 0; k < count; k++)
-      await request.post('/api/tokenize', { data: { model: 'demo-mamba2', text: 'Mary' } });
-  };
-  /** Asks for a map that is made in 125 strips, leaves after a few of them, and says whether it was made all the same. */
-  const isMade = async (layer: number, stay: boolean) => {
-    const query = `layer=${layer}&form=norm`;
+  const map = (layer: number, signal?: AbortSignal) =>
+    fetch(`${baseURL}/api/runs/${id}/map?layer=${layer}&form=norm`, { signal });
+  /** Asks for a map that is made in 125 strips, leaves while it waits or not, and says whether it was made all the same. */
+  const isMade = async (layer: number, stay: boolean, next: number) => {
     const abort = new AbortController();
-    const answer = fetch(`${baseURL}/api/runs/${id}/map?${query}`, { signal: abort.signal }).catch(() => undefined);
-    await turns(5);
+    const answer = map(layer, abort.signal).catch(() => undefined);
+    await request.get('/api/health');
     if (!stay) abort.abort();
-    // The worker answers one question between two strips.
-    await turns(250);
-    const { kept } = await (await request.get(`/api/runs/${id}/map/estimate?${query}`)).json();
-    await answer;
+    // Whatever the worker makes at all, it has made once it has answered a map that was asked for later.
+    expect((await map(next)).status).toBe(200);
+    if (stay) await answer;
+    const { kept } = await (await request.get(`/api/runs/${id}/map/estimate?layer=${layer}&form=norm`)).json();
     return kept;
   };
-  expect(await isMade(0, false)).toBe(false);
-  expect(await isMade(1, true)).toBe(true);
+  expect(await isMade(0, false, 1)).toBe(false);
+  expect(await isMade(2, true, 3)).toBe(true);
 
-  /** Begins a long continuation, leaves after its first tokens, and says whether it still computes. */
-  const isGenerating = async (stay: boolean) => {
+  /** Begins a long continuation, leaves after its first tokens or not. @returns how long it then still computes, ms */
+  const generates = async (stay: boolean) => {
     const abort = new AbortController();
     const body = JSON.stringify({ model: 'demo-mamba2', prompt: 'Mary entered', max_new_tokens: 1024 });
     const headers = { 'content-type': 'application/json' };
     const stream = await fetch(`${baseURL}/api/generate`, { method: 'POST', headers, body, signal: abort.signal });
     await stream.body?.getReader().read();
+    const start = performance.now();
     if (!stay) abort.abort();
-    await turns(20);
-    const { queue } = await (await request.get('/api/health')).json();
-    abort.abort();
-    return queue > 0;
+    const queue = async () => (await (await request.get('/api/health')).json()).queue;
+    await expect.poll(queue, { intervals: [5] }).toBe(0);
+    return performance.now() - start;
   };
-  expect(await isGenerating(false)).toBe(false);
-  expect(await isGenerating(true)).toBe(true);
+  // To the end it takes fifty times as long.
+  expect(await generates(false)).toBeLessThan((await generates(true)) / 4);
 });

@@ -136,11 +136,12 @@ test('the lens is read through a tuned lens, coloured by KL, and as B − A', as
   await run(page);
   const curve = page.getByTestId('signal-curve');
   const marks = curve.locator('.mark');
-  const before = await marks.count();
+  // Two models, each with its embedding, its blocks and its output.
+  await expect(marks).toHaveCount(12);
   await page.getByTestId('signal-lens-tuned').check();
   await expect(page).toHaveURL(/through=tuned/);
   // A tuned lens says nothing of the embedding.
-  await expect(marks).toHaveCount(before - 2);
+  await expect(marks).toHaveCount(10);
   await expect(page.getByTestId('grid-lens-tuned')).toBeChecked();
   await page.getByTestId('lens-colour-kl').check();
   await expect(page.locator('#lens .scale')).toContainText('KL to the output');

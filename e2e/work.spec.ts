@@ -78,6 +78,8 @@ test('hover changes overlays and exact values, and neither layers nor the rest o
   await open(page);
   await run(page);
   await page.getByTestId('map-A').scrollIntoViewIfNeeded();
+  // What arrives after the run, such as the thumbnails of the strip, is no work of the hover.
+  await page.waitForLoadState('networkidle');
   const box = await page.getByTestId('map-A').boundingBox();
   if (!box) throw new Error('map A is not on the page');
   const at = (k: number) =>
