@@ -4,7 +4,7 @@ import { renderToStaticMarkup } from 'react-dom/server';
 import { describe, expect, it } from 'vitest';
 import type { BlockKind, Run, RunModel } from '@/lib/api/schemas';
 import { blockOf } from '@/lib/architectures';
-import { blockSummary } from '@/lib/server/compute/branches';
+import { blockSummary } from '@/lib/server/compute/maps/branches';
 import { BranchEquation, MapName } from '../attention/MapHeading';
 import { HeadSwitches, Switches } from '../causal/Switches';
 import { layerAxis } from '../charts/layerAxis';

@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type { Device, Health } from '@/lib/api/schemas';
-import type { FoldersState } from './compute/model-folders';
-import type { Observation } from './compute/pace';
+import type { FoldersState } from './compute/models/model-folders';
 import { refusalOf } from './compute/refusal';
+import type { Observation } from './compute/runs/pace';
 import { ServiceError } from './errors';
 import type { ChosenToken } from './prepared';
 import type {

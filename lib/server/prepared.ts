@@ -2,7 +2,7 @@ import type { Budget } from '@/lib/analysis';
 import type { SnrTask } from '@/lib/api/analyses';
 import type { CancellationBatchRequest } from '@/lib/api/causal';
 import type { NextToken, Sampling } from '@/lib/generation';
-import type { CausalTest } from './compute/causal-tests';
+import type { CausalTest } from './compute/causal/causal-tests';
 
 /** Requests once they were checked against their models, what comes of them by and by, and how they are refused. */
 

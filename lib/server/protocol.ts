@@ -1,8 +1,8 @@
 import type { AnalysisProgress, AnalysisResult } from '@/lib/api/causal';
 import type { ReadingBody, ReadingName, ReadingQuery } from '@/lib/api/readings';
 import type { BlockSummary, Device, Progress, RunModel } from '@/lib/api/schemas';
-import type { FoldersState } from './compute/model-folders';
-import type { Observation } from './compute/pace';
+import type { FoldersState } from './compute/models/model-folders';
+import type { Observation } from './compute/runs/pace';
 import type { ChosenToken, PreparedAnalysis, PreparedGeneration, Refusal } from './prepared';
 import type { ReaderMethods } from './readers/protocol';
 import type { Settings } from './settings';

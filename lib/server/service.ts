@@ -20,7 +20,7 @@ import type {
 import { AnalysisBook } from './analysis-book';
 import { ArchiveClient } from './archive/client';
 import { isFinal, type Keeping, sharedFlag } from './book';
-import { Pace } from './compute/pace';
+import { Pace } from './compute/runs/pace';
 import { DeviceWorker } from './device-worker';
 import { ServiceError } from './errors';
 import { readExamples } from './examples';

@@ -7,8 +7,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type 
 import { type Analysis, AnalysisRequestSchema, AnalysisSchema } from '@/lib/api/causal';
 import { HealthSchema, RunListSchema, RunRequestSchema, RunSchema } from '@/lib/api/schemas';
 import { isFinal } from '../book';
-import type { ModelRecord } from '../compute/record';
-import { RunStore } from '../compute/store';
+import type { ModelRecord } from '../compute/runs/record';
+import { RunStore } from '../compute/runs/store';
 import { ServiceError } from '../errors';
 import { Service } from '../service';
 import { databaseTemplate, migrationsFolder, type Settings } from '../settings';

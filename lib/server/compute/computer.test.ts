@@ -10,7 +10,7 @@ import type { Message } from '../protocol';
 import type { Settings } from '../settings';
 import { OneThread } from '../testing/one-thread';
 import { makeWorkspace, read, request, type Workspace } from '../testing/workspace';
-import { changeSince } from './loaded-models';
+import { changeSince } from './models/loaded-models';
 
 let workspace: Workspace;
 

@@ -3,7 +3,7 @@ import type { GeneratedToken, GenerationRequest } from '@/lib/api/generation';
 import type { RunEstimate } from '@/lib/api/runs';
 import type { ModelList, RunModel, RunRequest, Token, TokenizeRequest, VocabularyEntry } from '@/lib/api/schemas';
 import type { Encoding } from '@/lib/tokenizer';
-import type { FoldersState } from '../compute/model-folders';
+import type { FoldersState } from '../compute/models/model-folders';
 import type { ChosenToken, PreparedAnalysis, PreparedGeneration, Refusal } from '../prepared';
 import type { Settings } from '../settings';
 

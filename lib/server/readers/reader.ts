@@ -1,11 +1,11 @@
-import { prepareCancellations } from '../compute/cancellation-batches';
-import { Catalogue } from '../compute/catalogue';
-import { prepareTest } from '../compute/causal';
-import { measureOf } from '../compute/estimates';
-import { prepareGeneration } from '../compute/generation';
-import type { FoldersState } from '../compute/model-folders';
-import { Prompts } from '../compute/prompts';
-import { prepareSnr } from '../compute/snr-batches';
+import { prepareCancellations } from '../compute/causal/cancellation-batches';
+import { prepareTest } from '../compute/causal/causal';
+import { prepareSnr } from '../compute/causal/snr-batches';
+import { Catalogue } from '../compute/models/catalogue';
+import type { FoldersState } from '../compute/models/model-folders';
+import { measureOf } from '../compute/runs/estimates';
+import { prepareGeneration } from '../compute/runs/generation';
+import { Prompts } from '../compute/runs/prompts';
 import type { Settings } from '../settings';
 import type { ReaderMethod, ReaderMethods } from './protocol';
 

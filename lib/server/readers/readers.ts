@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import type { FoldersState } from '../compute/model-folders';
+import type { FoldersState } from '../compute/models/model-folders';
 import { ServiceError } from '../errors';
 import { readerPath, type Settings } from '../settings';
 import type { ReaderMethod, ReaderMethods, ReaderReply, ReaderRequest, ReaderStart } from './protocol';

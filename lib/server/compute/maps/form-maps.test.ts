@@ -5,9 +5,9 @@ import { decodeSafetensors } from '@/lib/api/safetensors';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { openDevice } from '@/lib/engine';
 import type { Branch } from '@/lib/vocabulary';
-import type { Settings } from '../settings';
-import { OneThread } from '../testing/one-thread';
-import { makeWorkspace, read, request, type Workspace } from '../testing/workspace';
+import type { Settings } from '../../settings';
+import { OneThread } from '../../testing/one-thread';
+import { makeWorkspace, read, request, type Workspace } from '../../testing/workspace';
 
 let workspace: Workspace;
 

@@ -9,13 +9,13 @@ import {
   type Tokenizer,
   tokenSpan,
 } from '@/lib/tokenizer';
-import { ServiceError } from '../errors';
-import type { Spelled, Unspelled } from '../readers/protocol';
-import type { Settings } from '../settings';
-import { blockSummary } from './branches';
-import type { Catalogue } from './catalogue';
+import { ServiceError } from '../../errors';
+import type { Spelled, Unspelled } from '../../readers/protocol';
+import type { Settings } from '../../settings';
+import { blockSummary } from '../maps/branches';
+import { checkDefaultMaps } from '../maps/map-memory';
+import type { Catalogue } from '../models/catalogue';
 import { activationBytes } from './estimate';
-import { checkDefaultMaps } from './map-memory';
 import { Pieces, readWithEnd } from './pieces';
 
 const VOCABULARY_MATCHES = 50;

@@ -1,10 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { GenerationRequest } from '@/lib/api/generation';
 import { generationSteps, nextToken } from '@/lib/generation';
-import type { ChosenToken, PreparedGeneration } from '../prepared';
-import type { WorkerMethods } from '../protocol';
-import type { Catalogue } from './catalogue';
-import type { LoadedModels } from './loaded-models';
+import type { ChosenToken, PreparedGeneration } from '../../prepared';
+import type { WorkerMethods } from '../../protocol';
+import type { Catalogue } from '../models/catalogue';
+import type { LoadedModels } from '../models/loaded-models';
 import type { Prompts } from './prompts';
 
 /** Turns the prompt into token ids. Touches no weights. @throws ServiceError 404, 413, 422; InputError. */

@@ -11,10 +11,10 @@ import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
 import { TUNED_LENS_DEFAULTS, trainTunedLens } from '@/lib/training/tuned-lens';
-import type { PreparedSnr } from '../prepared';
-import type { AnalysisUpdate } from '../protocol';
-import { OneThread } from '../testing/one-thread';
-import { makeWorkspace, PROMPT, read, request, type Workspace } from '../testing/workspace';
+import type { PreparedSnr } from '../../prepared';
+import type { AnalysisUpdate } from '../../protocol';
+import { OneThread } from '../../testing/one-thread';
+import { makeWorkspace, PROMPT, read, request, type Workspace } from '../../testing/workspace';
 
 let workspace: Workspace;
 let computer: OneThread;

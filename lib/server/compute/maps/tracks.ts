@@ -3,9 +3,9 @@ import type { ReadingQuery } from '@/lib/api/readings';
 import { refusedPart } from '@/lib/api/refusals';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import { TOKEN_TRACKS } from '@/lib/vocabulary';
-import type { Body } from '../protocol';
+import type { Body } from '../../protocol';
+import type { ModelRecord } from '../runs/record';
 import { blockOf, blockSummary, requireAllowed } from './branches';
-import type { ModelRecord } from './record';
 
 /** What every token does in the scans of one layer. @throws ServiceError 404, 409, 422 for a unit that is not there. */
 export function tracksBody(record: ModelRecord, { layer, unit }: ReadingQuery<'tracks'>): Body {

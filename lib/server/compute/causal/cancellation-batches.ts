@@ -3,14 +3,14 @@ import { withNeedles } from '@/lib/analysis';
 import type { CancellationBatchRequest } from '@/lib/api/causal';
 import { InputError, isDifferential, type ModelConfig } from '@/lib/checkpoint';
 import { snrLines } from '@/lib/data/snr-examples';
-import type { PreparedCancellations } from '../prepared';
-import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../protocol';
-import type { Settings } from '../settings';
+import type { PreparedCancellations } from '../../prepared';
+import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../../protocol';
+import type { Settings } from '../../settings';
+import type { Catalogue } from '../models/catalogue';
+import type { LoadedModels } from '../models/loaded-models';
 import { batchExamples, batchLines, mostTokens, type Words } from './batch-examples';
-import type { Catalogue } from './catalogue';
 import { runSteps } from './causal';
 import { testBudget } from './causal-tests';
-import type { LoadedModels } from './loaded-models';
 
 const MB = 2 ** 20;
 

@@ -1,9 +1,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
-import { causeOf } from '../archive/cause';
-import { modelFile, runFolder } from '../archive/places';
-import { ServiceError } from '../errors';
-import { bytesOf } from './memory';
+import { causeOf } from '../../archive/cause';
+import { modelFile, runFolder } from '../../archive/places';
+import { ServiceError } from '../../errors';
+import { bytesOf } from '../memory';
 import type { ModelRecord } from './record';
 import { readRecord, writeRecord } from './record-file';
 

@@ -1,6 +1,6 @@
 import { directLogitAttribution } from '@/lib/analysis';
 import type { AttributionReply, ReadingQuery } from '@/lib/api/readings';
-import type { LoadedModels } from './loaded-models';
+import type { LoadedModels } from '../models/loaded-models';
 import { checkTarget, positionOf } from './readouts';
 import type { ModelRecord } from './record';
 import { withModelOf } from './with-model';

@@ -1,6 +1,6 @@
 import { type MapForm, mapBytes } from '@/lib/analysis';
 import type { BlockConfig, ModelConfig } from '@/lib/checkpoint';
-import { ServiceError } from '../errors';
+import { ServiceError } from '../../errors';
 
 const megabytes = (bytes: number) => Math.max(1, Math.ceil(bytes / 2 ** 20));
 

@@ -1,6 +1,6 @@
 import type { Model } from '@/lib/models';
-import { ServiceError } from '../errors';
-import { changeSince, type LoadedModels } from './loaded-models';
+import { ServiceError } from '../../errors';
+import { changeSince, type LoadedModels } from '../models/loaded-models';
 import type { ModelRecord } from './record';
 
 /**

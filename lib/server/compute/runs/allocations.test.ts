@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AllocationSchema } from '@/lib/api/readings';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { openDevice } from '@/lib/engine';
-import { OneThread } from '../testing/one-thread';
-import { makeWorkspace, read, request, type Workspace } from '../testing/workspace';
+import { OneThread } from '../../testing/one-thread';
+import { makeWorkspace, read, request, type Workspace } from '../../testing/workspace';
 
 let workspace: Workspace;
 let computer: OneThread;

@@ -1,9 +1,9 @@
 import { allocationFrom, classesOf, summariseAllocation } from '@/lib/analysis';
 import type { Allocation, ReadingQuery } from '@/lib/api/readings';
 import { TOKEN_CLASSES } from '@/lib/vocabulary';
-import { ServiceError } from '../errors';
-import { drained, type Withdrawn } from './cancelling';
-import type { LoadedModels } from './loaded-models';
+import { ServiceError } from '../../errors';
+import { drained, type Withdrawn } from '../cancelling';
+import type { LoadedModels } from '../models/loaded-models';
 import { checkTarget, positionOf } from './readouts';
 import { isComplete, type ModelRecord } from './record';
 import { withModelOf } from './with-model';

@@ -9,18 +9,18 @@ import {
 import type { ReadingQuery } from '@/lib/api/readings';
 import { refusedRollout } from '@/lib/api/refusals';
 import { encodeSafetensors } from '@/lib/api/safetensors';
-import { ServiceError } from '../errors';
-import type { Body } from '../protocol';
+import { ServiceError } from '../../errors';
+import type { Body } from '../../protocol';
+import { drained, type Withdrawn } from '../cancelling';
+import { LeastRecentlyUsed } from '../memory';
+import type { LoadedModels } from '../models/loaded-models';
+import { checkTarget, positionOf } from '../runs/readouts';
+import { isComplete, type ModelRecord } from '../runs/record';
+import { withModelOf } from '../runs/with-model';
 import { blockSummary, defaultBranch, requireAllowed } from './branches';
-import { drained, type Withdrawn } from './cancelling';
 import { largest } from './form-maps';
-import type { LoadedModels } from './loaded-models';
 import { requireMapMemory } from './map-memory';
 import type { Maps } from './maps';
-import { LeastRecentlyUsed } from './memory';
-import { checkTarget, positionOf } from './readouts';
-import { isComplete, type ModelRecord } from './record';
-import { withModelOf } from './with-model';
 
 const GRADIENT_CACHE = 16 * 1024 * 1024;
 /** Maps [L,L] that a product of them holds at a time. */

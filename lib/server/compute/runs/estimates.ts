@@ -1,7 +1,7 @@
 import type { RunRequest } from '@/lib/api/schemas';
-import type { Measure } from '../readers/protocol';
-import type { Settings } from '../settings';
-import type { Catalogue } from './catalogue';
+import type { Measure } from '../../readers/protocol';
+import type { Settings } from '../../settings';
+import type { Catalogue } from '../models/catalogue';
 import { activationBytes, stepsOf, workLeft } from './estimate';
 import type { Prompts } from './prompts';
 

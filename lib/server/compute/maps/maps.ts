@@ -7,13 +7,13 @@ import { encodeSafetensors } from '@/lib/api/safetensors';
 import type { Reduce } from '@/lib/api/schemas';
 import type { BlockConfig } from '@/lib/checkpoint';
 import type { Branch } from '@/lib/vocabulary';
-import { ServiceError } from '../errors';
-import type { Body } from '../protocol';
+import { ServiceError } from '../../errors';
+import type { Body } from '../../protocol';
+import { LeastRecentlyUsed } from '../memory';
+import type { ModelRecord } from '../runs/record';
 import { blockOf, branchesOf, checkView, defaultBranch } from './branches';
 import { largest } from './form-maps';
 import { checkedMapBytes } from './map-memory';
-import { LeastRecentlyUsed } from './memory';
-import type { ModelRecord } from './record';
 import { thumbnail } from './thumbnail';
 
 interface Place {

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { defaultRoots, findModels, type ModelFolder } from '@/lib/checkpoint';
-import { addedFoldersFile } from '../archive/places';
-import { ServiceError } from '../errors';
+import { addedFoldersFile } from '../../archive/places';
+import { ServiceError } from '../../errors';
 import { KeptFolders } from './kept-folders';
 
 const isBelow = (path: string, root: string): boolean => {

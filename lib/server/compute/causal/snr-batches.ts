@@ -13,14 +13,14 @@ import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import type { ModelConfig } from '@/lib/checkpoint';
 import { snrLines } from '@/lib/data/snr-examples';
 import { Random } from '@/lib/random';
-import type { PreparedSnr } from '../prepared';
-import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../protocol';
-import type { Settings } from '../settings';
+import type { PreparedSnr } from '../../prepared';
+import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../../protocol';
+import type { Settings } from '../../settings';
+import type { Catalogue } from '../models/catalogue';
+import type { LoadedModels } from '../models/loaded-models';
+import { tunedLensOf } from '../models/tuned-lens';
+import { activationBytes, Forecast } from '../runs/estimate';
 import { batchExamples, batchLines, mostTokens, type Words } from './batch-examples';
-import type { Catalogue } from './catalogue';
-import { activationBytes, Forecast } from './estimate';
-import type { LoadedModels } from './loaded-models';
-import { tunedLensOf } from './tuned-lens';
 
 /** Ends a batch that somebody has cancelled. */
 const STOPPED = new Error('The batch was cancelled.');

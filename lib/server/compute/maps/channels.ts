@@ -2,12 +2,12 @@ import { channelStatistics, operatorOf, scanParameters, topChannels } from '@/li
 import type { Pair, ReadingQuery } from '@/lib/api/readings';
 import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import { CHANNEL_STATISTICS } from '@/lib/vocabulary';
-import { ServiceError } from '../errors';
-import type { Body } from '../protocol';
+import { ServiceError } from '../../errors';
+import type { Body } from '../../protocol';
+import type { LoadedModels } from '../models/loaded-models';
+import type { ModelRecord } from '../runs/record';
+import { withModelOf } from '../runs/with-model';
 import { blockOf } from './branches';
-import type { LoadedModels } from './loaded-models';
-import type { ModelRecord } from './record';
-import { withModelOf } from './with-model';
 
 /** Statistics of channels and heads, which need the weights of a block besides what it left. */
 export class ChannelReadouts {

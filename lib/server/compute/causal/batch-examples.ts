@@ -2,8 +2,8 @@ import type { SnrExample } from '@/lib/analysis';
 import type { SnrTask } from '@/lib/api/analyses';
 import { demoLines } from '@/lib/data/demo-stories';
 import { parseSnrExamples, promptOf, type SnrLine, type TextReader } from '@/lib/data/snr-examples';
-import { ServiceError } from '../errors';
-import type { Settings } from '../settings';
+import { ServiceError } from '../../errors';
+import type { Settings } from '../../settings';
 
 type Batch = Pick<SnrTask, 'examples' | 'seed'>;
 

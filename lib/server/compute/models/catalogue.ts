@@ -17,7 +17,7 @@ import {
 } from '@/lib/checkpoint';
 import { openCheckpoint } from '@/lib/checkpoint/load';
 import { loadTokenizer, type Tokenizer } from '@/lib/tokenizer';
-import { ServiceError } from '../errors';
+import { ServiceError } from '../../errors';
 import { type FoldersState, ModelFolders } from './model-folders';
 
 const count = (n: number) =>

@@ -4,8 +4,8 @@ import type { BlockSummary, Reduce } from '@/lib/api/schemas';
 import { ARCHITECTURES } from '@/lib/architectures';
 import { type BlockConfig, isDifferential } from '@/lib/checkpoint';
 import type { Branch } from '@/lib/vocabulary';
-import { ServiceError } from '../errors';
-import type { ModelRecord } from './record';
+import { ServiceError } from '../../errors';
+import type { ModelRecord } from '../runs/record';
 
 /**
  * The maps that a block has; the last one is shown by default. With one λ per output channel there is no

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Outline, readTunedLens, type Translator, TUNED_LENS_FOLDER } from '@/lib/analysis';
-import { ServiceError } from '../errors';
+import { ServiceError } from '../../errors';
 import type { Catalogue } from './catalogue';
 
 /** The translators of a model. @throws ServiceError 422 for a model without; InputError for a lens that does not fit. */

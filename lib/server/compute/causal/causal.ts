@@ -2,14 +2,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { CausalRequest } from '@/lib/api/causal';
 import { encodeSafetensors } from '@/lib/api/safetensors';
 import type { Model } from '@/lib/models';
-import type { PreparedTest } from '../prepared';
-import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../protocol';
-import type { Settings } from '../settings';
-import type { Catalogue } from './catalogue';
+import type { PreparedTest } from '../../prepared';
+import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../../protocol';
+import type { Settings } from '../../settings';
+import type { Catalogue } from '../models/catalogue';
+import type { LoadedModels } from '../models/loaded-models';
+import { Forecast } from '../runs/estimate';
+import type { Prompts } from '../runs/prompts';
 import { type CausalTest, type TestStep, testBudget, testSteps } from './causal-tests';
-import { Forecast } from './estimate';
-import type { LoadedModels } from './loaded-models';
-import type { Prompts } from './prompts';
 
 const MB = 2 ** 20;
 

@@ -17,15 +17,15 @@ import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import type { Reduce } from '@/lib/api/schemas';
 import type { Model } from '@/lib/models';
 import type { BlockComponent, Branch } from '@/lib/vocabulary';
-import { ServiceError } from '../errors';
-import type { Body } from '../protocol';
+import { ServiceError } from '../../errors';
+import type { Body } from '../../protocol';
+import { drained, pause, Shared, type Withdrawn } from '../cancelling';
+import { LeastRecentlyUsed } from '../memory';
+import type { LoadedModels } from '../models/loaded-models';
+import { isComplete, type ModelRecord } from '../runs/record';
+import { withModelOf } from '../runs/with-model';
 import { blockOf, checkView, contributionBranches, defaultBranch } from './branches';
-import { drained, pause, Shared, type Withdrawn } from './cancelling';
-import type { LoadedModels } from './loaded-models';
 import { checkedMapBytes } from './map-memory';
-import { LeastRecentlyUsed } from './memory';
-import { isComplete, type ModelRecord } from './record';
-import { withModelOf } from './with-model';
 
 const KEPT_BYTES = 256 * 1024 * 1024;
 
