@@ -86,10 +86,6 @@ export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<
       alias: { '@': process.cwd() },
       logLevel: 'warning',
     }),
-    // Where setup has made it; without it each new data folder costs seconds.
-    cp(join(process.cwd(), 'dist', 'database'), join(root, 'dist', 'database'), { recursive: true }).catch(
-      () => undefined,
-    ),
     cp(join(process.cwd(), MIGRATIONS), join(root, MIGRATIONS), { recursive: true }),
     ...(Object.keys(MODELS) as (keyof typeof MODELS)[]).map((name) => writeModel(models, name)),
   ]);
