@@ -141,6 +141,28 @@ describe('RunBook', () => {
     expect(runs.get(c).state).toBe('error');
   });
 
+  it('knows that a run is gone which has left memory and then the disk, in either order', async () => {
+    const { runs, end, add } = book();
+    const [a, b, c] = [add(), add(), add()];
+    for (const id of [a, b, c]) {
+      await end(id);
+      runs.wrote(id, 100);
+      runs.kept(id);
+    }
+    const states = () => [a, b, c].map((id) => [runs.get(id).available, runs.isKept(id)]);
+    runs.released([a]);
+    expect(states()).toEqual(Array(3).fill([true, true]));
+    runs.unkept([a, b]);
+    expect(states()).toEqual([
+      [false, false],
+      [true, false],
+      [true, true],
+    ]);
+    runs.released([b]);
+    expect(runs.get(b).available).toBe(false);
+    expect(runs.keptIds()).toEqual([c]);
+  });
+
   it('forgets the oldest finished runs', async () => {
     const { runs, end, add } = book({ keptRuns: 1 });
     const [a, b] = [add(), add()];

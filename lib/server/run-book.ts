@@ -11,6 +11,8 @@ interface Own {
   arrayBytes?: number;
   /** Whether it is on disk, state and arrays. */
   kept: boolean;
+  /** Whether the worker may hold its activations; it was never told what it has read back from disk. */
+  inMemory: boolean;
 }
 
 type RunEntry = Entry<Run, RunEvent, Own>;
@@ -52,7 +54,7 @@ export class RunBook extends Book<Run, RunEvent, Own> {
       available: true,
       analyses: [],
     };
-    this.turns.add(this.enter(run, sharedFlag(), { kept: false }));
+    this.turns.add(this.enter(run, sharedFlag(), { kept: false, inMemory: true }));
     return run;
   }
 
@@ -69,7 +71,7 @@ export class RunBook extends Book<Run, RunEvent, Own> {
   /** Takes a finished run of an earlier server back from disk. */
   restore(run: Run, arrayBytes: number): void {
     if (this.entries.has(run.id)) return;
-    this.enter(run, new Int32Array(1), { arrayBytes, kept: true });
+    this.enter(run, new Int32Array(1), { arrayBytes, kept: true, inMemory: false });
   }
 
   /** The arrays of a finished run are on disk from now on, where they weigh `bytes`. */
@@ -96,11 +98,19 @@ export class RunBook extends Book<Run, RunEvent, Own> {
   }
 
   /** These runs are no longer on disk; what is in memory of them stays until it is released. */
-  unkept(ids: readonly string[]): void {
+  unkept(ids: Iterable<string>): void {
     for (const id of ids) {
       const entry = this.entries.get(id);
-      if (entry) Object.assign(entry, { arrayBytes: undefined, kept: false });
+      if (!entry) continue;
+      entry.arrayBytes = undefined;
+      entry.kept = false;
+      entry.record.available &&= entry.inMemory;
     }
+  }
+
+  /** Those that are on disk, as far as this server knows. */
+  keptIds(): string[] {
+    return [...this.entries.values()].filter(({ kept }) => kept).map(({ record }) => record.id);
   }
 
   rename(id: string, name: string): void {
@@ -148,6 +158,7 @@ export class RunBook extends Book<Run, RunEvent, Own> {
       throw new ServiceError(409, `The activations of run ${id} were released to make room.`, 'Run the prompt again.');
     this.turns.checkRoom();
     entry.cancel = sharedFlag();
+    entry.inMemory = true;
     run.state = 'queued';
     run.error = undefined;
     for (const model of run.models) {
@@ -201,14 +212,18 @@ export class RunBook extends Book<Run, RunEvent, Own> {
   released(ids: readonly string[]): void {
     for (const id of ids) {
       const entry = this.entries.get(id);
-      if (entry && !entry.arrayBytes) entry.record.available = false;
+      if (!entry) continue;
+      entry.inMemory = false;
+      if (!entry.arrayBytes) entry.record.available = false;
     }
   }
 
   /** The worker died: what it held is gone. The running run ends through its rejected call. */
   lostAll(): void {
-    for (const { record: run, arrayBytes } of this.entries.values())
-      if (isFinal(run) && !arrayBytes) run.available = false;
+    for (const entry of this.entries.values()) {
+      entry.inMemory = !isFinal(entry.record);
+      if (!entry.inMemory && !entry.arrayBytes) entry.record.available = false;
+    }
   }
 
   protected whole = (data: Run): RunEvent => ({ event: 'run', data });

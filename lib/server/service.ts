@@ -13,6 +13,7 @@ import type {
   RunEvent,
   RunList,
   RunRequest,
+  RunSummary,
   Token,
   TokenizeRequest,
   VocabularyEntry,
@@ -195,21 +196,32 @@ export class Service {
 
   /** Runs in memory, and those on disk where the archive is open and answers; asking opens it. */
   async listRuns(): Promise<RunList> {
-    const runs = this.runs.list();
+    let runs = this.runs.list();
     let failure: string | undefined;
     if (this.archive.status.state === 'opening') this.archive.call('open', null).catch(() => undefined);
-    else if (this.archive.usable) {
-      const kept = await this.archive.call('list', null).catch(({ message }: Error) => {
-        failure = message;
-        return [];
-      });
-      runs.push(...kept.filter(({ id }) => !this.runs.has(id)));
-    }
+    else if (this.archive.usable)
+      try {
+        runs = await this.#withKept();
+      } catch (error) {
+        failure = (error as Error).message;
+      }
     const { message = failure, ...status } = this.#archiveStatus();
     return {
       runs: runs.sort((a, b) => b.timing.createdAt - a.timing.createdAt),
       archive: { ...status, ...(message ? { message } : {}), limitBytes: this.settings.dataBytes },
     };
+  }
+
+  /** Runs in memory and on disk. Other servers of the store may have renamed or removed what this one holds in memory. */
+  async #withKept(): Promise<RunSummary[]> {
+    const before = this.runs.keptIds();
+    const onDisk = new Map((await this.archive.call('list', null)).map((run) => [run.id, run]));
+    this.runs.unkept(before.filter((id) => !onDisk.has(id)));
+    const inMemory = this.runs.list().map((run) => {
+      const name = run.kept ? onDisk.get(run.id)?.name : undefined;
+      return { ...run, name: name ?? run.name };
+    });
+    return [...inMemory, ...[...onDisk.values()].filter(({ id }) => !this.runs.has(id))];
   }
 
   /**

@@ -87,9 +87,17 @@ describe.skipIf(!hasPostgres)(`a store in a PostgreSQL server${hasPostgres ? '' 
     for (const id of ids)
       for (const service of [one, two]) await expect(service.read(id, 'map', { layer: 0 })).resolves.toBeDefined();
     const third = await open('shared', { databaseUrl });
+    const own = two.runs.keptIds();
+    const inTwo = async () => (await two.listRuns()).runs.filter(({ id }) => own.includes(id));
+    expect(own.length).toBeGreaterThan(0);
+    for (const id of own) await one.renameRun(id, 'the kitchen');
+    expect(await inTwo()).toMatchObject(own.map(() => ({ name: 'the kitchen', kept: true })));
     await one.forgetRun(ids[0]);
     await expect(third.read(ids[0], 'map', { layer: 0 })).rejects.toMatchObject({ status: 404 });
     await one.forgetRun(ids[1]);
+    // What a server has in memory it still shows, and says that it is not kept any more.
+    expect(await inTwo()).toMatchObject(own.map(() => ({ kept: false, bytes: 0 })));
+    expect(two.runs.keptIds()).toEqual([]);
     expect(readdirSync(join(workspace.root, 'shared', 'runs'))).toEqual([]);
   });
 
