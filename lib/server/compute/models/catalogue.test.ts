@@ -1,0 +1,66 @@
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import * as checkpoints from '@/lib/checkpoint';
+import { Catalogue } from './catalogue';
+
+vi.mock('@/lib/checkpoint', async (original) => {
+  const actual = await original<typeof checkpoints>();
+  return { ...actual, describeModel: vi.fn(actual.describeModel), findModels: vi.fn(actual.findModels) };
+});
+
+const CASE = join(process.cwd(), 'lib/models/testing/cases/hf-mamba1-bias');
+
+let root: string;
+let catalogue: Catalogue;
+const folder = (name: string) => join(root, 'models', name);
+const described = () => vi.mocked(checkpoints.describeModel).mock.calls.map(([{ name }]) => name);
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'statescope-catalogue-'));
+  cpSync(CASE, folder('good'), { recursive: true });
+  mkdirSync(folder('broken'));
+  writeFileSync(join(folder('broken'), 'config.json'), '{');
+  vi.stubEnv('HF_HOME', join(root, 'nowhere'));
+  catalogue = new Catalogue(root, null);
+  vi.clearAllMocks();
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true, force: true });
+});
+
+describe('a model folder', () => {
+  it('is read once for each state of its files, whether it can be used or not', async () => {
+    for (let k = 0; k < 3; k++) {
+      const { models, unreadable } = await catalogue.list();
+      expect(models.map(({ name }) => name)).toEqual(['good']);
+      expect(unreadable).toMatchObject([{ name: 'broken', problem: expect.stringContaining('holds no weights') }]);
+    }
+    expect(described().sort()).toEqual(['broken', 'good']);
+    rmSync(folder('broken'), { recursive: true });
+    cpSync(CASE, folder('broken'), { recursive: true });
+    expect((await catalogue.list()).unreadable).toEqual([]);
+    expect(described().sort()).toEqual(['broken', 'broken', 'good']);
+  });
+
+  it('is another one when its weights are replaced, also by a file of the same size and time', async () => {
+    const before = await catalogue.fingerprint('good');
+    expect(await catalogue.fingerprint('good')).toBe(before);
+    const weights = join(folder('good'), 'model.safetensors');
+    const { atime, mtime, size } = statSync(weights);
+    writeFileSync(`${weights}.new`, new Uint8Array(size));
+    renameSync(`${weights}.new`, weights);
+    utimesSync(weights, atime, mtime);
+    expect(statSync(weights).mtimeMs).toBeCloseTo(mtime.getTime(), 1);
+    expect(await catalogue.fingerprint('good')).not.toBe(before);
+  });
+
+  it('is found again without looking through all the others', async () => {
+    for (let k = 0; k < 2000; k++) mkdirSync(folder(`empty-${k}`));
+    await catalogue.list();
+    for (let k = 0; k < 50; k++) await catalogue.config('good');
+    expect(checkpoints.findModels).toHaveBeenCalledTimes(1);
+  });
+});
