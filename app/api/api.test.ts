@@ -8,8 +8,8 @@ import { readEventStream } from '@/lib/api/events';
 import type { GeneratedToken, GenerationEvent } from '@/lib/api/generation';
 import { questionOf } from '@/lib/api/question';
 import { READINGS } from '@/lib/api/readings';
-import { decodeSafetensors } from '@/lib/api/safetensors';
 import { ErrorBodySchema, type RunEvent } from '@/lib/api/schemas';
+import { decodeSafetensors } from '@/lib/safetensors';
 import { closeService, service } from '@/lib/server';
 import { makeWorkspace, PROMPT, request, type Workspace } from '@/lib/server/testing/workspace';
 

@@ -1,4 +1,5 @@
-import { halfValue, MAGNITUDE, NOT_FINITE } from '../charts/half';
+import { halfToFloat } from '@/lib/safetensors/dtype';
+import { MAGNITUDE, NOT_FINITE } from '../charts/half';
 import { marginals } from '../charts/marginals';
 import { drawMovingMap, type MovingFigure, type MovingView, type Pen } from '../charts/movingMaps';
 import { Pyramid, type Region } from '../charts/pyramid';
@@ -22,7 +23,9 @@ let fonts: Promise<unknown> = Promise.resolve();
 const memory = new Memory();
 let scratch: OffscreenCanvas | undefined;
 
-const MAGNITUDES = Float32Array.from({ length: MAGNITUDE + 1 }, (_, bits) => (bits < NOT_FINITE ? halfValue(bits) : 0));
+const MAGNITUDES = Float32Array.from({ length: MAGNITUDE + 1 }, (_, bits) =>
+  bits < NOT_FINITE ? halfToFloat(bits) : 0,
+);
 
 const loadFonts = (faces: readonly WorkerFont[]) =>
   Promise.allSettled(

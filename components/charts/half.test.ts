@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { halfValue, NO_VALUE, quantileOf, toHalf } from './half';
+import { halfToFloat } from '@/lib/safetensors/dtype';
+import { NO_VALUE, quantileOf, toHalf } from './half';
 
 const row = (...values: number[]) => {
   const L = values.length;
@@ -9,7 +10,7 @@ const row = (...values: number[]) => {
 };
 const back = ({ map, L }: ReturnType<typeof row>, peak?: number) => {
   const half = toHalf(map, L, peak);
-  return { values: [...half.bits.slice(L * (L - 1))].map((bits) => halfValue(bits) * half.unit), half };
+  return { values: [...half.bits.slice(L * (L - 1))].map((bits) => halfToFloat(bits) * half.unit), half };
 };
 
 describe('toHalf', () => {

@@ -1,3 +1,5 @@
+import { halfToFloat } from '@/lib/safetensors/dtype';
+
 /**
  * Maps as half-precision numbers: what pictures are drawn from. Half the memory, one look-up a cell to its colour
  * whatever the scale, and integer comparison of magnitudes. Relative error at most 2⁻¹¹; exact values for the
@@ -7,7 +9,7 @@ export interface HalfMap {
   readonly L: number;
   /** L × L, row-major, zero above the diagonal: sign, five bits of exponent, ten of mantissa. */
   readonly bits: Uint16Array<ArrayBuffer>;
-  /** The value of bits b is `halfValue(b) · unit`; a power of two. */
+  /** The value of bits b is `halfToFloat(b) · unit`; a power of two. */
   readonly unit: number;
   /** Largest finite |value|. */
   readonly peak: number;
@@ -25,15 +27,6 @@ const HALF_BIAS = 15;
 /** Half exponent that the largest value gets: one below the last, so that rounding up cannot overflow. */
 const TOP_EXPONENT = 29;
 const MANTISSA_LOSS = 13;
-
-/** The number that half-precision bits stand for. */
-export function halfValue(bits: number): number {
-  const exponent = (bits >> 10) & 31;
-  if (exponent === 31) return Number.NaN;
-  const mantissa = bits & 1023;
-  const magnitude = exponent === 0 ? mantissa * 2 ** -24 : (1 + mantissa / 1024) * 2 ** (exponent - HALF_BIAS);
-  return bits & 0x8000 ? -magnitude : magnitude;
-}
 
 const rawBits = (values: Float32Array) => new Uint32Array(values.buffer, values.byteOffset, values.length);
 
@@ -97,5 +90,5 @@ export function quantileOf(maps: readonly HalfMap[], quantile: number): number {
   const rank = Math.min(total - 1, Math.floor(total * quantile));
   let bin = 0;
   for (let seen = counts[0]; seen <= rank; ) seen += counts[++bin];
-  return halfValue(bin) * unit;
+  return halfToFloat(bin) * unit;
 }

@@ -1,5 +1,6 @@
 import { rgb } from 'd3';
-import { halfValue, NOT_FINITE } from './half';
+import { halfToFloat } from '@/lib/safetensors/dtype';
+import { NOT_FINITE } from './half';
 import { type ColourTable, TABLE_SIZE } from './palette';
 import { type Pyramid, type Region, strength } from './pyramid';
 import type { ValueScale } from './values';
@@ -31,7 +32,7 @@ export function lookUp(scale: ValueScale, ramp: ColourTable, mask: string, unit:
   const words = new Uint32Array(TABLE_SIZE);
   for (let k = 0; k <= last; k++) words[k] = packed(ramp[3 * k], ramp[3 * k + 1], ramp[3 * k + 2]);
   for (let bits = 0; bits < NOT_FINITE; bits++) {
-    const at = Math.round(position(halfValue(bits) * unit) * last);
+    const at = Math.round(position(halfToFloat(bits) * unit) * last);
     colours[strength(bits)] = words[at];
     colours[strength(bits | 0x8000)] = words[signed ? last - at : 0];
   }

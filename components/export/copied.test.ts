@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeSafetensors } from '@/lib/api/safetensors';
 import { type Run, RunRequestSchema } from '@/lib/api/schemas';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { outcomeOf } from '@/lib/cli/testing';
 import { openDevice } from '@/lib/engine';
+import { decodeSafetensors } from '@/lib/safetensors';
 import { OneThread } from '@/lib/server/testing/one-thread';
 import { makeWorkspace, read, request, type Workspace } from '@/lib/server/testing/workspace';
 import { cliLines, exportQueries, type Shown } from './commands';

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { bfloat16Bits } from './bfloat16-bits';
 import { requireDtype } from './validate';
 
 /**
@@ -13,12 +14,6 @@ export function roundToBfloat16<T extends tf.Tensor>(x: T): T {
   if (tf.getKernel('RoundToBfloat16', tf.getBackend()))
     return tf.engine().runKernel('RoundToBfloat16', { x } as unknown as tf.NamedTensorMap) as T;
   const bits = new Uint32Array(Float32Array.from(x.dataSync()).buffer);
-  for (let i = 0; i < bits.length; i++) bits[i] = rounded(bits[i]);
+  for (let i = 0; i < bits.length; i++) bits[i] = bfloat16Bits(bits[i]) << 16;
   return tf.tensor(new Float32Array(bits.buffer), x.shape, 'float32') as T;
-}
-
-/** The bits of the float32 that holds the nearest bfloat16. */
-function rounded(bits: number): number {
-  const notANumber = (bits & 0x7fffffff) > 0x7f800000;
-  return notANumber ? (bits | 0x400000) & 0xffff0000 : (bits + 0x7fff + ((bits >>> 16) & 1)) & 0xffff0000;
 }

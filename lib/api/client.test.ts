@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { encodeSafetensors } from '@/lib/safetensors';
 import { ApiError, createClient } from './client';
-import { encodeSafetensors } from './safetensors';
 import type { RunEvent } from './schemas';
 
 type Answer = (url: string, init: RequestInit) => Response | Promise<Response>;

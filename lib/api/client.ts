@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { decodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import {
   type Analysis,
   type AnalysisEvent,
@@ -11,7 +12,6 @@ import { readEventStream } from './events';
 import { type GenerationEvent, GenerationEventSchemas, type GenerationRequestInput } from './generation';
 import { type AskedReading, READINGS, type Read, type ReadingName, wireOf } from './readings';
 import { type RunEstimate, RunEstimateSchema } from './runs';
-import { decodeSafetensors, type WireTensor } from './safetensors';
 import {
   ErrorBodySchema,
   ExampleListSchema,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { WireTensor } from '@/lib/safetensors';
 import {
   BLOCK_COMPONENTS,
   CHANNEL_STATISTICS,
@@ -9,7 +10,6 @@ import {
   type TokenClass,
   UNITS,
 } from '@/lib/vocabulary';
-import type { WireTensor } from './safetensors';
 import { BranchSchema, FormSchema, LensKindSchema, ReduceSchema, SpanSchema } from './schemas';
 
 /**

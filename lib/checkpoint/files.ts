@@ -3,7 +3,7 @@
 import { constants, type Stats } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { checkJsonForm } from './json-form';
+import { checkJsonForm } from '@/lib/json-form';
 import { partialName } from './partial';
 import { InputError } from './types';
 

@@ -1,3 +1,4 @@
+export type { OutputTensor } from '@/lib/safetensors';
 export { defaultLambdaInit } from './config-common';
 export { withoutMark } from './json';
 export { type LoadOptions, loadCheckpoint } from './load';
@@ -15,14 +16,7 @@ export {
   type ResolveOptions,
   resolveModel,
 } from './registry';
-export {
-  encodeSafetensors,
-  type OutputTensor,
-  readSafetensors,
-  type SafetensorsTensor,
-  safetensorsChunks,
-  writeSafetensors,
-} from './safetensors';
+export { readSafetensors, type SafetensorsTensor, writeSafetensors } from './safetensors';
 export { type SavedTensor, type SaveOptions, saveCheckpoint } from './save';
 export { type HfTensor, type SaveHfOptions, saveHfCheckpoint } from './save-hf';
 export { expectedTensors } from './schema';

@@ -2,10 +2,11 @@ import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeSafetensors, type OutputTensor } from '@/lib/safetensors';
 import { caseOf, modelCases, referenceFolder } from '@/testing/references';
 import { parseConfig } from './config';
 import { loadCheckpoint } from './load';
-import { encodeSafetensors, type OutputTensor, readSafetensors } from './safetensors';
+import { readSafetensors } from './safetensors';
 import { expectedTensors } from './schema';
 import { statePickle, torchZip } from './torch-zip.fixture';
 import { type DifferentialBlock, InputError } from './types';

@@ -1,11 +1,11 @@
 /** NumPy's .npz: a zip archive of .npy arrays, for `np.load`. */
 
 import { Zip, ZipDeflate, ZipPassThrough } from 'fflate';
+import { type OutputTensor, outputBytes } from '@/lib/safetensors';
 import { writeAtomically } from './files';
-import { type OutputTensor, outputBytes } from './safetensors';
 import { InputError } from './types';
 
-const DESCRIPTIONS = { F32: '<f4', F16: '<f2', I32: '<i4' } as const;
+const DESCRIPTIONS = { F32: '<f4', F16: '<f2', I32: '<i4', U8: '|u1' } as const;
 
 /** The array data of an .npy file starts on a multiple of this. */
 const ALIGNMENT = 64;

@@ -3,11 +3,11 @@ import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeSafetensors } from '@/lib/safetensors';
 import { needs } from '@/testing/needs';
 import { FULL_SET, MODEL_SETS } from '@/testing/references';
 import { parseConfig } from './config';
 import { defaultRoots, findModels, listModels, resolveModel } from './registry';
-import { encodeSafetensors } from './safetensors';
 import { expectedTensors } from './schema';
 import { InputError } from './types';
 

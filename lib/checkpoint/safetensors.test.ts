@@ -3,14 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeElements, encodeSafetensors } from '@/lib/safetensors';
 import { memorySource } from './files';
-import {
-  decodeElements,
-  encodeSafetensors,
-  readSafetensors,
-  readSafetensorsHeader,
-  writeSafetensors,
-} from './safetensors';
+import { readSafetensors, readSafetensorsHeader, writeSafetensors } from './safetensors';
 import { InputError } from './types';
 
 let folder: string;

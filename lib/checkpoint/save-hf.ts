@@ -2,11 +2,11 @@
 
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import type { OutputTensor, OutputType } from '@/lib/safetensors';
 import { writeHf } from './config-hf-write';
 import { readText } from './files';
 import { type JsonObject, parseJsonObject } from './json';
 import { LARGEST_CONFIG } from './load';
-import type { OutputTensor, OutputType } from './safetensors';
 import { type SavedTensor, type SaveOptions, writeFolder } from './save';
 import { checkTensors } from './schema';
 import { InputError, type ModelConfig, type StoredDtype } from './types';

@@ -3,10 +3,11 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import type { OutputTensor } from '@/lib/safetensors';
 import { writeStatescope } from './config-statescope';
 import { writeAtomically } from './files';
 import { partialName } from './partial';
-import { type OutputTensor, writeSafetensors } from './safetensors';
+import { writeSafetensors } from './safetensors';
 import { checkTensors } from './schema';
 import type { ModelConfig } from './types';
 

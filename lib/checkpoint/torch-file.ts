@@ -1,6 +1,6 @@
 /** Tensors of a torch zip file (`pytorch_model.bin`, `params.pt`): a pickle that describes views on raw storages. */
 
-import { ELEMENT_BYTES, type ElementType, storedDtype, toFloat32 } from './dtype';
+import { ELEMENT_BYTES, type ElementType, storedDtype, toFloat32 } from '@/lib/safetensors/dtype';
 import { type ByteSource, openFile } from './files';
 import { PickleGlobal, type PickleWorld, readPickle } from './pickle';
 import { InputError, type StoredDtype } from './types';

@@ -1,6 +1,7 @@
 /** What every checkpoint format is read into: one configuration and one set of named tensors. */
 
 import type { BlockConfig } from '@/lib/architectures/types';
+import type { StoredDtype } from '@/lib/safetensors/dtype';
 
 export { BLOCK_KINDS, type BlockKind } from '@/lib/architectures/kinds';
 export {
@@ -12,6 +13,8 @@ export {
   type PlainBlock,
   SUBLN_EPSILON,
 } from '@/lib/architectures/types';
+export { InputError, readable } from '@/lib/input-error';
+export type { StoredDtype } from '@/lib/safetensors/dtype';
 
 export const CHECKPOINT_FORMATS = [
   'hf-mamba',
@@ -34,8 +37,6 @@ export interface ModelConfig {
   readonly tied: boolean;
   readonly blocks: readonly BlockConfig[];
 }
-
-export type StoredDtype = 'float32' | 'float16' | 'bfloat16' | 'float64';
 
 /** A weight, always float32 in memory; `dtype` is what the file held. */
 export interface CheckpointTensor {
@@ -61,26 +62,3 @@ export interface Checkpoint {
   /** Path of tokenizer.json where the folder has one. */
   readonly tokenizerPath?: string;
 }
-
-/** A checkpoint or input that cannot be used; the message is one sentence that says what is wrong and what to do. */
-export class InputError extends Error {
-  override readonly name = 'InputError';
-
-  /** @param message may quote the input: what would not be read as a sentence is cut out of its middle */
-  constructor(message: string, options?: ErrorOptions) {
-    super(readable(message), options);
-  }
-}
-
-const LONGEST_WORD = 256;
-const LONGEST_SENTENCE = 1000;
-
-/** A message without control characters, words of thousands of letters, and endless lists. */
-export function readable(message: string): string {
-  const printable = message.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
-  const words = printable.replace(/\S+/gu, (word) => shortened(word, LONGEST_WORD));
-  return shortened(words, LONGEST_SENTENCE);
-}
-
-const shortened = (text: string, longest: number) =>
-  text.length <= longest ? text : `${text.slice(0, longest * 0.6)}…${text.slice(-longest * 0.3)}`;

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { storedDtype, toFloat32 } from './dtype';
+import { storedDtype, toFloat32 } from '@/lib/safetensors/dtype';
 import { type ByteSource, openFile, readText } from './files';
 import { parseJsonObject } from './json';
 import { readSafetensorsHeader } from './safetensors';

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { InputError } from '@/lib/checkpoint/types';
+import { InputError } from '@/lib/input-error';
 import { type Decoder, type DecodingState, disposeState, extend, silent } from '@/lib/models';
 import { type Sampling, sampler } from './sampling';
 

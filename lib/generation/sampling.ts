@@ -1,5 +1,5 @@
 import { topIds } from '@/lib/analysis/lensStatistics';
-import { InputError } from '@/lib/checkpoint/types';
+import { InputError } from '@/lib/input-error';
 import { Random } from '@/lib/random';
 
 export interface Sampling {

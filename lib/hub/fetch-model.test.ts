@@ -12,7 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { encodeSafetensors, InputError, listModels, loadCheckpoint } from '@/lib/checkpoint';
+import { InputError, listModels, loadCheckpoint } from '@/lib/checkpoint';
+import { encodeSafetensors } from '@/lib/safetensors';
 import { type DownloadProgress, type FetchOptions, fetchModel } from '.';
 import { FORMER_NAME, type HubServer, startHub } from './testing/hub-server';
 

@@ -7,11 +7,11 @@ import {
   AnalysisResultSchema,
   AnalysisSchema,
 } from '@/lib/api/causal';
-import { decodeSafetensors } from '@/lib/api/safetensors';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel, type Model } from '@/lib/models';
+import { decodeSafetensors } from '@/lib/safetensors';
 import { isFinal } from './book';
 import { Service } from './service';
 import { makeWorkspace, PROMPT, request, type Workspace } from './testing/workspace';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { InputError } from '@/lib/checkpoint/types';
+import { InputError } from '@/lib/input-error';
 import { loadTokenizer, parseTokenizer, type Tokenizer } from './tokenizer';
 
 const printable = (byte: number) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;

@@ -8,7 +8,7 @@ import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
-import { InputError } from '@/lib/checkpoint/types';
+import { InputError } from '@/lib/input-error';
 import { addedTokenSplitter, type Splitter } from './added-tokens';
 import { type AlignedText, aligned, originOf, pieces, type Range, textOf } from './alignment';
 import { bytesOf, showBytes } from './byte-level';

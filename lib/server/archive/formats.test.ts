@@ -2,10 +2,10 @@ import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'no
 import { dirname, join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeSafetensors } from '@/lib/api/safetensors';
 import { readSafetensors, writeSafetensors } from '@/lib/checkpoint';
 import { openFile } from '@/lib/checkpoint/files';
 import { readSafetensorsHeader } from '@/lib/checkpoint/safetensors';
+import { decodeSafetensors } from '@/lib/safetensors';
 import { Service } from '../service';
 import { migrationsFolder } from '../settings';
 import { makeWorkspace, type Workspace } from '../testing/workspace';

@@ -1,6 +1,6 @@
 import type { ExportFormat } from '@/lib/api/export';
 import { npzChunks } from '@/lib/checkpoint/npz';
-import { safetensorsChunks } from '@/lib/checkpoint/safetensors';
+import { safetensorsChunks, type WireArray } from '@/lib/safetensors';
 import type { Cell, Numbers } from './numbers';
 import { UNITS } from './numbers';
 
@@ -39,8 +39,8 @@ function* csvLines({ metadata, columns, rows }: Numbers): Generator<string> {
 
 /** One object: metadata, then each tensor as its shape and its values in row-major order. */
 function json({ metadata, tensors }: Numbers): string {
-  const values = (data: Float32Array | Int32Array) =>
-    Array.from(data, (value) => (Number.isFinite(value) ? shortest(value) : null));
+  const values = (data: WireArray) =>
+    Array.from<number, number | null>(data, (value) => (Number.isFinite(value) ? shortest(value) : null));
   const { tokens, ...rest } = metadata;
   return JSON.stringify({
     ...rest,

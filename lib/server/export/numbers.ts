@@ -1,8 +1,7 @@
 import type { ExportKind } from '@/lib/api/export';
 import type { ReadingBody, ReadingQuery, Signal } from '@/lib/api/readings';
-import { decodeSafetensors } from '@/lib/api/safetensors';
 import type { Run, RunModel } from '@/lib/api/schemas';
-import type { OutputTensor } from '@/lib/checkpoint/safetensors';
+import { decodeSafetensors, type OutputTensor } from '@/lib/safetensors';
 import { type Form, SIGNAL_METRICS } from '@/lib/vocabulary';
 import type { Body } from '../protocol';
 
@@ -85,8 +84,8 @@ function mapNumbers(run: Run, model: RunModel, query: ReadingQuery<'map'>, body:
   return {
     name: `layer-${query.layer}-${view.flat().join('-').replace(':', '-')}`,
     tensors: [
-      { name: 'map', shape: [L, L], data: map.data as Float32Array },
-      ...(rest ? [{ name: 'rest', shape: [L], data: rest.data as Float32Array }] : []),
+      { name: 'map', shape: [L, L], data: map.data },
+      ...(rest ? [{ name: 'rest', shape: [L], data: rest.data }] : []),
       tokenIds(model),
     ],
     metadata: {
@@ -111,7 +110,7 @@ function rolloutNumbers(run: Run, model: RunModel, query: ReadingQuery<'rollout'
   const L = model.tokens.length;
   return {
     name: [weighed ? 'attribution' : 'rollout', weighed ? [] : metadata.method, 'from-layer', start].flat().join('-'),
-    tensors: [{ name: 'map', shape: [L, L], data: map.data as Float32Array }, tokenIds(model)],
+    tensors: [{ name: 'map', shape: [L, L], data: map.data }, tokenIds(model)],
     metadata: {
       ...about(run, model),
       ...{ start: String(start), ...(weighed ? {} : { reduce }), ...metadata },
@@ -133,10 +132,7 @@ function lensNumbers(run: Run, model: RunModel, _query: ReadingQuery<'lens'>, bo
   const names = statistics.map(([name]) => name);
   return {
     name: 'lens',
-    tensors: [
-      ...[...tensors].map(([name, { shape, data }]) => ({ name, shape, data: data as Float32Array | Int32Array })),
-      tokenIds(model),
-    ],
+    tensors: [...[...tensors].map(([name, tensor]) => ({ name, ...tensor })), tokenIds(model)],
     metadata: { ...about(run, model), ...metadata, units: unitsOf(names) },
     columns: ['entry', 'position', 'token', ...names, 'top_id', 'top_prob'],
     *rows() {

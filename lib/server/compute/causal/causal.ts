@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CausalRequest } from '@/lib/api/causal';
-import { encodeSafetensors } from '@/lib/api/safetensors';
 import type { Model } from '@/lib/models';
+import { encodeSafetensors } from '@/lib/safetensors';
 import type { PreparedTest } from '../../prepared';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../../protocol';
 import type { Settings } from '../../settings';
@@ -129,7 +129,4 @@ export async function runSteps(
   return outcome('done');
 }
 
-const bodyOf = (step: TestStep) =>
-  encodeSafetensors(
-    Object.fromEntries(step.tensors().map(({ name, shape, data }) => [name, { shape, data: data as Float32Array }])),
-  );
+const bodyOf = (step: TestStep) => encodeSafetensors(step.tensors());

@@ -9,10 +9,10 @@ import {
   summarise,
 } from '@/lib/analysis';
 import type { SnrResult, SnrTask } from '@/lib/api/analyses';
-import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import type { ModelConfig } from '@/lib/checkpoint';
 import { snrLines } from '@/lib/data/snr-examples';
 import { Random } from '@/lib/random';
+import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import type { PreparedSnr } from '../../prepared';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../../protocol';
 import type { Settings } from '../../settings';

@@ -1,6 +1,6 @@
 import { channelStatistics, operatorOf, scanParameters, topChannels } from '@/lib/analysis';
 import type { Pair, ReadingQuery } from '@/lib/api/readings';
-import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
+import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import { CHANNEL_STATISTICS } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Body } from '../../protocol';

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AskedReading, MapMetadataSchema, RolloutMetadataSchema } from '@/lib/api/readings';
-import { decodeSafetensors } from '@/lib/api/safetensors';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { openDevice } from '@/lib/engine';
+import { decodeSafetensors } from '@/lib/safetensors';
 import type { Branch } from '@/lib/vocabulary';
 import type { Settings } from '../../settings';
 import { OneThread } from '../../testing/one-thread';

@@ -13,9 +13,9 @@ import {
   scanParameters,
 } from '@/lib/analysis';
 import type { MapEstimate, ReadingQuery } from '@/lib/api/readings';
-import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import type { Reduce } from '@/lib/api/schemas';
 import type { Model } from '@/lib/models';
+import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import type { BlockComponent, Branch } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Body } from '../../protocol';

@@ -8,7 +8,7 @@ import {
 } from '@/lib/analysis';
 import type { ReadingQuery } from '@/lib/api/readings';
 import { refusedRollout } from '@/lib/api/refusals';
-import { encodeSafetensors } from '@/lib/api/safetensors';
+import { encodeSafetensors } from '@/lib/safetensors';
 import { ServiceError } from '../../errors';
 import type { Body } from '../../protocol';
 import { drained, type Withdrawn } from '../cancelling';

@@ -1,7 +1,7 @@
 import { tokenTracks } from '@/lib/analysis';
 import type { ReadingQuery } from '@/lib/api/readings';
 import { refusedPart } from '@/lib/api/refusals';
-import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
+import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import { TOKEN_TRACKS } from '@/lib/vocabulary';
 import type { Body } from '../../protocol';
 import type { ModelRecord } from '../runs/record';

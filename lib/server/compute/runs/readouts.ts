@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { attentionShare, drainAsync, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
 import type { ReadingQuery, Signal } from '@/lib/api/readings';
-import { encodeSafetensors, type WireTensor } from '@/lib/api/safetensors';
 import type { LensKind, Span } from '@/lib/api/schemas';
+import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import { LENS_STATISTICS } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Body } from '../../protocol';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeSafetensors, encodeSafetensors } from './safetensors';
+import { InputError } from '@/lib/input-error';
+import { decodeSafetensors, encodeSafetensors } from '.';
 
 /** A body from a header written by hand. */
 function handmade(header: unknown, data: Uint8Array): ArrayBuffer {
@@ -38,7 +39,7 @@ describe('encodeSafetensors', () => {
   });
 
   it('refuses a shape that does not fit', () => {
-    expect(() => encodeSafetensors({ map: { shape: [3], data: new Float32Array(2) } })).toThrow(/2 values/);
+    expect(() => encodeSafetensors({ map: { shape: [3], data: new Float32Array(2) } })).toThrow(/2 elements/);
   });
 });
 
@@ -63,15 +64,20 @@ describe('decodeSafetensors', () => {
     const header = (entry: object) =>
       handmade({ x: { dtype: 'F32', shape: [2], data_offsets: [0, 8], ...entry } }, new Uint8Array(8));
     expect(() => decodeSafetensors(header({}))).not.toThrow();
-    expect(() => decodeSafetensors(header({ shape: [3] }))).toThrow(/does not fit/);
-    expect(() => decodeSafetensors(header({ data_offsets: [4, 12] }))).toThrow(/does not fit/);
-    expect(() => decodeSafetensors(header({ dtype: 'Q4' }))).toThrow(/unknown type/);
+    expect(() => decodeSafetensors(header({ shape: [3] }))).toThrow(/needs 12 bytes but is given 8/);
+    expect(() => decodeSafetensors(header({ data_offsets: [4, 12] }))).toThrow(/leaves a gap/);
+    expect(() => decodeSafetensors(header({ dtype: 'Q4' }))).toThrow(/unknown dtype/);
     expect(() => decodeSafetensors(header({ shape: [-2] }))).toThrow(/shape/);
-    expect(() => decodeSafetensors(new ArrayBuffer(4))).toThrow(/shorter/);
-    expect(() => decodeSafetensors(header({}).slice(0, 30))).toThrow(/cut off/);
+    expect(() => decodeSafetensors(new ArrayBuffer(4))).toThrow(/only 4 bytes/);
+    expect(() => decodeSafetensors(header({}).slice(0, 30))).toThrow(/cut short/);
   });
 
-  it('survives any bytes with an Error', () => {
+  it('refuses a type that no answer has', () => {
+    const wide = { x: { dtype: 'F64', shape: [1], data_offsets: [0, 8] } };
+    expect(() => decodeSafetensors(handmade(wide, new Uint8Array(8)))).toThrow(/holds F64 values/);
+  });
+
+  it('survives any bytes with an InputError', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const body = Uint8Array.from(bytes);
@@ -79,8 +85,8 @@ describe('decodeSafetensors', () => {
         try {
           decodeSafetensors(body.buffer);
         } catch (error) {
-          expect(error).toBeInstanceOf(Error);
-          expect((error as Error).message).toMatch(/not a readable/);
+          expect(error).toBeInstanceOf(InputError);
+          expect((error as Error).message).toMatch(/The (header of the )?answer/i);
         }
       }),
     );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { floatToHalf, halfToFloat, toFloat32 } from './dtype';
+import { floatToHalf, halfToFloat, toBfloat16, toFloat32 } from './dtype';
 
 describe('half precision', () => {
   it.each([
@@ -37,6 +37,25 @@ describe('half precision', () => {
     expect(floatToHalf(65520)).toBe(0x7c00);
     expect(Object.is(halfToFloat(floatToHalf(-0)), -0)).toBe(true);
     expect(Number.isNaN(halfToFloat(floatToHalf(Number.NaN)))).toBe(true);
+  });
+});
+
+describe('bfloat16', () => {
+  const bits = (value: number) => toBfloat16(Float32Array.of(value))[0];
+
+  it('rounds to the nearest, ties to even', () => {
+    expect(bits(1)).toBe(0x3f80);
+    expect(bits(1 + 2 ** -8)).toBe(0x3f80);
+    expect(bits(1 + 3 * 2 ** -8)).toBe(0x3f82);
+    expect(bits(-(1 + 2 ** -8 + 2 ** -20))).toBe(0xbf81);
+    expect(bits(3.4e38)).toBe(0x7f80);
+    expect(bits(Number.NEGATIVE_INFINITY)).toBe(0xff80);
+  });
+
+  it('keeps what is not a number so', () => {
+    const payload = new Float32Array(Uint32Array.of(0x7f800001, 0xffffffff).buffer);
+    expect([...toBfloat16(payload)]).toEqual([0x7fc0, 0xffff]);
+    expect(toFloat32(new Uint8Array(toBfloat16(payload).buffer), 'BF16')).toEqual(Float32Array.of(NaN, NaN));
   });
 });
 

@@ -3,7 +3,10 @@
  * files: bytes are reinterpreted, never swapped.
  */
 
-import { InputError, type StoredDtype } from './types';
+import { bfloat16Bits } from '@/kernels/ops/bfloat16-bits';
+import { InputError } from '@/lib/input-error';
+
+export type StoredDtype = 'float32' | 'float16' | 'bfloat16' | 'float64';
 
 /** Bytes of one element, keyed by the names of the safetensors format. */
 export const ELEMENT_BYTES = {
@@ -64,18 +67,9 @@ export function floatToHalf(value: number): number {
   return sign | (((exponent + 14) << 10) + units);
 }
 
-/** The upper halves of float32 values, rounded to nearest, ties to even. */
-export function toBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
-  const source = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const target = new Uint16Array(values.length);
-  for (let i = 0; i < source.length; i++) {
-    const bits = source[i];
-    const notANumber = (bits & 0x7fffffff) > 0x7f800000;
-    // Rounding could carry a NaN's fraction over into infinity.
-    target[i] = notANumber ? 0x7fc0 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
-  }
-  return target;
-}
+/** float32 values rounded to bfloat16, as its bits. */
+export const toBfloat16 = (values: Float32Array): Uint16Array<ArrayBuffer> =>
+  Uint16Array.from(new Uint32Array(values.buffer, values.byteOffset, values.length), bfloat16Bits);
 
 function roundHalfToEven(value: number): number {
   const floor = Math.floor(value);
@@ -92,13 +86,16 @@ function halves(): Float32Array {
   return halfTable;
 }
 
+/** The bytes where an array of that type can view them: themselves, or a copy. */
+export const aligned = <B extends ArrayBufferLike>(bytes: Uint8Array<B>, type: ElementType) =>
+  bytes.byteOffset % ELEMENT_BYTES[type] === 0 ? bytes : bytes.slice();
+
 /**
  * Converts little-endian elements to float32. F32 input that is aligned is returned as a view of the same memory.
  * @param bytes exactly the bytes of the elements
  */
 export function toFloat32(bytes: Uint8Array, type: ElementType): Float32Array {
-  const aligned = bytes.byteOffset % ELEMENT_BYTES[type] === 0 ? bytes : bytes.slice();
-  const { buffer, byteOffset, byteLength } = aligned;
+  const { buffer, byteOffset, byteLength } = aligned(bytes, type);
   const count = byteLength / ELEMENT_BYTES[type];
   switch (type) {
     case 'F32':

@@ -1,6 +1,6 @@
 /** A look at JSON before it is parsed: what an attacker or a damaged disk wrote can take a parser minutes and gigabytes. */
 
-import { InputError } from './types';
+import { InputError } from './input-error';
 
 /** Deeper than configs and indexes nest. */
 const DEEPEST = 100;
