@@ -20,6 +20,7 @@ import type {
 } from '@/lib/api/schemas';
 import { AnalysisBook } from './analysis-book';
 import { ArchiveClient } from './archive/client';
+import type { Accepted } from './archive/protocol';
 import { isFinal, type Keeping, sharedFlag } from './book';
 import { Pace } from './compute/runs/pace';
 import { DeviceWorker } from './device-worker';
@@ -180,7 +181,7 @@ export class Service {
       () => this.readers.call('prepare', request),
       (models) => this.runs.add(request, models),
     );
-    this.#keepRun(run.id);
+    this.#acceptRun(run);
     return run;
   }
 
@@ -269,7 +270,7 @@ export class Service {
   async resumeRun(id: string): Promise<Run> {
     await this.recall(id);
     const run = this.runs.resume(id);
-    this.#keepRun(id);
+    this.#acceptRun(run);
     return run;
   }
 
@@ -413,13 +414,29 @@ export class Service {
     });
   }
 
-  #acceptAnalysis({ id }: Analysis): void {
-    if (!this.#keeps) return;
-    this.#keeper.add(analysisName(id), async () => {
-      const record = this.analyses.has(id) ? this.analyses.get(id) : null;
-      if (record && !isFinal(record)) await this.archive.call('accept', { kind: 'analysis', record });
-      return true;
+  #acceptRun(record: Run): void {
+    this.#accept({ kind: 'run', record }, () => this.#keepRun(record.id));
+  }
+
+  #acceptAnalysis(record: Analysis): void {
+    const { id } = record;
+    this.#accept({ kind: 'analysis', record }, () => {
+      this.#keeper.add(analysisName(id), async () => {
+        const known = this.analyses.has(id) ? this.analyses.get(id) : null;
+        if (known && !isFinal(known)) await this.archive.call('accept', { kind: 'analysis', record: known });
+        return true;
+      });
     });
+  }
+
+  /**
+   * Writes down that work is under way, so that it is known if this server is killed: at once where the archive is open, not
+   * behind what waits to be kept.
+   */
+  #accept(work: Accepted, later: () => void): void {
+    if (!this.#keeps) return;
+    if (this.archive.status.state === 'open') this.archive.call('accept', work).catch(later);
+    else later();
   }
 
   /** Gives a finished analysis to its run, and writes it to disk after the run. */
