@@ -25,7 +25,7 @@ function diffMamba2(d: number, index: number): BlockConfig {
 
 function config(block: (index: number) => BlockConfig, layers: number, V: number): ModelConfig {
   const blocks = Array.from({ length: layers }, (_, index) => block(index));
-  return { format: 'statescope', d: blocks[0].mixer.d, V, epsilon: 1e-5, tied: true, blocks };
+  return { format: 'statescope', d: blocks[0].mixer.d, V, vocabulary: V, epsilon: 1e-5, tied: true, blocks };
 }
 
 /** Every other block is differential, from the first on. */

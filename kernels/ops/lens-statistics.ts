@@ -24,6 +24,8 @@ export interface LensOptions {
   readonly targets: readonly number[];
   /** How many of the largest logits to name. */
   readonly topK?: number;
+  /** Rows of the head that are tokens, from the first on; the others are padding and take no part. Default all. */
+  readonly vocabulary?: number;
 }
 
 /** In memory of its own. */
@@ -45,28 +47,28 @@ export interface LensValues {
  *
  * @throws OperandError where shapes, ids or targets do not fit.
  */
-export function lensStatistics(tensors: LensTensors, { ids, targets, topK = 0 }: LensOptions): LensValues {
+export function lensStatistics(tensors: LensTensors, options: LensOptions): LensValues {
   const op = 'lensStatistics';
   const [, C, d] = requireRank(op, 'hidden', tensors.hidden, 'S,C,d');
   const [V] = requireRank(op, 'head', tensors.head, 'V,d');
   requireShape(op, 'head', tensors.head, 'V,d', [V, d]);
-  for (const id of ids) requireIndex(op, 'id', id, V);
+  const { ids, targets, topK = 0, vocabulary = V } = options;
+  requireIndex(op, 'vocabulary', vocabulary, V + 1);
+  for (const id of ids) requireIndex(op, 'id', id, vocabulary);
   for (const slot of targets) requireIndex(op, 'target', slot, ids.length);
   requireIndex(op, 'number of targets', targets.length - C, 1);
-  requireIndex(op, 'topK', topK, V + 1);
+  requireIndex(op, 'topK', topK, vocabulary + 1);
   return tf.getKernel(KERNEL, tf.getBackend())
-    ? onDevice(tensors, ids, targets, topK)
-    : inSlabs(tensors, ids, targets, topK);
+    ? onDevice(tensors, { ids, targets, topK, vocabulary })
+    : inSlabs(tensors, { ids, targets, topK, vocabulary });
 }
 
 function onDevice(
   { hidden, head }: LensTensors,
-  ids: readonly number[],
-  targets: readonly number[],
-  topK: number,
+  { ids, targets, topK, vocabulary }: Required<LensOptions>,
 ): LensValues {
   const places = { ids: tf.tensor1d([...ids], 'int32'), targets: tf.tensor1d([...targets], 'int32') };
-  const results = tf.engine().runKernel(KERNEL, { hidden, head, ...places }, { topK }) as tf.Tensor[];
+  const results = tf.engine().runKernel(KERNEL, { hidden, head, ...places }, { topK, vocabulary }) as tf.Tensor[];
   const [statistics, logits, topValues, topIds] = results.map((tensor) => tensor.dataSync().slice());
   tf.dispose([...results, ...Object.values(places)]);
   return {
@@ -77,12 +79,7 @@ function onDevice(
   };
 }
 
-function inSlabs(
-  { hidden, head }: LensTensors,
-  ids: readonly number[],
-  targets: readonly number[],
-  topK: number,
-): LensValues {
+function inSlabs({ hidden, head }: LensTensors, { ids, targets, topK, vocabulary }: Required<LensOptions>): LensValues {
   const [S, C, d] = hidden.shape;
   const V = head.shape[0];
   const output = emptyLens(S * C, ids.length, topK);
@@ -94,7 +91,7 @@ function inSlabs(
       tf.tidy(() => {
         const slab = hidden.slice([stream, begin, 0], [1, count, d]).reshape([count, d]) as tf.Tensor2D;
         const logits = tf.matMul(slab, head, false, true).dataSync() as Float32Array;
-        return Array.from({ length: count }, (_, k) => logits.slice(k * V, (k + 1) * V));
+        return Array.from({ length: count }, (_, k) => logits.slice(k * V, k * V + vocabulary));
       });
     const finals = rowsOf(S - 1);
     for (let stream = 0; stream < S; stream++)

@@ -36,7 +36,7 @@ function randomModel(kind: BlockKind, seed: number, K: number, N: number) {
     ...{ timeStepLimit: [0, Number.POSITIVE_INFINITY] as const, useBias: false, useConvBias: true },
   };
   const blocks = [0, 1].map(() => blockOf(kind, mixer, { lambdaInit: 0.3, subln: true }));
-  const config: ModelConfig = { format: 'statescope', d, V: 17, epsilon: 1e-5, tied: true, blocks };
+  const config: ModelConfig = { format: 'statescope', d, V: 17, vocabulary: 17, epsilon: 1e-5, tied: true, blocks };
   return createModel(initialCheckpoint(config, new Random(seed), 'random'));
 }
 

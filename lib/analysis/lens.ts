@@ -139,7 +139,7 @@ function measure(
     return model.finalNorm(tf.stack(rows) as tf.Tensor3D);
   });
   try {
-    return lensStatistics({ hidden, head: model.head }, options);
+    return lensStatistics({ hidden, head: model.head }, { ...options, vocabulary: model.config.vocabulary });
   } finally {
     hidden.dispose();
   }
@@ -168,8 +168,10 @@ function checkRequest(
   if (candidates && candidates.length !== B)
     throw new InputError(`The input has ${B} rows and ${candidates.length} lists of candidates: give one per row.`);
   for (const id of [...targets, ...(candidates ?? []).flat()])
-    if (!Number.isInteger(id) || id < 0 || id >= config.V)
-      throw new InputError(`Token id ${id} is outside the vocabulary of ${name}: ids go from 0 to ${config.V - 1}.`);
+    if (!Number.isInteger(id) || id < 0 || id >= config.vocabulary)
+      throw new InputError(
+        `Token id ${id} is outside the vocabulary of ${name}: ids go from 0 to ${config.vocabulary - 1}.`,
+      );
   candidates?.forEach((list, row) => {
     if (new Set(list.filter((id) => id !== targets[row])).size < 2)
       throw new InputError(`Row ${row} needs at least two candidates besides its target ${targets[row]}.`);
@@ -177,7 +179,8 @@ function checkRequest(
   for (const t of positions)
     if (!Number.isInteger(t) || t < 0 || t >= L)
       throw new InputError(`There is no position ${t}: the input has ${L} tokens, positions 0 to ${L - 1}.`);
-  if (topK > config.V) throw new InputError(`The vocabulary has ${config.V} tokens; ${topK} of them cannot be named.`);
+  if (topK > config.vocabulary)
+    throw new InputError(`The vocabulary has ${config.vocabulary} tokens; ${topK} of them cannot be named.`);
   if (translators && translators.length !== streams.length - 1)
     throw new InputError(
       `The tuned lens has ${translators.length} translators and ${name} has ${streams.length - 1} blocks: use the lens of this model.`,

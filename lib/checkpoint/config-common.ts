@@ -1,8 +1,8 @@
 /** What the readers of all config formats share. */
 
 import type { Fields } from './json';
-import { blockPrefix, EMBEDDING, HEAD } from './names';
-import { InputError } from './types';
+import { blockPrefix, EMBEDDING, HEAD, UNPADDED } from './names';
+import { InputError, type ModelConfig } from './types';
 
 /** Shapes of the stored tensors by canonical name: they decide where a config is silent. */
 export type StoredShapes = ReadonlyMap<string, readonly number[]>;
@@ -54,17 +54,30 @@ export function headCount(fields: Fields, E: number, P: number, G: number): numb
   return H;
 }
 
-/** Rows of the stored embedding. @throws InputError where there are fewer than the config's vocabulary */
-export function vocabularyRows({ fields, shapes }: ConfigInput, vocabSize: number): number {
-  const rows = shapes.get(EMBEDDING)?.[0];
-  if (rows === undefined) return vocabSize;
-  if (rows < vocabSize) {
+/**
+ * V, the rows of the stored embedding, and how many of them are tokens: of `rows` that the config counts, those that it says
+ * are not padding.
+ * @throws InputError where fewer rows are stored
+ */
+export function vocabularyRows(
+  { fields, shapes }: ConfigInput,
+  rows: number,
+  tokens = fields.size(UNPADDED, rows),
+): Pick<ModelConfig, 'V' | 'vocabulary'> {
+  const V = shapes.get(EMBEDDING)?.[0] ?? rows;
+  if (V < rows) {
     throw new InputError(
-      `${fields.label}: vocab_size is ${vocabSize} but the stored embedding has only ${rows} rows; config and weights are not of the same model.`,
+      `${fields.label}: vocab_size is ${rows} but the stored embedding has only ${V} rows; config and weights are not of the same model.`,
     );
   }
-  return rows;
+  return { V, vocabulary: Math.min(tokens, V) };
 }
+
+/** How a config is written that reads back to the same. */
+export const vocabularyFields = ({ V, vocabulary }: ModelConfig) => ({
+  vocab_size: V,
+  ...(vocabulary < V && { [UNPADDED]: vocabulary }),
+});
 
 /** Tied unless said otherwise; where nothing is said, a head that is not stored can only be the embedding. */
 export function isTied({ fields, shapes }: ConfigInput, field: string, classDefault: boolean): boolean {

@@ -1,7 +1,7 @@
 /** Hugging Face configs, written: the inverse of `config-hf.ts` (equations B1, B3, B5). */
 
 import { ARCHITECTURES, differenceOf, isDifferentialKind } from '@/lib/architectures';
-import { defaultLambdaInit, expandOf } from './config-common';
+import { defaultLambdaInit, expandOf, vocabularyFields } from './config-common';
 import type { JsonObject } from './json';
 import { type BlockConfig, type BlockKind, InputError, isDifferential, type ModelConfig } from './types';
 
@@ -141,7 +141,7 @@ export function writeHf(config: ModelConfig, dtype: string, kept: JsonObject = {
     ...(mixer.H === 0 ? mamba1Fields(mixer, format === 'hf-falcon-mamba') : mamba2Fields(first, format)),
     hidden_size: config.d,
     num_hidden_layers: config.blocks.length,
-    vocab_size: config.V,
+    ...vocabularyFields(config),
     state_size: mixer.N,
     conv_kernel: mixer.K,
     expand: isDifferential(first) ? 2 : expandOf(mixer.E, config.d),

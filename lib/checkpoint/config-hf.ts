@@ -48,7 +48,7 @@ function readMamba1(input: ConfigInput, type: 'mamba' | 'falcon_mamba'): ModelCo
   return {
     format: falcon ? 'hf-falcon-mamba' : 'hf-mamba',
     d,
-    V: vocabularyRows(input, fields.size('vocab_size', 50280)),
+    ...vocabularyRows(input, fields.size('vocab_size', 50280)),
     epsilon,
     tied: isTied(input, 'tie_word_embeddings', true),
     blocks: Array.from({ length: blockCount(fields, 'num_hidden_layers', 32) }, () => ({ kind, mixer })),
@@ -106,7 +106,7 @@ function readMamba2(input: ConfigInput): ModelConfig {
   return {
     format: fields.flag('diffmamba', false) ? 'hf-diffmamba2' : 'hf-mamba2',
     d,
-    V: vocabularyRows(input, fields.size('vocab_size', 32768)),
+    ...vocabularyRows(input, fields.size('vocab_size', 32768)),
     epsilon,
     tied: isTied(input, 'tie_word_embeddings', false),
     blocks,

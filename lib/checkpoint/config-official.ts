@@ -55,12 +55,13 @@ export function readOfficial(input: ConfigInput): ModelConfig {
   const d = fields.size('d_model');
   const mixer = mixerOf(ssm, layer, d);
   const multiple = fields.size('pad_vocab_size_multiple', 8);
-  const padded = Math.ceil(fields.size('vocab_size', 50277) / multiple) * multiple;
+  const vocabulary = fields.size('vocab_size', 50277);
+  const padded = Math.ceil(vocabulary / multiple) * multiple;
   const kind = layer === 'Mamba1' ? 'mamba1' : 'mamba2';
   return {
     format: layer === 'Mamba1' ? 'official-mamba' : 'official-mamba2',
     d,
-    V: vocabularyRows(input, padded),
+    ...vocabularyRows(input, padded, vocabulary),
     epsilon: EPSILON,
     tied: isTied(input, 'tie_embeddings', true),
     blocks: Array.from({ length: blockCount(fields, 'n_layer') }, () => ({ kind, mixer })),

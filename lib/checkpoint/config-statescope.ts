@@ -15,6 +15,7 @@ import {
   innerWidth,
   isTied,
   timeStepRank,
+  vocabularyFields,
   vocabularyRows,
 } from './config-common';
 import { Fields, type JsonObject, toNumber } from './json';
@@ -117,7 +118,7 @@ export function readStatescope(input: ConfigInput): ModelConfig {
   return {
     format: 'statescope',
     d,
-    V: vocabularyRows(input, fields.size('vocab_size')),
+    ...vocabularyRows(input, fields.size('vocab_size')),
     epsilon,
     tied: isTied(input, 'tie_word_embeddings', true),
     blocks: Array.from({ length: n }, (_, i) => readBlock(fieldsOfBlock(fields, i, n), i, common)),
@@ -164,7 +165,7 @@ export function writeStatescope(config: ModelConfig): JsonObject {
     model_type: 'statescope',
     hidden_size: d,
     num_hidden_layers: blocks.length,
-    vocab_size: config.V,
+    ...vocabularyFields(config),
     layers: shared(blocks.map(({ kind }) => kind)),
     expand: every(({ E }) => expandOf(E, d)),
     state_size: every(({ N }) => N),

@@ -96,7 +96,7 @@ describe('class defaults and the stored tensors', () => {
 
   it('official Mamba-2', () => {
     const config = parse(official2);
-    expect(config).toMatchObject({ format: 'official-mamba2', V: 96, tied: true, epsilon: 1e-5 });
+    expect(config).toMatchObject({ format: 'official-mamba2', V: 96, vocabulary: 90, tied: true, epsilon: 1e-5 });
     expect(config.blocks[1].mixer).toMatchObject({
       E: 128,
       N: 128,
@@ -122,7 +122,7 @@ describe('class defaults and the stored tensors', () => {
 
   it('takes the rows of the stored embedding, and refuses fewer than the vocabulary', () => {
     const stored = (rows: number) => new Map([['backbone.embeddings.weight', [rows, 64]]]);
-    expect(parse(official2, stored(112)).V).toBe(112);
+    expect(parse(official2, stored(112))).toMatchObject({ V: 112, vocabulary: 90 });
     expect(() => parse(official2, stored(80))).toThrow(/only 80 rows/);
   });
 

@@ -3,7 +3,7 @@
 import { constants, type Stats } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { checkJsonForm } from '@/lib/json-form';
+import { checkJsonForm, type JsonLimits } from '@/lib/json-form';
 import { partialName } from './partial';
 import { InputError } from './types';
 
@@ -76,9 +76,10 @@ export async function openFile(path: string): Promise<ByteSource> {
 /**
  * A small file as text.
  * @param limit most bytes that are read
+ * @param form how deep JSON may nest and how many values it may hold
  * @throws InputError where it cannot be read, is no file, is larger, or is JSON of a form that no such file has
  */
-export async function readText(path: string, limit: number): Promise<string> {
+export async function readText(path: string, limit: number, form?: JsonLimits): Promise<string> {
   const source = await openFile(path);
   try {
     if (source.size > limit)
@@ -86,7 +87,7 @@ export async function readText(path: string, limit: number): Promise<string> {
         `${path} has ${source.size} bytes, far more than such a file needs (${limit}); replace the file.`,
       );
     const bytes = await source.read(0, source.size);
-    checkJsonForm(bytes, path);
+    checkJsonForm(bytes, path, form);
     return new TextDecoder().decode(bytes);
   } finally {
     await source.close();

@@ -114,6 +114,20 @@ describe('a folder made here', () => {
     expect(await loadCheckpoint(folder)).toMatchObject({ path: folder, tokenizerPath: join(folder, 'tokenizer.json') });
   });
 
+  it('takes the ids of the tokenizer for its vocabulary, padding left out', async () => {
+    const folder = await withTensors(tinyTensors());
+    const { V } = (await loadCheckpoint(folder)).config;
+    const read = async (tokenizer: unknown) => {
+      await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
+      return (await loadCheckpoint(folder)).config.vocabulary;
+    };
+    expect(await read({ model: { vocab: { a: 0, b: 2 } } })).toBe(3);
+    expect(await read({ model: { vocab: { a: 0 } }, added_tokens: [{ id: 1, content: '<s>' }] })).toBe(2);
+    expect(await read({ model: { vocab: [['a', -1.5]] } })).toBe(1);
+    expect(await read({ model: { vocab: { a: 1000 } } })).toBe(V);
+    expect(await read('no tokenizer')).toBe(V);
+  });
+
   it('tells how much of it is in memory, tensor by tensor', async () => {
     const seen: number[][] = [];
     const onProgress = (...told: number[]) => seen.push(told);

@@ -8,9 +8,11 @@ import { parseJsonObject } from './json';
 import { canonicalName, EMBEDDING, HEAD } from './names';
 import { checkTensors } from './schema';
 import { type Checkpoint, type CheckpointTensor, InputError, type ModelConfig } from './types';
+import { withTokenizer } from './vocabulary';
 import { openWeights, type StoredTensor, type WeightFiles } from './weights';
 
 export interface OpenCheckpoint {
+  /** Its vocabulary is the config's: no tokenizer is read. */
   readonly config: ModelConfig;
   /** By canonical name; a tied head is left out. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
@@ -139,7 +141,7 @@ export async function loadCheckpoint(
     return {
       path: resolve(folder),
       name,
-      config: open.config,
+      config: await withTokenizer(open.config, tokenizerPath),
       tensors,
       parameterCount: open.parameterCount,
       ...(existsSync(tokenizerPath) && { tokenizerPath }),

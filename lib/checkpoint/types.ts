@@ -33,6 +33,11 @@ export interface ModelConfig {
   readonly d: number;
   /** Rows of the embedding, padding included. */
   readonly V: number;
+  /**
+   * Token ids that mean something, 0 to vocabulary − 1: those of the tokenizer, without one those that the config counts.
+   * The rows from there to V are padding, of which no measure, ranking or choice of tokens knows.
+   */
+  readonly vocabulary: number;
   readonly epsilon: number;
   readonly tied: boolean;
   readonly blocks: readonly BlockConfig[];

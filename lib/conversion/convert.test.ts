@@ -26,7 +26,7 @@ function indexed370m(): Checkpoint {
     ...{ timeStepLimit: [0, Number.POSITIVE_INFINITY] as const, useBias: false, useConvBias: true },
   };
   const config: ModelConfig = {
-    ...{ format: 'hf-mamba2', d: 1024, V: 2, epsilon: 1e-5, tied: true },
+    ...{ format: 'hf-mamba2', d: 1024, V: 2, vocabulary: 2, epsilon: 1e-5, tied: true },
     blocks: [{ kind: 'mamba2', mixer }],
   };
   const tensors = [...expectedTensors(config)].map(([name, shape]) => {

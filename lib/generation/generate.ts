@@ -1,7 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
+import type { ModelConfig } from '@/lib/checkpoint/types';
 import { InputError } from '@/lib/input-error';
 import { type Decoder, type DecodingState, disposeState, extend, silent } from '@/lib/models';
 import { type Sampling, sampler } from './sampling';
+
+/** What continuing a text needs of a model. */
+type Writer = Decoder & { readonly config: Pick<ModelConfig, 'vocabulary'> };
 
 export interface GenerateOptions {
   /** How many tokens to add to each row. */
@@ -28,8 +32,8 @@ export interface GenerationStep {
   readonly total: number;
   /** The tokens that were added, one a row. */
   readonly chosen: readonly number[];
-  /** The logits [B,V] that they were picked from; valid until the next step. */
-  readonly logits: Float32Array;
+  /** The logits that they were picked from, a row each: of tokens only, not of padding; valid until the next step. */
+  readonly logits: readonly Float32Array[];
 }
 
 /**
@@ -38,7 +42,7 @@ export interface GenerationStep {
  *
  * @throws InputError for rows of different lengths, and where a state is given but `cache` is false or it has other rows
  */
-export function generate(model: Decoder, rows: readonly (readonly number[])[], options: GenerateOptions): Generated {
+export function generate(model: Writer, rows: readonly (readonly number[])[], options: GenerateOptions): Generated {
   return toTheEnd(generationSteps(model, rows, options), options);
 }
 
@@ -57,7 +61,7 @@ function toTheEnd(steps: Generator<GenerationStep, Generated, void>, { onToken }
  * @throws InputError as `generate`, with the first step
  */
 export function* generationSteps(
-  model: Decoder,
+  model: Writer,
   rows: readonly (readonly number[])[],
   options: Omit<GenerateOptions, 'onToken'>,
   places: readonly number[] = [...rows.keys()],
@@ -87,9 +91,10 @@ export function* generationSteps(
     for (let done = 1; done <= maxNewTokens; done++) {
       const values = logits.dataSync() as Float32Array;
       const V = values.length / rows.length;
-      const chosen = choose.map((pick, i) => pick(values.subarray(i * V, (i + 1) * V)));
+      const given = rows.map((_, i) => values.subarray(i * V, i * V + model.config.vocabulary));
+      const chosen = choose.map((pick, i) => pick(given[i]));
       for (const [i, id] of chosen.entries()) tokens[i].push(id);
-      yield { done, total: maxNewTokens, chosen, logits: values };
+      yield { done, total: maxNewTokens, chosen, logits: given };
       // The last token's logits are wanted by nobody, but its state is.
       if (cache || done < maxNewTokens) logits = read(tokens.map((row) => row.slice(-1)));
     }
@@ -103,7 +108,7 @@ export function* generationSteps(
 
 /** `generate` for rows of any lengths, those of one length together; greedy or not, no row depends on the others. */
 export function generateEach(
-  model: Decoder,
+  model: Writer,
   rows: readonly (readonly number[])[],
   options: Omit<GenerateOptions, 'state'>,
 ): number[][] {
@@ -122,7 +127,7 @@ export function generateEach(
   return tokens;
 }
 
-function lastLogits(model: Decoder, rows: readonly (readonly number[])[]): tf.Tensor3D {
+function lastLogits(model: Writer, rows: readonly (readonly number[])[]): tf.Tensor3D {
   return tf.tidy(() => {
     const ids = model.tokenTensor(rows);
     const h = model.residualStream(ids, silent);

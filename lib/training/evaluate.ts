@@ -14,10 +14,10 @@ export function predictions(model: Model, tokenizer: WordTokenizer, examples: re
     const ids = tf.tensor2d(tokens, [B, L], 'int32');
     const logits = tf.tidy(() => model.forward(ids, { logits: asked }).dataSync());
     ids.dispose();
-    const { V } = model.config;
+    const { V, vocabulary } = model.config;
     for (const place of last) {
       const row = Math.floor(place / L) * asked.length + asked.indexOf(place % L);
-      const scores = logits.subarray(row * V, (row + 1) * V);
+      const scores = logits.subarray(row * V, row * V + vocabulary);
       found.push(scores.indexOf(Math.max(...scores)));
     }
   }

@@ -39,10 +39,12 @@ function inputOf({ S, C, d, V, topK, scale = 3 }: LensCase) {
   return { S, C, d, V, topK, hidden, head, ids, targets };
 }
 
-function run({ S, C, d, V, topK, hidden, head, ids, targets }: ReturnType<typeof inputOf>): LensValues {
+type Input = ReturnType<typeof inputOf> & { readonly vocabulary?: number };
+
+function run({ S, C, d, V, hidden, head, ...options }: Input): LensValues {
   const before = tf.memory().numTensors;
   const tensors = { hidden: tf.tensor3d(hidden, [S, C, d]), head: tf.tensor2d(head, [V, d]) };
-  const values = lensStatistics(tensors, { ids, targets, topK });
+  const values = lensStatistics(tensors, options);
   tf.dispose(tensors);
   expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
   return values;
@@ -73,6 +75,17 @@ function checks() {
   it.each(CASES)('%j', (c) => {
     const input = inputOf(c);
     expectDefinition(run(input), input, c.scale ?? 3);
+  });
+
+  it.each([CASES[3], CASES[4]])('of the first rows only where the others are padding: %j', (c) => {
+    const all = inputOf(c);
+    const vocabulary = c.V - 3;
+    const ids = [0, 5, vocabulary - 1];
+    // Padding would be the strongest everywhere.
+    all.head.fill(50, vocabulary * c.d);
+    const cut = { ...all, V: vocabulary, head: all.head.slice(0, vocabulary * c.d), ids };
+    expect(run({ ...all, ids, vocabulary })).toEqual(run(cut));
+    expectDefinition(run({ ...all, ids, vocabulary }), cut, c.scale ?? 3);
   });
 
   it('keeps probabilities far below what float32 can add up, and exact ties in order', () => {

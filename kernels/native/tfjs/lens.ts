@@ -3,9 +3,8 @@ import type { Overrides } from '../override';
 
 /** What `lensStatistics` of `kernels/ops` calls; inputs were checked there. */
 export const lens: Overrides = {
-  LensStatistics: ({ backend, inputs: { hidden, head, ids, targets }, attrs: { topK } }) => {
+  LensStatistics: ({ backend, inputs: { hidden, head, ids, targets }, attrs: { topK, vocabulary } }) => {
     const [S, C, d] = hidden.shape;
-    const V = head.shape[0];
     const U = ids.shape[0];
     const statistics = backend.allocate(S * C * 8);
     const logits = backend.allocate(S * C * U);
@@ -23,7 +22,7 @@ export const lens: Overrides = {
       S,
       C,
       d,
-      V,
+      vocabulary,
       U,
       topK,
     );

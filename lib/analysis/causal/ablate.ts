@@ -119,7 +119,7 @@ function* ablationBatches(
         rows: part.length,
         hooks: names.map((name) => replacing(name, places, values, baseline.L)),
         receive: (logits) => {
-          for (const [k, component] of part.entries()) receive(component, rowOf(logits, model.config.V, k));
+          for (const [k, component] of part.entries()) receive(component, rowOf(logits, model, k));
         },
       };
     }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { Hook, Model } from '@/lib/models';
 import { residualsOf } from '../residuals';
 import { type Steps, through } from '../steps';
+import { rowOf } from './question';
 
 /** One prompt up to the position that is read, as the model sees it without any change. */
 export interface Baseline {
@@ -20,7 +21,7 @@ export function baselineOf(model: Model, tokens: readonly number[], position: nu
   const { streams, L } = residualsOf(model, [read]);
   const { d, blocks } = model.config;
   const h = tf.tensor3d(streams[blocks.length].subarray((L - 1) * d), [1, 1, d]);
-  const logits = valuesOf(model.unembed(h));
+  const logits = rowOf(valuesOf(model.unembed(h)), model, 0);
   h.dispose();
   return { tokens: read, L, streams, logits };
 }

@@ -64,7 +64,7 @@ export function* interventionSteps(
   request: InterventionRequest,
 ): Generator<Progress<Intervention>, Intervention, void> {
   const { position, first } = interventionPlan(model, request);
-  const { blocks, d, V } = model.config;
+  const { blocks, d } = model.config;
   const baseline = baselineOf(model, request.tokens, position);
   const rowAt = (stream: number) => baseline.streams[stream].subarray((baseline.L - 1) * d, baseline.L * d);
   const before = readings(
@@ -75,17 +75,17 @@ export function* interventionSteps(
   const layers: LayerReadings[] = [];
   let changed: Reading | null = null;
   const put = (layer: number, logits: Float32Array) => {
-    const own = rowOf(before, V, layer);
+    const own = rowOf(before, model, layer);
     layers.push({ layer, base: readingOf(own, own, request), changed: readingOf(logits, own, request) });
   };
-  for (let layer = 0; layer < first; layer++) put(layer, rowOf(before, V, layer));
+  for (let layer = 0; layer < first; layer++) put(layer, rowOf(before, model, layer));
   const result = (): Intervention => ({ ...fixed, changed, layers: [...layers] });
 
   const watch: Hook = [
     'blocks.*.hook_resid_post',
     (value, name) => {
       const last = tf.tidy(() => value.slice([0, baseline.L - 1, 0], [1, 1, -1]).dataSync() as Float32Array);
-      put(Number(name.split('.')[1]), readings(model, [last]));
+      put(Number(name.split('.')[1]), rowOf(readings(model, [last]), model, 0));
     },
   ];
   const batch: Batch = {
@@ -93,7 +93,7 @@ export function* interventionSteps(
     rows: 1,
     hooks: [...changes(model, request, baseline), watch],
     receive: (logits) => {
-      changed = readingOf(rowOf(logits, V, 0), baseline.logits, request);
+      changed = readingOf(rowOf(logits, model, 0), baseline.logits, request);
     },
   };
   for (const step of sweep(model, baseline, [batch], blocks.length - first)) yield { ...step, result: result() };

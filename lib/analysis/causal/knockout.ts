@@ -123,7 +123,7 @@ function* knockoutBatches(
         rows: part.length,
         hooks: group.flatMap((layer) => knockoutHooks(model, layer, removed, how)),
         receive: (logits) => {
-          for (const k of part.keys()) receive(row * spans.length + start + k, rowOf(logits, model.config.V, k));
+          for (const k of part.keys()) receive(row * spans.length + start + k, rowOf(logits, model, k));
         },
       };
     }

@@ -65,7 +65,7 @@ export function* lambdaSteps(
         rows: 1,
         hooks: group.map((layer): Hook => [`blocks.${layer}.hook_lambda`, (value) => tf.fill(value.shape, lambda)]),
         receive: (logits) => {
-          const reading = readingOf(rowOf(logits, model.config.V, 0), baseline.logits, request);
+          const reading = readingOf(rowOf(logits, model, 0), baseline.logits, request);
           runs.push({ layers: group, lambda, ...reading, change: reading.value - base.value });
         },
       }),

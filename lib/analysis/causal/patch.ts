@@ -81,7 +81,7 @@ function* patchBatches(model: Model, request: PatchRequest, inputs: PatchInputs)
         rows: part.length,
         hooks: hooksOf(part),
         receive: (logits) => {
-          for (const k of part.keys()) receive(row, start + k, rowOf(logits, model.config.V, k));
+          for (const k of part.keys()) receive(row, start + k, rowOf(logits, model, k));
         },
       };
   }

@@ -35,7 +35,7 @@ export function* memorySweep(
         const logits =
           rest.length === 0 ? undefined : readOn(model, mixed(model, request, part, base, source), part.length, rest);
         part.forEach((_, r) => {
-          receive(start + r, column, logits ? rowOf(logits, model.config.V, r) : corrupted.logits);
+          receive(start + r, column, logits ? rowOf(logits, model, r) : corrupted.logits);
         });
         done += 1;
         yield { done, total };

@@ -28,14 +28,17 @@ export const metricOf = ({ foil }: Question): Metric => (foil === undefined ? 't
 export const measure = (logits: Float32Array, { target, foil }: Question): number =>
   logits[target] - (foil === undefined ? 0 : logits[foil]);
 
-/** Row r of logits [rows,V]. */
-export const rowOf = (logits: Float32Array, V: number, r: number): Float32Array => logits.subarray(r * V, (r + 1) * V);
+/** The tokens' logits of row r of [rows,V], without those of padding. */
+export const rowOf = (logits: Float32Array, { config: { V, vocabulary } }: Pick<Outline, 'config'>, r: number) =>
+  logits.subarray(r * V, r * V + vocabulary);
 
 /** @throws InputError where a token is not in the vocabulary. */
 export function requireQuestion({ config, name }: Outline, { target, foil }: Question): void {
   for (const id of foil === undefined ? [target] : [target, foil])
-    if (!Number.isInteger(id) || id < 0 || id >= config.V)
-      throw new InputError(`Token id ${id} is outside the vocabulary of ${name}: ids go from 0 to ${config.V - 1}.`);
+    if (!Number.isInteger(id) || id < 0 || id >= config.vocabulary)
+      throw new InputError(
+        `Token id ${id} is outside the vocabulary of ${name}: ids go from 0 to ${config.vocabulary - 1}.`,
+      );
   if (target === foil) throw new InputError('The target and the foil are the same token: choose another foil.');
 }
 

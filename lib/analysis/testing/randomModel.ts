@@ -73,7 +73,7 @@ export function randomModel({ kinds, seed, heads, groups, N, K }: Omit<RandomCas
     };
     return blockOf(kind, mixer, { lambda: LAMBDAS[seed % LAMBDAS.length], lambdaInit: 0.3, subln: seed % 3 > 0 });
   });
-  const config: ModelConfig = { format: 'statescope', d, V, epsilon: EPSILON, tied: true, blocks };
+  const config: ModelConfig = { format: 'statescope', d, V, vocabulary: V, epsilon: EPSILON, tied: true, blocks };
   const random = generator(seed);
   const tensors = new Map(
     [...expectedTensors(config)].map(([name, shape]) => {

@@ -13,7 +13,7 @@ export interface TranslatorGradient {
 /**
  * Adds to `gradients`, one per block, the gradients of Σ_tokens KL(final ‖ lens_k)/`tokens` of every translator k, where
  * lens_k = softmax(head(norm_f(h + W_k h + b_k))) of the output h of block k and `final` is the model's own distribution.
- * Norm and head are constants. Works through slabs of positions: logits of one layer and slab exist at a time.
+ * Norm and head are constants; rows of the head that are padding are left out. Works through slabs of positions: logits of one layer and slab exist at a time.
  * Cost: three unembeddings of every token and layer.
  * @returns the loss of each translator over these tokens, as its share of the mean over `tokens`
  */
@@ -24,18 +24,19 @@ export function addGradients(
   gradients: readonly TranslatorGradient[],
   tokens: number,
 ): number[] {
-  const { d, V } = model.config;
+  const { d, vocabulary } = model.config;
   const losses = translators.map(() => 0);
-  const rows = Math.max(1, Math.floor(SLAB / V));
+  const rows = Math.max(1, Math.floor(SLAB / vocabulary));
   for (let start = 0; start < B * L; start += rows) {
     const end = Math.min(B * L, start + rows);
     const slab = (stream: Float32Array) => tf.tensor2d(stream.slice(start * d, end * d), [end - start, d]);
     tf.tidy(() => {
-      const final = logDistribution(model, slab(streams[streams.length - 1]));
+      const head = model.head.slice([0, 0], [vocabulary, d]);
+      const final = logDistribution(model, head, slab(streams[streams.length - 1]));
       const shares = tf.exp(final);
       translators.forEach((translator, k) => {
         losses[k] += tf.tidy(() => {
-          const { loss, dW, db } = gradientAt(model, slab(streams[k + 1]), translator, final, shares, tokens);
+          const { loss, dW, db } = gradientAt(model, head, slab(streams[k + 1]), translator, final, shares, tokens);
           accumulate(gradients[k].weight, dW);
           accumulate(gradients[k].bias, db);
           return loss.dataSync()[0] / tokens;
@@ -46,14 +47,15 @@ export function addGradients(
   return losses;
 }
 
-const logDistribution = (model: Model, h: tf.Tensor2D) => {
-  const logits = tf.matMul(model.finalNorm(h), model.head, false, true);
+const logDistribution = (model: Model, head: tf.Tensor2D, h: tf.Tensor2D) => {
+  const logits = tf.matMul(model.finalNorm(h), head, false, true);
   return logits.sub(tf.logSumExp(logits, 1, true)) as tf.Tensor2D;
 };
 
 /** The gradient with respect to the logits, (p − f)/tokens, is known; only norm and translator are differentiated. */
 function gradientAt(
   model: Model,
+  head: tf.Tensor2D,
   h: tf.Tensor2D,
   { weight, bias }: Translator,
   final: tf.Tensor2D,
@@ -63,10 +65,10 @@ function gradientAt(
   const { d } = model.config;
   const normed = (W: tf.Tensor2D, b: tf.Tensor1D) => model.finalNorm(h.add(tf.matMul(h, W, false, true)).add(b));
   const [W, b] = [tf.tensor2d(weight, [d, d]), tf.tensor1d(bias)];
-  const logits = tf.matMul(normed(W, b) as tf.Tensor2D, model.head, false, true);
+  const logits = tf.matMul(normed(W, b) as tf.Tensor2D, head, false, true);
   const seen = logits.sub(tf.logSumExp(logits, 1, true));
   const loss = shares.mul(final.sub(seen)).sum();
-  const dNormed = tf.matMul(tf.exp(seen).sub(shares).div(tokens) as tf.Tensor2D, model.head);
+  const dNormed = tf.matMul(tf.exp(seen).sub(shares).div(tokens) as tf.Tensor2D, head);
   const [dW, db] = tf.grads(normed as never)([W, b], dNormed) as [tf.Tensor2D, tf.Tensor1D];
   return { loss, dW, db };
 }

@@ -32,7 +32,11 @@ export function generate(
 ): Promise<'done' | 'cancelled'> {
   const { model: name, tokens, maxNewTokens, sampling, alternatives } = generation;
   return models.use(name, async (model) => {
-    for (const { done, chosen, logits } of generationSteps(model, [tokens], { maxNewTokens, sampling })) {
+    for (const {
+      done,
+      chosen,
+      logits: [logits],
+    } of generationSteps(model, [tokens], { maxNewTokens, sampling })) {
       const [id] = chosen;
       tell({ index: done - 1, id, ...nextToken(logits, id, alternatives) });
       await turn();

@@ -63,7 +63,7 @@ export class Readouts {
         targets: [target],
         candidates: candidates && [candidates],
         translators,
-        topK: Math.min(TOP_TOKENS, model.config.V),
+        topK: Math.min(TOP_TOKENS, model.config.vocabulary),
       });
       return drainAsync(steps, ({ done, total }) => onStep(done, total));
     });
@@ -163,10 +163,10 @@ export class Readouts {
 }
 
 export function checkTarget({ config, request }: ModelRecord, target: number): void {
-  if (target >= config.V)
+  if (target >= config.vocabulary)
     throw new ServiceError(
       422,
-      `Token ${target} is outside the vocabulary of ${request.name}, which has ${config.V} rows.`,
+      `Token ${target} is outside the vocabulary of ${request.name}, which has ${config.vocabulary} tokens.`,
     );
 }
 

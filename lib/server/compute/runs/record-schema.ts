@@ -48,10 +48,14 @@ const CacheSchema = z.object({
 
 const RecordSchema: z.ZodType<ModelRecord> = z.object({
   request: RunModelSchema,
-  config: z.object({
-    format: z.enum(CHECKPOINT_FORMATS),
-    ...{ d: size, V: size, epsilon: real, tied: z.boolean(), blocks: z.array(BlockSchema) },
-  }),
+  config: z
+    .object({
+      format: z.enum(CHECKPOINT_FORMATS),
+      ...{ d: size, V: size, epsilon: real, tied: z.boolean(), blocks: z.array(BlockSchema) },
+      // Absent in files from before padding was told apart.
+      vocabulary: size.optional(),
+    })
+    .transform((config) => ({ ...config, vocabulary: config.vocabulary ?? config.V })),
   fingerprint: z.string(),
   L: size,
   residuals: z.array(floats),
