@@ -6,6 +6,7 @@ import { formatForecast } from '../charts/numbers';
 import { type DataTable, tableOf } from '../charts/table';
 import { useSignals, useTargetIds } from '../data/queries';
 import { isDiff, type View } from '../data/view';
+import { ownPrompts, useBatch } from '../state/batch';
 import { dropJob, isJobBusy, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
 import { useSelection } from '../state/selection';
 import { useSteady } from '../ui/steady';
@@ -13,7 +14,7 @@ import { ChangeCurve } from './ChangeCurve';
 import { InterventionAside } from './InterventionAside';
 import { lambdaTop } from './lambdaRange';
 import { Choice } from './parts';
-import { interventionRequest } from './requests';
+import { interventionRequest, otherPrompts } from './requests';
 import { type ResultOf, resultOf } from './results';
 import { HeadSwitches, Switches } from './Switches';
 import { changesOf, isChanged, jobName, restoreModels, setCausal, setLambda, useCausal } from './settings';
@@ -24,20 +25,23 @@ import { useFoil } from './usePair';
 const QUIET_MS = 200;
 const METHODS = [
   { value: 'zero', label: 'zero' },
-  { value: 'mean', label: 'its mean over the prompt' },
+  { value: 'mean', label: 'its mean over other prompts' },
+  { value: 'self', label: 'its mean over this prompt' },
 ] as const;
 
 /** Runs every changed model again, a moment after the last change; what runs for an earlier one is cancelled. */
 function useLiveRuns(view: View, foil: string): readonly (ResultOf<'intervene'> | undefined)[] {
   const changes = useCausal((s) => s.changes);
   const method = useCausal((s) => s.method);
+  const examples = useBatch((s) => s.examples);
+  const others = useMemo(() => otherPrompts(ownPrompts(examples)), [examples]);
   const names = view.models.map(({ slot }) => jobName('intervene', slot));
   useEffect(() => {
     const timer = setTimeout(() => {
       for (const model of view.models) {
         const name = jobName('intervene', model.slot);
         const own = changes[model.name];
-        const request = own && interventionRequest(view, model, own, method, foil);
+        const request = own && interventionRequest(view, model, own, method, foil, others);
         const job = useJobs.getState().jobs[name];
         if (!request) dropJob(name);
         else if (!job || job.state === 'cancelled' || !sameRequest(job.request, request))
@@ -45,7 +49,7 @@ function useLiveRuns(view: View, foil: string): readonly (ResultOf<'intervene'> 
       }
     }, QUIET_MS);
     return () => clearTimeout(timer);
-  }, [view, changes, method, foil]);
+  }, [view, changes, method, foil, others]);
   const jobs = useJobsOf(names);
   return useMemo(() => jobs.map((job) => resultOf(job, 'intervene')), [jobs]);
 }
@@ -100,6 +104,17 @@ function tableFor(view: View, found: readonly (ResultOf<'intervene'> | undefined
   );
   const names = layers.map((layer) => layerName(layer, view.layers));
   return tableOf('Lens at the read-out, unchanged and changed', [{ name: 'layer', values: names }], columns);
+}
+
+/** What means were taken over, in a sentence; nothing where none were taken. */
+function referenceNote(found: readonly (ResultOf<'intervene'> | undefined)[]): string {
+  const used = found.flatMap((each) => each?.reference ?? []);
+  if (used.length === 0) return '';
+  if (used[0].source === 'self') return 'Means are over all tokens of this prompt itself.';
+  const each = [...new Set(used.map(({ prompts }) => prompts))].join(' and ');
+  const short = Math.max(...used.map(({ left_out }) => left_out));
+  const left = short > 0 ? `; ${short} that are shorter than this one are left out` : '';
+  return `Means are over the tokens as far from the end of ${each} other prompts${left}.`;
 }
 
 /** Blocks, branches and heads that are switched off, λ that are set: the models run again at every change. */
@@ -197,7 +212,7 @@ export const InterventionTest = memo(function InterventionTest(props: {
       <p className="convention">
         <b>Changes act together</b>, at every token of the prompt. The curve is the logit lens at position{' '}
         {view.position} by layer, “out” the model’s answer. A branch is what it brings to the subtraction, a head its
-        part of the gated scan output. The tick beside a slider is the model’s own λ
+        part of the gated scan output. {referenceNote(found)} The tick beside a slider is the model’s own λ
         <span className="screen-only">; a double click returns to it</span>.
       </p>
     </TestSection>

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { AnalysisRequestSchema } from '@/lib/api/causal';
 import type { BlockSummary } from '@/lib/api/schemas';
 import type { ModelView, View } from '../data/view';
-import { interventionRequest, knockoutRequest, patchRequest } from './requests';
+import { interventionRequest, knockoutRequest, otherPrompts, patchRequest } from './requests';
 
 const plain: BlockSummary = {
   ...{ kind: 'mamba2', lambda: null, lambdaInit: null, branches: ['single'], heads: 4, channels: 8 },
@@ -47,7 +47,14 @@ describe('what the causal tests ask of the server', () => {
         tokens: [0, 2],
         together: true,
       }),
-      interventionRequest(view, model, { lambdas: { 1: 0 }, off: ['0', '1.mixer_2', '1.mixer_1.head.3'] }, 'zero', 'b'),
+      interventionRequest(
+        view,
+        model,
+        { lambdas: { 1: 0 }, off: ['0', '1.mixer_2', '1.mixer_1.head.3'] },
+        'zero',
+        'b',
+        [],
+      ),
     ])
       expect(AnalysisRequestSchema.safeParse(request).error).toBeUndefined();
   });
@@ -81,9 +88,9 @@ describe('what the causal tests ask of the server', () => {
 
   it('names every part that is off, and asks for nothing where nothing is changed', () => {
     const model = modelOf('m', [plain, diff]);
-    expect(interventionRequest(view, model, { lambdas: {}, off: [] }, 'zero', '')).toBeUndefined();
+    expect(interventionRequest(view, model, { lambdas: {}, off: [] }, 'zero', '', [])).toBeUndefined();
     const off = ['0', '0.head.2', '1.mixer_1', '1.mixer_2.head.3'];
-    expect(interventionRequest(view, model, { lambdas: { 1: 0.25 }, off }, 'mean', '')).toMatchObject({
+    expect(interventionRequest(view, model, { lambdas: { 1: 0.25 }, off }, 'mean', '', 'demo:32')).toMatchObject({
       lambdas: [{ layer: 1, value: 0.25 }],
       removed: [
         { layer: 0, unit: 'block' },
@@ -91,7 +98,23 @@ describe('what the causal tests ask of the server', () => {
         { layer: 1, unit: 'mixer', mixer: 'mixer_1' },
         { layer: 1, unit: 'head', mixer: 'mixer_2', index: 3 },
       ],
-      method: 'mean',
+      ...{ method: 'mean', reference: 'demo:32' },
     });
+    expect(interventionRequest(view, model, { lambdas: {}, off }, 'self', '', 'demo:32')).toMatchObject({
+      ...{ method: 'mean', reference: 'self' },
+    });
+    expect(interventionRequest(view, model, { lambdas: { 1: 0 }, off: [] }, 'mean', '', 'demo:32')).not.toHaveProperty(
+      'reference',
+    );
+  });
+
+  it('takes means over the prompts of the batch, or over stories', () => {
+    expect(otherPrompts(undefined)).toBe('demo:32');
+    const own = [
+      { prompt: 'a b', target: 'c' },
+      { tokens: [1, 2], target: 3 },
+      { context: 'A.', question: 'B?', target: 'c' },
+    ];
+    expect(otherPrompts(own)).toEqual(['a b', [1, 2], '<context> \nA.\n</context>\n\nQuestion: B? Answer:']);
   });
 });

@@ -1,5 +1,7 @@
+import type { SnrExampleInput } from '@/lib/api/analyses';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
 import { partNamed } from '@/lib/api/parts';
+import { examplePrompt } from '@/lib/vocabulary';
 import { hasBranches, type ModelView, ownToken, promptOf, targetOf, type View } from '../data/view';
 import { BRANCHED, type CausalSettings, type Changes, isChanged } from './settings';
 
@@ -51,6 +53,14 @@ export function knockoutRequest(
   };
 }
 
+/** Most prompts of a reference: the models run again at every change. */
+const MOST_REFERENCES = 32;
+
+/** Other prompts to take means over: those of the batch where a reader gave some, else held-out stories. */
+export const otherPrompts = (own: readonly SnrExampleInput[] | undefined) =>
+  own?.slice(0, MOST_REFERENCES).map((example) => examplePrompt(example) ?? example.tokens ?? []) ??
+  `demo:${MOST_REFERENCES}`;
+
 /** The run of one model with all its changes; undefined where there are none. */
 export function interventionRequest(
   view: View,
@@ -58,11 +68,14 @@ export function interventionRequest(
   changes: Changes,
   method: CausalSettings['method'],
   foil: string,
+  others: ReturnType<typeof otherPrompts>,
 ): AnalysisRequestInput | undefined {
   if (!isChanged(changes)) return undefined;
   const { candidates } = view.run.request;
+  const averaged = method !== 'zero' && changes.off.length > 0;
   return {
-    ...{ kind: 'intervene', ...questionOf(view, model, foil), prompt: promptOf(model), method },
+    ...{ kind: 'intervene', ...questionOf(view, model, foil), prompt: promptOf(model) },
+    ...(averaged && { method: 'mean', reference: method === 'self' ? 'self' : others }),
     lambdas: Object.entries(changes.lambdas).map(([layer, value]) => ({ layer: Number(layer), value })),
     removed: changes.off.flatMap((name) => partNamed(name) ?? []),
     ...(candidates && candidates.length > 1 && { candidates: [...candidates] }),

@@ -58,7 +58,8 @@ export interface CausalSettings {
   /** Tokens [first, last] of model A that are knocked out together. */
   readonly span: readonly [number, number] | null;
   readonly pin: GridCell | null;
-  readonly method: 'zero' | 'mean';
+  /** What stands in for what is switched off: nothing, its mean over other prompts, or over the prompt itself. */
+  readonly method: 'zero' | 'mean' | 'self';
   /** By the name of the model, so that an exchange of A and B keeps them. */
   readonly changes: Readonly<Record<string, Changes>>;
 }

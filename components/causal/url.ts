@@ -85,7 +85,7 @@ export const CAUSAL: LinkedSettings<CausalSettings> = {
     ({ pin }) => pin && ([pin.layer, pin.position] as const),
     ([layer, position]) => ({ pin: { layer, position } }),
   ),
-  off: field('method', parseAsStringLiteral(['zero', 'mean'])),
+  off: field('method', parseAsStringLiteral(['zero', 'mean', 'self'])),
   set: setting(
     parseAsChanges,
     ({ changes }) => (Object.values(changes).some(isChanged) ? changes : null),

@@ -18,6 +18,8 @@ const AnswerSchema = z
   .meta({ description: 'A token id, or a word whose first token counts.' });
 const MixerSchema = z.enum(['mixer_1', 'mixer_2']).meta({ description: 'One mixer of differential blocks.' });
 const UnitSchema = z.enum(['block', 'mixer', 'head', 'channel']);
+const MOST_REFERENCES = 256;
+const DEMO = /^demo:([1-9]\d?|1\d\d|2[0-4]\d|25[0-6])$/;
 const SpansSchema = z.array(SpanSchema).min(1).max(10_000);
 const CandidatesSchema = z.array(AnswerSchema).min(1).max(1000);
 
@@ -81,20 +83,25 @@ const KnockoutSchema = z.object({
   together: z.boolean().default(false).meta({ description: 'All layers at once.' }),
 });
 
+const ReferenceSchema = z
+  .union(
+    [z.literal('self'), z.string().regex(DEMO), z.array(PromptSchema).min(1).max(MOST_REFERENCES)],
+    `a reference is 1 to ${MOST_REFERENCES} prompts, demo:n with n up to ${MOST_REFERENCES}, or self`,
+  )
+  .meta({
+    description:
+      'Prompts that `mean` and `resample` are taken from, aligned at their last token; `demo:n` held-out stories; `self` for the prompt itself, over all its tokens. Only these methods take one, and they cannot do without.',
+  });
+
 const AblateSchema = z.object({
   kind: z.literal('ablate'),
   ...common,
   prompt: PromptSchema,
   unit: UnitSchema.default('block'),
   method: z.enum(['zero', 'mean', 'resample']).default('zero'),
-  reference: z
-    .array(PromptSchema)
-    .min(1)
-    .max(256)
-    .optional()
-    .meta({ description: 'Prompts that `mean` and `resample` are taken from; default the prompt itself.' }),
+  reference: ReferenceSchema.optional(),
   candidates: CandidatesSchema.optional().meta({ description: 'Answer set of `snr_candidates`.' }),
-  seed: count.default(0),
+  seed: count.default(0).meta({ description: 'Of `resample` and of stories.' }),
   mixer: MixerSchema.optional(),
 });
 
@@ -145,6 +152,8 @@ const InterveneSchema = z.object({
     .default([])
     .meta({ description: 'Blocks, mixers, heads or channels, all taken out together.' }),
   method: z.enum(['zero', 'mean']).default('zero').meta({ description: 'What stands in for what is taken out.' }),
+  reference: ReferenceSchema.optional(),
+  seed: count.default(0).meta({ description: 'Of stories.' }),
 });
 
 export const AnalysisRequestSchema = z.discriminatedUnion('kind', [
@@ -189,6 +198,14 @@ const reading = {
 };
 const ReadingSchema = z.object(reading);
 export type Reading = z.infer<typeof ReadingSchema>;
+const reference = z
+  .object({
+    source: z.enum(['self', 'prompts']),
+    prompts: count.meta({ description: 'Prompts that were taken.' }),
+    left_out: count.meta({ description: 'Prompts that do not reach back as far as the prompt does.' }),
+  })
+  .nullable()
+  .meta({ description: 'What `mean` and `resample` were taken from.' });
 const base = ReadingSchema.meta({ description: 'The unchanged model.' });
 
 const byBranch = <T extends z.ZodType>(value: T) => z.object({ first: value, second: value, difference: value });
@@ -221,7 +238,7 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
   }),
   z.object({
     kind: z.literal('ablate'),
-    ...{ metric, position: count, base },
+    ...{ metric, position: count, reference, base },
     runs: z.array(
       z.object({
         layer: count,
@@ -240,7 +257,7 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
   }),
   z.object({
     kind: z.literal('intervene'),
-    ...{ metric, position: count, base },
+    ...{ metric, position: count, reference, base },
     changed: ReadingSchema.nullable().meta({ description: 'Null until the last block has run.' }),
     layers: z
       .array(z.object({ layer: count, base: ReadingSchema, changed: ReadingSchema }))

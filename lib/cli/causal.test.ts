@@ -117,7 +117,9 @@ describe('ablate', () => {
   it('ablates a unit, or overrides λ', async () => {
     const out = file('ablate.safetensors');
     const args = ['ablate', ...model, ...tokens([clean]), ...question, '--layers', '1', '--json'];
-    const heads = JSON.parse((await outcomeOf(...args, '--unit', 'head', '--method', 'mean', '--out', out)).out);
+    const heads = JSON.parse(
+      (await outcomeOf(...args, '--unit', 'head', '--method', 'mean', '--reference', 'self', '--out', out)).out,
+    );
     expect((await values(out, 'ablate.change')).length).toBe(heads.runs.length);
     expect(heads.runs[0]).toMatchObject({ layer: 1, unit: 'head', mixer: 'mixer_1', index: 0 });
     const overrides = await outcomeOf(...args, '--lambda', '0,0.5');
@@ -126,6 +128,43 @@ describe('ablate', () => {
     const silent = JSON.parse((await outcomeOf(...args, '--unit', 'mixer', '--mixer', 'mixer_2')).out);
     expect(lambda.runs.map((run: { lambda: number }) => run.lambda)).toEqual([0, 0.5]);
     expect(lambda.runs[0].value).toBeCloseTo(silent.runs[0].value, 4);
+  });
+});
+
+describe('--reference', () => {
+  const args = ['ablate', ...model, ...question, '--unit', 'block', '--method', 'mean', '--layers', '1'];
+  const rows = [[4, ...corrupted], clean.slice(1)];
+
+  it('takes rows of ids or lines of examples, up to where they are read, and says what was taken', async () => {
+    const input = tokens([clean]);
+    writeFileSync(file('rows.json'), JSON.stringify(rows));
+    const lines = rows.map((row) => JSON.stringify({ tokens: [...row, 3], target: 1, position: row.length - 1 }));
+    writeFileSync(file('rows.jsonl'), lines.join('\n'));
+    const [ids, examples] = await Promise.all(
+      ['rows.json', 'rows.jsonl'].map(async (name) =>
+        JSON.parse((await outcomeOf(...args, ...input, '--reference', file(name), '--json')).out),
+      ),
+    );
+    expect(ids.reference).toEqual({ source: 'prompts', prompts: 1, left_out: 1 });
+    expect(examples.runs).toEqual(ids.runs);
+    const said = await outcomeOf(...args, ...input, '--reference', file('rows.json'));
+    expect(said.out).toContain('reference: 1 prompts, aligned at the read-out, 1 left out as too short');
+    const self = await outcomeOf(...args, ...input, '--reference', 'self');
+    expect(self.out).toContain('reference: the prompt itself, over all its tokens');
+    expect(JSON.parse((await outcomeOf(...args, ...input, '--reference', 'self', '--json')).out).runs).not.toEqual(
+      ids.runs,
+    );
+  });
+
+  it('holds for several changes at once', async () => {
+    writeFileSync(file('rows.json'), JSON.stringify(rows));
+    const more = ['--off', '1', '--method', 'mean', '--reference', file('rows.json'), '--json'];
+    const found = JSON.parse((await outcomeOf('intervene', ...model, ...tokens([clean]), ...question, ...more)).out);
+    const one = JSON.parse(
+      (await outcomeOf(...args, ...tokens([clean]), '--reference', file('rows.json'), '--json')).out,
+    );
+    expect(found.changed.value).toBeCloseTo(one.runs[0].value, 4);
+    expect(found.reference).toEqual(one.reference);
   });
 });
 
@@ -166,6 +205,9 @@ describe('bad input', () => {
     [['knockout', '--tokens', 'T1'], /required option '--target/],
     [['ablate', ...question, '--tokens', 'T1', '--unit', 'neuron'], /--unit takes block, mixer, head, channel/],
     [['ablate', ...question, '--tokens', 'T1', '--lambda', 'big'], /--lambda takes numbers/],
+    [['ablate', ...question, '--tokens', 'T1', '--method', 'mean'], /give them as the reference, or "self"/],
+    [['ablate', ...question, '--tokens', 'T1', '--lambda', '0', '--reference', 'self'], /leave --reference out/],
+    [['ablate', ...question, '--tokens', 'T1', '--method', 'mean', '--reference', 'gone.jsonl'], /cannot be read/],
     [['intervene', ...question, '--tokens', 'T1'], /Nothing is changed/],
     [['intervene', ...question, '--tokens', 'T1', '--off', '0.mixer_9'], /--off takes parts such as/],
     [['intervene', ...question, '--tokens', 'T1', '--lambda', '0.5'], /--lambda takes layers with their λ/],

@@ -33,6 +33,10 @@ export function* trainingStories(seed: number): Generator<string, never, void> {
   }
 }
 
+/** The prompts alone of `demo:n`. */
+export const demoPrompts = (source: string, seed: number): string[] =>
+  heldOutExamples(seed, demoCount(source) ?? 0, STORY).map(({ prompt }) => prompt);
+
 /**
  * `demo:n` as n held-out stories of the demo task, JSON lines for {@link parseSnrExamples}; undefined for any other text.
  * A longer batch begins with the stories of a shorter one.

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '@/lib/checkpoint';
 import { loadTokenizer } from '@/lib/tokenizer';
-import { paperPrompt, parseSnrExamples, readerOf } from './snr-examples';
+import { paperPrompt } from '@/lib/vocabulary';
+import { parseSnrExamples, readerOf } from './snr-examples';
 
 const tokenizer = () => loadTokenizer(join(process.cwd(), 'models/demo-mamba2/tokenizer.json'));
 const reader = async () => readerOf(await tokenizer());

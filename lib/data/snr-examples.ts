@@ -3,6 +3,7 @@ import type { SnrExample } from '@/lib/analysis';
 import { withoutMark } from '@/lib/checkpoint/json';
 import { InputError } from '@/lib/checkpoint/types';
 import { answerToken, type Encoding, type Token, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
+import { examplePrompt } from '@/lib/vocabulary';
 
 const span = z.tuple([z.number().int().nonnegative(), z.number().int().positive()]);
 const token = z.union([z.string().min(1), z.number().int().nonnegative()]);
@@ -38,10 +39,6 @@ export interface SnrLine {
   readonly line: Line;
   readonly where: string;
 }
-
-/** The prompt of the paper's lens script (equations D): note the space after `<context>` and none at the end. */
-export const paperPrompt = (context: string, question: string): string =>
-  `<context> \n${context}\n</context>\n\nQuestion: ${question} Answer:`;
 
 /** Makes tokens of words, here or in another thread. */
 export interface TextReader {
@@ -96,7 +93,7 @@ export async function parseSnrExamples(
   return examples;
 
   async function example({ line, where }: SnrLine): Promise<SnrExample> {
-    const prompt = promptOf(line);
+    const prompt = examplePrompt(line);
     const encoding = prompt === undefined ? undefined : await (await reader()).encodeWithin(prompt, maxTokens);
     if ((prompt !== undefined && !encoding) || (line.tokens?.length ?? 0) > maxTokens) throw tooLong(where, maxTokens);
     const idOf = async (value: string | number) => {
@@ -125,10 +122,6 @@ export async function parseSnrExamples(
     };
   }
 }
-
-/** The text of a line's prompt; undefined where it gives tokens. */
-export const promptOf = ({ prompt, tokens, context = '', question = '' }: Line): string | undefined =>
-  prompt ?? (tokens ? undefined : paperPrompt(context, question));
 
 /** The lines of a text, checked as far as that goes without a tokenizer. @throws InputError naming the line. */
 export function snrLines(text: string, source: string): SnrLine[] {

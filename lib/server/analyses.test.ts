@@ -183,7 +183,10 @@ describe('a causal test', () => {
 
   it.each<[AnalysisRequestInput, Record<string, number[]>]>([
     [{ ...knockout, spans: [[4, 5]], layers: [1, 3], reads: 'block' }, { 'knockout.change': [2, 1] }],
-    [{ ...knockout, kind: 'ablate', unit: 'head', method: 'mean', layers: [2] }, { 'ablate.kl': [4] }],
+    [
+      { ...knockout, kind: 'ablate', unit: 'head', method: 'mean', reference: [PROMPT], layers: [2] },
+      { 'ablate.kl': [4] },
+    ],
     [
       { ...knockout, kind: 'ablate', model: 'wordless', prompt: [1, 2, 3], target: 4, foil: 5 },
       { 'ablate.value': [1] },
@@ -206,6 +209,28 @@ describe('a causal test', () => {
     expect([state, error, result?.kind]).toEqual(['done', undefined, input.kind]);
     const tensors = tensorsOf(id);
     for (const [name, shape] of Object.entries(shapes)) expect(tensors.get(name)?.shape).toEqual(shape);
+  });
+
+  it('takes a reference as prompts, as stories or as the prompt itself, says which, and refuses to guess', async () => {
+    const ablate = { ...knockout, kind: 'ablate' as const, method: 'mean' as const, layers: [0], seed: 1 };
+    const asked = [[PROMPT, 'Mary went'], 'demo:1', 'self'] as const;
+    const used = await Promise.all(
+      asked.map(async (reference) => {
+        const { id } = await start({
+          ...ablate,
+          reference: typeof reference === 'string' ? reference : [...reference],
+        });
+        await until(id);
+        const { result } = service.analysis(id);
+        return result?.kind === 'ablate' ? result.reference : undefined;
+      }),
+    );
+    expect(used).toEqual([
+      { source: 'prompts', prompts: 1, left_out: 1 },
+      { source: 'prompts', prompts: 1, left_out: 0 },
+      { source: 'self', prompts: 1, left_out: 0 },
+    ]);
+    await expect(start(ablate)).rejects.toMatchObject({ status: 422, message: expect.stringMatching(/reference/) });
   });
 
   it('is cancelled between two steps, keeps what is finished, and lets the next one run', async () => {

@@ -76,3 +76,17 @@ export type TokenClass = (typeof TOKEN_CLASSES)[number];
 
 /** What the story says, as opposed to the question and the read-out token, which every model has to read. */
 export const CONTEXT_CLASSES = ['needle', 'competing', 'first', 'filler'] as const satisfies readonly TokenClass[];
+/** The prompt of the paper's lens script (equations D): note the space after `<context>` and none at the end. */
+export const paperPrompt = (context: string, question: string): string =>
+  `<context> \n${context}\n</context>\n\nQuestion: ${question} Answer:`;
+
+interface PromptParts {
+  readonly prompt?: string;
+  readonly tokens?: readonly number[];
+  readonly context?: string;
+  readonly question?: string;
+}
+
+/** The text of an example's prompt; undefined where it gives tokens. */
+export const examplePrompt = ({ prompt, tokens, context = '', question = '' }: PromptParts): string | undefined =>
+  prompt ?? (tokens ? undefined : paperPrompt(context, question));

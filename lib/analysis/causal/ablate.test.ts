@@ -57,6 +57,7 @@ function editing(layer: number, { point, channels }: Edit, method: 'zero' | 'mea
 }
 
 describe.each(['zero', 'mean'] as const)('%s ablation', (method) => {
+  const reference = method === 'mean' ? 'self' : undefined;
   it.each([
     ['block', undefined],
     ['head', ['mamba2', 'diff_mamba2', 'diff_s6_mamba2', 'diff_mamba2e']],
@@ -67,7 +68,7 @@ describe.each(['zero', 'mean'] as const)('%s ablation', (method) => {
       fc.property(randomCases(5, kinds), (random) => {
         const model = randomModel(random);
         const { tokens } = random;
-        const { base, components } = ablation(model, { ...question, tokens, unit, method });
+        const { base, components } = ablation(model, { ...question, tokens, unit, method, reference });
         expect(base.value).toBeCloseTo(differenceOf(model, tokens, []), 4);
         for (const part of components.filter((_, k) => k % 7 === 0)) {
           const { kind, mixer } = model.config.blocks[part.layer];
@@ -85,39 +86,57 @@ describe.each(['zero', 'mean'] as const)('%s ablation', (method) => {
 describe('on a small Diff-Mamba-2', () => {
   const tokens = [5, 9, 12, 4, 8];
   const others = [
-    [1, 2, 3],
-    [4, 5, 6, 7],
+    [1, 2, 3, 9, 4],
+    [4, 5, 6, 7, 2, 3, 8],
   ];
   let model: Model;
   beforeAll(async () => {
     model = await loadModel(bundledCase('hf-diffmamba2-all'));
   });
 
-  it('takes means from the reference prompts', () => {
-    const name = 'blocks.1.hook_out_proj';
-    const rows = others.flatMap((row) => {
-      const { cache, logits } = model.runWithCache([row], { names: [name] });
-      const values = tf.unstack(tf.squeeze(cache.get(name) as tf.Tensor, [0]));
-      logits.dispose();
-      return values;
-    });
-    const mean = tf.mean(tf.stack(rows), 0);
-    const expected = differenceOf(model, tokens, [[name, (value) => value.mul(0).add(mean)]]);
-    const request = { ...question, tokens, unit: 'block', method: 'mean', layers: [1], reference: others } as const;
-    expect(ablation(model, request).components[0].value).toBeCloseTo(expected, 4);
+  const name = 'blocks.1.hook_out_proj';
+  /** What the last five tokens of a prompt have at the point, [1,5,d]. */
+  const lastFive = (row: number[]) => {
+    const { cache, logits } = model.runWithCache([row], { names: [name] });
+    logits.dispose();
+    return (cache.get(name) as tf.Tensor).slice([0, row.length - 5, 0], [1, 5, -1]);
+  };
+  const replacedBy = (values: tf.Tensor) => differenceOf(model, tokens, [[name, (value) => value.mul(0).add(values)]]);
+
+  it('takes the mean of each token over those at its distance from the end of the reference prompts', () => {
+    const expected = replacedBy(tf.mean(tf.stack(others.map(lastFive)), 0));
+    const request = { ...question, tokens, unit: 'block', method: 'mean', layers: [1] } as const;
+    const found = ablation(model, { ...request, reference: [...others, [1, 2, 3]] });
+    expect(found.components[0].value).toBeCloseTo(expected, 4);
+    expect(found.reference).toEqual({ source: 'prompts', prompts: 2, left_out: 1 });
+    const self = ablation(model, { ...request, reference: 'self' });
+    expect(self.reference).toEqual({ source: 'self', prompts: 1, left_out: 0 });
+    expect(self.components[0].value).not.toBeCloseTo(expected, 3);
   });
 
-  it('draws equal tokens for equal seeds, and only tokens of the reference', () => {
-    const request = { ...question, tokens, unit: 'mixer', method: 'resample', layers: [1] } as const;
-    const values = (seed: number, reference = others) =>
-      ablation(model, { ...request, seed, reference }).components.map(({ value }) => value);
-    expect(values(1)).toEqual(values(1));
-    expect(values(1)).not.toEqual(values(2));
-    const one = ablation(model, { ...request, reference: [[9]] }).components.map(({ value }) => value);
-    const mean = ablation(model, { ...request, method: 'mean', reference: [[9]] }).components.map(({ value }) => value);
-    one.forEach((value, k) => {
-      expect(value).toBeCloseTo(mean[k], 4);
-    });
+  it('reads each layer of a reference prompt once, whatever is ablated', () => {
+    const steps = [
+      ...ablationSteps(model, { ...question, tokens, unit: 'head', method: 'mean', reference: others, layers: [1] }),
+    ];
+    expect(steps[steps.length - 1]).toMatchObject({ done: steps[0].total, total: steps.length });
+    expect(steps.filter(({ result }) => result.components.length === 0).length).toBeGreaterThanOrEqual(4);
+  });
+
+  it('resamples all tokens from one reference prompt, drawn by the seed', () => {
+    const request = { ...question, tokens, unit: 'block', method: 'resample', layers: [1] } as const;
+    const value = (seed: number) => ablation(model, { ...request, seed, reference: others }).components[0].value;
+    const each = others.map((row) => replacedBy(lastFive(row)));
+    const drawn = Array.from({ length: 8 }, (_, seed) => value(seed));
+    for (const found of drawn) expect(Math.min(...each.map((one) => Math.abs(found - one)))).toBeLessThan(1e-4);
+    expect(new Set(drawn.map((found) => found.toFixed(5))).size).toBe(2);
+    expect(value(3)).toBe(drawn[3]);
+  });
+
+  it('draws random tokens of the prompt itself only when it is asked to', () => {
+    const request = { ...question, tokens, unit: 'block', method: 'resample', layers: [1], reference: 'self' } as const;
+    const value = (seed: number) => ablation(model, { ...request, seed }).components[0].value;
+    expect(value(1)).toBe(value(1));
+    expect(value(1)).not.toBe(value(2));
   });
 
   it('reads the whole answer, not only the metric', () => {
@@ -156,7 +175,7 @@ describe('on a small Diff-Mamba-2', () => {
 
   it('stops between steps and leaves no tensor behind', () => {
     const before = tf.memory().numTensors;
-    const steps = ablationSteps(model, { ...question, tokens, unit: 'head', method: 'mean' });
+    const steps = ablationSteps(model, { ...question, tokens, unit: 'head', method: 'mean', reference: 'self' });
     steps.next();
     steps.return(undefined as never);
     expect(tf.memory().numTensors).toBe(before);
@@ -165,6 +184,10 @@ describe('on a small Diff-Mamba-2', () => {
   it.each([
     [{ unit: 'mixer' as const, layers: [9] }, /There is no layer 9/],
     [{ reference: [[]], method: 'mean' as const }, /no tokens/],
+    [{ method: 'mean' as const }, /mean takes its values from other prompts: give them as the reference, or "self"/],
+    [{ method: 'resample' as const, reference: [[1, 2]] }, /longest reference prompt has 2 tokens and this one 5/],
+    [{ method: 'mean' as const, reference: [[1, 2, 3, 4, 1e6]] }, /outside the vocabulary/],
+    [{ reference: 'self' as const }, /zero takes nothing from a reference/],
     [{ candidates: [1e6] }, /outside the vocabulary/],
     [{ unit: 'block' as const, mixer: 'mixer_1' as const }, /have no block of mixer_1/],
   ])('refuses %j in a sentence', (change, message) => {

@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
-import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { drain, type Progress } from '../steps';
 import { type Budget, budgetOf } from './budget';
 import { type Component, componentsOf, type Place, placeOf, type Unit } from './components';
-import { type Baseline, type Batch, baselineOf, blocksToRun, inBatches, sweep } from './continuation';
+import { type Baseline, type Batch, baselineOf, blocksToRun, inBatches, type STEP, sweep } from './continuation';
 import type { Mixer } from './points';
 import {
   layersOf,
@@ -17,7 +16,20 @@ import {
   rowOf,
 } from './question';
 import { type Reading, readingOf } from './reading';
-import { type Method, referenceValues } from './referenceValues';
+import {
+  longestOf,
+  type Method,
+  type Reference,
+  type ReferencePlan,
+  ReferenceRuns,
+  type ReferenceUsed,
+  type Replacements,
+  referenceBlocks,
+  referencePlan,
+  referenceSize,
+  usedOf,
+  zeros,
+} from './referenceValues';
 import { replaceRegions } from './replacement';
 
 export interface AblationRequest extends PromptQuestion {
@@ -25,8 +37,8 @@ export interface AblationRequest extends PromptQuestion {
   readonly unit: Unit;
   /** What a component's output is replaced by, at every token. */
   readonly method: Method;
-  /** Prompts that `mean` and `resample` are taken from; default: the prompt itself. */
-  readonly reference?: readonly (readonly number[])[];
+  /** Prompts that `mean` and `resample` are taken from, aligned at their last token; they cannot do without. */
+  readonly reference?: Reference;
   /** Of `resample`; equal seeds draw equal tokens. Default 0. */
   readonly seed?: number;
   readonly mixer?: Mixer;
@@ -41,6 +53,8 @@ export interface Ablated extends Component, Reading {
 export interface Ablation {
   readonly metric: Metric;
   readonly position: number;
+  /** What `mean` and `resample` were taken from. */
+  readonly reference: ReferenceUsed | null;
   /** The unchanged model. */
   readonly base: Reading;
   /** Those that are done, in the order of layers. */
@@ -50,6 +64,7 @@ export interface Ablation {
 interface AblationPlan {
   readonly components: readonly Component[];
   readonly position: number;
+  readonly reference: ReferencePlan | undefined;
   readonly budget: Budget;
 }
 
@@ -57,33 +72,32 @@ interface AblationPlan {
 export const ablationBudget = (model: Outline, request: AblationRequest): Budget => ablationPlan(model, request).budget;
 
 /**
- * Ablates every component of a unit by itself and reads the answer: `zero`, `mean` (over all tokens of the reference
- * prompts) or `resample` (each token gets the output of a random token of the reference prompts).
+ * Ablates every component of a unit by itself and reads the answer: `zero`, `mean` (for each token over the tokens as far
+ * from the end of the reference prompts) or `resample` (the tokens of one reference prompt a layer); see {@link ReferenceRuns}.
  *
  * Cost: one forward pass of the prompt and of each reference prompt, then for every layer l the blocks l … over all its
  * components, batched. Yields after every block; stop early with `return()`.
  * @throws InputError for a layer, token or unit that is not there, or too much memory.
  */
 export function* ablationSteps(model: Model, request: AblationRequest): Generator<Progress<Ablation>, Ablation, void> {
-  const { components, position, budget } = ablationPlan(model, request);
+  const plan = ablationPlan(model, request);
+  const { components, position, budget } = plan;
   const baseline = baselineOf(model, request.tokens, position);
   const base = readingOf(baseline.logits, baseline.logits, request);
-  const reference = (request.method === 'zero' ? [] : (request.reference ?? [])).map((tokens) =>
-    baselineOf(model, tokens, tokens.length - 1),
-  );
+  const fixed = { metric: metricOf(request), position, reference: usedOf(plan.reference), base };
   const done: Ablated[] = [];
-  const result = (): Ablation => ({ metric: metricOf(request), position, base, components: [...done] });
+  const result = (): Ablation => ({ ...fixed, components: [...done] });
   const layers = [...new Set(components.map(({ layer }) => layer))];
   const groups = layers.map((layer) => ({ layer, parts: components.filter((each) => each.layer === layer) }));
   const total = groups.reduce(
     (sum, { layer, parts }) => sum + blocksToRun(model, [layer], parts.length, budget.rows),
-    0,
+    referenceBlocks(plan.reference, layers[layers.length - 1]),
   );
-  const batches = ablationBatches(model, request, {
+  const batches = ablationBatches(model, {
     groups,
     rows: budget.rows,
     baseline,
-    reference: reference.length > 0 ? reference : [baseline],
+    runs: plan.reference && new ReferenceRuns(model, plan.reference, request.seed),
     receive: (component, logits) => {
       const reading = readingOf(logits, baseline.logits, request);
       done.push({ ...component, ...reading, change: reading.value - base.value });
@@ -100,18 +114,17 @@ interface BatchInputs {
   readonly groups: readonly { readonly layer: number; readonly parts: readonly Component[] }[];
   readonly rows: number;
   readonly baseline: Baseline;
-  readonly reference: readonly Baseline[];
+  readonly runs: ReferenceRuns | undefined;
   readonly receive: (component: Component, logits: Float32Array) => void;
 }
 
 function* ablationBatches(
   model: Model,
-  { method, seed = 0 }: AblationRequest,
-  { groups, rows, baseline, reference, receive }: BatchInputs,
-): Generator<Batch, void, void> {
+  { groups, rows, baseline, runs, receive }: BatchInputs,
+): Generator<Batch | typeof STEP, void, void> {
   for (const { layer, parts } of groups) {
     const names = [...new Set(parts.map((part) => placeOf(model, part).name))];
-    const values = referenceValues(model, reference, { layer, names, method, seed, L: baseline.L });
+    const values = runs ? yield* runs.at(layer, names) : zeros;
     for (const { part } of inBatches(parts, rows)) {
       const places = part.map((each) => placeOf(model, each));
       yield {
@@ -127,12 +140,7 @@ function* ablationBatches(
 }
 
 /** Replaces the rows whose component is at this point. */
-function replacing(
-  name: string,
-  places: readonly Place[],
-  values: ReturnType<typeof referenceValues>,
-  L: number,
-): Hook {
+function replacing(name: string, places: readonly Place[], values: Replacements, L: number): Hook {
   const regions = places.map((place) => ({
     positions: place.name === name ? ([0, L] as const) : ([0, 0] as const),
     channels: place.channels,
@@ -146,15 +154,17 @@ function ablationPlan(model: Outline, request: AblationRequest): AblationPlan {
   for (const target of request.candidates ?? []) requireQuestion(model, { target });
   const position = positionOf(request.position ?? -1, request.tokens.length);
   const components = componentsOf(model, request.unit, layersOf(model, request.layers), request.mixer);
-  const reference = request.method === 'zero' ? [] : (request.reference ?? []);
-  if (reference.some((tokens) => tokens.length === 0))
-    throw new InputError('A reference prompt has no tokens: leave it out.');
-  const L = Math.max(position + 1, ...reference.map((tokens) => tokens.length));
+  const reference = referencePlan(
+    request.method,
+    request.reference,
+    request.tokens.slice(0, position + 1),
+    model.config.V,
+  );
   const wanted = Math.max(...components.map(({ layer }) => components.filter((each) => each.layer === layer).length));
   const width = 2 * Math.max(model.config.d, ...model.config.blocks.map(({ mixer }) => mixer.E));
   const budget = budgetOf(model.config, {
-    ...{ L, wanted, prompts: 1 + reference.length, limit: request.memory },
-    extra: { fixed: (1 + reference.length) * L * width },
+    ...{ L: longestOf(reference, position + 1), wanted, prompts: 1, limit: request.memory },
+    extra: { fixed: referenceSize(reference, model.config.d, width) },
   });
-  return { components, position, budget };
+  return { components, position, reference, budget };
 }

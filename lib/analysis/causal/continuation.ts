@@ -36,20 +36,29 @@ export interface Batch {
   readonly receive: (logits: Float32Array) => void;
 }
 
+/** What {@link sweep} is handed instead of a batch after a block that was run to prepare one. */
+export const STEP = 'step';
+
 /**
  * Runs every batch from its block to the end. Yields after each block that has been run; stop early with `return()`.
  * @param batches made one at a time, so that what their hooks hold does not add up
- * @param total blocks of all batches, see {@link blocksToRun}
+ * @param total blocks of all batches, see {@link blocksToRun}, and of what prepares them
  * Cost: for each batch the blocks from `first` on over rows·L tokens; nothing before `first` is run again.
  */
 export function* sweep(
   model: Model,
   { L, streams }: Pick<Baseline, 'L' | 'streams'>,
-  batches: Iterable<Batch>,
+  batches: Iterable<Batch | typeof STEP>,
   total: number,
 ): Generator<Steps, void, void> {
   let done = 0;
-  for (const { first, rows, hooks, receive } of batches) {
+  for (const batch of batches) {
+    if (batch === STEP) {
+      done += 1;
+      yield { done, total };
+      continue;
+    }
+    const { first, rows, hooks, receive } = batch;
     const start = tf.tidy(() => tf.tile(tf.tensor3d(streams[first], [1, L, model.config.d]), [rows, 1, 1]));
     const blocks = blocksOf(model, start, first, hooks);
     const last = yield* through(blocks, () => {
@@ -87,6 +96,15 @@ export interface Captured {
   readonly data: Float32Array;
 }
 
+/** A hook that keeps what it sees by its name. */
+export function keeping() {
+  const kept = new Map<string, Captured>();
+  const keep = (value: tf.Tensor, name: string): void => {
+    kept.set(name, { shape: value.shape, data: (value.dataSync() as Float32Array).slice() });
+  };
+  return { kept, keep };
+}
+
 /** Values of the hook points in one block of the unchanged prompt, in memory of their own. Cost: that block. */
 export function captureBlock(
   model: Model,
@@ -94,10 +112,7 @@ export function captureBlock(
   block: number,
   names: readonly string[],
 ): Map<string, Captured> {
-  const kept = new Map<string, Captured>();
-  const keep = (value: tf.Tensor, name: string) => {
-    kept.set(name, { shape: value.shape, data: (value.dataSync() as Float32Array).slice() });
-  };
+  const { kept, keep } = keeping();
   const start = tf.tensor3d(streams[block], [1, L, model.config.d]);
   const hooks = names.map((name): Hook => [name, keep]);
   const blocks = model.blocksFrom(start, block, hooks);

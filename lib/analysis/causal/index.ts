@@ -13,6 +13,6 @@ export type { PatchRequest } from './patchPlan';
 export { MIXERS, type Mixer, type Part } from './points';
 export { layersOf, type Metric, type Outline, type Question } from './question';
 export type { Reading } from './reading';
-export { METHODS, type Method } from './referenceValues';
+export { METHODS, type Method, type Reference, type ReferenceUsed } from './referenceValues';
 export { readsFrom } from './removedReads';
 export * from './results';

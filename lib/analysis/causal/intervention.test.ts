@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { InputError } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
-import type { Model } from '@/lib/models';
+import type { Hook, Model } from '@/lib/models';
 import { lensOf } from '../lens';
 import { residualsOf } from '../residuals';
+import { differenceOf } from '../testing/answers';
 import { bundledCase, loadModel } from '../testing/fixtures';
 import { randomCases, randomModel } from '../testing/randomModel';
 import {
@@ -29,9 +30,16 @@ describe('one change', () => {
       fc.property(randomCases(5), fc.constantFrom('zero', 'mean'), ({ tokens, ...random }, method) => {
         const model = randomModel(random);
         for (const unit of ['block', 'channel'] as const) {
-          const { components } = ablation(model, { ...question, tokens, unit, method });
+          const reference = method === 'mean' ? ('self' as const) : undefined;
+          const { components } = ablation(model, { ...question, tokens, unit, method, reference });
           const { layer, mixer, index, value, kl } = components[components.length - 1];
-          const found = intervention(model, { ...question, tokens, method, removed: [{ layer, unit, mixer, index }] });
+          const found = intervention(model, {
+            ...question,
+            tokens,
+            method,
+            reference,
+            removed: [{ layer, unit, mixer, index }],
+          });
           expect(found.changed?.value).toBeCloseTo(value, 4);
           expect(found.changed?.kl).toBeCloseTo(kl, 4);
         }
@@ -71,6 +79,23 @@ describe('on a small Diff-Mamba-2', () => {
     expect(intervention(model, request).changed?.value).toBeCloseTo(silent.changed?.value as number, 4);
   });
 
+  it('takes means of several layers from the reference prompts, and says so', () => {
+    const removed = [1, 0].map((layer) => ({ layer, unit: 'block' }) as const);
+    const reference = [
+      [1, 2, 3, 9, 4, 6],
+      [4, 5],
+    ];
+    const found = intervention(model, { ...request, lambdas: [], removed, method: 'mean', reference });
+    expect(found.reference).toEqual({ source: 'prompts', prompts: 1, left_out: 1 });
+    const names = [0, 1].map((layer) => `blocks.${layer}.hook_out_proj`);
+    const { cache, logits } = model.runWithCache([reference[0]], { names });
+    logits.dispose();
+    const hooks = names.map((name): Hook => [name, () => (cache.get(name) as tf.Tensor).slice([0, 1, 0], [1, 5, -1])]);
+    expect(found.changed?.value).toBeCloseTo(differenceOf(model, tokens, hooks), 4);
+    for (const value of cache.values()) value.dispose();
+    expect(intervention(model, { ...request, method: 'mean' }).reference).toBeNull();
+  });
+
   it('the layers before the change stay, the others are the logit lens of the changed run', () => {
     const { layers, base, changed } = intervention(model, request);
     const { statistics } = lensOf(model, residualsOf(model, [tokens]), {
@@ -105,6 +130,7 @@ describe('on a small Diff-Mamba-2', () => {
     [{ lambdas: [{ layer: 0, value: Number.NaN }] }, /finite/],
     [{ removed: [{ layer: 0, unit: 'head', index: 0 }] as const }, /has no head 0/],
     [{ removed: [{ layer: 0, unit: 'head', mixer: 'mixer_1', index: 99 }] as const }, /has no head mixer_1 99/],
+    [{ removed: [{ layer: 1, unit: 'block' }], method: 'mean' } as const, /give them as the reference/],
     [{ memory: 10 }, /the limit is 1 MB/],
   ])('refuses %j in a sentence', (change, message) => {
     expect(() => interventionBudget(model, { ...request, ...change })).toThrow(message);

@@ -4,7 +4,7 @@ import type { Hook, Model } from '@/lib/models';
 import { drain, type Progress } from '../steps';
 import { type Budget, budgetOf } from './budget';
 import { type Component, componentsOf, placeOf } from './components';
-import { type Baseline, type Batch, baselineOf, sweep, valuesOf } from './continuation';
+import { type Batch, baselineOf, type STEP, sweep, valuesOf } from './continuation';
 import { differentialLayers } from './lambda';
 import {
   layersOf,
@@ -17,7 +17,19 @@ import {
   rowOf,
 } from './question';
 import { type Reading, readingOf } from './reading';
-import { type Method, referenceValues } from './referenceValues';
+import {
+  longestOf,
+  type Method,
+  type Reference,
+  type ReferencePlan,
+  ReferenceRuns,
+  type ReferenceUsed,
+  referenceBlocks,
+  referencePlan,
+  referenceSize,
+  usedOf,
+  zeros,
+} from './referenceValues';
 import { replaceRegions } from './replacement';
 
 export interface InterventionRequest extends PromptQuestion {
@@ -26,8 +38,10 @@ export interface InterventionRequest extends PromptQuestion {
   readonly lambdas?: readonly { readonly layer: number; readonly value: number }[];
   /** Components whose output is replaced at every token, all together. */
   readonly removed?: readonly Component[];
-  /** What it is replaced by: zero (default) or its mean over the prompt. */
+  /** What it is replaced by: zero (default) or its mean over the reference. */
   readonly method?: Exclude<Method, 'resample'>;
+  /** Prompts that means are taken over, aligned at their last token; `mean` cannot do without where parts are taken out. */
+  readonly reference?: Reference;
 }
 
 /** What the residual stream after a block says through the logit lens, unchanged and changed. */
@@ -40,6 +54,8 @@ export interface LayerReadings {
 export interface Intervention {
   readonly metric: Metric;
   readonly position: number;
+  /** What means were taken over. */
+  readonly reference: ReferenceUsed | null;
   readonly base: Reading;
   /** Null until the last block has run. */
   readonly changed: Reading | null;
@@ -63,7 +79,8 @@ export function* interventionSteps(
   model: Model,
   request: InterventionRequest,
 ): Generator<Progress<Intervention>, Intervention, void> {
-  const { position, first } = interventionPlan(model, request);
+  const plan = interventionPlan(model, request);
+  const { position, first } = plan;
   const { blocks, d } = model.config;
   const baseline = baselineOf(model, request.tokens, position);
   const rowAt = (stream: number) => baseline.streams[stream].subarray((baseline.L - 1) * d, baseline.L * d);
@@ -71,7 +88,8 @@ export function* interventionSteps(
     model,
     blocks.map((_, layer) => rowAt(layer + 1)),
   );
-  const fixed = { metric: metricOf(request), position, base: readingOf(baseline.logits, baseline.logits, request) };
+  const base = readingOf(baseline.logits, baseline.logits, request);
+  const fixed = { metric: metricOf(request), position, reference: usedOf(plan.reference), base };
   const layers: LayerReadings[] = [];
   let changed: Reading | null = null;
   const put = (layer: number, logits: Float32Array) => {
@@ -88,15 +106,19 @@ export function* interventionSteps(
       put(Number(name.split('.')[1]), rowOf(readings(model, [last]), model, 0));
     },
   ];
-  const batch: Batch = {
-    first,
-    rows: 1,
-    hooks: [...changes(model, request, baseline), watch],
-    receive: (logits) => {
-      changed = readingOf(rowOf(logits, model, 0), baseline.logits, request);
-    },
-  };
-  for (const step of sweep(model, baseline, [batch], blocks.length - first)) yield { ...step, result: result() };
+  function* batches(): Generator<Batch | typeof STEP, void, void> {
+    const hooks = yield* changes(model, request, plan, baseline.L);
+    yield {
+      first,
+      rows: 1,
+      hooks: [...hooks, watch],
+      receive: (logits) => {
+        changed = readingOf(rowOf(logits, model, 0), baseline.logits, request);
+      },
+    };
+  }
+  const total = referenceBlocks(plan.reference, plan.lastRemoved) + blocks.length - first;
+  for (const step of sweep(model, baseline, batches(), total)) yield { ...step, result: result() };
   return result();
 }
 
@@ -114,32 +136,46 @@ function readings(model: Model, rows: readonly Float32Array[]): Float32Array {
   return valuesOf(tf.tidy(() => model.unembed(tf.tensor3d(all, [1, rows.length, d]))));
 }
 
-function changes(
+function* changes(
   model: Model,
-  { lambdas = [], removed = [], method = 'zero' }: InterventionRequest,
-  baseline: Baseline,
-) {
-  const overrides = lambdas.map(
+  { lambdas = [], removed = [] }: InterventionRequest,
+  { reference }: InterventionPlan,
+  L: number,
+): Generator<typeof STEP, Hook[], void> {
+  const hooks = lambdas.map(
     ({ layer, value }): Hook => [`blocks.${layer}.hook_lambda`, (lambda) => tf.fill(lambda.shape, value)],
   );
-  const layers = [...new Set(removed.map(({ layer }) => layer))];
-  const replacements = layers.flatMap((layer) => {
+  const runs = reference && new ReferenceRuns(model, reference);
+  const layers = [...new Set(removed.map(({ layer }) => layer))].sort((a, b) => a - b);
+  for (const layer of layers) {
     const places = removed.filter((part) => part.layer === layer).map((part) => placeOf(model, part));
     const names = [...new Set(places.map(({ name }) => name))];
-    const values = referenceValues(model, [baseline], { layer, names, method, seed: 0, L: baseline.L });
-    return names.map((name): Hook => {
+    const values = runs ? yield* runs.at(layer, names) : zeros;
+    for (const name of names) {
       const here = places.filter((place) => place.name === name);
       const whole = here.some(({ channels }) => channels === undefined);
       const channels = whole ? undefined : here.flatMap((place) => place.channels ?? []);
-      const regions = [{ positions: [0, baseline.L] as const, channels }];
-      return [name, (value) => tf.tidy(() => replaceRegions(value, values(name, value.shape[2] as number), regions))];
-    });
-  });
-  return [...overrides, ...replacements];
+      const regions = [{ positions: [0, L] as const, channels }];
+      hooks.push([
+        name,
+        (value) => tf.tidy(() => replaceRegions(value, values(name, value.shape[2] as number), regions)),
+      ]);
+    }
+  }
+  return hooks;
+}
+
+interface InterventionPlan {
+  readonly position: number;
+  readonly first: number;
+  /** The last layer that something is taken out of; −1 where nothing is. */
+  readonly lastRemoved: number;
+  readonly reference: ReferencePlan | undefined;
+  readonly budget: Budget;
 }
 
 /** @throws InputError */
-function interventionPlan(model: Outline, request: InterventionRequest) {
+function interventionPlan(model: Outline, request: InterventionRequest): InterventionPlan {
   requireQuestion(model, request);
   for (const target of request.candidates ?? []) requireQuestion(model, { target });
   const { lambdas = [], removed = [] } = request;
@@ -151,12 +187,27 @@ function interventionPlan(model: Outline, request: InterventionRequest) {
   if (overridden.length > 0) differentialLayers(model, overridden);
   const layers = layersOf(model, [...overridden, ...removed.map(({ layer }) => layer)]);
   for (const part of removed) requireComponent(model, part);
-  const { mixer } = model.config.blocks[layers[0]];
+  // λ is set, not taken from anything.
+  const reference =
+    removed.length > 0
+      ? referencePlan(
+          request.method ?? 'zero',
+          request.reference,
+          request.tokens.slice(0, position + 1),
+          model.config.V,
+        )
+      : undefined;
+  const { blocks, d, V } = model.config;
+  const { mixer } = blocks[layers[0]];
   const budget = budgetOf(model.config, {
-    ...{ L: position + 1, wanted: 1, prompts: 1, limit: request.memory },
-    extra: { perRow: 2 * model.config.blocks.length * model.config.V + 2 * (position + 1) * mixer.E },
+    ...{ L: longestOf(reference, position + 1), wanted: 1, prompts: 1, limit: request.memory },
+    extra: {
+      fixed: referenceSize(reference, d, 2 * Math.max(d, ...blocks.map((block) => block.mixer.E))),
+      perRow: 2 * blocks.length * V + 2 * (position + 1) * mixer.E,
+    },
   });
-  return { position, first: layers[0], budget };
+  const lastRemoved = Math.max(-1, ...removed.map(({ layer }) => layer));
+  return { position, first: layers[0], lastRemoved, reference, budget };
 }
 
 /** @throws InputError where the layer has no such part. */

@@ -16,10 +16,11 @@ import {
 import { InputError } from '@/lib/checkpoint';
 import { rowAt } from '../blocks';
 import { announce, type CausalOptions, causalRequest, questionOf, strongest, withCausal, withMixer } from '../causal';
-import { readIdRows, readTokens } from '../input';
+import { readTokens } from '../input';
 import { finish, type Io } from '../io';
 import { printJson, requireWritable, table, writeTensors } from '../output';
 import { choices, indices, wholeNumber, words } from '../parse';
+import { readReference, referenceNote, withReference } from '../reference';
 import { openCheckpointOf, openSession } from '../session';
 
 interface AblateOptions extends CausalOptions {
@@ -35,14 +36,12 @@ interface AblateOptions extends CausalOptions {
 
 /** Ablation of blocks, mixers, heads or channels, and overrides of λ. */
 export function ablateCommand(program: Command, io: Io, line: string): void {
-  withMixer(
-    withCausal(program.command('ablate').description('replace what a part brings, or λ, and measure the answer')),
-  )
+  const command = program.command('ablate').description('replace what a part brings, or λ, and measure the answer');
+  withReference(withMixer(withCausal(command)))
     .option('--unit <unit>', UNITS.join(', '), choices('--unit', UNITS), ['block'])
     .option('--method <method>', METHODS.join(', '), choices('--method', METHODS), ['zero'])
-    .option('--reference <file>', 'token ids of the prompts that mean and resample are taken from')
     .option('--candidates <list>', 'token ids for snr_candidates', indices('--candidates'))
-    .option('--seed <n>', 'of resample', wholeNumber('--seed', 0), 0)
+    .option('--seed <n>', 'of resample, and of stories', wholeNumber('--seed', 0), 0)
     .option('--lambda <list>', 'override λ of differential layers by these values instead', numbers)
     .option('--together', 'override λ of all layers at once')
     .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
@@ -56,21 +55,33 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
         ...(await questionOf(options, checkpoint)),
         ...causalRequest(options, checkpoint.config),
       };
-      const reference = options.reference ? await readIdRows(options.reference, 'reference file') : undefined;
+      if (lambda && options.reference !== undefined)
+        throw new InputError('--lambda sets λ and takes nothing from a reference: leave --reference out.');
+      const reference = await readReference(options, checkpoint);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       const [unit, method] = [options.unit[0], options.method[0]];
       const request = { ...common, unit, method, reference, seed };
       const overrides = lambda && { ...common, values: lambda, together };
       const budget = overrides ? lambdaBudget(model, overrides) : ablationBudget(model, request);
       announce(io, overrides ? 'override of λ' : `${method} ablation of every ${unit}`, budget);
-      const { base, metric, runs } = overrides
-        ? finish(lambdaSteps(model, overrides), 'block', io)
+      const {
+        base,
+        metric,
+        runs,
+        reference: used,
+      } = overrides
+        ? { ...finish(lambdaSteps(model, overrides), 'block', io), reference: null }
         : ablationJson(finish(ablationSteps(model, request), 'block', io));
       if (options.out) await writeTensors(options.out, readingTensors(runs), provenance);
       if (options.json)
-        return printJson(io, { weights: provenance.weights, metric, base, runs, memory_bytes: budget.bytes });
+        return printJson(io, {
+          ...{ weights: provenance.weights, metric, reference: used, base, runs },
+          memory_bytes: budget.bytes,
+        });
       const rows = strongest<Run>(runs, ({ change }) => change).map(shown);
-      io.out(`unchanged ${base.value.toFixed(4)} (${metric}), answer ${base.answer}\n${table(rows)}`);
+      io.out(
+        `unchanged ${base.value.toFixed(4)} (${metric}), answer ${base.answer}\n${referenceNote(used)}${table(rows)}`,
+      );
     });
 }
 

@@ -15,6 +15,7 @@ import { readTokens } from '../input';
 import { finish, type Io } from '../io';
 import { printJson, requireWritable, table, writeTensors } from '../output';
 import { choices, indices, wholeNumber, words } from '../parse';
+import { readReference, referenceNote, withReference } from '../reference';
 import { openCheckpointOf, openSession } from '../session';
 
 const METHODS = ['zero', 'mean'] as const;
@@ -23,19 +24,22 @@ interface InterveneOptions extends Omit<CausalOptions, 'layers'> {
   readonly off?: Component[];
   readonly lambda?: { layer: number; value: number }[];
   readonly method: (typeof METHODS)[number][];
+  readonly reference?: string;
+  readonly seed: number;
   readonly candidates?: number[];
   readonly batchIndex: number;
 }
 
 /** Several changes of a model at once, against the unchanged run. */
 export function interveneCommand(program: Command, io: Io, line: string): void {
-  withCausal(
-    program.command('intervene').description('take parts out and set λ, all together, and measure the answer'),
-    { layers: false },
-  )
+  const command = program
+    .command('intervene')
+    .description('take parts out and set λ, all together, and measure the answer');
+  withReference(withCausal(command, { layers: false }))
     .option('--off <list>', 'parts: 2 (block), 2.mixer_1, 2.head.3, 2.mixer_1.head.3', parts)
     .option('--lambda <list>', 'λ of single layers: 0=0.5,2=0', lambdas)
     .option('--method <method>', METHODS.join(', '), choices('--method', METHODS), ['zero'])
+    .option('--seed <n>', 'of stories', wholeNumber('--seed', 0), 0)
     .option('--candidates <list>', 'token ids for snr_candidates', indices('--candidates'))
     .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
     .action(async (options: InterveneOptions) => {
@@ -46,6 +50,7 @@ export function interveneCommand(program: Command, io: Io, line: string): void {
       const request = {
         ...{ tokens: rowAt(await readTokens(options, checkpoint), options.batchIndex), candidates, position, memory },
         ...{ removed, lambdas: lambda, method: options.method[0] },
+        reference: await readReference(options, checkpoint),
         ...(await questionOf(options, checkpoint)),
       };
       const { model, provenance } = await openSession(checkpoint, options, line, io);
@@ -63,7 +68,7 @@ export function interveneCommand(program: Command, io: Io, line: string): void {
         shown('output', 'unchanged', found.base),
         ...(found.changed ? [shown('', 'changed', found.changed)] : []),
       ];
-      io.out(table([...rows, ...output]));
+      io.out(`${referenceNote(found.reference)}${table([...rows, ...output])}`);
     });
 }
 

@@ -1,7 +1,8 @@
 import type { SnrExample } from '@/lib/analysis';
 import type { SnrTask } from '@/lib/api/analyses';
 import { demoLines } from '@/lib/data/demo-stories';
-import { parseSnrExamples, promptOf, type SnrLine, type TextReader } from '@/lib/data/snr-examples';
+import { parseSnrExamples, type SnrLine, type TextReader } from '@/lib/data/snr-examples';
+import { examplePrompt } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Settings } from '../../settings';
 
@@ -15,7 +16,7 @@ export const batchLines = ({ examples, seed }: Batch): { lines: string; source: 
 
 /** Most tokens that an example can have: no tokenizer makes more of a text than it has bytes. */
 export const mostTokens = (line: SnrLine['line']): number =>
-  line.tokens?.length ?? Buffer.byteLength(promptOf(line) ?? '', 'utf8');
+  line.tokens?.length ?? Buffer.byteLength(examplePrompt(line) ?? '', 'utf8');
 
 /** Reads words as one model's tokenizer does, in a thread of its own. */
 export type Words = (model: string) => TextReader;

@@ -1,5 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Reference } from '@/lib/analysis';
 import type { CausalRequest } from '@/lib/api/causal';
+import { demoPrompts } from '@/lib/data/demo-stories';
 import type { Model } from '@/lib/models';
 import { encodeSafetensors } from '@/lib/safetensors';
 import type { PreparedTest } from '../../prepared';
@@ -60,7 +62,7 @@ async function testOf(request: PromptTest, { prompts, settings }: Tools): Promis
     }
     case 'ablate': {
       const { kind, unit, method, seed, mixer } = request;
-      const reference = request.reference && (await Promise.all(request.reference.map(read)));
+      const reference = await referenceOf(request, read);
       const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
       return { kind, request: { ...common, tokens, candidates, unit, method, reference, seed, mixer } };
     }
@@ -71,8 +73,9 @@ async function testOf(request: PromptTest, { prompts, settings }: Tools): Promis
     }
     case 'intervene': {
       const { kind, lambdas, removed, method } = request;
+      const reference = await referenceOf(request, read);
       const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
-      return { kind, request: { ...common, tokens, candidates, lambdas, removed, method } };
+      return { kind, request: { ...common, tokens, candidates, lambdas, removed, method, reference } };
     }
     case 'cancellation': {
       const { kind, needle } = request;
@@ -80,6 +83,15 @@ async function testOf(request: PromptTest, { prompts, settings }: Tools): Promis
       return { kind, request: { ...common, tokens, candidates, needle } };
     }
   }
+}
+
+/** The prompts of a reference as token ids. */
+async function referenceOf(
+  { reference, seed }: Pick<Extract<PromptTest, { kind: 'ablate' }>, 'reference' | 'seed'>,
+  read: (prompt: string | readonly number[]) => Promise<number[]>,
+): Promise<Reference | undefined> {
+  if (reference === undefined || reference === 'self') return reference;
+  return Promise.all((typeof reference === 'string' ? demoPrompts(reference, seed) : reference).map(read));
 }
 
 /**
