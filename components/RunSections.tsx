@@ -10,7 +10,7 @@ import { LensSection } from './lens/LensSection';
 import { PromptSection } from './prompt/PromptSection';
 import { LayerRail } from './signal/LayerRail';
 import { SignalSection } from './signal/SignalSection';
-import { metricValues } from './signal/series';
+import { metricOnAxis } from './signal/series';
 import { useSelection } from './state/selection';
 import { Banners } from './states/Banners';
 import { useNarrow } from './ui/measure';
@@ -45,11 +45,15 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
     () =>
       signals.some((signal) => signal !== undefined)
         ? {
-            atOutput: signals.map((signal) => signal?.target_prob[signal.target_prob.length - 1]),
-            firstLayer: signals.map((signal) => (signal ? firstLayerAbove(metricValues(signal, 'p')) : undefined)),
+            atOutput: signals.map((signal) =>
+              signal ? metricOnAxis(signal, 'p', view.layers)[view.layers + 1] : undefined,
+            ),
+            firstLayer: signals.map((signal) =>
+              signal ? firstLayerAbove(metricOnAxis(signal, 'p', view.layers)) : undefined,
+            ),
           }
         : undefined,
-    [signals],
+    [signals, view.layers],
   );
   return (
     <ShownMaps view={view} targets={targets}>

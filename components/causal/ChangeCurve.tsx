@@ -9,7 +9,7 @@ import type { View } from '../data/view';
 import { AxisTicks } from '../signal/AxisParts';
 import { CurveOverlay, Grid, LayerHit } from '../signal/CurveParts';
 import { ModelLines } from '../signal/ModelLines';
-import { metricValues, onAxis } from '../signal/series';
+import { metricOnAxis } from '../signal/series';
 import type { ResultOf } from './results';
 
 const HEIGHT = 132;
@@ -38,7 +38,7 @@ export const ChangeCurve = memo(function ChangeCurve(props: {
   const lines = useMemo(() => {
     const base = view.models.map(({ slot }, k) => {
       const signal = signals[k];
-      return { slot, values: signal ? onAxis(metricValues(signal, metric), axis.layers) : [], marked: [] };
+      return { slot, values: signal ? metricOnAxis(signal, metric, axis.layers) : [], marked: [] };
     });
     const changed = view.models.map(({ slot }, k) => {
       const values: Maybe[] = new Array(axis.layers + 2).fill(undefined);

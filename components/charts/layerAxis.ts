@@ -62,3 +62,19 @@ export function focusWindow(layers: number, selected: number, size: number): { f
   const first = Math.min(Math.max(0, selected - Math.floor(count / 2)), layers - count);
   return { first, count };
 }
+
+/** The column of a lens entry on an axis of `layers` blocks: the embedding first, the model's output last. */
+export const columnOf = (entry: string, layers: number): number =>
+  entry === 'embedding' ? 0 : entry === 'final' ? layers + 1 : Number(entry.slice('layer '.length)) + 1;
+
+/**
+ * Values per lens entry on an axis of `layers` blocks: absent where a model has no such block, where the lens says
+ * nothing, and where nothing was computed, as the output of a run that was cancelled.
+ */
+export function onAxis<T>(entries: readonly string[], values: readonly T[], layers: number): (T | undefined)[] {
+  const out: (T | undefined)[] = new Array(layers + 2).fill(undefined);
+  entries.forEach((entry, k) => {
+    out[columnOf(entry, layers)] = values[k];
+  });
+  return out;
+}

@@ -4,6 +4,7 @@ import {
   formatBytes,
   formatCount,
   formatForecast,
+  formatP,
   formatParameters,
   formatPlain,
   formatRatio,
@@ -35,6 +36,18 @@ describe('numbers on the page', () => {
     expect(formatPlain(12.345)).toBe('12.3');
     expect(formatPlain(1e-12)).toBe('1.00e−12');
     expect(formatPlain(12187)).toBe('12\u2009187');
+  });
+
+  it('tells what is almost 1 from 1, and a bound from a value', () => {
+    expect([0.99992, 0.9996, 1 - 2 ** -24, 0.9994, 1].map(formatPlain)).toEqual([
+      '1 − 8.0e−5',
+      '1 − 4.0e−4',
+      '1 − 6.0e−8',
+      '0.999',
+      '1.00',
+    ]);
+    expect(formatRatio(0.9998)).toBe('1.00×');
+    expect([2 / 2001, 4 / 2001, 0.8, null].map(formatP)).toEqual(['≤ 0.001', '0.00200', '0.800', '–']);
   });
 
   it('prints an exact zero as 0 and an absent value as a dash', () => {

@@ -1,3 +1,5 @@
+import { LEAST_P } from '@/lib/vocabulary';
+
 /**
  * How numbers are written on the page: three significant digits, scientific below 0.001, a true minus sign,
  * `–` for what does not exist. Nothing here ever prints "0.000" or "< 0.001".
@@ -20,17 +22,21 @@ export function formatCount(value: Maybe): string {
   return value < 0 ? MINUS + digits : digits;
 }
 
+const scientific = (value: number, digits: number) =>
+  value.toExponential(digits).replace('e+', 'e').replace('-', MINUS);
+
 function magnitude(value: number): string {
   if (value === Number.POSITIVE_INFINITY) return '∞';
   if (value === 0) return '0';
-  if (value < 0.001 || value >= 1e6) return value.toExponential(2).replace('e+', 'e').replace('-', MINUS);
+  if (value < 0.001 || value >= 1e6) return scientific(value, 2);
   if (value >= 999.5) return formatCount(value);
   return value.toPrecision(3);
 }
 
-/** A quantity without a sign of its own (probabilities, shares, errors): `0.331`, `3.20e−7`. */
+/** A quantity without a sign of its own (probabilities, shares, errors): `0.331`, `3.20e−7`, `1 − 7.9e−5`. */
 export function formatPlain(value: Maybe): string {
   if (!present(value)) return ABSENT;
+  if (value < 1 && value >= 0.9995) return `1 ${MINUS} ${scientific(1 - value, 1)}`;
   return (value < 0 ? MINUS : '') + magnitude(Math.abs(value));
 }
 
@@ -47,8 +53,13 @@ export const formatValue = (value: Maybe, signed: boolean): string =>
 
 /** 55.13 → `55.1×`. */
 export function formatRatio(value: Maybe): string {
-  return present(value) && Number.isFinite(value) ? `${formatPlain(value)}×` : ABSENT;
+  if (!present(value) || !Number.isFinite(value)) return ABSENT;
+  return `${(value < 0 ? MINUS : '') + magnitude(Math.abs(value))}×`;
 }
+
+/** The p-value of a bootstrap: where no resample contradicts, only a bound is known. */
+export const formatP = (p: Maybe): string =>
+  present(p) && p <= LEAST_P * (1 + 1e-9) ? `≤ ${Number(LEAST_P.toPrecision(1))}` : formatPlain(p);
 
 /** Milliseconds below one second, else seconds: `840 ms`, `1.84 s`. */
 export function formatSeconds(seconds: Maybe): string {

@@ -3,13 +3,14 @@ import type { Lens } from '@/lib/api/readings';
 import { useDrawnMaps } from '../attention/drawnMaps';
 import { type MapPanel, surfaceId, usePanels } from '../attention/panels';
 import { METRIC_INFO, METRICS } from '../charts/curve';
+import { onAxis } from '../charts/layerAxis';
 import { displayToken } from '../charts/tokens';
 import { fitWindow, type MapWindow } from '../charts/window';
 import { useLayerMaps } from '../data/mapQueries';
 import { useLenses, useSignals, useTargetIds, useTokenTexts } from '../data/queries';
 import { type ModelView, ownRegion, type View } from '../data/view';
 import { rowRange } from '../lens/lensRows';
-import { metricValues, onAxis } from '../signal/series';
+import { metricOnAxis } from '../signal/series';
 import { useSelection } from '../state/selection';
 import { titleOf } from './captions';
 import { figureSvg, svgText } from './figureSvg';
@@ -83,6 +84,7 @@ export function useWholeView(view: View, note: string): () => Promise<string> {
     if (!surface || !lens) return undefined;
     const cells = rows.map((position) =>
       onAxis(
+        lens.entries,
         lens.entries.map((_, entry) => lensCell(lens, entry, position, texts[k])),
         view.layers,
       ).map((cell) => cell ?? null),
@@ -112,7 +114,7 @@ export function useWholeView(view: View, note: string): () => Promise<string> {
       models: view.models.map((model, k) => {
         const signal = signals[k];
         const curve = (name: (typeof METRICS)[number]) =>
-          signal ? onAxis(metricValues(signal, name), view.layers).map((value) => value ?? null) : [];
+          signal ? metricOnAxis(signal, name, view.layers).map((value) => value ?? null) : [];
         return {
           ...{ slot: model.slot, name: model.name, linked: model.fromA === undefined },
           tokens: model.tokens.map(({ text }) => displayToken(text)),

@@ -2,15 +2,15 @@
 import { memo } from 'react';
 import type { Signal } from '@/lib/api/readings';
 import { METRIC_INFO, type Metric } from '../charts/curve';
-import { layerName } from '../charts/layerAxis';
-import { formatPlain, formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';
+import { columnOf, layerName } from '../charts/layerAxis';
+import { formatP, formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';
 import { useLensKind } from '../data/queries';
 import { blockName, type View } from '../data/view';
 import { useHover } from '../state/hover';
 import { select, useSelection } from '../state/selection';
 import { SlotHead, ValueRow } from '../ui/parts';
 import type { BatchCurves } from './batchSeries';
-import { certainFrom, metricValues, onAxis, snrCandidates } from './series';
+import { certainFrom, metricOnAxis, snrCandidates } from './series';
 
 const capital = (text: string) => text[0].toUpperCase() + text.slice(1);
 const number = (value: Maybe): value is number => typeof value === 'number' && Number.isFinite(value);
@@ -41,7 +41,7 @@ function BatchRows({ batch, column, signed }: { batch: BatchCurves; column: numb
           <ValueRow kind="rule" name="B − A, paired mean" values={['', formatSigned(difference.mean)]} />
           <ValueRow kind="sub" name="95 % from" values={['', formatSigned(difference.low)]} />
           <ValueRow kind="sub" name="to" values={['', formatSigned(difference.high)]} />
-          <ValueRow kind="sub" name="p, two-sided" values={['', formatPlain(difference.p)]} />
+          <ValueRow kind="sub" name="p, two-sided" values={['', formatP(difference.p)]} />
         </>
       )}
     </>
@@ -62,13 +62,14 @@ export const LayerAside = memo(function LayerAside(props: {
   const layer = hovered ?? view.layer;
   const info = METRIC_INFO[metric];
   const slots = view.models.map(({ slot }) => slot);
-  const values = signals.map((signal) =>
-    signal ? onAxis(metricValues(signal, metric), view.layers)[layer + 1] : undefined,
-  );
+  const values = signals.map((signal) => (signal ? metricOnAxis(signal, metric, view.layers)[layer + 1] : undefined));
   const compared = comparison(values, info.signed);
   const blocks = view.models.map(({ model }) => (layer >= 0 && layer < view.layers ? model.blocks[layer] : undefined));
   const certain = metric === 'p' && !batch ? certainFrom(signals, view.layers) : undefined;
   const known = signals.find((signal) => signal !== undefined);
+  const computed = signals.some((signal) =>
+    signal?.entries.some((entry) => columnOf(entry, view.layers) === layer + 1),
+  );
   return (
     <aside aria-label="Selected layer">
       <div className="block">
@@ -86,7 +87,7 @@ export const LayerAside = memo(function LayerAside(props: {
             </tbody>
           </table>
         ) : (
-          <p className="note">{known ? `${info.name} is not defined here.` : 'Not computed yet.'}</p>
+          <p className="note">{computed ? `${info.name} is not defined here.` : 'Not computed.'}</p>
         )}
         {blocks.some(Boolean) && (
           <table className="values">

@@ -11,7 +11,7 @@ import { usePalette } from '../state/theme';
 import { HitArea } from '../ui/HitArea';
 import { useWidth } from '../ui/measure';
 import { AxisTicks } from './AxisParts';
-import { metricValues, onAxis } from './series';
+import { metricOnAxis } from './series';
 
 const BAND = 6;
 const BANDS_TOP = 20;
@@ -51,7 +51,7 @@ export const LayerRail = memo(function LayerRail(props: { view: View; signals: r
     () =>
       signals.map((signal) =>
         signal
-          ? onAxis(metricValues(signal, 'p'), view.layers).map((p) =>
+          ? metricOnAxis(signal, 'p', view.layers).map((p) =>
               typeof p === 'number'
                 ? cssColour(
                     table,

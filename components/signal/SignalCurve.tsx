@@ -11,7 +11,7 @@ import type { BatchCurves } from './batchSeries';
 import { CurveOverlay, Grid, LayerHit } from './CurveParts';
 import { ModelLines } from './ModelLines';
 import { PaperBars, PaperLabels, paperColumns } from './PaperBars';
-import { type Line, metricValues, onAxis } from './series';
+import { type Line, metricOnAxis } from './series';
 
 const TOP = 10;
 const BOTTOM = 8;
@@ -28,7 +28,7 @@ function linesOf(
   const shown = <T,>(values: readonly T[]) => (paper ? paperColumns(values) : values);
   return view.models.map(({ slot, name }, k) => {
     const signal = signals[k];
-    const prompt = shown<Maybe>(signal ? onAxis(metricValues(signal, metric), view.layers) : []);
+    const prompt = shown<Maybe>(signal ? metricOnAxis(signal, metric, view.layers) : []);
     const estimates = batch?.models[k] && shown(batch.models[k]);
     return { slot, name, prompt, estimates, values: estimates ? estimates.map((e) => e?.mean) : prompt };
   });

@@ -17,7 +17,7 @@ import { DifferenceCurve } from './DifferenceCurve';
 import { LayerAside } from './LayerAside';
 import { LayerStrip } from './LayerStrip';
 import { SignalCurve } from './SignalCurve';
-import { metricValues, onAxis } from './series';
+import { metricOnAxis } from './series';
 import { signalTable } from './signalTable';
 
 const METRIC_OPTIONS = METRICS.map((value) => ({ value, label: METRIC_INFO[value].label, testId: `metric-${value}` }));
@@ -66,7 +66,7 @@ export const SignalSection = memo(function SignalSection(props: {
   const valueText = `${info.label} ${view.models
     .map(({ slot }, k) => {
       const signal = signals[k];
-      return `${slot} ${formatValue(signal ? onAxis(metricValues(signal, metric), view.layers)[view.layer + 1] : undefined, info.signed)}`;
+      return `${slot} ${formatValue(signal ? metricOnAxis(signal, metric, view.layers)[view.layer + 1] : undefined, info.signed)}`;
     })
     .join(', ')}`;
   const controls = (

@@ -1,5 +1,6 @@
 import type { SnrDifference, SnrEstimate, SnrResult } from '@/lib/api/analyses';
 import type { Metric } from '../charts/curve';
+import { columnOf } from '../charts/layerAxis';
 import type { View } from '../data/view';
 
 /** What a batch says of one model, or of B − A, by column of the layer axis: embedding, blocks, output. */
@@ -21,10 +22,7 @@ const METRICS = {
   attention_snr: 'attention_snr',
 } as const;
 
-const columnOf = (entry: string, layers: number): number =>
-  entry === 'embedding' ? 0 : entry === 'final' ? layers + 1 : Number(entry.slice('layer '.length)) + 1;
-
-function onAxis<T extends SnrEstimate>(rows: readonly T[], metric: string, layers: number): Estimates<T> {
+function estimatesOnAxis<T extends SnrEstimate>(rows: readonly T[], metric: string, layers: number): Estimates<T> {
   const out: (T | undefined)[] = new Array(layers + 2).fill(undefined);
   for (const row of rows) if (row.metric === metric && row.n > 0) out[columnOf(row.entry, layers)] = row;
   return out;
@@ -55,9 +53,11 @@ export function batchCurves(
   const swapped = places[0] > places[1];
   return {
     n: result.examples,
-    models: places.map((place) => (place < 0 ? undefined : onAxis(result.models[place].rows, measure, layers))),
+    models: places.map((place) =>
+      place < 0 ? undefined : estimatesOnAxis(result.models[place].rows, measure, layers),
+    ),
     difference: paired
-      ? onAxis(swapped ? (result.difference ?? []).map(reversed) : (result.difference ?? []), measure, layers)
+      ? estimatesOnAxis(swapped ? (result.difference ?? []).map(reversed) : (result.difference ?? []), measure, layers)
       : undefined,
     candidates: answers ? 'answers' : 'vocabulary',
   };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Lens, Signal } from '@/lib/api/readings';
-import { certainFrom, entryAt, lensRow, metricValues, onAxis, snrCandidates } from './series';
+import { onAxis } from '../charts/layerAxis';
+import { certainFrom, entryAt, lensRow, metricOnAxis, snrCandidates } from './series';
 
 const signal: Signal = {
   lens: 'logit',
@@ -28,15 +29,26 @@ const lens: Lens = {
 
 describe('series on the layer axis', () => {
   it('sets the output last, also for a shallower model', () => {
-    expect(onAxis(['e', '0', 'out'], 3)).toEqual(['e', '0', undefined, undefined, 'out']);
-    expect(onAxis(['e', '0', '1', 'out'], 2)).toEqual(['e', '0', '1', 'out']);
+    const two = ['embedding', 'layer 0', 'layer 1', 'final'];
+    expect(onAxis(signal.entries, ['e', '0', 'out'], 3)).toEqual(['e', '0', undefined, undefined, 'out']);
+    expect(onAxis(two, ['e', '0', '1', 'out'], 2)).toEqual(['e', '0', '1', 'out']);
+  });
+
+  it('takes the last layer of a cancelled run for itself and not for the output', () => {
+    const entries = ['embedding', 'layer 0', 'layer 1'];
+    const cancelled: Signal = { ...signal, entries, target_prob: [0.1, 0.2, 0.999] };
+    expect(metricOnAxis(cancelled, 'p', 4)).toEqual([0.1, 0.2, 0.999, undefined, undefined, undefined]);
+    expect(certainFrom([cancelled], 4)).toBeUndefined();
+    const cut: Lens = { ...lens, entries };
+    expect(lensRow(cut, 1, 4).map((cell) => cell?.topId)).toEqual([2, 6, 10, undefined, undefined, undefined]);
+    expect([-1, 0, 1, 2, 3, 4].map((layer) => entryAt(cut, layer, 4))).toEqual([0, 1, 2, -1, -1, -1]);
   });
 
   it('takes the vocabulary where there is no answer set', () => {
     expect(snrCandidates(signal)).toBe('vocabulary');
-    expect(metricValues(signal, 'snr')).toEqual([4, 5, 6]);
-    expect(metricValues({ ...signal, snr_candidates: [7, 8, 9] }, 'snr')).toEqual([7, 8, 9]);
-    expect(metricValues(signal, 'attention_snr')).toEqual([null, 0.5, null]);
+    expect(metricOnAxis(signal, 'snr', 1)).toEqual([4, 5, 6]);
+    expect(metricOnAxis({ ...signal, snr_candidates: [7, 8, 9] }, 'snr', 1)).toEqual([7, 8, 9]);
+    expect(metricOnAxis(signal, 'attention_snr', 1)).toEqual([null, 0.5, null]);
   });
 
   it('reads the lens by entry and position', () => {
@@ -52,7 +64,7 @@ describe('series on the layer axis', () => {
 
   it('leaves the embedding empty where a tuned lens has none', () => {
     const entries = ['layer 0', 'layer 1', 'final'];
-    expect(metricValues({ ...signal, lens: 'tuned', entries }, 'p')).toEqual([undefined, 0.1, 0.2, 0.3]);
+    expect(metricOnAxis({ ...signal, lens: 'tuned', entries }, 'p', 2)).toEqual([undefined, 0.1, 0.2, 0.3]);
     const tuned = { ...lens, entries };
     expect(lensRow(tuned, 0, 2).map((cell) => cell?.topId)).toEqual([undefined, 0, 4, 8]);
     expect([-1, 0, 1, 2].map((layer) => entryAt(tuned, layer, 2))).toEqual([-1, 0, 1, 2]);

@@ -1,5 +1,6 @@
 import type { Lens, Signal } from '@/lib/api/readings';
 import type { Metric } from '../charts/curve';
+import { columnOf, onAxis } from '../charts/layerAxis';
 import type { LensCell } from '../charts/lensCells';
 import type { Maybe } from '../charts/numbers';
 import type { ModelSlot } from '../state/selection';
@@ -15,31 +16,17 @@ export interface Line {
   readonly estimates?: Estimates;
 }
 
-/**
- * Values per lens entry (embedding, blocks, output) on an axis of `layers` blocks: the output always stands last,
- * missing blocks of a shallower model are absent.
- */
-export function onAxis<T>(values: readonly T[], layers: number): (T | undefined)[] {
-  const out: (T | undefined)[] = new Array(layers + 2).fill(undefined);
-  values.forEach((value, entry) => {
-    out[entry === values.length - 1 ? layers + 1 : entry] = value;
-  });
-  return out;
-}
-
 const anyPresent = (values: readonly Maybe[]) => values.some((value) => value !== null && value !== undefined);
 
 /** Which candidates SNR compares with: the answer set where the request brought one, else the whole vocabulary. */
 export const snrCandidates = (signal: Signal): 'answers' | 'vocabulary' =>
   anyPresent(signal.snr_candidates) ? 'answers' : 'vocabulary';
 
-/** One metric from the embedding to the output; a tuned lens says nothing of the embedding. */
-export function metricValues(signal: Signal, metric: Metric): readonly Maybe[] {
-  const values = ownValues(signal, metric);
-  return signal.entries[0] === 'embedding' ? values : [undefined, ...values];
-}
+/** One metric on an axis of `layers` blocks. */
+export const metricOnAxis = (signal: Signal, metric: Metric, layers: number): Maybe[] =>
+  onAxis(signal.entries, metricValues(signal, metric), layers);
 
-function ownValues(signal: Signal, metric: Metric): readonly Maybe[] {
+function metricValues(signal: Signal, metric: Metric): readonly Maybe[] {
   switch (metric) {
     case 'p':
       return signal.target_prob;
@@ -58,7 +45,7 @@ export function promptDifference(
   metric: Metric,
   layers: number,
 ): (number | undefined)[] {
-  const [a, b] = signals.map((signal) => (signal ? onAxis(metricValues(signal, metric), layers) : []));
+  const [a, b] = signals.map((signal) => (signal ? metricOnAxis(signal, metric, layers) : []));
   return Array.from({ length: layers + 2 }, (_, column) => {
     const [first, second] = [a?.[column], b?.[column]];
     return typeof first === 'number' && typeof second === 'number' ? second - first : undefined;
@@ -75,7 +62,7 @@ const CERTAIN = 0.99;
 export function certainFrom(signals: readonly (Signal | undefined)[], layers: number): number | undefined {
   let first = 0;
   for (const signal of signals) {
-    if (!signal) return undefined;
+    if (!signal?.entries.includes('final')) return undefined;
     const { target_prob: p, entries } = signal;
     const start = p.findLastIndex((value) => value === null || !(value >= CERTAIN)) + 1;
     if (start === p.length) return undefined;
@@ -100,11 +87,10 @@ export function lensRow(lens: Lens, position: number, layers: number): (LensCell
       kl: statistics.kl_final_lens?.[at] ?? Number.NaN,
     };
   });
-  return onAxis(lens.entries[0] === 'embedding' ? cells : [undefined, ...cells], layers);
+  return onAxis(lens.entries, cells, layers);
 }
 
-/** Index of a lens entry for a layer of the axis, or −1 where this model has none. */
+/** Index of a lens entry for a layer of the axis, or −1 where there is none. */
 export function entryAt(lens: Lens, layer: number, layers: number): number {
-  if (layer >= layers) return lens.entries.length - 1;
-  return lens.entries.indexOf(layer < 0 ? 'embedding' : `layer ${layer}`);
+  return lens.entries.findIndex((entry) => columnOf(entry, layers) === layer + 1);
 }

@@ -6,7 +6,7 @@ import { layerName } from '../charts/layerAxis';
 import { type DataTable, tableOf } from '../charts/table';
 import type { View } from '../data/view';
 import { batchCurves } from './batchSeries';
-import { metricValues, onAxis } from './series';
+import { metricOnAxis } from './series';
 
 /** All four metrics of every model by layer, from the embedding to the output; of a batch, means with their intervals. */
 export function signalTable(
@@ -22,7 +22,7 @@ export function signalTable(
       const { label, unit } = METRIC_INFO[metric];
       return {
         name: `${label}${unit ? `, ${unit}` : ''} ${slot}`,
-        values: signal ? onAxis(metricValues(signal, metric), view.layers) : [],
+        values: signal ? metricOnAxis(signal, metric, view.layers) : [],
       };
     }),
   );

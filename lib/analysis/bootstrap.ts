@@ -1,3 +1,5 @@
+import { RESAMPLES } from '@/lib/vocabulary';
+
 /** Where resamples come from: whole numbers in [from, to], each equally likely. A seeded source makes results repeatable. */
 export interface DrawSource {
   integer(from: number, to: number): number;
@@ -28,7 +30,6 @@ export interface Difference extends Estimate {
   readonly p: number;
 }
 
-const RESAMPLES = 2000;
 const LEVEL = 0.95;
 
 /**

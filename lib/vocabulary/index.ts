@@ -76,6 +76,7 @@ export type TokenClass = (typeof TOKEN_CLASSES)[number];
 
 /** What the story says, as opposed to the question and the read-out token, which every model has to read. */
 export const CONTEXT_CLASSES = ['needle', 'competing', 'first', 'filler'] as const satisfies readonly TokenClass[];
+
 /** The prompt of the paper's lens script (equations D): note the space after `<context>` and none at the end. */
 export const paperPrompt = (context: string, question: string): string =>
   `<context> \n${context}\n</context>\n\nQuestion: ${question} Answer:`;
@@ -90,3 +91,8 @@ interface PromptParts {
 /** The text of an example's prompt; undefined where it gives tokens. */
 export const examplePrompt = ({ prompt, tokens, context = '', question = '' }: PromptParts): string | undefined =>
   prompt ?? (tokens ? undefined : paperPrompt(context, question));
+
+/** Resamples of a bootstrap. */
+export const RESAMPLES = 2000;
+/** The least two-sided p-value that so many resamples can give. */
+export const LEAST_P = 2 / (RESAMPLES + 1);

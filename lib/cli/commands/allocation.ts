@@ -14,7 +14,7 @@ import {
 import { type Checkpoint, InputError, type OutputTensor } from '@/lib/checkpoint';
 import { Random } from '@/lib/random';
 import { loadTokenizer, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
-import { TOKEN_CLASSES } from '@/lib/vocabulary';
+import { RESAMPLES, TOKEN_CLASSES } from '@/lib/vocabulary';
 import { layersOf } from '../blocks';
 import { announce, type CausalOptions, questionOf, withCausal } from '../causal';
 import { readExamples } from '../examples';
@@ -35,8 +35,6 @@ interface AllocationOptions extends Omit<CausalOptions, 'model'> {
   readonly seed: number;
   readonly resamples: number;
 }
-
-const RESAMPLES = 2000;
 
 /** What every layer reads at the read-out, by class of token. */
 export function allocationCommand(program: Command, io: Io, line: string): void {

@@ -13,6 +13,7 @@ import {
 } from '@/lib/analysis';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import { Random } from '@/lib/random';
+import { RESAMPLES } from '@/lib/vocabulary';
 import { announce, type CausalOptions, causalRequest, questionOf, spansOf, withCausal } from '../causal';
 import { readExamples } from '../examples';
 import { readTokens } from '../input';
@@ -30,7 +31,6 @@ interface CancellationOptions extends CausalOptions {
 }
 
 const FORMS = ['logit', 'norm'] as const;
-const RESAMPLES = 2000;
 
 /** What λ · branch 2 takes away from branch 1, per source token and layer. */
 export function cancellationCommand(program: Command, io: Io, line: string): void {

@@ -13,7 +13,7 @@ import {
 import { InputError } from '@/lib/checkpoint';
 import { Random } from '@/lib/random';
 import type { WeightFormat } from '@/lib/vocabulary';
-import { SIGNAL_METRICS, type SignalMetric } from '@/lib/vocabulary';
+import { RESAMPLES, SIGNAL_METRICS, type SignalMetric } from '@/lib/vocabulary';
 import { readExamples } from '../examples';
 import { finish, type Io } from '../io';
 import { withDevice, withJson, withWeights } from '../options';
@@ -35,7 +35,6 @@ interface SnrOptions extends DeviceOptions {
 }
 
 const SEED = 42;
-const RESAMPLES = 2000;
 
 /** Signal of the answer per layer over many prompts; two models on the same prompts with a paired test. */
 export function snrCommand(program: Command, io: Io, line: string): void {
