@@ -15,6 +15,8 @@ export interface SnrExample {
   readonly tokens: readonly number[];
   /** Token id of the answer. */
   readonly target: number;
+  /** A wrong answer, where logits are differences to it. */
+  readonly foil?: number;
   /** Token ids for `snr_candidates`, which is NaN with fewer than two besides the target. */
   readonly candidates?: readonly number[];
   /** Tokens that name another answer, and those of the question, where the example says them. */

@@ -23,7 +23,16 @@ export const SnrExampleSchema = z
         'What holds the answer: UTF-16 characters of a prompt, tokens of `tokens`, unless `unit` says otherwise.',
     }),
     unit: z.enum(['characters', 'tokens']).optional(),
+    foil: answer.optional().meta({ description: 'A wrong answer, where logits are differences to it.' }),
     candidates: z.array(answer).max(100).optional(),
+    classes: z
+      .object({
+        competing: z.array(SpanSchema).max(1000).optional().meta({ description: 'What names another answer.' }),
+        question: z.array(SpanSchema).max(1000).optional().meta({ description: 'The question.' }),
+      })
+      .strict()
+      .optional()
+      .meta({ description: 'What else is what, as spans like the needle’s.' }),
     position: count.optional().meta({ description: 'Token to read at; default the last.' }),
   })
   .meta({ description: 'One example, as a line of the command line’s file.' });

@@ -1,10 +1,13 @@
 import { z } from 'zod';
+import { AllocationResultSchema, AllocationTaskSchema } from './allocation';
 import { ExamplesSchema, SnrResultSchema, SnrTaskSchema } from './analyses';
+import { MemorySchema } from './memory';
 import { DeviceSchema, RunStateNameSchema, SpanSchema } from './schemas';
 
 /**
  * What travels for analyses that take their time (docs/analyses.md): the causal tests patching, knock-out, ablation,
- * overrides of λ, interventions and cancellation, whose spans and positions count tokens; and SNR over a batch.
+ * overrides of λ, interventions and cancellation, whose spans and positions count tokens; allocation and SNR
+ * over a batch.
  */
 
 const count = z.number().int().nonnegative();
@@ -32,13 +35,7 @@ const question = {
     .int()
     .default(-1)
     .meta({ description: 'Token that is read; negative numbers count from the end.' }),
-  memory_mb: z
-    .number()
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .default(1024)
-    .meta({ description: 'Refuse what would take more beside the weights. The server has a limit of its own.' }),
+  memory_mb: MemorySchema,
 };
 const common = {
   ...question,
@@ -164,12 +161,13 @@ export const AnalysisRequestSchema = z.discriminatedUnion('kind', [
   CancellationSchema,
   CancellationBatchSchema,
   InterveneSchema,
+  AllocationTaskSchema,
   SnrTaskSchema,
 ]);
 export type AnalysisRequest = z.output<typeof AnalysisRequestSchema>;
 export type AnalysisRequestInput = z.input<typeof AnalysisRequestSchema>;
 /** A request for a causal test or a batch of them. */
-export type CausalRequest = Exclude<AnalysisRequest, { kind: 'snr' }>;
+export type CausalRequest = Exclude<AnalysisRequest, { kind: 'snr' | 'allocation' }>;
 
 /** Where the result of an analysis is kept. */
 export const AnalysisQuerySchema = z.object({
@@ -287,6 +285,7 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
       )
       .meta({ description: 'Means with bootstrap 95 % intervals; empty before the first prompt.' }),
   }),
+  AllocationResultSchema,
   SnrResultSchema,
 ]);
 export type AnalysisResult = z.infer<typeof AnalysisResultSchema>;
@@ -294,7 +293,7 @@ export type AnalysisResult = z.infer<typeof AnalysisResultSchema>;
 export const AnalysisProgressSchema = z.object({
   done: count.meta({
     description:
-      'Steps that are finished: blocks; layers for a cancellation; for SNR each example three times: read, run, and looked at through the lens.',
+      'Steps that are finished: blocks; layers for a cancellation; for an allocation each example of every model once as it is read, then its layers; for SNR each example three times: read, run, and looked at through the lens.',
   }),
   total: count,
   secondsLeft: z.number().nonnegative().nullable(),

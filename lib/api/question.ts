@@ -20,7 +20,7 @@ function digest(text: string): string {
  */
 export function questionOf(input: AnalysisRequestInput): string {
   const request = AnalysisRequestSchema.parse(input);
-  const models = 'models' in request ? request.models : [request.model];
+  const models = 'models' in request ? request.models.flat() : [request.model];
   const part = 'spans' in request && request.spans ? ['spans'] : [];
   return [request.kind, ...part, ...models, digest(JSON.stringify(request))].join('.');
 }

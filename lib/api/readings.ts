@@ -7,9 +7,9 @@ import {
   type LensStatistic,
   TOKEN_CLASSES,
   TOKEN_TRACKS,
-  type TokenClass,
   UNITS,
 } from '@/lib/vocabulary';
+import { LayerAllocationSchema } from './allocation';
 import { BranchSchema, FormSchema, LensKindSchema, ReduceSchema, SpanSchema } from './schemas';
 
 /**
@@ -273,44 +273,10 @@ export const AttributionSchema = z.object({
   reconstruction_error: z.number().meta({ description: '|logit − sum of the contributions| as a share of the logit.' }),
 });
 
-/** A number of one prompt. Null where it is not defined: a class without tokens, a share of nothing. */
-const measured = z.object({ mean: z.number() }).nullable();
-const byClass = z.object(
-  Object.fromEntries(TOKEN_CLASSES.map((name) => [name, measured])) as Record<TokenClass, typeof measured>,
-);
-const readPart = z.object({
-  norm_share: byClass.meta({
-    description: 'Share of the norms of what tokens bring; parts do not add up to the output.',
-  }),
-  projection_share: byClass.meta({ description: 'Share of the output, signed; 1 over all classes.' }),
-  alti_share: byClass.meta({ description: 'Share of nearness to the output.' }),
-  logit: byClass.meta({ description: 'In logits of the target, or of target minus foil; signed.' }),
-  needle_against_context: measured.meta({
-    description: 'Needle over all context: needle, competing, first and filler.',
-  }),
-});
-
 export const AllocationSchema = z.object({
   position: count,
   classes: z.array(z.enum(TOKEN_CLASSES)).meta({ description: 'Of every token up to the one that is read.' }),
-  layers: z.array(
-    z.object({
-      layer: count,
-      kind: z.string(),
-      differential: z.boolean(),
-      tokens: z.object(
-        Object.fromEntries(TOKEN_CLASSES.map((name) => [name, z.number()])) as Record<TokenClass, z.ZodNumber>,
-      ),
-      chance: z.number().nullable().meta({ description: 'Needle tokens over context tokens.' }),
-      net: readPart,
-      branch_1: readPart.optional(),
-      lambda_branch_2: readPart.optional(),
-      removed: byClass.optional().meta({ description: '1 − what the difference reads over what branch 1 reads.' }),
-      cosine: byClass.optional(),
-      rejection_db: byClass.optional().meta({ description: 'Decibels.' }),
-      reconstruction_error: z.number(),
-    }),
-  ),
+  layers: z.array(LayerAllocationSchema),
 });
 
 const tokenSpans = z

@@ -17,6 +17,7 @@ const lineSchema = z
     question: z.string().optional(),
     target: token.optional(),
     answer: token.optional(),
+    foil: token.optional(),
     candidates: z.array(token).optional(),
     needle: span.optional(),
     unit: z.enum(['characters', 'tokens']).optional(),
@@ -75,7 +76,8 @@ const longLine = (where: string, maxTokens: number) =>
  * The first token of " " + target is the target; `answer` is another word for it. A needle is [start, end) in characters
  * (UTF-16 units) of a prompt and in tokens of `tokens`, unless `unit` says otherwise. A context with a question becomes the
  * prompt of the paper's script. `classes: {competing: [[s, e], …], question: [[s, e]]}` are spans like the needle's: what names
- * another answer, and the question. `position` is where to read, in tokens; default the last.
+ * another answer, and the question. `position` is where to read, in tokens; default the last. `foil` is a wrong
+ * answer, where logits are differences to it.
  * @param reader asked for where a line holds text
  * @throws InputError naming the line.
  */
@@ -114,6 +116,7 @@ export async function parseSnrExamples(
     return {
       tokens: encoding?.ids ?? line.tokens ?? [],
       target: await idOf(line.target ?? (line.answer as string | number)),
+      foil: line.foil === undefined ? undefined : await idOf(line.foil),
       candidates: line.candidates && (await Promise.all(line.candidates.map(idOf))),
       needle: needle ?? undefined,
       competing: inTokens('competing'),

@@ -1,4 +1,5 @@
 import type { Budget } from '@/lib/analysis';
+import type { AllocationTask } from '@/lib/api/allocation';
 import type { SnrTask } from '@/lib/api/analyses';
 import type { CancellationBatchRequest } from '@/lib/api/causal';
 import type { NextToken, Sampling } from '@/lib/generation';
@@ -30,7 +31,15 @@ export interface PreparedCancellations {
   readonly budget: Budget;
 }
 
-export type PreparedAnalysis = PreparedTest | PreparedSnr | PreparedCancellations;
+/** Allocation over a batch, not yet read by any model, with what it will take at most. */
+export interface PreparedAllocations {
+  readonly allocation: AllocationTask;
+  /** Examples that the batch holds. */
+  readonly examples: number;
+  readonly budget: Budget;
+}
+
+export type PreparedAnalysis = PreparedTest | PreparedSnr | PreparedAllocations | PreparedCancellations;
 
 /** A prompt that is to be continued, as token ids. */
 export interface PreparedGeneration {

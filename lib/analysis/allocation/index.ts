@@ -1,4 +1,5 @@
 export * from './allocation';
 export { classesOf, type TokenSpans } from './classes';
 export type { LayerReads } from './reads';
+export * from './result';
 export * from './summary';

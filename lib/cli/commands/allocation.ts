@@ -2,16 +2,18 @@ import { type Command, Option } from 'commander';
 import {
   type AllocationRequest,
   allocationBatchSteps,
-  allocationBudget,
+  allocationResultSteps,
+  allocationTensors,
+  drain,
   type LayerAllocation,
   type LayerReads,
   type Measured,
-  pairedDifference,
+  type ReadModel,
   type Resampled,
+  requireAllocations,
   type Span,
-  summariseAllocation,
 } from '@/lib/analysis';
-import { type Checkpoint, InputError, type OutputTensor } from '@/lib/checkpoint';
+import { type Checkpoint, InputError } from '@/lib/checkpoint';
 import { Random } from '@/lib/random';
 import { loadTokenizer, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
 import { RESAMPLES, TOKEN_CLASSES } from '@/lib/vocabulary';
@@ -61,15 +63,15 @@ export function allocationCommand(program: Command, io: Io, line: string): void 
         seeds: new Random(options.seed + 1),
         resamples: options.resamples,
       });
-      const found: { readonly names: string[]; readonly reads: (readonly LayerReads[])[][] }[] = [];
+      const found: ReadModel[] = [];
       let provenance: Provenance | undefined;
-      for (const group of groups) {
+      for (const names of groups) {
         const own = { names: [] as string[], reads: [] as (readonly LayerReads[])[][] };
-        for (const name of group) {
+        for (const name of names) {
           const checkpoint = await openCheckpointOf({ model: name }, io);
           const examples = await requestsOf(options, checkpoint);
           const session = await openSession(checkpoint, { ...options, model: name }, line, io);
-          announce(io, 'allocation', largest(examples.map((example) => allocationBudget(session.model, example))));
+          announce(io, 'allocation', requireAllocations(session.model, examples));
           own.reads.push(finish(allocationBatchSteps(session.model, examples), 'layer', io));
           own.names.push(checkpoint.name);
           provenance = session.provenance;
@@ -77,28 +79,15 @@ export function allocationCommand(program: Command, io: Io, line: string): void 
         }
         found.push(own);
       }
-      const prompts = found[0].reads[0].length;
-      const models = found.map(({ names, reads }) => ({
-        model: names.join('+'),
-        ...(names.length > 1 && { seeds: names.length }),
-        layers: reads[0][0].map((_, place) =>
-          summariseAllocation(
-            reads.map((own) => own.map((prompt) => prompt[place])),
-            prompts > 1 || names.length > 1 ? resampling() : undefined,
-          ),
-        ),
-      }));
-      const paired = prompts > 1 ? pairsOf(found, resampling) : [];
       const result = {
         device: provenance?.device,
         weights: provenance?.weights,
-        examples: prompts,
-        models,
-        ...(paired.length > 0 && { paired }),
+        ...drain(allocationResultSteps(found, resampling)),
       };
+      const { examples: prompts, models, paired = [] } = result;
       if (options.out && provenance) {
         const model = found.map(({ names }) => names.join('+')).join();
-        await writeTensors(options.out, models.flatMap(tensorsOf), { ...provenance, model });
+        await writeTensors(options.out, allocationTensors(result), { ...provenance, model });
       }
       if (options.json) return printJson(io, result);
       for (const { model, layers } of models) {
@@ -112,32 +101,6 @@ export function allocationCommand(program: Command, io: Io, line: string): void 
           `needle against context, ${names[1]} − ${names[0]}\n${table(layers.map(({ layer, needle_against_context: one }) => ({ layer, ...one })))}`,
         );
     });
-}
-
-const largest = <T extends { readonly bytes: number }>(budgets: readonly T[]): T =>
-  budgets.reduce((most, budget) => (budget.bytes > most.bytes ? budget : most));
-
-/** Every pair of models of equal depth, each layer against the layer of the same number. */
-function pairsOf(
-  found: readonly { readonly names: string[]; readonly reads: (readonly LayerReads[])[][] }[],
-  resampling: () => Resampled,
-) {
-  return found.flatMap((a, k) =>
-    found.slice(k + 1).flatMap((b) => {
-      const depth = a.reads[0][0].length;
-      if (b.reads[0][0].length !== depth) return [];
-      const at = ({ reads }: typeof a, place: number) => reads.map((own) => own.map((prompt) => prompt[place]));
-      return [
-        {
-          models: [a.names.join('+'), b.names.join('+')],
-          layers: a.reads[0][0].map(({ layer }, place) => ({
-            layer,
-            needle_against_context: pairedDifference(at(a, place), at(b, place), resampling),
-          })),
-        },
-      ];
-    }),
-  );
 }
 
 /** The prompts of the options. @throws InputError where a prompt has no needle. */
@@ -200,23 +163,6 @@ function partsOf(name: string, text: string | undefined, prompt: string | undefi
     if (span) return span;
     throw new InputError(`${name}: "${part}" holds no token of the prompt.`);
   });
-}
-
-const PARTS = ['net', 'branch_1', 'lambda_branch_2'] as const;
-const SHARES = ['norm_share', 'projection_share', 'alti_share', 'logit'] as const;
-
-/** Means by class, `MODEL.LAYER.PART.MEASURE` [classes], models by number; NaN where there is none. */
-function tensorsOf({ layers }: { readonly layers: readonly LayerAllocation[] }, model: number): OutputTensor[] {
-  return layers.flatMap((one) =>
-    PARTS.flatMap((part) =>
-      SHARES.flatMap((measure): OutputTensor[] => {
-        const found = one[part]?.[measure];
-        if (!found) return [];
-        const data = Float32Array.from(TOKEN_CLASSES, (name) => found[name]?.mean ?? Number.NaN);
-        return [{ name: `${model}.${one.layer}.${part}.${measure}`, shape: [TOKEN_CLASSES.length], data }];
-      }),
-    ),
-  );
 }
 
 const plain = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(1));

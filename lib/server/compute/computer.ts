@@ -4,6 +4,7 @@ import type { RunModel } from '@/lib/api/schemas';
 import type { AnalysisUpdate, Message, MethodName, ReadingJob, Request, RunUpdate, WorkerMethods } from '../protocol';
 import type { Settings } from '../settings';
 import { type Withdrawn, withdrawnBy } from './cancelling';
+import { AllocationBatches } from './causal/allocation-batches';
 import type { Words } from './causal/batch-examples';
 import { CancellationBatches } from './causal/cancellation-batches';
 import { runTest } from './causal/causal';
@@ -42,6 +43,7 @@ export class Computer {
   readonly #readouts: Readouts;
   readonly #attributions: Attributions;
   readonly #snr: SnrBatches;
+  readonly #allocations: AllocationBatches;
   readonly #cancellations: CancellationBatches;
   readonly #channels: ChannelReadouts;
   readonly #store: RunStore;
@@ -63,6 +65,7 @@ export class Computer {
     this.#readouts = new Readouts(this.#models, this.#maps, this.#catalogue);
     this.#attributions = new Attributions(this.#models);
     this.#snr = new SnrBatches(this.#catalogue, this.#models, settings, words);
+    this.#allocations = new AllocationBatches(this.#catalogue, this.#models, settings, words);
     this.#cancellations = new CancellationBatches(this.#catalogue, this.#models, settings, words);
     this.#channels = new ChannelReadouts(this.#models);
     const onReleased = (ids: string[]) => {
@@ -89,6 +92,7 @@ export class Computer {
       this.#stopWarmUp[0] = 1;
       const tell = (update: AnalysisUpdate) => this.send({ kind: 'analysis', id, update });
       if ('task' in analysis) return this.#snr.run({ id, analysis, cancel }, tell);
+      if ('allocation' in analysis) return this.#allocations.run({ id, analysis, cancel }, tell);
       if ('batch' in analysis) return this.#cancellations.run({ id, analysis, cancel }, tell);
       return runTest({ id, analysis, cancel }, this.#models, tell);
     },

@@ -1,3 +1,4 @@
+import { prepareAllocations } from '../compute/causal/allocation-batches';
 import { prepareCancellations } from '../compute/causal/cancellation-batches';
 import { prepareTest } from '../compute/causal/causal';
 import { prepareSnr } from '../compute/causal/snr-batches';
@@ -35,6 +36,7 @@ export class Reader {
     prepare: (request) => this.#tools.prompts.prepare(request),
     measure: (request) => measureOf(request, this.#tools),
     prepareAnalysis: (request) => {
+      if (request.kind === 'allocation') return prepareAllocations(request, this.#tools);
       if (request.kind === 'snr') return prepareSnr(request, this.#tools);
       if (request.kind === 'cancellation_batch') return prepareCancellations(request, this.#tools);
       return prepareTest(request, this.#tools);

@@ -1,15 +1,26 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lensOf, residualsOf } from '@/lib/analysis';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { z } from 'zod';
+import {
+  type AllocationRequest,
+  allocationBatchSteps,
+  drain,
+  lensOf,
+  residualsOf,
+  summariseAllocation,
+} from '@/lib/analysis';
+import { AllocationResultSchema, AllocationTaskSchema } from '@/lib/api/allocation';
 import { type SnrRequestInput, SnrTaskSchema } from '@/lib/api/analyses';
 import type { AnalysisProgress } from '@/lib/api/causal';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { loadCheckpoint } from '@/lib/checkpoint';
+import { parseSnrExamples, readerOf } from '@/lib/data/snr-examples';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
 import { decodeSafetensors } from '@/lib/safetensors';
+import { loadTokenizer } from '@/lib/tokenizer';
 import { TUNED_LENS_DEFAULTS, trainTunedLens } from '@/lib/training/tuned-lens';
 import type { PreparedSnr } from '../../prepared';
 import type { AnalysisUpdate } from '../../protocol';
@@ -190,5 +201,105 @@ describe('the tuned lens of a model', () => {
     expect(run.tensors.get('snr_candidates')?.data[0]).toBeCloseTo(statistics.snr_candidates[0], 4);
     model.dispose();
     await rm(out, { recursive: true });
+  });
+});
+
+describe('allocation over a batch', () => {
+  const NEEDLE: [number, number] = [PROMPT.indexOf('Mary'), PROMPT.indexOf('.')];
+  const examples = [0, 1, 2].map((k) => ({
+    ...{ prompt: `${'John left. '.repeat(k)}${PROMPT}`, target: 'kitchen', foil: 'garden' },
+    needle: NEEDLE.map((at) => at + k * 'John left. '.length) as [number, number],
+  }));
+  const prepare = (input: Partial<z.input<typeof AllocationTaskSchema>> = {}) =>
+    computer.reader.answer(
+      'prepareAnalysis',
+      AllocationTaskSchema.parse({ kind: 'allocation', models: ['plain'], examples, resamples: 50, ...input }),
+    );
+  const run = async (input: Parameters<typeof prepare>[0] = {}, cancel = new Int32Array(1)) =>
+    computer.answer('analyse', { id: 'allocation', analysis: await prepare(input), cancel });
+  const ask = async (input: Parameters<typeof prepare>[0] = {}) => {
+    const { result } = await run(input);
+    return AllocationResultSchema.parse(JSON.parse(JSON.stringify(result)));
+  };
+
+  it('says of several models what the library says, with the paired difference, the same for the same seed', async () => {
+    const found = await ask({ models: ['diff', ['diff', 'diff']] });
+    const tokenizer = await loadTokenizer(join(folder('diff'), 'tokenizer.json'));
+    const lines = examples.map((example) => JSON.stringify(example)).join('\n');
+    const requests = await parseSnrExamples(lines, 'lines', async () => readerOf(tokenizer));
+    const model = createModel(await loadCheckpoint(folder('diff')));
+    const reads = drain(allocationBatchSteps(model, requests as AllocationRequest[]));
+    model.dispose();
+    const [, one] = found.models[0].layers.keys();
+    const expected = summariseAllocation([reads.map((prompt) => prompt[one])], undefined);
+    const layer = found.models[0].layers[one];
+    expect(layer.net.logit.needle?.mean).toBeCloseTo(expected.net.logit.needle?.mean as number, 5);
+    expect(layer.net.needle_against_context?.mean).toBeCloseTo(expected.net.needle_against_context?.mean as number, 5);
+    expect(layer.tokens).toEqual(expected.tokens);
+    expect(found).toMatchObject({ examples: 3, models: [{ model: 'diff' }, { model: 'diff+diff', seeds: 2 }] });
+    expect(found.paired).toMatchObject([{ models: ['diff', 'diff+diff'] }]);
+    expect(found.paired?.[0].layers[0].needle_against_context?.mean).toBeCloseTo(0, 10);
+    expect(found).toEqual(await ask({ models: ['diff', ['diff', 'diff']] }));
+  });
+
+  it('has intervals over prompts, none of a single one', async () => {
+    const of = async (n: number) => (await ask({ examples: examples.slice(0, n) })).models[0].layers[0].net;
+    expect(Object.keys((await of(1)).norm_share.needle ?? {})).toEqual(['mean']);
+    const { mean, low, high } = (await of(3)).norm_share.needle ?? { mean: Number.NaN };
+    expect(low).toBeLessThanOrEqual(mean);
+    expect(high).toBeGreaterThanOrEqual(mean);
+    expect((await of(1)).norm_share.question).toBeNull();
+  });
+
+  it('takes the classes that an example brings', async () => {
+    const at = PROMPT.indexOf('Where');
+    const [{ prompt, target, needle }] = examples;
+    const classes = { question: [[at, PROMPT.length - 1]] as [number, number][] };
+    const { models } = await ask({ examples: [{ prompt, target, needle, classes }] });
+    expect(models[0].layers[0].tokens.question).toBeGreaterThan(0);
+    expect(models[0].layers[0].net.norm_share.question?.mean).toBeGreaterThan(0);
+  });
+
+  it('tells how far it is by example and layer, and what the first model gave; gives means as tensors', async () => {
+    told.length = 0;
+    const { state, tensors } = await run({ models: ['plain', 'diff'] });
+    expect(state).toBe('done');
+    const steps = told.flatMap(({ update }) => (update.type === 'progress' ? [update.progress.done] : []));
+    // Twice three prompts are read, then they go through four layers and through three.
+    expect(steps).toEqual(Array.from({ length: 6 + 3 * 4 + 3 * 3 }, (_, k) => k + 1));
+    const between = told.flatMap(({ update }) => (update.type === 'result' ? [update.result] : []));
+    expect(between).toMatchObject([{ kind: 'allocation', examples: 3, models: [{ model: 'plain' }] }]);
+    const found = decodeSafetensors((tensors as Uint8Array<ArrayBuffer>).buffer).tensors;
+    expect(found.get('0.3.net.norm_share')?.shape).toEqual([6]);
+    expect(found.get('1.0.rejection_db')?.shape).toEqual([6]);
+  });
+
+  it('stops between two layers, with the prompts that are finished', async () => {
+    expect(await run({}, Int32Array.of(1))).toEqual({ state: 'cancelled', result: null, tensors: null });
+    const cancel = new Int32Array(1);
+    const analysis = await prepare({ models: ['plain', 'diff'] });
+    told.length = 0;
+    const running = computer.answer('analyse', { id: 'allocation', analysis, cancel });
+    // Six prompts are read; after one prompt and a layer of the next somebody cancels.
+    await vi.waitFor(() => expect(told.length).toBeGreaterThanOrEqual(11), { interval: 0 });
+    cancel[0] = 1;
+    const { state, result } = await running;
+    expect(state).toBe('cancelled');
+    if (result?.kind !== 'allocation') throw new Error('not an allocation');
+    expect(result.models.map(({ model }) => model)).toEqual(['plain']);
+    expect([1, 2]).toContain(result.examples);
+  });
+
+  it.each([
+    [{ examples: [{ prompt: PROMPT, target: 'kitchen' }] }, /Example 1 has no needle/],
+    [{ layers: [4] }, /no layer 4/],
+    [{ models: ['nobody'] }, /no model "nobody"/],
+  ])('%j is refused before it is queued', async (input, message) => {
+    await expect(prepare(input)).rejects.toThrow(message);
+  });
+
+  it('names the example that does not fit', async () => {
+    const bad = { ...examples[0], position: 2, needle: [10, 12] as [number, number], unit: 'tokens' as const };
+    await expect(run({ examples: [examples[0], bad] })).rejects.toThrow(/^Example 2: The needle \[10, 12\) is no span/);
   });
 });

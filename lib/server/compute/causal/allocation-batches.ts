@@ -1,0 +1,168 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import {
+  type AllocationRequest,
+  type AllocationResult,
+  allocationBatchSteps,
+  allocationBudget,
+  allocationResultSteps,
+  allocationTensors,
+  drainAsync,
+  type LayerReads,
+  type ReadModel,
+  requireAllocations,
+} from '@/lib/analysis';
+import type { AllocationTask } from '@/lib/api/allocation';
+import { InputError, type OutputTensor } from '@/lib/checkpoint';
+import { type SnrLine, snrLines } from '@/lib/data/snr-examples';
+import { Random } from '@/lib/random';
+import { encodeSafetensors } from '@/lib/safetensors';
+import { examplePrompt } from '@/lib/vocabulary';
+import type { PreparedAllocations } from '../../prepared';
+import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../../protocol';
+import type { Settings } from '../../settings';
+import type { Catalogue } from '../models/catalogue';
+import type { LoadedModels } from '../models/loaded-models';
+import { Forecast } from '../runs/estimate';
+import { batchExamples, batchLines, mostTokens, type Words } from './batch-examples';
+
+const MB = 2 ** 20;
+
+/** Ends a batch that somebody has cancelled. */
+const STOPPED = new Error('The batch was cancelled.');
+
+/**
+ * Checks models, layers and the form of the examples, which are read by tokenizers when the batch runs: that takes its time.
+ * @throws ServiceError 404, 422; InputError.
+ */
+export async function prepareAllocations(
+  allocation: AllocationTask,
+  { catalogue, settings }: { readonly catalogue: Catalogue; readonly settings: Settings },
+): Promise<PreparedAllocations> {
+  const { lines, source } = batchLines(allocation);
+  const examples = snrLines(lines, source);
+  const bare = examples.findIndex(({ line }) => !line.needle);
+  if (bare >= 0) throw new InputError(`Example ${bare + 1} has no needle: name the tokens that hold its answer.`);
+  const longest = Math.max(...examples.map(({ line }) => mostTokens(line)));
+  const tokens = new Array<number>(Math.min(longest, settings.maxTokens)).fill(0);
+  let budget = { rows: 1, bytes: 0 };
+  for (const name of allocation.models.flat()) {
+    const config = await catalogue.config(name);
+    if (examples.some(hasWords)) await catalogue.tokenizer(name);
+    // How long the longest one is shows when it is read; only then can it be too long for the memory.
+    const request = { tokens, target: 0, needle: [0, 1] as const, layers: allocation.layers };
+    const own = allocationBudget({ config, name }, { ...request, memory: Number.POSITIVE_INFINITY });
+    if (own.bytes > budget.bytes) budget = own;
+  }
+  return { allocation, examples: examples.length, budget };
+}
+
+const hasWords = ({ line }: SnrLine): boolean =>
+  examplePrompt(line) !== undefined ||
+  [line.target, line.answer, line.foil, ...(line.candidates ?? [])].some((word) => typeof word === 'string');
+
+/** Allocation over a batch of prompts, of one model or of several on the same prompts. */
+export class AllocationBatches {
+  constructor(
+    private readonly catalogue: Catalogue,
+    private readonly models: LoadedModels,
+    private readonly settings: Settings,
+    private readonly words: Words,
+  ) {}
+
+  /**
+   * Reads the examples for all models, then runs one model after the other, layer by layer; `cancel[0] ≠ 0` ends it before the
+   * next layer with the models that are finished, or with the finished prompts of the first one. Memory: that of one prompt,
+   * and a few hundred numbers a prompt and layer.
+   * @throws ServiceError 422; InputError where an example does not fit a model.
+   */
+  async run(
+    { analysis: { allocation: task, examples: n }, cancel }: AnalysisJob<PreparedAllocations>,
+    tell: (update: AnalysisUpdate) => void,
+  ): Promise<AnalysisOutcome> {
+    const names = task.models.flat();
+    const depths = await Promise.all(names.map((name) => this.#depthOf(name, task)));
+    const reading = names.length * n;
+    const total = reading + n * depths.reduce((sum, depth) => sum + depth, 0);
+    let forecast = new Forecast(total - reading);
+    let done = 0;
+    const onStep = async (steps: number) => {
+      // Reading takes a small part of the time: the forecast begins with the first forward pass.
+      if (done >= reading) forecast.add(steps - done);
+      else if (steps >= reading) forecast = new Forecast(total - reading);
+      done = steps;
+      tell({ type: 'progress', progress: { done, total, secondsLeft: forecast.secondsLeft } });
+      await turn();
+      if (done < total && Atomics.load(cancel, 0) !== 0) throw STOPPED;
+    };
+    const found: ReadModel[] = [];
+    let partial: readonly (readonly LayerReads[])[] = [];
+    try {
+      const batches = new Map<string, AllocationRequest[]>();
+      for (const name of names) {
+        const start = done;
+        batches.set(name, await this.#read(name, task, (k) => onStep(start + k)));
+      }
+      for (const group of task.models) {
+        const own = [group].flat();
+        const reads: (readonly LayerReads[])[][] = [];
+        for (const name of own) {
+          const start = done;
+          const requests = batches.get(name) as AllocationRequest[];
+          const read = await this.models.use(name, (model) =>
+            drainAsync(allocationBatchSteps(model, requests), async (step) => {
+              if (found.length + reads.length === 0) partial = step.result;
+              await onStep(start + step.done);
+            }),
+          );
+          reads.push(read);
+        }
+        found.push({ names: own, reads });
+        if (found.length < task.models.length)
+          tell({ type: 'result', result: { kind: 'allocation', ...(await resultOf(found, task)) } });
+      }
+      return await outcomeOf('done', found, task);
+    } catch (error) {
+      if (error !== STOPPED) throw error;
+      const first: ReadModel[] = partial.length > 0 ? [{ names: names.slice(0, 1), reads: [partial] }] : [];
+      return outcomeOf('cancelled', found.length > 0 ? found : first, task);
+    }
+  }
+
+  async #depthOf(name: string, { layers }: AllocationTask): Promise<number> {
+    return layers ? new Set(layers).size : (await this.catalogue.config(name)).blocks.length;
+  }
+
+  /** The examples as one model reads them, checked. */
+  async #read(
+    name: string,
+    task: AllocationTask,
+    onExample: (done: number) => Promise<void>,
+  ): Promise<AllocationRequest[]> {
+    const common = { layers: task.layers, memory: Math.min(task.memory_mb * MB, this.settings.runBytes) };
+    const read = await batchExamples(name, task, this.words, this.settings, onExample);
+    const requests = read.map((example) => ({ ...example, ...common }) as AllocationRequest);
+    requireAllocations({ name, config: await this.catalogue.config(name) }, requests);
+    return requests;
+  }
+}
+
+/** Turns the event loop between layers: every one is a bootstrap. */
+function resultOf(found: readonly ReadModel[], { seed, resamples }: AllocationTask): Promise<AllocationResult> {
+  const resampling = () => ({ prompts: new Random(seed), seeds: new Random(seed + 1), resamples });
+  return drainAsync(allocationResultSteps(found, resampling), () => turn());
+}
+
+async function outcomeOf(
+  state: AnalysisOutcome['state'],
+  found: readonly ReadModel[],
+  task: AllocationTask,
+): Promise<AnalysisOutcome> {
+  if (found.length === 0) return { state, result: null, tensors: null };
+  const result = await resultOf(found, task);
+  return { state, result: { kind: 'allocation', ...result }, tensors: bodyOf(allocationTensors(result)) };
+}
+
+const bodyOf = (tensors: readonly OutputTensor[]) =>
+  encodeSafetensors(
+    Object.fromEntries(tensors.map(({ name, shape, data }) => [name, { shape, data: data as Float32Array }])),
+  );
