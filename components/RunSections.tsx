@@ -1,16 +1,17 @@
 'use client';
 import { lazy, memo, Suspense, useMemo } from 'react';
 import { AttentionSection } from './attention/AttentionSection';
-import { ShownMaps } from './attention/shownMaps';
+import { useFoil } from './causal/usePair';
 import { firstLayerAbove } from './charts/curve';
 import { usePrefetchedLayers } from './data/mapQueries';
 import { useLenses, useSignals, useTargetIds } from './data/queries';
+import { metricOnAxis } from './data/series';
+import { ShownMaps } from './data/shownMaps';
 import { hasDiff, type View } from './data/view';
 import { LensSection } from './lens/LensSection';
 import { PromptSection } from './prompt/PromptSection';
 import { LayerRail } from './signal/LayerRail';
 import { SignalSection } from './signal/SignalSection';
-import { metricOnAxis } from './signal/series';
 import { useSelection } from './state/selection';
 import { Banners } from './states/Banners';
 import { useNarrow } from './ui/measure';
@@ -37,6 +38,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
   const targets = useTargetIds(view);
   const signals = useSteady(useSignals(view, targets).map(({ data }) => data));
   const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
+  const foil = useFoil(view);
   const narrow = useNarrow();
   const tracks = useSelection((s) => s.tracks);
   usePrefetchedLayers(view);
@@ -75,7 +77,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
         <CausalSection view={view} staleMark={staleMark} />
       </WhenNear>
       <WhenNear height={view.models.some(hasDiff) ? 420 : 0}>
-        <CancellationSection view={view} staleMark={staleMark} />
+        <CancellationSection view={view} foil={foil} staleMark={staleMark} />
       </WhenNear>
     </ShownMaps>
   );

@@ -1,4 +1,4 @@
-import { PageBar } from '../bar/tools';
+import { PageBar } from '../ui/tools';
 
 /** The OpenAPI document as a page: rendered on the server, nothing is loaded from elsewhere. */
 

@@ -6,12 +6,13 @@ import { formatValue } from '../charts/numbers';
 import { topSources } from '../charts/pair';
 import { displayToken } from '../charts/tokens';
 import { fitWindow, mapFrame } from '../charts/window';
+import type { DrawnMap } from '../data/drawnMaps';
 import type { LayerMaps } from '../data/mapQueries';
+import type { MapPanel } from '../data/panels';
 import { hasBranches, ownRegion, type View } from '../data/view';
 import { useSelection } from '../state/selection';
 import { usePixelRatio } from '../ui/measure';
 import { useSteady } from '../ui/steady';
-import type { DrawnMap } from './drawnMaps';
 import { Heads } from './Heads';
 import { MapCells } from './MapCells';
 import { BranchEquation, MapName, PanelName } from './MapHeading';
@@ -22,7 +23,6 @@ import { MapSurface } from './MapSurface';
 import { MovingMaps } from './MovingMaps';
 import { MovingSheet } from './MovingSheet';
 import { useMapCursor } from './mapCursor';
-import type { MapPanel } from './panels';
 
 /** Room for the name above each of several branches. */
 const PANEL_HEAD = 26;

@@ -2,6 +2,8 @@
 import { memo } from 'react';
 import { formatPlain } from '../charts/numbers';
 import type { LayerMaps } from '../data/mapQueries';
+import { usePanels } from '../data/panels';
+import { useShownMaps } from '../data/shownMaps';
 import type { View } from '../data/view';
 import { SPAN_INFO } from '../state/forms';
 import { useMaximised } from '../state/maximised';
@@ -15,9 +17,7 @@ import { DockedPair } from './DockedPair';
 import { Legend } from './Legend';
 import { MapControls } from './MapControls';
 import { PairInspector } from './PairInspector';
-import { usePanels } from './panels';
 import { rowTable } from './rowTable';
-import { useShownMaps } from './shownMaps';
 
 /** Side of a map that has the page for itself. */
 const MAXIMISED = 1100;

@@ -1,9 +1,9 @@
 'use client';
 import { formatValue } from '../charts/numbers';
+import type { DrawnMap } from '../data/drawnMaps';
 import { ownToken, type View } from '../data/view';
 import { useHover } from '../state/hover';
 import { Id, TokenText } from '../ui/parts';
-import type { DrawnMap } from './drawnMaps';
 
 /** The pair under the finger and its values at the foot of a narrow screen, while a map is touched. */
 export function DockedPair({ view, maps }: { view: View; maps: readonly (DrawnMap | undefined)[] }) {

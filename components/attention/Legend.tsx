@@ -4,6 +4,8 @@ import { caretPath, legendMarks, RAMP_HEIGHT, RAMP_MARGIN, RAMP_WIDTH } from '..
 import { formatPlain } from '../charts/numbers';
 import { cssColour } from '../charts/palette';
 import { exceeds } from '../charts/values';
+import type { DrawnMap } from '../data/drawnMaps';
+import type { MapPanel } from '../data/panels';
 import { ownToken } from '../data/view';
 import { quantityOf } from '../state/forms';
 import { useHover } from '../state/hover';
@@ -11,9 +13,7 @@ import { spanOf, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { DrawnCanvas, type Pen } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
-import type { DrawnMap } from './drawnMaps';
 import { PanelMark } from './MapHeading';
-import type { MapPanel } from './panels';
 
 /** Two carets, A above and B below the ramp, at the hovered cell's value. */
 function Carets({ maps }: { maps: readonly DrawnMap[] }) {

@@ -4,12 +4,12 @@ import type { HalfMap } from '../charts/half';
 import type { Region } from '../charts/pyramid';
 import { lookUp, Memory, type Raster, rasterise } from '../charts/raster';
 import type { MapFrame } from '../charts/window';
+import { type DrawnMap, errorTooLarge } from '../data/drawnMaps';
+import type { MapPanel } from '../data/panels';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
 import { Recent } from '../ui/recent';
-import { type DrawnMap, errorTooLarge } from './drawnMaps';
-import type { MapPanel } from './panels';
 import { drawInWorker } from './rasterService';
 
 /** Larger maps are drawn in the browser worker. */

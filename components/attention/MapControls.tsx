@@ -1,6 +1,8 @@
 'use client';
 import { memo } from 'react';
 import { fitWindow, wholeWindow, zoomedAt } from '../charts/window';
+import { canSubtract } from '../data/panels';
+import { useShownMaps } from '../data/shownMaps';
 import { hasBranches, type View } from '../data/view';
 import { FORM_INFO, FORMS } from '../state/forms';
 import { showWindow } from '../state/motion';
@@ -18,8 +20,6 @@ import { Check } from '../ui/Check';
 import { Id } from '../ui/parts';
 import { Segmented } from '../ui/Segmented';
 import { Layers, Without } from './FormControls';
-import { canSubtract } from './panels';
-import { useShownMaps } from './shownMaps';
 
 const FORM_OPTIONS = FORMS.map((value) => ({ value, label: FORM_INFO[value].label, testId: `form-${value}` }));
 const VALUES = [

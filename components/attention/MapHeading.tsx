@@ -5,15 +5,15 @@ import { colourTable } from '../charts/palette';
 import { wholeMap } from '../charts/pyramid';
 import { lookUp, type Raster, rasterise } from '../charts/raster';
 import { saturation, valueScale } from '../charts/values';
+import { cellsOf, ERROR_LIMIT, errorTooLarge } from '../data/drawnMaps';
 import type { LayerMaps } from '../data/mapQueries';
+import type { MapPanel } from '../data/panels';
 import { BRANCH_NAMES, blockName, hasBranches, isDiff, type ModelView } from '../data/view';
 import { type DiffBranch, isSigned, overLayers, reduces, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
 import { Id } from '../ui/parts';
-import { cellsOf, ERROR_LIMIT, errorTooLarge } from './drawnMaps';
-import type { MapPanel } from './panels';
 
 const SIDE = 44;
 /** The three small maps saturate at this share of their common limit. */

@@ -3,7 +3,7 @@ import { MARGINAL_GAPS } from '../charts/mapMarks';
 import { marginals } from '../charts/marginals';
 import { bars, joined } from '../charts/profile';
 import type { MapFrame } from '../charts/window';
-import type { MapPanel } from './panels';
+import type { MapPanel } from '../data/panels';
 
 /** Means of |value| over the shown rows (above the map) and columns (right of it); the origin is the cells' corner. */
 export const MapMarginals = memo(function MapMarginals(props: {

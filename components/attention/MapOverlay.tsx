@@ -7,13 +7,13 @@ import { formatPlain } from '../charts/numbers';
 import { bars, joined } from '../charts/profile';
 import { displayToken } from '../charts/tokens';
 import type { MapFrame } from '../charts/window';
+import type { DrawnMap } from '../data/drawnMaps';
+import type { MapPanel } from '../data/panels';
 import { type ModelView, ownRegion } from '../data/view';
 import { useBrush } from '../state/brush';
 import { useHover } from '../state/hover';
 import { useSelection } from '../state/selection';
-import type { DrawnMap } from './drawnMaps';
 import { marksOf, profilePeak } from './marks';
-import type { MapPanel } from './panels';
 
 /** How far left of the cells a flag of twenty letters reaches. */
 const FLAG_REACH = 150;

@@ -11,12 +11,12 @@ import {
   wholeWindow,
   zoomedAt,
 } from '../charts/window';
+import { type MapPanel, surfaceId } from '../data/panels';
 import { nearestOfA, ownRegion, ownToken, tokenOfA } from '../data/view';
 import { setBrush } from '../state/brush';
 import { clearHover, hover, useHover } from '../state/hover';
 import { moveTo, shownWindow, showWindow } from '../state/motion';
 import { toggleLock } from '../state/selection';
-import { type MapPanel, surfaceId } from './panels';
 
 /** Pixels that a pointer moves before a press becomes a drag. */
 const DRAG_FROM = 5;

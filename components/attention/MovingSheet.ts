@@ -4,13 +4,13 @@ import { type Region, sameRegion } from '../charts/pyramid';
 import { lookUp } from '../charts/raster';
 import { displayToken, sameWord } from '../charts/tokens';
 import { fitWindow, type MapWindow } from '../charts/window';
+import { type DrawnMap, errorTooLarge } from '../data/drawnMaps';
+import type { MapPanel } from '../data/panels';
 import { ownRegion } from '../data/view';
 import { useHover } from '../state/hover';
 import type { Stage } from '../state/motion';
 import { type Cell, useSelection } from '../state/selection';
-import { type DrawnMap, errorTooLarge } from './drawnMaps';
 import { marksOf, profilePeak } from './marks';
-import type { MapPanel } from './panels';
 import { drawViews, openSheet, setFigure } from './rasterService';
 import { prioritiesOf } from './tokenAxes';
 

@@ -4,12 +4,12 @@ import { memo, useMemo, useState } from 'react';
 import { formatPlain, formatSigned, formatValue } from '../charts/numbers';
 import { pairFacts, topSources } from '../charts/pair';
 import { cut } from '../charts/tokens';
+import { type DrawnMap, ERROR_LIMIT } from '../data/drawnMaps';
 import { BRANCH_NAMES, ownToken, type View } from '../data/view';
 import { quantityOf } from '../state/forms';
 import { useHover } from '../state/hover';
 import { type DiffBranch, type ModelSlot, spanOf, useSelection } from '../state/selection';
 import { SlotHead, Steady, TokenText, ValueRow } from '../ui/parts';
-import { type DrawnMap, ERROR_LIMIT } from './drawnMaps';
 import { inspectedPair } from './inspected';
 
 const TERMS: readonly DiffBranch[] = ['mixer_1', 'lambda_mixer_2', 'diff'];

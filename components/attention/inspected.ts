@@ -1,9 +1,9 @@
 import { topSources } from '../charts/pair';
 import { sameWord } from '../charts/tokens';
+import type { DrawnMap } from '../data/drawnMaps';
 import { ownToken, type View } from '../data/view';
 import type { Hover } from '../state/hover';
 import type { Cell } from '../state/selection';
-import type { DrawnMap } from './drawnMaps';
 
 export interface Inspected extends Cell {
   /** Why this pair is shown. */

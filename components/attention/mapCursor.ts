@@ -2,11 +2,11 @@
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { formatValue } from '../charts/numbers';
 import { following, wholeWindow, zoomedAt } from '../charts/window';
+import type { DrawnMap } from '../data/drawnMaps';
 import { ownToken, type View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';
 import { moveTo, shownWindow } from '../state/motion';
 import { type Cell, toggleLock, useSelection } from '../state/selection';
-import type { DrawnMap } from './drawnMaps';
 import { inspectedPair } from './inspected';
 
 const SPEAK_AFTER_MS = 300;

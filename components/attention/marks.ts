@@ -1,8 +1,8 @@
 import { rowPeak } from '../charts/pair';
-import { type ModelView, ownToken } from '../data/view';
+import type { MapPanel } from '../data/panels';
+import { type ModelView, ownToken, shownRow } from '../data/view';
 import type { Hover } from '../state/hover';
 import type { Cell } from '../state/selection';
-import type { MapPanel } from './panels';
 
 /** What hover and lock mark on one map, in its model's own tokens. */
 export interface MapMarks {
@@ -14,11 +14,6 @@ export interface MapMarks {
   readonly lockColumn?: number;
   readonly crossRow?: number;
   readonly crossColumn?: number;
-}
-
-/** The row under the pointer, else the locked one, else the read-out, in a model's own tokens. */
-export function shownRow(model: ModelView, hovered: number | undefined, locked: number | undefined): number {
-  return ownToken(model, hovered) ?? ownToken(model, locked) ?? model.position;
 }
 
 export function marksOf(

@@ -1,7 +1,7 @@
 import { type DataTable, tableOf } from '../charts/table';
 import { displayToken } from '../charts/tokens';
+import type { DrawnMap } from '../data/drawnMaps';
 import { ownToken, type View } from '../data/view';
-import type { DrawnMap } from './drawnMaps';
 
 /** What one destination reads from every source up to itself, as computed; `row` is a token of model A. */
 export function rowTable(view: View, maps: readonly (DrawnMap | undefined)[], row: number): DataTable {

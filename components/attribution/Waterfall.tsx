@@ -3,9 +3,9 @@ import { memo } from 'react';
 import type { CurveScale } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatSigned } from '../charts/numbers';
-import { AxisTicks, RowLabel } from '../signal/AxisParts';
-import { CurveOverlay, Grid, LayerHit } from '../signal/CurveParts';
 import type { ModelSlot } from '../state/selection';
+import { AxisTicks, RowLabel } from '../ui/AxisParts';
+import { CurveOverlay, Grid, LayerHit } from '../ui/CurveParts';
 import { PART_NAMES, type Part, runningSums, type Step } from './waterfall';
 
 const AXIS = 22;

@@ -4,8 +4,8 @@ import type { ModelSummary } from '@/lib/api/schemas';
 import { formatParameters } from '../charts/numbers';
 import { useModels } from '../data/queries';
 import { type ModelSlot, select, swapModels, useSelection } from '../state/selection';
+import { SwapIcon } from '../ui/icons';
 import { Id } from '../ui/parts';
-import { SwapIcon } from './icons';
 import { Pattern } from './Pattern';
 
 const ModelDialog = lazy(() => import('./ModelDialog').then((module) => ({ default: module.ModelDialog })));

@@ -1,11 +1,11 @@
 'use client';
 import type { Progress, Run } from '@/lib/api/schemas';
 import { formatSeconds, ordinal } from '../charts/numbers';
+import { useForecast } from '../data/forecast';
 import { useHealth } from '../data/queries';
 import { requestOf, runOrCancel } from '../state/request';
 import { isEnded, useRun } from '../state/run';
 import { type Selection, useSelection } from '../state/selection';
-import { useForecast } from './forecast';
 
 const STAGES = { loading: 'loading', forward: 'layer', signal: 'signal', lens: 'lens' } as const;
 

@@ -2,12 +2,12 @@
 import { useHealth } from '../data/queries';
 import type { View } from '../data/view';
 import { ExportButton } from '../export/ExportButton';
-import { RunsLink } from '../runs/RunsLink';
 import { setShortcuts } from '../state/shortcuts';
-import { HelpIcon } from './icons';
+import { HelpIcon } from '../ui/icons';
+import { ShareButton, ThemeButton } from '../ui/tools';
 import { ModelPickers } from './ModelPicker';
 import { RunControl } from './RunControl';
-import { ShareButton, ThemeButton } from './tools';
+import { RunsLink } from './RunsLink';
 
 function Device() {
   const { data } = useHealth();

@@ -1,16 +1,14 @@
 'use client';
 import { memo, useMemo, useState } from 'react';
-import { defaultPair } from '../causal/pair';
-import { Choice } from '../causal/parts';
-import { useCausal } from '../causal/settings';
 import { layerAxis } from '../charts/layerAxis';
 import { hasDiff, type View } from '../data/view';
-import { LinesEditor } from '../prompt/LinesEditor';
 import { ownPrompts } from '../state/batch';
 import { clearHover, hover, useHover } from '../state/hover';
 import { cancelJob, isJobBusy, useJobsOf } from '../state/jobs';
 import { select } from '../state/selection';
+import { Choice } from '../ui/Choice';
 import { HitArea } from '../ui/HitArea';
+import { LinesEditor } from '../ui/LinesEditor';
 import { useNarrow, useWidth } from '../ui/measure';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
@@ -54,9 +52,12 @@ function LayerLines({ x, width, layer }: { x: (layer: number) => number; width: 
 /** What the second branch takes away from the first: needle against noise by layer, for this prompt or over stories. */
 export const CancellationSection = memo(function CancellationSection({
   view,
+  foil,
   staleMark,
 }: {
   view: View;
+  /** The wrong answer of all causal tests. */
+  foil: string;
   staleMark: string;
 }) {
   const form = useCancellation((s) => s.form);
@@ -65,9 +66,7 @@ export const CancellationSection = memo(function CancellationSection({
   const [editing, setEditing] = useState(false);
   const [ref, width] = useWidth();
   const narrow = useNarrow();
-  const own = useCausal((s) => s.foil);
   const models = useMemo(() => view.models.filter(hasDiff), [view.models]);
-  const foil = own ?? defaultPair({ ...view.run.request, target: view.target }).foil;
   const single = useOwnPrompt(view, models, foil);
   const batch = useBatches(models);
   const { jobs: batchJobs, batches } = batch;

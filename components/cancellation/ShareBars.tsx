@@ -3,8 +3,8 @@ import { memo } from 'react';
 import { type CurveScale, curveScale } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { ModelView } from '../data/view';
-import { AxisTicks, RowLabel } from '../signal/AxisParts';
-import { Grid } from '../signal/CurveParts';
+import { AxisTicks, RowLabel } from '../ui/AxisParts';
+import { Grid } from '../ui/CurveParts';
 import { type Bar, BRANCHES } from './shares';
 
 const TOP = 24;

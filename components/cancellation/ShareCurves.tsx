@@ -5,8 +5,8 @@ import { bandPath } from '../charts/band';
 import { curveScale, segments } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { ModelView } from '../data/view';
-import { AxisTicks, RowLabel } from '../signal/AxisParts';
-import { Grid } from '../signal/CurveParts';
+import { AxisTicks, RowLabel } from '../ui/AxisParts';
+import { Grid } from '../ui/CurveParts';
 import { BARS_HEIGHT, TICKS } from './ShareBars';
 import { type Batch, BRANCHES, curveOf, type Form } from './shares';
 

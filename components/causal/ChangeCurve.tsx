@@ -5,11 +5,11 @@ import type { Signal } from '@/lib/api/readings';
 import { curveScale, METRIC_INFO, type Metric } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { Maybe } from '../charts/numbers';
+import { metricOnAxis } from '../data/series';
 import type { View } from '../data/view';
-import { AxisTicks } from '../signal/AxisParts';
-import { CurveOverlay, Grid, LayerHit } from '../signal/CurveParts';
-import { ModelLines } from '../signal/ModelLines';
-import { metricOnAxis } from '../signal/series';
+import { AxisTicks } from '../ui/AxisParts';
+import { CurveOverlay, Grid, LayerHit } from '../ui/CurveParts';
+import { ModelLines } from '../ui/ModelLines';
 import type { ResultOf } from './results';
 
 const HEIGHT = 132;

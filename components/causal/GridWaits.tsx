@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatCount, formatForecast } from '../charts/numbers';
 import type { View } from '../data/view';
-import { AxisTicks, RowLabel } from '../signal/AxisParts';
+import { AxisTicks, RowLabel } from '../ui/AxisParts';
 
 const HEIGHT = 22;
 

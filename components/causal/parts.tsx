@@ -6,6 +6,7 @@ import { type ModelView, nearestOfA, ownToken, type View } from '../data/view';
 import { hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { usePalette } from '../state/theme';
+import { Choice } from '../ui/Choice';
 import { SlotList, TokenText } from '../ui/parts';
 import { RampBar } from '../ui/RampBar';
 import { Segmented } from '../ui/Segmented';
@@ -23,37 +24,6 @@ export function TestSwitch() {
   const test = useCausal((s) => s.test);
   return (
     <Segmented label="Causal test" options={TESTS} value={test} onChange={(value) => setCausal({ test: value })} />
-  );
-}
-
-/** A choice among a few named values. */
-export function Choice<T extends string>(props: {
-  caption: string;
-  label: string;
-  value: T;
-  options: readonly { readonly value: T; readonly label: string }[];
-  onChange: (value: T) => void;
-  testId?: string;
-}) {
-  const { caption, label, value, options, onChange, testId } = props;
-  return (
-    <span className="control">
-      <span className="caption">{caption}</span>
-      <span className="select">
-        <select
-          aria-label={label}
-          data-testid={testId}
-          value={value}
-          onChange={(event) => onChange(event.target.value as T)}
-        >
-          {options.map((option) => (
-            <option key={option.value} value={option.value}>
-              {option.label}
-            </option>
-          ))}
-        </select>
-      </span>
-    </span>
   );
 }
 

@@ -18,13 +18,13 @@ export interface PairState {
   readonly problem: string | undefined;
 }
 
-/** The foil of all causal tests: the one that was written, else the one of the made pair. */
 export function useDefaultPair(view: View): Pair {
   const { prompt, candidates, needle } = view.run.request;
   const { target } = view;
   return useMemo(() => defaultPair({ prompt, target, candidates, needle }), [prompt, target, candidates, needle]);
 }
 
+/** The foil of all causal tests: the one that was written, else the one of the made pair. */
 export function useFoil(view: View): string {
   const made = useDefaultPair(view);
   return useCausal((s) => s.foil) ?? made.foil;

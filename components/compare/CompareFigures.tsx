@@ -1,8 +1,8 @@
 'use client';
 import { memo, useEffect } from 'react';
 import { AttentionSection } from '../attention/AttentionSection';
-import { ShownMaps } from '../attention/shownMaps';
 import { useLenses, useSignals, useTargetIds } from '../data/queries';
+import { ShownMaps } from '../data/shownMaps';
 import type { View } from '../data/view';
 import { LensSection } from '../lens/LensSection';
 import { LayerRail } from '../signal/LayerRail';

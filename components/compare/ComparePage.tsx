@@ -4,16 +4,16 @@ import { parseAsString, useQueryState } from 'nuqs';
 import { lazy, Suspense, useEffect, useMemo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import type { Run } from '@/lib/api/schemas';
-import { PageBar, ShareButton } from '../bar/tools';
 import { visible } from '../charts/tokens';
 import { client } from '../data/client';
 import { ExportButton } from '../export/ExportButton';
-import { linkOf } from '../runs/links';
+import { linkOf } from '../state/links';
 import { isEnded } from '../state/run';
 import { useSelection } from '../state/selection';
 import { handleKey, setView } from '../state/shortcuts';
 import { LinkedSelection } from '../state/url';
 import { Id, TokenText } from '../ui/parts';
+import { PageBar, ShareButton } from '../ui/tools';
 import { compareView } from './compareView';
 import { missing, obstacle, readChoice, tellingModels, writeChoice } from './pair';
 

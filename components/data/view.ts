@@ -148,6 +148,11 @@ export function ownToken(model: ModelView, ofA: number | undefined): number | un
   return own === undefined || own < 0 || own >= model.tokens.length ? undefined : own;
 }
 
+/** The row under the pointer, else the locked one, else the read-out, in a model's own tokens. */
+export function shownRow(model: ModelView, hovered: number | undefined, locked: number | undefined): number {
+  return ownToken(model, hovered) ?? ownToken(model, locked) ?? model.position;
+}
+
 /** A model's own token index as that of model A, or undefined where nothing matches. */
 export function tokenOfA(model: ModelView, own: number): number | undefined {
   const ofA = model.toA ? model.toA[own] : own;

@@ -3,7 +3,7 @@ import type { GeneratedToken } from '@/lib/api/generation';
 import type { Continuation as PromptEnd, RunStateName } from '@/lib/api/schemas';
 import { client } from '../data/client';
 import { chosenModels } from '../data/view';
-import { moveSpan } from '../prompt/edit';
+import { moveSpan } from '../state/edit';
 import { isBusy, runOrCancel } from '../state/request';
 import { type ModelSlot, select, useSelection } from '../state/selection';
 

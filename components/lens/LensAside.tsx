@@ -6,8 +6,8 @@ import { layerName } from '../charts/layerAxis';
 import { formatCount, formatPlain, type Maybe } from '../charts/numbers';
 import { sameWord } from '../charts/tokens';
 import { useTokenTexts } from '../data/queries';
+import { entryAt } from '../data/series';
 import { type ModelView, ownToken, type View } from '../data/view';
-import { entryAt } from '../signal/series';
 import { useHover } from '../state/hover';
 import { SlotHead, SlotList, TokenText, ValueRow } from '../ui/parts';
 

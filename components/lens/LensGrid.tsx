@@ -6,13 +6,13 @@ import type { LayerAxis } from '../charts/layerAxis';
 import type { LensColour } from '../charts/lensCells';
 import { cut, displayToken } from '../charts/tokens';
 import { useTokenTexts } from '../data/queries';
+import { lensRow } from '../data/series';
 import { type ModelView, tokenOfA, type View } from '../data/view';
-import { AxisTicks, RowLabel } from '../signal/AxisParts';
-import { lensRow } from '../signal/series';
 import { clearHover, type Hover, hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
+import { AxisTicks, RowLabel } from '../ui/AxisParts';
 import { HitArea } from '../ui/HitArea';
-import { LensRowCanvas } from './LensRowCanvas';
+import { LensRowCanvas } from '../ui/LensRowCanvas';
 
 export const ROW = 20;
 export const TOP = 20;

@@ -4,10 +4,12 @@ import type { Lens } from '@/lib/api/readings';
 import { layerAxis } from '../charts/layerAxis';
 import { type LensColour, lensLegend } from '../charts/lensCells';
 import { colourTable } from '../charts/palette';
+import { rowChoices, rowRange } from '../data/lensRows';
 import { useModels, useTokenTexts } from '../data/queries';
 import { ownToken, tokenOfA, type View } from '../data/view';
 import { type LensRows, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
+import { LensSwitch } from '../ui/LensSwitch';
 import { useNarrow, useWidth } from '../ui/measure';
 import { RampBar } from '../ui/RampBar';
 import { Section } from '../ui/Section';
@@ -15,8 +17,6 @@ import { Segmented } from '../ui/Segmented';
 import { LensAside } from './LensAside';
 import { LensDifference } from './LensDifference';
 import { LensGrid, ROW } from './LensGrid';
-import { LensSwitch } from './LensSwitch';
-import { rowChoices, rowRange } from './lensRows';
 import { lensTable } from './lensTable';
 
 const COLOURS: readonly { value: LensColour; label: string; testId: string }[] = [

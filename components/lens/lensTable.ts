@@ -2,8 +2,8 @@ import type { Lens } from '@/lib/api/readings';
 import { layerName } from '../charts/layerAxis';
 import type { DataTable } from '../charts/table';
 import { displayToken } from '../charts/tokens';
+import { lensRow } from '../data/series';
 import { ownToken, type View } from '../data/view';
-import { lensRow } from '../signal/series';
 
 /** The lens of every model at one position by layer; `position` is a token of model A. */
 export function lensTable(

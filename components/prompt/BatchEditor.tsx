@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import type { SnrRequestInput } from '@/lib/api/analyses';
 import { formatSeconds } from '../charts/numbers';
+import { MOST } from '../data/batchText';
 import { useLensKind } from '../data/queries';
 import { chosenModels } from '../data/view';
 import {
@@ -19,8 +20,7 @@ import {
 } from '../state/batch';
 import { useRun } from '../state/run';
 import { useSelection } from '../state/selection';
-import { MOST } from './batchText';
-import { LinesEditor } from './LinesEditor';
+import { LinesEditor } from '../ui/LinesEditor';
 
 const STORIES = 64;
 

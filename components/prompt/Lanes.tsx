@@ -1,9 +1,9 @@
 'use client';
 import { memo, type RefObject, useEffect, useLayoutEffect, useMemo, useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
-import type { DrawnMap } from '../attention/drawnMaps';
-import { useShownMaps } from '../attention/shownMaps';
 import { cssColour } from '../charts/palette';
+import type { DrawnMap } from '../data/drawnMaps';
+import { useShownMaps } from '../data/shownMaps';
 import type { ModelSlot } from '../state/selection';
 import { DrawnCanvas, type Pen } from '../ui/canvas';
 import { useFontsReady, usePixelRatio } from '../ui/measure';

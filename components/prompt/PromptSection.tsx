@@ -1,16 +1,16 @@
 'use client';
 import { lazy, memo, Suspense, useMemo, useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
-import { useShownMaps } from '../attention/shownMaps';
 import { visible } from '../charts/tokens';
 import { useExamples, useModels, useTokens } from '../data/queries';
+import { useShownMaps } from '../data/shownMaps';
 import type { View } from '../data/view';
 import { openBatch, useBatch } from '../state/batch';
+import { editPrompt, loadExample } from '../state/edit';
 import { type ModelSlot, select, useSelection } from '../state/selection';
 import { Id, TokenText } from '../ui/parts';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
-import { editPrompt, loadExample } from './edit';
 import { ReadoutAside, type ReadoutFacts } from './ReadoutAside';
 import { type ClickSets, TokenChips } from './TokenChips';
 

@@ -2,9 +2,9 @@
 import { useEffect } from 'react';
 import type { Example, ModelSummary } from '@/lib/api/schemas';
 import { useExamples, useModels } from '../data/queries';
+import { loadExample } from '../state/edit';
 import { useRun } from '../state/run';
 import { INITIAL_SELECTION, type Selection, select, useSelection } from '../state/selection';
-import { loadExample } from './edit';
 
 const differential = (model: ModelSummary) => model.differential.includes(true);
 

@@ -1,10 +1,9 @@
 'use client';
 import { type RefObject, useEffect, useLayoutEffect } from 'react';
-import type { DrawnMap } from '../attention/drawnMaps';
-import { shownRow } from '../attention/marks';
-import { useShownMaps } from '../attention/shownMaps';
 import { type ColourTable, cssColour, inkOn, TABLE_SIZE } from '../charts/palette';
-import { ownToken, tokenOfA } from '../data/view';
+import type { DrawnMap } from '../data/drawnMaps';
+import { useShownMaps } from '../data/shownMaps';
+import { ownToken, shownRow, tokenOfA } from '../data/view';
 import { useHover } from '../state/hover';
 import { type ModelSlot, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';

@@ -2,13 +2,13 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import type { RunSummary } from '@/lib/api/schemas';
-import { PageBar } from '../bar/tools';
 import { formatBytes } from '../charts/numbers';
 import { visible } from '../charts/tokens';
 import { client } from '../data/client';
 import { useHealth } from '../data/queries';
-import { formatTime, stateOf, troubleOf } from './format';
-import { compareLink, linkOf, linkOfRequest } from './links';
+import { formatTime, stateOf, troubleOf } from '../data/runWords';
+import { compareLink, linkOf, linkOfRequest } from '../state/links';
+import { PageBar } from '../ui/tools';
 
 const RUNS = ['runs'];
 const OPENING_MS = 1000;

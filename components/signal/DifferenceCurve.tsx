@@ -6,11 +6,11 @@ import { bandPath } from '../charts/band';
 import { curveScale, METRIC_INFO, type Metric, segments } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatSigned, type Maybe } from '../charts/numbers';
+import { promptDifference } from '../data/series';
 import type { View } from '../data/view';
+import { CurveOverlay, Grid, LayerHit } from '../ui/CurveParts';
 import type { BatchCurves } from './batchSeries';
-import { CurveOverlay, Grid, LayerHit } from './CurveParts';
 import { paperColumns } from './PaperBars';
-import { promptDifference } from './series';
 
 const HEIGHT = 104;
 const TOP = 10;

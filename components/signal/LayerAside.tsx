@@ -5,12 +5,12 @@ import { METRIC_INFO, type Metric } from '../charts/curve';
 import { columnOf, layerName } from '../charts/layerAxis';
 import { formatP, formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';
 import { useLensKind } from '../data/queries';
+import { certainFrom, metricOnAxis, snrCandidates } from '../data/series';
 import { blockName, type View } from '../data/view';
 import { useHover } from '../state/hover';
 import { select, useSelection } from '../state/selection';
 import { SlotHead, ValueRow } from '../ui/parts';
 import type { BatchCurves } from './batchSeries';
-import { certainFrom, metricOnAxis, snrCandidates } from './series';
 
 const capital = (text: string) => text[0].toUpperCase() + text.slice(1);
 const number = (value: Maybe): value is number => typeof value === 'number' && Number.isFinite(value);

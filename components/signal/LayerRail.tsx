@@ -4,14 +4,14 @@ import type { Signal } from '@/lib/api/readings';
 import { layerAxis } from '../charts/layerAxis';
 import { lensAmount } from '../charts/lensCells';
 import { colourTable, cssColour } from '../charts/palette';
+import { metricOnAxis } from '../data/series';
 import type { View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { usePalette } from '../state/theme';
+import { AxisTicks } from '../ui/AxisParts';
 import { HitArea } from '../ui/HitArea';
 import { useWidth } from '../ui/measure';
-import { AxisTicks } from './AxisParts';
-import { metricOnAxis } from './series';
 
 const BAND = 6;
 const BANDS_TOP = 20;

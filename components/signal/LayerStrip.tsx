@@ -4,14 +4,14 @@ import type { Lens } from '@/lib/api/readings';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatPlain } from '../charts/numbers';
 import { useTokenTexts } from '../data/queries';
+import { lensRow } from '../data/series';
 import { blockName, isDiff, type ModelView, type View } from '../data/view';
-import { LensRowCanvas } from '../lens/LensRowCanvas';
 import { clearHover, hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
+import { AxisTicks, RowLabel } from '../ui/AxisParts';
 import { HitArea } from '../ui/HitArea';
-import { AxisTicks, RowLabel } from './AxisParts';
+import { LensRowCanvas } from '../ui/LensRowCanvas';
 import { StripThumbnails } from './StripThumbnails';
-import { lensRow } from './series';
 import { type StripLayout, stripLayout } from './stripLayout';
 
 /** Upper end of the λ track, unless a block has more. */

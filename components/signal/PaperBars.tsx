@@ -1,6 +1,6 @@
 import type { CurveScale } from '../charts/curve';
 import { axisTicks, type LayerAxis } from '../charts/layerAxis';
-import type { Line } from './series';
+import type { Line } from '../data/series';
 
 /** The paper's figure begins with the output of block 1: embedding and block 0 are not shown. */
 export const paperColumns = <T,>(values: readonly T[]): (T | undefined)[] =>

@@ -6,12 +6,12 @@ import { type CurveScale, curveScale, METRIC_INFO, type Metric, segments } from 
 import { placeLineLabels } from '../charts/labels';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatValue, type Maybe } from '../charts/numbers';
+import { type Line, metricOnAxis } from '../data/series';
 import type { View } from '../data/view';
+import { CurveOverlay, Grid, LayerHit } from '../ui/CurveParts';
+import { ModelLines } from '../ui/ModelLines';
 import type { BatchCurves } from './batchSeries';
-import { CurveOverlay, Grid, LayerHit } from './CurveParts';
-import { ModelLines } from './ModelLines';
 import { PaperBars, PaperLabels, paperColumns } from './PaperBars';
-import { type Line, metricOnAxis } from './series';
 
 const TOP = 10;
 const BOTTOM = 8;

@@ -1,10 +1,8 @@
 import type { SnrDifference, SnrEstimate, SnrResult } from '@/lib/api/analyses';
 import type { Metric } from '../charts/curve';
 import { columnOf } from '../charts/layerAxis';
+import type { Estimates } from '../data/series';
 import type { View } from '../data/view';
-
-/** What a batch says of one model, or of B − A, by column of the layer axis: embedding, blocks, output. */
-export type Estimates<T extends SnrEstimate = SnrEstimate> = readonly (T | undefined)[];
 
 export interface BatchCurves {
   /** Examples. */

@@ -4,9 +4,9 @@ import type { LensKind } from '@/lib/api/schemas';
 import { METRIC_INFO, METRICS } from '../charts/curve';
 import { layerName } from '../charts/layerAxis';
 import { type DataTable, tableOf } from '../charts/table';
+import { metricOnAxis } from '../data/series';
 import type { View } from '../data/view';
 import { batchCurves } from './batchSeries';
-import { metricOnAxis } from './series';
 
 /** All four metrics of every model by layer, from the embedding to the output; of a batch, means with their intervals. */
 export function signalTable(

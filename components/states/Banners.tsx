@@ -2,10 +2,10 @@
 import { type ReactNode, useState } from 'react';
 import { ApiError } from '@/lib/api/client';
 import type { Run } from '@/lib/api/schemas';
-import { useForecast } from '../bar/forecast';
+import { useForecast } from '../data/forecast';
 import { useHealth, useModels } from '../data/queries';
+import { troubleOf } from '../data/runWords';
 import type { View } from '../data/view';
-import { troubleOf } from '../runs/format';
 import { requestOf } from '../state/request';
 import { resumeRun, startRun, useRun } from '../state/run';
 import { useSelection } from '../state/selection';

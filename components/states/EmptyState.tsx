@@ -1,6 +1,6 @@
 'use client';
 import { useExamples, useModels } from '../data/queries';
-import { loadExample } from '../prompt/edit';
+import { loadExample } from '../state/edit';
 import { useSelection } from '../state/selection';
 
 const SHOWN = 3;

@@ -1,10 +1,13 @@
+import type { SnrEstimate } from '@/lib/api/analyses';
 import type { Lens, Signal } from '@/lib/api/readings';
 import type { Metric } from '../charts/curve';
 import { columnOf, onAxis } from '../charts/layerAxis';
 import type { LensCell } from '../charts/lensCells';
 import type { Maybe } from '../charts/numbers';
 import type { ModelSlot } from '../state/selection';
-import type { Estimates } from './batchSeries';
+
+/** What a batch says of one model, or of B − A, by column of the layer axis: embedding, blocks, output. */
+export type Estimates<T extends SnrEstimate = SnrEstimate> = readonly (T | undefined)[];
 
 /** A model's curve. */
 export interface Line {

@@ -4,11 +4,11 @@ import { type HalfMap, toHalf } from '../charts/half';
 import { type ColourTable, colourTable, type RampKind } from '../charts/palette';
 import { Pyramid } from '../charts/pyramid';
 import { rowShares, saturation, type ValueMode, type ValueScale, valueScale } from '../charts/values';
-import type { LayerMaps } from '../data/mapQueries';
 import { isSigned, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { Recent } from '../ui/recent';
 import { useSteady } from '../ui/steady';
+import type { LayerMaps } from './mapQueries';
 
 /** The numbers of a map that a picture is drawn from. */
 export interface MapCells {

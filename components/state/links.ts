@@ -1,6 +1,6 @@
 import type { RunSummary } from '@/lib/api/schemas';
-import { INITIAL_SELECTION } from '../state/selection';
-import { linkTo } from '../state/url';
+import { INITIAL_SELECTION } from './selection';
+import { linkTo } from './url';
 
 /** The view that a run was last left in, so that the list of runs opens it exactly there. */
 

@@ -4,12 +4,12 @@ import { toHalf } from '../charts/half';
 import { colourTable } from '../charts/palette';
 import { Pyramid } from '../charts/pyramid';
 import { valueScale } from '../charts/values';
-import type { LayerMaps } from '../data/mapQueries';
-import { BRANCH_NAMES, type ModelView } from '../data/view';
 import { useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { Recent } from '../ui/recent';
 import { BRANCH_PANELS, cellsOf, type DrawnMap } from './drawnMaps';
+import type { LayerMaps } from './mapQueries';
+import { BRANCH_NAMES, type ModelView } from './view';
 
 /** One picture of the attention section. */
 export interface MapPanel {

@@ -4,10 +4,10 @@ import { useShallow } from 'zustand/react/shallow';
 import { ApiError } from '@/lib/api/client';
 import type { RunEstimate } from '@/lib/api/runs';
 import { formatBytes, formatForecast } from '../charts/numbers';
-import { useEstimate } from '../data/queries';
 import { requestOf } from '../state/request';
 import { isEnded, useRun } from '../state/run';
 import { INITIAL_SELECTION, useSelection } from '../state/selection';
+import { useEstimate } from './queries';
 
 /** `needs 1.9 GB, ~2 s`; weights count until they are loaded. */
 function needs({ activationBytes, weightBytes, seconds }: RunEstimate): string {

@@ -6,8 +6,8 @@ import { formatCount, formatPlain } from '../charts/numbers';
 import { colourTable, cssColour, inkOn, type Palette } from '../charts/palette';
 import { displayToken } from '../charts/tokens';
 import { usePalette } from '../state/theme';
-import { DrawnCanvas, type Pen } from '../ui/canvas';
-import { useFontsReady, usePixelRatio } from '../ui/measure';
+import { DrawnCanvas, type Pen } from './canvas';
+import { useFontsReady, usePixelRatio } from './measure';
 
 const FONT = "500 10.5px 'IBM Plex Mono', monospace";
 const FONT_BEFORE_LOADING = '500 10.5px monospace';

@@ -1,11 +1,11 @@
 'use client';
 import { createContext, type ReactNode, use, useMemo } from 'react';
 import type { Channels } from '@/lib/api/readings';
-import { type FoundMaps, type LayerMaps, useChosenMaps, useFoundMaps } from '../data/mapQueries';
-import { useChannels } from '../data/queries';
-import type { View } from '../data/view';
 import { useSteady } from '../ui/steady';
 import { type DrawnMap, useDrawnMaps } from './drawnMaps';
+import { type FoundMaps, type LayerMaps, useChosenMaps, useFoundMaps } from './mapQueries';
+import { useChannels } from './queries';
+import type { View } from './view';
 
 interface Shown {
   readonly entries: readonly LayerMaps[];

@@ -1,7 +1,7 @@
 'use client';
 import { type ReactNode, useEffect, useState } from 'react';
 import type { SnrExampleInput } from '@/lib/api/analyses';
-import { linesOf, readBatch, saysExamples } from './batchText';
+import { linesOf, readBatch, saysExamples } from '../data/batchText';
 
 const SHAPE = '{"prompt": "… Where is Mary? Answer:", "target": "garden", "needle": [0, 24]}';
 

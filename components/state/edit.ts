@@ -1,5 +1,5 @@
 import type { Example } from '@/lib/api/schemas';
-import { type Selection, select } from '../state/selection';
+import { type Selection, select } from './selection';
 
 /**
  * Where a span of characters is after its text was edited: the same words at the nearest place, or null when

@@ -6,8 +6,8 @@ import type { LayerAxis } from '../charts/layerAxis';
 import type { Maybe } from '../charts/numbers';
 import { clearHover, hover, useHover } from '../state/hover';
 import { type ModelSlot, select } from '../state/selection';
-import { HitArea } from '../ui/HitArea';
 import { TickNumber } from './AxisParts';
+import { HitArea } from './HitArea';
 
 /** Radius of the dot on a line, and of one that another stands on. */
 const DOT = 4;

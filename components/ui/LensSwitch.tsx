@@ -2,7 +2,7 @@
 import { useLensKind } from '../data/queries';
 import type { View } from '../data/view';
 import { select } from '../state/selection';
-import { Segmented } from '../ui/Segmented';
+import { Segmented } from './Segmented';
 
 /** Logit or tuned lens; absent unless every model has a tuned one. */
 export function LensSwitch({ view, name }: { view: View; name: string }) {

@@ -1,6 +1,6 @@
 'use client';
 import { useEffect } from 'react';
-import { rememberView } from './links';
+import { rememberView } from '../state/links';
 
 /** Leads to the list of runs, and remembers how the run on the page was left. */
 export function RunsLink() {
