@@ -16,9 +16,11 @@ import { loss } from './tfjs/loss';
 import { matmul } from './tfjs/matmul';
 import { mixerSteps } from './tfjs/mixer-steps';
 import { norm } from './tfjs/norm';
+import { partSizes } from './tfjs/part-sizes';
 import { reduce } from './tfjs/reduce';
 import { selectiveScan } from './tfjs/scan';
 import { ssdScan } from './tfjs/scan-ssd';
+import { sourceRow } from './tfjs/source-row';
 import { unary } from './tfjs/unary';
 
 export { configureNative, type NativeSettings, nativeInfo } from './addon';
@@ -42,6 +44,8 @@ const groups: readonly Overrides[] = [
   bfloat16,
   blockAttention,
   columnNorms,
+  sourceRow,
+  partSizes,
   mixerSteps,
 ];
 

@@ -7,30 +7,11 @@
 // Floor: forward, 8 bytes of traffic per element and with SiLU about 25 instructions per vector; backward, 12 bytes and
 // about 45. Lanes are channels; the taps of a block of channels stay in the first-level cache.
 #include "../core/kernel.h"
+#include "causal_conv1d.inc"
 
 KERNELS_BEGIN
 
 enum : long { CONV_VECTORS = 8 };
-
-struct Conv {
-  const float *x, *weight, *bias;
-  long L, E, K;
-
-  // The taps of `vectors` vectors of channels from `first`, as [K][vectors][LANES], zero beyond E.
-  void loadTaps(long first, long vectors, float* taps) const {
-    for (long k = 0; k < K; k++)
-      for (long i = 0; i < vectors * LANES; i++)
-        taps[k * vectors * LANES + i] = first + i < E ? weight[(first + i) * K + k] : 0;
-  }
-
-  // c of row t of the sequence that starts at row `base`; `taps` points at the vector's first tap.
-  ALWAYS_INLINE vf at(long base, long t, long e, long lanes, const float* taps, long stride) const {
-    vf sum = bias ? loadPart(bias + e, lanes) : vf{};
-    for (long k = maximum(0, K - 1 - t); k < K; k++)
-      sum += load(taps + k * stride) * loadPart(x + (base + t - K + 1 + k) * E + e, lanes);
-    return sum;
-  }
-};
 
 KERNEL(causalConv1d) {
   const long batch = args.integer(0), L = args.integer(1), E = args.integer(2), K = args.integer(3);
