@@ -1,3 +1,4 @@
+import { allocationBenchmark } from './allocation';
 import { s6AttentionBenchmark, ssdAttentionBenchmark } from './attention';
 import { decodeBenchmark } from './decode';
 import { dispatchBenchmark } from './dispatches';
@@ -23,6 +24,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   lensBenchmark,
   formsBenchmark,
   forms2Benchmark,
+  allocationBenchmark,
   mambaBenchmark,
   mamba2Benchmark,
   differentialBenchmark,

@@ -38,8 +38,13 @@ export function medianMs(run: () => void): number {
  * Medians of several runs that take turns, so that whatever else the machine does meets them alike: one round to warm up,
  * then up to 25 more within four seconds for each.
  */
-export function mediansMs(...runs: readonly (() => void)[]): number[] {
-  const round = () => runs.map(timeMs);
+export const mediansMs = (...runs: readonly (() => void)[]): number[] => mediansOf(timeMs, runs);
+
+/** The same of the time that all cores together spent on a run: what else the machine does hardly counts. */
+export const cpuMediansMs = (...runs: readonly (() => void)[]): number[] => mediansOf(cpuMs, runs);
+
+function mediansOf(timed: (run: () => void) => number, runs: readonly (() => void)[]): number[] {
+  const round = () => runs.map(timed);
   const rounds = [round()];
   const total = (times: readonly number[]) => times.reduce((sum, time) => sum + time, 0);
   let spent = total(rounds[0]);
@@ -71,6 +76,13 @@ function timeMs(run: () => void): number {
   const start = performance.now();
   run();
   return performance.now() - start;
+}
+
+function cpuMs(run: () => void): number {
+  const start = process.cpuUsage();
+  run();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000;
 }
 
 /** The middle value, or the mean of the two in the middle. */

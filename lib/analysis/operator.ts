@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs';
 import { anatomyOf } from '@/lib/architectures';
 import { type PlacedScan, scansAt } from '@/lib/architectures/places';
 import type { Port, ScanBranch } from '@/lib/architectures/types';
@@ -32,6 +33,11 @@ export interface OperatorBranch {
   weight(): Float32Array;
   /** The same times 1 or −λ: the branch's share of the block. */
   part(): Float32Array;
+  /**
+   * scale · part · v of inner outputs v [rows,E]: [rows,d], without a copy of the weights; call it inside `tf.tidy`.
+   * Cost: one product [rows,E]·[E,d], half of it for one half of an output.
+   */
+  written(inner: tf.Tensor2D, scale: number): tf.Tensor2D;
   /** Its share of the operator's `fixed`; a bias behind the subtraction belongs to the first branch. */
   readonly fixed?: Float32Array;
 }
@@ -118,6 +124,7 @@ export function operatorOf(model: Model, seen: Pick<BlockCache, 'index' | 'lambd
       k === 0 ? 1 : typeof lambda === 'number' ? -lambda : -lambda[lambda.length === 1 ? 0 : channel];
     const outProj = parameter(parameters.outProj);
     const made = (of: (channel: number) => number) => projected(need(read, `${outProj}.weight`), port, of);
+    const weights = () => model.parameters.get(`${outProj}.weight`) as unknown as tf.Tensor2D;
     const bias = after ? undefined : read(`${outProj}.bias`);
     return {
       scan: name,
@@ -126,6 +133,7 @@ export function operatorOf(model: Model, seen: Pick<BlockCache, 'index' | 'lambd
       bias: bias && halfOf(bias, port),
       weight: () => made(() => 1),
       part: () => made(factor),
+      written: (inner, scale) => writtenBy(weights(), port, (channel) => scale * factor(channel), inner),
       fixed: fixedOf(k, outProj, port, factor),
     };
   });
@@ -150,13 +158,30 @@ export function operatorOf(model: Model, seen: Pick<BlockCache, 'index' | 'lambd
   /** Rows of an output projection as the residual stream gets them, times a factor of each channel that is subtracted. */
   function projected(W: Float32Array, port: Port, of: (channel: number) => number): Float32Array {
     const result = new Float32Array(W.length);
-    const columns = Float64Array.from({ length: E }, (_, c) => (after ? (subln?.[c] ?? 1) * of(c) : 1));
+    const { rows, columns } = factorsOf(of);
     for (let r = 0; r < d; r++) {
       const from = rowOf(r, port) * E;
-      const ofRow = after ? 1 : (subln?.[r] ?? 1) * of(r % width);
-      for (let c = 0; c < E; c++) result[r * E + c] = W[from + c] * ofRow * columns[c];
+      const ofRow = rows?.[r] ?? 1;
+      for (let c = 0; c < E; c++) result[r * E + c] = W[from + c] * ofRow * (columns?.[c] ?? 1);
     }
     return result;
+  }
+
+  /** What a projection's rows or, where it follows the subtraction, its columns are multiplied by. */
+  function factorsOf(of: (channel: number) => number): { rows?: Float64Array; columns?: Float64Array } {
+    if (after) return { columns: Float64Array.from({ length: E }, (_, c) => (subln?.[c] ?? 1) * of(c)) };
+    // A plain block's scale is 1.
+    if (!difference) return {};
+    return { rows: Float64Array.from({ length: d }, (_, r) => (subln?.[r] ?? 1) * of(r % width)) };
+  }
+
+  function writtenBy(W: tf.Tensor2D, port: Port, of: (channel: number) => number, inner: tf.Tensor2D): tf.Tensor2D {
+    const { rows, columns } = factorsOf(of);
+    if (columns) return tf.matMul(inner.mul(tf.tensor1d(Float32Array.from(columns))), W, false, true);
+    const seen = port.half ? W.slice([rowOf(0, port), 0], [width, E]) : W;
+    const through: tf.Tensor2D = tf.matMul(inner, seen, false, true);
+    const wide = port.half ? tf.concat([through, through], 1) : through;
+    return rows ? wide.mul(tf.tensor1d(Float32Array.from(rows))) : wide;
   }
 
   function rowOf(r: number, { half }: Port): number {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isDifferential } from '@/lib/checkpoint';
@@ -10,6 +11,7 @@ import { Random } from '@/lib/random';
 import { loadTokenizer } from '@/lib/tokenizer';
 import { CONTEXT_CLASSES, TOKEN_CLASSES, type TokenClass } from '@/lib/vocabulary';
 import { normForm, operatorOf } from '..';
+import { residualsOf } from '../residuals';
 import type { Branch } from '../s6Attention';
 import { drain } from '../steps';
 import { blocksOf, loadModel } from '../testing/fixtures';
@@ -18,6 +20,8 @@ import {
   type AllocationRequest,
   allocation,
   allocationBatchSteps,
+  allocationFrom,
+  allocationSteps,
   type ByClass,
   classesOf,
   type PartSummary,
@@ -171,6 +175,31 @@ describe('reads of random models', () => {
     expect(found.removed?.needle?.mean).toBe(1);
     expect(found.net.norm_share.needle).toBeNull();
     expect(found.net.projection_share.needle).toBeNull();
+    model.dispose();
+  });
+});
+
+describe('a run', () => {
+  it('leaves no tensor behind, finished or stopped early, and runs every block once', () => {
+    const model = randomModel({ kinds: ['diff_s6', 'mamba2', 'mamba1'], seed: 4, heads: 2, groups: 1, N: 3, K: 3 });
+    const request = { tokens: [1, 5, 2, 9], target: 3, needle: [1, 2] as const, layers: [0, 2] };
+    const before = tf.memory().numTensors;
+    const steps = allocationSteps(model, request);
+    expect([...steps]).toEqual([1, 2, 3].map((done) => ({ done, total: 3 })));
+    expect(tf.memory().numTensors).toBe(before);
+    const early = allocationSteps(model, request);
+    early.next();
+    early.return(undefined as never);
+    expect(tf.memory().numTensors).toBe(before);
+    expect(allocation(model, request).map(({ layer }) => layer)).toEqual([0, 2]);
+    model.dispose();
+  });
+
+  it('from kept streams gives what the pass itself gives', () => {
+    const model = randomModel({ kinds: ['diff_mamba2', 'mamba1'], seed: 4, heads: 2, groups: 1, N: 3, K: 3 });
+    const request = { tokens: [1, 5, 2, 9], target: 3, needle: [1, 2] as const };
+    const kept = drain(allocationFrom(model, residualsOf(model, [request.tokens]), request));
+    expect(kept).toEqual(allocation(model, request));
     model.dispose();
   });
 });

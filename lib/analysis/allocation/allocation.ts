@@ -1,12 +1,16 @@
+import * as tf from '@tensorflow/tfjs';
+import { scansOf } from '@/lib/architectures/places';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
+import { branchNames } from '../causal/branchTerms';
 import { type Budget, budgetOf } from '../causal/budget';
-import { type Baseline, baselineOf } from '../causal/continuation';
+import type { Baseline } from '../causal/continuation';
 import { layersOf, type Outline, type PromptQuestion, positionOf, requireQuestion } from '../causal/question';
+import { watched } from '../causal/seenBlock';
 import { logitDirections } from '../direction';
-import { drain, through } from '../steps';
+import { drain, type Progress, type Steps, through } from '../steps';
 import { classesOf, type TokenSpans } from './classes';
-import { type LayerReads, readsOf } from './reads';
+import { answered, type LayerReads, readsOf, type UnreadLayer } from './reads';
 
 /** One prompt: what is asked, and which of its tokens are what. */
 export interface AllocationRequest extends PromptQuestion, TokenSpans {
@@ -18,7 +22,9 @@ export interface AllocationRequest extends PromptQuestion, TokenSpans {
 export function allocationBudget(model: Outline, request: AllocationRequest): Budget {
   const { layers, L } = planOf(model, request);
   const { blocks, d } = model.config;
-  const widest = Math.max(...layers.map((layer) => 8 * blocks[layer].mixer.E + 8 * d));
+  const widest = Math.max(
+    ...layers.map((layer) => (8 + 4 * scansOf(blocks[layer]).length) * blocks[layer].mixer.E + 8 * d),
+  );
   return budgetOf(model.config, {
     L,
     wanted: 1,
@@ -28,51 +34,80 @@ export function allocationBudget(model: Outline, request: AllocationRequest): Bu
   });
 }
 
-export interface AllocationProgress {
-  readonly done: number;
-  readonly total: number;
-  /** Of the layers that are finished. */
-  readonly result: readonly LayerReads[];
-}
-
 /**
  * What every layer reads at one token, by class of token: how much from the span that decides the answer, from spans that name
  * another, from the rest of the story, the question, and itself. Every architecture by one ruler: the block as an exact operator on
  * its input.
  *
- * Yields after every layer; stop early with `return()`. Cost: one forward pass, each block once more, and one row of its
- * operator: L·E·(N + K) (Mamba-2 kinds L·(H·N + E·K)) and a product [L,E]·[E,d] a scan.
+ * Yields after every block; stop early with `return()`. Cost beside the forward pass, a layer: the row of its operator, by
+ * one more scan (of Mamba-2 kinds one channel a head) and a product [L,E]·[E,d] a branch, where the pass itself has
+ * products of 3 L E d (docs/performance.md). Memory: what one block leaves, never that of two.
  * @throws InputError where the request does not fit the model.
  */
 export function* allocationSteps(
   model: Model,
   request: AllocationRequest,
-): Generator<AllocationProgress, readonly LayerReads[], void> {
-  const { position } = planOf(model, request);
-  return yield* allocationFrom(model, baselineOf(model, request.tokens, position), request);
+): Generator<Steps, readonly LayerReads[], void> {
+  const { layers, classes, L } = planOf(model, request);
+  const { blocks, d } = model.config;
+  const wanted = new Set(layers);
+  const watch = watched(
+    model,
+    layers.flatMap((layer) => branchNames(layer, blocks[layer])),
+  );
+  const reads = new Map<number, UnreadLayer>();
+  const pass = model.blocksOf([request.tokens.slice(0, L)], watch.hooks);
+  try {
+    const last = yield* through(pass, ({ index }) => {
+      if (wanted.has(index)) reads.set(index, readsOf(model, watch.seen, index, classes));
+      watch.forget();
+      return { done: index + 1, total: blocks.length };
+    });
+    const final = tf.tidy(
+      () =>
+        last
+          .slice([0, L - 1, 0], [1, 1, d])
+          .dataSync()
+          .slice() as Float32Array,
+    );
+    last.dispose();
+    const direction = directionOf(model, final, request);
+    return layers.map((layer) => answered(reads.get(layer) as UnreadLayer, direction));
+  } finally {
+    watch.forget();
+  }
 }
 
 /**
  * The same from the residual streams of a forward pass that was run before, [L,d] each, up to the token that is read and no
- * further: the embedding, then what every block left.
+ * further: the embedding, then what every block left. Cost: each block once more, and the row of its operator.
  */
 export function* allocationFrom(
   model: Model,
   pass: Pick<Baseline, 'streams' | 'L'>,
   request: AllocationRequest,
-): Generator<AllocationProgress, readonly LayerReads[], void> {
+): Generator<Steps, readonly LayerReads[], void> {
   const { layers, classes } = planOf(model, request);
-  const { d } = model.config;
-  const final = pass.streams[pass.streams.length - 1].subarray((pass.L - 1) * d);
-  const answers = request.foil === undefined ? [request.target] : [request.target, request.foil];
-  const [target, foil] = logitDirections(model, final, answers);
-  const direction = foil ? target.map((value, c) => value - foil[c]) : target;
+  const { blocks, d } = model.config;
+  const direction = directionOf(model, pass.streams[pass.streams.length - 1].subarray((pass.L - 1) * d), request);
   const result: LayerReads[] = [];
   for (const layer of layers) {
-    result.push(readsOf(model, pass, layer, classes, direction));
-    yield { done: result.length, total: layers.length, result: [...result] };
+    const watch = watched(model, branchNames(layer, blocks[layer]));
+    try {
+      watch.run(pass.streams[layer], layer);
+      result.push(answered(readsOf(model, watch.seen, layer, classes), direction));
+    } finally {
+      watch.forget();
+    }
+    yield { done: result.length, total: layers.length };
   }
   return result;
+}
+
+/** What of the residual stream the metric reads: the target's logit, or how far it is above the foil's [d]. */
+function directionOf(model: Model, final: Float32Array, { target, foil }: AllocationRequest): Float64Array {
+  const [right, wrong] = logitDirections(model, final, foil === undefined ? [target] : [target, foil]);
+  return wrong ? right.map((value, c) => value - wrong[c]) : right;
 }
 
 /** {@link allocationSteps} in one go. */
@@ -86,11 +121,7 @@ export const allocation = (model: Model, request: AllocationRequest): readonly L
 export function* allocationBatchSteps(
   model: Model,
   examples: readonly AllocationRequest[],
-): Generator<
-  { done: number; total: number; result: readonly (readonly LayerReads[])[] },
-  (readonly LayerReads[])[],
-  void
-> {
+): Generator<Progress<readonly (readonly LayerReads[])[]>, (readonly LayerReads[])[], void> {
   if (examples.length === 0) throw new InputError('There are no examples: give at least one prompt.');
   const reads: (readonly LayerReads[])[] = [];
   for (const [index, example] of examples.entries())

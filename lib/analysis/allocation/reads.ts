@@ -1,8 +1,17 @@
 import type { Model } from '@/lib/models';
-import { branchTerms } from '../causal/branchTerms';
-import type { Baseline } from '../causal/continuation';
+import { branchTensors } from '../causal/branchTerms';
+import type { Seen } from '../causal/sourceTerms';
+import { tidied } from '../tidied';
 import { countsOf } from './classes';
-import { type BranchMasses, commonOf, massesOf, type PartMasses } from './masses';
+import {
+  type BranchMasses,
+  commonOf,
+  massesOf,
+  type PartMasses,
+  type Parts,
+  readAlong,
+  type UnreadMasses,
+} from './masses';
 
 export type PartReads = PartMasses;
 
@@ -19,32 +28,61 @@ export interface LayerReads {
   readonly reconstructionError: number;
 }
 
+/** What a block reads before the end of the pass says what the metric reads of it. */
+export interface UnreadLayer extends Omit<LayerReads, 'net' | 'branches'> {
+  readonly net: UnreadMasses;
+  readonly branches?: { readonly first: UnreadMasses; readonly second: UnreadMasses; readonly common: BranchMasses };
+}
+
 /**
  * The block as the exact operator on its input, at one row: what every source token adds to the residual stream there, summed by
  * class. Gates and every 1/rms stay as they were; biases belong to no token.
- * @param pass residual streams up to the token that is read
+ * @param seen the points of `branchNames`, up to the token that is read
  * @param classes [L], of the tokens up to the one that is read
- * @param direction of the metric, [d]
  */
-export function readsOf(
-  model: Model,
-  pass: Pick<Baseline, 'streams' | 'L'>,
-  layer: number,
-  classes: Uint8Array,
-  direction: Float64Array,
-): LayerReads {
-  const { first, second, reconstructionError } = branchTerms(model, pass, layer);
-  const { d, blocks } = model.config;
-  const own = { layer, kind: blocks[layer].kind, counts: countsOf(classes), reconstructionError };
-  if (!second) return { ...own, net: massesOf(first, classes, direction) };
-  const net = first.map((value, at) => value - second[at]);
-  return {
-    ...own,
-    net: massesOf(net, classes, direction),
-    branches: {
-      first: massesOf(first, classes, direction),
-      second: massesOf(second, classes, direction),
-      common: commonOf(first, second, classes, d),
-    },
-  };
+export function readsOf(model: Model, seen: Seen, layer: number, classes: Uint8Array): UnreadLayer {
+  return tidied(() => {
+    const { first, second, output } = branchTensors(model, layer, seen);
+    const own = { layer, kind: model.config.blocks[layer].kind, counts: countsOf(classes) };
+    const one = massesOf(first.sources, classes);
+    if (!second) return { ...own, net: one.masses, reconstructionError: errorOf(one, [first.free], output) };
+    const two = massesOf(second.sources, classes);
+    const net = massesOf(first.sources.sub(second.sources), classes);
+    return {
+      ...own,
+      net: net.masses,
+      branches: {
+        first: one.masses,
+        second: two.masses,
+        common: commonOf([one.squares, two.squares, net.squares], classes),
+      },
+      reconstructionError: errorOf(net, [first.free, second.free?.map((value) => -value)], output),
+    };
+  });
+}
+
+/** ‖Σ_j c_j + free − output‖ / ‖output‖ */
+function errorOf(
+  { masses: { sums } }: Parts,
+  free: readonly (Float32Array | undefined)[],
+  output: Float32Array,
+): number {
+  const d = output.length;
+  let [error, size] = [0, 0];
+  for (let c = 0; c < d; c++) {
+    let missing = -output[c];
+    for (let at = c; at < sums.length; at += d) missing += sums[at];
+    for (const each of free) missing += each?.[c] ?? 0;
+    error += missing ** 2;
+    size += output[c] ** 2;
+  }
+  return Math.sqrt(size === 0 ? error : error / size);
+}
+
+/** @param direction of the metric, [d] */
+export function answered({ net, branches, ...own }: UnreadLayer, direction: Float64Array): LayerReads {
+  const read = (masses: UnreadMasses) => readAlong(masses, direction);
+  if (!branches) return { ...own, net: read(net) };
+  const { first, second, common } = branches;
+  return { ...own, net: read(net), branches: { first: read(first), second: read(second), common } };
 }

@@ -1,12 +1,13 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
+import type { SourceRow } from '@/kernels/ops';
 import { scansAt } from '@/lib/architectures/places';
-import { isDifferential } from '@/lib/checkpoint/types';
+import { type BlockConfig, isDifferential } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
-import { valuesOf } from '../blockForm';
-import { type Operator, type OperatorBranch, operatorOf, type ScanParameters } from '../operator';
+import { type Operator, type OperatorBranch, operatorOf } from '../operator';
 import { tidied } from '../tidied';
-import { type Baseline, captureBlock } from './continuation';
-import { sourceTerms, termNames, valuesIn } from './sourceTerms';
+import type { Baseline } from './continuation';
+import { watched } from './seenBlock';
+import { type Seen, sourceTerms, termNames } from './sourceTerms';
 
 /** What source tokens add to the residual stream at the token that is read, through one block. */
 export interface BranchTerms {
@@ -22,68 +23,116 @@ export interface BranchTerms {
   readonly reconstructionError: number;
 }
 
+/** Hook names that {@link branchTensors} reads in a block. */
+export function branchNames(layer: number, block: BlockConfig): string[] {
+  const whole = isDifferential(block) ? ['out_proj', 'diff', 'lambda'] : ['out_proj'];
+  return [...new Set([...scansAt(layer, block).flatMap(termNames), ...whole.map((point) => at(layer, point))])];
+}
+
+const at = (layer: number, point: string) => `blocks.${layer}.hook_${point}`;
+
+/** The same on the device; belongs to the scope that it is made in. */
+export interface BranchTensors {
+  readonly first: Part;
+  readonly second?: Part;
+  readonly output: Float32Array;
+  readonly lambda: number;
+}
+
+/** What a branch adds at the token that is read. */
+export interface Part {
+  /** By source token [L,d]. */
+  readonly sources: tf.Tensor2D;
+  /** Of no token, from biases [d]; absent where there are none. */
+  readonly free?: Float32Array;
+}
+
 /**
  * A block as the exact operator on its input (equations C4), split by branch and source token: the branches of a
  * difference with their own projections, λ, (1 − λ_init), the subln weight, and 1/rms of the difference as it was.
  *
- * Cost: the block itself, {@link sourceTerms} of every scan, and a product [L+1,E]·[E,d] a branch.
+ * Cost: {@link sourceTerms} of every scan, and a product [L,E]·[E,d] a branch; call it inside `tf.tidy`.
+ * @param seen the points of {@link branchNames} of one sequence up to the token that is read
  */
-export function branchTerms(model: Model, { streams, L }: Pick<Baseline, 'streams' | 'L'>, layer: number): BranchTerms {
+export function branchTensors(model: Model, layer: number, seen: Seen): BranchTensors {
   const block = model.config.blocks[layer];
-  const scans = scansAt(layer, block);
-  const [diff, lambda, out] = ['diff', 'lambda', 'out_proj'].map((point) => `blocks.${layer}.hook_${point}`);
   const subtracts = isDifferential(block);
-  const names = new Set([...scans.flatMap(termNames), out, ...(subtracts ? [diff, lambda] : [])]);
-  const of = valuesIn(captureBlock(model, { streams, L }, layer, [...names]));
-  const last = (name: string) => of(name).slice((of(name).length / L) * (L - 1));
-  const output = last(out);
-  const lambdas = subtracts ? of(lambda) : new Float32Array(1);
+  const last = (point: string) => {
+    const value = seen(at(layer, point));
+    const [, L, width] = value.shape;
+    return value
+      .slice([0, L - 1, 0], [1, 1, width])
+      .dataSync()
+      .slice() as Float32Array;
+  };
+  const output = last('out_proj');
+  const lambdas = subtracts ? (seen(at(layer, 'lambda')).dataSync() as Float32Array).slice() : new Float32Array(1);
   const operator = operatorOf(model, {
     index: layer,
     lambda: lambdas.length === 1 ? lambdas[0] : lambdas,
-    diff: subtracts ? last(diff) : undefined,
+    diff: subtracts ? last('diff') : undefined,
     out: output,
   });
   const terms = new Map(
-    scans.map((scan) => {
-      const parameters = operator.scans.get(scan.name) as ScanParameters;
-      return [scan.name, sourceTerms(block.mixer, scan, parameters, of)];
-    }),
+    scansAt(layer, block).map((scan) => [scan.name, sourceTerms(model, block.mixer, scan, seen)] as const),
   );
   const [first, second] = operator.branches.map((branch, k) =>
-    written(operator, branch, terms.get(branch.scan) as Float32Array, k === 0 ? 1 : -1),
+    written(operator, branch, terms.get(branch.scan) as SourceRow, k === 0 ? 1 : -1),
   );
   const mean = lambdas.reduce((sum, value) => sum + value, 0) / lambdas.length;
-  return { first, second, output, lambda: mean, reconstructionError: errorOf(first, second, output) };
+  return { first, second, output, lambda: mean };
 }
 
-/** What the terms [L+1,E] of a branch's scan add to the residual stream through it [L+1,d]; its biases go to the last row. */
-function written(
-  { d, scale: [scale] }: Operator,
-  branch: OperatorBranch,
-  terms: Float32Array,
-  sign: 1 | -1,
-): Float32Array {
-  const part = branch.part();
-  const E = part.length / d;
-  const rows = tidied(() => {
-    const through = tf.matMul(tf.tensor2d(terms, [terms.length / E, E]), tf.tensor2d(part, [d, E]), false, true);
-    return valuesOf(through.mul(sign * scale));
-  });
-  const free = rows.length - d;
-  branch.fixed?.forEach((value, c) => {
-    rows[free + c] += sign * value;
-  });
+/** {@link branchTensors} of a block that is run once more, from the residual stream that entered it, in memory of their own. */
+export function branchTerms(model: Model, pass: Pick<Baseline, 'streams' | 'L'>, layer: number): BranchTerms {
+  const block = watched(model, branchNames(layer, model.config.blocks[layer]));
+  try {
+    block.run(pass.streams[layer], layer);
+    return tidied(() => {
+      const { first, second, output, lambda } = branchTensors(model, layer, block.seen);
+      const [one, two] = [rowsOf(first), second && rowsOf(second)];
+      return { first: one, second: two, output, lambda, reconstructionError: errorOf(one, two, output) };
+    });
+  } finally {
+    block.forget();
+  }
+}
+
+/** [L+1,d], the last row token-free. */
+function rowsOf({ sources, free }: Part): Float32Array {
+  const [L, d] = sources.shape;
+  const rows = new Float32Array((L + 1) * d);
+  rows.set(sources.dataSync() as Float32Array);
+  if (free) rows.set(free, L * d);
   return rows;
+}
+
+/** What the terms of a branch's scan add to the residual stream through it; its biases belong to no token. */
+function written(
+  { scale: [scale] }: Operator,
+  branch: OperatorBranch,
+  { sources, free }: SourceRow,
+  sign: 1 | -1,
+): Part {
+  const ofConvolution = free && (branch.written(free, sign * scale).dataSync() as Float32Array);
+  const ofProjection = branch.fixed?.map((value) => sign * value);
+  return {
+    sources: branch.written(sources, sign * scale),
+    free:
+      ofConvolution && ofProjection
+        ? ofProjection.map((value, c) => value + ofConvolution[c])
+        : (ofConvolution ?? ofProjection),
+  };
 }
 
 function errorOf(first: Float32Array, second: Float32Array | undefined, output: Float32Array): number {
   const d = output.length;
+  const sums = new Float64Array(d);
+  for (let at = 0; at < first.length; at += d) for (let c = 0; c < d; c++) sums[c] += first[at + c];
+  if (second) for (let at = 0; at < second.length; at += d) for (let c = 0; c < d; c++) sums[c] -= second[at + c];
   let [error, size] = [0, 0];
   for (let c = 0; c < d; c++) {
-    let sum = 0;
-    for (let at = c; at < first.length; at += d) sum += first[at] - (second?.[at] ?? 0);
-    error += (sum - output[c]) ** 2;
+    error += (sums[c] - output[c]) ** 2;
     size += output[c] ** 2;
   }
   return Math.sqrt(size === 0 ? error : error / size);
