@@ -49,7 +49,7 @@ test('every exporter writes a file that parses, whatever the text', async ({ pag
       const text = String.fromCharCode(...units);
       const figure = document.createElement('section');
       figure.innerHTML =
-        '<p></p><aside><table><tr><td><input type="text"></td></tr></table></aside><svg width="200" height="20"><text y="15"></text></svg>';
+        '<p></p><aside><table><tr><td><input type="text" data-export="setting"></td></tr></table></aside><svg width="200" height="20"><text y="15"></text></svg>';
       document.body.replaceChildren(figure);
       const [line, input, words] = ['p', 'input', 'text'].map((name) => figure.querySelector(name));
       if (line) line.textContent = text;

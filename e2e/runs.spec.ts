@@ -215,6 +215,10 @@ test('exported figures have their tokens, settings and ramps, as the page shows 
   expect(causal.match(/rx="2" fill="none"/g)).toHaveLength(1);
   expect(causal.match(/rx="2" fill="rgb/g)?.length).toBeGreaterThan(8);
   expect(causal).not.toContain('The keys');
+  // Controls stay on the page; rows that are buttons are the text of their table.
+  const maps = await figure('attention');
+  expect(maps).toContain('>Convention.<');
+  for (const control of ['Saturate at', 'Heads by', 'per row', 'Zoom']) expect(maps).not.toContain(control);
   expect(causal).toContain('tnum');
 });
 

@@ -228,7 +228,7 @@ export function AttentionMaps(props: {
               {head(panel, k)}
             </div>
           ))}
-        <span className="visually-hidden" aria-live="polite">
+        <span className="visually-hidden" aria-live="polite" data-export="omit">
           {spoken}
         </span>
       </div>

@@ -81,7 +81,13 @@ export function ChannelTable(props: { slot: ModelSlot; channels: Channels; branc
                   style={{ height: ROW }}
                 >
                   <th scope="row">
-                    <button type="button" className="link" aria-pressed={isolated} onClick={() => isolate(slot, index)}>
+                    <button
+                      type="button"
+                      className="link"
+                      data-export="keep"
+                      aria-pressed={isolated}
+                      onClick={() => isolate(slot, index)}
+                    >
                       {index}
                     </button>
                   </th>

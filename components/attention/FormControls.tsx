@@ -4,13 +4,13 @@ import type { View } from '../data/view';
 import { COMPONENT_LABELS, type LayerSpan, SPAN_INFO, SPANS } from '../state/forms';
 import { select, selectSpan, useSelection } from '../state/selection';
 import { Check } from '../ui/Check';
+import { Control } from '../ui/Control';
 
 /** Whether one layer's map is shown, or a product over all layers from it on. */
 export function Layers() {
   const span = useSelection((s) => s.span);
   return (
-    <span className="control">
-      <span className="caption">Layers</span>
+    <Control caption="Layers">
       <span className="select">
         <select
           aria-label="Layers that the map spans"
@@ -25,7 +25,7 @@ export function Layers() {
           ))}
         </select>
       </span>
-    </span>
+    </Control>
   );
 }
 
@@ -34,7 +34,7 @@ export function Without({ view }: { view: View }) {
   const without = useSelection((s) => s.without);
   const heads = view.models.some(({ model }) => (model.blocks[view.layer]?.heads ?? 0) > 0);
   return (
-    <fieldset className="control" aria-label="Left out of the block">
+    <fieldset className="control" data-export="omit" aria-label="Left out of the block">
       {BLOCK_COMPONENTS.filter((part) => heads || part !== 'norm').map((part) => (
         <Check
           key={part}

@@ -21,7 +21,7 @@ export const Heads = memo(function Heads(props: {
   if (!reduces(form) || product || !channels.some(Boolean)) return null;
   const [one, two] = layout.maps;
   return (
-    <div className="heads-row">
+    <div className="heads-row" data-export="omit">
       <label className="control">
         <span className="caption">{channels.find(Boolean)?.metadata.unit === 'head' ? 'Heads by' : 'Channels by'}</span>
         <span className="select">

@@ -98,7 +98,7 @@ export function MapCells(props: {
     );
   const { row0, row1, column0, column1 } = picture.region;
   return (
-    <div className={doubtful ? 'cells doubtful' : 'cells'} style={box}>
+    <div className={doubtful ? 'cells doubtful' : 'cells'} data-export="cells" style={box}>
       <PixelCanvas
         raster={picture.raster}
         style={{

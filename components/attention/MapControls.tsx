@@ -17,6 +17,7 @@ import {
   useSelection,
 } from '../state/selection';
 import { Check } from '../ui/Check';
+import { Control } from '../ui/Control';
 import { Id } from '../ui/parts';
 import { Segmented } from '../ui/Segmented';
 import { Layers, Without } from './FormControls';
@@ -43,7 +44,7 @@ function PartField({ view, slot }: { view: View; slot: ModelSlot }) {
   if (!block) return null;
   const [word, count] = block.heads > 0 ? ['head', block.heads] : ['channel', block.channels];
   return (
-    <span className="control">
+    <Control>
       <Id slot={slot} />
       <input
         className="field number"
@@ -61,7 +62,7 @@ function PartField({ view, slot }: { view: View; slot: ModelSlot }) {
       <span className="note">
         {word} of {count}
       </span>
-    </span>
+    </Control>
   );
 }
 
@@ -72,8 +73,7 @@ function Reduce({ view }: { view: View }) {
   const heads = view.models.some(({ model }) => (model.blocks[view.layer]?.heads ?? 0) > 0);
   return (
     <>
-      <span className="control">
-        <span className="caption">Reduce</span>
+      <Control caption="Reduce">
         <span className="select">
           <select
             aria-label="Reduction over channels"
@@ -87,7 +87,7 @@ function Reduce({ view }: { view: View }) {
             {!product && <option value="one">{heads ? 'one head' : 'one channel'}</option>}
           </select>
         </span>
-      </span>
+      </Control>
       {reduction === 'one' && view.models.map(({ slot }) => <PartField key={slot} view={view} slot={slot} />)}
     </>
   );
@@ -99,8 +99,7 @@ function Clip() {
   const limit = useSelection((s) => s.limit);
   const shown = useShownMaps().maps.find((map) => map !== undefined)?.scale.limit;
   return (
-    <span className="control">
-      <span className="caption">Saturate at</span>
+    <Control caption="Saturate at">
       <span className="select">
         <select
           aria-label="Where colours saturate"
@@ -132,7 +131,7 @@ function Clip() {
           onChange={({ target }) => Number(target.value) > 0 && select({ limit: Number(target.value) })}
         />
       )}
-    </span>
+    </Control>
   );
 }
 
@@ -149,8 +148,7 @@ function Zoom({ view }: { view: View }) {
     showWindow(zoomedAt(now, factor, at, L));
   };
   return (
-    <span className="control" title="Drag on a map to zoom to a range of tokens; ⌘ or Ctrl and the wheel zoom too">
-      <span className="caption">Zoom</span>
+    <Control caption="Zoom" title="Drag on a map to zoom to a range of tokens; ⌘ or Ctrl and the wheel zoom too">
       <button
         type="button"
         className="button low icon"
@@ -173,7 +171,7 @@ function Zoom({ view }: { view: View }) {
           </span>
         </>
       )}
-    </span>
+    </Control>
   );
 }
 
@@ -190,22 +188,20 @@ export const MapControls = memo(function MapControls({ view, peak }: { view: Vie
   const diffHere = view.models.some(({ model }) => hasBranches(model.blocks[view.layer]));
   return (
     <>
-      <span className="control">
-        <span className="caption">Form</span>
+      <Control caption="Form">
         <Segmented label="Form" options={FORM_OPTIONS} value={form} onChange={(value) => select({ form: value })} />
-      </span>
+      </Control>
       {form === 's6' && <Layers />}
       {reduces(form) && span !== 'attribution' && <Reduce view={view} />}
       {form === 'block' && <Without view={view} />}
-      <span className="control">
-        <span className="caption">Values</span>
+      <Control caption="Values">
         <Segmented
           label="Value scale"
           options={VALUES}
           value={values}
           onChange={(value) => select({ values: value })}
         />
-      </span>
+      </Control>
       {view.models.length > 1 && (
         <>
           <Check

@@ -118,7 +118,7 @@ export const BranchEquation = memo(function BranchEquation(props: {
   if (product)
     return <span className="note">Branches are subtracted in every layer before layers are multiplied.</span>;
   return (
-    <div className="equation" role="radiogroup" aria-label={`Branch of ${model.slot}`}>
+    <div className="equation" role="radiogroup" data-export="omit" aria-label={`Branch of ${model.slot}`}>
       {TERMS.map((term, k) => (
         <TermChoice
           key={term}

@@ -124,7 +124,7 @@ export const MapOverlay = memo(function MapOverlay(props: {
       aria-hidden="true"
     >
       <g transform={`translate(${layout.gutter},0)`}>
-        <rect className="extent" x={-reach} {...extent} />
+        <rect className="extent" data-export="omit" x={-reach} {...extent} />
         {drawn && row < drawn.L && (
           <RowProfile
             panel={panel}
@@ -158,7 +158,7 @@ export const MapOverlay = memo(function MapOverlay(props: {
             {lockRow !== undefined && lockColumn !== undefined && cell(lockRow, lockColumn)}
             <Brush model={model} frame={frame} />
           </svg>
-          <rect className="extent" x={-reach} y={-cellsTop(layout)} {...extent} />
+          <rect className="extent" data-export="omit" x={-reach} y={-cellsTop(layout)} {...extent} />
           {hoverRow !== undefined && captions && (
             <Flag model={model} token={hoverRow} at={y(hoverRow + 0.5)} size={size} side="row" />
           )}

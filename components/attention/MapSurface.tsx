@@ -145,6 +145,7 @@ export function MapSurface(props: { panel: MapPanel; frame: MapFrame; left: numb
     <div
       ref={surface}
       className="hit cells"
+      data-export="surface"
       style={{ left, top, width: frame.size, height: frame.size }}
       data-testid={surfaceId(panel)}
       data-hover-row={ownToken(model, destination) ?? ''}

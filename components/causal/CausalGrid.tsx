@@ -252,7 +252,7 @@ export const CausalGrid = memo(function CausalGrid(props: GridProps) {
           }}
           onPointerLeave={clearHover}
         />
-        <span className="visually-hidden" aria-live="polite">
+        <span className="visually-hidden" aria-live="polite" data-export="omit">
           {spoken}
         </span>
       </div>

@@ -49,6 +49,7 @@ export const SpanChips = memo(function SpanChips({ tokens }: { tokens: readonly 
             data-source={k}
             data-testid={`source-${k}`}
             tabIndex={k === focusable ? 0 : -1}
+            data-export="keep"
             className={`chip${gap ? ' gap' : ''}${inside ? ' knocked' : ''}`}
           >
             <span>

@@ -34,6 +34,7 @@ function LambdaSlider(props: { model: ModelView; layer: number; x: number; top: 
       <i className="lambda-own" style={{ left: x - 10, top: tick }} />
       <input
         type="range"
+        data-export="setting"
         className={`lambda ${model.slot}`}
         style={{ left: x - 12, top, height: SLIDER }}
         min={0}
@@ -77,7 +78,7 @@ export const Switches = memo(function Switches({
   const height = differential ? lambdaAt + SLIDER + 20 : lambdaAt;
   return (
     <fieldset className="switches" style={{ height }} data-arrows>
-      <legend className="visually-hidden">
+      <legend className="visually-hidden" data-export="omit">
         Parts of {model.slot}, {model.name}
       </legend>
       <span className="switch-name" style={{ top: 0 }}>
@@ -99,9 +100,15 @@ export const Switches = memo(function Switches({
           </span>
           {shown.map((each) =>
             needs && !isDiff(blocks[each]) ? null : (
-              <label key={each} className="switch" style={{ left: places.x(each) - 13, top: 18 + k * ROW }}>
+              <label
+                key={each}
+                className="switch"
+                data-export="keep"
+                style={{ left: places.x(each) - 13, top: 18 + k * ROW }}
+              >
                 <input
                   type="checkbox"
+                  data-export="setting"
                   aria-label={`${name} of ${model.slot}, ${layerName(each, blocks.length)}`}
                   data-testid={`switch-${model.slot}-${part(each)}`}
                   checked={!off.includes(part(each))}
@@ -138,7 +145,7 @@ export function HeadSwitches({ model, layer }: { model: ModelView; layer: number
   return (
     <>
       {branches.map((branch) => (
-        <div key={branch} className="head-switches">
+        <div key={branch} className="head-switches" data-export="omit">
           <span className="note">
             <Id slot={model.slot} small /> heads of layer {layer}
             {branch && `, branch ${branch.slice(-1)}`}

@@ -105,6 +105,7 @@ function Strongest({ model, values }: { model: ModelView; values: GridValues | u
               <button
                 type="button"
                 className="link mono"
+                data-export="keep"
                 aria-label={`Layer ${layer}, token ${ofA} ${model.tokens[position].text.trim()}`}
                 onPointerEnter={() => hover({ origin: 'causal', layer, destination: ofA })}
                 onClick={() => {

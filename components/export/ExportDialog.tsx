@@ -10,7 +10,7 @@ import { reduces, reductionOf, spanOf, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
 import { fileName, noteOf } from './captions';
 import { cliLines, exportPath, pythonProgram, type Shown, whatIsShown } from './commands';
-import { figureSvg, svgText } from './figureSvg';
+import { figureSvg, figuresOnPage, svgText } from './figureSvg';
 import { pngOf, save } from './files';
 import { CELLS_AS_RECTANGLES } from './rectangles';
 import { useWholeView } from './wholeView';
@@ -20,14 +20,6 @@ const NUMBERS = [
   ['signal', 'Signal by layer'],
   ['lens', 'Lens, all positions'],
 ] as const;
-
-/** The figures that are on the page now. */
-const figuresOnPage = () =>
-  [...document.querySelectorAll<HTMLElement>('main section.section[id]')].map((figure) => ({
-    id: figure.id,
-    title: figure.querySelector('h2')?.textContent ?? figure.id,
-    figure,
-  }));
 
 function Copy({ text, children }: { text: string; children: string }) {
   const [copied, setCopied] = useState(false);

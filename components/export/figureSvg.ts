@@ -11,11 +11,32 @@ const LINE = 15;
 const CHARACTER = 5.6;
 
 /**
- * What makes a control, and is no part of a figure on paper; a button that names a row of a table is its label, and one that
- * is a token is the text itself.
+ * What an element is on paper, in words of its `data-export`, which the section that owns it writes:
+ *
+ * - `figure`: it can be exported by its id;
+ * - `omit`: it is no part of the figure, with all that is inside;
+ * - `keep`: it is part of the figure although it is a control: a button that names a row, or is a token of a text;
+ * - `setting`: a control that is drawn as it is set;
+ * - `cells`: its canvas has one pixel a cell;
+ * - `surface`: it takes the pointer, in a saved page too;
+ * - `bracket`, with `first` and `last` at its ends: a needle's bracket stands over it.
  */
-const LEFT_OUT =
-  'button:not(th > button):not(.chip), .screen-only, a[download], select, input, textarea, label:has(input), .equation, .heads-row, .head-switches, .segmented, .select, .control, dialog, .visually-hidden, .extent';
+type Word = 'figure' | 'omit' | 'keep' | 'setting' | 'cells' | 'surface' | 'bracket' | 'first' | 'last';
+
+/** The selector of what is marked with a word. */
+export const marked = (word: Word): string => `[data-export~="${word}"]`;
+
+/** Controls are no part of a figure on paper, whatever section they are of. */
+const CONTROLS = 'button, a[download], select, :has(> select), input, textarea, label:has(input, select), dialog';
+const LEFT_OUT = `${marked('omit')}, :is(${CONTROLS}):not(${marked('keep')})`;
+
+/** The figures that are on the page now. */
+export const figuresOnPage = () =>
+  [...document.querySelectorAll<HTMLElement>(`main ${marked('figure')}`)].map((figure) => ({
+    id: figure.id,
+    title: figure.querySelector('h2')?.textContent ?? figure.id,
+    figure,
+  }));
 
 /** Letters and digits of the page's shapes: text is set to its width there, and would be stretched otherwise. */
 const shapes = ({ fontFeatureSettings }: CSSStyleDeclaration): string => `font-feature-settings:${fontFeatureSettings}`;
@@ -78,9 +99,8 @@ class Drawing {
 
   add(node: Element, into: SVGElement): void {
     const style = getComputedStyle(node);
-    if (node instanceof HTMLInputElement && this.#state(node, style, into)) return;
-    if (node.matches('.switches label')) {
-      for (const child of node.children) this.add(child, into);
+    if (node instanceof HTMLInputElement && node.matches(marked('setting'))) {
+      this.#setting(node, style, into);
       return;
     }
     if (node.matches(LEFT_OUT) || style.display === 'none' || style.visibility === 'hidden' || style.opacity === '0')
@@ -92,7 +112,7 @@ class Drawing {
     const box = this.#place(node.getBoundingClientRect());
     if (node instanceof HTMLCanvasElement) {
       if (node.width * node.height === 0 || box.width === 0) return;
-      if (this.options.rectangles && node.closest('.cells')) this.#rectangles(node, box, into);
+      if (this.options.rectangles && node.closest(marked('cells'))) this.#rectangles(node, box, into);
       else
         into.append(
           element('image', {
@@ -105,7 +125,7 @@ class Drawing {
       return;
     }
     this.#box(style, box, into);
-    if (node.matches('.chip.needle')) this.#bracket(node, style, into);
+    if (node.matches(marked('bracket'))) this.#bracket(node, style, into);
     const inside = style.overflow === 'visible' ? into : this.#clip(box, into);
     for (const child of node.childNodes) {
       if (child instanceof Element) this.add(child, inside);
@@ -135,25 +155,25 @@ class Drawing {
     into.append(group);
   }
 
-  /** What a control of a figure is set to: a part that is on or off, a λ, a word. False for other controls. */
-  #state(input: HTMLInputElement, style: CSSStyleDeclaration, into: SVGElement): boolean {
+  /** What a control of a figure is set to: a part that is on or off, a λ, a word. */
+  #setting(input: HTMLInputElement, style: CSSStyleDeclaration, into: SVGElement): void {
     const { x, y, width, height } = this.#place(input.getBoundingClientRect());
-    if (width === 0) return false;
+    if (width === 0) return;
     const ink = style.accentColor === 'auto' ? style.color : style.accentColor;
-    if (input.type === 'checkbox' && input.closest('.switches')) {
+    if (input.type === 'checkbox') {
       const box = { x: x + 0.5, y: y + 0.5, width: width - 1, height: height - 1, rx: 2 };
       into.append(element('rect', { ...box, fill: input.checked ? ink : 'none', stroke: ink }));
-      return true;
+      return;
     }
-    if (input.type === 'range' && input.closest('.switches')) {
+    if (input.type === 'range') {
       const [low, high] = [Number(input.min), Number(input.max)];
       const middle = x + width / 2;
       const at = y + height * (1 - (Number(input.value) - low) / (high - low || 1));
       into.append(element('line', { x1: middle, x2: middle, y1: y, y2: y + height, stroke: ink, 'stroke-width': 1 }));
       into.append(element('circle', { cx: middle, cy: at, r: 4, fill: ink }));
-      return true;
+      return;
     }
-    if (input.type !== 'text' || !input.closest('aside table') || input.value.trim() === '') return false;
+    if (input.value.trim() === '') return;
     this.#note(style.fontFamily, input.value);
     const text = element('text', {
       ...{ x: x + width, y: y + this.#baseline(style, height), 'text-anchor': 'end', fill: style.color },
@@ -161,14 +181,13 @@ class Drawing {
     });
     text.textContent = input.value.trim();
     into.append(text);
-    return true;
   }
 
   /** The bracket over the needle's tokens, which the page draws beside its elements. */
   #bracket(chip: Element, style: CSSStyleDeclaration, into: SVGElement): void {
     const { x, y, width } = this.#place(chip.getBoundingClientRect());
-    const tick = (at: string, edge: number) => (chip.matches(at) ? `M${edge},${y + 5}v-3` : `M${edge},${y + 2}`);
-    const d = `${tick('.first', x)}H${x + width}${chip.matches('.last') ? 'v3' : ''}`;
+    const tick = (at: Word, edge: number) => (chip.matches(marked(at)) ? `M${edge},${y + 5}v-3` : `M${edge},${y + 2}`);
+    const d = `${tick('first', x)}H${x + width}${chip.matches(marked('last')) ? 'v3' : ''}`;
     into.append(element('path', { d, fill: 'none', stroke: style.color }));
   }
 

@@ -13,7 +13,7 @@ import { metricOnAxis } from '../data/series';
 import { type ModelView, ownRegion, type View } from '../data/view';
 import { useSelection } from '../state/selection';
 import { titleOf } from './captions';
-import { figureSvg, svgText } from './figureSvg';
+import { figureSvg, figuresOnPage, marked, svgText } from './figureSvg';
 import { embeddedFonts } from './fonts';
 import { htmlDocument, type SavedFigure } from './htmlDocument';
 import { type Area, type Box, packCells, type SavedLensCell, type SavedView } from './savedView';
@@ -78,7 +78,7 @@ export function useWholeView(view: View, note: string): () => Promise<string> {
   const window = chosenWindow && fitWindow(chosenWindow, view.tokens.length);
 
   const lensArea = (figure: HTMLElement, model: ModelView, k: number): Area | undefined => {
-    const surface = figure.querySelector(`[data-testid="lens-${model.slot}"] .hit`);
+    const surface = figure.querySelector(`[data-testid="lens-${model.slot}"] ${marked('surface')}`);
     const lens = lenses[k];
     const rows = shownRows(view, model, lensRows);
     if (!surface || !lens) return undefined;
@@ -97,18 +97,16 @@ export function useWholeView(view: View, note: string): () => Promise<string> {
     if (figure.id === 'attention') return panels.map((panel) => mapArea(figure, panel, view, window));
     if (figure.id === 'lens') return view.models.map((model, k) => lensArea(figure, model, k));
     if (figure.id !== 'signal') return [];
-    return [...figure.querySelectorAll('.hit')].map((surface) => ({
+    return [...figure.querySelectorAll(marked('surface'))].map((surface) => ({
       ...{ figure: figure.id, kind: 'layers', box: boxIn(figure, surface) },
     }));
   };
 
   return async () => {
-    const sections = [...document.querySelectorAll<HTMLElement>('main section.section[id]')];
+    const onPage = figuresOnPage();
     const figures: SavedFigure[] = [];
-    for (const section of sections) {
-      const svg = svgText(await figureSvg(section, '', { prefix: `${section.id}-`, bare: true }));
-      figures.push({ id: section.id, title: section.querySelector('h2')?.textContent ?? section.id, svg });
-    }
+    for (const { id, title, figure } of onPage)
+      figures.push({ id, title, svg: svgText(await figureSvg(figure, '', { prefix: `${id}-`, bare: true })) });
     const saved: SavedView = {
       ...{ title: titleOf(view), note, layers: view.layers },
       models: view.models.map((model, k) => {
@@ -121,7 +119,7 @@ export function useWholeView(view: View, note: string): () => Promise<string> {
           curves: Object.fromEntries(METRICS.map((name) => [METRIC_INFO[name].label, curve(name)])),
         };
       }),
-      areas: sections.flatMap(areasOf).filter((area) => area !== undefined),
+      areas: onPage.flatMap(({ figure }) => areasOf(figure)).filter((area) => area !== undefined),
     };
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string) => style.getPropertyValue(name).trim();

@@ -28,6 +28,7 @@ const GeneratedChip = memo(function GeneratedChip(props: {
     <button
       type="button"
       className={parting ? 'chip parting' : 'chip'}
+      data-export="keep"
       data-place={index}
       tabIndex={focusable ? 0 : -1}
       aria-label={`Analyse ${displayToken(text)}, token ${index}, probability ${formatPlain(probability)}`}

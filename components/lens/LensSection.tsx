@@ -9,6 +9,7 @@ import { useModels, useTokenTexts } from '../data/queries';
 import { ownToken, tokenOfA, type View } from '../data/view';
 import { type LensRows, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
+import { Control } from '../ui/Control';
 import { LensSwitch } from '../ui/LensSwitch';
 import { useNarrow, useWidth } from '../ui/measure';
 import { RampBar } from '../ui/RampBar';
@@ -77,17 +78,15 @@ export const LensSection = memo(function LensSection(props: {
   const controls = (
     <>
       <LensSwitch view={view} name="grid" />
-      <span className="control">
-        <span className="caption">Colour</span>
+      <Control caption="Colour">
         <Segmented
           label="Lens colour"
           options={COLOURS}
           value={colour}
           onChange={(value) => select({ lensColour: value })}
         />
-      </span>
-      <span className="control">
-        <span className="caption">Positions</span>
+      </Control>
+      <Control caption="Positions">
         <span className="select">
           <select
             aria-label="Positions shown"
@@ -109,7 +108,7 @@ export const LensSection = memo(function LensSection(props: {
             </optgroup>
           </select>
         </span>
-      </span>
+      </Control>
       {view.models.length > 1 && (
         <label className="checkbox">
           <input

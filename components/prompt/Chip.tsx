@@ -7,10 +7,12 @@ export const Chip = memo(function Chip(props: {
   token: Token;
   index: number;
   classes: string;
+  /** What it is on paper, where the bracket over the needle has to be said. */
+  onPaper: string;
   selected: boolean;
   focusable: boolean;
 }) {
-  const { token, index, classes, selected, focusable } = props;
+  const { token, index, classes, onPaper, selected, focusable } = props;
   return (
     <button
       type="button"
@@ -20,6 +22,7 @@ export const Chip = memo(function Chip(props: {
       data-token={index}
       tabIndex={focusable ? 0 : -1}
       className={classes}
+      data-export={onPaper}
     >
       <span>
         <TokenText text={token.text} />

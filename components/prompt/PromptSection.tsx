@@ -8,6 +8,7 @@ import type { View } from '../data/view';
 import { openBatch, useBatch } from '../state/batch';
 import { editPrompt, loadExample } from '../state/edit';
 import { type ModelSlot, select, useSelection } from '../state/selection';
+import { Control } from '../ui/Control';
 import { Id, TokenText } from '../ui/parts';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
@@ -164,10 +165,9 @@ export const PromptSection = memo(function PromptSection(props: {
       >
         Batch
       </button>
-      <span className="control">
-        <span className="caption">Click sets</span>
+      <Control caption="Click sets">
         <Segmented label="A click on a token sets" options={CLICK_SETS} value={clickSets} onChange={setClickSets} />
-      </span>
+      </Control>
       {lanes.length > 0 && (
         <label className="checkbox">
           <input
@@ -180,15 +180,14 @@ export const PromptSection = memo(function PromptSection(props: {
         </label>
       )}
       {lanes.length > 0 && (
-        <span className="control">
-          <span className="caption">Paint text</span>
+        <Control caption="Paint text">
           <Segmented
             label="Paint the text with what a position reads"
             options={[PAINT_OFF, ...lanes.map((slot) => ({ value: slot, label: slot, testId: `paint-${slot}` }))]}
             value={lanes.includes(paint as ModelSlot) ? paint : ''}
             onChange={setPaint}
           />
-        </span>
+        </Control>
       )}
       <span className="grow" />
       <span className="note">

@@ -18,6 +18,7 @@ export function TargetField() {
     <>
       <input
         className="field mono"
+        data-export="setting"
         style={{ width: 128, textAlign: 'right' }}
         aria-label="Target token"
         data-testid="target-input"

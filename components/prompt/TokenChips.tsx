@@ -96,13 +96,13 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, lanes, p
   const chips = useMemo(
     () =>
       tokens.map((token, k) => {
-        const inNeedle = needle && k >= needle[0] && k <= needle[1];
+        const inNeedle = needle !== undefined && k >= needle[0] && k <= needle[1];
+        const ends = [needle?.[0] === k && 'first', needle?.[1] === k && 'last'];
         const classes = [
           'chip',
           k > 0 && token.start > tokens[k - 1].end && 'gap',
           inNeedle && 'needle',
-          needle?.[0] === k && 'first',
-          needle?.[1] === k && 'last',
+          ...ends,
           k === position && 'position',
           sameWord(token.text, target) && 'target',
         ];
@@ -112,6 +112,7 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, lanes, p
             token={token}
             index={k}
             classes={classes.filter(Boolean).join(' ')}
+            onPaper={['keep', inNeedle && 'bracket', ...ends].filter(Boolean).join(' ')}
             selected={k === position}
             focusable={k === focusable}
           />
@@ -163,7 +164,7 @@ export const TokenChips = memo(function TokenChips({ tokens, clickSets, lanes, p
         {painted && lanes.includes(painted) && <PaintedText list={list} slot={painted} position={position} />}
       </div>
       <svg className="chip-marks" aria-hidden="true">
-        <rect className="extent" width="100%" height="100%" />
+        <rect className="extent" data-export="omit" width="100%" height="100%" />
         <rect ref={sourceMark} className="mark-source" height={MARK_HEIGHT} rx="2" visibility="hidden" />
         <rect ref={destinationMark} className="mark-destination" height={MARK_HEIGHT} rx="2" visibility="hidden" />
       </svg>

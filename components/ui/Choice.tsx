@@ -1,3 +1,5 @@
+import { Control } from './Control';
+
 /** A choice among a few named values. */
 export function Choice<T extends string>(props: {
   caption: string;
@@ -9,8 +11,7 @@ export function Choice<T extends string>(props: {
 }) {
   const { caption, label, value, options, onChange, testId } = props;
   return (
-    <span className="control">
-      <span className="caption">{caption}</span>
+    <Control caption={caption}>
       <span className="select">
         <select
           aria-label={label}
@@ -25,6 +26,6 @@ export function Choice<T extends string>(props: {
           ))}
         </select>
       </span>
-    </span>
+    </Control>
   );
 }

@@ -7,15 +7,12 @@ import type { CSSProperties, MouseEvent } from 'react';
  */
 export function HitArea(props: {
   style: CSSProperties;
-  cells?: boolean;
   testId?: string;
-  /** Data attributes to carry. */
-  data?: Readonly<Record<`data-${string}`, string | number>>;
   onPoint: (x: number, y: number) => void;
   onLeave: () => void;
   onPick: (x: number, y: number) => void;
 }) {
-  const { style, cells, testId, data, onPoint, onLeave, onPick } = props;
+  const { style, testId, onPoint, onLeave, onPick } = props;
   const at = (event: MouseEvent<HTMLElement>): [number, number] => {
     const box = event.currentTarget.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
@@ -24,10 +21,10 @@ export function HitArea(props: {
     // biome-ignore lint/a11y/noStaticElementInteractions: the figure around it has the role and the keys.
     // biome-ignore lint/a11y/useKeyWithClickEvents: the figure around it has the role and the keys.
     <div
-      className={cells ? 'hit cells' : 'hit'}
+      className="hit"
+      data-export="surface"
       style={style}
       data-testid={testId}
-      {...data}
       onPointerMove={(event) => onPoint(...at(event))}
       onPointerLeave={onLeave}
       onClick={(event) => onPick(...at(event))}

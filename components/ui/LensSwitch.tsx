@@ -2,6 +2,7 @@
 import { useLensKind } from '../data/queries';
 import type { View } from '../data/view';
 import { select } from '../state/selection';
+import { Control } from './Control';
 import { Segmented } from './Segmented';
 
 /** Logit or tuned lens; absent unless every model has a tuned one. */
@@ -10,14 +11,13 @@ export function LensSwitch({ view, name }: { view: View; name: string }) {
   if (!choice) return null;
   const option = (value: 'logit' | 'tuned') => ({ value, label: value, testId: `${name}-lens-${value}` });
   return (
-    <span className="control">
-      <span className="caption">Lens</span>
+    <Control caption="Lens">
       <Segmented
         label="Lens"
         options={[option('logit'), option('tuned')]}
         value={kind}
         onChange={(lens) => select({ lens })}
       />
-    </span>
+    </Control>
   );
 }

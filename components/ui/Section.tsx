@@ -21,7 +21,12 @@ export function Section(props: {
   const maximised = useMaximised((s) => s.section === id);
   const [tabular, setTabular] = useState(false);
   return (
-    <section className={maximised ? 'section maximised' : 'section'} id={id} aria-labelledby={`${id}-title`}>
+    <section
+      className={maximised ? 'section maximised' : 'section'}
+      id={id}
+      aria-labelledby={`${id}-title`}
+      data-export="figure"
+    >
       <div className="column">
         <div className="head">
           <h2 id={`${id}-title`}>{title}</h2>

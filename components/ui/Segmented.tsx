@@ -16,7 +16,7 @@ export function Segmented<T extends string>(props: {
 }) {
   const name = useId();
   return (
-    <div className="segmented" role="radiogroup" aria-label={props.label}>
+    <div className="segmented" role="radiogroup" aria-label={props.label} data-export="omit">
       {props.options.map(({ value, label, testId }) => (
         <label key={value}>
           <input
