@@ -10,7 +10,7 @@ import type { View } from '../data/view';
 import { AxisTicks } from '../ui/AxisParts';
 import { CurveOverlay, Grid, LayerHit } from '../ui/CurveParts';
 import { ModelLines } from '../ui/ModelLines';
-import type { ResultOf } from './results';
+import type { Norms, ResultOf } from './results';
 
 const HEIGHT = 132;
 const TOP = 24;
@@ -24,6 +24,12 @@ export const readingOf = (reading: Reading | null | undefined, metric: Metric): 
   return reading.target_prob;
 };
 
+/** The changed run as the model is, or with frozen norms. */
+const changedIn = (
+  readings: Pick<ResultOf<'intervene'>, 'changed' | 'frozen_norms'> | undefined,
+  norms: Norms,
+): Reading | null | undefined => (norms === 'frozen' ? readings?.frozen_norms : readings?.changed);
+
 /** One metric of the lens by layer: the unchanged model thin, the changed one thick. */
 export const ChangeCurve = memo(function ChangeCurve(props: {
   view: View;
@@ -32,9 +38,10 @@ export const ChangeCurve = memo(function ChangeCurve(props: {
   /** What the run says of the unchanged models, through the logit lens. */
   signals: readonly (Signal | undefined)[];
   metric: Metric;
+  norms: Norms;
   log: boolean;
 }) {
-  const { view, axis, found, signals, metric, log } = props;
+  const { view, axis, found, signals, metric, norms, log } = props;
   const lines = useMemo(() => {
     const base = view.models.map(({ slot }, k) => {
       const signal = signals[k];
@@ -42,12 +49,12 @@ export const ChangeCurve = memo(function ChangeCurve(props: {
     });
     const changed = view.models.map(({ slot }, k) => {
       const values: Maybe[] = new Array(axis.layers + 2).fill(undefined);
-      for (const each of found[k]?.layers ?? []) values[each.layer + 1] = readingOf(each.changed, metric);
-      values[axis.layers + 1] = readingOf(found[k]?.changed, metric);
+      for (const each of found[k]?.layers ?? []) values[each.layer + 1] = readingOf(changedIn(each, norms), metric);
+      values[axis.layers + 1] = readingOf(changedIn(found[k], norms), metric);
       return { slot, values, marked: values };
     });
     return { base, changed };
-  }, [view.models, found, signals, metric, axis.layers]);
+  }, [view.models, found, signals, metric, norms, axis.layers]);
   const scale = useMemo(
     () =>
       curveScale(

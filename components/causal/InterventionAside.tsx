@@ -44,9 +44,10 @@ function ModelAnswer(props: {
   const textOf = useTokenTexts(model);
   const unchanged = found?.base ?? (signal && outputOf(signal));
   const token = ({ answer }: Known) => (answer === undefined ? '–' : displayToken(textOf(answer)).replace(/^·/, ''));
-  const both = (show: (reading: Known) => string) => [
+  const all = (show: (reading: Known) => string) => [
     unchanged ? show(unchanged) : '–',
     found?.changed ? show(found.changed) : '–',
+    found?.frozen_norms ? show(found.frozen_norms) : '–',
   ];
   return (
     <div className="block" data-testid={`answer-${model.slot}`}>
@@ -58,12 +59,13 @@ function ModelAnswer(props: {
             </th>
             <th scope="col">unchanged</th>
             <th scope="col">changed</th>
+            <th scope="col">norms frozen</th>
           </tr>
         </thead>
         <tbody>
-          <ValueRow name="answer" values={both(token)} />
+          <ValueRow name="answer" values={all(token)} />
           {MEASURES.map(({ name, show }) => (
-            <ValueRow key={name} name={name} values={both(show)} />
+            <ValueRow key={name} name={name} values={all(show)} />
           ))}
         </tbody>
       </table>

@@ -14,6 +14,7 @@ import { useSteady } from '../ui/steady';
 import { ChangeCurve } from './ChangeCurve';
 import { InterventionAside } from './InterventionAside';
 import { lambdaTop } from './lambdaRange';
+import { NormsChoice, NormsNote } from './parts';
 import { interventionRequest, otherPrompts } from './requests';
 import { type ResultOf, resultOf } from './results';
 import { HeadSwitches, Switches } from './Switches';
@@ -89,15 +90,17 @@ function AllLambdas({ view }: { view: View }) {
   );
 }
 
+const RUNS = { base: 'unchanged', changed: 'changed', frozen_norms: 'changed, norms frozen' } as const;
+
 function tableFor(view: View, found: readonly (ResultOf<'intervene'> | undefined)[]): DataTable {
   const layers = Array.from({ length: view.layers + 1 }, (_, layer) => layer);
   const measures = ['target_prob', 'log_odds', 'snr_candidates', 'snr_vocab'] as const;
   const columns = view.models.flatMap(({ slot }, k) =>
     measures.flatMap((measure) =>
-      (['base', 'changed'] as const).map((which) => ({
-        name: `${measure} ${slot}, ${which === 'base' ? 'unchanged' : 'changed'}`,
+      (['base', 'changed', 'frozen_norms'] as const).map((which) => ({
+        name: `${measure} ${slot}, ${RUNS[which]}`,
         values: layers.map((layer) =>
-          layer === view.layers ? found[k]?.[which]?.[measure] : found[k]?.layers[layer]?.[which][measure],
+          layer === view.layers ? found[k]?.[which]?.[measure] : found[k]?.layers[layer]?.[which]?.[measure],
         ),
       })),
     ),
@@ -128,6 +131,7 @@ export const InterventionTest = memo(function InterventionTest(props: {
   const { view, axis, staleMark, measure } = props;
   const foil = useFoil(view);
   const method = useCausal((s) => s.method);
+  const norms = useCausal((s) => s.norms);
   const changed = useCausal((s) => view.models.some(({ name }) => isChanged(changesOf(s, name))));
   const shown = useSelection((s) => s.metric);
   const logAxis = useSelection((s) => s.logAxis);
@@ -149,6 +153,7 @@ export const InterventionTest = memo(function InterventionTest(props: {
         onChange={(value) => setCausal({ method: value })}
       />
       <AllLambdas view={view} />
+      <NormsChoice />
       <button
         type="button"
         className="button low"
@@ -177,7 +182,7 @@ export const InterventionTest = memo(function InterventionTest(props: {
           'The changed models run.'
         ) : changed ? (
           <>
-            Thin: unchanged. Thick: with the changes.{' '}
+            Thin: unchanged. Thick: with the changes{norms === 'frozen' && ' and norms frozen'}.{' '}
             <span className="screen-only">The keys 1, 2 and 3 choose the measure.</span>
           </>
         ) : (
@@ -198,6 +203,7 @@ export const InterventionTest = memo(function InterventionTest(props: {
               found={found}
               signals={signals}
               metric={metric}
+              norms={norms}
               log={metric === 'p' && logAxis}
             />
             {view.models.map((model) => (
@@ -212,8 +218,8 @@ export const InterventionTest = memo(function InterventionTest(props: {
       <p className="convention">
         <b>Changes act together</b>, at every token of the prompt. The curve is the logit lens at position{' '}
         {view.position} by layer, “out” the model’s answer. A branch is what it brings to the subtraction, a head its
-        part of the gated scan output. {referenceNote(found)} The tick beside a slider is the model’s own λ
-        <span className="screen-only">; a double click returns to it</span>.
+        part of the gated scan output. {referenceNote(found)} <NormsNote /> The tick beside a slider is the model’s own
+        λ<span className="screen-only">; a double click returns to it</span>.
       </p>
     </TestSection>
   );

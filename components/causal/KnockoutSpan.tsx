@@ -1,5 +1,5 @@
 'use client';
-import { useEffect, useMemo } from 'react';
+import { Fragment, useEffect, useMemo } from 'react';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatSigned, type Maybe } from '../charts/numbers';
 import { displayToken } from '../charts/tokens';
@@ -10,7 +10,7 @@ import { SlotHead, ValueRow } from '../ui/parts';
 import { GridCells } from './GridCells';
 import { type GridValues, gridLayout } from './grid';
 import { knockoutRequest } from './requests';
-import { type ResultOf, resultOf } from './results';
+import { knockoutsOf, type Norms, type ResultOf, resultOf } from './results';
 import { jobName, useCausal } from './settings';
 
 /** A span is knocked out once the drag has rested for so long. */
@@ -23,12 +23,12 @@ export interface SpanFound {
   readonly together: readonly (ResultOf<'knockout'> | undefined)[];
 }
 
-const inLayer = (found: ResultOf<'knockout'> | undefined, layer: number): Maybe =>
-  found?.change[found.layers.findIndex(([first]) => first === layer)]?.[0];
+const inLayer = (found: ResultOf<'knockout'> | undefined, layer: number, norms: Norms): Maybe =>
+  found && knockoutsOf(found, norms)?.change[found.layers.findIndex(([first]) => first === layer)]?.[0];
 
 /** The span's change in each layer by itself, one function a model. */
-export const spanValues = ({ each }: SpanFound): (GridValues | undefined)[] =>
-  each.map((found) => found && ((layer) => inLayer(found, layer) ?? undefined));
+export const spanValues = ({ each }: SpanFound, norms: Norms): (GridValues | undefined)[] =>
+  each.map((found) => found && ((layer) => inLayer(found, layer, norms) ?? undefined));
 
 /** Runs the chosen span in every model, a moment after it was chosen. */
 export function useSpan(view: View, foil: string): SpanFound {
@@ -65,18 +65,20 @@ export function SpanStrip({
   view,
   axis,
   found,
+  norms,
   limit,
 }: {
   view: View;
   axis: LayerAxis;
   found: SpanFound;
+  norms: Norms;
   limit: number;
 }) {
   const layout = useMemo(
     () => ({ ...gridLayout(axis, 1, view.models.length), top: 0, row: STRIP, height: STRIP }),
     [axis, view.models.length],
   );
-  const values = useMemo(() => spanValues(found), [found]);
+  const values = useMemo(() => spanValues(found, norms), [found, norms]);
   return (
     <div className="figure" style={{ height: STRIP, marginTop: 4 }}>
       <GridCells axis={axis} layout={layout} models={view.models} values={values} limit={limit} />
@@ -104,11 +106,19 @@ export function SpanBlock(props: { view: View; layer: number; found: SpanFound; 
           <table className="values">
             <SlotHead caption="change, logits" slots={view.models.map(({ slot }) => slot)} />
             <tbody>
-              <ValueRow name={`layer ${layer}`} values={found.each.map((each) => formatSigned(inLayer(each, layer)))} />
-              <ValueRow
-                name="all layers together"
-                values={found.together.map((each) => formatSigned(each?.change[0]?.[0]))}
-              />
+              {(['rescale', 'frozen'] as const).map((norms) => {
+                const how = norms === 'frozen' ? ', norms frozen' : '';
+                const together = found.together.map((each) => formatSigned(knockoutsOf(each, norms)?.change[0]?.[0]));
+                return (
+                  <Fragment key={norms}>
+                    <ValueRow
+                      name={`layer ${layer}${how}`}
+                      values={found.each.map((each) => formatSigned(inLayer(each, layer, norms)))}
+                    />
+                    <ValueRow name={`all layers${how || ' together'}`} values={together} />
+                  </Fragment>
+                );
+              })}
             </tbody>
           </table>
         </>

@@ -10,7 +10,16 @@ import { CausalGrid } from './CausalGrid';
 import { GridWaits } from './GridWaits';
 import { JobControl } from './JobControl';
 import { SpanBlock, SpanStrip, spanValues, useSpan } from './KnockoutSpan';
-import { BranchChoice, CellTitle, cellValues, SignedScale, StrongestCells, useInspectedCell } from './parts';
+import {
+  BranchChoice,
+  CellTitle,
+  cellValues,
+  NormsChoice,
+  NormsNote,
+  SignedScale,
+  StrongestCells,
+  useInspectedCell,
+} from './parts';
 import { knockoutRequest } from './requests';
 import { gridTable, knockoutChanges, knockoutValues, largest, resultOf } from './results';
 import { SpanChips } from './SpanChips';
@@ -23,6 +32,7 @@ const QUERIES = [
   { value: 'later', label: 'all later tokens' },
   { value: 'answer', label: 'the read-out' },
 ] as const;
+const NORMS = ['rescale', 'frozen'] as const;
 const READS = [
   { value: 'scan', label: 'in the scan' },
   { value: 'block', label: 'in the whole block' },
@@ -39,6 +49,7 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
   const queries = useCausal((s) => s.queries);
   const reads = useCausal((s) => s.reads);
   const branch = useCausal((s) => s.branch);
+  const norms = useCausal((s) => s.norms);
   const foil = useFoil(view);
   const cell = useInspectedCell(view);
   const names = view.models.map(({ slot }) => jobName('knockout', slot));
@@ -48,16 +59,22 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
   );
   const { jobs, stale, start } = useAsked(names, requests);
   const found = useMemo(() => jobs.map((job) => resultOf(job, 'knockout')), [jobs]);
-  const changes = useMemo(() => found.map(knockoutChanges), [found]);
+  const each = useMemo(() => NORMS.map((norms) => found.map((one) => knockoutChanges(one, norms))), [found]);
+  const changes = each[NORMS.indexOf(norms)];
   const span = useSpan(view, foil);
   const begun = jobs.some((job) => job?.result || isJobBusy(job));
   const sources = useMemo(() => view.tokens.slice(0, view.position + 1), [view.tokens, view.position]);
   // Before the grid is there, a span has the colours for itself.
-  const limit = useMemo(() => largest(view, begun ? changes : spanValues(span)), [view, begun, changes, span]);
+  const limit = useMemo(
+    () => largest(view, begun ? changes : spanValues(span, norms)),
+    [view, begun, changes, span, norms],
+  );
   const marked = useMemo(() => new Set<number>(), []);
   const branches = view.models.some(({ model }) => model.blocks.some(hasBranches));
   const versus = foil ? `${view.target.trim()} minus ${foil}` : view.target.trim();
-  const strip = axis && span.each.some(Boolean) && <SpanStrip view={view} axis={axis} found={span} limit={limit} />;
+  const strip = axis && span.each.some(Boolean) && (
+    <SpanStrip view={view} axis={axis} found={span} norms={norms} limit={limit} />
+  );
   const controls = (
     <>
       <Choice
@@ -75,6 +92,7 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
         onChange={(value) => setCausal({ reads: value })}
       />
       {branches && <BranchChoice />}
+      <NormsChoice />
     </>
   );
   return (
@@ -85,8 +103,9 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
         found.some(Boolean)
           ? () =>
               gridTable(`Knock-out of each token, logit of ${versus}`, view, [
-                { name: 'change, logits', values: changes },
-                { name: 'without it, logits', values: found.map(knockoutValues) },
+                { name: 'change, logits', values: each[0] },
+                { name: 'change with norms frozen, logits', values: each[1] },
+                { name: 'without it, logits', values: found.map((one) => knockoutValues(one, 'rescale')) },
               ])
           : undefined
       }
@@ -98,8 +117,16 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
               <table className="values">
                 <SlotHead slots={view.models.map(({ slot }) => slot)} />
                 <tbody>
-                  <ValueRow name="change, logits" values={cellValues(view, cell, changes)} />
-                  <ValueRow name="without it" values={cellValues(view, cell, found.map(knockoutValues))} />
+                  <ValueRow name="change, logits" values={cellValues(view, cell, each[0])} />
+                  <ValueRow name="with norms frozen" values={cellValues(view, cell, each[1])} />
+                  <ValueRow
+                    name="without it"
+                    values={cellValues(
+                      view,
+                      cell,
+                      found.map((one) => knockoutValues(one, norms)),
+                    )}
+                  />
                   <ValueRow kind="rule" name="unchanged" values={found.map((each) => formatSigned(each?.base))} />
                 </tbody>
               </table>
@@ -119,7 +146,7 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
         problem={undefined}
         stale={stale}
         onRun={start}
-        legend={<SignedScale limit={limit} meaning="change, logits" />}
+        legend={<SignedScale limit={limit} meaning={norms === 'frozen' ? 'change, norms frozen' : 'change, logits'} />}
       />
       <div ref={measure}>
         {axis && !begun && (
@@ -148,7 +175,7 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
       <p className="convention">
         <b>Change</b> of the logit of {versus} at position {view.position} when a token is no longer read in one layer:
         negative where it spoke for the answer. Δ, B, C and gates stay as they were computed, so a token still acts
-        through them.
+        through them. <NormsNote />
       </p>
     </TestSection>
   );

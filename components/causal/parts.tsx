@@ -47,6 +47,36 @@ export function BranchChoice() {
   );
 }
 
+const NORMS = [
+  { value: 'rescale', label: 'rescale what remains' },
+  { value: 'frozen', label: 'as in the unchanged run' },
+] as const;
+
+/** What the norms behind a removal divide by, in the picture; the numbers beside it are of both. */
+export function NormsChoice() {
+  const norms = useCausal((s) => s.norms);
+  return (
+    <Choice
+      caption="Norms"
+      label="What norms do after a removal"
+      testId="causal-norms"
+      value={norms}
+      options={NORMS}
+      onChange={(value) => setCausal({ norms: value })}
+    />
+  );
+}
+
+/** What the two ways of the norms mean. */
+export function NormsNote() {
+  return (
+    <>
+      After a removal an RMS norm blows what remains up to full size; with <b>norms frozen</b> each divides as in the
+      unchanged run, and only what was removed is missing.
+    </>
+  );
+}
+
 /** The signed ramp with its ends. */
 export function SignedScale({ limit, meaning }: { limit: number; meaning: string }) {
   const table = colourTable(usePalette(), 'diverging');

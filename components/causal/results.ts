@@ -6,6 +6,7 @@ import { displayToken } from '../charts/tokens';
 import { ownToken, type View } from '../data/view';
 import type { Job } from '../state/jobs';
 import type { GridValues } from './grid';
+import type { CausalSettings } from './settings';
 
 export type ResultOf<K extends AnalysisResult['kind']> = Extract<AnalysisResult, { kind: K }>;
 
@@ -36,11 +37,21 @@ export const patchedValues = (found: ResultOf<'patch'> | undefined): GridValues 
 
 const ownLayers = (found: ResultOf<'knockout'>) => found.layers.map(([layer]) => layer);
 
-export const knockoutChanges = (found: ResultOf<'knockout'> | undefined): GridValues | undefined =>
-  found && cellsOf(ownLayers(found), found.spans, found.change);
+export type Norms = CausalSettings['norms'];
 
-export const knockoutValues = (found: ResultOf<'knockout'> | undefined): GridValues | undefined =>
-  found && cellsOf(ownLayers(found), found.spans, found.without);
+/** The grids of a knock-out as the model is, or with frozen norms; null where those were not measured. */
+export const knockoutsOf = (found: ResultOf<'knockout'> | undefined, norms: Norms) =>
+  norms === 'frozen' ? found?.frozen_norms : found;
+
+export function knockoutChanges(found: ResultOf<'knockout'> | undefined, norms: Norms): GridValues | undefined {
+  const of = knockoutsOf(found, norms);
+  return found && of ? cellsOf(ownLayers(found), found.spans, of.change) : undefined;
+}
+
+export function knockoutValues(found: ResultOf<'knockout'> | undefined, norms: Norms): GridValues | undefined {
+  const of = knockoutsOf(found, norms);
+  return found && of ? cellsOf(ownLayers(found), found.spans, of.without) : undefined;
+}
 
 /** The largest magnitude of all cells, for a shared scale; 1 where there are none. */
 export function largest(view: View, values: readonly (GridValues | undefined)[]): number {

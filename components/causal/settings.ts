@@ -55,6 +55,8 @@ export interface CausalSettings {
   readonly branch: Branch;
   readonly queries: 'later' | 'answer';
   readonly reads: 'scan' | 'block';
+  /** Whether norms divide by what remains after a removal, as the model does, or as in the unchanged run. */
+  readonly norms: 'rescale' | 'frozen';
   /** Tokens [first, last] of model A that are knocked out together. */
   readonly span: readonly [number, number] | null;
   readonly pin: GridCell | null;
@@ -66,7 +68,7 @@ export interface CausalSettings {
 
 export const useCausal = create<CausalSettings>()(() => ({
   ...{ test: 'patch', corrupted: null, foil: null, point: 'hook_resid_pre', branch: '' },
-  ...{ queries: 'later', reads: 'scan', span: null, pin: null, method: 'zero', changes: {} },
+  ...{ queries: 'later', reads: 'scan', norms: 'rescale', span: null, pin: null, method: 'zero', changes: {} },
 }));
 
 export const setCausal = (patch: Partial<CausalSettings>): void => useCausal.setState(patch);

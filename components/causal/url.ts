@@ -75,6 +75,7 @@ export const CAUSAL: LinkedSettings<CausalSettings> = {
   ),
   queries: field('queries', parseAsStringLiteral(['later', 'answer'])),
   reads: field('reads', parseAsStringLiteral(['scan', 'block'])),
+  norms: field('norms', parseAsStringLiteral(['rescale', 'frozen'])),
   cut: setting(
     parseAsPair,
     ({ span }) => span,

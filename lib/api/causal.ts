@@ -204,6 +204,16 @@ const reference = z
   })
   .nullable()
   .meta({ description: 'What `mean` and `resample` were taken from.' });
+const FROZEN =
+  'With every RMS norm dividing as in the unchanged run: what remains after a removal is not rescaled. Null in results from before this was measured.';
+const removed = {
+  ...reading,
+  change: number,
+  frozen_norms: z
+    .object({ ...reading, change: number })
+    .nullable()
+    .meta({ description: FROZEN }),
+};
 const base = ReadingSchema.meta({ description: 'The unchanged model.' });
 
 const byBranch = <T extends z.ZodType>(value: T) => z.object({ first: value, second: value, difference: value });
@@ -233,6 +243,7 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     kind: z.literal('knockout'),
     ...{ metric, layers: z.array(z.array(count)), spans: z.array(SpanSchema), position: count },
     ...{ base: number, without: grid, change: grid },
+    frozen_norms: z.object({ without: grid, change: grid }).nullable().meta({ description: FROZEN }),
   }),
   z.object({
     kind: z.literal('ablate'),
@@ -243,22 +254,27 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
         unit: UnitSchema,
         mixer: MixerSchema.optional(),
         index: count.optional().meta({ description: 'Of a head or channel.' }),
-        ...reading,
-        change: number,
+        ...removed,
       }),
     ),
   }),
   z.object({
     kind: z.literal('lambda'),
     ...{ metric, position: count, base },
-    runs: z.array(z.object({ layers: z.array(count), lambda: z.number(), ...reading, change: number })),
+    runs: z.array(z.object({ layers: z.array(count), lambda: z.number(), ...removed })),
   }),
   z.object({
     kind: z.literal('intervene'),
     ...{ metric, position: count, reference, base },
     changed: ReadingSchema.nullable().meta({ description: 'Null until the last block has run.' }),
+    frozen_norms: ReadingSchema.nullable().meta({ description: FROZEN }),
     layers: z
-      .array(z.object({ layer: count, base: ReadingSchema, changed: ReadingSchema }))
+      .array(
+        z.object({
+          ...{ layer: count, base: ReadingSchema, changed: ReadingSchema },
+          frozen_norms: ReadingSchema.nullable().meta({ description: 'Null until this block has run that way.' }),
+        }),
+      )
       .meta({ description: 'What the residual stream after each block says through the logit lens.' }),
   }),
   z.object({

@@ -85,6 +85,8 @@ describe('knockout', () => {
     expect(each.change).toHaveLength(each.layers.length);
     expect(each.change[0]).toHaveLength(clean.length);
     expect(each.without[0][1] - each.base).toBeCloseTo(each.change[0][1], 6);
+    expect(each.frozen_norms.without[0][1] - each.base).toBeCloseTo(each.frozen_norms.change[0][1], 6);
+    expect(each.frozen_norms.change[0][1]).not.toBeCloseTo(each.change[0][1], 5);
     const more = ['--sources', '0:4', '--queries', 'answer', '--reads', 'block', '--together', '--mixer', 'mixer_1'];
     const together = JSON.parse((await outcomeOf(...args, ...more, '--json')).out);
     expect(together).toMatchObject({
@@ -104,11 +106,14 @@ describe('intervene', () => {
     const found = JSON.parse((await outcomeOf(...args, ...changes, '--json', '--out', out)).out);
     const [first, both] = [found.layers[0].changed, found.changed];
     expect(first.value).not.toBeCloseTo(found.layers[0].base.value, 5);
+    expect(both.value).not.toBeCloseTo(found.frozen_norms.value, 5);
+    expect((await values(out, 'intervene.frozen_norms.value'))[1]).toBeCloseTo(found.layers[1].frozen_norms.value, 5);
     expect((await values(out, 'intervene.changed.log_odds'))[0]).toBeCloseTo(first.log_odds, 5);
     const one = JSON.parse((await outcomeOf(...args, '--lambda', '0=0.25', '--json')).out);
     expect(one.changed.value).not.toBeCloseTo(both.value, 5);
     const said = await outcomeOf(...args, ...changes);
     expect(said.out).toMatch(/layer 0 +unchanged/);
+    expect(said.out).toContain('changed, norms frozen');
     expect(said.err).toMatch(/intervention, 1 at a time, about \d+ MB/);
   });
 });
@@ -121,6 +126,9 @@ describe('ablate', () => {
       (await outcomeOf(...args, '--unit', 'head', '--method', 'mean', '--reference', 'self', '--out', out)).out,
     );
     expect((await values(out, 'ablate.change')).length).toBe(heads.runs.length);
+    const frozen = await values(out, 'ablate.frozen_norms.change');
+    expect(frozen[0]).toBeCloseTo(heads.runs[0].frozen_norms.change, 5);
+    expect(frozen[0]).not.toBeCloseTo(heads.runs[0].change, 5);
     expect(heads.runs[0]).toMatchObject({ layer: 1, unit: 'head', mixer: 'mixer_1', index: 0 });
     const overrides = await outcomeOf(...args, '--lambda', '0,0.5');
     expect(overrides.err).toMatch(/override of λ, 1 at a time, about \d+ MB/);

@@ -4,6 +4,7 @@ import { drain, type Progress } from '../steps';
 import { type Budget, budgetOf } from './budget';
 import { type Component, componentsOf, type Place, placeOf, type Unit } from './components';
 import { type Baseline, type Batch, baselineOf, blocksToRun, inBatches, type STEP, sweep } from './continuation';
+import { bothWays, FrozenNorms, frozenBlocks, frozenSize } from './frozenNorms';
 import type { Mixer } from './points';
 import {
   layersOf,
@@ -15,7 +16,7 @@ import {
   requireQuestion,
   rowOf,
 } from './question';
-import { type Reading, readingOf } from './reading';
+import { type Reading, type Removed, readingOf, removedOf } from './reading';
 import {
   longestOf,
   type Method,
@@ -45,10 +46,7 @@ export interface AblationRequest extends PromptQuestion {
   readonly layers?: readonly number[];
 }
 
-export interface Ablated extends Component, Reading {
-  /** value − base. */
-  readonly change: number;
-}
+export interface Ablated extends Component, Removed {}
 
 export interface Ablation {
   readonly metric: Metric;
@@ -75,8 +73,10 @@ export const ablationBudget = (model: Outline, request: AblationRequest): Budget
  * Ablates every component of a unit by itself and reads the answer: `zero`, `mean` (for each token over the tokens as far
  * from the end of the reference prompts) or `resample` (the tokens of one reference prompt a layer); see {@link ReferenceRuns}.
  *
- * Cost: one forward pass of the prompt and of each reference prompt, then for every layer l the blocks l … over all its
- * components, batched. Yields after every block; stop early with `return()`.
+ * Each is read twice: as the model is, and with every norm dividing as in the untouched pass ({@link FrozenNorms}).
+ *
+ * Cost: two forward passes of the prompt, one of each reference prompt, then for every layer l twice the blocks l … over all
+ * its components, batched. Yields after every block; stop early with `return()`.
  * @throws InputError for a layer, token or unit that is not there, or too much memory.
  */
 export function* ablationSteps(model: Model, request: AblationRequest): Generator<Progress<Ablation>, Ablation, void> {
@@ -90,17 +90,16 @@ export function* ablationSteps(model: Model, request: AblationRequest): Generato
   const layers = [...new Set(components.map(({ layer }) => layer))];
   const groups = layers.map((layer) => ({ layer, parts: components.filter((each) => each.layer === layer) }));
   const total = groups.reduce(
-    (sum, { layer, parts }) => sum + blocksToRun(model, [layer], parts.length, budget.rows),
-    referenceBlocks(plan.reference, layers[layers.length - 1]),
+    (sum, { layer, parts }) => sum + 2 * blocksToRun(model, [layer], parts.length, budget.rows),
+    referenceBlocks(plan.reference, layers[layers.length - 1]) + frozenBlocks(model.config, layers[0]),
   );
   const batches = ablationBatches(model, {
     groups,
     rows: budget.rows,
     baseline,
     runs: plan.reference && new ReferenceRuns(model, plan.reference, request.seed),
-    receive: (component, logits) => {
-      const reading = readingOf(logits, baseline.logits, request);
-      done.push({ ...component, ...reading, change: reading.value - base.value });
+    receive: (component, plain, frozen) => {
+      done.push({ ...component, ...removedOf(plain, frozen, baseline.logits, request) });
     },
   });
   for (const step of sweep(model, baseline, batches, total)) yield { ...step, result: result() };
@@ -115,26 +114,24 @@ interface BatchInputs {
   readonly rows: number;
   readonly baseline: Baseline;
   readonly runs: ReferenceRuns | undefined;
-  readonly receive: (component: Component, logits: Float32Array) => void;
+  readonly receive: (component: Component, plain: Float32Array, frozen: Float32Array) => void;
 }
 
 function* ablationBatches(
   model: Model,
   { groups, rows, baseline, runs, receive }: BatchInputs,
 ): Generator<Batch | typeof STEP, void, void> {
+  const norms = yield* FrozenNorms.of(model, baseline, groups[0].layer);
   for (const { layer, parts } of groups) {
     const names = [...new Set(parts.map((part) => placeOf(model, part).name))];
     const values = runs ? yield* runs.at(layer, names) : zeros;
     for (const { part } of inBatches(parts, rows)) {
       const places = part.map((each) => placeOf(model, each));
-      yield {
-        first: layer,
-        rows: part.length,
-        hooks: names.map((name) => replacing(name, places, values, baseline.L)),
-        receive: (logits) => {
-          for (const [k, component] of part.entries()) receive(component, rowOf(logits, model, k));
-        },
-      };
+      const hooks = names.map((name) => replacing(name, places, values, baseline.L));
+      yield* bothWays({ first: layer, rows: part.length, hooks }, norms, (plain, frozen) => {
+        for (const [k, component] of part.entries())
+          receive(component, rowOf(plain, model, k), rowOf(frozen, model, k));
+      });
     }
   }
 }
@@ -164,7 +161,7 @@ function ablationPlan(model: Outline, request: AblationRequest): AblationPlan {
   const width = 2 * Math.max(model.config.d, ...model.config.blocks.map(({ mixer }) => mixer.E));
   const budget = budgetOf(model.config, {
     ...{ L: longestOf(reference, position + 1), wanted, prompts: 1, limit: request.memory },
-    extra: { fixed: referenceSize(reference, model.config.d, width) },
+    extra: { fixed: referenceSize(reference, model.config.d, width) + frozenSize(model.config, position + 1) },
   });
   return { components, position, reference, budget };
 }

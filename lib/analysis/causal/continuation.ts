@@ -32,6 +32,8 @@ export interface Batch {
   readonly first: number;
   readonly rows: number;
   readonly hooks: readonly Hook[];
+  /** Logits of the last residual stream at that position, [rows,1,d] → [rows,1,V]; default the model's. */
+  readonly unembed?: (h: tf.Tensor3D) => tf.Tensor3D;
   /** Takes the logits [rows,V] at the position that is read. */
   readonly receive: (logits: Float32Array) => void;
 }
@@ -58,14 +60,14 @@ export function* sweep(
       yield { done, total };
       continue;
     }
-    const { first, rows, hooks, receive } = batch;
+    const { first, rows, hooks, receive, unembed = model.unembed } = batch;
     const start = tf.tidy(() => tf.tile(tf.tensor3d(streams[first], [1, L, model.config.d]), [rows, 1, 1]));
     const blocks = blocksOf(model, start, first, hooks);
     const last = yield* through(blocks, () => {
       done += 1;
       return { done, total };
     });
-    const logits = tf.tidy(() => model.unembed(last.slice([0, L - 1, 0], [-1, 1, -1])));
+    const logits = tf.tidy(() => unembed(last.slice([0, L - 1, 0], [-1, 1, -1])));
     last.dispose();
     receive(valuesOf(logits));
   }

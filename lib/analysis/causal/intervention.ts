@@ -5,6 +5,7 @@ import { drain, type Progress } from '../steps';
 import { type Budget, budgetOf } from './budget';
 import { type Component, componentsOf, placeOf } from './components';
 import { type Batch, baselineOf, type STEP, sweep, valuesOf } from './continuation';
+import { FrozenNorms, frozenBlocks, frozenSize } from './frozenNorms';
 import { differentialLayers } from './lambda';
 import {
   layersOf,
@@ -49,6 +50,8 @@ export interface LayerReadings {
   readonly layer: number;
   readonly base: Reading;
   readonly changed: Reading;
+  /** The changed run with every norm dividing as in the untouched pass; null until it is there. */
+  readonly frozen_norms: Reading | null;
 }
 
 export interface Intervention {
@@ -59,6 +62,8 @@ export interface Intervention {
   readonly base: Reading;
   /** Null until the last block has run. */
   readonly changed: Reading | null;
+  /** The same with every norm dividing as in the untouched pass. */
+  readonly frozen_norms: Reading | null;
   /** Of every block that has run. */
   readonly layers: readonly LayerReadings[];
 }
@@ -69,9 +74,10 @@ export const interventionBudget = (model: Outline, request: InterventionRequest)
 
 /**
  * One run of the model with several parts changed at once, against the unchanged run: the answer, and what the logit lens
- * says after every block.
+ * says after every block; once more with every norm, that of the lens too, dividing as in the untouched pass
+ * ({@link FrozenNorms}).
  *
- * Cost: one forward pass, the blocks from the first changed one on, and two positions of the head for each block. Yields
+ * Cost: one forward pass, three times the blocks from the first changed one on, and three positions of the head for each block. Yields
  * after every block; stop early with `return()`.
  * @throws InputError where nothing is changed, or the request does not fit the model.
  */
@@ -91,33 +97,48 @@ export function* interventionSteps(
   const base = readingOf(baseline.logits, baseline.logits, request);
   const fixed = { metric: metricOf(request), position, reference: usedOf(plan.reference), base };
   const layers: LayerReadings[] = [];
-  let changed: Reading | null = null;
+  let [changed, frozen]: (Reading | null)[] = [null, null];
   const put = (layer: number, logits: Float32Array) => {
     const own = rowOf(before, model, layer);
-    layers.push({ layer, base: readingOf(own, own, request), changed: readingOf(logits, own, request) });
+    const untouched = readingOf(own, own, request);
+    layers[layer] =
+      layer < first
+        ? { layer, base: untouched, changed: untouched, frozen_norms: untouched }
+        : { layer, base: untouched, changed: readingOf(logits, own, request), frozen_norms: null };
+  };
+  const putFrozen = (layer: number, logits: Float32Array) => {
+    layers[layer] = { ...layers[layer], frozen_norms: readingOf(logits, rowOf(before, model, layer), request) };
   };
   for (let layer = 0; layer < first; layer++) put(layer, rowOf(before, model, layer));
-  const result = (): Intervention => ({ ...fixed, changed, layers: [...layers] });
+  const result = (): Intervention => ({ ...fixed, changed, frozen_norms: frozen, layers: [...layers] });
 
-  const watch: Hook = [
+  const watch = (unembed: (h: tf.Tensor3D, layer: number) => tf.Tensor3D, put: typeof putFrozen): Hook => [
     'blocks.*.hook_resid_post',
     (value, name) => {
-      const last = tf.tidy(() => value.slice([0, baseline.L - 1, 0], [1, 1, -1]).dataSync() as Float32Array);
-      put(Number(name.split('.')[1]), rowOf(readings(model, [last]), model, 0));
+      const layer = Number(name.split('.')[1]);
+      const last = tf.tidy(() => unembed(value.slice([0, baseline.L - 1, 0], [1, 1, -1]) as tf.Tensor3D, layer));
+      put(layer, rowOf(valuesOf(last), model, 0));
     },
   ];
   function* batches(): Generator<Batch | typeof STEP, void, void> {
+    const norms = yield* FrozenNorms.of(model, baseline, first);
     const hooks = yield* changes(model, request, plan, baseline.L);
     yield {
-      first,
-      rows: 1,
-      hooks: [...hooks, watch],
+      ...{ first, rows: 1, hooks: [...hooks, watch((h) => model.unembed(h), put)] },
       receive: (logits) => {
         changed = readingOf(rowOf(logits, model, 0), baseline.logits, request);
       },
     };
+    const atLayer = watch((h, layer) => norms.unembed(h, rowAt(layer + 1)), putFrozen);
+    yield {
+      ...{ first, rows: 1, hooks: [...norms.around(hooks), atLayer] },
+      unembed: (h) => norms.unembed(h),
+      receive: (logits) => {
+        frozen = readingOf(rowOf(logits, model, 0), baseline.logits, request);
+      },
+    };
   }
-  const total = referenceBlocks(plan.reference, plan.lastRemoved) + blocks.length - first;
+  const total = referenceBlocks(plan.reference, plan.lastRemoved) + 3 * frozenBlocks(model.config, first);
   for (const step of sweep(model, baseline, batches(), total)) yield { ...step, result: result() };
   return result();
 }
@@ -202,8 +223,10 @@ function interventionPlan(model: Outline, request: InterventionRequest): Interve
   const budget = budgetOf(model.config, {
     ...{ L: longestOf(reference, position + 1), wanted: 1, prompts: 1, limit: request.memory },
     extra: {
-      fixed: referenceSize(reference, d, 2 * Math.max(d, ...blocks.map((block) => block.mixer.E))),
-      perRow: 2 * blocks.length * V + 2 * (position + 1) * mixer.E,
+      fixed:
+        referenceSize(reference, d, 2 * Math.max(d, ...blocks.map((block) => block.mixer.E))) +
+        frozenSize(model.config, position + 1),
+      perRow: 3 * blocks.length * V + 2 * (position + 1) * mixer.E,
     },
   });
   const lastRemoved = Math.max(-1, ...removed.map(({ layer }) => layer));

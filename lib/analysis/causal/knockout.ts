@@ -5,7 +5,8 @@ import type { Span } from '../snr';
 import { drain, type Progress } from '../steps';
 import { requireSpan } from './alignment';
 import { type Budget, budgetOf } from './budget';
-import { type Batch, baselineOf, blocksToRun, inBatches, sweep } from './continuation';
+import { type Baseline, type Batch, baselineOf, blocksToRun, inBatches, type STEP, sweep } from './continuation';
+import { bothWays, FrozenNorms, frozenBlocks, frozenSize } from './frozenNorms';
 import { knockoutHooks, type Reads, type RemovedRead } from './knockoutHooks';
 import type { Mixer } from './points';
 import {
@@ -44,7 +45,15 @@ export interface KnockoutRequest extends PromptQuestion {
   readonly together?: boolean;
 }
 
-export interface KnockoutGrid {
+/** Grids over runs and spans, [rows, spans]; NaN where a cell is not computed. */
+export interface Knockouts {
+  /** The metric without the reads. */
+  readonly without: Float64Array;
+  /** without − base: negative where the reads spoke for the target. */
+  readonly change: Float64Array;
+}
+
+export interface KnockoutGrid extends Knockouts {
   readonly metric: Metric;
   /** Rows: the layers of each run. */
   readonly layers: readonly (readonly number[])[];
@@ -52,10 +61,8 @@ export interface KnockoutGrid {
   readonly position: number;
   /** The metric of the unchanged run. */
   readonly base: number;
-  /** The metric without the reads, [rows, spans]; NaN where it is not computed yet. */
-  readonly without: Float64Array;
-  /** without − base, [rows, spans]: negative where the reads spoke for the target. */
-  readonly change: Float64Array;
+  /** With every norm dividing as in the untouched pass. */
+  readonly frozen_norms: Knockouts;
 }
 
 interface KnockoutPlan {
@@ -73,8 +80,10 @@ export const knockoutBudget = (model: Outline, request: KnockoutRequest): Budget
  * source tokens, S_i = Σ_j decay(j→i) Δ_j B_j x_j, so the part of y_i that comes from given tokens can be taken out exactly
  * by running the scan without their inputs while every decay stays.
  *
- * Cost: one forward pass, then for layer l the blocks l … over all spans, batched, with one more scan in block l. Yields
- * after every block; stop early with `return()`.
+ * Each is read twice: as the model is, and with every norm dividing as in the untouched pass ({@link FrozenNorms}).
+ *
+ * Cost: two forward passes, then for layer l twice the blocks l … over all spans, batched, with one more scan in block l.
+ * Yields after every block; stop early with `return()`.
  * @throws InputError for a layer, span, mixer or token that is not there, or too much memory.
  */
 export function* knockoutSteps(
@@ -85,15 +94,14 @@ export function* knockoutSteps(
   const { layers, spans, position, budget } = plan;
   const baseline = baselineOf(model, request.tokens, position);
   const base = measure(baseline.logits, request);
-  const without = new Float64Array(layers.length * spans.length).fill(Number.NaN);
-  const grid = (): KnockoutGrid => ({
-    ...{ metric: metricOf(request), layers, spans, position, base, without },
-    change: without.map((value) => value - base),
-  });
+  const [plain, frozen] = [0, 1].map(() => new Float64Array(layers.length * spans.length).fill(Number.NaN));
+  const against = (without: Float64Array): Knockouts => ({ without, change: without.map((value) => value - base) });
+  const fixed = { metric: metricOf(request), layers, spans, position, base };
+  const grid = (): KnockoutGrid => ({ ...fixed, ...against(plain), frozen_norms: against(frozen) });
   const firsts = layers.map((group) => group[0]);
-  const total = blocksToRun(model, firsts, spans.length, budget.rows);
-  const batches = knockoutBatches(model, request, plan, (at, logits) => {
-    without[at] = measure(logits, request);
+  const total = frozenBlocks(model.config, firsts[0]) + 2 * blocksToRun(model, firsts, spans.length, budget.rows);
+  const batches = knockoutBatches(model, request, plan, baseline, (at, ...logits) => {
+    [plain[at], frozen[at]] = logits.map((each) => measure(each, request));
   });
   for (const step of sweep(model, baseline, batches, total)) yield { ...step, result: grid() };
   return grid();
@@ -107,8 +115,10 @@ function* knockoutBatches(
   model: Model,
   request: KnockoutRequest,
   { layers, spans, position, budget }: KnockoutPlan,
-  receive: (at: number, logits: Float32Array) => void,
-): Generator<Batch, void, void> {
+  baseline: Baseline,
+  receive: (at: number, plain: Float32Array, frozen: Float32Array) => void,
+): Generator<Batch | typeof STEP, void, void> {
+  const norms = yield* FrozenNorms.of(model, baseline, layers[0][0]);
   const how = { reads: request.reads ?? 'scan', mixer: request.mixer };
   for (const [row, group] of layers.entries())
     for (const { start, part } of inBatches(spans, budget.rows)) {
@@ -118,14 +128,11 @@ function* knockoutBatches(
           queries: queriesOf(request.queries ?? 'later', sources, position),
         }),
       );
-      yield {
-        first: group[0],
-        rows: part.length,
-        hooks: group.flatMap((layer) => knockoutHooks(model, layer, removed, how)),
-        receive: (logits) => {
-          for (const k of part.keys()) receive(row * spans.length + start + k, rowOf(logits, model, k));
-        },
-      };
+      const hooks = group.flatMap((layer) => knockoutHooks(model, layer, removed, how));
+      yield* bothWays({ first: group[0], rows: part.length, hooks }, norms, (plain, frozen) => {
+        for (const k of part.keys())
+          receive(row * spans.length + start + k, rowOf(plain, model, k), rowOf(frozen, model, k));
+      });
     }
 }
 
@@ -149,7 +156,7 @@ function knockoutPlan(model: Outline, request: KnockoutRequest): KnockoutPlan {
     L: position + 1,
     wanted: spans.length,
     prompts: 1,
-    extra: { perRow: 2 * scans * (position + 1) },
+    extra: { fixed: frozenSize(model.config, position + 1), perRow: 2 * scans * (position + 1) },
     limit: request.memory,
   });
   return { layers: request.together ? [chosen] : chosen.map((layer) => [layer]), spans, position, budget };

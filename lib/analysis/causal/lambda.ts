@@ -3,7 +3,8 @@ import { InputError, isDifferential } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { drain, type Progress } from '../steps';
 import { type Budget, budgetOf } from './budget';
-import { type Batch, baselineOf, blocksToRun, sweep } from './continuation';
+import { type Batch, baselineOf, blocksToRun, type STEP, sweep } from './continuation';
+import { bothWays, FrozenNorms, frozenBlocks, frozenSize } from './frozenNorms';
 import {
   layersOf,
   type Metric,
@@ -14,7 +15,7 @@ import {
   requireQuestion,
   rowOf,
 } from './question';
-import { type Reading, readingOf } from './reading';
+import { type Reading, type Removed, readingOf, removedOf } from './reading';
 
 export interface LambdaRequest extends PromptQuestion {
   readonly candidates?: readonly number[];
@@ -26,11 +27,9 @@ export interface LambdaRequest extends PromptQuestion {
   readonly together?: boolean;
 }
 
-export interface LambdaRun extends Reading {
+export interface LambdaRun extends Removed {
   readonly layers: readonly number[];
   readonly lambda: number;
-  /** value − base. */
-  readonly change: number;
 }
 
 export interface LambdaOverride {
@@ -45,7 +44,8 @@ export const lambdaBudget = (model: Outline, request: LambdaRequest): Budget => 
 
 /**
  * Overrides λ of differential blocks, layer by layer or in all of them, and reads the answer. Everything else, the norm of
- * the difference included, follows. Cost: for each value and layer l the blocks l … of one prompt. Yields after every block.
+ * the difference included, follows; once more with every norm dividing as in the untouched pass ({@link FrozenNorms}).
+ * Cost: two forward passes, and for each value and layer l twice the blocks l … of one prompt. Yields after every block.
  * @throws InputError where a chosen layer is not differential, or the request does not fit the model.
  */
 export function* lambdaSteps(
@@ -58,28 +58,22 @@ export function* lambdaSteps(
   const runs: LambdaRun[] = [];
   const result = (): LambdaOverride => ({ metric: metricOf(request), position, base, runs: [...runs] });
   const groups = request.together ? [layers] : layers.map((layer) => [layer]);
-  const batches = groups.flatMap((group) =>
-    request.values.map(
-      (lambda): Batch => ({
-        first: group[0],
-        rows: 1,
-        hooks: group.map((layer): Hook => [`blocks.${layer}.hook_lambda`, (value) => tf.fill(value.shape, lambda)]),
-        receive: (logits) => {
-          const reading = readingOf(rowOf(logits, model, 0), baseline.logits, request);
-          runs.push({ layers: group, lambda, ...reading, change: reading.value - base.value });
-        },
-      }),
-    ),
-  );
-  const total =
-    request.values.length *
-    blocksToRun(
-      model,
-      groups.map(([first]) => first),
-      1,
-      1,
-    );
-  for (const step of sweep(model, baseline, batches, total)) yield { ...step, result: result() };
+  const firsts = groups.map(([first]) => first);
+  function* batches(): Generator<Batch | typeof STEP, void, void> {
+    const norms = yield* FrozenNorms.of(model, baseline, firsts[0]);
+    for (const group of groups)
+      for (const lambda of request.values) {
+        const hooks = group.map(
+          (layer): Hook => [`blocks.${layer}.hook_lambda`, (value) => tf.fill(value.shape, lambda)],
+        );
+        yield* bothWays({ first: group[0], rows: 1, hooks }, norms, (plain, frozen) => {
+          const both = [rowOf(plain, model, 0), rowOf(frozen, model, 0)] as const;
+          runs.push({ layers: group, lambda, ...removedOf(...both, baseline.logits, request) });
+        });
+      }
+  }
+  const total = frozenBlocks(model.config, firsts[0]) + 2 * request.values.length * blocksToRun(model, firsts, 1, 1);
+  for (const step of sweep(model, baseline, batches(), total)) yield { ...step, result: result() };
   return result();
 }
 
@@ -95,7 +89,10 @@ function lambdaPlan(model: Outline, request: LambdaRequest) {
   const layers = differentialLayers(model, request.layers);
   const stray = request.values.find((value) => !Number.isFinite(value));
   if (request.values.length === 0 || stray !== undefined) throw new InputError('λ takes one or more finite numbers.');
-  const budget = budgetOf(model.config, { L: position + 1, wanted: 1, prompts: 1, limit: request.memory });
+  const budget = budgetOf(model.config, {
+    ...{ L: position + 1, wanted: 1, prompts: 1, limit: request.memory },
+    extra: { fixed: frozenSize(model.config, position + 1) },
+  });
   return { layers, position, budget };
 }
 

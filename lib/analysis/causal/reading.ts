@@ -18,6 +18,29 @@ export interface Reading {
   readonly answer: number;
 }
 
+/** What a model says after a removal, and what it says where no norm rescales what remains. */
+export interface Removed extends Reading {
+  /** value − that of the unchanged model. */
+  readonly change: number;
+  /** With every norm dividing as in the untouched pass. */
+  readonly frozen_norms: Reading & { readonly change: number };
+}
+
+/** @param plain, frozen [V] of the changed model @param base [V] of the unchanged one */
+export function removedOf(
+  plain: Float32Array,
+  frozen: Float32Array,
+  base: Float32Array,
+  question: Parameters<typeof readingOf>[2],
+): Removed {
+  const before = measure(base, question);
+  const changed = (logits: Float32Array) => {
+    const reading = readingOf(logits, base, question);
+    return { ...reading, change: reading.value - before };
+  };
+  return { ...changed(plain), frozen_norms: changed(frozen) };
+}
+
 /** @param logits [V] of the changed model @param base [V] of the unchanged one */
 export function readingOf(
   logits: Float32Array,

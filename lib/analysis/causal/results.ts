@@ -4,10 +4,10 @@ import type { Ablation } from './ablate';
 import type { Cancellation, Form, LayerCancellation } from './cancellation';
 import type { CancellationBatch, LayerSummary } from './cancellationBatch';
 import type { Intervention } from './intervention';
-import type { KnockoutGrid } from './knockout';
+import type { KnockoutGrid, Knockouts } from './knockout';
 import type { LambdaOverride } from './lambda';
 import type { PatchGrid } from './patch';
-import type { Reading } from './reading';
+import type { Reading, Removed } from './reading';
 
 /** Results as JSON values and as named tensors, the same for the command line and for HTTP. JSON writes NaN as null. */
 
@@ -36,18 +36,23 @@ export function patchTensors({ layers, spans, patched, effect }: PatchGrid): Out
   return [tensorOf('patch.patched', shape, patched), tensorOf('patch.effect', shape, effect)];
 }
 
-/** `without` and `change` by row and span. */
-export const knockoutJson = ({ without, change, spans, ...rest }: KnockoutGrid) => ({
-  ...rest,
-  spans,
-  without: nested(without, spans.length),
-  change: nested(change, spans.length),
-});
+/** `without` and `change` by row and span, as the model is and with frozen norms. */
+export function knockoutJson({ without, change, frozen_norms, spans, ...rest }: KnockoutGrid) {
+  const rows = (of: Knockouts) => ({
+    without: nested(of.without, spans.length),
+    change: nested(of.change, spans.length),
+  });
+  return { ...rest, spans, ...rows({ without, change }), frozen_norms: rows(frozen_norms) };
+}
 
-/** `knockout.without`, `knockout.change` [rows, spans]. */
-export function knockoutTensors({ layers, spans, without, change }: KnockoutGrid): OutputTensor[] {
+/** `knockout.without`, `knockout.change`, `knockout.frozen_norms.without`, … [rows, spans]. */
+export function knockoutTensors({ layers, spans, without, change, frozen_norms }: KnockoutGrid): OutputTensor[] {
   const shape = [layers.length, spans.length];
-  return [tensorOf('knockout.without', shape, without), tensorOf('knockout.change', shape, change)];
+  const pair = (prefix: string, of: Knockouts) => [
+    tensorOf(`${prefix}.without`, shape, of.without),
+    tensorOf(`${prefix}.change`, shape, of.change),
+  ];
+  return [...pair('knockout', { without, change }), ...pair('knockout.frozen_norms', frozen_norms)];
 }
 
 const READING = [
@@ -61,15 +66,24 @@ const READING = [
   'kl',
 ] as const;
 
-/** `ablate.value`, `ablate.change`, … [runs]. */
-export const readingTensors = (runs: readonly (Reading & { readonly change: number })[]): OutputTensor[] =>
-  READING.map((name) =>
-    tensorOf(
-      `ablate.${name}`,
-      [runs.length],
-      runs.map((run) => run[name]),
+/** `ablate.value`, `ablate.change`, …, and the same as `ablate.frozen_norms.value`, … [runs]. */
+export function readingTensors(runs: readonly Removed[]): OutputTensor[] {
+  const named = (prefix: string, readings: readonly (Reading & { readonly change: number })[]) =>
+    READING.map((name) =>
+      tensorOf(
+        `${prefix}.${name}`,
+        [runs.length],
+        readings.map((each) => each[name]),
+      ),
+    );
+  return [
+    ...named('ablate', runs),
+    ...named(
+      'ablate.frozen_norms',
+      runs.map(({ frozen_norms }) => frozen_norms),
     ),
-  );
+  ];
+}
 
 /** One run for each component. */
 export const ablationJson = ({ components, ...rest }: Ablation) => ({ ...rest, runs: components });
@@ -79,14 +93,14 @@ export const lambdaJson = (override: LambdaOverride) => ({ ...override });
 
 export const interventionJson = (found: Intervention) => ({ ...found });
 
-/** `intervene.base.NAME` and `intervene.changed.NAME` [layers], through the logit lens. */
+/** `intervene.base.NAME`, `intervene.changed.NAME` and `intervene.frozen_norms.NAME` [layers], through the logit lens. */
 export const interventionTensors = ({ layers }: Intervention): OutputTensor[] =>
-  (['base', 'changed'] as const).flatMap((which) =>
+  (['base', 'changed', 'frozen_norms'] as const).flatMap((which) =>
     READING.filter((name) => name !== 'change').map((name) =>
       tensorOf(
         `intervene.${which}.${name}`,
         [layers.length],
-        layers.map((each) => each[which][name]),
+        layers.map((each) => each[which]?.[name] ?? Number.NaN),
       ),
     ),
   );

@@ -100,6 +100,7 @@ const shown = (run: Run) => ({
     : { layer: run.layer, part: [run.mixer, run.unit, run.index].filter((each) => each !== undefined).join(' ') }),
   value: run.value,
   change: run.change,
+  change_frozen_norms: run.frozen_norms.change,
   target_prob: run.target_prob,
   snr_vocab: run.snr_vocab,
   answer: run.answer,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import {
   type Component,
+  type Intervention,
   interventionBudget,
   interventionJson,
   interventionSteps,
@@ -60,17 +61,22 @@ export function interveneCommand(program: Command, io: Io, line: string): void {
       if (options.out) await writeTensors(options.out, interventionTensors(found), provenance);
       if (options.json)
         return printJson(io, { weights: provenance.weights, ...interventionJson(found), memory_bytes: budget.bytes });
-      const rows = found.layers.flatMap(({ layer, base, changed }) => [
-        shown(`layer ${layer}`, 'unchanged', base),
-        shown('', 'changed', changed),
-      ]);
-      const output = [
-        shown('output', 'unchanged', found.base),
-        ...(found.changed ? [shown('', 'changed', found.changed)] : []),
+      const rows = [
+        ...found.layers.flatMap(({ layer, ...readings }) => allRuns(`layer ${layer}`, readings)),
+        ...allRuns('output', found),
       ];
-      io.out(`${referenceNote(found.reference)}${table([...rows, ...output])}`);
+      io.out(`${referenceNote(found.reference)}${table(rows)}`);
     });
 }
+
+const allRuns = (
+  entry: string,
+  { base, changed, frozen_norms }: Pick<Intervention, 'base' | 'changed' | 'frozen_norms'>,
+) => [
+  shown(entry, 'unchanged', base),
+  ...(changed ? [shown('', 'changed', changed)] : []),
+  ...(frozen_norms ? [shown('', 'changed, norms frozen', frozen_norms)] : []),
+];
 
 const shown = (entry: string, run: string, reading: Reading) => ({
   ...{ entry, run, value: reading.value, target_prob: reading.target_prob, rank: reading.target_rank },

@@ -81,11 +81,14 @@ const READS = ['scan', 'block'] as const;
 const queriesOf = (text: string): KnockoutOptions['queries'] =>
   text === 'later' || text === 'answer' ? text : spansOf('--queries')(text)[0];
 
-function readable({ layers, spans, without, change }: KnockoutGrid): string {
+function readable({ layers, spans, without, change, frozen_norms }: KnockoutGrid): string {
   const cells = layers.flatMap((group, row) =>
     spans.map((span, column) => {
       const at = row * spans.length + column;
-      return { layers: group.join(' '), tokens: spanName(span), without: without[at], change: change[at] };
+      return {
+        ...{ layers: group.join(' '), tokens: spanName(span), without: without[at], change: change[at] },
+        change_frozen_norms: frozen_norms.change[at],
+      };
     }),
   );
   return table(strongest(cells, ({ change }) => change));

@@ -21,6 +21,42 @@ const rows = JSON.parse(readFileSync(join(FIXTURE, 'rows.json'), 'utf8'));
 const [stored] = rows.runs;
 const [answer] = rows.analyses;
 
+describe('causal tests of the second format', () => {
+  const kept = JSON.parse(answer.analysis);
+  const reading = {
+    ...{ value: 1, target_prob: 0.5, target_rank: 0, log_odds: 1, snr_vocab: 1, snr_candidates: 1, kl: 0, answer: 3 },
+  };
+  const question = { model: 'm', target: 1, prompt: 'p' };
+  const base = { metric: 'target_logit', position: 1, base: reading };
+  const read = (request: object, result: object) =>
+    fromStored('analysis', JSON.stringify({ format: 2, analysis: { ...kept, request, result } })).result;
+
+  it('are read, with null where something was not measured yet', () => {
+    const runs = [{ ...reading, change: 1, layer: 0, unit: 'block' }];
+    const ablate = { kind: 'ablate', ...base, runs };
+    const ask = { ...question, kind: 'ablate', method: 'mean' };
+    expect(read(ask, ablate)).toMatchObject({
+      ...{ reference: { source: 'self', prompts: 1, left_out: 0 }, runs: [{ frozen_norms: null, value: 1 }] },
+    });
+    expect(read({ ...ask, reference: ['q'] }, ablate)).toMatchObject({ reference: null });
+    expect(read({ ...ask, method: 'zero' }, ablate)).toMatchObject({ reference: null });
+    const layers = [{ layer: 0, base: reading, changed: reading }];
+    const changed = { kind: 'intervene', ...base, changed: reading, layers };
+    expect(read({ ...question, kind: 'intervene', method: 'mean', removed: [] }, changed)).toMatchObject({
+      ...{ reference: null, frozen_norms: null, layers: [{ frozen_norms: null }] },
+    });
+    const grids = { layers: [[0]], spans: [[0, 1]], base: 1, without: [[0]], change: [[-1]] };
+    const { metric, position } = base;
+    expect(read({ ...question, kind: 'knockout' }, { kind: 'knockout', metric, position, ...grids })).toMatchObject({
+      ...{ frozen_norms: null, change: [[-1]] },
+    });
+    const lambda = { kind: 'lambda', ...base, runs: [{ ...reading, change: 1, layers: [0], lambda: 0 }] };
+    expect(read({ ...question, kind: 'lambda', values: [0] }, lambda)).toMatchObject({
+      runs: [{ frozen_norms: null }],
+    });
+  });
+});
+
 describe('a store of the first format', () => {
   let workspace: Workspace;
   let service: Service;
@@ -132,7 +168,7 @@ describe('what is stored', () => {
 
   it.each([
     ['is cut off', toStored('run', run).slice(0, -10), /not JSON/],
-    ['is of a newer format', JSON.stringify({ format: 99, run }), /of format 99, and this version reads those up to 2/],
+    ['is of a newer format', JSON.stringify({ format: 99, run }), /of format 99, and this version reads those up to 3/],
     ['is something else', toStored('summary', fromStored('summary', stored.summary)), /holds no run/],
     ['has a part of another type', JSON.stringify({ format: 2, run: { ...run, models: 7 } }), /run\.models/],
     ['lacks a part', JSON.stringify({ ...JSON.parse(stored.run), request: undefined }), /run\.request/],

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type Analysis, AnalysisSchema } from '@/lib/api/causal';
 import { type Run, RunSchema, type RunSummary, RunSummarySchema } from '@/lib/api/schemas';
 import { ServiceError } from '../errors';
+import { withoutNorms } from './older-results';
 
 /** What is kept as JSON, in rows of the database and in files beside the arrays. */
 interface Stored {
@@ -29,7 +30,10 @@ interface Step {
  * All that has changed in what is stored, oldest first. Format 1 wrote a value bare, without its format, and before
  * analyses were kept a run had no list of them.
  */
-const STEPS: readonly Step[] = [{ to: 2, kind: 'run', change: (run) => ({ analyses: [], ...run }) }];
+const STEPS: readonly Step[] = [
+  { to: 2, kind: 'run', change: (run) => ({ analyses: [], ...run }) },
+  { to: 3, kind: 'analysis', change: withoutNorms },
+];
 
 /** Of what is written now. */
 const FORMAT = Math.max(...STEPS.map(({ to }) => to));

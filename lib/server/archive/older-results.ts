@@ -1,0 +1,31 @@
+type Json = Record<string, unknown>;
+
+const each = (list: unknown, change: (value: Json) => Json): Json[] => (list as Json[]).map(change);
+
+/** Where values of an ablation came from when a reference was not aligned: the prompt itself, or what is no longer known. */
+function referenceOf({ method, reference, removed }: Json): Json | null {
+  const taken = (method === 'mean' || method === 'resample') && (removed as Json[] | undefined)?.length !== 0;
+  return taken && reference === undefined ? { source: 'self', prompts: 1, left_out: 0 } : null;
+}
+
+const unmeasured = (value: Json): Json => ({ frozen_norms: null, ...value });
+
+const CHANGES: Readonly<Record<string, (result: Json, request: Json) => Json>> = {
+  knockout: unmeasured,
+  ablate: (result, request) => ({
+    ...{ reference: referenceOf(request), ...result },
+    runs: each(result.runs, unmeasured),
+  }),
+  lambda: (result) => ({ ...result, runs: each(result.runs, unmeasured) }),
+  intervene: (result, request) => ({
+    ...{ reference: referenceOf(request), ...unmeasured(result) },
+    layers: each(result.layers, unmeasured),
+  }),
+};
+
+/** An analysis from before causal tests said their reference and measured with frozen norms: what it lacks is null. */
+export function withoutNorms(analysis: Json): Json {
+  const [result, request] = [analysis.result as Json | null, analysis.request as Json];
+  const change = CHANGES[String(result?.kind)];
+  return result && change ? { ...analysis, result: change(result, request) } : analysis;
+}
