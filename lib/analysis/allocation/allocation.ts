@@ -39,7 +39,7 @@ export function allocationBudget(model: Outline, request: AllocationRequest): Bu
  * another, from the rest of the story, the question, and itself. Every architecture by one ruler: the block as an exact operator on
  * its input.
  *
- * Yields after every block; stop early with `return()`. Cost beside the forward pass, a layer: the row of its operator, by
+ * Yields after every block, with the number of layers read; stop early with `return()`. Cost beside the forward pass, a layer: the row of its operator, by
  * one more scan (of Mamba-2 kinds one channel a head) and a product [L,E]·[E,d] a branch, where the pass itself has
  * products of 3 L E d (docs/performance.md). Memory: what one block leaves, never that of two.
  * @throws InputError where the request does not fit the model.
@@ -61,7 +61,7 @@ export function* allocationSteps(
     const last = yield* through(pass, ({ index }) => {
       if (wanted.has(index)) reads.set(index, readsOf(model, watch.seen, index, classes));
       watch.forget();
-      return { done: index + 1, total: blocks.length };
+      return { done: reads.size, total: layers.length };
     });
     const final = tf.tidy(
       () =>
