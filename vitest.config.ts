@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   resolve: { alias: { '@': fileURLToPath(new URL('.', import.meta.url)).replace(/\/$/, '') } },
   test: {
-    include: ['{app,bench,components,kernels,lib,models,scripts,testing}/**/*.test.{ts,tsx}'],
+    include: ['{app,components,kernels,lib,models,scripts,testing}/**/*.test.{ts,tsx}'],
     pool: 'forks',
     // As many files at a time as there are cores: by default one core stays idle.
     maxWorkers: '100%',

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
-const ROOMS = ['app', 'bench', 'components', 'kernels', 'lib', 'scripts', 'docs'];
+const ROOMS = ['app', 'components', 'kernels', 'lib', 'scripts', 'docs'];
 const TEXT = /\.(ts|tsx|mjs|cc|h|md)$/;
 
 /** "equations A4", "equations C2, C3", "equations A1–A5": where it stands, and each section that it names. */

@@ -12,6 +12,7 @@ export * from './attribution';
 export type { Without } from './blockFold';
 export { type BlockMap, blockForm } from './blockForm';
 export * from './bootstrap';
+export { capturedBlocks } from './capturedBlocks';
 export * from './causal';
 export {
   type ChannelStatistics,

@@ -62,3 +62,14 @@ export const POINT_NAMES: readonly string[] = [
     'hook_subln',
   ]),
 ];
+
+/** Those that hold a state, or an entry of one, per token. */
+const WIDE = ['hook_A_bar', 'hook_B_bar', 'hook_h'];
+
+/** All other points of a model, with a wildcard for the block. */
+export const NARROW_POINTS: readonly string[] = [
+  'hook_embed',
+  ...POINT_NAMES.filter((point) => !WIDE.includes(point)).map((point) => `blocks.*.${point}`),
+  'hook_norm',
+  'hook_logits',
+];

@@ -46,7 +46,7 @@ const BUNDLES = ['server', 'worker', 'reader', 'archive', 'cli'];
 
 /** dist/server.mjs, dist/worker.mjs, dist/reader.mjs, dist/archive.mjs and dist/cli.mjs. */
 async function bundles() {
-  const wanted = digest(['lib', 'kernels', 'bench', 'scripts/lib/bundle.mjs', 'package-lock.json', 'tsconfig.json']);
+  const wanted = digest(['lib', 'kernels', 'scripts/lib/bundle.mjs', 'package-lock.json', 'tsconfig.json']);
   const there = BUNDLES.every((name) => existsSync(join(ROOT, 'dist', `${name}.mjs`)));
   if (there && isDone('bundles', wanted)) return;
   const { bundle } = await import('./bundle.mjs');

@@ -1,9 +1,16 @@
 import type { Command } from 'commander';
-import { attentionBytes, finalResidual, logitDirection, operatorOf, requireMemory } from '@/lib/analysis';
+import {
+  attentionBytes,
+  capturedBlocks,
+  finalResidual,
+  logitDirection,
+  operatorOf,
+  requireMemory,
+} from '@/lib/analysis';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import type { Model } from '@/lib/models';
 import { BLOCK_COMPONENTS, type BlockComponent } from '@/lib/vocabulary';
-import { capturedBlocks, layersOf, rowOf } from '../blocks';
+import { layersOf, rowOf } from '../blocks';
 import { type Io, progress } from '../io';
 import {
   blockMaps,

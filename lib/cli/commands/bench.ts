@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { BENCHMARKS, type Measurement } from '@/bench';
+import { BENCHMARKS, type Measurement } from '@/lib/bench/index';
 import { InputError } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import type { Io } from '../io';

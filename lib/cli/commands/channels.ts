@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { type ChannelStatistics, channelStatistics, operatorOf } from '@/lib/analysis';
+import { type ChannelStatistics, capturedBlocks, channelStatistics, operatorOf } from '@/lib/analysis';
 import type { OutputTensor } from '@/lib/checkpoint';
 import { CHANNEL_STATISTICS, type ChannelStatistic } from '@/lib/vocabulary';
-import { capturedBlocks, layersOf, rowOf } from '../blocks';
+import { layersOf, rowOf } from '../blocks';
 import { type Io, progress } from '../io';
 import { type CommonOptions, withCommon, withOut } from '../options';
 import { printRows, requireWritable, writeTensors } from '../output';

@@ -3,6 +3,7 @@ import {
   attentionBytes,
   attentionOf,
   attributionMap,
+  capturedBlocks,
   outputGradients,
   parseReduction,
   requireMemory,
@@ -11,7 +12,7 @@ import {
 import { refusedRollout } from '@/lib/api/refusals';
 import { scansOf } from '@/lib/architectures/places';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
-import { capturedBlocks, rowOf } from '../blocks';
+import { rowOf } from '../blocks';
 import { type Io, progress } from '../io';
 import { type CommonOptions, withCommon, withOut } from '../options';
 import { printRows, requireWritable, writeTensors } from '../output';

@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import type { Command } from 'commander';
-import { POINT_NAMES } from '@/lib/architectures/places';
+import { NARROW_POINTS } from '@/lib/architectures/places';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import { matcher } from '@/lib/models';
 import { readTokens, requireEqualLengths } from '../input';
@@ -10,16 +10,8 @@ import { printRows, requireWritable, writeTensors } from '../output';
 import { words } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
-/** Those that hold a state, or an entry of one, per token. */
-const LARGE = ['hook_A_bar', 'hook_B_bar', 'hook_h'];
-
-const BLOCK_POINTS = POINT_NAMES.filter((point) => !LARGE.includes(point));
-
-/** What `--names all` stands for: every point except A_bar, B_bar and h. */
-const ALL = ['hook_embed', ...BLOCK_POINTS.map((point) => `blocks.*.${point}`), 'hook_norm', 'hook_logits'];
-
-export const patternsOf = (names: readonly string[]): string[] =>
-  names.flatMap((name) => (name === 'all' ? ALL : [name]));
+const patternsOf = (names: readonly string[]): string[] =>
+  names.flatMap((name) => (name === 'all' ? NARROW_POINTS : [name]));
 
 /** Forward pass; keeps the tensors at the hook points that were named. */
 export function runCommand(program: Command, io: Io, line: string): void {

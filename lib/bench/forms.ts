@@ -1,6 +1,7 @@
 import {
   type BlockCache,
   blockForm,
+  capturedBlocks,
   finalResidual,
   logitDirection,
   logitForm,
@@ -11,7 +12,6 @@ import {
   type ScanParameters,
   scanAttention,
 } from '@/lib/analysis';
-import { capturedBlocks } from '@/lib/cli/blocks';
 import type { Model } from '@/lib/models';
 import { rateOf } from './machine';
 import { type Benchmark, type Measurement, measurement, median, medianMs } from './measure';

@@ -1,7 +1,7 @@
 // npm run bench:page: what the page costs in a real browser, on the production build. Prints one line a figure.
 import { chromium as browsers } from '@playwright/test';
-import { chromium as findBrowser } from '../scripts/lib/chromium.mjs';
-import { freePort, startServer } from '../scripts/lib/serve.mjs';
+import { chromium as findBrowser } from '../lib/chromium.mjs';
+import { freePort, startServer } from '../lib/serve.mjs';
 
 const HOVERS = 200;
 /** Two frames. Waiting here and not in the page: a question to it is work of its main thread that no reader causes. */

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { blockCache, captureNames, scanAttention } from '@/lib/analysis';
+import { NARROW_POINTS } from '@/lib/architectures/places';
 import type { ModelConfig } from '@/lib/checkpoint';
-import { patternsOf } from '@/lib/cli/commands/run';
 import type { Model } from '@/lib/models';
 import { type Benchmark, type Measurement, measurement, medianMs, mediansMs } from './measure';
 import { finish } from './operands';
@@ -42,10 +42,9 @@ function lastLogits(device: string, what: string, model: Model, layout: string):
 /** A run that keeps every point except decays and states, of half the tokens. */
 function cacheOfAllPoints(device: string, what: string, model: Model, layout: string): Measurement {
   const tokens = tokensOf(1, 256, model.config.V);
-  const names = patternsOf(['all']);
   const plain = medianMs(() => finish(() => model.forward(tokens)));
   const median = medianMs(() => {
-    const { logits, cache } = model.runWithCache(tokens, { names });
+    const { logits, cache } = model.runWithCache(tokens, { names: NARROW_POINTS });
     for (const value of cache.values()) value.dispose();
     logits.dispose();
   });

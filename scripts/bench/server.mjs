@@ -2,9 +2,9 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { safetensors } from '../scripts/chaos/models.mjs';
-import { ROOT } from '../scripts/lib/root.mjs';
-import { freePort, startServer } from '../scripts/lib/serve.mjs';
+import { safetensors } from '../chaos/models.mjs';
+import { ROOT } from '../lib/root.mjs';
+import { freePort, startServer } from '../lib/serve.mjs';
 
 /** A Mamba-2 of 24 blocks with random weights, and the words of the bundled models. */
 const SHAPE = { layers: 24, d: 768, inner: 1536, heads: 24, state: 128, words: 73 };
