@@ -16,7 +16,11 @@ async function withExporters(page: Page): Promise<void> {
   const contents = parts.map((part) => `export * from '${part}';`).join('\n');
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: 'components/export', loader: 'ts' },
-    ...{ bundle: true, write: false, format: 'iife', globalName: 'exporters', target: 'es2022' },
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'exporters',
+    target: 'es2022',
   });
   await page.addScriptTag({ content: outputFiles[0].text });
 }

@@ -19,7 +19,8 @@ async function freePort(): Promise<number> {
 /** A server of the test's own, which it may kill. */
 async function serve(data: string, port: number, env: Record<string, string> = {}): Promise<ChildProcess> {
   const server = spawn(process.execPath, ['scripts/start.mjs'], {
-    ...{ stdio: 'ignore', detached: true },
+    stdio: 'ignore',
+    detached: true,
     env: { ...process.env, PORT: String(port), STATESCOPE_DATA: data, ...env },
   });
   const answers = () =>

@@ -295,7 +295,11 @@ describe('the API, through its own client', () => {
   it('runs a causal test and follows it', async () => {
     const { id: run } = await client.startRun(request());
     const asked: AnalysisRequestInput = {
-      ...{ kind: 'knockout', model: 'plain', prompt: PROMPT, target: 'kitchen', foil: 'garden' },
+      kind: 'knockout',
+      model: 'plain',
+      prompt: PROMPT,
+      target: 'kitchen',
+      foil: 'garden',
       spans: [[4, 5]],
     };
     const { id } = await client.startAnalysis(asked, { run });

@@ -74,7 +74,11 @@ export function MapSurface(props: { panel: MapPanel; frame: MapFrame; left: numb
     if (middle) event.preventDefault();
     const [x, y] = point(event);
     press.current = {
-      ...{ x, y, cell: nearest(x, y), panning: middle || event.shiftKey, dragged: false },
+      x,
+      y,
+      cell: nearest(x, y),
+      panning: middle || event.shiftKey,
+      dragged: false,
       window: shownWindow() ?? wholeWindow(L),
       frame: shownFrame(),
     };

@@ -37,7 +37,11 @@ function movingMap(panel: MapPanel & { readonly drawn: DrawnMap }, k: number, ma
   const { tokens, position, needle } = model;
   const { left, top, size } = layout.maps[k];
   return {
-    ...{ left, top: top + cellsTop(layout), size, position, needle },
+    left,
+    top: top + cellsTop(layout),
+    size,
+    position,
+    needle,
     labelled: maps.labelled(k),
     words: tokens.map(({ text }) => displayToken(text)),
     priorities: prioritiesOf(model, target, lock),
@@ -110,7 +114,11 @@ export class MovingSheet implements Stage {
     const inks = Object.fromEntries(INKS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()])) as Inks;
     const { maps: _, ...room } = layout;
     const figure: MovingFigure = {
-      ...{ width, height: layout.height, pixelRatio, layout: room, inks },
+      width,
+      height: layout.height,
+      pixelRatio,
+      layout: room,
+      inks,
       maps: drawn.map((panel, k) => movingMap(panel, k, maps)),
     };
     setFigure(

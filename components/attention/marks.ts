@@ -25,7 +25,10 @@ export function marksOf(
   const [lockRow, lockColumn] = [ownToken(model, lock?.destination), ownToken(model, lock?.source)];
   return {
     row: shownRow(model, destination, lock?.destination),
-    ...{ hoverRow, hoverColumn, lockRow, lockColumn },
+    hoverRow,
+    hoverColumn,
+    lockRow,
+    lockColumn,
     crossRow: hoverRow ?? (destination === undefined ? lockRow : undefined),
     crossColumn: hoverColumn ?? (source === undefined && destination === undefined ? lockColumn : undefined),
   };

@@ -3,7 +3,12 @@ import type { AttributionReply } from '@/lib/api/readings';
 import { attributionTable, partsAt, runningSums, sumOf, waterfall } from './waterfall';
 
 const reply: AttributionReply = {
-  ...{ target: 3, position: 5, logit: 4, blocks: [1, 2.5], convention: 'c', reconstruction_error: 1e-7 },
+  target: 3,
+  position: 5,
+  logit: 4,
+  blocks: [1, 2.5],
+  convention: 'c',
+  reconstruction_error: 1e-7,
   components: [
     { block: -1, part: 'embedding', contribution: 0.5 },
     { block: 0, part: 'mixer', contribution: 1 },

@@ -3,17 +3,18 @@ import type { ModelSummary } from '@/lib/api/schemas';
 import { searchModels } from './modelSearch';
 
 const model = (name: string, summary: string): ModelSummary => ({
-  ...{
-    name,
-    summary,
-    format: 'statescope',
-    layers: ['mamba2'],
-    differential: [false],
-    hidden_size: 8,
-    parameters: 1,
-    dtype: 'float32',
-  },
-  ...{ vocab_size: 10, tied: true, hasTokenizer: true, hasTunedLens: false },
+  name,
+  summary,
+  format: 'statescope',
+  layers: ['mamba2'],
+  differential: [false],
+  hidden_size: 8,
+  parameters: 1,
+  dtype: 'float32',
+  vocab_size: 10,
+  tied: true,
+  hasTokenizer: true,
+  hasTunedLens: false,
 });
 
 describe('searchModels', () => {

@@ -17,7 +17,10 @@ function requestOf(view: View, model: ModelView, foil: string): AnalysisRequestI
   const target = view.target.trim();
   const others = (view.run.request.candidates ?? []).filter((word) => word.trim() !== target);
   return {
-    ...{ kind: 'cancellation', model: model.name, prompt: promptOf(model), target: targetOf(model) },
+    kind: 'cancellation',
+    model: model.name,
+    prompt: promptOf(model),
+    target: targetOf(model),
     position: model.position,
     needle: [model.needle[0], Math.min(model.needle[1], model.position) + 1],
     ...(others.length > 0 ? { candidates: others } : foil && foil !== target ? { foil } : {}),
@@ -92,7 +95,10 @@ export function useBatches(models: readonly ModelView[]) {
   };
   const request = jobs.find((job) => job !== undefined)?.request;
   return {
-    ...{ jobs, batches, drop, start: (examples: Examples) => void start(examples) },
+    jobs,
+    batches,
+    drop,
+    start: (examples: Examples) => void start(examples),
     examples: request?.kind === 'cancellation_batch' ? request.examples : null,
     reopen: request === undefined && kept.length === models.length ? reopen : undefined,
   };

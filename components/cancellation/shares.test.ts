@@ -2,23 +2,28 @@ import { describe, expect, it } from 'vitest';
 import { type Batch, barsOf, cancellationTable, curveOf, type Single, verdict } from './shares';
 
 const form = (needle: number, noise: number) => ({
-  ...{ sources: { first: [needle, noise], second: [0, 1], difference: [needle, noise - 1] } },
+  sources: { first: [needle, noise], second: [0, 1], difference: [needle, noise - 1] },
   needle: { first: needle, second: 0, difference: needle },
   noise: { first: noise, second: 1, difference: noise - 1 },
   share: { first: needle / (needle + noise), second: 0, difference: needle / (needle + noise - 1) },
   removed: { needle: 0, noise: 1 / noise },
 });
 const single = {
-  ...{ kind: 'cancellation', position: 1, needle: [0, 1] },
+  kind: 'cancellation',
+  position: 1,
+  needle: [0, 1],
   layers: [{ layer: 2, lambda: 1, logit: form(1, 4), norm: form(2, 2), rest: 0, total: 0, reconstructionError: 0 }],
 } as Single;
 const estimate = (mean: number) => ({ mean, stderr: 0.1, low: mean - 0.1, high: mean + 0.1, n: 5 });
 const summary = {
   share: { first: estimate(0.5), second: estimate(0.2), difference: estimate(0.6) },
-  ...{ gain: estimate(0.1), removed: { needle: estimate(0), noise: estimate(0.3) } },
+  gain: estimate(0.1),
+  removed: { needle: estimate(0), noise: estimate(0.3) },
 };
 const batch = {
-  ...{ kind: 'cancellation_batch', examples: 5, of: 5 },
+  kind: 'cancellation_batch',
+  examples: 5,
+  of: 5,
   layers: [{ layer: 1, lambda: 1, logit: summary, norm: summary, reconstructionError: 0 }],
 } as Batch;
 

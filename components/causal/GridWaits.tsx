@@ -22,10 +22,7 @@ export function gridCost({ models }: Pick<View, 'models'>): Cost {
   const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
   const each = models.map(({ model }) => model.forwardMs ?? Number.NaN);
   const seconds = sum(passes.map((count, k) => (count * each[k]) / 1000));
-  return {
-    ...{ cells: sum(cells), passes: Math.ceil(sum(passes)) },
-    seconds: Number.isFinite(seconds) ? seconds : undefined,
-  };
+  return { cells: sum(cells), passes: Math.ceil(sum(passes)), seconds: Number.isFinite(seconds) ? seconds : undefined };
 }
 
 /** In place of a grid that was not asked for yet: the layers it will stand on and what it costs. */

@@ -25,7 +25,10 @@ export function gridLayout(axis: LayerAxis, rows: number, models: number): GridL
   const width = (axis.pitch - gap) / models;
   const left = (layer: number) => axis.x(layer) - axis.pitch / 2;
   return {
-    ...{ height: TOP + rows * row, top: TOP, row, rows },
+    height: TOP + rows * row,
+    top: TOP,
+    row,
+    rows,
     cell: (layer, model) => ({
       x: left(layer) + model * width,
       width: Math.max(1, width - (gap && models > 1 ? 1 : 0)),

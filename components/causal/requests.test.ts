@@ -5,17 +5,20 @@ import type { ModelView, View } from '../data/view';
 import { interventionRequest, knockoutRequest, otherPrompts, patchRequest } from './requests';
 
 const plain: BlockSummary = {
-  ...{ kind: 'mamba2', lambda: null, lambdaInit: null, branches: ['single'], heads: 4, channels: 8 },
+  kind: 'mamba2',
+  lambda: null,
+  lambdaInit: null,
+  branches: ['single'],
+  heads: 4,
+  channels: 8,
 };
 const diff: BlockSummary = {
-  ...{
-    kind: 'diff_mamba2',
-    lambda: 1,
-    lambdaInit: 0.5,
-    branches: ['mixer_1', 'mixer_2', 'diff'],
-    heads: 4,
-    channels: 8,
-  },
+  kind: 'diff_mamba2',
+  lambda: 1,
+  lambdaInit: 0.5,
+  branches: ['mixer_1', 'mixer_2', 'diff'],
+  heads: 4,
+  channels: 8,
 };
 const tokens = ['Mary', ' left', ' home'].map((text, k) => ({ id: k, text, start: 5 * k, end: 5 * k + 5 }));
 
@@ -32,10 +35,7 @@ const modelOf = (name: string, blocks: BlockSummary[], request: object = {}) =>
     layers: blocks.length,
     position: 2,
   }) as unknown as ModelView;
-const view = {
-  run,
-  ...{ target: ' a', position: 2, tokens },
-} as unknown as View;
+const view = { run, target: ' a', position: 2, tokens } as unknown as View;
 const pair = { corrupted: 'John left home', foil: 'b' };
 
 describe('what the causal tests ask of the server', () => {
@@ -66,7 +66,8 @@ describe('what the causal tests ask of the server', () => {
     expect(knockoutRequest(view, generated, how, 'b')).toMatchObject({ prompt: [0, 1, 2], target: 7 });
     expect(knockoutRequest(view, { ...generated, target: ' b' }, how, 'a')).toMatchObject({ target: 'b' });
     expect(knockoutRequest(view, modelOf('m', [plain]), how, 'b')).toMatchObject({
-      ...{ prompt: 'Mary left home', target: 'a' },
+      prompt: 'Mary left home',
+      target: 'a',
     });
   });
 
@@ -98,10 +99,12 @@ describe('what the causal tests ask of the server', () => {
         { layer: 1, unit: 'mixer', mixer: 'mixer_1' },
         { layer: 1, unit: 'head', mixer: 'mixer_2', index: 3 },
       ],
-      ...{ method: 'mean', reference: 'demo:32' },
+      method: 'mean',
+      reference: 'demo:32',
     });
     expect(interventionRequest(view, model, { lambdas: {}, off }, 'self', '', 'demo:32')).toMatchObject({
-      ...{ method: 'mean', reference: 'self' },
+      method: 'mean',
+      reference: 'self',
     });
     expect(interventionRequest(view, model, { lambdas: { 1: 0 }, off: [] }, 'mean', '', 'demo:32')).not.toHaveProperty(
       'reference',

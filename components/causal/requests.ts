@@ -12,7 +12,9 @@ function layersWith(model: ModelView, branch: CausalSettings['branch']): number[
 }
 
 const questionOf = (view: View, model: ModelView, foil: string) => ({
-  ...{ model: model.name, target: targetOf(model), position: model.position },
+  model: model.name,
+  target: targetOf(model),
+  position: model.position,
   ...(foil.trim() !== '' && foil.trim() !== view.target.trim() && { foil: foil.trim() }),
 });
 
@@ -27,8 +29,11 @@ export function patchRequest(
   const layers = layersWith(model, mixer);
   if (layers?.length === 0) return undefined;
   return {
-    ...{ kind: 'patch', ...questionOf(view, model, pair.foil), point },
-    ...{ clean: promptOf(model), corrupted: pair.corrupted },
+    kind: 'patch',
+    ...questionOf(view, model, pair.foil),
+    point,
+    clean: promptOf(model),
+    corrupted: pair.corrupted,
     ...(layers && mixer && { layers, mixer }),
   };
 }
@@ -47,7 +52,11 @@ export function knockoutRequest(
   if (ends?.some((end) => end === undefined)) return undefined;
   const [first, last] = (ends ?? []) as number[];
   return {
-    ...{ kind: 'knockout', ...questionOf(view, model, foil), prompt: promptOf(model), queries, reads },
+    kind: 'knockout',
+    ...questionOf(view, model, foil),
+    prompt: promptOf(model),
+    queries,
+    reads,
     ...(layers && branch && { layers, mixer: branch }),
     ...(span && { spans: [[first, Math.min(last, model.position) + 1]], together: span.together }),
   };
@@ -74,7 +83,9 @@ export function interventionRequest(
   const { candidates } = view.run.request;
   const averaged = method !== 'zero' && changes.off.length > 0;
   return {
-    ...{ kind: 'intervene', ...questionOf(view, model, foil), prompt: promptOf(model) },
+    kind: 'intervene',
+    ...questionOf(view, model, foil),
+    prompt: promptOf(model),
     ...(averaged && { method: 'mean', reference: method === 'self' ? 'self' : others }),
     lambdas: Object.entries(changes.lambdas).map(([layer, value]) => ({ layer: Number(layer), value })),
     removed: changes.off.flatMap((name) => partNamed(name) ?? []),

@@ -67,8 +67,18 @@ export interface CausalSettings {
 }
 
 export const useCausal = create<CausalSettings>()(() => ({
-  ...{ test: 'patch', corrupted: null, foil: null, point: 'hook_resid_pre', branch: '' },
-  ...{ queries: 'later', reads: 'scan', norms: 'rescale', span: null, pin: null, method: 'zero', changes: {} },
+  test: 'patch',
+  corrupted: null,
+  foil: null,
+  point: 'hook_resid_pre',
+  branch: '',
+  queries: 'later',
+  reads: 'scan',
+  norms: 'rescale',
+  span: null,
+  pin: null,
+  method: 'zero',
+  changes: {},
 }));
 
 export const setCausal = (patch: Partial<CausalSettings>): void => useCausal.setState(patch);

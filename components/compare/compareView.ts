@@ -19,14 +19,23 @@ export function compareView(selection: CompareSelection, [first, a]: OfRun, [sec
   const views = [
     modelView(place, { run: first, index: a, slot: 'A', a: modelA, stale: own, target: first.request.target }),
     modelView(place, {
-      ...{ run: second, index: b, slot: 'B', target: second.request.target, stale: own },
+      run: second,
+      index: b,
+      slot: 'B',
+      target: second.request.target,
+      stale: own,
       a: samePrompt ? modelA : modelB,
     }),
   ].map((view): ModelView => ({ ...view, needle: spanOf(view) }));
   const layers = Math.max(...views.map((view) => view.layers));
   const chosen = selection.layer < 0 ? tellingLayer([modelA, modelB]) : selection.layer;
   return {
-    ...{ run: first, stale: false, models: views, layers, target: first.request.target, tokens: modelA.tokens },
+    run: first,
+    stale: false,
+    models: views,
+    layers,
+    target: first.request.target,
+    tokens: modelA.tokens,
     layer: Math.min(Math.max(0, chosen), Math.max(0, layers - 1)),
     position: views[0].position,
   };

@@ -12,13 +12,28 @@ const model = (name: string, words: string[]): RunModel => {
     return token;
   });
   return {
-    ...{ name, tokens, position: words.length - 1, needle: [0, 1], target: { id: 1, text: words[0] }, candidates: [] },
-    ...{ entries: [], blocks: [], mapsReady: 1, signalReady: true, lensReady: true },
+    name,
+    tokens,
+    position: words.length - 1,
+    needle: [0, 1],
+    target: { id: 1, text: words[0] },
+    candidates: [],
+    entries: [],
+    blocks: [],
+    mapsReady: 1,
+    signalReady: true,
+    lensReady: true,
   };
 };
 
 const run = (id: string, prompt: string, ...names: string[]): Run => ({
-  ...{ id, state: 'done', queuePosition: 0, progress: null, device: null, available: true, analyses: [] },
+  id,
+  state: 'done',
+  queuePosition: 0,
+  progress: null,
+  device: null,
+  available: true,
+  analyses: [],
   request: { models: names, prompt, position: -1, target: prompt.split(' ')[0] },
   models: names.map((name) => model(name, prompt.split(' '))),
   timing: { createdAt: 0, startedAt: 0, finishedAt: 1, firstMapMs: 1 },

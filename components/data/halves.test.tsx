@@ -13,8 +13,18 @@ import { INITIAL_SELECTION } from '../state/selection';
 import { hasDiff, makeView, type View } from './view';
 
 const MIXER = {
-  ...{ d: 8, E: 16, N: 2, K: 4, R: 0, H: 2, P: 8, G: 1, epsilon: 1e-5 },
-  ...{ timeStepLimit: [0, Number.POSITIVE_INFINITY] as const, useBias: false, useConvBias: true },
+  d: 8,
+  E: 16,
+  N: 2,
+  K: 4,
+  R: 0,
+  H: 2,
+  P: 8,
+  G: 1,
+  epsilon: 1e-5,
+  timeStepLimit: [0, Number.POSITIVE_INFINITY] as const,
+  useBias: false,
+  useConvBias: true,
 };
 
 const TOKENS = ['Mary', ' left'].map((text, id) => ({ id, text, start: 5 * id, end: 5 * id + 5 }));
@@ -25,8 +35,17 @@ function viewOf(kind: BlockKind): View {
   const summary = blockSummary(block);
   const blocks = [0, 1].map(() => ({ ...summary, lambda: summary.lambdaInit === null ? null : 0.7 }));
   const model: RunModel = {
-    ...{ name: 'm', tokens: TOKENS, position: 1, needle: null, target: { id: 1, text: ' left' }, candidates: [] },
-    ...{ entries: [], blocks, mapsReady: 0, signalReady: false, lensReady: false },
+    name: 'm',
+    tokens: TOKENS,
+    position: 1,
+    needle: null,
+    target: { id: 1, text: ' left' },
+    candidates: [],
+    entries: [],
+    blocks,
+    mapsReady: 0,
+    signalReady: false,
+    lensReady: false,
   };
   const request = { models: ['m'], prompt: 'Mary left', position: -1, target: ' left' };
   const run = { id: 'r', request, state: 'running', models: [model], analyses: [] } as unknown as Run;

@@ -83,7 +83,10 @@ export function modelView(
   const own = wanted < 0 ? last : fromA ? fromA[wanted] : wanted;
   const spanOfRun = model.needle ? ([model.needle[0], model.needle[1] - 1] as const) : undefined;
   return {
-    ...{ slot, run, index, target },
+    slot,
+    run,
+    index,
+    target,
     name: model.name,
     model,
     tokens,

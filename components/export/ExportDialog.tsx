@@ -173,17 +173,22 @@ function Contents({ view }: { view: View }) {
   const shown = view.models.map((model, k): Shown => {
     const layer = Math.min(view.layer, model.layers - 1);
     const asked = {
-      ...{ layer, form, branch: branchAt(model, layer, branch) },
+      layer,
+      form,
+      branch: branchAt(model, layer, branch),
       reduce: reduces(form) ? reduceFor({ reduction, part }, model, layer) : undefined,
     };
     return {
       ...asked,
       refused: refusedMap(model, span, asked),
       slot: model.slot,
-      ...{ run: model.run.id, prompt: promptOf(model) },
+      run: model.run.id,
+      prompt: promptOf(model),
       index: model.index,
       model: model.name,
-      ...{ span, without, lens },
+      span,
+      without,
+      lens,
       position: model.position,
       target: targets[k],
       candidates: model.model.candidates.map(({ id }) => id),

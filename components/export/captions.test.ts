@@ -6,7 +6,9 @@ const run = (id: string, prompt: string) => ({ id, timing: { createdAt: 0 }, req
 const [one, two] = [run('r1', 'Mary went'), run('r2', 'John\nwent')];
 const view = (...runs: ReturnType<typeof run>[]) =>
   ({
-    ...{ run: runs[0], layer: 3, stale: false },
+    run: runs[0],
+    layer: 3,
+    stale: false,
     models: runs.map((of, k) => ({ run: of, slot: 'AB'[k], name: `m${k}` })),
   }) as unknown as View;
 

@@ -82,8 +82,13 @@ describe('a product over layers', () => {
 
   it('is exported with its first layer, and attribution with target and position', () => {
     expect(exportQueries(rollout).map).toEqual({
-      ...{ what: 'rollout', model: 1, method: 'plain', start: 3, reduce: 'mean_abs' },
-      ...{ target: undefined, position: undefined },
+      what: 'rollout',
+      model: 1,
+      method: 'plain',
+      start: 3,
+      reduce: 'mean_abs',
+      target: undefined,
+      position: undefined,
     });
     expect(exportQueries(weighed).map).toMatchObject({ method: 'attribution', target: 12, position: 7 });
     expect(cliLines([rollout])).toContain(

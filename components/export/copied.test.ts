@@ -36,9 +36,20 @@ afterAll(async () => {
 function shownOf(index: 0 | 1, change: Partial<Shown> = {}): Shown {
   const { name, tokens, position, target, candidates } = models[index];
   return {
-    ...{ slot: index === 0 ? 'A' : 'B', run: 'run', index, model: name, layer: 0, form: 's6', span: 'layer' },
-    ...{ branch: index === 0 ? 'single' : 'diff', reduce: 'mean', lens: 'logit' },
-    ...{ prompt: tokens.map(({ id }) => id), position, target: target.id, candidates: candidates.map(({ id }) => id) },
+    slot: index === 0 ? 'A' : 'B',
+    run: 'run',
+    index,
+    model: name,
+    layer: 0,
+    form: 's6',
+    span: 'layer',
+    branch: index === 0 ? 'single' : 'diff',
+    reduce: 'mean',
+    lens: 'logit',
+    prompt: tokens.map(({ id }) => id),
+    position,
+    target: target.id,
+    candidates: candidates.map(({ id }) => id),
     ...change,
   } as Shown;
 }

@@ -176,8 +176,12 @@ class Drawing {
     if (input.value.trim() === '') return;
     this.#note(style.fontFamily, input.value);
     const text = element('text', {
-      ...{ x: x + width, y: y + this.#baseline(style, height), 'text-anchor': 'end', fill: style.color },
-      ...{ 'font-family': style.fontFamily, 'font-size': style.fontSize },
+      x: x + width,
+      y: y + this.#baseline(style, height),
+      'text-anchor': 'end',
+      fill: style.color,
+      'font-family': style.fontFamily,
+      'font-size': style.fontSize,
     });
     text.textContent = input.value.trim();
     into.append(text);

@@ -35,9 +35,14 @@ function mapArea(figure: HTMLElement, panel: MapPanel, view: View, window: MapWi
   if (!surface || !drawn) return undefined;
   const { row0, row1, column0, column1 } = ownRegion(entry.model, window);
   return {
-    ...{ figure: figure.id, kind: 'map', box: boxIn(figure, surface), model: view.models.indexOf(entry.model) },
-    ...{ name: name === 'Δ' ? 'B − A' : branch ? `${name} ${branch}` : name, signed: drawn.scale.signed },
-    ...{ rows: [row0, row1], columns: [column0, column1] },
+    figure: figure.id,
+    kind: 'map',
+    box: boxIn(figure, surface),
+    model: view.models.indexOf(entry.model),
+    name: name === 'Δ' ? 'B − A' : branch ? `${name} ${branch}` : name,
+    signed: drawn.scale.signed,
+    rows: [row0, row1],
+    columns: [column0, column1],
     values: packCells(drawn.raw, drawn.L, [row0, row1], [column0, column1]),
   };
 }
@@ -52,7 +57,9 @@ function lensCell(lens: Lens, entry: number, position: number, textOf: (id: numb
       lens.topProbs[at * k + rank],
     ]),
     // The API counts the tokens above the target.
-    ...{ target: of('target_prob'), rank: of('target_rank') + 1, entropy: of('entropy') },
+    target: of('target_prob'),
+    rank: of('target_rank') + 1,
+    entropy: of('entropy'),
   };
 }
 
@@ -98,7 +105,9 @@ export function useWholeView(view: View, note: string): () => Promise<string> {
     if (figure.id === 'lens') return view.models.map((model, k) => lensArea(figure, model, k));
     if (figure.id !== 'signal') return [];
     return [...figure.querySelectorAll(marked('surface'))].map((surface) => ({
-      ...{ figure: figure.id, kind: 'layers', box: boxIn(figure, surface) },
+      figure: figure.id,
+      kind: 'layers',
+      box: boxIn(figure, surface),
     }));
   };
 
@@ -108,13 +117,17 @@ export function useWholeView(view: View, note: string): () => Promise<string> {
     for (const { id, title, figure } of onPage)
       figures.push({ id, title, svg: svgText(await figureSvg(figure, '', { prefix: `${id}-`, bare: true })) });
     const saved: SavedView = {
-      ...{ title: titleOf(view), note, layers: view.layers },
+      title: titleOf(view),
+      note,
+      layers: view.layers,
       models: view.models.map((model, k) => {
         const signal = signals[k];
         const curve = (name: (typeof METRICS)[number]) =>
           signal ? metricOnAxis(signal, name, view.layers).map((value) => value ?? null) : [];
         return {
-          ...{ slot: model.slot, name: model.name, linked: model.fromA === undefined },
+          slot: model.slot,
+          name: model.name,
+          linked: model.fromA === undefined,
           tokens: model.tokens.map(({ text }) => displayToken(text)),
           curves: Object.fromEntries(METRICS.map((name) => [METRIC_INFO[name].label, curve(name)])),
         };
@@ -127,7 +140,10 @@ export function useWholeView(view: View, note: string): () => Promise<string> {
       fonts: await embeddedFonts(FAMILIES, JSON.stringify(saved) + document.body.textContent),
       font: getComputedStyle(document.body).fontFamily,
       mono: colour('--mono'),
-      ...{ background: colour('--bg'), ink: colour('--ink'), panel: colour('--panel'), line: colour('--line') },
+      background: colour('--bg'),
+      ink: colour('--ink'),
+      panel: colour('--panel'),
+      line: colour('--line'),
     });
   };
 }

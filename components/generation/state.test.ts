@@ -15,12 +15,24 @@ import {
 } from './state';
 
 const token = (index: number, text: string, piece = ` ${text}`): GeneratedToken => ({
-  ...{ index, id: index, text, piece, as_target: { id: index, text } },
-  ...{ probability: 0.5, rank: 1, entropy: 1, alternatives: [] },
+  index,
+  id: index,
+  text,
+  piece,
+  as_target: { id: index, text },
+  probability: 0.5,
+  rank: 1,
+  entropy: 1,
+  alternatives: [],
 });
 
 const continuation = (...texts: string[]): Continuation => ({
-  ...{ slot: 'A', model: 'm', prompt: 'Mary went home .', end: null, state: 'done', queuePosition: 0 },
+  slot: 'A',
+  model: 'm',
+  prompt: 'Mary went home .',
+  end: null,
+  state: 'done',
+  queuePosition: 0,
   tokens: texts.map((text, k) => token(k, text)),
 });
 
@@ -70,12 +82,18 @@ describe('analyse', () => {
     select({ prompt: 'Mary went home .', needle: [5, 14], position: 2, lock: { destination: 1, source: 0 } });
     analyse(continuation('Where', 'is', 'Mary'), 2);
     expect(useSelection.getState()).toMatchObject({
-      ...{ prompt: 'Mary went home . Where is', target: 'Mary', needle: [5, 14], position: -1, lock: null },
-      ...{ continuation: { start: 16, ids: [0, 1] }, targetId: 2 },
+      prompt: 'Mary went home . Where is',
+      target: 'Mary',
+      needle: [5, 14],
+      position: -1,
+      lock: null,
+      continuation: { start: 16, ids: [0, 1] },
+      targetId: 2,
     });
     expect(useGeneration.getState().text).toBe('Mary went home .');
     expect(requestOf({ ...useSelection.getState(), modelA: 'm' })).toMatchObject({
-      ...{ continuation: { start: 16, ids: [0, 1] }, target_id: 2 },
+      continuation: { start: 16, ids: [0, 1] },
+      target_id: 2,
     });
     select({ prompt: 'Mary' });
     expect(useSelection.getState()).toMatchObject({ continuation: null, targetId: 2 });

@@ -92,8 +92,13 @@ export function generate(): void {
   const abort = new AbortController();
   const continuations = chosenModels(selection).map(
     (model, k): Continuation => ({
-      ...{ slot: k === 0 ? 'A' : 'B', model, prompt, end },
-      ...{ tokens: [], state: 'queued', queuePosition: 0 },
+      slot: k === 0 ? 'A' : 'B',
+      model,
+      prompt,
+      end,
+      tokens: [],
+      state: 'queued',
+      queuePosition: 0,
     }),
   );
   useGeneration.setState({ continuations, wanted: false, shown: 0 });
@@ -143,8 +148,14 @@ export function analyse(continuation: Continuation, index: number): void {
   const prompt = textBefore(continuation, index);
   setText(start === prompt ? null : start, end);
   select({
-    ...{ prompt, exampleId: '', position: -1, lock: null, window: null },
-    ...{ needle: moveSpan(before, prompt, needle), target: token.text, targetId: token.id },
+    prompt,
+    exampleId: '',
+    position: -1,
+    lock: null,
+    window: null,
+    needle: moveSpan(before, prompt, needle),
+    target: token.text,
+    targetId: token.id,
     continuation: ids.length > 0 ? { start: end?.start ?? start.length, ids } : null,
   });
   if (!isBusy()) runOrCancel();

@@ -151,7 +151,9 @@ export const LensSection = memo(function LensSection(props: {
               rows={rowsOf[k]}
             />
           ))}
-        {width > 0 && difference && <LensDifference {...{ view, axis, lenses, colour, rows }} />}
+        {width > 0 && difference && (
+          <LensDifference view={view} axis={axis} lenses={lenses} colour={colour} rows={rows} />
+        )}
       </div>
     </Section>
   );

@@ -115,9 +115,17 @@ export const SignalSection = memo(function SignalSection(props: {
       <div ref={ref} style={{ minHeight: 330 }}>
         {width > 0 && (
           <>
-            <SignalCurve {...{ view, axis, signals, batch, metric, paper }} log={info.log && logAxis} />
+            <SignalCurve
+              view={view}
+              axis={axis}
+              signals={signals}
+              batch={batch}
+              metric={metric}
+              paper={paper}
+              log={info.log && logAxis}
+            />
             {view.models.length > 1 && (wantsDifference || batch?.difference) && (
-              <DifferenceCurve {...{ view, axis, signals, batch, metric, paper }} />
+              <DifferenceCurve view={view} axis={axis} signals={signals} batch={batch} metric={metric} paper={paper} />
             )}
             <LayerStrip view={view} axis={axis} lenses={lenses} vocabulary={vocabulary} valueText={valueText} />
           </>

@@ -3,12 +3,19 @@ import type { SnrResult } from '@/lib/api/analyses';
 import { batchCurves } from './batchSeries';
 
 const row = (entry: string, metric: 'target_prob' | 'snr_vocab' | 'snr_candidates', mean: number, n = 4) => ({
-  ...{ entry, metric, mean, n, stderr: 0.1 },
-  ...{ low: mean - 1, high: mean + 2 },
+  entry,
+  metric,
+  mean,
+  n,
+  stderr: 0.1,
+  low: mean - 1,
+  high: mean + 2,
 });
 
 const result: SnrResult = {
-  ...{ kind: 'snr', lens: 'logit', examples: 4 },
+  kind: 'snr',
+  lens: 'logit',
+  examples: 4,
   models: [
     { model: 'deep', rows: ['embedding', 'layer 0', 'layer 1', 'final'].map((e, k) => row(e, 'target_prob', k)) },
     {

@@ -31,7 +31,9 @@ const turned = (value: number | null) => (value === null ? null : -value);
 /** First minus second in place of second minus first. */
 const reversed = (row: SnrDifference): SnrDifference => ({
   ...row,
-  ...{ mean: turned(row.mean), low: turned(row.high), high: turned(row.low) },
+  mean: turned(row.mean),
+  low: turned(row.high),
+  high: turned(row.low),
 });
 
 /** The batch on the page's axis. Undefined when it is not of these models and this lens, or is not there yet. */

@@ -22,8 +22,12 @@ export interface BatchStore {
 }
 
 const NONE: Omit<BatchStore, 'open'> = {
-  ...{ id: '', state: 'none', progress: null, result: null },
-  ...{ failure: '', examples: null },
+  id: '',
+  state: 'none',
+  progress: null,
+  result: null,
+  failure: '',
+  examples: null,
 };
 
 export const useBatch = create<BatchStore>()(() => ({ ...NONE, open: false }));
@@ -50,7 +54,10 @@ export function followBatch(id: string): void {
     ({ event, data }) => {
       if (event === 'analysis')
         useBatch.setState({
-          ...{ state: data.state, progress: data.progress, result: snrOf(data.result), failure: data.error ?? '' },
+          state: data.state,
+          progress: data.progress,
+          result: snrOf(data.result),
+          failure: data.error ?? '',
           examples: data.request.kind === 'snr' ? data.request.examples : null,
         });
       else if (event === 'progress') useBatch.setState({ progress: data });

@@ -8,7 +8,12 @@ import { cancelJob, dropJob, isAnswered, isJobBusy, openJob, sameRequest, startJ
 import { useRun } from './run';
 
 const asking = (point: string): AnalysisRequestInput => ({
-  ...{ kind: 'patch', model: 'm', target: 'a', clean: 'p', corrupted: 'q', point },
+  kind: 'patch',
+  model: 'm',
+  target: 'a',
+  clean: 'p',
+  corrupted: 'q',
+  point,
 });
 const result = { kind: 'patch', patched: [] } as unknown as AnalysisResult;
 const job = () => useJobs.getState().jobs.test;

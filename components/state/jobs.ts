@@ -114,7 +114,9 @@ function follow(name: string, mine: Live, gone: (error: ApiError) => void): void
     const found = (result: AnalysisResult | null) => (result ? { result, answered: job.request } : {});
     if (event === 'analysis')
       change(name, mine, {
-        ...{ state: data.state, progress: data.progress, failure: data.error ?? '' },
+        state: data.state,
+        progress: data.progress,
+        failure: data.error ?? '',
         ...found(data.result),
       });
     else if (event === 'progress') change(name, mine, { progress: data });
@@ -151,7 +153,11 @@ export async function startJob(name: string, request: AnalysisRequestInput, keep
   const before = useJobs.getState().jobs[name];
   const mine = claim(name, keyOf(request));
   put(name, {
-    ...{ id: '', state: 'starting', request, progress: null, failure: '' },
+    id: '',
+    state: 'starting',
+    request,
+    progress: null,
+    failure: '',
     result: keep ? (before?.result ?? null) : null,
     answered: keep ? (before?.answered ?? null) : null,
   });

@@ -117,15 +117,17 @@ describe('the settings of the tests in a link', () => {
 
   it('come back as they went', () => {
     const chosenTests: CausalSettings = {
-      ...{ test: 'intervene', corrupted: 'Mary went; away', foil: '', point: 'hook_h', branch: 'mixer_2' },
-      ...{
-        queries: 'answer',
-        reads: 'block',
-        norms: 'frozen',
-        span: [5, 8],
-        pin: { layer: 2, position: 7 },
-        method: 'mean',
-      },
+      test: 'intervene',
+      corrupted: 'Mary went; away',
+      foil: '',
+      point: 'hook_h',
+      branch: 'mixer_2',
+      queries: 'answer',
+      reads: 'block',
+      norms: 'frozen',
+      span: [5, 8],
+      pin: { layer: 2, position: 7 },
+      method: 'mean',
       changes: {
         'own/model: one;two,3': { lambdas: { 0: 0.5, 1: 0.5, 2: 0.5, 4: 1e-7, 6: 0 }, off: ['3', '2.mixer_1.head.3'] },
         untouched: { lambdas: {}, off: [] },

@@ -109,7 +109,10 @@ const BLOCK_EPSILON = 0.02;
 
 /** What both mixers' weights are made of, as arrays or tensors. */
 const weightsOf = <T>(t: Record<string, T>) => ({
-  ...{ A_log: t.A_log, D: t.D, inProj: pair(t, 'inProj'), conv: pair(t, 'conv') },
+  A_log: t.A_log,
+  D: t.D,
+  inProj: pair(t, 'inProj'),
+  conv: pair(t, 'conv'),
   block: t.blockNorm && { norm: t.blockNorm, epsilon: BLOCK_EPSILON },
 });
 
@@ -130,7 +133,9 @@ export function mamba1StepCase(c: Mamba1Case): OpCase {
   inputs.add('D', [E]);
   const parts = <T>(t: Record<string, T>) => ({
     ...weightsOf(t),
-    ...{ xProj: pair(t, 'xProj'), dtProj: pair(t, 'dtProj'), outProj: pair(t, 'outProj') },
+    xProj: pair(t, 'xProj'),
+    dtProj: pair(t, 'dtProj'),
+    outProj: pair(t, 'outProj'),
   });
   const { conv, ...arrays } = parts(inputs.values);
   const given = { ...c, ...arrays, ...inputOf(inputs.values), convWeight: conv.weight, convBias: conv.bias };
@@ -151,7 +156,12 @@ export function mamba2StepCase(c: Mamba2Case): OpCase {
   for (const name of ['A_log', 'D', 'dtBias']) inputs.add(name, [H]);
   inputs.add('norm', [E]);
   const parts = <T>(t: Record<string, T>) => ({
-    ...{ ...weightsOf(t), dtBias: t.dtBias, norm: t.norm, groups: G, epsilon, timeStepLimit },
+    ...weightsOf(t),
+    dtBias: t.dtBias,
+    norm: t.norm,
+    groups: G,
+    epsilon,
+    timeStepLimit,
     outProj: c.open ? undefined : pair(t, 'outProj'),
   });
   const { conv, ...arrays } = parts(inputs.values);

@@ -32,8 +32,18 @@ function randomModel(kind: BlockKind, seed: number, K: number, N: number) {
   const d = 12;
   const E = ['diff_mamba1', 'diff_mamba2'].includes(kind) ? d : 2 * d;
   const mixer = {
-    ...{ d, E, N, K, R: two ? 0 : 2, H: two ? E / 4 : 0, P: two ? 4 : 0, G: two ? 1 : 0, epsilon: 1e-2 },
-    ...{ timeStepLimit: [0, Number.POSITIVE_INFINITY] as const, useBias: false, useConvBias: true },
+    d,
+    E,
+    N,
+    K,
+    R: two ? 0 : 2,
+    H: two ? E / 4 : 0,
+    P: two ? 4 : 0,
+    G: two ? 1 : 0,
+    epsilon: 1e-2,
+    timeStepLimit: [0, Number.POSITIVE_INFINITY] as const,
+    useBias: false,
+    useConvBias: true,
   };
   const blocks = [0, 1].map(() => blockOf(kind, mixer, { lambdaInit: 0.3, subln: true }));
   const config: ModelConfig = { format: 'statescope', d, V: 17, vocabulary: 17, epsilon: 1e-5, tied: true, blocks };

@@ -125,7 +125,10 @@ const { model, memory_mb, layers } = common;
 
 const CancellationBatchSchema = z.object({
   kind: z.literal('cancellation_batch'),
-  ...{ model, memory_mb, layers, examples: ExamplesSchema },
+  model,
+  memory_mb,
+  layers,
+  examples: ExamplesSchema,
   resamples: z.number().int().min(1).max(20_000).default(2000).meta({ description: 'Of the bootstrap.' }),
   seed: count.default(42).meta({ description: 'Of the bootstrap and of stories; equal seeds give equal numbers.' }),
 });
@@ -236,18 +239,32 @@ const formSummary = z.object({
 export const AnalysisResultSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('patch'),
-    ...{ metric, layers: z.array(count), spans: z.array(SpanSchema), position: count },
-    ...{ clean: number, corrupted: number, patched: grid, effect: grid },
+    metric,
+    layers: z.array(count),
+    spans: z.array(SpanSchema),
+    position: count,
+    clean: number,
+    corrupted: number,
+    patched: grid,
+    effect: grid,
   }),
   z.object({
     kind: z.literal('knockout'),
-    ...{ metric, layers: z.array(z.array(count)), spans: z.array(SpanSchema), position: count },
-    ...{ base: number, without: grid, change: grid },
+    metric,
+    layers: z.array(z.array(count)),
+    spans: z.array(SpanSchema),
+    position: count,
+    base: number,
+    without: grid,
+    change: grid,
     frozen_norms: z.object({ without: grid, change: grid }).nullable().meta({ description: FROZEN }),
   }),
   z.object({
     kind: z.literal('ablate'),
-    ...{ metric, position: count, reference, base },
+    metric,
+    position: count,
+    reference,
+    base,
     runs: z.array(
       z.object({
         layer: count,
@@ -260,18 +277,25 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
   }),
   z.object({
     kind: z.literal('lambda'),
-    ...{ metric, position: count, base },
+    metric,
+    position: count,
+    base,
     runs: z.array(z.object({ layers: z.array(count), lambda: z.number(), ...removed })),
   }),
   z.object({
     kind: z.literal('intervene'),
-    ...{ metric, position: count, reference, base },
+    metric,
+    position: count,
+    reference,
+    base,
     changed: ReadingSchema.nullable().meta({ description: 'Null until the last block has run.' }),
     frozen_norms: ReadingSchema.nullable().meta({ description: FROZEN }),
     layers: z
       .array(
         z.object({
-          ...{ layer: count, base: ReadingSchema, changed: ReadingSchema },
+          layer: count,
+          base: ReadingSchema,
+          changed: ReadingSchema,
           frozen_norms: ReadingSchema.nullable().meta({ description: 'Null until this block has run that way.' }),
         }),
       )
@@ -283,8 +307,13 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     needle: SpanSchema,
     layers: z.array(
       z.object({
-        ...{ layer: count, lambda: number, logit: form, norm: form },
-        ...{ rest: number, total: number, reconstructionError: number },
+        layer: count,
+        lambda: number,
+        logit: form,
+        norm: form,
+        rest: number,
+        total: number,
+        reconstructionError: number,
       }),
     ),
   }),
@@ -295,7 +324,10 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     layers: z
       .array(
         z.object({
-          ...{ layer: count, lambda: number, logit: formSummary, norm: formSummary },
+          layer: count,
+          lambda: number,
+          logit: formSummary,
+          norm: formSummary,
           reconstructionError: number.meta({ description: 'The largest of the prompts.' }),
         }),
       )

@@ -3,7 +3,11 @@ import type { AnalysisRequestInput } from './causal';
 import { familyOf, questionOf } from './question';
 
 const knockout = {
-  ...{ kind: 'knockout', model: 'm', prompt: 'Mary left', target: 'Mary', foil: 'John' },
+  kind: 'knockout',
+  model: 'm',
+  prompt: 'Mary left',
+  target: 'Mary',
+  foil: 'John',
 } as const satisfies AnalysisRequestInput;
 
 describe('the name of a question', () => {

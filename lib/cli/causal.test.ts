@@ -49,14 +49,14 @@ describe('patch', () => {
     expect(outcome).toMatchObject({ code: 0, err: expect.stringMatching(/about \d+ MB beside the weights/) });
     const report = JSON.parse(outcome.out);
     expect(report).toMatchObject({
-      ...{ point: 'hook_resid_pre', metric: 'logit_difference', layers: [0, 1] },
-      ...{
-        spans: [
-          [0, 5],
-          [1, 2],
-        ],
-        position: 4,
-      },
+      point: 'hook_resid_pre',
+      metric: 'logit_difference',
+      layers: [0, 1],
+      spans: [
+        [0, 5],
+        [1, 2],
+      ],
+      position: 4,
     });
     expect(report.effect[0][0]).toBeCloseTo(1, 4);
     expect(report.effect[0][1]).toBeCloseTo(1, 4);

@@ -22,11 +22,26 @@ const caseFolder = (name: string) => join(process.cwd(), 'lib/models/testing/cas
 /** One Mamba-2 block of the published 370M shape. Every weight is the index of its row; out_proj that of its column. */
 function indexed370m(): Checkpoint {
   const mixer = {
-    ...{ d: 1024, E: 2048, N: 128, K: 4, R: 0, H: 32, P: 64, G: 1, epsilon: 1e-5 },
-    ...{ timeStepLimit: [0, Number.POSITIVE_INFINITY] as const, useBias: false, useConvBias: true },
+    d: 1024,
+    E: 2048,
+    N: 128,
+    K: 4,
+    R: 0,
+    H: 32,
+    P: 64,
+    G: 1,
+    epsilon: 1e-5,
+    timeStepLimit: [0, Number.POSITIVE_INFINITY] as const,
+    useBias: false,
+    useConvBias: true,
   };
   const config: ModelConfig = {
-    ...{ format: 'hf-mamba2', d: 1024, V: 2, vocabulary: 2, epsilon: 1e-5, tied: true },
+    format: 'hf-mamba2',
+    d: 1024,
+    V: 2,
+    vocabulary: 2,
+    epsilon: 1e-5,
+    tied: true,
     blocks: [{ kind: 'mamba2', mixer }],
   };
   const tensors = [...expectedTensors(config)].map(([name, shape]) => {

@@ -27,7 +27,9 @@ export function nextToken(logits: Float32Array, chosen: number, k: number): Next
   const probabilityOf = (id: number) => Math.exp(logits[id] - top) / sum;
   const alternatives = topIds(logits, Math.min(k, logits.length)).map((id) => ({ id, probability: probabilityOf(id) }));
   return {
-    ...{ probability: probabilityOf(chosen), rank: above + 1, alternatives },
+    probability: probabilityOf(chosen),
+    rank: above + 1,
+    alternatives,
     entropy: Math.max(0, Math.log(sum) - weighted / sum),
   };
 }

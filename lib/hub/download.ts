@@ -25,7 +25,11 @@ async function continueDownload(
   });
   const { downloadFile: openRemote } = await import('@huggingface/hub');
   const blob = await openRemote({
-    ...{ repo: model, path: name, revision: commit, hubUrl: endpoint, fetch },
+    repo: model,
+    path: name,
+    revision: commit,
+    hubUrl: endpoint,
+    fetch,
     // Ranges over plain HTTP: a partial file goes on at any byte, whatever store the hub keeps it in.
     xet: false,
   }).catch(async (error) => {

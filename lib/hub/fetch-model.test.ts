@@ -49,7 +49,11 @@ async function serve(files = read(plainCase, 'config.json', 'model.safetensors')
 
 const fetchFrom = (server: HubServer, { onProgress, ...options }: FetchOptions = {}) =>
   fetchModel(MODEL, {
-    ...{ roots: [], cache, endpoint: server.endpoint, allowDownload: true, retryPauseMs: 0 },
+    roots: [],
+    cache,
+    endpoint: server.endpoint,
+    allowDownload: true,
+    retryPauseMs: 0,
     ...options,
     onProgress: (progress) => {
       onProgress?.(progress);
@@ -99,8 +103,11 @@ describe('fetching a model', () => {
     const totals = seen.map(({ totalReceived }) => totalReceived);
     expect(totals).toEqual([...totals].sort((a, b) => a - b));
     expect(seen.at(-1)).toEqual({
-      ...{ file: 'config.json', received: sizes[0], size: sizes[0] },
-      ...{ totalReceived: sizes[0] + sizes[1], totalSize: sizes[0] + sizes[1] },
+      file: 'config.json',
+      received: sizes[0],
+      size: sizes[0],
+      totalReceived: sizes[0] + sizes[1],
+      totalSize: sizes[0] + sizes[1],
     });
   });
 
@@ -229,10 +236,7 @@ describe('what goes wrong is told in one sentence, and nothing is left under a f
 
   it('a model that the hub does not have', async () => {
     const server = await serve();
-    const error = await fetchModel('someone/else', {
-      ...{ roots: [], cache, allowDownload: true },
-      endpoint: server.endpoint,
-    })
+    const error = await fetchModel('someone/else', { roots: [], cache, allowDownload: true, endpoint: server.endpoint })
       .then(() => undefined)
       .catch((reason) => reason);
     expect(error).toBeInstanceOf(InputError);

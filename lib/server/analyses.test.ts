@@ -36,7 +36,10 @@ const question = { target: 'kitchen', foil: 'garden' };
 const knockout = { kind: 'knockout', model: 'plain', prompt: PROMPT, ...question } as const;
 /** Thousands of small steps. */
 const long: AnalysisRequestInput = {
-  ...{ kind: 'lambda', model: 'diff', prompt: PROMPT, ...question },
+  kind: 'lambda',
+  model: 'diff',
+  prompt: PROMPT,
+  ...question,
   values: Array.from({ length: 1000 }, (_, i) => i / 1000),
 };
 const LONG = 'Mary '.repeat(64);
@@ -103,7 +106,11 @@ describe('a causal test', () => {
 
   it('measures cancellation as the library does', async () => {
     const { id } = await start({
-      ...{ kind: 'cancellation', model: 'diff', prompt: PROMPT, target: 'kitchen', needle: [4, 5] },
+      kind: 'cancellation',
+      model: 'diff',
+      prompt: PROMPT,
+      target: 'kitchen',
+      needle: [4, 5],
       candidates: ['garden', 'office'],
     });
     await until(id);
@@ -268,8 +275,13 @@ describe('a causal test', () => {
 
   it('ends as an error with one sentence where the model lacks what is to be patched', async () => {
     const { id } = await start({
-      ...{ kind: 'patch', model: 'plain', clean: PROMPT, corrupted, ...question },
-      ...{ point: 'hook_y', channels: [99_999] },
+      kind: 'patch',
+      model: 'plain',
+      clean: PROMPT,
+      corrupted,
+      ...question,
+      point: 'hook_y',
+      channels: [99_999],
     });
     await until(id);
     expect(service.analysis(id)).toMatchObject({

@@ -44,8 +44,15 @@ export class AnalysisBook extends Book<Analysis, AnalysisEvent, Own> {
   add(request: AnalysisRequest, prepared: PreparedAnalysis, run?: string): Analysis {
     this.turns.checkRoom();
     const analysis: Analysis = {
-      ...{ id: randomUUID().slice(0, 8), state: 'queued', request, run, queuePosition: 0, budget: prepared.budget },
-      ...{ progress: null, result: null, device: this.device() },
+      id: randomUUID().slice(0, 8),
+      state: 'queued',
+      request,
+      run,
+      queuePosition: 0,
+      budget: prepared.budget,
+      progress: null,
+      result: null,
+      device: this.device(),
       timing: { createdAt: Date.now(), startedAt: null, finishedAt: null },
     };
     this.turns.add(this.enter(analysis, sharedFlag(), { prepared, tensors: null, kept: false }));

@@ -109,7 +109,10 @@ export abstract class Book<R extends Recorded, E, Own extends object> {
   /** Writes a record into the book, and takes ended ones out that are too many. It does not wait yet. */
   protected enter(record: R, cancel: Int32Array, own: Own): Entry<R, E, Own> {
     const entry: Entry<R, E, Own> = {
-      ...{ ...own, record, cancel, listeners: new Set<Listener<E>>() },
+      ...own,
+      record,
+      cancel,
+      listeners: new Set<Listener<E>>(),
       start: () => this.#start(entry),
       moved: (position) => {
         record.queuePosition = position;

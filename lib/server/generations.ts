@@ -72,7 +72,10 @@ export class Generations {
       this.turns.remove(job);
     };
     this.#running.set(id, {
-      ...{ listener, model: generation.model, before: generation.tokens.slice(-1), told: Promise.resolve() },
+      listener,
+      model: generation.model,
+      before: generation.tokens.slice(-1),
+      told: Promise.resolve(),
       cancel: () => {
         stop();
         end('cancelled');

@@ -22,9 +22,20 @@ function writeModel(folder) {
   mkdirSync(folder, { recursive: true });
   cpSync(join(ROOT, 'models', 'demo-mamba2', 'tokenizer.json'), join(folder, 'tokenizer.json'));
   const config = {
-    ...{ model_type: 'statescope', hidden_size: d, num_hidden_layers: layers, vocab_size: words, layers: 'mamba2' },
-    ...{ expand: inner / d, state_size: state, conv_kernel: 4, head_dim: inner / heads, n_groups: 1 },
-    ...{ use_bias: false, use_conv_bias: true, layer_norm_epsilon: 1e-5, tie_word_embeddings: true },
+    model_type: 'statescope',
+    hidden_size: d,
+    num_hidden_layers: layers,
+    vocab_size: words,
+    layers: 'mamba2',
+    expand: inner / d,
+    state_size: state,
+    conv_kernel: 4,
+    head_dim: inner / heads,
+    n_groups: 1,
+    use_bias: false,
+    use_conv_bias: true,
+    layer_norm_epsilon: 1e-5,
+    tie_word_embeddings: true,
   };
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
   const tensors = {};
@@ -63,14 +74,17 @@ try {
   const post = async (body) => {
     const start = performance.now();
     const answer = await fetch(`${origin}/api/runs`, {
-      ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
     });
     const json = await answer.json();
     return { status: answer.status, ms: performance.now() - start, id: json.id, text: JSON.stringify(json) };
   };
   const sentence = 'Mary entered the kitchen .';
   const question = (words) => ({
-    ...{ models: ['wide'], target: 'kitchen' },
+    models: ['wide'],
+    target: 'kitchen',
     prompt: Array(Math.ceil(words / 5))
       .fill(sentence)
       .join(' '),

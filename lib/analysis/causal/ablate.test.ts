@@ -141,7 +141,10 @@ describe('on a small Diff-Mamba-2', () => {
 
   it('reads the whole answer, not only the metric', () => {
     const { base, components } = ablation(model, {
-      ...{ ...question, tokens, unit: 'block', method: 'zero' },
+      ...question,
+      tokens,
+      unit: 'block',
+      method: 'zero',
       candidates: [1, 2, 3, 4],
     });
     expect(base).toMatchObject({ kl: 0, target_rank: expect.any(Number), answer: expect.any(Number) });

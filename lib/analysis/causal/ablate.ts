@@ -160,7 +160,10 @@ function ablationPlan(model: Outline, request: AblationRequest): AblationPlan {
   const wanted = Math.max(...components.map(({ layer }) => components.filter((each) => each.layer === layer).length));
   const width = 2 * Math.max(model.config.d, ...model.config.blocks.map(({ mixer }) => mixer.E));
   const budget = budgetOf(model.config, {
-    ...{ L: longestOf(reference, position + 1), wanted, prompts: 1, limit: request.memory },
+    L: longestOf(reference, position + 1),
+    wanted,
+    prompts: 1,
+    limit: request.memory,
     extra: { fixed: referenceSize(reference, model.config.d, width) + frozenSize(model.config, position + 1) },
   });
   return { components, position, reference, budget };

@@ -122,7 +122,9 @@ function layerCancellation(
     difference: perSource((at) => length((c) => first[at + c] - second[at + c])),
   };
   return {
-    ...{ layer, lambda, reconstructionError },
+    layer,
+    lambda,
+    reconstructionError,
     logit: formOf(logit, L, needle),
     norm: formOf(norm, L, needle),
     rest: logit.difference[L],
@@ -175,7 +177,10 @@ function planOf(model: Outline, request: CancellationRequest) {
   const widest = Math.max(...layers.map((layer) => 6 * model.config.blocks[layer].mixer.E + 6 * model.config.d));
   const L = position + 1;
   const budget = budgetOf(model.config, {
-    ...{ L, wanted: 1, prompts: 1, limit: request.memory },
+    L,
+    wanted: 1,
+    prompts: 1,
+    limit: request.memory,
     extra: { perRow: 2 * (L + 1) * widest },
   });
   return { layers, position, budget };

@@ -45,10 +45,7 @@ export function componentsOf(model: Outline, unit: Unit, layers: readonly number
       .flatMap(({ name: scan }) =>
         Array.from(
           { length: count },
-          (_, index): Component => ({
-            ...{ layer, unit, index },
-            ...(scan !== 'single' && { mixer: scan }),
-          }),
+          (_, index): Component => ({ layer, unit, index, ...(scan !== 'single' && { mixer: scan }) }),
         ),
       );
   });

@@ -104,7 +104,10 @@ describe('with the norms of the untouched pass', () => {
     const model = randomModel(random);
     const before = tf.memory().numTensors;
     const { base, frozen_norms } = intervention(model, {
-      ...{ target, tokens: random.tokens, method: 'mean', reference: [random.tokens] },
+      target,
+      tokens: random.tokens,
+      method: 'mean',
+      reference: [random.tokens],
       removed: [{ layer: 0, unit: 'block' }],
     });
     expect(frozen_norms?.value).toBeCloseTo(base.value, 4);
@@ -118,7 +121,10 @@ function held(model: Model, tokens: readonly number[], hooks: readonly Hook[]): 
   const { blocks, epsilon } = model.config;
   const norms = blocks.flatMap((block, i) => {
     const of = (input: string, output: string, weight: string, groups = 1, eps = epsilon) => ({
-      ...{ input: `blocks.${i}.${input}`, output: `blocks.${i}.${output}`, groups, eps },
+      input: `blocks.${i}.${input}`,
+      output: `blocks.${i}.${output}`,
+      groups,
+      eps,
       weight: model.parameters.get(`backbone.layers.${i}.${weight}`) as tf.Tensor,
     });
     const { G, epsilon: inner } = block.mixer;

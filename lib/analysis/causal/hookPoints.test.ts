@@ -11,7 +11,12 @@ beforeAll(async () => {
 });
 
 const case_ = (kind: (typeof BLOCK_KINDS)[number], seed: number) => ({
-  ...{ kinds: [kind], seed, heads: 2, groups: 1, N: 2, K: 2 },
+  kinds: [kind],
+  seed,
+  heads: 2,
+  groups: 1,
+  N: 2,
+  K: 2,
 });
 
 describe.each(BLOCK_KINDS)('the hook points of %s', (kind) => {

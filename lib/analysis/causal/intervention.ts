@@ -124,14 +124,18 @@ export function* interventionSteps(
     const norms = yield* FrozenNorms.of(model, baseline, first);
     const hooks = yield* changes(model, request, plan, baseline.L);
     yield {
-      ...{ first, rows: 1, hooks: [...hooks, watch((h) => model.unembed(h), put)] },
+      first,
+      rows: 1,
+      hooks: [...hooks, watch((h) => model.unembed(h), put)],
       receive: (logits) => {
         changed = readingOf(rowOf(logits, model, 0), baseline.logits, request);
       },
     };
     const atLayer = watch((h, layer) => norms.unembed(h, rowAt(layer + 1)), putFrozen);
     yield {
-      ...{ first, rows: 1, hooks: [...norms.around(hooks), atLayer] },
+      first,
+      rows: 1,
+      hooks: [...norms.around(hooks), atLayer],
       unembed: (h) => norms.unembed(h),
       receive: (logits) => {
         frozen = readingOf(rowOf(logits, model, 0), baseline.logits, request);
@@ -221,7 +225,10 @@ function interventionPlan(model: Outline, request: InterventionRequest): Interve
   const { blocks, d, V } = model.config;
   const { mixer } = blocks[layers[0]];
   const budget = budgetOf(model.config, {
-    ...{ L: longestOf(reference, position + 1), wanted: 1, prompts: 1, limit: request.memory },
+    L: longestOf(reference, position + 1),
+    wanted: 1,
+    prompts: 1,
+    limit: request.memory,
     extra: {
       fixed:
         referenceSize(reference, d, 2 * Math.max(d, ...blocks.map((block) => block.mixer.E))) +

@@ -179,8 +179,12 @@ describe('on a small Diff-Mamba-2', () => {
     ];
     const expected = differenceOf(model, tokens, hooks);
     const grid = knockoutGrid(model, {
-      ...{ ...question, tokens, layers: [0], mixer: 'mixer_1' },
-      ...{ spans: [[0, 5]], queries: [4, 5] },
+      ...question,
+      tokens,
+      layers: [0],
+      mixer: 'mixer_1',
+      spans: [[0, 5]],
+      queries: [4, 5],
     });
     expect(grid.without[0]).toBeCloseTo(expected, 5);
     for (const tensor of [logits, ...cache.values()]) tensor.dispose();

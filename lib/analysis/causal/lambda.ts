@@ -90,7 +90,10 @@ function lambdaPlan(model: Outline, request: LambdaRequest) {
   const stray = request.values.find((value) => !Number.isFinite(value));
   if (request.values.length === 0 || stray !== undefined) throw new InputError('λ takes one or more finite numbers.');
   const budget = budgetOf(model.config, {
-    ...{ L: position + 1, wanted: 1, prompts: 1, limit: request.memory },
+    L: position + 1,
+    wanted: 1,
+    prompts: 1,
+    limit: request.memory,
     extra: { fixed: frozenSize(model.config, position + 1) },
   });
   return { layers, position, budget };

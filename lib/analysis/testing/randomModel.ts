@@ -63,13 +63,18 @@ export function randomModel({ kinds, seed, heads, groups, N, K }: Omit<RandomCas
     const ssd = familyOf(kind) === 'mamba2';
     const E = ARCHITECTURES[kind].expand * d;
     const mixer = {
-      ...{ d, E, N, K, R: ssd ? 0 : 3, H: ssd ? heads : 0, P: ssd ? E / heads : 0, G: ssd ? groups : 0 },
-      ...{
-        timeStepLimit: [0, Number.POSITIVE_INFINITY] as const,
-        useBias: seed % 2 === 0,
-        useConvBias: true,
-        epsilon: EPSILON,
-      },
+      d,
+      E,
+      N,
+      K,
+      R: ssd ? 0 : 3,
+      H: ssd ? heads : 0,
+      P: ssd ? E / heads : 0,
+      G: ssd ? groups : 0,
+      timeStepLimit: [0, Number.POSITIVE_INFINITY] as const,
+      useBias: seed % 2 === 0,
+      useConvBias: true,
+      epsilon: EPSILON,
     };
     return blockOf(kind, mixer, { lambda: LAMBDAS[seed % LAMBDAS.length], lambdaInit: 0.3, subln: seed % 3 > 0 });
   });

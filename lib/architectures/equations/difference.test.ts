@@ -12,8 +12,18 @@ beforeAll(async () => {
 
 it('norms the difference with its own ε, whatever that of the other norms is', () => {
   const mixer = {
-    ...{ d: 4, E: 4, N: 2, K: 4, R: 1, H: 0, P: 0, G: 0, epsilon: 0.5 },
-    ...{ timeStepLimit: [0, Number.POSITIVE_INFINITY] as const, useBias: false, useConvBias: true },
+    d: 4,
+    E: 4,
+    N: 2,
+    K: 4,
+    R: 1,
+    H: 0,
+    P: 0,
+    G: 0,
+    epsilon: 0.5,
+    timeStepLimit: [0, Number.POSITIVE_INFINITY] as const,
+    useBias: false,
+    useConvBias: true,
   };
   const block: DifferentialBlock = { kind: 'diff_mamba1', mixer, lambda: 'exp', lambdaInit: 0.25, subln: true };
   const delta = [0.001, -0.002, 0.003, 0.004];

@@ -110,7 +110,14 @@ function ssdStepOf(
   block?: BlockAround,
 ): Step {
   const weights = {
-    ...{ dtBias, A_log, D, norm, groups, epsilon, timeStepLimit, block },
+    dtBias,
+    A_log,
+    D,
+    norm,
+    groups,
+    epsilon,
+    timeStepLimit,
+    block,
     inProj: projection(inProj),
     conv: convolution(conv),
     outProj: outProj && projection(outProj),

@@ -51,7 +51,9 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
       const tokens = rowAt(await readTokens(options, checkpoint), options.batchIndex);
       const { candidates, position, seed, lambda, together } = options;
       const common = {
-        ...{ tokens, candidates, position },
+        tokens,
+        candidates,
+        position,
         ...(await questionOf(options, checkpoint)),
         ...causalRequest(options, checkpoint.config),
       };
@@ -75,7 +77,11 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
       if (options.out) await writeTensors(options.out, readingTensors(runs), provenance);
       if (options.json)
         return printJson(io, {
-          ...{ weights: provenance.weights, metric, reference: used, base, runs },
+          weights: provenance.weights,
+          metric,
+          reference: used,
+          base,
+          runs,
           memory_bytes: budget.bytes,
         });
       const rows = strongest<Run>(runs, ({ change }) => change).map(shown);

@@ -50,7 +50,10 @@ export function cancellationCommand(program: Command, io: Io, line: string): voi
       const checkpoint = await openCheckpointOf(options, io);
       const [tokens] = await readTokens(options, checkpoint);
       const request = {
-        ...{ tokens, needle: options.needle[0], position: options.position, candidates: options.candidates },
+        tokens,
+        needle: options.needle[0],
+        position: options.position,
+        candidates: options.candidates,
         ...(await questionOf(options, checkpoint)),
         ...causalRequest(options, checkpoint.config),
       };

@@ -49,8 +49,13 @@ export function interveneCommand(program: Command, io: Io, line: string): void {
       const { off: removed, lambda, candidates, position } = options;
       const { memory } = causalRequest({ ...options, layers: 'all' }, checkpoint.config);
       const request = {
-        ...{ tokens: rowAt(await readTokens(options, checkpoint), options.batchIndex), candidates, position, memory },
-        ...{ removed, lambdas: lambda, method: options.method[0] },
+        tokens: rowAt(await readTokens(options, checkpoint), options.batchIndex),
+        candidates,
+        position,
+        memory,
+        removed,
+        lambdas: lambda,
+        method: options.method[0],
         reference: await readReference(options, checkpoint),
         ...(await questionOf(options, checkpoint)),
       };
@@ -79,8 +84,14 @@ const allRuns = (
 ];
 
 const shown = (entry: string, run: string, reading: Reading) => ({
-  ...{ entry, run, value: reading.value, target_prob: reading.target_prob, rank: reading.target_rank },
-  ...{ log_odds: reading.log_odds, snr_vocab: reading.snr_vocab, answer: reading.answer },
+  entry,
+  run,
+  value: reading.value,
+  target_prob: reading.target_prob,
+  rank: reading.target_rank,
+  log_odds: reading.log_odds,
+  snr_vocab: reading.snr_vocab,
+  answer: reading.answer,
 });
 
 const parts = (text: string): Component[] =>

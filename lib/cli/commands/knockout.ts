@@ -55,7 +55,12 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
       const tokens = rowAt(await readTokens(options, checkpoint), options.batchIndex);
       const { sources: spans, queries, together, position } = options;
       const request = {
-        ...{ tokens, spans, queries, together, position, reads: options.reads[0] },
+        tokens,
+        spans,
+        queries,
+        together,
+        position,
+        reads: options.reads[0],
         ...(await questionOf(options, checkpoint)),
         ...causalRequest(options, checkpoint.config),
       };
@@ -86,7 +91,10 @@ function readable({ layers, spans, without, change, frozen_norms }: KnockoutGrid
     spans.map((span, column) => {
       const at = row * spans.length + column;
       return {
-        ...{ layers: group.join(' '), tokens: spanName(span), without: without[at], change: change[at] },
+        layers: group.join(' '),
+        tokens: spanName(span),
+        without: without[at],
+        change: change[at],
         change_frozen_norms: frozen_norms.change[at],
       };
     }),

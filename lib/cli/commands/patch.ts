@@ -54,7 +54,14 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       const [clean, corrupted] = await promptsOf(options, checkpoint);
       const { point, spans, align, channels, heads, position } = options;
       const request = {
-        ...{ clean, corrupted, point, spans, align, channels, heads, position },
+        clean,
+        corrupted,
+        point,
+        spans,
+        align,
+        channels,
+        heads,
+        position,
         ...(await questionOf(options, checkpoint)),
         ...causalRequest(options, checkpoint.config),
       };

@@ -114,7 +114,10 @@ export async function startHub(model: string, files: ReadonlyMap<string, Uint8Ar
     }
     const info = { _id: '0', id: model, private: false, lastModified: '2026-01-01T00:00:00.000Z', sha: commit };
     const tree = [...files].map(([path, bytes]) => ({
-      ...{ type: 'file', path, size: bytes.byteLength, oid: gitObject(bytes) },
+      type: 'file',
+      path,
+      size: bytes.byteLength,
+      oid: gitObject(bytes),
       ...(isLarge(path) && { lfs: { oid: sha256(bytes), size: bytes.byteLength, pointerSize: 134 } }),
     }));
     response.writeHead(200, { 'content-type': 'application/json' });

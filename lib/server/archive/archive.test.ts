@@ -57,8 +57,13 @@ async function run(service: Service, overrides: Partial<RunRequestInput> = {}): 
 
 const asked = (point: string) =>
   AnalysisRequestSchema.parse({
-    ...{ kind: 'patch', model: 'plain', clean: PROMPT, corrupted: PROMPT.replace('kitchen', 'office'), point },
-    ...{ target: 'kitchen', foil: 'office' },
+    kind: 'patch',
+    model: 'plain',
+    clean: PROMPT,
+    corrupted: PROMPT.replace('kitchen', 'office'),
+    point,
+    target: 'kitchen',
+    foil: 'office',
   });
 
 /** Patches to the end with a run and waits until the result is on disk. */

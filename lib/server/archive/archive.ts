@@ -19,7 +19,11 @@ function rowOf(store: string, run: Run, bytes: number) {
   const available = bytes > 0;
   const summary: RunSummary = { id, name, state, request, timing, available, kept: true, bytes };
   return {
-    ...{ store, id, name, createdAt: timing.createdAt, bytes },
+    store,
+    id,
+    name,
+    createdAt: timing.createdAt,
+    bytes,
     summary: toStored('summary', summary),
     run: toStored('run', run),
   };
@@ -106,7 +110,13 @@ export class Archive {
     const { id, timing, request } = analysis;
     const { store } = this.place;
     const row = {
-      ...{ store, id, run, question, kind: request.kind, createdAt: timing.createdAt, bytes },
+      store,
+      id,
+      run,
+      question,
+      kind: request.kind,
+      createdAt: timing.createdAt,
+      bytes,
       analysis: toStored('analysis', analysis),
     };
     await this.database.db

@@ -24,7 +24,14 @@ const [answer] = rows.analyses;
 describe('causal tests of the second format', () => {
   const kept = JSON.parse(answer.analysis);
   const reading = {
-    ...{ value: 1, target_prob: 0.5, target_rank: 0, log_odds: 1, snr_vocab: 1, snr_candidates: 1, kl: 0, answer: 3 },
+    value: 1,
+    target_prob: 0.5,
+    target_rank: 0,
+    log_odds: 1,
+    snr_vocab: 1,
+    snr_candidates: 1,
+    kl: 0,
+    answer: 3,
   };
   const question = { model: 'm', target: 1, prompt: 'p' };
   const base = { metric: 'target_logit', position: 1, base: reading };
@@ -36,19 +43,23 @@ describe('causal tests of the second format', () => {
     const ablate = { kind: 'ablate', ...base, runs };
     const ask = { ...question, kind: 'ablate', method: 'mean' };
     expect(read(ask, ablate)).toMatchObject({
-      ...{ reference: { source: 'self', prompts: 1, left_out: 0 }, runs: [{ frozen_norms: null, value: 1 }] },
+      reference: { source: 'self', prompts: 1, left_out: 0 },
+      runs: [{ frozen_norms: null, value: 1 }],
     });
     expect(read({ ...ask, reference: ['q'] }, ablate)).toMatchObject({ reference: null });
     expect(read({ ...ask, method: 'zero' }, ablate)).toMatchObject({ reference: null });
     const layers = [{ layer: 0, base: reading, changed: reading }];
     const changed = { kind: 'intervene', ...base, changed: reading, layers };
     expect(read({ ...question, kind: 'intervene', method: 'mean', removed: [] }, changed)).toMatchObject({
-      ...{ reference: null, frozen_norms: null, layers: [{ frozen_norms: null }] },
+      reference: null,
+      frozen_norms: null,
+      layers: [{ frozen_norms: null }],
     });
     const grids = { layers: [[0]], spans: [[0, 1]], base: 1, without: [[0]], change: [[-1]] };
     const { metric, position } = base;
     expect(read({ ...question, kind: 'knockout' }, { kind: 'knockout', metric, position, ...grids })).toMatchObject({
-      ...{ frozen_norms: null, change: [[-1]] },
+      frozen_norms: null,
+      change: [[-1]],
     });
     const lambda = { kind: 'lambda', ...base, runs: [{ ...reading, change: 1, layers: [0], lambda: 0 }] };
     expect(read({ ...question, kind: 'lambda', values: [0] }, lambda)).toMatchObject({

@@ -11,7 +11,8 @@ import { fromStored, isUnreadable, toStored } from './stored';
 const INTERRUPTED = {
   state: 'interrupted',
   error: 'The server ended before this was finished.',
-  ...{ queuePosition: 0, progress: null },
+  queuePosition: 0,
+  progress: null,
 } as const;
 /** Interrupted analyses that are remembered. */
 const INTERRUPTED_ANALYSES = 200;

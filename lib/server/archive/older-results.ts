@@ -12,13 +12,11 @@ const unmeasured = (value: Json): Json => ({ frozen_norms: null, ...value });
 
 const CHANGES: Readonly<Record<string, (result: Json, request: Json) => Json>> = {
   knockout: unmeasured,
-  ablate: (result, request) => ({
-    ...{ reference: referenceOf(request), ...result },
-    runs: each(result.runs, unmeasured),
-  }),
+  ablate: (result, request) => ({ reference: referenceOf(request), ...result, runs: each(result.runs, unmeasured) }),
   lambda: (result) => ({ ...result, runs: each(result.runs, unmeasured) }),
   intervene: (result, request) => ({
-    ...{ reference: referenceOf(request), ...unmeasured(result) },
+    reference: referenceOf(request),
+    ...unmeasured(result),
     layers: each(result.layers, unmeasured),
   }),
 };

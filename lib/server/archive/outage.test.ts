@@ -50,8 +50,13 @@ async function run(service: Service): Promise<string> {
 }
 
 const patch = AnalysisRequestSchema.parse({
-  ...{ kind: 'patch', model: 'plain', clean: PROMPT, corrupted: PROMPT.replace('kitchen', 'office') },
-  ...{ point: 'hook_out_proj', target: 'kitchen', foil: 'office' },
+  kind: 'patch',
+  model: 'plain',
+  clean: PROMPT,
+  corrupted: PROMPT.replace('kitchen', 'office'),
+  point: 'hook_out_proj',
+  target: 'kitchen',
+  foil: 'office',
 });
 
 const isKept = (service: Service, id: string) => service.runs.list().some((one) => one.id === id && one.kept);
@@ -92,7 +97,8 @@ describe('a disk that', () => {
     await until(() => isFinal(service.analysis(analysis)));
     await until(() => service.health().archive.message !== undefined);
     expect(service.health().archive).toEqual({
-      ...{ state: 'open', waiting: 3 },
+      state: 'open',
+      waiting: 3,
       message: 'Runs wait in memory to be kept: the disk is full. It is tried again.',
     });
     expect((await service.listRuns()).archive.message).toMatch(/disk is full/);
@@ -144,7 +150,9 @@ describe('a disk that', () => {
 
 /** What a server is given to open the store of a folder. */
 const startOf = (folder: string): ArchiveStart => ({
-  ...{ folder, limit: 1e9, instance: randomUUID() },
+  folder,
+  limit: 1e9,
+  instance: randomUUID(),
   migrations: migrationsFolder(workspace.settings),
   template: databaseTemplate(workspace.settings),
 });
@@ -165,8 +173,15 @@ describe('work that a dead server left', () => {
     await dead.archive.put({ ...whole, timing: { ...whole.timing, finishedAt: Date.now() + 1e6 } }, 10);
     await dead.interruptions.accept({ kind: 'run', record: { ...whole, state: 'running' } });
     const analysis: Analysis = {
-      ...{ id: '0000beef', state: 'queued', request: patch, run: whole.id, queuePosition: 1, progress: null },
-      ...{ budget: { rows: 1, bytes: 1 }, result: null, device: null },
+      id: '0000beef',
+      state: 'queued',
+      request: patch,
+      run: whole.id,
+      queuePosition: 1,
+      progress: null,
+      budget: { rows: 1, bytes: 1 },
+      result: null,
+      device: null,
       timing: { createdAt: 1, startedAt: null, finishedAt: null },
     };
     await dead.interruptions.accept({ kind: 'analysis', record: analysis });
@@ -182,12 +197,10 @@ describe('work that a dead server left', () => {
       ].sort(),
     );
     expect(RunSchema.parse(await next.recall('0000dead'))).toMatchObject({
-      ...{
-        state: 'interrupted',
-        request: whole.request,
-        available: false,
-        error: expect.stringMatching(/ended before/),
-      },
+      state: 'interrupted',
+      request: whole.request,
+      available: false,
+      error: expect.stringMatching(/ended before/),
     });
     await expect(next.read('0000dead', 'map', { layer: 0 })).rejects.toMatchObject({ status: 409 });
     expect(AnalysisSchema.parse(await next.recallAnalysis('0000beef'))).toMatchObject({ state: 'interrupted' });

@@ -79,8 +79,12 @@ async function run(service: Service, overrides: Partial<RunRequestInput> = {}): 
 
 async function patch(service: Service, id: string): Promise<string> {
   const asked = AnalysisRequestSchema.parse({
-    ...{ kind: 'patch', model: 'plain', clean: PROMPT, corrupted: PROMPT.replace('kitchen', 'office') },
-    ...{ target: 'kitchen', foil: 'office' },
+    kind: 'patch',
+    model: 'plain',
+    clean: PROMPT,
+    corrupted: PROMPT.replace('kitchen', 'office'),
+    target: 'kitchen',
+    foil: 'office',
   });
   const { id: analysis } = await service.createAnalysis(asked, id);
   await until(() => isFinal(service.analysis(analysis)));
@@ -196,11 +200,10 @@ describe('a store whose database is gone', () => {
     await service.renameRun(first, 'the kitchen');
     const analysis = await patch(service, first);
     const before = {
-      ...{ runs: (await service.listRuns()).runs, first: await service.archive.call('get', first) },
-      ...{
-        second: await service.archive.call('get', second),
-        analysis: await service.archive.call('analysis', analysis),
-      },
+      runs: (await service.listRuns()).runs,
+      first: await service.archive.call('get', first),
+      second: await service.archive.call('get', second),
+      analysis: await service.archive.call('analysis', analysis),
     };
     await close(service);
     const files = everything(arraysFolder(folder)).map(([path]) => path);
@@ -210,8 +213,10 @@ describe('a store whose database is gone', () => {
     await next.archive.call('open', null);
     expect(existsSync(analysisRecordFile(folder, first, analysis))).toBe(true);
     expect({
-      ...{ runs: (await next.listRuns()).runs, first: await next.archive.call('get', first) },
-      ...{ second: await next.archive.call('get', second), analysis: await next.archive.call('analysis', analysis) },
+      runs: (await next.listRuns()).runs,
+      first: await next.archive.call('get', first),
+      second: await next.archive.call('get', second),
+      analysis: await next.archive.call('analysis', analysis),
     }).toEqual(before);
     expect(everything(arraysFolder(folder)).map(([path]) => path)).toEqual(files);
     await expect(next.read(first, 'map', { model: 1, layer: 0 })).resolves.toBeDefined();
@@ -259,8 +264,11 @@ describe('a folder that a server in another PID namespace uses', () => {
     const service = open(folder);
     const id = await run(service);
     const workerData: ArchiveStart = {
-      ...{ folder, limit: 1e9, instance: randomUUID() },
-      ...{ migrations: migrationsFolder(workspace.settings), template: databaseTemplate(workspace.settings) },
+      folder,
+      limit: 1e9,
+      instance: randomUUID(),
+      migrations: migrationsFolder(workspace.settings),
+      template: databaseTemplate(workspace.settings),
     };
     const program = `
       const { Worker } = require('node:worker_threads');

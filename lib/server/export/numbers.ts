@@ -113,7 +113,9 @@ function rolloutNumbers(run: Run, model: RunModel, query: ReadingQuery<'rollout'
     tensors: [{ name: 'map', shape: [L, L], data: map.data }, tokenIds(model)],
     metadata: {
       ...about(run, model),
-      ...{ start: String(start), ...(weighed ? {} : { reduce }), ...metadata },
+      start: String(start),
+      ...(weighed ? {} : { reduce }),
+      ...metadata,
       unit: 'none: product of weights over layers, identity included',
       axes: AXES,
     },

@@ -63,7 +63,9 @@ export class TestPostgres {
     if (uid !== undefined && gid !== undefined) chownSync(postgres.folder, uid, gid);
     const args = ['-D', postgres.#cluster, '-A', 'trust', '-U', 'me', '--no-sync'];
     const { status, stderr } = spawnSync(postgres.#program('initdb'), args, {
-      ...{ cwd: postgres.folder, encoding: 'utf8', ...postgres.#as },
+      cwd: postgres.folder,
+      encoding: 'utf8',
+      ...postgres.#as,
     });
     if (status !== 0) throw new Error(`initdb failed: ${stderr}`);
     return postgres;

@@ -207,7 +207,9 @@ describe('the tuned lens of a model', () => {
 describe('allocation over a batch', () => {
   const NEEDLE: [number, number] = [PROMPT.indexOf('Mary'), PROMPT.indexOf('.')];
   const examples = [0, 1, 2].map((k) => ({
-    ...{ prompt: `${'John left. '.repeat(k)}${PROMPT}`, target: 'kitchen', foil: 'garden' },
+    prompt: `${'John left. '.repeat(k)}${PROMPT}`,
+    target: 'kitchen',
+    foil: 'garden',
     needle: NEEDLE.map((at) => at + k * 'John left. '.length) as [number, number],
   }));
   const prepare = (input: Partial<z.input<typeof AllocationTaskSchema>> = {}) =>

@@ -35,7 +35,8 @@ export function batchExamples(
 ): Promise<SnrExample[]> {
   const { lines, source } = batchLines(batch);
   return parseSnrExamples(lines, source, async () => words(name), {
-    ...{ onExample, maxTokens },
+    onExample,
+    maxTokens,
     tooLong: (where) =>
       new ServiceError(
         422,

@@ -95,36 +95,54 @@ const computed = (values: Float64Array): number =>
 
 const METHODS: { [K in Kind]: Method<Requests[K], Results[K]> } = {
   patch: {
-    ...{ budget: patchBudget, steps: patchSteps, json: patchJson, tensors: patchTensors },
+    budget: patchBudget,
+    steps: patchSteps,
+    json: patchJson,
+    tensors: patchTensors,
     finished: ({ patched }) => computed(patched),
   },
   knockout: {
-    ...{ budget: knockoutBudget, steps: knockoutSteps, json: knockoutJson, tensors: knockoutTensors },
+    budget: knockoutBudget,
+    steps: knockoutSteps,
+    json: knockoutJson,
+    tensors: knockoutTensors,
     finished: ({ without }) => computed(without),
   },
   ablate: {
-    ...{ budget: ablationBudget, steps: ablationSteps, json: ablationJson },
+    budget: ablationBudget,
+    steps: ablationSteps,
+    json: ablationJson,
     tensors: ({ components }) => readingTensors(components),
     finished: ({ components }) => components.length,
   },
   lambda: {
-    ...{ budget: lambdaBudget, steps: lambdaSteps, json: lambdaJson },
+    budget: lambdaBudget,
+    steps: lambdaSteps,
+    json: lambdaJson,
     tensors: ({ runs }) => readingTensors(runs),
     finished: ({ runs }) => runs.length,
   },
   intervene: {
-    ...{ budget: interventionBudget, steps: interventionSteps, json: interventionJson, tensors: interventionTensors },
+    budget: interventionBudget,
+    steps: interventionSteps,
+    json: interventionJson,
+    tensors: interventionTensors,
     finished: ({ layers }) => layers.length,
   },
   cancellation: {
-    ...{ budget: cancellationBudget, steps: cancellationSteps, json: cancellationJson, tensors: cancellationTensors },
+    budget: cancellationBudget,
+    steps: cancellationSteps,
+    json: cancellationJson,
+    tensors: cancellationTensors,
     finished: ({ layers }) => layers.length,
   },
   cancellation_batch: {
     budget: (model, { examples, ...options }) => cancellationBatchBudget(model, examples, options),
     steps: (model, { examples, layers, memory, seed, resamples }) =>
       cancellationBatchSteps(model, examples, {
-        ...{ layers, memory, resampling: () => ({ random: new Random(seed), resamples }) },
+        layers,
+        memory,
+        resampling: () => ({ random: new Random(seed), resamples }),
       }),
     json: cancellationBatchJson,
     tensors: ({ layers }) => cancellationBatchTensors(layers),
@@ -156,7 +174,9 @@ export function* testSteps<K extends Kind>(
 ): Generator<TestStep, void, void> {
   const method = METHODS[kind];
   const of = (result: Results[K], done: number, total: number): TestStep => ({
-    ...{ done, total, finished: method.finished(result) },
+    done,
+    total,
+    finished: method.finished(result),
     json: () => ({ kind, ...method.json(result) }) as unknown as AnalysisResult,
     tensors: () => method.tensors(result),
   });

@@ -44,7 +44,9 @@ async function testOf(request: PromptTest, { prompts, settings }: Tools): Promis
   const read = (prompt: string | readonly number[]) => prompts.ids(model, prompt);
   const answer = (token: string | number) => prompts.answer(model, token);
   const common = {
-    ...{ layers, position, memory: Math.min(memory_mb * MB, settings.runBytes) },
+    layers,
+    position,
+    memory: Math.min(memory_mb * MB, settings.runBytes),
     target: await answer(request.target),
     foil: foil === undefined ? undefined : await answer(foil),
   };

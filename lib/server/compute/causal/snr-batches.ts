@@ -142,7 +142,9 @@ function resultOf(sampled: readonly Sampled[], { lens, seed, resamples }: SnrTas
   const resampling = () => ({ random: new Random(seed), resamples });
   const [first, second] = sampled;
   return {
-    ...{ kind: 'snr', lens, examples: first.samples.n },
+    kind: 'snr',
+    lens,
+    examples: first.samples.n,
     models: sampled.map(({ model, samples }) => ({ model, rows: summarise(samples, resampling()).map(finite) })),
     difference: second ? compare(first.samples, second.samples, resampling()).map(finite) : null,
   };

@@ -21,7 +21,9 @@ export function tracksBody(record: ModelRecord, { layer, unit }: ReadingQuery<'t
   }
   const [inputs] = block.scans.values();
   return encodeSafetensors(tensors, {
-    ...{ unit, units: inputs.family === 'mamba1' ? 'channel' : 'head' },
-    ...{ branches: [...block.scans.keys()].join(','), ms: String(performance.now() - start) },
+    unit,
+    units: inputs.family === 'mamba1' ? 'channel' : 'head',
+    branches: [...block.scans.keys()].join(','),
+    ms: String(performance.now() - start),
   });
 }

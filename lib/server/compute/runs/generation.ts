@@ -19,7 +19,10 @@ export async function prepareGeneration(
   // A model without words is refused before it waits.
   await catalogue.tokenizer(request.model);
   return {
-    ...{ model: request.model, tokens, maxNewTokens: request.max_new_tokens, alternatives: request.alternatives },
+    model: request.model,
+    tokens,
+    maxNewTokens: request.max_new_tokens,
+    alternatives: request.alternatives,
     sampling: { temperature, topK, topP: top_p, seed },
   };
 }

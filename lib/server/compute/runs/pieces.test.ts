@@ -8,13 +8,11 @@ const words = parseTokenizer(JSON.stringify(tokenizerJson(retrievalVocabulary())
 const letters = parseTokenizer(
   JSON.stringify({
     model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2, c: 3 }, merges: ['a b'] },
-    ...{
-      normalizer: null,
-      pre_tokenizer: null,
-      post_processor: null,
-      decoder: { type: 'ByteLevel' },
-      added_tokens: [],
-    },
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: { type: 'ByteLevel' },
+    added_tokens: [],
   }),
   'letters',
 );

@@ -111,7 +111,9 @@ export class Readouts {
     const curves = await withModelOf(this.models, record, async (model) => {
       const translators = lens === 'tuned' ? (await tunedLensOf(this.catalogue, model)).slice(0, layers) : undefined;
       return signalAt(model, residuals, [], {
-        ...{ position, target, translators },
+        position,
+        target,
+        translators,
         candidates: candidatesOf(record, target),
       });
     });

@@ -23,8 +23,17 @@ describe('the file of one model of a run', () => {
     const model = randomModel({ kinds: [kind, kind], seed, heads: 2, groups: 2, N: 3, K: 2 });
     const tokens = [3, 1, 4, 1, 5].map((id, i) => ({ id, text: `${id}`, start: i, end: i + 1 }));
     const request: ModelRecord['request'] = {
-      ...{ name: model.name, tokens, position: 4, needle: null, target: tokens[0], candidates: [] },
-      ...{ entries: [], blocks: [], mapsReady: 0, signalReady: false, lensReady: false },
+      name: model.name,
+      tokens,
+      position: 4,
+      needle: null,
+      target: tokens[0],
+      candidates: [],
+      entries: [],
+      blocks: [],
+      mapsReady: 0,
+      signalReady: false,
+      lensReady: false,
     };
     const record = { request, config: model.config, fingerprint: 'f', L: 5, residuals: [], blocks: [] };
     await forwardInto(record, model, { before: async () => undefined, after: () => undefined });

@@ -13,8 +13,18 @@ const floats = z.instanceof(Float32Array);
 const real = z.custom<number>((value) => typeof value === 'number', 'not a number');
 
 const MixerSchema = z.object({
-  ...{ d: size, E: size, N: size, K: size, R: size, H: size, P: size, G: size },
-  ...{ timeStepLimit: z.tuple([real, real]), useBias: z.boolean(), useConvBias: z.boolean(), epsilon: real },
+  d: size,
+  E: size,
+  N: size,
+  K: size,
+  R: size,
+  H: size,
+  P: size,
+  G: size,
+  timeStepLimit: z.tuple([real, real]),
+  useBias: z.boolean(),
+  useConvBias: z.boolean(),
+  epsilon: real,
 });
 
 const BlockSchema = z.union([
@@ -51,7 +61,11 @@ const RecordSchema: z.ZodType<ModelRecord> = z.object({
   config: z
     .object({
       format: z.enum(CHECKPOINT_FORMATS),
-      ...{ d: size, V: size, epsilon: real, tied: z.boolean(), blocks: z.array(BlockSchema) },
+      d: size,
+      V: size,
+      epsilon: real,
+      tied: z.boolean(),
+      blocks: z.array(BlockSchema),
       // Absent in files from before padding was told apart.
       vocabulary: size.optional(),
     })
