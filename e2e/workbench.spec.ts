@@ -48,7 +48,7 @@ test('the keyboard alone runs and chooses a layer and a metric', async ({ page }
   await page.keyboard.press('ArrowRight');
   await expect(strip).toHaveAttribute('aria-valuenow', '1');
   await page.keyboard.press('2');
-  await expect(page.getByRole('radio', { name: 'log-odds' })).toBeChecked();
+  await expect(page.getByRole('radio', { name: 'margin' })).toBeChecked();
   await page.keyboard.press('?');
   await expect(page.getByRole('dialog')).toBeVisible();
   await page.keyboard.press('Escape');

@@ -37,9 +37,9 @@ const PICTURES = [
   ['attribution', 'attribution', 'layer=0', (page) => page.getByTestId('waterfall-B').waitFor()],
   ['patch', 'causal', `layer=0&test=patch&cell=0-8&${PAIR}`, causal],
   ['knockout', 'causal', `layer=0&test=knockout&cell=0-8&cut=5-8&foil=office`, causal],
-  ['intervene', 'causal', 'layer=0&test=intervene&metric=log_odds&foil=office&set=demo-diff-mamba2:0-3=0', causal],
+  ['intervene', 'causal', 'layer=0&test=intervene&metric=margin&foil=office&set=demo-diff-mamba2:0-3=0', causal],
   ['cancellation', 'cancellation', 'layer=0', measured],
-  ['signal', 'signal', 'metric=log_odds'],
+  ['signal', 'signal', 'metric=margin'],
 ];
 
 /** Pixels across: sharp at the width of a page of text. */

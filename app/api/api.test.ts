@@ -282,10 +282,8 @@ describe('the API, through its own client', () => {
     const curves = decodeSafetensors(
       await (await file('what=signal&position=4&format=safetensors')).arrayBuffer(),
     ).tensors;
-    expect([...(curves.get('log_odds')?.data ?? [])]).toEqual(
-      signal.log_odds.map((value) => Math.fround(Number(value))),
-    );
-    expect(await (await file('what=signal&format=csv')).text()).toContain('log_odds [nats]');
+    expect([...(curves.get('margin')?.data ?? [])]).toEqual(signal.margin.map((value) => Math.fround(Number(value))));
+    expect(await (await file('what=signal&format=csv')).text()).toContain('margin [logits]');
     const lensRows = (await (await file('what=lens&format=csv')).text()).trim().split('\n');
     expect(lensRows.filter((line) => !line.startsWith('#'))).toHaveLength(1 + 5 * map.L);
     expect((await file('what=map&format=csv')).status).toBe(400);

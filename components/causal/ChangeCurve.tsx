@@ -19,7 +19,8 @@ const BOTTOM = 6;
 /** The page's metric as an intervention measures it. */
 export const readingOf = (reading: Reading | null | undefined, metric: Metric): Maybe => {
   if (!reading) return undefined;
-  if (metric === 'log_odds') return reading.log_odds;
+  if (metric === 'margin') return reading.margin_std;
+  if (metric === 'target_log_odds') return reading.target_log_odds;
   if (metric === 'snr') return reading.snr_candidates ?? reading.snr_vocab;
   return reading.target_prob;
 };

@@ -17,7 +17,8 @@ const MEASURES: readonly { name: string; show: (reading: Known) => string }[] = 
     name: 'rank of target',
     show: ({ target_rank }) => formatCount(typeof target_rank === 'number' ? target_rank + 1 : null),
   },
-  { name: 'log-odds', show: ({ log_odds }) => formatSigned(log_odds) },
+  { name: 'log-odds', show: ({ target_log_odds }) => formatSigned(target_log_odds) },
+  { name: 'margin', show: ({ margin }) => formatSigned(margin) },
   { name: 'SNR, answers', show: ({ snr_candidates }) => formatSigned(snr_candidates) },
   { name: 'SNR, vocabulary', show: ({ snr_vocab }) => formatSigned(snr_vocab) },
   { name: 'logit difference', show: ({ value }) => formatSigned(value) },
@@ -26,10 +27,11 @@ const MEASURES: readonly { name: string; show: (reading: Known) => string }[] = 
 
 function outputOf(signal: Signal): Known {
   const last = signal.entries.length - 1;
-  const { target_prob, log_odds, snr_candidates, snr_vocab } = signal;
+  const { target_prob, target_log_odds, margin, snr_candidates, snr_vocab } = signal;
   return {
     target_prob: target_prob[last],
-    log_odds: log_odds[last],
+    target_log_odds: target_log_odds[last],
+    margin: margin[last],
     snr_candidates: snr_candidates[last],
     snr_vocab: snr_vocab[last],
   };

@@ -94,7 +94,7 @@ const RUNS = { base: 'unchanged', changed: 'changed', frozen_norms: 'changed, no
 
 function tableFor(view: View, found: readonly (ResultOf<'intervene'> | undefined)[]): DataTable {
   const layers = Array.from({ length: view.layers + 1 }, (_, layer) => layer);
-  const measures = ['target_prob', 'log_odds', 'snr_candidates', 'snr_vocab'] as const;
+  const measures = ['target_prob', 'target_log_odds', 'margin', 'margin_std', 'snr_candidates', 'snr_vocab'] as const;
   const columns = view.models.flatMap(({ slot }, k) =>
     measures.flatMap((measure) =>
       (['base', 'changed', 'frozen_norms'] as const).map((which) => ({

@@ -3,9 +3,9 @@ import type { Maybe } from './numbers';
 import { decadeLabel, formatTick } from './numbers';
 
 /** The signal curve's vertical axis. Layers −1 … n on the shared layer axis. */
-export type Metric = 'p' | 'log_odds' | 'snr' | 'attention_snr';
+export type Metric = 'p' | 'margin' | 'snr' | 'attention_snr' | 'target_log_odds';
 
-export const METRICS: readonly Metric[] = ['p', 'log_odds', 'snr', 'attention_snr'];
+export const METRICS: readonly Metric[] = ['p', 'margin', 'snr', 'attention_snr', 'target_log_odds'];
 
 export interface MetricInfo {
   readonly label: string;
@@ -25,13 +25,14 @@ export const METRIC_INFO: Record<Metric, MetricInfo> = {
     log: true,
     definition: 'Probability of the target at the read-out position, through the lens of each layer, not rounded.',
   },
-  log_odds: {
-    label: 'log-odds',
-    name: 'Log-odds',
-    unit: 'nats',
+  margin: {
+    label: 'margin',
+    name: 'Margin',
+    unit: 'standard deviations',
     signed: true,
     log: false,
-    definition: 'Logit of the target minus logit of the strongest wrong token, at the read-out position.',
+    definition:
+      '(Target logit − logit of the strongest wrong token) ÷ standard deviation of the wrong tokens’ logits: in logits the margins of two models would have no common unit.',
   },
   snr: {
     label: 'SNR',
@@ -49,6 +50,15 @@ export const METRIC_INFO: Record<Metric, MetricInfo> = {
     log: false,
     definition:
       'Share of |contribution| that comes from the needle’s tokens, against all other context tokens, in this layer alone.',
+  },
+  target_log_odds: {
+    label: 'log-odds',
+    name: 'Log-odds',
+    unit: 'nats',
+    signed: true,
+    log: false,
+    definition:
+      'ln p/(1 − p), p the probability of the target at the read-out position: 0 is even, and it does not saturate.',
   },
 };
 

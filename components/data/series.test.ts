@@ -11,7 +11,9 @@ const signal: Signal = {
   needle: null,
   target_prob: [0.1, 0.2, 0.3],
   target_logprob: [0, 0, 0],
-  log_odds: [1, 2, 3],
+  target_log_odds: [4, 5, 6],
+  margin: [7, 8, 9],
+  margin_std: [1, 2, 3],
   snr_vocab: [4, 5, 6],
   snr_candidates: [null, null, null],
   attention_snr: [null, 0.5, null],
@@ -48,6 +50,9 @@ describe('series on the layer axis', () => {
     expect(snrCandidates(signal)).toBe('vocabulary');
     expect(metricOnAxis(signal, 'snr', 1)).toEqual([4, 5, 6]);
     expect(metricOnAxis({ ...signal, snr_candidates: [7, 8, 9] }, 'snr', 1)).toEqual([7, 8, 9]);
+    // Two models have no common unit of logits.
+    expect(metricOnAxis(signal, 'margin', 1)).toEqual(signal.margin_std);
+    expect(metricOnAxis(signal, 'target_log_odds', 1)).toEqual([4, 5, 6]);
     expect(metricOnAxis(signal, 'attention_snr', 1)).toEqual([null, 0.5, null]);
   });
 

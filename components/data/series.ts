@@ -33,8 +33,10 @@ function metricValues(signal: Signal, metric: Metric): readonly Maybe[] {
   switch (metric) {
     case 'p':
       return signal.target_prob;
-    case 'log_odds':
-      return signal.log_odds;
+    case 'margin':
+      return signal.margin_std;
+    case 'target_log_odds':
+      return signal.target_log_odds;
     case 'snr':
       return snrCandidates(signal) === 'answers' ? signal.snr_candidates : signal.snr_vocab;
     case 'attention_snr':

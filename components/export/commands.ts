@@ -122,7 +122,7 @@ export function pythonProgram(shown: readonly Shown[], origin: string): string {
       one.refused === undefined
         ? `map_${name} = ${load('map')}["map"]  # [destination, source], ${whatIsShown(one)}`
         : `# no map: ${one.refused}`,
-      `signal_${name} = ${load('signal')}  # target_prob, log_odds [nats], snr_vocab, ... per entry`,
+      `signal_${name} = ${load('signal')}  # target_prob, target_log_odds [nats], margin, ... per entry`,
       `lens_${name} = ${load('lens')}  # entropy, target_rank, top_ids, ... [entry, position]`,
     ];
   });

@@ -106,7 +106,7 @@ describe('a copied command', () => {
     const shown = shownOf(index, { position: 4 });
     const { L, page } = { L: models[index].tokens.length, page: await lensOf(index, shown.target as number) };
     const tensors = await written(cliLines([shown]).split('\n')[1]);
-    for (const statistic of ['target_prob', 'log_odds', 'snr_candidates', 'snr_vocab']) {
+    for (const statistic of ['target_prob', 'target_log_odds', 'margin', 'margin_std', 'snr_candidates', 'snr_vocab']) {
       const all = page.get(statistic)?.data as Float32Array;
       const column = all.filter((_, k) => k % L === 4);
       close(tensors.get(`logit_lens.${statistic}`)?.data as Float32Array, column);

@@ -121,7 +121,7 @@ export const LayerAside = memo(function LayerAside(props: {
         {certain !== undefined && (
           <p className="note" data-testid="certain">
             The answer is all but certain from layer {certain} on.{' '}
-            <button type="button" className="link" onClick={() => select({ metric: 'log_odds' })}>
+            <button type="button" className="link" onClick={() => select({ metric: 'target_log_odds' })}>
               Log-odds
             </button>{' '}
             tell the layers apart.

@@ -16,7 +16,8 @@ export interface BatchCurves {
 
 const METRICS = {
   p: 'target_prob',
-  log_odds: 'log_odds',
+  margin: 'margin_std',
+  target_log_odds: 'target_log_odds',
   attention_snr: 'attention_snr',
 } as const;
 

@@ -8,7 +8,7 @@ import { metricOnAxis } from '../data/series';
 import type { View } from '../data/view';
 import { batchCurves } from './batchSeries';
 
-/** All four metrics of every model by layer, from the embedding to the output; of a batch, means with their intervals. */
+/** All metrics of every model by layer, from the embedding to the output; of a batch, means with their intervals. */
 export function signalTable(
   view: View,
   signals: readonly (Signal | undefined)[],

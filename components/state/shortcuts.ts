@@ -79,6 +79,7 @@ function letter(key: string): boolean {
     case '2':
     case '3':
     case '4':
+    case '5':
       select({ metric: METRICS[Number(key) - 1], paper: false });
       return true;
     case '[':

@@ -46,6 +46,11 @@ const chosen: Selection = {
 };
 
 describe('the selection in a link', () => {
+  it('take the former name of the margin', () => {
+    expect(fromQuery({ metric: 'log_odds' })).toEqual({ metric: 'margin' });
+    expect(toQuery({ ...INITIAL_SELECTION, metric: 'margin' }).metric).toBe('margin');
+  });
+
   it('comes back as it went', () => {
     expect({ ...INITIAL_SELECTION, ...fromQuery(toQuery(chosen)) }).toEqual(chosen);
   });

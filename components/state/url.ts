@@ -10,7 +10,7 @@ import {
 } from 'nuqs';
 import { useEffect, useRef } from 'react';
 import { BLOCK_COMPONENTS } from '@/lib/vocabulary';
-import { METRICS } from '../charts/curve';
+import { METRICS, type Metric } from '../charts/curve';
 import { followBatch } from './batch';
 import { FORMS, SPANS } from './forms';
 import {
@@ -37,6 +37,12 @@ const parseAsRows = createParser<LensRows>({
 const NONE = 'none';
 
 const field = fieldsOf(INITIAL_SELECTION);
+
+/** Links of the version before say `log_odds` for what is called margin now. */
+const parseAsMetric = createParser({
+  parse: (text) => parseAsStringLiteral(METRICS).parse(text === 'log_odds' ? 'margin' : text),
+  serialize: (metric: Metric) => metric,
+});
 
 /** What a link says of the selection. */
 export const SELECTION: LinkedSettings<Selection> = {
@@ -89,7 +95,7 @@ export const SELECTION: LinkedSettings<Selection> = {
   branches: field('allBranches', parseAsBoolean),
   marginals: field('marginals', parseAsBoolean),
   window: field('window', parseAsWindow),
-  metric: field('metric', parseAsStringLiteral(METRICS)),
+  metric: field('metric', parseAsMetric),
   log: field('logAxis', parseAsBoolean),
   paper: field('paper', parseAsBoolean),
   batch: field('batchId', parseAsString),

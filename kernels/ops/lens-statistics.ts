@@ -30,7 +30,7 @@ export interface LensOptions {
 
 /** In memory of its own. */
 export interface LensValues {
-  /** [S,C,8], in the order of {@link LENS_VALUES}. */
+  /** [S,C,10], in the order of {@link LENS_VALUES}. */
   readonly statistics: Float32Array;
   /** Logits of `ids`, [S,C,U]. */
   readonly logits: Float32Array;

@@ -21,7 +21,9 @@ describe('statistics of one distribution', () => {
     const got = rowStatistics(z, target, f);
     expect(got.target_logprob).toBeCloseTo(Math.log(p[target]), 12);
     expect(got.target_rank).toBe(others.filter((value) => value > z[target]).length);
-    expect(got.log_odds).toBeCloseTo(z[target] - Math.max(...others), 12);
+    expect(got.margin).toBeCloseTo(z[target] - Math.max(...others), 12);
+    expect(got.margin_std).toBeCloseTo((z[target] - Math.max(...others)) / std, 12);
+    expect(got.target_log_odds).toBeCloseTo(Math.log(p[target] / (1 - p[target])), 10);
     expect(got.entropy).toBeCloseTo(-p.reduce((sum, value) => sum + value * Math.log(value), 0), 12);
     expect(got.kl_final_lens).toBeCloseTo(
       q.reduce((sum, value, j) => sum + value * Math.log(value / p[j]), 0),
@@ -40,6 +42,8 @@ describe('statistics of one distribution', () => {
     z[3] = 200;
     const got = rowStatistics(z, 0, z);
     expect(got.target_logprob).toBeCloseTo(-200, 10);
+    // Here 1 − p is 16 · e^−200, far below what float64 can take from 1.
+    expect(rowStatistics(z, 3, z).target_log_odds).toBeCloseTo(200 - Math.log(V - 1), 10);
   });
 
   it('name the strongest tokens, equal ones by id', () => {

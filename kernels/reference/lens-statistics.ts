@@ -4,12 +4,14 @@ import type { Real } from './real';
 export const LENS_VALUES = [
   'target_logprob',
   'target_rank',
-  'log_odds',
+  'margin',
   'entropy',
   'kl_final_lens',
   'kl_lens_final',
   'snr_vocab',
   'log_sum_exp',
+  'target_log_odds',
+  'margin_std',
 ] as const;
 
 export type LensValue = (typeof LENS_VALUES)[number];
@@ -33,7 +35,7 @@ export interface LensInput {
 }
 
 export interface LensOutput {
-  /** [S,C,8], in the order of {@link LENS_VALUES}. */
+  /** [S,C,10], in the order of {@link LENS_VALUES}. */
   readonly statistics: Float64Array;
   /** Logits of `ids`, [S,C,U]. */
   readonly logits: Float64Array;
@@ -48,12 +50,14 @@ export interface LensOutput {
  *
  *     target_logprob    ln p_t
  *     target_rank       tokens with a logit strictly above z_t (0 = top)
- *     log_odds          z_t − max_{j≠t} z_j
+ *     margin            z_t − max_{j≠t} z_j
  *     entropy           −Σ p ln p
  *     kl_final_lens     Σ f ln(f/p)
  *     kl_lens_final     Σ p ln(p/f)
  *     snr_vocab         (z_t − mean)/std over all j ≠ t, population standard deviation
  *     log_sum_exp       ln Σ exp(z)
+ *     target_log_odds   ln p_t/(1 − p_t) = z_t − ln Σ_{j≠t} exp(z_j)
+ *     margin_std        margin/std, the standard deviation that of snr_vocab
  *
  * All are NaN where a logit is not finite or too large for its square to be a float32.
  */
@@ -107,7 +111,7 @@ export function writeLensRow(
 
 const NOT_FINITE = Object.fromEntries(LENS_VALUES.map((name) => [name, Number.NaN])) as Record<LensValue, number>;
 
-/** Statistics of one row of logits z [V], as {@link lensStatistics} defines them. Cost: two exponentials per logit. */
+/** Statistics of one row of logits z [V], as {@link lensStatistics} defines them. Cost: two exponentials per logit, three where the target is the top. */
 export function rowStatistics(z: Real, target: number, final: Real): Readonly<Record<LensValue, number>> {
   const V = z.length;
   const zt = z[target];
@@ -124,7 +128,7 @@ export function rowStatistics(z: Real, target: number, final: Real): Readonly<Re
   const shift = Math.max(top, zt);
   let finalShift = Number.NEGATIVE_INFINITY;
   for (let j = 0; j < V; j++) finalShift = Math.max(finalShift, final[j]);
-  let [sum, own, other, finalSum, finalOwn, cross, squares] = [0, 0, 0, 0, 0, 0, 0];
+  let [sum, rest, own, other, finalSum, finalOwn, cross, squares] = [0, 0, 0, 0, 0, 0, 0, 0];
   for (let j = 0; j < V; j++) {
     const [above, finalAbove] = [z[j] - shift, final[j] - finalShift];
     const [e, f] = [Math.exp(above), Math.exp(finalAbove)];
@@ -134,20 +138,25 @@ export function rowStatistics(z: Real, target: number, final: Real): Readonly<Re
     finalSum += f;
     finalOwn += f * finalAbove;
     cross += f * above;
-    if (j !== target) squares += (z[j] - mean) ** 2;
+    if (j === target) continue;
+    squares += (z[j] - mean) ** 2;
+    // Against the largest of the others: what is left of a probability close to 1 must not be lost.
+    rest += shift === top ? e : Math.exp(z[j] - top);
   }
   if (!Number.isFinite(Math.fround(squares + total + zt))) return NOT_FINITE;
-  const [logSum, logFinal] = [Math.log(sum), Math.log(finalSum)];
+  const [logSum, logFinal, std] = [Math.log(sum), Math.log(finalSum), Math.sqrt(squares / (V - 1))];
   return {
     target_logprob: zt - shift - logSum,
     target_rank: rank,
-    log_odds: zt - top,
+    margin: zt - top,
     entropy: logSum - own / sum,
     // Differences of larger sums: equal distributions would leave rounding of either sign.
     kl_final_lens: Math.max(0, (finalOwn - cross) / finalSum - logFinal + logSum),
     kl_lens_final: Math.max(0, (own - other) / sum - logSum + logFinal),
-    snr_vocab: (zt - mean) / Math.sqrt(squares / (V - 1)),
+    snr_vocab: (zt - mean) / std,
     log_sum_exp: shift + logSum,
+    target_log_odds: zt - top - Math.log(rest),
+    margin_std: (zt - top) / std,
   };
 }
 

@@ -16,7 +16,24 @@ beforeAll(async () => {
   await openDevice();
 });
 
-type Expected = Record<LensStatistic, number[][][]>;
+type Stored = Exclude<LensStatistic, 'margin' | 'margin_std' | 'target_log_odds'> | 'log_odds';
+type Expected = Record<Stored, number[][][]>;
+
+/** Statistics that the reference stores under the name. It calls a margin log-odds. */
+const STORED = [
+  ...LENS_STATISTICS.filter((name) => name !== 'margin' && name !== 'margin_std' && name !== 'target_log_odds'),
+  'log_odds',
+] as const satisfies readonly Stored[];
+const nameOf = (stored: Stored): LensStatistic => (stored === 'log_odds' ? 'margin' : stored);
+
+/** What the reference's log-probabilities of one row make of the others. */
+function othersOf(logProbs: Float32Array, target: number) {
+  const p = Math.exp(logProbs[target]);
+  const others = [...logProbs].filter((_, id) => id !== target);
+  const mean = others.reduce((sum, value) => sum + value, 0) / others.length;
+  const std = Math.sqrt(others.reduce((sum, value) => sum + (value - mean) ** 2, 0) / others.length);
+  return { target_log_odds: Math.log(p / (1 - p)), margin_std: (logProbs[target] - Math.max(...others)) / std };
+}
 
 /** Tokens whose logit is within 1e-4 of the target's may change places with it. */
 function rankSlack(logProbs: Float32Array, target: number): number {
@@ -28,17 +45,20 @@ function rankSlack(logProbs: Float32Array, target: number): number {
 
 function expectLens(got: Lens, expected: Expected, logProbs: Float32Array, targets: number[], V: number) {
   const P = got.positions.length;
-  for (const name of LENS_STATISTICS)
+  for (const name of STORED)
     expected[name].forEach((rows, entry) => {
       rows.forEach((values, row) => {
         values.forEach((value, position) => {
           const column = (entry * got.B + row) * P + position;
           const at = logProbs.subarray(column * V, (column + 1) * V);
           const tolerance = name === 'target_rank' ? rankSlack(at, targets[row]) : 1e-4;
-          const difference = Math.abs(got.statistics[name][column] - value);
+          const difference = Math.abs(got.statistics[nameOf(name)][column] - value);
           expect(difference, `${name}, entry ${entry}, row ${row}, position ${position}`).toBeLessThanOrEqual(
             tolerance,
           );
+          if (name !== 'log_odds') return;
+          for (const [other, wanted] of Object.entries(othersOf(at, targets[row])))
+            expect(Math.abs(got.statistics[other as LensStatistic][column] - wanted), other).toBeLessThan(1e-4);
         });
       });
     });
@@ -74,9 +94,11 @@ describe.each(['mamba', 'mamba2'])('lenses of %s', (name) => {
     (prompts as Prompt[]).forEach(({ tokens, target, candidates }, index) => {
       const request = { targets: [target], candidates: [candidates], positions: [tokens.length - 1] };
       const { statistics } = lensOf(model, residualsOf(model, [tokens]), request);
-      for (const statistic of LENS_STATISTICS.filter((each) => each !== 'target_rank'))
+      for (const statistic of STORED.filter((each) => each !== 'target_rank'))
         logit_lens[statistic].values[index].forEach((value: number, entry: number) => {
-          expect(Math.abs(statistics[statistic][entry] - value), `${statistic} ${index} ${entry}`).toBeLessThan(1e-4);
+          expect(Math.abs(statistics[nameOf(statistic)][entry] - value), `${statistic} ${index} ${entry}`).toBeLessThan(
+            1e-4,
+          );
         });
     });
     model.dispose();

@@ -29,7 +29,7 @@ describe('the signal curves', () => {
     const curves = signalAt(model, residuals, blocks, request);
     const lens = lensOf(model, residuals, { targets: [5], positions: [9], candidates: [[5, 6, 7, 8]] });
     expect(curves.entries).toEqual(lens.entries);
-    expect(curves.log_odds).toEqual(lens.statistics.log_odds);
+    expect(curves.margin).toEqual(lens.statistics.margin);
     expect(curves.snr_candidates).toEqual(lens.statistics.snr_candidates);
     expect(curves.attention_snr[0]).toBeNaN();
     expect(curves.attention_snr.at(-1)).toBeNaN();

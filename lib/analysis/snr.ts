@@ -59,8 +59,8 @@ export interface SignalRequest {
 }
 
 /**
- * The signal-to-noise measures of one prompt at one position, per entry of the lens: probability and log-odds of the
- * target, SNR over the vocabulary and over the candidates, and attention SNR (layers only, and only with a needle).
+ * The signal-to-noise measures of one prompt at one position, per entry of the lens: probability, log-odds and margin of
+ * the target, SNR over the vocabulary and over the candidates, and attention SNR (layers only, and only with a needle).
  * @param residuals of one row @param blocks of all layers, in order
  * @throws InputError for a position, target or candidates that do not fit.
  */
@@ -80,6 +80,5 @@ export function signalAt(
   if (needle)
     for (const block of blocks)
       attention[entries.indexOf(`layer ${block.index}`)] = attentionSnr(block, position, needle);
-  const { target_prob, target_logprob, log_odds, snr_vocab, snr_candidates } = statistics;
-  return { entries, target_prob, target_logprob, log_odds, snr_vocab, snr_candidates, attention_snr: attention };
+  return { ...statistics, entries, attention_snr: attention };
 }

@@ -69,7 +69,9 @@ describe('the SNR of a batch', () => {
   it('names what an example lacks', () => {
     const model = models.get(names[0]) as Model;
     const plain = [{ tokens: [1, 2], target: 3 }];
-    expect([...snrOf(model, plain).values.keys()]).toEqual(['target_prob', 'target_logprob', 'log_odds', 'snr_vocab']);
+    expect([...snrOf(model, plain).values.keys()]).toEqual([
+      ...['target_prob', 'target_logprob', 'target_log_odds', 'margin', 'margin_std', 'snr_vocab'],
+    ]);
     const refused: [SnrExample, RegExp][] = [
       [{ tokens: [], target: 1 }, /Example 0 has no tokens/],
       [{ tokens: [1, 1e6], target: 1 }, /Token id 1000000 of example 0/],
@@ -88,6 +90,9 @@ describe('the SNR of a batch', () => {
     const mean = at(b).reduce((sum, value, k) => sum + value - at(a)[k], 0) / 4;
     expect(rows.at(-1)?.mean).toBeCloseTo(mean, 12);
     expect(() => compare(a, { ...b, n: 3 }, { random })).toThrow(/same examples/);
+    const margins = names.map((name) => snrOf(models.get(name) as Model, batch, { metrics: ['margin', 'margin_std'] }));
+    const compared = compare(margins[0], margins[1], { random }).map(({ metric }) => metric);
+    expect(new Set(compared)).toEqual(new Set(['margin_std']));
   });
 });
 
@@ -98,8 +103,12 @@ describe.each(['mamba', 'mamba2'])('means and standard errors of %s', (name) => 
     const { prompts, logit_lens, entries } = JSON.parse(readFileSync(join(folder, 'aggregate.json'), 'utf8'));
     const samples = snrOf(model, prompts);
     expect(samples.entries).toEqual(entries);
-    for (const { metric, entry, mean, stderr, low, high, n } of summarise(samples, { random })) {
-      const { mean: means, stderr: errors } = logit_lens[metric];
+    // The reference calls a margin log-odds, and has neither of the others.
+    const known = summarise(samples, { random }).filter(
+      ({ metric }) => !['margin_std', 'target_log_odds'].includes(metric),
+    );
+    for (const { metric, entry, mean, stderr, low, high, n } of known) {
+      const { mean: means, stderr: errors } = logit_lens[metric === 'margin' ? 'log_odds' : metric];
       const at = entries.indexOf(entry);
       expect(Math.abs(mean - means[at]), `${metric} ${entry}`).toBeLessThan(1e-4);
       expect(Math.abs(stderr - errors[at])).toBeLessThan(1e-4);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
-import { SIGNAL_METRICS, type SignalMetric } from '@/lib/vocabulary';
+import { SIGNAL_METRICS, type SignalMetric, UNSCALED_METRICS } from '@/lib/vocabulary';
 import { bootstrapMeans, type Difference, type Estimate, pairedDifferences, type Resampling } from './bootstrap';
 import type { Outline } from './causal/question';
 import { entryLabels, lensSteps, type Translator } from './lens';
@@ -9,7 +9,7 @@ import { blockCache, captureNames } from './s6Attention';
 import { attentionSnr, type Span } from './snr';
 import { drain, type Steps, through } from './steps';
 
-/** Needle probability and its logarithm, log-odds, SNR over the vocabulary or the candidates, attention SNR. */
+/** Needle probability and its logarithm, log-odds, margin, SNR over the vocabulary or the candidates, attention SNR. */
 
 export interface SnrExample {
   readonly tokens: readonly number[];
@@ -108,14 +108,14 @@ export interface SnrDifference extends Difference {
 
 /**
  * How much higher b is than a on the same examples, for the entries that both have: mean difference, paired bootstrap
- * interval and two-sided p.
+ * interval and two-sided p. Margins are compared in standard deviations of the logits only (`margin_std`).
  * @throws InputError where the numbers of examples differ.
  */
 export function compare(a: SnrSamples, b: SnrSamples, resampling: Resampling): SnrDifference[] {
   if (a.n !== b.n) throw new InputError(`A paired test needs the same examples: there are ${a.n} and ${b.n}.`);
   const shared = a.entries.filter((entry) => b.entries.includes(entry));
   const labels = [...a.values.keys()]
-    .filter((metric) => b.values.has(metric))
+    .filter((metric) => b.values.has(metric) && !UNSCALED_METRICS.includes(metric))
     .flatMap((metric) => shared.map((entry) => ({ entry, metric })));
   const series = ({ entries, values }: SnrSamples) =>
     labels.map(({ entry, metric }) => (values.get(metric) as Float64Array[])[entries.indexOf(entry)]);

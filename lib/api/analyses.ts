@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SIGNAL_METRICS } from '@/lib/vocabulary';
+import { METRIC_NAMES, SIGNAL_METRICS } from '@/lib/vocabulary';
 import { LensKindSchema, SpanSchema } from './schemas';
 
 /** What travels for analyses beyond maps and curves: logits taken apart, and SNR over batches. */
@@ -48,7 +48,10 @@ export const ExamplesSchema = z
 export const SnrRequestSchema = z.object({
   models: z.array(z.string().min(1).max(300)).min(1).max(2).meta({ description: 'One model, or two to compare.' }),
   examples: ExamplesSchema,
-  metrics: z.array(SnrMetricSchema).min(1).optional().meta({ description: 'Default: all that the examples allow.' }),
+  metrics: z.array(z.enum(METRIC_NAMES)).min(1).optional().meta({
+    description:
+      'Default: all that the examples allow. `log_odds` is the former name of `margin`, taken in this version only.',
+  }),
   lens: LensKindSchema.default('logit'),
   resamples: z.number().int().min(1).max(20_000).default(2000).meta({ description: 'Of the bootstrap.' }),
   seed: count.default(42).meta({ description: 'Of the bootstrap and of stories; equal seeds give equal numbers.' }),
@@ -84,9 +87,10 @@ export const SnrResultSchema = z.object({
   models: z
     .array(z.object({ model: z.string(), rows: z.array(SnrEstimateSchema) }))
     .meta({ description: 'Models that are finished, in the order of the request.' }),
-  difference: z
-    .array(SnrDifferenceSchema)
-    .nullable()
-    .meta({ description: 'Second model minus first, paired by example; null for one model.' }),
+  difference: z.array(SnrDifferenceSchema).nullable().meta({
+    description:
+      'Second model minus first, paired by example; null for one model. Margins only in standard deviations (`margin_std`): logits of two models have no common unit.',
+  }),
+  notes: z.array(z.string()).meta({ description: 'What the request should know, such as names that go.' }),
 });
 export type SnrResult = z.infer<typeof SnrResultSchema>;

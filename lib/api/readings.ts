@@ -250,7 +250,11 @@ export const SignalSchema = z.object({
   needle: SpanSchema.nullable(),
   target_prob: curve,
   target_logprob: curve,
-  log_odds: curve,
+  target_log_odds: curve.meta({ description: 'ln p/(1 − p) of the target.' }),
+  margin: curve.meta({
+    description: 'Logit of the target minus that of the strongest other token: not comparable between models.',
+  }),
+  margin_std: curve.meta({ description: 'The margin ÷ the standard deviation of the other logits.' }),
   snr_vocab: curve,
   snr_candidates: curve,
   attention_snr: curve.meta({ description: 'Null for the embedding and the output, and without a needle.' }),

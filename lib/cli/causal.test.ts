@@ -108,7 +108,7 @@ describe('intervene', () => {
     expect(first.value).not.toBeCloseTo(found.layers[0].base.value, 5);
     expect(both.value).not.toBeCloseTo(found.frozen_norms.value, 5);
     expect((await values(out, 'intervene.frozen_norms.value'))[1]).toBeCloseTo(found.layers[1].frozen_norms.value, 5);
-    expect((await values(out, 'intervene.changed.log_odds'))[0]).toBeCloseTo(first.log_odds, 5);
+    expect((await values(out, 'intervene.changed.margin'))[0]).toBeCloseTo(first.margin, 5);
     const one = JSON.parse((await outcomeOf(...args, '--lambda', '0=0.25', '--json')).out);
     expect(one.changed.value).not.toBeCloseTo(both.value, 5);
     const said = await outcomeOf(...args, ...changes);

@@ -245,8 +245,10 @@ describe('lens', () => {
     expect((await outcomeOf(...args, '--position', 'all', '--candidates', '7,8,9,10')).code).toBe(0);
     const all = await readSafetensors(out);
     expect(all.get('logit_lens.snr_candidates')?.shape).toEqual([4, 2, 3]);
-    const logOdds = (tensors: typeof all) => tensors.get('logit_lens.log_odds')?.data as Float32Array;
-    expect(logOdds(all)[2 * 3 + 2]).toBeCloseTo(logOdds(last)[2], 5);
+    const margin = (tensors: typeof all) => tensors.get('logit_lens.margin')?.data as Float32Array;
+    expect(margin(all)[2 * 3 + 2]).toBeCloseTo(margin(last)[2], 5);
+    // The former name, for one version.
+    expect(all.get('logit_lens.log_odds')?.data).toEqual(margin(all));
   });
 });
 

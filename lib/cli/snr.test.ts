@@ -23,12 +23,21 @@ describe('snr', () => {
       );
     expect(last(0).mean).toBeGreaterThan(0.5);
     expect(last(0).low).toBeLessThanOrEqual(last(0).mean);
-    expect(new Set(models[1].rows.map(({ metric }: { metric: string }) => metric)).size).toBe(6);
+    expect(new Set(models[1].rows.map(({ metric }: { metric: string }) => metric)).size).toBe(8);
     const end = difference.find(
       ({ entry, metric }: { entry: string; metric: string }) => entry === 'final' && metric === 'target_prob',
     );
     expect(end.mean).toBeCloseTo(last(1).mean - last(0).mean, 6);
     expect((await outcomeOf(...args)).out).toBe(out);
+  });
+
+  it('takes the former name of a margin and says so', async () => {
+    const args = ['snr', ...pair, '--examples', 'demo:2', '--resamples', '20', '--json', '--metric'];
+    const [former, now] = [await outcomeOf(...args, 'log_odds'), await outcomeOf(...args, 'margin')];
+    expect(former.err).toContain('"log_odds" is called "margin" now');
+    expect(now.err).not.toContain('is called');
+    expect(former.out).toBe(now.out);
+    expect(JSON.parse(now.out).difference).toEqual([]);
   });
 
   it("labels layers as the paper's figure does", async () => {

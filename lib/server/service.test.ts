@@ -158,7 +158,7 @@ describe('a run of two models', () => {
     const { tensors, metadata } = decodeSafetensors((await service.read(run.id, 'lens', { target })).buffer);
     const signal = await service.read(run.id, 'signal', { target, position: 3 });
     expect(metadata.entries.split(',')).toEqual(signal.entries);
-    for (const name of ['target_prob', 'log_odds', 'snr_vocab', 'snr_candidates'] as const) {
+    for (const name of ['target_prob', 'margin', 'snr_vocab', 'snr_candidates'] as const) {
       const column = signal.entries.map((_, entry) => tensors.get(name)?.data[entry * L + 3] as number);
       for (const [entry, value] of signal[name].entries()) expect(value).toBeCloseTo(column[entry], 4);
     }

@@ -40,7 +40,9 @@ export const LENS_STATISTICS = [
   'target_prob',
   'target_logprob',
   'target_rank',
-  'log_odds',
+  'target_log_odds',
+  'margin',
+  'margin_std',
   'entropy',
   'kl_final_lens',
   'kl_lens_final',
@@ -56,12 +58,35 @@ export type LensStatistic = (typeof LENS_STATISTICS)[number];
 export const SIGNAL_METRICS = [
   'target_prob',
   'target_logprob',
-  'log_odds',
+  'target_log_odds',
+  'margin',
+  'margin_std',
   'snr_vocab',
   'snr_candidates',
   'attention_snr',
 ] as const;
 export type SignalMetric = (typeof SIGNAL_METRICS)[number];
+
+/** What metrics were called in the version before; taken in requests and options of this one, which then say so. */
+export const FORMER_METRICS = { log_odds: 'margin' } as const satisfies Record<string, SignalMetric>;
+export const METRIC_NAMES = [...SIGNAL_METRICS, ...(Object.keys(FORMER_METRICS) as (keyof typeof FORMER_METRICS)[])];
+export type MetricName = (typeof METRIC_NAMES)[number];
+
+const isFormer = (name: MetricName): name is keyof typeof FORMER_METRICS => name in FORMER_METRICS;
+
+export const currentMetric = (name: MetricName): SignalMetric => (isFormer(name) ? FORMER_METRICS[name] : name);
+
+/** What is said to who uses former names. */
+export const formerNames = (names: readonly MetricName[]): string[] =>
+  names
+    .filter(isFormer)
+    .map(
+      (name) =>
+        `"${name}" is called "${FORMER_METRICS[name]}" now, and the next version takes this name only; log-odds ln p/(1 − p) are "target_log_odds".`,
+    );
+
+/** Logits of two models have no common unit: what is measured in them is not subtracted from one another. */
+export const UNSCALED_METRICS: readonly SignalMetric[] = ['margin'];
 
 /** How a model keeps the matrices that it multiplies by: as they are, or rounded to eight bits of mantissa. */
 export const WEIGHT_FORMATS = ['float32', 'bf16'] as const;

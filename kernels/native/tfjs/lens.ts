@@ -1,3 +1,4 @@
+import { LENS_VALUES } from '../../ops';
 import { kernels } from '../addon';
 import type { Overrides } from '../override';
 
@@ -6,7 +7,7 @@ export const lens: Overrides = {
   LensStatistics: ({ backend, inputs: { hidden, head, ids, targets }, attrs: { topK, vocabulary } }) => {
     const [S, C, d] = hidden.shape;
     const U = ids.shape[0];
-    const statistics = backend.allocate(S * C * 8);
+    const statistics = backend.allocate(S * C * LENS_VALUES.length);
     const logits = backend.allocate(S * C * U);
     const topValues = backend.allocate(S * C * topK);
     const topIds = new Int32Array(S * C * topK);
@@ -27,7 +28,7 @@ export const lens: Overrides = {
       topK,
     );
     return [
-      backend.output([S, C, 8], statistics),
+      backend.output([S, C, LENS_VALUES.length], statistics),
       backend.output([S, C, U], logits),
       backend.output([S, C, topK], topValues),
       backend.makeTensorInfo([S, C, topK], 'int32', topIds),

@@ -148,10 +148,11 @@ describe('on a small Diff-Mamba-2', () => {
       candidates: [1, 2, 3, 4],
     });
     expect(base).toMatchObject({ kl: 0, target_rank: expect.any(Number), answer: expect.any(Number) });
-    for (const { kl, snr_vocab, snr_candidates, target_prob, log_odds } of components) {
+    for (const { kl, snr_vocab, snr_candidates, target_prob, target_log_odds, margin, margin_std } of components) {
       expect(kl).toBeGreaterThan(0);
       expect(target_prob).toBeGreaterThan(0);
-      for (const value of [snr_vocab, snr_candidates, log_odds]) expect(Number.isFinite(value)).toBe(true);
+      for (const value of [snr_vocab, snr_candidates, target_log_odds, margin, margin_std])
+        expect(Number.isFinite(value)).toBe(true);
     }
   });
 

@@ -105,7 +105,7 @@ describe('on a small Diff-Mamba-2', () => {
     });
     layers.forEach((each, layer) => {
       expect(each.layer).toBe(layer);
-      expect(each.base.log_odds).toBeCloseTo(statistics.log_odds[layer + 1], 4);
+      expect(each.base.margin).toBeCloseTo(statistics.margin[layer + 1], 4);
       expect(each.base.snr_candidates).toBeCloseTo(statistics.snr_candidates[layer + 1], 3);
     });
     expect(layers[0].changed).toEqual(layers[0].base);

@@ -8,7 +8,9 @@ export interface Reading {
   readonly value: number;
   readonly target_prob: number;
   readonly target_rank: number;
-  readonly log_odds: number;
+  readonly target_log_odds: number;
+  readonly margin: number;
+  readonly margin_std: number;
   readonly snr_vocab: number;
   /** NaN with fewer than two candidates besides the target. */
   readonly snr_candidates: number;
@@ -48,19 +50,21 @@ export function readingOf(
   question: Question & { readonly candidates?: readonly number[] },
 ): Reading {
   const { target, candidates = [] } = question;
-  const { target_logprob, target_rank, log_odds, snr_vocab, kl_final_lens } = rowStatistics(logits, target, base);
+  const found = rowStatistics(logits, target, base);
   const others = [...new Set(candidates)].filter((id) => id !== target);
   return {
     value: measure(logits, question),
-    target_prob: Math.exp(target_logprob),
-    target_rank,
-    log_odds,
-    snr_vocab,
+    target_prob: Math.exp(found.target_logprob),
+    target_rank: found.target_rank,
+    target_log_odds: found.target_log_odds,
+    margin: found.margin,
+    margin_std: found.margin_std,
+    snr_vocab: found.snr_vocab,
     snr_candidates: signalToNoise(
       logits[target],
       others.map((id) => logits[id]),
     ),
-    kl: kl_final_lens,
+    kl: found.kl_final_lens,
     answer: topIds(logits, 1)[0],
   };
 }

@@ -89,7 +89,8 @@ const shown = (entry: string, run: string, reading: Reading) => ({
   value: reading.value,
   target_prob: reading.target_prob,
   rank: reading.target_rank,
-  log_odds: reading.log_odds,
+  target_log_odds: reading.target_log_odds,
+  margin: reading.margin,
   snr_vocab: reading.snr_vocab,
   answer: reading.answer,
 });

@@ -47,7 +47,9 @@ export function lensCommand(program: Command, io: Io, line: string): void {
           data: Float32Array.from(lens.statistics[name]),
         }),
       );
-      if (options.out) await writeTensors(options.out, tensors, provenance);
+      // For programs that read files of the version before, which called the margin so; the next version leaves it out.
+      const former = { ...tensors[statistics.indexOf('margin')], name: `${prefix}.log_odds` };
+      if (options.out) await writeTensors(options.out, [...tensors, former], provenance);
       if (options.json)
         return printJson(io, { weights: provenance.weights, lens: prefix, shape, ...asJson(lens, statistics) });
       io.out(readable(lens, statistics, options.targets));

@@ -13,7 +13,7 @@ import {
 import { InputError } from '@/lib/checkpoint';
 import { Random } from '@/lib/random';
 import type { WeightFormat } from '@/lib/vocabulary';
-import { RESAMPLES, SIGNAL_METRICS, type SignalMetric } from '@/lib/vocabulary';
+import { currentMetric, formerNames, METRIC_NAMES, type MetricName, RESAMPLES, SIGNAL_METRICS } from '@/lib/vocabulary';
 import { readExamples } from '../examples';
 import { finish, type Io } from '../io';
 import { withDevice, withJson, withWeights } from '../options';
@@ -26,7 +26,7 @@ interface SnrOptions extends DeviceOptions {
   readonly examples: string;
   readonly lens: ('logit' | 'tuned')[];
   readonly tuned?: string[];
-  readonly metric?: SignalMetric[];
+  readonly metric?: MetricName[];
   readonly preset?: 'paper'[];
   readonly resamples: number;
   readonly seed: number;
@@ -45,7 +45,7 @@ export function snrCommand(program: Command, io: Io, line: string): void {
     .requiredOption('--examples <file|demo:n>', 'JSON lines; or n held-out stories of the demo task')
     .option('--lens <logit|tuned>', 'which lens', choices('--lens', ['logit', 'tuned']), ['logit'])
     .option('--tuned <a,b>', 'folder of the tuned lens of each model', words('--tuned'))
-    .option('--metric <list>', SIGNAL_METRICS.join(', '), choices('--metric', SIGNAL_METRICS))
+    .option('--metric <list>', SIGNAL_METRICS.join(', '), choices('--metric', METRIC_NAMES))
     .option(
       '--preset <paper>',
       "the paper's figure: needle probability, its layer labels",
@@ -59,7 +59,8 @@ export function snrCommand(program: Command, io: Io, line: string): void {
       const isTuned = options.lens[0] === 'tuned' || tuned.length > 0;
       if (isTuned && tuned.length !== models.length)
         throw new InputError(`A tuned lens needs --tuned with one folder for each of the ${models.length} models.`);
-      const metrics = preset ? (['target_prob'] as const) : options.metric;
+      for (const note of formerNames(options.metric ?? [])) io.err(`${note}\n`);
+      const metrics = preset ? (['target_prob'] as const) : options.metric?.map(currentMetric);
       const results: { name: string; weights: WeightFormat; samples: SnrSamples }[] = [];
       for (const [k, name] of models.entries()) {
         const checkpoint = await openCheckpointOf({ model: name }, io);

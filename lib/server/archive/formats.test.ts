@@ -177,9 +177,49 @@ describe('what is stored', () => {
     expect(fromStored('run', JSON.stringify(older))).toEqual({ ...run, analyses: [] });
   });
 
+  it('takes margins that were called log-odds for margins, and knows no more of them', () => {
+    const older = JSON.parse(answer.analysis);
+    const reading = {
+      value: 1,
+      target_prob: 0.5,
+      target_rank: 0,
+      snr_vocab: 2,
+      snr_candidates: null,
+      kl: 0,
+      answer: 3,
+    };
+    const intervene = {
+      ...{ kind: 'intervene', metric: 'target_logit', position: 5, changed: null },
+      base: { ...reading, log_odds: 1.5 },
+      layers: [{ layer: 0, base: { ...reading, log_odds: 2.5 }, changed: { ...reading, log_odds: -1 } }],
+    };
+    const unknown = { target_log_odds: null, margin_std: null };
+    const read = fromStored('analysis', JSON.stringify({ ...older, result: intervene })).result;
+    expect(JSON.stringify(read)).not.toContain('"log_odds"');
+    expect(read).toMatchObject({
+      base: { ...reading, ...unknown, margin: 1.5 },
+      layers: [
+        { layer: 0, base: { ...reading, ...unknown, margin: 2.5 }, changed: { ...reading, ...unknown, margin: -1 } },
+      ],
+    });
+    const row = { entry: 'final', mean: 1, stderr: 0.1, low: 0.8, high: 1.2, n: 4 };
+    const snr = { kind: 'snr', lens: 'logit', examples: 4, models: [{ model: 'plain', rows: [] as object[] }] };
+    const written = { ...snr, models: [{ model: 'plain', rows: [{ ...row, metric: 'log_odds' }] }], difference: null };
+    const request = { kind: 'snr', models: ['plain'], examples: 'demo:4', metrics: ['log_odds'], lens: 'logit' };
+    const text = JSON.stringify({
+      format: 2,
+      analysis: { ...older, request: { ...request, resamples: 9, seed: 1 }, result: written },
+    });
+    expect(fromStored('analysis', text).result).toEqual({
+      ...written,
+      models: [{ model: 'plain', rows: [{ ...row, metric: 'margin' }] }],
+      notes: [],
+    });
+  });
+
   it.each([
     ['is cut off', toStored('run', run).slice(0, -10), /not JSON/],
-    ['is of a newer format', JSON.stringify({ format: 99, run }), /of format 99, and this version reads those up to 3/],
+    ['is of a newer format', JSON.stringify({ format: 99, run }), /of format 99, and this version reads those up to 4/],
     ['is something else', toStored('summary', fromStored('summary', stored.summary)), /holds no run/],
     ['has a part of another type', JSON.stringify({ format: 2, run: { ...run, models: 7 } }), /run\.models/],
     ['lacks a part', JSON.stringify({ ...JSON.parse(stored.run), request: undefined }), /run\.request/],

@@ -27,3 +27,26 @@ export function withoutNorms(analysis: Json): Json {
   const change = CHANGES[String(result?.kind)];
   return result && change ? { ...analysis, result: change(result, request) } : analysis;
 }
+
+/** An analysis from when a margin was called `log_odds`, and nothing else was known of it; batches had no notes. */
+export function withMargins(analysis: Json): Json {
+  const result = analysis.result as Json | null;
+  if (result?.kind === 'snr') return { ...analysis, result: { notes: [], ...(renamed(result) as Json) } };
+  return { ...analysis, result: renamed(result) };
+}
+
+function renamed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(renamed);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) => {
+      if (key === 'log_odds')
+        return [
+          ['target_log_odds', null],
+          ['margin', inner],
+          ['margin_std', null],
+        ];
+      return [[key, key === 'metric' && inner === 'log_odds' ? 'margin' : renamed(inner)]];
+    }),
+  );
+}

@@ -1,6 +1,6 @@
 // Statistics of the logits hidden · headᵀ at every stream and position, in one pass over the vocabulary; no more than a
 // register tile's rows times 64 columns of logits exist at a time.
-// lensStatistics(hidden [S, C, d], head [V, d], ids [U], targets [C], statistics [S, C, 8], logits [S, C, U],
+// lensStatistics(hidden [S, C, d], head [V, d], ids [U], targets [C], statistics [S, C, 10], logits [S, C, U],
 //                topValues [S, C, k], topIds [S, C, k], S, C, d, V, U, k)
 // The last stream is the final one; targets are places in ids; `logits` are those of ids.
 //

@@ -89,24 +89,38 @@ describe('SNR over a batch', () => {
     const reply = await ask();
     expect(reply).toEqual(await ask());
     expect(reply.difference).toBeNull();
-    expect(reply.models[0].rows.length).toBe(5 * 6);
+    expect(reply.models[0].rows.length).toBe(7 * 6);
     for (const { mean, low, high } of reply.models[0].rows.filter((row) => row.n > 0))
       expect((low as number) <= (mean as number) && (mean as number) <= (high as number)).toBe(true);
     expect(JSON.stringify(reply)).not.toContain('NaN');
   });
 
   it('compares two models on the entries that both have', async () => {
-    const { models, difference } = await ask({ models: ['plain', 'diff'], metrics: ['log_odds'] });
+    const { models, difference } = await ask({
+      models: ['plain', 'diff'],
+      metrics: ['margin', 'margin_std', 'target_log_odds'],
+    });
     const at = (rows: readonly { entry: string; mean: number | null }[], entry: string) =>
       rows.find((row) => row.entry === entry)?.mean as number;
-    expect(at(difference ?? [], 'final')).toBeCloseTo(at(models[1].rows, 'final') - at(models[0].rows, 'final'), 10);
+    const scaled = models.map(({ rows }) => rows.filter(({ metric }) => metric === 'margin_std'));
+    expect(at(difference ?? [], 'final')).toBeCloseTo(at(scaled[1], 'final') - at(scaled[0], 'final'), 10);
+    // Logits of two models have no common unit.
+    expect(new Set(difference?.map(({ metric }) => metric))).toEqual(new Set(['margin_std', 'target_log_odds']));
     expect(difference?.map(({ entry }) => entry)).not.toContain('layer 3');
+  });
+
+  it('takes the former name of a metric and says what it is called now', async () => {
+    const { models, notes } = await ask({ metrics: ['log_odds'] });
+    const now = await ask({ metrics: ['margin'] });
+    expect(models).toEqual(now.models);
+    expect(notes).toMatchObject([expect.stringContaining('"log_odds" is called "margin" now')]);
+    expect(now.notes).toEqual([]);
   });
 
   it('tells how far it is and what the first model gave, and gives every sample as tensors', async () => {
     told.length = 0;
     const before = tf.memory().numTensors;
-    const { state, tensors } = await run({ models: ['plain', 'diff'], metrics: ['log_odds', 'target_prob'] });
+    const { state, tensors } = await run({ models: ['plain', 'diff'], metrics: ['margin', 'target_prob'] });
     expect(tf.memory().numTensors).toBeLessThanOrEqual(before + 200);
     expect(state).toBe('done');
     const steps = told.flatMap(({ update }) => (update.type === 'progress' ? [update.progress] : []));
@@ -115,10 +129,10 @@ describe('SNR over a batch', () => {
     const between = told.flatMap(({ update }) => (update.type === 'result' ? [update.result] : []));
     expect(between).toMatchObject([{ kind: 'snr', models: [{ model: 'plain' }], difference: null }]);
     const found = decodeSafetensors((tensors as Uint8Array<ArrayBuffer>).buffer).tensors;
-    expect(found.get('snr.0.log_odds')?.shape).toEqual([6, 2]);
+    expect(found.get('snr.0.margin')?.shape).toEqual([6, 2]);
     expect(found.get('snr.1.target_prob')?.shape).toEqual([5, 2]);
-    const [a, b] = found.get('snr.0.log_odds')?.data.slice(-2) ?? [];
-    const { models } = await ask({ metrics: ['log_odds'] });
+    const [a, b] = found.get('snr.0.margin')?.data.slice(-2) ?? [];
+    const { models } = await ask({ metrics: ['margin'] });
     expect(models[0].rows.at(-1)?.mean).toBeCloseTo((a + b) / 2, 4);
   });
 

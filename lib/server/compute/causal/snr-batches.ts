@@ -13,6 +13,7 @@ import type { ModelConfig } from '@/lib/checkpoint';
 import { snrLines } from '@/lib/data/snr-examples';
 import { Random } from '@/lib/random';
 import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
+import { currentMetric, formerNames } from '@/lib/vocabulary';
 import type { PreparedSnr } from '../../prepared';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../../protocol';
 import type { Settings } from '../../settings';
@@ -129,7 +130,9 @@ export class SnrBatches {
   ): Promise<SnrSamples> {
     return this.models.use(name, async (model) => {
       const translators = lens === 'tuned' ? await tunedLensOf(this.catalogue, model) : undefined;
-      return drainAsync(snrSteps(model, examples, { metrics, translators }), ({ done }) => onStep(done));
+      return drainAsync(snrSteps(model, examples, { metrics: metrics?.map(currentMetric), translators }), ({ done }) =>
+        onStep(done),
+      );
     });
   }
 }
@@ -138,7 +141,7 @@ export class SnrBatches {
 const bytesOf = (config: ModelConfig, examples: number, longest: number): number =>
   4 * (config.blocks.length + 1) * examples * config.d + activationBytes(config, longest);
 
-function resultOf(sampled: readonly Sampled[], { lens, seed, resamples }: SnrTask): SnrResult {
+function resultOf(sampled: readonly Sampled[], { lens, seed, resamples, metrics = [] }: SnrTask): SnrResult {
   const resampling = () => ({ random: new Random(seed), resamples });
   const [first, second] = sampled;
   return {
@@ -147,6 +150,7 @@ function resultOf(sampled: readonly Sampled[], { lens, seed, resamples }: SnrTas
     examples: first.samples.n,
     models: sampled.map(({ model, samples }) => ({ model, rows: summarise(samples, resampling()).map(finite) })),
     difference: second ? compare(first.samples, second.samples, resampling()).map(finite) : null,
+    notes: formerNames(metrics),
   };
 }
 
