@@ -1,5 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
+import { DIFFERENCE_TERMS, type DifferenceTerm } from '@/lib/vocabulary';
 import { formatPlain } from '../charts/numbers';
 import { colourTable } from '../charts/palette';
 import { wholeMap } from '../charts/pyramid';
@@ -9,7 +10,7 @@ import { cellsOf, ERROR_LIMIT, errorTooLarge } from '../data/drawnMaps';
 import type { LayerMaps } from '../data/mapQueries';
 import type { MapPanel } from '../data/panels';
 import { BRANCH_NAMES, blockName, hasBranches, isDiff, type ModelView } from '../data/view';
-import { type DiffBranch, isSigned, overLayers, reduces, select, useSelection } from '../state/selection';
+import { isSigned, overLayers, reduces, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
@@ -18,7 +19,6 @@ import { Id } from '../ui/parts';
 const SIDE = 44;
 /** The three small maps saturate at this share of their common limit. */
 const GAIN = 0.7;
-const TERMS: readonly DiffBranch[] = ['mixer_1', 'lambda_mixer_2', 'diff'];
 
 /** Name, block, λ and map error of one map. */
 export const MapName = memo(function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
@@ -95,7 +95,7 @@ export const BranchEquation = memo(function BranchEquation(props: {
   const product = useSelection(overLayers);
   const palette = usePalette();
   const pixels = Math.round(SIDE * usePixelRatio());
-  const [first, second, difference] = TERMS.map((term) => branches?.[term]);
+  const [first, second, difference] = DIFFERENCE_TERMS.map((term) => branches?.[term]);
   const rasters = useMemo(() => {
     const maps = [first, second, difference].map((map) => map && cellsOf(map.data, map.L, 'linear'));
     const present = maps.flatMap((map) => (map ? [map.half] : []));
@@ -119,7 +119,7 @@ export const BranchEquation = memo(function BranchEquation(props: {
     return <span className="note">Branches are subtracted in every layer before layers are multiplied.</span>;
   return (
     <div className="equation" role="radiogroup" data-export="omit" aria-label={`Branch of ${model.slot}`}>
-      {TERMS.map((term, k) => (
+      {DIFFERENCE_TERMS.map((term, k) => (
         <TermChoice
           key={term}
           term={term}
@@ -135,7 +135,7 @@ export const BranchEquation = memo(function BranchEquation(props: {
 });
 
 const TermChoice = memo(function TermChoice(props: {
-  term: DiffBranch;
+  term: DifferenceTerm;
   sign: string;
   name: string;
   testId: string;

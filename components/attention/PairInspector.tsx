@@ -1,6 +1,7 @@
 'use client';
 import type { ReactNode } from 'react';
 import { memo, useMemo, useState } from 'react';
+import { DIFFERENCE_TERMS, type DifferenceTerm } from '@/lib/vocabulary';
 import { formatPlain, formatSigned, formatValue } from '../charts/numbers';
 import { pairFacts, topSources } from '../charts/pair';
 import { cut } from '../charts/tokens';
@@ -8,11 +9,10 @@ import { type DrawnMap, ERROR_LIMIT } from '../data/drawnMaps';
 import { BRANCH_NAMES, ownToken, type View } from '../data/view';
 import { quantityOf } from '../state/forms';
 import { useHover } from '../state/hover';
-import { type DiffBranch, type ModelSlot, spanOf, useSelection } from '../state/selection';
+import { type ModelSlot, spanOf, useSelection } from '../state/selection';
 import { SlotHead, Steady, TokenText, ValueRow } from '../ui/parts';
 import { inspectedPair } from './inspected';
 
-const TERMS: readonly DiffBranch[] = ['mixer_1', 'lambda_mixer_2', 'diff'];
 const REASONS = { pointer: 'pointer', locked: 'locked', needle: 'needle', strongest: 'read most' } as const;
 const SOURCES = 6;
 /** Room for a value, for a token, and for a position with its token. */
@@ -86,7 +86,7 @@ function factsOf(map: DrawnMap | undefined, destination: number, source: number)
   const { model, branches } = map.source;
   const [i, j] = [ownToken(model, destination), ownToken(model, source)];
   if (i === undefined || j === undefined || j > i || i >= map.L) return undefined;
-  const term = (name: DiffBranch) => branches?.[name]?.data[i * map.L + j];
+  const term = (name: DifferenceTerm) => branches?.[name]?.data[i * map.L + j];
   return { ...pairFacts(map.raw, map.L, i, j), distance: i - j, of: i + 1, term, diff: branches !== undefined };
 }
 
@@ -217,7 +217,7 @@ export const PairInspector = memo(function PairInspector({
           <tbody>
             {row('value', (f) => value(f.value), 'strong')}
             {facts.some((f) => f?.diff) &&
-              TERMS.map((term) => (
+              DIFFERENCE_TERMS.map((term) => (
                 <ValueRow
                   key={term}
                   kind="sub"

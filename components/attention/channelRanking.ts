@@ -1,6 +1,6 @@
 import type { Channels } from '@/lib/api/readings';
-import type { CHANNEL_STATISTICS } from '@/lib/vocabulary';
-import { type DiffBranch, type ModelSlot, select, useSelection } from '../state/selection';
+import type { CHANNEL_STATISTICS, DifferenceTerm } from '@/lib/vocabulary';
+import { type ModelSlot, select, useSelection } from '../state/selection';
 
 export type ChannelStatistic = (typeof CHANNEL_STATISTICS)[number];
 
@@ -15,7 +15,7 @@ export const CHANNEL_NAMES: Record<ChannelStatistic, string> = {
 };
 
 /** The scan whose units a branch shows: mixer 2 for λ·mixer 2, else the first. */
-export function branchOfUnits({ metadata }: Channels, branch: DiffBranch): string {
+export function branchOfUnits({ metadata }: Channels, branch: DifferenceTerm): string {
   const { branches } = metadata;
   return (branch === 'lambda_mixer_2' && branches.find((name) => name === 'mixer_2')) || branches[0];
 }

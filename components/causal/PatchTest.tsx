@@ -2,7 +2,7 @@
 import { memo, useMemo } from 'react';
 import type { LayerAxis } from '../charts/layerAxis';
 import { formatSigned } from '../charts/numbers';
-import { hasBranches, type View } from '../data/view';
+import type { View } from '../data/view';
 import { isJobBusy } from '../state/jobs';
 import { Choice } from '../ui/Choice';
 import { SlotHead, ValueRow } from '../ui/parts';
@@ -12,9 +12,10 @@ import type { GridValues } from './grid';
 import { JobControl } from './JobControl';
 import { PairEditor } from './PairEditor';
 import { BranchChoice, CellTitle, cellValues, SignedScale, StrongestCells, useInspectedCell } from './parts';
+import { isBranched, POINT_INFO, pointsIn } from './points';
 import { patchRequest } from './requests';
 import { gridTable, patchEffects, patchedValues, type ResultOf, resultOf } from './results';
-import { BRANCHED, jobName, POINTS, setCausal, useCausal } from './settings';
+import { jobName, setCausal, useCausal } from './settings';
 import { TestSection } from './TestSection';
 import { useAsked } from './useAsked';
 import { usePair } from './usePair';
@@ -75,8 +76,7 @@ export const PatchTest = memo(function PatchTest(props: {
   const found = useMemo(() => jobs.map((job) => resultOf(job, 'patch')), [jobs]);
   const effects = useMemo(() => found.map(patchEffects), [found]);
   const begun = jobs.some((job) => job?.result || isJobBusy(job));
-  const { label, note } = POINTS.find(({ value }) => value === point) ?? POINTS[0];
-  const branches = BRANCHED.includes(point) && view.models.some(({ model }) => model.blocks.some(hasBranches));
+  const { label, note } = POINT_INFO[point];
   const versus = pair.foil ? `${view.target.trim()} minus ${pair.foil}` : view.target.trim();
   const controls = (
     <>
@@ -85,10 +85,10 @@ export const PatchTest = memo(function PatchTest(props: {
         label="What is carried over from the clean run"
         testId="patch-point"
         value={point}
-        options={POINTS}
+        options={pointsIn(view.models).map((value) => ({ value, label: POINT_INFO[value].label }))}
         onChange={(value) => setCausal({ point: value })}
       />
-      {branches && <BranchChoice />}
+      {isBranched(view.models, point) && <BranchChoice />}
     </>
   );
   return (

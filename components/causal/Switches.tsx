@@ -1,5 +1,6 @@
 'use client';
 import { memo } from 'react';
+import { MIXERS } from '@/lib/vocabulary';
 import { type LayerAxis, layerName } from '../charts/layerAxis';
 import { hasBranches, isDiff, type ModelView } from '../data/view';
 import { Id } from '../ui/parts';
@@ -18,8 +19,11 @@ interface Row {
 
 const ROWS: readonly Row[] = [
   { name: 'block', part: String, differential: false },
-  { name: 'branch 1', part: (layer) => `${layer}.mixer_1`, differential: true },
-  { name: 'branch 2', part: (layer) => `${layer}.mixer_2`, differential: true },
+  ...MIXERS.map((mixer, k) => ({
+    name: `branch ${k + 1}`,
+    part: (layer: number) => `${layer}.${mixer}`,
+    differential: true,
+  })),
 ];
 
 /** One λ: a slider that stands up, the model's own value as a tick, and the number below. */
@@ -141,7 +145,7 @@ export function HeadSwitches({ model, layer }: { model: ModelView; layer: number
   const off = useCausal((s) => changesOf(s, model.name).off);
   const block = model.model.blocks[layer];
   if (!block || block.heads === 0) return null;
-  const branches = hasBranches(block) ? (['mixer_1', 'mixer_2'] as const) : ([''] as const);
+  const branches = hasBranches(block) ? MIXERS : ([''] as const);
   return (
     <>
       {branches.map((branch) => (

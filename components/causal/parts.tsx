@@ -1,4 +1,5 @@
 'use client';
+import { MIXERS } from '@/lib/vocabulary';
 import { formatSigned } from '../charts/numbers';
 import { colourTable } from '../charts/palette';
 import { cut, displayToken } from '../charts/tokens';
@@ -29,8 +30,7 @@ export function TestSwitch() {
 
 const BRANCHES = [
   { value: '', label: 'both branches' },
-  { value: 'mixer_1', label: 'branch 1' },
-  { value: 'mixer_2', label: 'branch 2' },
+  ...MIXERS.map((value, k) => ({ value, label: `branch ${k + 1}` })),
 ] as const;
 
 /** Which branch of differential blocks a test acts on. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { AnalysisRequestSchema } from '@/lib/api/causal';
 import type { BlockSummary } from '@/lib/api/schemas';
 import type { ModelView, View } from '../data/view';
+import { pointsIn } from './points';
 import { interventionRequest, knockoutRequest, otherPrompts, patchRequest } from './requests';
 
 const plain: BlockSummary = {
@@ -19,6 +20,7 @@ const diff: BlockSummary = {
   branches: ['mixer_1', 'mixer_2', 'diff'],
   heads: 4,
   channels: 8,
+  points: { hook_resid_pre: [], hook_y: ['mixer_1', 'mixer_2'], hook_h: ['mixer_1', 'mixer_2'], conv: [] },
 };
 const tokens = ['Mary', ' left', ' home'].map((text, k) => ({ id: k, text, start: 5 * k, end: 5 * k + 5 }));
 
@@ -35,7 +37,13 @@ const modelOf = (name: string, blocks: BlockSummary[], request: object = {}) =>
     layers: blocks.length,
     position: 2,
   }) as unknown as ModelView;
-const view = { run, target: ' a', position: 2, tokens } as unknown as View;
+const view = {
+  run,
+  target: ' a',
+  position: 2,
+  tokens,
+  models: [modelOf('m', [plain, diff])],
+} as unknown as View;
 const pair = { corrupted: 'John left home', foil: 'b' };
 
 describe('what the causal tests ask of the server', () => {
@@ -76,6 +84,8 @@ describe('what the causal tests ask of the server', () => {
     const branch = 'mixer_2' as const;
     expect(patchRequest(view, mixed, { point: 'hook_y', branch }, pair)).toMatchObject({ layers: [1], mixer: branch });
     expect(patchRequest(view, mixed, { point: 'hook_resid_pre', branch }, pair)).not.toHaveProperty('mixer');
+    expect(patchRequest(view, mixed, { point: 'conv', branch }, pair)).not.toHaveProperty('mixer');
+    expect(pointsIn([modelOf('m', [diff])])).toEqual(['hook_resid_pre', 'hook_y', 'hook_h', 'conv']);
     expect(patchRequest(view, modelOf('m', [plain]), { point: 'hook_y', branch }, pair)).toBeUndefined();
   });
 

@@ -3,13 +3,12 @@ import type { AnalysisRequestInput } from '@/lib/api/causal';
 import { partNamed } from '@/lib/api/parts';
 import { examplePrompt } from '@/lib/vocabulary';
 import { hasBranches, type ModelView, ownToken, promptOf, targetOf, type View } from '../data/view';
-import { BRANCHED, type CausalSettings, type Changes, isChanged } from './settings';
+import { isBranched, layersAt } from './points';
+import { type CausalSettings, type Changes, isChanged } from './settings';
 
-/** Layers that a test of one branch can be run in; undefined for all, empty where the model has none. */
-function layersWith(model: ModelView, branch: CausalSettings['branch']): number[] | undefined {
-  if (branch === '') return undefined;
-  return model.model.blocks.flatMap((block, layer) => (hasBranches(block) ? [layer] : []));
-}
+/** Layers that have branches with scans of their own. */
+const branchedLayers = ({ model }: ModelView): number[] =>
+  model.blocks.flatMap((block, layer) => (hasBranches(block) ? [layer] : []));
 
 const questionOf = (view: View, model: ModelView, foil: string) => ({
   model: model.name,
@@ -25,8 +24,8 @@ export function patchRequest(
   { point, branch }: Pick<CausalSettings, 'point' | 'branch'>,
   pair: { readonly corrupted: string; readonly foil: string },
 ): AnalysisRequestInput | undefined {
-  const mixer = BRANCHED.includes(point) ? branch : '';
-  const layers = layersWith(model, mixer);
+  const mixer = isBranched(view.models, point) ? branch : '';
+  const layers = mixer ? layersAt(model, point, mixer) : undefined;
   if (layers?.length === 0) return undefined;
   return {
     kind: 'patch',
@@ -46,7 +45,7 @@ export function knockoutRequest(
   foil: string,
   span?: { readonly tokens: readonly [number, number]; readonly together: boolean },
 ): AnalysisRequestInput | undefined {
-  const layers = layersWith(model, branch);
+  const layers = branch ? branchedLayers(model) : undefined;
   if (layers?.length === 0) return undefined;
   const ends = span?.tokens.map((token) => ownToken(model, token));
   if (ends?.some((end) => end === undefined)) return undefined;

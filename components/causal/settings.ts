@@ -1,34 +1,10 @@
 import { create } from 'zustand';
+import type { Mixer, PatchPoint } from '@/lib/vocabulary';
 import type { ModelSlot } from '../state/selection';
 
 export type CausalTest = 'patch' | 'knockout' | 'intervene';
-export type Branch = '' | 'mixer_1' | 'mixer_2';
-
-/** What a patch carries from the clean run. */
-export const POINTS = [
-  {
-    value: 'hook_resid_pre',
-    label: 'residual stream',
-    note: 'the residual stream that enters the layer, at one token',
-  },
-  { value: 'hook_out_proj', label: 'block output', note: 'what the layer adds to the residual stream at one token' },
-  { value: 'hook_y', label: 'scan output', note: 'what one token reads from the state, in the layer’s scan' },
-  { value: 'hook_h', label: 'state', note: 'the state after one token, which it and all later ones read' },
-  {
-    value: 'ssm',
-    label: 'state carried on',
-    note: 'the state that decoding keeps after one token, read by later ones only',
-  },
-  {
-    value: 'conv',
-    label: 'convolution',
-    note: 'the convolution’s last inputs, kept after one token, read by later ones only',
-  },
-] as const;
-export type Point = (typeof POINTS)[number]['value'];
-
-/** Points that each branch of a differential block has for itself. */
-export const BRANCHED: readonly Point[] = ['hook_y', 'hook_h', 'ssm', 'conv'];
+/** Empty for both. */
+export type Branch = '' | Mixer;
 
 /** A cell of the grid: a layer and a token of model A. */
 export interface GridCell {
@@ -51,7 +27,7 @@ export interface CausalSettings {
   /** Null for the one made from the prompt. */
   readonly corrupted: string | null;
   readonly foil: string | null;
-  readonly point: Point;
+  readonly point: PatchPoint;
   readonly branch: Branch;
   readonly queries: 'later' | 'answer';
   readonly reads: 'scan' | 'block';

@@ -1,8 +1,9 @@
 import { createParser, parseAsString, parseAsStringLiteral } from 'nuqs';
 import { partNamed } from '@/lib/api/parts';
+import { MIXERS, PATCH_POINTS } from '@/lib/vocabulary';
 import { fieldsOf, type LinkedSettings, linkStore, setting } from '../state/linked';
 import { parseAsPair } from '../state/parsers';
-import { type CausalSettings, type Changes, isChanged, POINTS, useCausal } from './settings';
+import { type CausalSettings, type Changes, isChanged, useCausal } from './settings';
 
 /** λ by layer as `0-3=0.5`, one item for each run of layers with the same value. */
 function lambdaItems(lambdas: Changes['lambdas']): string[] {
@@ -67,9 +68,9 @@ export const CAUSAL: LinkedSettings<CausalSettings> = {
   test: field('test', parseAsStringLiteral(['patch', 'knockout', 'intervene'])),
   corrupted: field('corrupted', parseAsString),
   foil: field('foil', parseAsString),
-  point: field('point', parseAsStringLiteral(POINTS.map(({ value }) => value))),
+  point: field('point', parseAsStringLiteral(PATCH_POINTS)),
   mixer: setting(
-    parseAsStringLiteral(['mixer_1', 'mixer_2']),
+    parseAsStringLiteral(MIXERS),
     ({ branch }) => branch || null,
     (branch) => ({ branch }),
   ),

@@ -1,5 +1,6 @@
 'use client';
 import { useMemo } from 'react';
+import { DIFFERENTIAL_BRANCHES } from '@/lib/vocabulary';
 import { type HalfMap, toHalf } from '../charts/half';
 import { type ColourTable, colourTable, type RampKind } from '../charts/palette';
 import { Pyramid } from '../charts/pyramid';
@@ -35,7 +36,6 @@ export const ERROR_LIMIT = 1e-3;
 export const errorTooLarge = (error: number | undefined): boolean => error !== undefined && !(error <= ERROR_LIMIT);
 
 /** What four-up shows of a differential block, in this order. */
-export const BRANCH_PANELS = ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'] as const;
 
 const known = new WeakMap<Float32Array, Map<boolean, MapCells>>();
 
@@ -56,7 +56,7 @@ export function cellsOf(data: Float32Array, L: number, mode: ValueMode): MapCell
 
 /** Everything of an entry that shares its scale: the chosen map, or all branches where all are shown. */
 function shownHalves({ map, branches }: LayerMaps, mode: ValueMode, all: boolean): HalfMap[] {
-  const maps = all && branches ? BRANCH_PANELS.map((branch) => branches[branch]) : [map];
+  const maps = all && branches ? DIFFERENTIAL_BRANCHES.map((branch) => branches[branch]) : [map];
   return maps.flatMap((one) => (one ? [cellsOf(one.data, one.L, mode).half] : []));
 }
 

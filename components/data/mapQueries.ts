@@ -4,7 +4,7 @@ import { useEffect } from 'react';
 import type { AttentionMap, RolloutMethod } from '@/lib/api/readings';
 import { refusedRollout, refusedView } from '@/lib/api/refusals';
 import type { Reduce } from '@/lib/api/schemas';
-import type { BlockComponent, Branch, Form } from '@/lib/vocabulary';
+import { type BlockComponent, type Branch, DIFFERENCE_TERMS, type Form } from '@/lib/vocabulary';
 import type { LayerSpan } from '../state/forms';
 import { overLayers, reduces, reductionOf, spanOf, useSelection } from '../state/selection';
 import { useSteady } from '../ui/steady';
@@ -105,8 +105,6 @@ export interface LayerMaps {
   readonly error?: string;
 }
 
-const EQUATION = ['mixer_1', 'lambda_mixer_2', 'diff'] as const;
-
 /** All that is there of one layer of one model, whichever branch is chosen. */
 export interface FoundMaps {
   readonly model: ModelView;
@@ -136,7 +134,7 @@ export function useFoundMaps(view: View, targets: readonly (number | undefined)[
   const wanted = view.models.flatMap((m, k) => {
     const reduce = reduceFor({ reduction, part }, m, layer);
     // Contributions exist as they enter the block: mixer 2 always with its λ.
-    const terms: readonly Branch[] = all && reduces(form) ? [...EQUATION, 'mixer_2'] : EQUATION;
+    const terms: readonly Branch[] = all && reduces(form) ? [...DIFFERENCE_TERMS, 'mixer_2'] : DIFFERENCE_TERMS;
     const branches: readonly Branch[] =
       span !== 'layer' ? [branchAt(m, layer, multiplied)] : hasBranches(m.model.blocks[layer]) ? terms : ['single'];
     return layer < m.layers
@@ -206,7 +204,7 @@ export function usePrefetchedLayers(view: View): void {
       for (const m of models) {
         const block = m.model.blocks[near];
         if (!block || near >= m.model.mapsReady) continue;
-        const branches: readonly Branch[] = hasBranches(block) ? EQUATION : ['single'];
+        const branches: readonly Branch[] = hasBranches(block) ? DIFFERENCE_TERMS : ['single'];
         for (const branch of branches)
           void queries.prefetchQuery(
             mapQuery(m, {

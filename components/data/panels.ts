@@ -1,5 +1,6 @@
 'use client';
 import { useMemo } from 'react';
+import { DIFFERENTIAL_BRANCHES } from '@/lib/vocabulary';
 import { toHalf } from '../charts/half';
 import { colourTable } from '../charts/palette';
 import { Pyramid } from '../charts/pyramid';
@@ -7,7 +8,7 @@ import { valueScale } from '../charts/values';
 import { useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { Recent } from '../ui/recent';
-import { BRANCH_PANELS, cellsOf, type DrawnMap } from './drawnMaps';
+import { cellsOf, type DrawnMap } from './drawnMaps';
 import type { LayerMaps } from './mapQueries';
 import { BRANCH_NAMES, type ModelView } from './view';
 
@@ -54,7 +55,7 @@ export function usePanels(entries: readonly LayerMaps[], maps: readonly (DrawnMa
       return entries.flatMap((entry, k) => {
         const { branches, model } = entry;
         return branches
-          ? BRANCH_PANELS.map((branch): MapPanel => {
+          ? DIFFERENTIAL_BRANCHES.map((branch): MapPanel => {
               const [map, own] = [branches[branch], maps[k]];
               const drawn =
                 map && own ? { ...own, ...cellsOf(map.data, map.L, own.scale.mode), raw: map.data } : undefined;

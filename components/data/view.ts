@@ -1,9 +1,9 @@
 import type { BlockSummary, Continuation, Run, RunModel, Token } from '@/lib/api/schemas';
-import type { Branch } from '@/lib/vocabulary';
+import type { Branch, DifferenceTerm } from '@/lib/vocabulary';
 import { type Region, wholeMap } from '../charts/pyramid';
 import { alignTokens, tokensInSpan } from '../charts/tokens';
 import type { MapWindow } from '../charts/window';
-import type { DiffBranch, ModelSlot, Selection } from '../state/selection';
+import type { ModelSlot, Selection } from '../state/selection';
 
 /** One model of the run on the page. Token indices here are the model's own unless said otherwise. */
 export interface ModelView {
@@ -188,13 +188,14 @@ export function ownRegion(model: ModelView, window: MapWindow | null): Region {
 }
 
 /** The branch to ask for at one layer: `single` for blocks with one scan. */
-export const branchAt = (model: ModelView, layer: number, branch: DiffBranch): Branch =>
+export const branchAt = (model: ModelView, layer: number, branch: DifferenceTerm): Branch =>
   hasBranches(model.model.blocks[layer]) ? branch : 'single';
 
 /** Whether any block of the model is differential. */
 export const hasDiff = (model: ModelView): boolean => model.model.blocks.some(isDiff);
 
-export const BRANCH_NAMES: Record<DiffBranch | 'mixer_2', string> = {
+export const BRANCH_NAMES: Readonly<Record<Branch, string>> = {
+  single: 'scan',
   mixer_1: 'mixer 1',
   mixer_2: 'mixer 2',
   lambda_mixer_2: 'λ·mixer 2',

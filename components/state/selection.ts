@@ -1,6 +1,6 @@
 import { create } from 'zustand';
 import type { Continuation, LensKind } from '@/lib/api/schemas';
-import type { BlockComponent, Form } from '@/lib/vocabulary';
+import type { BlockComponent, DifferenceTerm, Form } from '@/lib/vocabulary';
 import type { Metric } from '../charts/curve';
 import type { LensColour } from '../charts/lensCells';
 import { USUAL_CLIP, type ValueMode } from '../charts/values';
@@ -8,7 +8,6 @@ import type { MapWindow } from '../charts/window';
 import type { LayerSpan } from './forms';
 
 export type ModelSlot = 'A' | 'B';
-export type DiffBranch = 'mixer_1' | 'lambda_mixer_2' | 'diff';
 /** How channels become one matrix; `one` is the single head or channel chosen for each model. */
 export type Reduction = 'mean' | 'mean_abs' | 'max' | 'one';
 /** Positions that the lens grid shows: the last ones, the needle's, those around the read-out, or a page. */
@@ -40,7 +39,7 @@ export interface Selection {
   readonly runId: string;
   /** −1 until one is chosen: the view then picks a telling one. */
   readonly layer: number;
-  readonly branch: DiffBranch;
+  readonly branch: DifferenceTerm;
   readonly form: Form;
   /** Over how many layers the form `s6` is shown. */
   readonly span: LayerSpan;

@@ -1,4 +1,5 @@
 import { create } from 'zustand';
+import { DIFFERENCE_TERMS } from '@/lib/vocabulary';
 import { METRICS } from '../charts/curve';
 import { makeView, type View } from '../data/view';
 import { FORMS } from './forms';
@@ -7,7 +8,7 @@ import { maximise, toggleMaximised, useMaximised } from './maximised';
 import { showWindow } from './motion';
 import { isBusy, runOrCancel } from './request';
 import { cancelRun, useRun } from './run';
-import { type DiffBranch, select, swapModels, useSelection } from './selection';
+import { select, swapModels, useSelection } from './selection';
 import { toggleTheme } from './theme';
 
 export interface Shortcuts {
@@ -43,7 +44,6 @@ export function copyLink(): void {
   }, URL_QUIET_MS + 50);
 }
 
-const BRANCHES: readonly DiffBranch[] = ['mixer_1', 'lambda_mixer_2', 'diff'];
 const VALUES = ['linear', 'log', 'row'] as const;
 
 /** What the layer keys move through: the run on the page, unless a page of its own says otherwise. */
@@ -84,7 +84,7 @@ function letter(key: string): boolean {
       return true;
     case '[':
     case ']':
-      select({ branch: next(BRANCHES, selection.branch, key === ']' ? 1 : -1) });
+      select({ branch: next(DIFFERENCE_TERMS, selection.branch, key === ']' ? 1 : -1) });
       return true;
     case 'f':
       select({ form: next(FORMS, selection.form, 1) });

@@ -9,7 +9,7 @@ import {
   parseAsStringLiteral,
 } from 'nuqs';
 import { useEffect, useRef } from 'react';
-import { BLOCK_COMPONENTS } from '@/lib/vocabulary';
+import { BLOCK_COMPONENTS, DIFFERENCE_TERMS } from '@/lib/vocabulary';
 import { METRICS, type Metric } from '../charts/curve';
 import { followBatch } from './batch';
 import { FORMS, SPANS } from './forms';
@@ -65,7 +65,7 @@ export const SELECTION: LinkedSettings<Selection> = {
   needle: field('needle', parseAsPair),
   position: field('position', parseAsInteger),
   layer: field('layer', parseAsInteger),
-  branch: field('branch', parseAsStringLiteral(['mixer_1', 'lambda_mixer_2', 'diff'])),
+  branch: field('branch', parseAsStringLiteral(DIFFERENCE_TERMS)),
   form: field('form', parseAsStringLiteral(FORMS)),
   layers: field('span', parseAsStringLiteral(SPANS)),
   without: setting(

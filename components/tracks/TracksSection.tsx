@@ -1,8 +1,9 @@
 'use client';
 import { memo, useMemo, useState } from 'react';
+import { type Branch, MIXERS } from '@/lib/vocabulary';
 import { formatPlain } from '../charts/numbers';
 import { refusedTracks, useTracks } from '../data/queries';
-import type { View } from '../data/view';
+import { BRANCH_NAMES, type View } from '../data/view';
 import { useHover } from '../state/hover';
 import { useSelection } from '../state/selection';
 import { useNarrow, useWidth } from '../ui/measure';
@@ -13,8 +14,6 @@ import { useSteady } from '../ui/steady';
 import { TrackFigure } from './TrackFigure';
 import { scansOf, type TokenValues, tokenValues, trackTable } from './tokenValues';
 import { TRACKS } from './trackRows';
-
-const SCAN_NAMES: Readonly<Record<string, string>> = { mixer_1: 'mixer 1', mixer_2: 'mixer 2', single: 'scan' };
 
 /** Exact values of the token under the pointer, else of the read-out. */
 function TracksAside({ view, values }: { view: View; values: readonly TokenValues[] }) {
@@ -58,9 +57,9 @@ export const TracksSection = memo(function TracksSection({ view, staleMark }: { 
     view.models
       .map((model) => refusedTracks(model, view.layer, reduction === 'one' ? part[model.slot] : undefined))
       .find((refused) => refused !== undefined) ?? asked.find(({ error }) => error)?.error?.message;
-  const [chosen, setChosen] = useState('mixer_1');
+  const [chosen, setChosen] = useState<string>(MIXERS[0]);
   const scans = scansOf(tracks);
-  const scan = scans.includes(chosen) ? chosen : 'mixer_1';
+  const scan = scans.includes(chosen) ? chosen : MIXERS[0];
   const values = useMemo(
     () => tracks.map((one, k) => tokenValues(one, view.models[k], view.tokens.length, scan)),
     [tracks, view.models, view.tokens.length, scan],
@@ -92,7 +91,11 @@ export const TracksSection = memo(function TracksSection({ view, staleMark }: { 
         scans.length > 1 && (
           <Segmented
             label="Scan of a differential block"
-            options={scans.map((value) => ({ value, label: SCAN_NAMES[value] ?? value, testId: `tracks-${value}` }))}
+            options={scans.map((value) => ({
+              value,
+              label: BRANCH_NAMES[value as Branch] ?? value,
+              testId: `tracks-${value}`,
+            }))}
             value={scan}
             onChange={setChosen}
           />

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { blockAttention, type ChannelReduction, type HeadReduction, s6Attention, ssdAttention } from '@/kernels/ops';
 import { scansOf } from '@/lib/architectures/places';
 import { type BlockKind, InputError } from '@/lib/checkpoint/types';
+import { DIFFERENTIAL_BRANCHES } from '@/lib/vocabulary';
 import { alone } from './blockFold';
 import { reconstructionErrorOf } from './reconstruction';
 import type { BlockCache, S6Inputs, ScanBranch } from './s6Inputs';
@@ -43,7 +44,7 @@ export interface AttentionMap {
 
 /** The maps that a block of this kind has; the last one says most about it. */
 export const branchesOf = (kind: BlockKind): readonly Branch[] =>
-  scansOf({ kind }).length === 1 ? ['single'] : ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'];
+  scansOf({ kind }).length === 1 ? ['single'] : DIFFERENTIAL_BRANCHES;
 
 /** Reads `mean`, `mean_abs`, `max`, `channel:5` or `head:0`. @throws InputError for anything else. */
 export function parseReduction(text: string): Reduction {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MIXERS } from '@/lib/vocabulary';
 import { AllocationResultSchema, AllocationTaskSchema } from './allocation';
 import { ExamplesSchema, SnrResultSchema, SnrTaskSchema } from './analyses';
 import { MemorySchema } from './memory';
@@ -19,7 +20,7 @@ const PromptSchema = z
 const AnswerSchema = z
   .union([count, z.string().min(1)], 'an answer is a token id or a word')
   .meta({ description: 'A token id, or a word whose first token counts.' });
-const MixerSchema = z.enum(['mixer_1', 'mixer_2']).meta({ description: 'One mixer of differential blocks.' });
+const MixerSchema = z.enum(MIXERS).meta({ description: 'One mixer of differential blocks.' });
 const UnitSchema = z.enum(['block', 'mixer', 'head', 'channel']);
 const MOST_REFERENCES = 256;
 const DEMO = /^demo:([1-9]\d?|1\d\d|2[0-4]\d|25[0-6])$/;

@@ -5,6 +5,7 @@ import {
   CHANNEL_STATISTICS,
   LENS_STATISTICS,
   type LensStatistic,
+  SCANS,
   TOKEN_CLASSES,
   TOKEN_TRACKS,
   UNITS,
@@ -332,7 +333,7 @@ export const READINGS = {
     z.object({
       model,
       layer,
-      branch: z.enum(['single', 'mixer_1', 'mixer_2']).optional().meta({ description: 'Default: the first scan.' }),
+      branch: z.enum(SCANS).optional().meta({ description: 'Default: the first scan.' }),
       form: z.enum(['s6', 'block']).default('s6'),
       i: asked.meta({ description: 'Target token.' }),
       j: asked.meta({ description: 'Source token, not after the target.' }),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BLOCK_KINDS } from '@/lib/architectures/kinds';
-import { BRANCHES, FORMS, WEIGHT_FORMATS } from '@/lib/vocabulary';
+import { BRANCHES, FORMS, MIXERS, PATCH_POINTS, WEIGHT_FORMATS } from '@/lib/vocabulary';
 
 /**
  * Everything that travels between the page (or a script) and the server. The OpenAPI document, the
@@ -227,6 +227,13 @@ export const BlockSummarySchema = z.object({
   lambda: z.number().nullable().meta({ description: 'λ (its mean where it is a vector); null for plain blocks.' }),
   lambdaInit: z.number().nullable().meta({ description: 'Null for plain blocks.' }),
   branches: z.array(BranchSchema).meta({ description: 'Maps that exist; the last one is the default.' }),
+  points: z
+    .partialRecord(z.enum(PATCH_POINTS), z.array(z.enum(MIXERS)))
+    .optional()
+    .meta({
+      description:
+        'What patching can carry over, and the mixers that have it each for itself; absent in runs of earlier versions.',
+    }),
   heads: count.meta({ description: 'Heads of one mixer; 0 for Mamba-1 kinds.' }),
   channels: count.meta({ description: 'Channels E of one mixer.' }),
 });

@@ -3,9 +3,27 @@
  * and the page say the same words. What an architecture is called stands with the architecture.
  */
 
-/** Maps of a block: `single` for a plain block; for a differential one mixer 1, mixer 2, λ·mixer 2, or their difference. */
-export const BRANCHES = ['single', 'mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'] as const;
+/** The mixers of a differential block whose branches are scans of their own. */
+export const MIXERS = ['mixer_1', 'mixer_2'] as const;
+export type Mixer = (typeof MIXERS)[number];
+
+/** Scans of a block: the one of a plain block, or both mixers. */
+export const SCANS = ['single', ...MIXERS] as const;
+
+/** Maps of a differential block with two scans: mixer 1, mixer 2, λ·mixer 2, and their difference. */
+export const DIFFERENTIAL_BRANCHES = [...MIXERS, 'lambda_mixer_2', 'diff'] as const;
+
+/** Maps of a block: `single` for a plain block, or those of a differential one. */
+export const BRANCHES = ['single', ...DIFFERENTIAL_BRANCHES] as const;
 export type Branch = (typeof BRANCHES)[number];
+
+/** The terms of the subtraction: minuend, subtrahend, difference. */
+export const DIFFERENCE_TERMS = ['mixer_1', 'lambda_mixer_2', 'diff'] as const satisfies readonly Branch[];
+export type DifferenceTerm = (typeof DIFFERENCE_TERMS)[number];
+
+/** What activation patching is offered for: hook points of a block (docs/hooks.md) and what decoding remembers of it. */
+export const PATCH_POINTS = ['hook_resid_pre', 'hook_out_proj', 'hook_y', 'hook_h', 'ssm', 'conv'] as const;
+export type PatchPoint = (typeof PATCH_POINTS)[number];
 
 /** What a map shows: the scan alone, the whole block, contributions to a logit, or the size of what is added. */
 export const FORMS = ['s6', 'block', 'logit', 'norm'] as const;

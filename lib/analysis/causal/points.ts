@@ -1,9 +1,7 @@
 import { type BlockConfig, InputError } from '@/lib/checkpoint/types';
+import { MIXERS, type Mixer } from '@/lib/vocabulary';
 
-export const MIXERS = ['mixer_1', 'mixer_2'] as const;
-
-/** One of the two mixers of a differential block. */
-export type Mixer = (typeof MIXERS)[number];
+export { MIXERS, type Mixer };
 
 /** Part of a block's width. At most one of the two. */
 export interface Part {

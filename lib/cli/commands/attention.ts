@@ -9,7 +9,7 @@ import {
 } from '@/lib/analysis';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import type { Model } from '@/lib/models';
-import { BLOCK_COMPONENTS, type BlockComponent } from '@/lib/vocabulary';
+import { BLOCK_COMPONENTS, type BlockComponent, DIFFERENTIAL_BRANCHES } from '@/lib/vocabulary';
 import { layersOf, rowOf } from '../blocks';
 import { type Io, progress } from '../io';
 import {
@@ -27,8 +27,6 @@ import { printRows, requireWritable, writeTensors } from '../output';
 import { choices, indices, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
-const BRANCHES = ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'] as const;
-
 /** Memory in MB that maps may take unless `--memory` says otherwise. */
 const MEMORY = 4096;
 
@@ -36,7 +34,7 @@ interface AttentionOptions extends CommonOptions {
   readonly layers: string;
   readonly form: Form[];
   readonly reduce: Reductions;
-  readonly branch?: (typeof BRANCHES)[number][];
+  readonly branch?: (typeof DIFFERENTIAL_BRANCHES)[number][];
   readonly target?: number[];
   readonly without?: BlockComponent[];
   readonly batchIndex: number;
@@ -49,7 +47,11 @@ export function attentionCommand(program: Command, io: Io, line: string): void {
     .option('--layers <list>', 'layer numbers from 0, or "all"', 'all')
     .option('--form <list>', FORMS.join(', '), choices('--form', FORMS), ['s6'])
     .option('--reduce <list>', 'mean, mean_abs, max, channel:K, head:K, head:all', reductionsOf, reductionsOf('mean'))
-    .option('--branch <list>', `of differential blocks: ${BRANCHES.join(', ')}`, choices('--branch', BRANCHES))
+    .option(
+      '--branch <list>',
+      `of differential blocks: ${DIFFERENTIAL_BRANCHES.join(', ')}`,
+      choices('--branch', DIFFERENTIAL_BRANCHES),
+    )
     .option('--target <list>', 'token ids whose logits the form logit explains', indices('--target'))
     .option('--without <list>', `leave out of the form block: ${BLOCK_COMPONENTS.join(', ')}`, withoutOf)
     .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)

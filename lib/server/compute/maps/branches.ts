@@ -2,8 +2,9 @@ import { type BlockCache, branchesOf as exactBranches } from '@/lib/analysis/s6A
 import { type Refused, refusedView } from '@/lib/api/refusals';
 import type { BlockSummary, Reduce } from '@/lib/api/schemas';
 import { ARCHITECTURES } from '@/lib/architectures';
+import { hookPointsOf, memoryOf } from '@/lib/architectures/places';
 import { type BlockConfig, isDifferential } from '@/lib/checkpoint';
-import type { Branch } from '@/lib/vocabulary';
+import { type Branch, MIXERS, PATCH_POINTS } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { ModelRecord } from '../runs/record';
 
@@ -22,6 +23,13 @@ export const contributionBranches = ({ kind }: BlockConfig): readonly Branch[] =
 
 export const defaultBranch = (block: BlockConfig): Branch => branchesOf(block).at(-1) as Branch;
 
+/** What patching can carry over in a block, and which mixers have it each for itself. */
+function pointsOf(block: BlockConfig): NonNullable<BlockSummary['points']> {
+  const names = new Set([...hookPointsOf(block), ...memoryOf(block)]);
+  const found = PATCH_POINTS.map((point) => [point, MIXERS.filter((mixer) => names.has(`${mixer}.${point}`))] as const);
+  return Object.fromEntries(found.filter(([point, mixers]) => mixers.length > 0 || names.has(point)));
+}
+
 export function blockSummary(block: BlockConfig): BlockSummary {
   const { kind, mixer } = block;
   return {
@@ -30,6 +38,7 @@ export function blockSummary(block: BlockConfig): BlockSummary {
     lambda: null,
     lambdaInit: isDifferential(block) ? block.lambdaInit : null,
     branches: branchesOf(block),
+    points: pointsOf(block),
     heads: mixer.H,
     channels: mixer.E,
   };

@@ -3,6 +3,7 @@ import type { S6Inputs } from '@/lib/analysis/s6Inputs';
 import { RunModelSchema } from '@/lib/api/schemas';
 import { DIFFERENTIAL_KINDS, PLAIN_KINDS } from '@/lib/architectures/kinds';
 import { CHECKPOINT_FORMATS } from '@/lib/checkpoint/types';
+import { SCANS } from '@/lib/vocabulary';
 import type { ModelRecord } from './record';
 
 /** What the file of one model of a run must hold, and that its parts agree. */
@@ -50,7 +51,7 @@ const ScanSchema = z.discriminatedUnion('family', [
 const CacheSchema = z.object({
   index: size,
   kind: z.enum([...PLAIN_KINDS, ...DIFFERENTIAL_KINDS]),
-  scans: z.map(z.enum(['single', 'mixer_1', 'mixer_2']), ScanSchema),
+  scans: z.map(z.enum(SCANS), ScanSchema),
   lambda: z.union([real, floats]).optional(),
   out: floats,
   diff: floats.optional(),
