@@ -64,7 +64,7 @@ export function vocabularyRows(
   rows: number,
   tokens = fields.size(UNPADDED, rows),
 ): Pick<ModelConfig, 'V' | 'vocabulary'> {
-  const V = shapes.get(EMBEDDING)?.[0] ?? rows;
+  const V = (shapes.get(EMBEDDING) ?? shapes.get(HEAD))?.[0] ?? rows;
   if (V < rows) {
     throw new InputError(
       `${fields.label}: vocab_size is ${rows} but the stored embedding has only ${V} rows; config and weights are not of the same model.`,

@@ -9,6 +9,7 @@ import {
   timeStepRank,
   vocabularyRows,
 } from './config-common';
+import { checkedFields } from './config-fields';
 import { Fields, type JsonObject } from './json';
 import type { MixerConfig, ModelConfig } from './types';
 
@@ -39,7 +40,7 @@ function mixerOf(ssm: Fields, layer: 'Mamba1' | 'Mamba2', d: number): MixerConfi
 }
 
 /** @throws InputError for hybrids with attention or MLP blocks and for LayerNorm models */
-export function readOfficial(input: ConfigInput): ModelConfig {
+export function readOfficial(input: ConfigInput, warn: (text: string) => void = () => undefined): ModelConfig {
   const { fields } = input;
   fields.only('rms_norm', [true], 'models with LayerNorm');
   fields.only('d_intermediate', [0], 'blocks with an MLP');
@@ -49,7 +50,8 @@ export function readOfficial(input: ConfigInput): ModelConfig {
   }
   const ssmValues = fields.raw('ssm_cfg') ?? {};
   if (typeof ssmValues !== 'object') throw fields.fail('ssm_cfg', 'an object');
-  const ssm = new Fields(ssmValues as JsonObject, `${fields.label} (ssm_cfg)`);
+  const label = `${fields.label} (ssm_cfg)`;
+  const ssm = new Fields(checkedFields(ssmValues as JsonObject, 'ssm_cfg', label, warn), label);
   ssm.only('layer', ['Mamba1', 'Mamba2'], 'the layer must be Mamba1 or Mamba2');
   const layer = ssm.text('layer') === 'Mamba2' ? 'Mamba2' : 'Mamba1';
   const d = fields.size('d_model');

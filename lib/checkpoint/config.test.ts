@@ -217,7 +217,7 @@ describe('configs that must be refused, by field', () => {
   };
   it.each<[Record<string, unknown>, RegExp]>([
     [{ model_type: 'bert' }, /model_type "bert"/],
-    [{}, /model_type undefined/],
+    [{}, /neither a model_type .* nor d_model and n_layer/],
     [{ ...base, hidden_size: '32x' }, /hidden_size/],
     [{ ...base, num_hidden_layers: 1.5 }, /num_hidden_layers/],
     [{ ...base, num_hidden_layers: 1e9 }, /num_hidden_layers must be a whole number from 1 to 10000/],

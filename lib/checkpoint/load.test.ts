@@ -142,9 +142,10 @@ describe('a folder made here', () => {
     expect(sum).toBe(parameterCount);
   });
 
-  it('drops a stored head that is tied, and refuses one of another shape', async () => {
+  it('drops a stored head that is the embedding, and refuses one of another shape', async () => {
     const tensors = tinyTensors();
-    tensors.set('lm_head.weight', { name: 'lm_head.weight', shape: [5, 8], data: new Float32Array(40) });
+    const same = tensors.get('backbone.embeddings.weight')?.data as Float32Array;
+    tensors.set('lm_head.weight', { name: 'lm_head.weight', shape: [5, 8], data: same });
     const { tensors: loaded } = await loadCheckpoint(await withTensors(tensors));
     expect(loaded.has('lm_head.weight')).toBe(false);
     tensors.set('lm_head.weight', { name: 'lm_head.weight', shape: [4, 8], data: new Float32Array(32) });
@@ -203,7 +204,7 @@ describe('a folder made here', () => {
 
   it('quotes a name without its control characters, and cuts it where it never ends', async () => {
     const tensors = tinyTensors();
-    tensors.set('x', { name: `\u001b[31m${'n'.repeat(100_000)}\n`, shape: [1], data: new Float32Array(1) });
+    tensors.set('x', { name: `backbone.\u001b[31m${'n'.repeat(100_000)}\n`, shape: [1], data: new Float32Array(1) });
     const message = await refusal(await withTensors(tensors));
     expect(message).toMatch(/unknown: .*n…n/);
     expect(message).not.toMatch(/\p{Cc}/u);

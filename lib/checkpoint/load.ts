@@ -5,9 +5,10 @@ import { basename, join, resolve } from 'node:path';
 import { parseConfig } from './config';
 import { readText } from './files';
 import { parseJsonObject } from './json';
-import { canonicalName, EMBEDDING, HEAD } from './names';
-import { checkTensors } from './schema';
-import { type Checkpoint, type CheckpointTensor, InputError, type ModelConfig } from './types';
+import { EMBEDDING, HEAD, namingOf } from './names';
+import { checkTensors, shortList } from './schema';
+import type { ElementRange } from './torch-file';
+import { type Checkpoint, type CheckpointTensor, InputError, type ModelConfig, readable } from './types';
 import { withTokenizer } from './vocabulary';
 import { openWeights, type StoredTensor, type WeightFiles } from './weights';
 
@@ -17,6 +18,9 @@ export interface OpenCheckpoint {
   /** By canonical name; a tied head is left out. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly parameterCount: number;
+  readonly warnings: readonly string[];
+  /** A stored head that is the embedding as far as was looked. */
+  readonly twin?: StoredTensor;
   close(): Promise<void>;
 }
 
@@ -31,40 +35,108 @@ async function readConfigFile(folder: string): Promise<string> {
   throw new InputError(`${path} cannot be found; a checkpoint is a folder with config.json and its weights.`);
 }
 
-function match(weights: WeightFiles, configText: string, label: string): Omit<OpenCheckpoint, 'close'> {
-  const tensors = new Map<string, StoredTensor>();
-  for (const tensor of weights.tensors) {
-    const name = canonicalName(tensor.name);
-    if (tensors.has(name)) throw new InputError(`${label}: the tensor ${name} is stored twice.`);
-    tensors.set(name, tensor);
+/** Elements that are compared at a time. */
+const PIECE = 2 ** 20;
+
+/** A few places of two tensors, of which trained ones that are not the same differ everywhere. */
+function sampleOf(count: number): ElementRange[] {
+  const width = Math.min(count, 4096);
+  return [0, Math.floor((count - width) / 2), count - width].map((from) => [from, from + width]);
+}
+
+function* piecesOf(count: number): Generator<ElementRange> {
+  for (let from = 0; from < count; from += PIECE) yield [from, Math.min(from + PIECE, count)];
+}
+
+/** Whether two tensors of one shape hold the same values in these ranges. Memory: one range of each. */
+async function agree(a: StoredTensor, b: StoredTensor, ranges: Iterable<ElementRange>): Promise<boolean> {
+  if (a.place !== undefined && a.place === b.place) return true;
+  for (const range of ranges) {
+    const [one, other] = await Promise.all([a.read(range), b.read(range)]);
+    if (one.some((value, i) => value !== other[i])) return false;
   }
-  const shapes = () => new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  const config = parseConfig(parseJsonObject(configText, `${label}/config.json`), shapes(), `${label}/config.json`);
-  const head = tensors.get(HEAD);
-  if (config.tied && head) {
-    const embedding = tensors.get(EMBEDDING)?.shape ?? [];
-    if (head.shape.join() !== embedding.join()) {
+  return true;
+}
+
+/** The tensors under the names that they have here. @throws InputError where two different ones would have the same */
+async function named(
+  { tensors, unused }: WeightFiles,
+  label: string,
+  warn: (text: string) => void,
+): Promise<{ tensors: Map<string, StoredTensor>; outside: readonly string[] }> {
+  const { canonical, outside } = namingOf(
+    tensors.map(({ name }) => name),
+    label,
+  );
+  const byName = new Map<string, StoredTensor>();
+  for (const tensor of tensors) {
+    const name = canonical.get(tensor.name);
+    if (name === undefined) continue;
+    const other = byName.get(name);
+    const count = elements(tensor.shape);
+    const isTwin = other?.shape.join() === tensor.shape.join() && (await agree(other, tensor, piecesOf(count)));
+    if (other && !isTwin)
       throw new InputError(
-        `${label}: the head is tied to the embedding, but ${HEAD} has shape [${head.shape}] and the embedding [${embedding}].`,
+        `${label}: ${other.name} and ${tensor.name} are two different tensors for ${name}; remove one.`,
       );
-    }
-    tensors.delete(HEAD);
+    // Of what is used, the dtype is asked for here: integers are refused.
+    byName.set(name, other ?? { ...tensor, dtype: tensor.dtype });
   }
-  checkTensors(config, shapes(), label);
+  const left = [...outside, ...unused];
+  if (left.length > 0) warn(`${label}: not part of the model and not used: ${shortList(left)}.`);
+  return { tensors: byName, outside };
+}
+
+/** The head of a file whose config ties it to the embedding: only what is not stored is taken from the other. */
+async function tie(tensors: Map<string, StoredTensor>, label: string): Promise<'tied' | 'apart'> {
+  const [head, embedding] = [tensors.get(HEAD), tensors.get(EMBEDDING)];
+  if (!head) return 'tied';
+  if (!embedding) {
+    tensors.set(EMBEDDING, head);
+    tensors.delete(HEAD);
+    return 'tied';
+  }
+  if (head.shape.join() !== embedding.shape.join()) {
+    throw new InputError(
+      `${label}: the head is tied to the embedding, but ${HEAD} has shape [${head.shape}] and the embedding [${embedding.shape}].`,
+    );
+  }
+  if (!(await agree(head, embedding, sampleOf(elements(head.shape))))) return 'apart';
+  return 'tied';
+}
+
+const headIsUsed = (label: string) =>
+  `${label}: the config ties the head to the embedding, but the file holds another ${HEAD}; that head is used, as transformers 5 does.`;
+
+type Matched = Omit<OpenCheckpoint, 'close'>;
+
+async function match(weights: WeightFiles, configText: string, label: string): Promise<Matched> {
+  const warnings: string[] = [];
+  const warn = (text: string) => warnings.push(readable(text));
+  const { tensors, outside } = await named(weights, label, warn);
+  const shapes = () => new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  const place = `${label}/config.json`;
+  const read = parseConfig(parseJsonObject(configText, place), shapes(), place, warn);
+  const apart = read.tied && (await tie(tensors, label)) === 'apart';
+  if (apart) warn(headIsUsed(label));
+  const config = apart ? { ...read, tied: false } : read;
+  const twin = config.tied ? tensors.get(HEAD) : undefined;
+  if (twin) tensors.delete(HEAD);
+  checkTensors(config, shapes(), label, outside);
   const parameterCount = [...tensors.values()].reduce((sum, { shape }) => sum + elements(shape), 0);
-  return { config, tensors, parameterCount };
+  return { config, tensors, warnings, parameterCount, ...(twin && { twin }) };
 }
 
 /**
- * Reads a folder's config and the headers of its weights, and checks that they fit each other. No values are read.
- * The caller closes it.
+ * Reads a folder's config and the headers of its weights, and checks that they fit each other. No values are read
+ * but a few of a head beside the embedding that it is tied to. The caller closes it.
  * @throws InputError
  */
 export async function openCheckpoint(folder: string): Promise<OpenCheckpoint> {
   const configText = await readConfigFile(folder);
   const weights = await openWeights(folder);
   try {
-    return { ...match(weights, configText, basename(resolve(folder))), close: weights.close };
+    return { ...(await match(weights, configText, basename(resolve(folder)))), close: weights.close };
   } catch (error) {
     await weights.close();
     throw error;
@@ -126,24 +198,32 @@ export async function loadCheckpoint(
   const open = await openCheckpoint(folder);
   try {
     const tensors = new Map<string, CheckpointTensor>();
+    const { twin } = open;
+    const embedding = open.tensors.get(EMBEDDING);
+    const apart = twin && embedding && !(await agree(twin, embedding, piecesOf(elements(twin.shape))));
+    const stored = apart ? new Map([...open.tensors, [HEAD, twin]]) : open.tensors;
+    const total = open.parameterCount + (apart ? elements(twin.shape) : 0);
+    const config = apart ? { ...open.config, tied: false } : open.config;
+    const warnings = apart ? [...open.warnings, headIsUsed(name)] : open.warnings;
     let parameters = 0;
-    for await (const [canonical, stored, data] of valuesOf(open.tensors)) {
+    for await (const [canonical, { name: sourceName, shape, dtype }, data] of valuesOf(stored)) {
       if (!allFinite(data)) {
         throw new InputError(
-          `${name}: the tensor ${stored.name} holds NaN or infinite values; the checkpoint is damaged.`,
+          `${name}: the tensor ${sourceName} holds NaN or infinite values; the checkpoint is damaged.`,
         );
       }
-      tensors.set(canonical, { sourceName: stored.name, shape: stored.shape, dtype: stored.dtype, data });
+      tensors.set(canonical, { sourceName, shape, dtype, data });
       parameters += data.length;
-      onProgress?.(parameters, open.parameterCount);
+      onProgress?.(parameters, total);
     }
     const tokenizerPath = join(folder, 'tokenizer.json');
     return {
       path: resolve(folder),
       name,
-      config: await withTokenizer(open.config, tokenizerPath),
+      config: await withTokenizer(config, tokenizerPath),
       tensors,
-      parameterCount: open.parameterCount,
+      parameterCount: total,
+      ...(warnings.length > 0 && { warnings }),
       ...(existsSync(tokenizerPath) && { tokenizerPath }),
     };
   } finally {

@@ -10,6 +10,9 @@ export class PickleGlobal {
   constructor(readonly path: string) {}
 }
 
+/** An object of Python of which nothing is needed: it is neither made nor looked into. */
+export class Inert {}
+
 /** What `REDUCE` and persistent ids mean; anything that is not expected must throw an InputError. */
 export interface PickleWorld {
   /** Called for every name before it is used. */
@@ -91,12 +94,14 @@ class Machine {
 
   append(values: readonly unknown[]): void {
     const list = this.top();
+    if (list instanceof Inert) return;
     if (!Array.isArray(list)) throw this.reader.fail('it appends to something that is not a list');
     for (const value of values) list.push(value);
   }
 
   set(values: readonly unknown[]): void {
     const map = this.top();
+    if (map instanceof Inert) return;
     if (!(map instanceof Map) || values.length % 2)
       throw this.reader.fail('it sets items of something that is not a dict');
     for (let i = 0; i < values.length; i += 2) map.set(values[i], values[i + 1]);
@@ -112,6 +117,17 @@ class Machine {
     if (!(callee instanceof PickleGlobal) || !Array.isArray(args))
       throw this.reader.fail('it calls something that is not a function');
     this.push(this.world.call(callee, args));
+  }
+
+  /** A call whose named arguments nobody needs. */
+  reduceWithNames(): void {
+    this.drop();
+    this.reduce();
+  }
+
+  frozenSet(): void {
+    this.popToMark();
+    this.push(new Inert());
   }
 
   persist(): void {
@@ -176,6 +192,11 @@ const STEPS: readonly [opcode: string, step: Step][] = [
   ['c', (m, r) => m.global([r.line(), r.line()])],
   ['\x93', (m) => m.global(m.popMany(2))],
   ['R', (m) => m.reduce()],
+  ['\x81', (m) => m.reduce()],
+  ['\x92', (m) => m.reduceWithNames()],
+  ['\x8f', (m) => m.push(new Inert())],
+  ['\x90', (m) => m.append(m.popToMark())],
+  ['\x91', (m) => m.frozenSet()],
   // A state dict carries its version table as object state; nothing of it is needed.
   ['b', (m) => m.drop()],
   ['Q', (m) => m.persist()],

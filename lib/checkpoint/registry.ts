@@ -23,6 +23,8 @@ export interface ModelListing extends ModelFolder {
   readonly dtype: StoredDtype;
   readonly vocab_size: number;
   readonly tied: boolean;
+  /** What of the files is not used as they say; left out where all is. */
+  readonly warnings?: readonly string[];
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -105,7 +107,7 @@ export async function findModels(roots: readonly string[] = defaultRoots()): Pro
 
 /** Describes one checkpoint from its config and the headers of its weights. @throws InputError */
 export async function describeModel({ name, path }: ModelFolder): Promise<ModelListing> {
-  const { config, tensors, parameterCount, close } = await openCheckpoint(path);
+  const { config, tensors, parameterCount, warnings, close } = await openCheckpoint(path);
   await close();
   const counts = new Map<StoredDtype, number>();
   for (const { dtype, shape } of tensors.values()) {
@@ -122,6 +124,7 @@ export async function describeModel({ name, path }: ModelFolder): Promise<ModelL
     dtype,
     vocab_size: config.V,
     tied: config.tied,
+    ...(warnings.length > 0 && { warnings }),
   };
 }
 

@@ -20,16 +20,23 @@ export function expectedTensors(config: ModelConfig): Map<string, Shape> {
 
 const SHOWN = 3;
 
-function list(faults: readonly string[]): string {
+/** The first few of many, for a sentence. */
+export function shortList(faults: readonly string[]): string {
   const rest = faults.length - SHOWN;
   return faults.slice(0, SHOWN).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
 /**
  * Compares stored shapes with the expected ones.
+ * @param outside tensors that are not of the model: they are named where others do not fit
  * @throws InputError, one sentence that names the first few missing, unknown and misshapen tensors
  */
-export function checkTensors(config: ModelConfig, stored: ReadonlyMap<string, Shape>, label: string): void {
+export function checkTensors(
+  config: ModelConfig,
+  stored: ReadonlyMap<string, Shape>,
+  label: string,
+  outside: readonly string[] = [],
+): void {
   const expected = expectedTensors(config);
   const missing = [...expected.keys()].filter((name) => !stored.has(name));
   const unknown = [...stored.keys()].filter((name) => !expected.has(name));
@@ -37,11 +44,17 @@ export function checkTensors(config: ModelConfig, stored: ReadonlyMap<string, Sh
     const found = stored.get(name);
     return found && found.join() !== shape.join() ? [`${name} [${found}] instead of [${shape}]`] : [];
   });
+  if (missing.length + unknown.length + misshapen.length === 0) return;
+  unknown.push(...outside);
+  const adapters = unknown.some((name) => /\.lora_|\.base_layer\./.test(name));
+  if (adapters)
+    throw new InputError(
+      `${label} holds LoRA adapters beside its weights; merge them first (merge_and_unload() of peft) and save the model again.`,
+    );
   const faults = [
-    missing.length > 0 && `missing: ${list(missing)}`,
-    unknown.length > 0 && `unknown: ${list(unknown)}`,
-    misshapen.length > 0 && `of the wrong shape: ${list(misshapen)}`,
+    missing.length > 0 && `missing: ${shortList(missing)}`,
+    unknown.length > 0 && `unknown: ${shortList(unknown)}`,
+    misshapen.length > 0 && `of the wrong shape: ${shortList(misshapen)}`,
   ].filter(Boolean);
-  if (faults.length === 0) return;
   throw new InputError(`${label}: the weights do not fit the config; tensors ${faults.join('; ')}.`);
 }

@@ -2,7 +2,8 @@
 
 import { ELEMENT_BYTES, type ElementType, storedDtype, toFloat32 } from '@/lib/safetensors/dtype';
 import { type ByteSource, openFile } from './files';
-import { PickleGlobal, type PickleWorld, readPickle } from './pickle';
+import { nameAModel } from './names';
+import { Inert, PickleGlobal, type PickleWorld, readPickle } from './pickle';
 import { InputError, type StoredDtype } from './types';
 import { readZipDirectory, type ZipMember } from './zip';
 
@@ -23,6 +24,13 @@ const REBUILD_TENSOR = 'torch._utils._rebuild_tensor_v2';
 const REBUILD_PARAMETER = 'torch._utils._rebuild_parameter';
 const ORDERED_DICT = 'collections.OrderedDict';
 const CALLABLE: readonly string[] = [REBUILD_TENSOR, REBUILD_PARAMETER, ORDERED_DICT];
+
+/**
+ * What training leaves beside the weights: arguments, paths, settings, random states. Nothing of it is made or called; it is
+ * only passed over, which other names are not, so that a file that wants to do something is refused and not half believed.
+ */
+const PASSED_OVER =
+  /^(?:argparse\.Namespace|collections\.(?:defaultdict|Counter|deque)|copyreg?\._reconstructor|copy_reg\._reconstructor|(?:builtins|__builtin__)\.(?:set|frozenset|object|dict|list|tuple|complex|slice|range|bytearray|int|float|bool|str)|_codecs\.encode|torch\.(?:Size|device|dtype|Generator|float\d+|bfloat16|int\d+|uint8|bool)|(?:pathlib|numpy|omegaconf|transformers|lightning|lightning_fabric|lightning_utilities|pytorch_lightning|accelerate|deepspeed|datetime|typing|enum|mamba_ssm|__main__)\..+)$/;
 
 /** A pickle of a 100,000-tensor model has some 25 MB; anything longer is not a state dict. */
 const LARGEST_PICKLE = 2 ** 25;
@@ -77,7 +85,7 @@ class TorchWorld implements PickleWorld {
   }
 
   allows(path: string): boolean {
-    return Object.hasOwn(STORAGES, path) || CALLABLE.includes(path);
+    return Object.hasOwn(STORAGES, path) || CALLABLE.includes(path) || PASSED_OVER.test(path);
   }
 
   persistent(id: unknown): Storage {
@@ -93,6 +101,7 @@ class TorchWorld implements PickleWorld {
     if (path === ORDERED_DICT) return this.orderedDict(args);
     if (path === REBUILD_PARAMETER) return args[0];
     if (path === REBUILD_TENSOR) return this.tensor(args);
+    if (PASSED_OVER.test(path)) return new Inert();
     throw this.fail(`${path} is not a function`);
   }
 
@@ -148,15 +157,55 @@ export interface TorchTensor {
   readonly type: ElementType;
   /** As `storedDtype`. @throws InputError for integer tensors */
   readonly dtype: StoredDtype;
-  read(): Promise<Float32Array>;
+  /** The same for views of the same elements: tensors that are tied. */
+  readonly place: string;
+  /** @param range of the elements in row-major order; all by default */
+  read(range?: ElementRange): Promise<Float32Array>;
 }
 
-async function readValues(source: ByteSource, member: ZipMember, view: TensorView): Promise<Float32Array> {
+/** Elements from `from` to `to`, the end not included. */
+export type ElementRange = readonly [from: number, to: number];
+
+async function readValues(
+  source: ByteSource,
+  member: ZipMember,
+  view: TensorView,
+  [from, to]: ElementRange = [0, view.count],
+): Promise<Float32Array> {
   const { type } = view.storage;
   const width = ELEMENT_BYTES[type];
   const start = (await member.start()) + view.offset * width;
-  const values = toFloat32(await source.read(start, view.span * width), type);
-  return view.contiguous ? values : gather(values, view);
+  if (view.contiguous) return toFloat32(await source.read(start + from * width, (to - from) * width), type);
+  return gather(toFloat32(await source.read(start, view.span * width), type), view).subarray(from, to);
+}
+
+/** Where training programs keep the weights, in the order in which they are looked for. */
+const STATE_DICTS = ['state_dict', 'model_state_dict', 'model', 'module', 'model_state', 'weights', 'net', 'network'];
+
+const tensorNames = (dict: ReadonlyMap<unknown, unknown>): string[] =>
+  [...dict].flatMap(([name, value]) => (typeof name === 'string' && value instanceof TensorView ? name : []));
+
+/**
+ * The dict of the weights in a file: the file's own, or the one that a training checkpoint keeps beside the state of its
+ * optimiser, one level below.
+ * @throws InputError where several could be meant
+ */
+function stateDictOf(
+  file: ReadonlyMap<unknown, unknown>,
+  label: string,
+  onUnused: (name: string) => void,
+): ReadonlyMap<unknown, unknown> {
+  const inner = new Map<string, ReadonlyMap<unknown, unknown>>();
+  for (const [name, value] of file)
+    if (typeof name === 'string' && value instanceof Map && nameAModel(tensorNames(value))) inner.set(name, value);
+  const own = inner.size === 0 || nameAModel(tensorNames(file));
+  const chosen = inner.size === 1 ? [...inner.keys()][0] : STATE_DICTS.find((name) => inner.has(name));
+  const found = own ? file : inner.get(chosen ?? '');
+  for (const name of inner.keys()) if (found && inner.get(name) !== found) onUnused(`all of ${name}`);
+  if (found) return found;
+  throw new InputError(
+    `${label} holds several sets of weights (${[...inner.keys()].join(', ')}): save the one that is meant on its own.`,
+  );
 }
 
 /** The folder inside the archive that holds `data.pkl`; its name is whatever the file was called when it was saved. */
@@ -175,11 +224,14 @@ async function readMember(source: ByteSource, member: ZipMember): Promise<Uint8A
 }
 
 /**
- * Lists the tensors of a torch file's state dict. Only the archive's directory and its pickle are read; values are read
- * tensor by tensor. Entries of the dict that are not tensors are passed over. Nothing in the file is executed.
+ * Lists the tensors of a torch file's state dict, also of one that a training checkpoint holds. Only the archive's directory and its pickle are read; values are read
+ * tensor by tensor; `onUnused` is told of other weights in it. Entries of the dict that are not tensors are passed over. Nothing in the file is executed.
  * @throws InputError for damaged files, other Python objects, views beyond their storage, and the format before 1.6
  */
-export async function listTorchTensors(source: ByteSource): Promise<TorchTensor[]> {
+export async function listTorchTensors(
+  source: ByteSource,
+  onUnused: (name: string) => void = () => undefined,
+): Promise<TorchTensor[]> {
   const { members, folder } = await findPickle(source);
   const order = members.get(`${folder}byteorder`);
   if (order && new TextDecoder().decode(await readMember(source, order)) === 'big') {
@@ -189,7 +241,7 @@ export async function listTorchTensors(source: ByteSource): Promise<TorchTensor[
   const state = readPickle(pickle, new TorchWorld(source.label), source.label);
   if (!(state instanceof Map)) throw new InputError(`${source.label} holds no dict of named tensors.`);
   const tensors: TorchTensor[] = [];
-  for (const [name, view] of state) {
+  for (const [name, view] of stateDictOf(state, source.label, onUnused)) {
     if (typeof name !== 'string' || !(view instanceof TensorView)) continue;
     const { storage } = view;
     const member = members.get(`${folder}data/${storage.key}`);
@@ -203,7 +255,8 @@ export async function listTorchTensors(source: ByteSource): Promise<TorchTensor[
       get dtype() {
         return storedDtype(storage.type, name);
       },
-      read: () => readValues(source, member, view),
+      place: `${source.label} ${storage.key}+${view.offset} ${view.strides}`,
+      read: (range) => readValues(source, member, view, range),
     });
   }
   return tensors;

@@ -51,11 +51,21 @@ function tensor({ storage, storageType = 'FloatStorage', elements, offset = 0, s
   return [...op.global('torch._utils', '_rebuild_tensor_v2'), ...args, ...op.reduce];
 }
 
+/** Opcodes of a dict, each value as opcodes. */
+export const dict = (items: readonly (readonly [name: string, value: readonly number[]])[]): number[] => [
+  ...op.emptyDict,
+  ...op.mark,
+  ...items.flatMap(([name, value]) => [...op.string(name), ...value]),
+  ...op.setItems,
+];
+
+/** Opcodes of a state dict. */
+export const state = (plans: readonly TensorPlan[]): number[] => dict(plans.map((plan) => [plan.name, tensor(plan)]));
+
+export const pickled = (value: readonly number[]): Uint8Array => Uint8Array.from([...op.proto, ...value, ...op.stop]);
+
 /** The pickle of a state dict. */
-export function statePickle(plans: readonly TensorPlan[]): Uint8Array {
-  const items = plans.flatMap((plan) => [...op.string(plan.name), ...tensor(plan)]);
-  return Uint8Array.from([...op.proto, ...op.emptyDict, ...op.mark, ...items, ...op.setItems, ...op.stop]);
-}
+export const statePickle = (plans: readonly TensorPlan[]): Uint8Array => pickled(state(plans));
 
 /** A torch zip file around a pickle and its storages. */
 export function torchZip(

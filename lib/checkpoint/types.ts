@@ -64,6 +64,8 @@ export interface Checkpoint {
    */
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
   readonly parameterCount: number;
+  /** What a reader of any result must know: tensors and fields that were not used as the config says. */
+  readonly warnings?: readonly string[];
   /** Path of tokenizer.json where the folder has one. */
   readonly tokenizerPath?: string;
 }

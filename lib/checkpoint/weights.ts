@@ -2,11 +2,11 @@
 
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { storedDtype, toFloat32 } from '@/lib/safetensors/dtype';
+import { ELEMENT_BYTES, storedDtype, toFloat32 } from '@/lib/safetensors/dtype';
 import { type ByteSource, openFile, readText } from './files';
 import { parseJsonObject } from './json';
 import { readSafetensorsHeader } from './safetensors';
-import { listTorchTensors } from './torch-file';
+import { type ElementRange, listTorchTensors } from './torch-file';
 import { InputError, type StoredDtype } from './types';
 
 /** Bytes of an index: 100,000 tensors with long names. */
@@ -17,12 +17,16 @@ export interface StoredTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: StoredDtype;
-  /** Reads the values; the memory is the caller's own. */
-  read(): Promise<Float32Array>;
+  /** The same for tensors that are one in the file. */
+  readonly place?: string;
+  /** Reads the values, all or those of a range; the memory is the caller's own. */
+  read(range?: ElementRange): Promise<Float32Array>;
 }
 
 export interface WeightFiles {
   readonly tensors: readonly StoredTensor[];
+  /** What else the files hold that could be weights, and is not read. */
+  readonly unused: readonly string[];
   close(): Promise<void>;
 }
 
@@ -31,15 +35,20 @@ async function safetensorsTensors(source: ByteSource): Promise<StoredTensor[]> {
   return [...entries.values()].map(({ name, type, shape, start, end }) => ({
     name,
     shape,
-    dtype: storedDtype(type, name),
-    read: async () => toFloat32(await source.read(start, end - start), type),
+    get dtype() {
+      return storedDtype(type, name);
+    },
+    read: async ([from, to] = [0, (end - start) / ELEMENT_BYTES[type]]) =>
+      toFloat32(await source.read(start + from * ELEMENT_BYTES[type], (to - from) * ELEMENT_BYTES[type]), type),
   }));
 }
+
+type TensorsOf = (source: ByteSource, onUnused: (name: string) => void) => Promise<StoredTensor[]>;
 
 /** Opens several files; on failure none stays open. */
 async function openAll(
   paths: readonly string[],
-  tensorsOf: (source: ByteSource) => Promise<StoredTensor[]>,
+  tensorsOf: TensorsOf,
 ): Promise<WeightFiles & { fileOf: ReadonlyMap<string, string> }> {
   const sources: ByteSource[] = [];
   const close = async () => {
@@ -48,17 +57,18 @@ async function openAll(
   try {
     const tensors: StoredTensor[] = [];
     const fileOf = new Map<string, string>();
+    const unused: string[] = [];
     for (const path of paths) {
       const source = await openFile(path);
       sources.push(source);
-      for (const tensor of await tensorsOf(source)) {
+      for (const tensor of await tensorsOf(source, (name) => unused.push(name))) {
         const other = fileOf.get(tensor.name);
         if (other) throw new InputError(`The tensor ${tensor.name} is in both ${other} and ${source.label}.`);
         fileOf.set(tensor.name, source.label);
         tensors.push(tensor);
       }
     }
-    return { tensors, fileOf, close };
+    return { tensors, unused, fileOf, close };
   } catch (error) {
     await close();
     throw error;
@@ -69,7 +79,7 @@ async function openAll(
 async function openSharded(
   indexPath: string,
   extension: '.safetensors' | '.bin',
-  tensorsOf: (source: ByteSource) => Promise<StoredTensor[]>,
+  tensorsOf: TensorsOf,
 ): Promise<WeightFiles> {
   const label = basename(indexPath);
   const map = parseJsonObject(await readText(indexPath, LARGEST_INDEX), label).weight_map;
