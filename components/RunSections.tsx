@@ -13,7 +13,7 @@ import { PromptSection } from './prompt/PromptSection';
 import { LayerRail } from './signal/LayerRail';
 import { SignalSection } from './signal/SignalSection';
 import { useSelection } from './state/selection';
-import { Banners } from './states/Banners';
+import { Banners, ModelWarnings } from './states/Banners';
 import { useNarrow } from './ui/measure';
 import { useSteady } from './ui/steady';
 import { WhenNear } from './ui/WhenNear';
@@ -61,6 +61,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
     <ShownMaps view={view} targets={targets}>
       <PromptSection view={view} facts={facts} />
       <Banners view={view} />
+      <ModelWarnings />
       {tracks && (
         <Suspense>
           <TracksSection view={view} staleMark={staleMark} />

@@ -23,6 +23,7 @@ function ModelRow({ model, chosen, onPick }: { model: ModelSummary; chosen: bool
       <small>
         {model.summary} · {model.dtype}
         {!model.hasTokenizer && ' · has no tokenizer.json, so it cannot read text'}
+        {model.warnings?.map((warning) => ` · ${warning}`)}
       </small>
     </button>
   );

@@ -166,6 +166,16 @@ export function Banners({ view }: { view: View | undefined }) {
   return null;
 }
 
+/** What of the models' files is not used as they say, beside every reading of the run. */
+export function ModelWarnings() {
+  const warnings = useRun().run?.models.flatMap((model) => model.warnings ?? []) ?? [];
+  return [...new Set(warnings)].map((warning) => (
+    <p key={warning} className="note bad" role="status" data-testid="model-warning">
+      {warning}
+    </p>
+  ));
+}
+
 /** A quiet word where runs are not kept, or not yet. */
 export function ArchiveNotice() {
   const { data } = useHealth();

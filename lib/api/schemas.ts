@@ -93,6 +93,11 @@ export const HealthSchema = z.object({
 });
 export type Health = z.infer<typeof HealthSchema>;
 
+const warnings = z
+  .array(z.string())
+  .optional()
+  .meta({ description: 'What of the model’s files is not used as they say; left out where all is.' });
+
 export const ModelSummarySchema = z.object({
   name: z.string().meta({ description: 'What requests use to name the model.' }),
   format: z.string(),
@@ -108,6 +113,7 @@ export const ModelSummarySchema = z.object({
   summary: z.string().meta({ description: 'One line: kinds, layers, width, parameters.' }),
   hasTokenizer: z.boolean().meta({ description: 'Runs need a tokenizer.' }),
   hasTunedLens: z.boolean().meta({ description: 'Whether the folder `tuned-lens` of the model holds a lens.' }),
+  warnings,
 });
 export type ModelSummary = z.infer<typeof ModelSummarySchema>;
 
@@ -241,6 +247,7 @@ export type BlockSummary = z.infer<typeof BlockSummarySchema>;
 
 export const RunModelSchema = z.object({
   name: z.string(),
+  warnings,
   tokens: z.array(TokenSchema),
   position: count.meta({ description: 'Token at which signals are read by default.' }),
   needle: SpanSchema.nullable().meta({ description: 'The needle in tokens.' }),

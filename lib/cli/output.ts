@@ -11,7 +11,15 @@ export interface Provenance {
   readonly device: string;
   readonly weights: WeightFormat;
   readonly command: string;
+  /** What of the model's files is not used as they say. */
+  readonly warnings?: readonly string[];
 }
+
+/** What every JSON of results says of how it was made. */
+export const about = ({ weights, warnings = [] }: Provenance) => ({
+  weights,
+  ...(warnings.length > 0 && { warnings }),
+});
 
 /** Checks that a file of results can be written, before anything is computed. @throws InputError */
 export async function requireWritable(out: string | undefined, option = '--out'): Promise<void> {
@@ -23,14 +31,19 @@ export async function requireWritable(out: string | undefined, option = '--out')
   if (!found?.isDirectory()) throw new InputError(`The folder ${folder} of ${option} does not exist: make it first.`);
 }
 
+/** The same as texts. */
+export function metadataOf({ warnings = [], ...rest }: Provenance): Record<string, string> {
+  return warnings.length > 0 ? { ...rest, warnings: warnings.join('\n') } : rest;
+}
+
 /** Writes tensors as safetensors with metadata, or as NPZ by extension. */
 export async function writeTensors(
   out: string,
   tensors: readonly OutputTensor[],
   provenance: Provenance,
 ): Promise<void> {
-  if (out.endsWith('.npz')) await writeNpz(out, tensors);
-  else await writeSafetensors(out, tensors, { ...provenance, version });
+  if (out.endsWith('.npz')) return writeNpz(out, tensors);
+  await writeSafetensors(out, tensors, { ...metadataOf(provenance), version });
 }
 
 type Cell = string | number | boolean | null | undefined;
@@ -42,7 +55,7 @@ export function printRows(
   json: boolean,
   provenance?: Provenance,
 ): void {
-  if (json) printJson(io, provenance ? rows.map((row) => ({ ...row, weights: provenance.weights })) : rows);
+  if (json) printJson(io, provenance ? rows.map((row) => ({ ...row, ...about(provenance) })) : rows);
   else if (rows.length > 0) io.out(table(rows));
 }
 

@@ -39,7 +39,9 @@ export async function openCheckpointOf({ model }: Pick<ModelOptions, 'model'>, i
   bar.end();
   const reading = progress(io, `loading ${folder.name}: million parameters`);
   const onProgress = (parameters: number, total: number) => reading.at(millions(parameters), millions(total));
-  return loadCheckpoint(folder.path, folder.name, { onProgress }).finally(reading.end);
+  const checkpoint = await loadCheckpoint(folder.path, folder.name, { onProgress }).finally(reading.end);
+  for (const warning of checkpoint.warnings ?? []) io.err(`warning: ${warning}\n`);
+  return checkpoint;
 }
 
 const millions = (count: number) => Math.round(count / 1e6);
@@ -54,6 +56,7 @@ export async function openSession(
   const weights = options.weights ?? defaultWeightFormat();
   const device = await openDevice(options);
   io.err(`${checkpoint.name} on ${device.name} (${device.description}), weights in ${weights}\n`);
-  const provenance = { model: checkpoint.name, device: device.name, weights, command };
+  const { warnings } = checkpoint;
+  const provenance = { model: checkpoint.name, device: device.name, weights, command, ...(warnings && { warnings }) };
   return { device, checkpoint, model: createModel(checkpoint, { weights }), provenance };
 }

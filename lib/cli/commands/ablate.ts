@@ -18,7 +18,7 @@ import { rowAt } from '../blocks';
 import { announce, type CausalOptions, causalRequest, questionOf, strongest, withCausal, withMixer } from '../causal';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
-import { printJson, requireWritable, table, writeTensors } from '../output';
+import { about, printJson, requireWritable, table, writeTensors } from '../output';
 import { choices, indices, wholeNumber, words } from '../parse';
 import { readReference, referenceNote, withReference } from '../reference';
 import { openCheckpointOf, openSession } from '../session';
@@ -77,7 +77,7 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
       if (options.out) await writeTensors(options.out, readingTensors(runs), provenance);
       if (options.json)
         return printJson(io, {
-          weights: provenance.weights,
+          ...about(provenance),
           metric,
           reference: used,
           base,

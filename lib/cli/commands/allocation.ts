@@ -22,7 +22,7 @@ import { announce, type CausalOptions, questionOf, withCausal } from '../causal'
 import { readExamples } from '../examples';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
-import { type Provenance, printJson, requireWritable, table, writeTensors } from '../output';
+import { about, type Provenance, printJson, requireWritable, table, writeTensors } from '../output';
 import { wholeNumber, words } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
@@ -74,14 +74,15 @@ export function allocationCommand(program: Command, io: Io, line: string): void 
           announce(io, 'allocation', requireAllocations(session.model, examples));
           own.reads.push(finish(allocationBatchSteps(session.model, examples), 'layer', io));
           own.names.push(checkpoint.name);
-          provenance = session.provenance;
+          const warnings = [...(provenance?.warnings ?? []), ...(session.provenance.warnings ?? [])];
+          provenance = { ...session.provenance, warnings };
           session.model.dispose();
         }
         found.push(own);
       }
       const result = {
         device: provenance?.device,
-        weights: provenance?.weights,
+        ...(provenance && about(provenance)),
         ...drain(allocationResultSteps(found, resampling)),
       };
       const { examples: prompts, models, paired = [] } = result;

@@ -4,7 +4,7 @@ import { InputError } from '@/lib/checkpoint';
 import { positionsOf, readTokens } from '../input';
 import type { Io } from '../io';
 import { type CommonOptions, withCommon, withOut } from '../options';
-import { printJson, requireWritable, table, writeTensors } from '../output';
+import { about, printJson, requireWritable, table, writeTensors } from '../output';
 import { indices, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
@@ -46,7 +46,7 @@ export function attributeCommand(program: Command, io: Io, line: string): void {
       const labels = components.map(({ block, part }) => (part === 'embedding' ? part : `layer ${block} ${part}`));
       if (!options.json) return io.out(readable(found, labels));
       printJson(io, {
-        weights: provenance.weights,
+        ...about(provenance),
         components: labels,
         targets,
         positions,

@@ -18,7 +18,7 @@ import { announce, type CausalOptions, causalRequest, questionOf, spansOf, withC
 import { readExamples } from '../examples';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
-import { printJson, requireWritable, table, writeTensors } from '../output';
+import { about, printJson, requireWritable, table, writeTensors } from '../output';
 import { indices, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession, type Session } from '../session';
 
@@ -64,7 +64,7 @@ export function cancellationCommand(program: Command, io: Io, line: string): voi
       await write(options, session, cancellationTensors(result));
       if (options.json)
         return printJson(io, {
-          weights: session.provenance.weights,
+          ...about(session.provenance),
           ...cancellationJson(result),
           memory_bytes: budget.bytes,
         });
@@ -81,8 +81,7 @@ async function ofBatch(options: CancellationOptions, examples: string, io: Io, l
   const steps = cancellationBatchSteps(session.model, withNeedles(batch), { layers, memory, resampling });
   const { layers: summary } = finish(steps, 'layer', io);
   await write(options, session, cancellationBatchTensors(summary));
-  if (options.json)
-    return printJson(io, { weights: session.provenance.weights, examples: batch.length, layers: summary });
+  if (options.json) return printJson(io, { ...about(session.provenance), examples: batch.length, layers: summary });
   const show = ({ mean, low, high }: Estimate) => `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
   const rows = summary.flatMap((layer) =>
     FORMS.map((form) => ({ ...row(layer, form, show), gain: show(layer[form].gain) })),

@@ -6,7 +6,7 @@ import { loadTokenizer } from '@/lib/tokenizer';
 import { readTokens, requireEqualLengths } from '../input';
 import { type Io, progress } from '../io';
 import { type CommonOptions, withCommon } from '../options';
-import { type Provenance, printJson, requireWritable } from '../output';
+import { about, metadataOf, type Provenance, printJson, requireWritable } from '../output';
 import { positiveNumber, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
@@ -40,7 +40,7 @@ export function generateCommand(program: Command, io: Io, line: string): void {
       const tokens = await addedTokens(model, rows, options, provenance, io);
       const tokenizer = checkpoint.tokenizerPath ? await loadTokenizer(checkpoint.tokenizerPath) : undefined;
       const text = tokenizer ? tokens.map((ids) => tokenizer.decode(ids)) : [];
-      if (options.json) return printJson(io, { weights: provenance.weights, tokens, text });
+      if (options.json) return printJson(io, { ...about(provenance), tokens, text });
       tokens.forEach((ids, row) => {
         io.out(`${text[row] ?? ids.join(' ')}\n`);
       });
@@ -80,7 +80,7 @@ async function addedTokens(
     const start = stateIn === undefined ? undefined : await readState(model, stateIn);
     const { tokens, state } = generate(model, requireEqualLengths(rows), { ...options, state: start });
     if (stateOut !== undefined)
-      await writeSafetensors(stateOut, exportState(state as DecodingState), { ...provenance });
+      await writeSafetensors(stateOut, exportState(state as DecodingState), metadataOf(provenance));
     for (const each of [start, state]) if (each) disposeState(each);
     return tokens;
   } finally {

@@ -5,7 +5,7 @@ import { lossAndGradients } from '@/lib/models';
 import { readTokens, requireEqualLengths } from '../input';
 import type { Io } from '../io';
 import { type CommonOptions, withCommon, withOut } from '../options';
-import { printJson, requireWritable, table, writeTensors } from '../output';
+import { about, printJson, requireWritable, table, writeTensors } from '../output';
 import { openCheckpointOf, openSession } from '../session';
 
 /** Next-token loss and the gradients of all parameters, under their names in the checkpoint. */
@@ -28,7 +28,7 @@ export function gradCommand(program: Command, io: Io, line: string): void {
       if (options.out) await writeTensors(options.out, tensors, provenance);
       const [{ data }, ...parts] = tensors;
       const gradientRows = parts.map(({ name, shape, data: values }) => ({ name, shape, norm: norm(values) }));
-      if (options.json) return printJson(io, { weights: provenance.weights, loss: data[0], gradients: gradientRows });
+      if (options.json) return printJson(io, { ...about(provenance), loss: data[0], gradients: gradientRows });
       io.out(`loss ${data[0]}\n${table(gradientRows)}`);
     },
   );

@@ -14,7 +14,7 @@ import { rowAt } from '../blocks';
 import { announce, type CausalOptions, causalRequest, questionOf, withCausal } from '../causal';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
-import { printJson, requireWritable, table, writeTensors } from '../output';
+import { about, printJson, requireWritable, table, writeTensors } from '../output';
 import { choices, indices, wholeNumber, words } from '../parse';
 import { readReference, referenceNote, withReference } from '../reference';
 import { openCheckpointOf, openSession } from '../session';
@@ -65,7 +65,7 @@ export function interveneCommand(program: Command, io: Io, line: string): void {
       const found = finish(interventionSteps(model, request), 'block', io);
       if (options.out) await writeTensors(options.out, interventionTensors(found), provenance);
       if (options.json)
-        return printJson(io, { weights: provenance.weights, ...interventionJson(found), memory_bytes: budget.bytes });
+        return printJson(io, { ...about(provenance), ...interventionJson(found), memory_bytes: budget.bytes });
       const rows = [
         ...found.layers.flatMap(({ layer, ...readings }) => allRuns(`layer ${layer}`, readings)),
         ...allRuns('output', found),

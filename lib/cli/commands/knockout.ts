@@ -23,7 +23,7 @@ import {
 } from '../causal';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
-import { printJson, requireWritable, table, writeTensors } from '../output';
+import { about, printJson, requireWritable, table, writeTensors } from '../output';
 import { choices, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
@@ -71,7 +71,7 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
       if (options.out) await writeTensors(options.out, knockoutTensors(grid), provenance);
       if (options.json)
         return printJson(io, {
-          weights: provenance.weights,
+          ...about(provenance),
           reads: request.reads,
           queries,
           ...knockoutJson(grid),

@@ -6,7 +6,7 @@ import { LENS_STATISTICS, type LensStatistic } from '@/lib/vocabulary';
 import { positionsOf, readIdRows, readTokens, requireEqualLengths } from '../input';
 import { finish, type Io } from '../io';
 import { type CommonOptions, withCommon, withOut } from '../options';
-import { printJson, requireWritable, table, writeTensors } from '../output';
+import { about, printJson, requireWritable, table, writeTensors } from '../output';
 import { indices } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
@@ -51,7 +51,7 @@ export function lensCommand(program: Command, io: Io, line: string): void {
       const former = { ...tensors[statistics.indexOf('margin')], name: `${prefix}.log_odds` };
       if (options.out) await writeTensors(options.out, [...tensors, former], provenance);
       if (options.json)
-        return printJson(io, { weights: provenance.weights, lens: prefix, shape, ...asJson(lens, statistics) });
+        return printJson(io, { ...about(provenance), lens: prefix, shape, ...asJson(lens, statistics) });
       io.out(readable(lens, statistics, options.targets));
     });
 }

@@ -22,7 +22,7 @@ import {
 } from '../causal';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
-import { printJson, requireWritable, table, writeTensors } from '../output';
+import { about, printJson, requireWritable, table, writeTensors } from '../output';
 import { indices } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
@@ -71,7 +71,7 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       const grid = finish(patchSteps(model, request), 'block', io);
       if (options.out) await writeTensors(options.out, patchTensors(grid), provenance);
       if (options.json)
-        return printJson(io, { weights: provenance.weights, point, ...patchJson(grid), memory_bytes: budget.bytes });
+        return printJson(io, { ...about(provenance), point, ...patchJson(grid), memory_bytes: budget.bytes });
       io.out(
         `clean ${grid.clean.toFixed(4)}, corrupted ${grid.corrupted.toFixed(4)} (${grid.metric})\n${readable(grid)}`,
       );

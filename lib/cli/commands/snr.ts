@@ -17,7 +17,7 @@ import { currentMetric, formerNames, METRIC_NAMES, type MetricName, RESAMPLES, S
 import { readExamples } from '../examples';
 import { finish, type Io } from '../io';
 import { withDevice, withJson, withWeights } from '../options';
-import { printJson, table } from '../output';
+import { about, type Provenance, printJson, table } from '../output';
 import { choices, wholeNumber, words } from '../parse';
 import { type DeviceOptions, openCheckpointOf, openSession } from '../session';
 
@@ -61,21 +61,20 @@ export function snrCommand(program: Command, io: Io, line: string): void {
         throw new InputError(`A tuned lens needs --tuned with one folder for each of the ${models.length} models.`);
       for (const note of formerNames(options.metric ?? [])) io.err(`${note}\n`);
       const metrics = preset ? (['target_prob'] as const) : options.metric?.map(currentMetric);
-      const results: { name: string; weights: WeightFormat; samples: SnrSamples }[] = [];
+      const results: { provenance: Provenance; samples: SnrSamples }[] = [];
       for (const [k, name] of models.entries()) {
         const checkpoint = await openCheckpointOf({ model: name }, io);
         const examples = await readExamples(options, checkpoint);
         const translators = isTuned ? await readTunedLens(tuned[k], checkpoint.config.d) : undefined;
         const { model, provenance } = await openSession(checkpoint, { ...options, model: name }, line, io);
         const samples = finish(through(snrSteps(model, examples, { metrics, translators }), percent), 'snr: %', io);
-        const { weights } = provenance;
-        results.push({ name: checkpoint.name, weights, samples: preset ? paperLabels(samples) : samples });
+        results.push({ provenance, samples: preset ? paperLabels(samples) : samples });
         model.dispose();
       }
       const resampling = () => ({ random: new Random(options.seed), resamples: options.resamples });
-      const summary = results.map(({ name, weights, samples }) => ({
-        model: name,
-        weights,
+      const summary = results.map(({ provenance, samples }) => ({
+        model: provenance.model,
+        ...about(provenance),
         rows: summarise(samples, resampling()),
       }));
       const difference =
@@ -89,7 +88,8 @@ export function snrCommand(program: Command, io: Io, line: string): void {
           ...(difference && { difference }),
         });
       for (const { model, rows } of summary) io.out(`${model}, ${lens} lens\n${table(rows.map(shown))}\n`);
-      if (difference) io.out(`${results[1].name} − ${results[0].name}\n${table(difference.map(shown))}`);
+      if (difference)
+        io.out(`${results[1].provenance.model} − ${results[0].provenance.model}\n${table(difference.map(shown))}`);
     });
 }
 

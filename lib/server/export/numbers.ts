@@ -22,7 +22,7 @@ export type Cell = string | number | null;
 export const UNITS: Readonly<Record<string, string>> = {
   target_prob: 'probability',
   target_logprob: 'nats',
-  target_rank: 'rank, 1 is the top',
+  target_rank: 'rank, 0 is the top',
   target_log_odds: 'nats',
   margin: 'logits',
   margin_std: 'standard deviations',
@@ -40,6 +40,7 @@ const about = (run: Run, model: RunModel): Record<string, string> => ({
   run: run.id,
   model: model.name,
   weights: run.device?.weights ?? 'float32',
+  ...(model.warnings && { warnings: model.warnings.join('\n') }),
   prompt: run.request.prompt,
   tokens: JSON.stringify(model.tokens.map(({ text }) => text)),
   created: new Date(run.timing.createdAt).toISOString(),

@@ -1,4 +1,14 @@
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -43,6 +53,14 @@ describe('a model folder', () => {
     cpSync(CASE, folder('broken'), { recursive: true });
     expect((await catalogue.list()).unreadable).toEqual([]);
     expect(described().sort()).toEqual(['broken', 'broken', 'good']);
+  });
+
+  it('is listed with what of its files is not used', async () => {
+    const config = join(folder('good'), 'config.json');
+    writeFileSync(config, JSON.stringify({ ...JSON.parse(readFileSync(config, 'utf8')), note: 'mine' }));
+    const [model] = (await catalogue.list()).models;
+    expect(model.warnings).toEqual([expect.stringMatching(/note "mine" is not known/)]);
+    expect(await catalogue.warnings('good')).toEqual(model.warnings);
   });
 
   it('is another one when its weights are replaced, also by a file of the same size and time', async () => {

@@ -119,6 +119,11 @@ export class Catalogue {
     return config;
   }
 
+  /** What of its files is not used as they say. @throws ServiceError 404, InputError. */
+  async warnings(name: string): Promise<readonly string[]> {
+    return (await this.#describe(await this.folder(name))).warnings ?? [];
+  }
+
   /** How many numbers the weights are. @throws ServiceError 404, InputError. */
   async parameters(name: string): Promise<number> {
     return (await this.#describe(await this.folder(name))).parameters;
@@ -159,9 +164,10 @@ export class Catalogue {
     };
     for (const folder of folders) {
       try {
-        const { path: _path, ...listing } = await this.#describe(folder);
+        const { path: _path, warnings, ...listing } = await this.#describe(folder);
         list.models.push({
           ...listing,
+          ...(warnings && { warnings: [...warnings] }),
           layers: [...listing.layers],
           differential: listing.layers.map(isDifferentialKind),
           summary: summarise({ ...listing, path: folder.path }),

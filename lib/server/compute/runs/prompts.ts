@@ -117,7 +117,11 @@ export class Prompts {
     let bytes = 0;
     for (const name of request.models) {
       const config = await this.catalogue.config(name);
-      const model = this.#prepareModel(name, config, await this.tokenizer(name), request);
+      const warnings = await this.catalogue.warnings(name);
+      const model = {
+        ...this.#prepareModel(name, config, await this.tokenizer(name), request),
+        ...(warnings.length > 0 && { warnings: [...warnings] }),
+      };
       bytes += activationBytes(config, model.tokens.length);
       checkDefaultMaps(config, model.tokens.length, this.settings.mapBytes);
       prepared.push(model);
