@@ -1,8 +1,9 @@
 'use client';
 import { memo, useMemo } from 'react';
+import type { PatchMetric } from '@/lib/vocabulary';
 import type { LayerAxis } from '../charts/layerAxis';
-import { formatSigned } from '../charts/numbers';
-import type { View } from '../data/view';
+import { formatCount, formatPlain, formatSigned } from '../charts/numbers';
+import { ownToken, type View } from '../data/view';
 import { isJobBusy } from '../state/jobs';
 import { Choice } from '../ui/Choice';
 import { SlotHead, ValueRow } from '../ui/parts';
@@ -14,11 +15,31 @@ import { PairEditor } from './PairEditor';
 import { BranchChoice, CellTitle, cellValues, SignedScale, StrongestCells, useInspectedCell } from './parts';
 import { isBranched, POINT_INFO, pointsIn } from './points';
 import { patchRequest } from './requests';
-import { gridTable, patchEffects, patchedValues, type ResultOf, resultOf } from './results';
+import { gridTable, patchEffects, patchedValues, type ResultOf, resultOf, warningsOf } from './results';
 import { jobName, setCausal, useCausal } from './settings';
 import { TestSection } from './TestSection';
 import { useAsked } from './useAsked';
 import { usePair } from './usePair';
+
+const DIRECTIONS = [
+  { value: 'denoise', label: 'clean into corrupted (denoise)' },
+  { value: 'noise', label: 'corrupted into clean (noise)' },
+] as const;
+const MEASURES: readonly { value: PatchMetric; label: string }[] = [
+  { value: 'logit_difference', label: 'logit difference' },
+  { value: 'target_logit', label: 'logit of the target' },
+  { value: 'margin', label: 'margin' },
+  { value: 'target_prob', label: 'p(target)' },
+  { value: 'target_logprob', label: 'ln p(target)' },
+  { value: 'target_rank', label: 'rank of target' },
+  { value: 'kl', label: 'KL(clean ‖ patched)' },
+];
+
+/** A value of a measure; ranks count from 1 on the page. */
+const shown = (value: number | null | undefined, measure: PatchMetric): string => {
+  if (measure === 'target_rank') return formatCount(typeof value === 'number' ? value + 1 : value);
+  return measure === 'target_prob' || measure === 'kl' ? formatPlain(value) : formatSigned(value);
+};
 
 /** Colours say how much of the clean answer comes back: all of it saturates. */
 const LIMIT = 1;
@@ -27,23 +48,31 @@ function PatchAside(props: {
   view: View;
   found: readonly (ResultOf<'patch'> | undefined)[];
   effects: readonly (GridValues | undefined)[];
+  measure: PatchMetric;
 }) {
-  const { view, found, effects } = props;
+  const { view, found, effects, measure } = props;
   const cell = useInspectedCell(view);
   const slots = view.models.map(({ slot }) => slot);
-  const patched = found.map(patchedValues);
+  const patched = view.models.map((model, k) => {
+    const own = ownToken(model, cell.position);
+    const value = own === undefined ? undefined : patchedValues(found[k], measure)?.(cell.layer, own);
+    return shown(value, measure);
+  });
+  const unpatched = (which: 'clean' | 'corrupted') =>
+    found.map((each) => shown(each?.metrics[measure]?.[which], measure));
+  const { label } = MEASURES.find(({ value }) => value === measure) ?? MEASURES[0];
   return (
     <aside aria-label="Patched cell">
       <div className="block">
         <CellTitle view={view} cell={cell} />
         {found.some(Boolean) ? (
           <table className="values">
-            <SlotHead slots={slots} />
+            <SlotHead caption={label} slots={slots} />
             <tbody>
               <ValueRow name="effect" values={cellValues(view, cell, effects)} />
-              <ValueRow name="patched, logits" values={cellValues(view, cell, patched)} />
-              <ValueRow kind="rule" name="clean" values={found.map((each) => formatSigned(each?.clean))} />
-              <ValueRow name="corrupted" values={found.map((each) => formatSigned(each?.corrupted))} />
+              <ValueRow name="patched" values={patched} />
+              <ValueRow kind="rule" name="clean" values={unpatched('clean')} />
+              <ValueRow name="corrupted" values={unpatched('corrupted')} />
             </tbody>
           </table>
         ) : (
@@ -55,7 +84,7 @@ function PatchAside(props: {
   );
 }
 
-/** Where the answer is on its way: one layer and token of the clean run at a time, carried into the corrupted run. */
+/** Where the answer is on its way: one layer and token of one run at a time, carried into the other. */
 export const PatchTest = memo(function PatchTest(props: {
   view: View;
   axis: LayerAxis | undefined;
@@ -66,29 +95,51 @@ export const PatchTest = memo(function PatchTest(props: {
   const { view, axis, staleMark, measure } = props;
   const point = useCausal((s) => s.point);
   const branch = useCausal((s) => s.branch);
+  const direction = useCausal((s) => s.direction);
+  const asked = useCausal((s) => s.measure);
   const { pair, isOwn, tokens, differing, problem } = usePair(view);
   const names = view.models.map(({ slot }) => jobName('patch', slot));
   const requests = useMemo(
-    () => view.models.map((model) => patchRequest(view, model, { point, branch }, pair)),
-    [view, point, branch, pair],
+    () => view.models.map((model) => patchRequest(view, model, { point, branch, direction }, pair)),
+    [view, point, branch, direction, pair],
   );
   const { jobs, stale, start } = useAsked(names, requests);
   const found = useMemo(() => jobs.map((job) => resultOf(job, 'patch')), [jobs]);
-  const effects = useMemo(() => found.map(patchEffects), [found]);
+  const measures = MEASURES.filter(({ value }) => pair.foil || value !== 'logit_difference');
+  const shownBy = measures.some(({ value }) => value === asked) ? asked : 'target_logit';
+  const effects = useMemo(() => found.map((each) => patchEffects(each, shownBy)), [found, shownBy]);
+  const warnings = useMemo(() => warningsOf(found, shownBy), [found, shownBy]);
   const begun = jobs.some((job) => job?.result || isJobBusy(job));
   const { label, note } = POINT_INFO[point];
-  const versus = pair.foil ? `${view.target.trim()} minus ${pair.foil}` : view.target.trim();
+  const versus = pair.foil ? `${view.target.trim()} against ${pair.foil}` : view.target.trim();
+  const by = measures.find(({ value }) => value === shownBy)?.label ?? '';
   const controls = (
     <>
       <Choice
         caption="Carry over"
-        label="What is carried over from the clean run"
+        label="What is carried over"
         testId="patch-point"
         value={point}
         options={pointsIn(view.models).map((value) => ({ value, label: POINT_INFO[value].label }))}
         onChange={(value) => setCausal({ point: value })}
       />
       {isBranched(view.models, point) && <BranchChoice />}
+      <Choice
+        caption="from"
+        label="Direction of the patch"
+        testId="patch-direction"
+        value={direction}
+        options={DIRECTIONS}
+        onChange={(value) => setCausal({ direction: value })}
+      />
+      <Choice
+        caption="Measure"
+        label="What the runs are compared by; nothing is computed again"
+        testId="patch-measure"
+        value={shownBy}
+        options={measures}
+        onChange={(value) => setCausal({ measure: value })}
+      />
     </>
   );
   return (
@@ -98,13 +149,16 @@ export const PatchTest = memo(function PatchTest(props: {
       table={
         found.some(Boolean)
           ? () =>
-              gridTable(`Patching of the ${label}, logit of ${versus}`, view, [
-                { name: 'effect', values: effects },
-                { name: 'patched, logits', values: found.map(patchedValues) },
+              gridTable(`Patching of the ${label} (${direction}), ${versus}`, view, [
+                { name: `effect by ${by}`, values: effects },
+                ...measures.map(({ value, label }) => ({
+                  name: `patched, ${value === 'target_rank' ? 'rank of target from 0' : label}`,
+                  values: found.map((each) => patchedValues(each, value)),
+                })),
               ])
           : undefined
       }
-      aside={<PatchAside view={view} found={found} effects={effects} />}
+      aside={<PatchAside view={view} found={found} effects={effects} measure={shownBy} />}
     >
       <PairEditor pair={pair} tokens={tokens} differing={differing} isOwn={isOwn} />
       <JobControl
@@ -114,8 +168,13 @@ export const PatchTest = memo(function PatchTest(props: {
         problem={problem}
         stale={stale}
         onRun={start}
-        legend={<SignedScale limit={LIMIT} meaning="effect" />}
+        legend={<SignedScale limit={LIMIT} meaning={`effect by ${by}`} />}
       />
+      {warnings.map((warning) => (
+        <p key={warning} className="note caution" role="note" data-testid="patch-warning">
+          {warning}
+        </p>
+      ))}
       <div ref={measure}>
         {axis && !begun && <GridWaits view={view} axis={axis} />}
         {axis && begun && (
@@ -131,9 +190,21 @@ export const PatchTest = memo(function PatchTest(props: {
         )}
       </div>
       <p className="convention">
-        <b>Effect</b> = (patched − corrupted) ÷ (clean − corrupted), of the logit of {versus} at position{' '}
-        {view.position}. The corrupted prompt runs with {note}, taken from the clean prompt: 0 changes nothing, 1 brings
-        the clean answer back. Effects do not add up. Bold: tokens in which the prompts differ.
+        <b>Effect</b> ={' '}
+        {direction === 'denoise' ? (
+          <>
+            (patched − corrupted) ÷ (clean − corrupted), {by} of {versus} at position {view.position}. The corrupted
+            prompt runs with {note}, taken from the clean prompt: 0 changes nothing, 1 brings the clean answer back: it
+            is enough.
+          </>
+        ) : (
+          <>
+            (patched − clean) ÷ (corrupted − clean), {by} of {versus} at position {view.position}. The clean prompt runs
+            with {note}, taken from the corrupted prompt: 0 changes nothing, 1 makes it the corrupted answer: it is
+            needed.
+          </>
+        )}{' '}
+        Effects do not add up. Bold: tokens in which the prompts differ.
       </p>
     </TestSection>
   );

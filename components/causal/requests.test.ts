@@ -50,7 +50,7 @@ describe('what the causal tests ask of the server', () => {
   it('fits the schema', () => {
     const model = modelOf('m', [plain, diff]);
     for (const request of [
-      patchRequest(view, model, { point: 'hook_h', branch: 'mixer_1' }, pair),
+      patchRequest(view, model, { point: 'hook_h', branch: 'mixer_1', direction: 'noise' }, pair),
       knockoutRequest(view, model, { queries: 'later', reads: 'scan', branch: '' }, 'b', {
         tokens: [0, 2],
         together: true,
@@ -82,11 +82,19 @@ describe('what the causal tests ask of the server', () => {
   it('asks for branches in differential layers only, of points that have branches, and of no model without any', () => {
     const mixed = modelOf('m', [plain, diff]);
     const branch = 'mixer_2' as const;
-    expect(patchRequest(view, mixed, { point: 'hook_y', branch }, pair)).toMatchObject({ layers: [1], mixer: branch });
-    expect(patchRequest(view, mixed, { point: 'hook_resid_pre', branch }, pair)).not.toHaveProperty('mixer');
-    expect(patchRequest(view, mixed, { point: 'conv', branch }, pair)).not.toHaveProperty('mixer');
+    const direction = 'denoise' as const;
+    expect(patchRequest(view, mixed, { point: 'hook_resid_pre', branch, direction }, pair)).not.toHaveProperty(
+      'direction',
+    );
+    expect(patchRequest(view, mixed, { point: 'hook_y', branch, direction: 'noise' }, pair)).toMatchObject({
+      layers: [1],
+      mixer: branch,
+      direction: 'noise',
+    });
+    expect(patchRequest(view, mixed, { point: 'hook_resid_pre', branch, direction }, pair)).not.toHaveProperty('mixer');
+    expect(patchRequest(view, mixed, { point: 'conv', branch, direction }, pair)).not.toHaveProperty('mixer');
     expect(pointsIn([modelOf('m', [diff])])).toEqual(['hook_resid_pre', 'hook_y', 'hook_h', 'conv']);
-    expect(patchRequest(view, modelOf('m', [plain]), { point: 'hook_y', branch }, pair)).toBeUndefined();
+    expect(patchRequest(view, modelOf('m', [plain]), { point: 'hook_y', branch, direction }, pair)).toBeUndefined();
   });
 
   it('has no foil where it is the target itself, and a span up to the read-out', () => {

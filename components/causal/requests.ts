@@ -21,7 +21,7 @@ const questionOf = (view: View, model: ModelView, foil: string) => ({
 export function patchRequest(
   view: View,
   model: ModelView,
-  { point, branch }: Pick<CausalSettings, 'point' | 'branch'>,
+  { point, branch, direction }: Pick<CausalSettings, 'point' | 'branch' | 'direction'>,
   pair: { readonly corrupted: string; readonly foil: string },
 ): AnalysisRequestInput | undefined {
   const mixer = isBranched(view.models, point) ? branch : '';
@@ -33,6 +33,7 @@ export function patchRequest(
     point,
     clean: promptOf(model),
     corrupted: pair.corrupted,
+    ...(direction === 'noise' && { direction }),
     ...(layers && mixer && { layers, mixer }),
   };
 }

@@ -1,4 +1,5 @@
 import type { AnalysisResult } from '@/lib/api/causal';
+import { type PatchMetric, patchEffect } from '@/lib/vocabulary';
 import { layerName } from '../charts/layerAxis';
 import type { Maybe } from '../charts/numbers';
 import type { DataTable } from '../charts/table';
@@ -29,11 +30,39 @@ function cellsOf(
   };
 }
 
-export const patchEffects = (found: ResultOf<'patch'> | undefined): GridValues | undefined =>
-  found && cellsOf(found.layers, found.spans, found.effect);
+/** One measure of the runs; undefined where a result does not have it. */
+const measureOf = (found: ResultOf<'patch'> | undefined, measure: PatchMetric) => found?.metrics[measure];
 
-export const patchedValues = (found: ResultOf<'patch'> | undefined): GridValues | undefined =>
-  found && cellsOf(found.layers, found.spans, found.patched);
+/** The share of the way to the run that gives, by one measure. */
+export function patchEffects(found: ResultOf<'patch'> | undefined, measure: PatchMetric): GridValues | undefined {
+  const of = measureOf(found, measure);
+  if (!found || !of) return undefined;
+  const { clean, corrupted, patched } = of;
+  const effect = (value: number | null) => {
+    if (value === null || clean === null || corrupted === null) return null;
+    const share = patchEffect(value, { clean, corrupted }, found.direction);
+    return Number.isFinite(share) ? share : null;
+  };
+  return cellsOf(
+    found.layers,
+    found.spans,
+    patched.map((row) => row.map(effect)),
+  );
+}
+
+export function patchedValues(found: ResultOf<'patch'> | undefined, measure: PatchMetric): GridValues | undefined {
+  const of = measureOf(found, measure);
+  return found && of ? cellsOf(found.layers, found.spans, of.patched) : undefined;
+}
+
+/** What is to be kept in mind with effects by one measure, each sentence once. */
+export const warningsOf = (found: readonly (ResultOf<'patch'> | undefined)[], measure: PatchMetric): string[] => [
+  ...new Set(
+    found.flatMap((each) =>
+      (each?.cautions ?? []).flatMap(({ text, metric }) => (metric === undefined || metric === measure ? [text] : [])),
+    ),
+  ),
+];
 
 const ownLayers = (found: ResultOf<'knockout'>) => found.layers.map(([layer]) => layer);
 

@@ -1,5 +1,5 @@
 import { create } from 'zustand';
-import type { Mixer, PatchPoint } from '@/lib/vocabulary';
+import type { Mixer, PatchDirection, PatchMetric, PatchPoint } from '@/lib/vocabulary';
 import type { ModelSlot } from '../state/selection';
 
 export type CausalTest = 'patch' | 'knockout' | 'intervene';
@@ -29,6 +29,9 @@ export interface CausalSettings {
   readonly foil: string | null;
   readonly point: PatchPoint;
   readonly branch: Branch;
+  readonly direction: PatchDirection;
+  /** What the patched runs are compared by. */
+  readonly measure: PatchMetric;
   readonly queries: 'later' | 'answer';
   readonly reads: 'scan' | 'block';
   /** Whether norms divide by what remains after a removal, as the model does, or as in the unchanged run. */
@@ -48,6 +51,8 @@ export const useCausal = create<CausalSettings>()(() => ({
   foil: null,
   point: 'hook_resid_pre',
   branch: '',
+  direction: 'denoise',
+  measure: 'logit_difference',
   queries: 'later',
   reads: 'scan',
   norms: 'rescale',

@@ -1,6 +1,6 @@
 import { createParser, parseAsString, parseAsStringLiteral } from 'nuqs';
 import { partNamed } from '@/lib/api/parts';
-import { MIXERS, PATCH_POINTS } from '@/lib/vocabulary';
+import { MIXERS, PATCH_DIRECTIONS, PATCH_METRICS, PATCH_POINTS } from '@/lib/vocabulary';
 import { fieldsOf, type LinkedSettings, linkStore, setting } from '../state/linked';
 import { parseAsPair } from '../state/parsers';
 import { type CausalSettings, type Changes, isChanged, useCausal } from './settings';
@@ -69,6 +69,8 @@ export const CAUSAL: LinkedSettings<CausalSettings> = {
   corrupted: field('corrupted', parseAsString),
   foil: field('foil', parseAsString),
   point: field('point', parseAsStringLiteral(PATCH_POINTS)),
+  way: field('direction', parseAsStringLiteral(PATCH_DIRECTIONS)),
+  by: field('measure', parseAsStringLiteral(PATCH_METRICS)),
   mixer: setting(
     parseAsStringLiteral(MIXERS),
     ({ branch }) => branch || null,

@@ -127,6 +127,8 @@ describe('the settings of the tests in a link', () => {
       foil: '',
       point: 'hook_h',
       branch: 'mixer_2',
+      direction: 'noise',
+      measure: 'kl',
       queries: 'answer',
       reads: 'block',
       norms: 'frozen',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MIXERS } from '@/lib/vocabulary';
+import { MIXERS, PATCH_DIRECTIONS, PATCH_METRICS } from '@/lib/vocabulary';
 import { AllocationResultSchema, AllocationTaskSchema } from './allocation';
 import { ExamplesSchema, SnrResultSchema, SnrTaskSchema } from './analyses';
 import { MemorySchema } from './memory';
@@ -53,8 +53,12 @@ const PatchSchema = z.object({
     .regex(/^[\w.]{1,100}$/, 'point must be the name of a hook point')
     .default('hook_resid_pre')
     .meta({ description: 'A hook point of the block, `hook_h` (states), or `ssm`, `conv` (what decoding remembers).' }),
+  direction: z.enum(PATCH_DIRECTIONS).optional().meta({
+    description:
+      '`denoise` (default) carries the clean run into the corrupted prompt, `noise` the corrupted run into the clean prompt.',
+  }),
   spans: SpansSchema.optional().meta({
-    description: 'Patched as a whole, in the corrupted prompt; default each token.',
+    description: 'Patched as a whole, in the prompt that receives; default each token.',
   }),
   align: z
     .array(z.object({ clean: SpanSchema, corrupted: SpanSchema }))
@@ -154,7 +158,7 @@ const InterveneSchema = z.object({
     .meta({ description: 'Blocks, mixers, heads or channels, all taken out together.' }),
   method: z.enum(['zero', 'mean']).default('zero').meta({ description: 'What stands in for what is taken out.' }),
   reference: ReferenceSchema.optional(),
-  seed: count.default(0).meta({ description: 'Of stories.' }),
+  seed: count.optional().meta({ description: 'Of stories; default 0.' }),
 });
 
 export const AnalysisRequestSchema = z.discriminatedUnion('kind', [
@@ -250,6 +254,25 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     corrupted: number,
     patched: grid,
     effect: grid,
+    direction: z.enum(PATCH_DIRECTIONS),
+    metrics: z
+      .partialRecord(z.enum(PATCH_METRICS), z.object({ clean: number, corrupted: number, patched: grid }))
+      .meta({
+        description: 'Every measure of the same runs; an effect is the share of the way to the run that gives.',
+      }),
+    cautions: z
+      .array(
+        z.object({
+          kind: z.enum(['small_gap', 'no_foil', 'other_tokens']),
+          text: z.string(),
+          metric: z.enum(PATCH_METRICS).optional().meta({ description: 'Of a small gap.' }),
+          positions: z
+            .array(count)
+            .optional()
+            .meta({ description: 'Of other tokens that differ, in the prompt that receives.' }),
+        }),
+      )
+      .meta({ description: 'Why effects may not mean what they seem to.' }),
   }),
   z.object({
     kind: z.literal('knockout'),

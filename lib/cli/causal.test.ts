@@ -69,6 +69,25 @@ describe('patch', () => {
     expect((patched[3] - report.corrupted) / (report.clean - report.corrupted)).toBeCloseTo(effect[3], 4);
   });
 
+  it('goes both ways, shows any measure of the same runs, and warns on stderr', async () => {
+    const out = file('noise.safetensors');
+    const args = ['patch', ...model, ...tokens([clean, corrupted])];
+    const json = JSON.parse(
+      (await outcomeOf(...args, ...question, '--direction', 'noise', '--json', '--out', out)).out,
+    );
+    expect(json.direction).toBe('noise');
+    expect(json.effect[0][1]).toBeCloseTo(1, 4);
+    const { metrics } = json;
+    expect(metrics.kl.clean).toBe(0);
+    expect(metrics.logit_difference.patched).toEqual(json.patched);
+    expect((await values(out, 'patch.kl.patched'))[1]).toBeCloseTo(metrics.kl.patched[0][1], 5);
+    expect((await values(out, 'patch.target_logprob.effect'))[1]).toBeCloseTo(1, 3);
+    const table = await outcomeOf(...args, ...question, '--metric', 'kl');
+    expect(table.out).toContain('(kl), denoise');
+    const bare = await outcomeOf(...args, '--target', '3');
+    expect(bare.err).toMatch(/warning: There is no foil/);
+  });
+
   it('takes an alignment', async () => {
     const rows = tokens([[1, ...clean], corrupted]);
     const { code, out } = await outcomeOf(...['patch', ...model, ...rows, ...question, '--align', '1:6=0:5', '--json']);
@@ -208,6 +227,8 @@ describe('bad input', () => {
     [['patch', ...question, '--tokens', 'T2', '--spans', '3-4'], /--spans takes spans of tokens such as 3:5/],
     [['patch', ...question, '--tokens', 'T2', '--align', '0:2'], /--align takes pairs of spans/],
     [['patch', ...question, '--tokens', 'T1'], /must hold two rows/],
+    [['patch', ...question, '--tokens', 'T2', '--direction', 'up'], /--direction takes denoise, noise/],
+    [['patch', '--target', '3', '--tokens', 'T2', '--metric', 'logit_difference'], /give a --foil/],
     [['knockout', ...question, '--tokens', 'T1', '--layers', '77'], /There is no layer 77/],
     [['knockout', ...question, '--tokens', 'T1', '--position', 'end'], /--position takes a whole number/],
     [['knockout', '--tokens', 'T1'], /required option '--target/],

@@ -120,6 +120,47 @@ export type TokenClass = (typeof TOKEN_CLASSES)[number];
 /** What the story says, as opposed to the question and the read-out token, which every model has to read. */
 export const CONTEXT_CLASSES = ['needle', 'competing', 'first', 'filler'] as const satisfies readonly TokenClass[];
 
+/** What carries into what when activations are patched: clean into corrupted, or corrupted into clean. */
+export const PATCH_DIRECTIONS = ['denoise', 'noise'] as const;
+export type PatchDirection = (typeof PATCH_DIRECTIONS)[number];
+
+/** Measures of a patched run: logits, nats, shares, and ranks from 0; `kl` is KL(clean ‖ patched). */
+export const PATCH_METRICS = [
+  'logit_difference',
+  'target_logit',
+  'margin',
+  'target_prob',
+  'target_logprob',
+  'target_rank',
+  'kl',
+] as const;
+export type PatchMetric = (typeof PATCH_METRICS)[number];
+
+/** Clean and corrupted must be so far apart in a measure for an effect, which is divided by that distance, to say anything. */
+export const LEAST_GAPS: Readonly<Record<PatchMetric, number>> = {
+  logit_difference: 0.5,
+  target_logit: 0.5,
+  margin: 0.5,
+  target_prob: 0.05,
+  target_logprob: 0.5,
+  target_rank: 1,
+  kl: 0.05,
+};
+
+/**
+ * The share of the way from the run that receives to the run that gives: (patched − corrupted) / (clean − corrupted) for
+ * `denoise`, (patched − clean) / (corrupted − clean) for `noise`. 0 changes nothing, 1 makes it the other run; NaN where the
+ * two measure the same.
+ */
+export function patchEffect(
+  patched: number,
+  { clean, corrupted }: { readonly clean: number; readonly corrupted: number },
+  direction: PatchDirection,
+): number {
+  const [from, to] = direction === 'denoise' ? [corrupted, clean] : [clean, corrupted];
+  return from === to ? Number.NaN : (patched - from) / (to - from);
+}
+
 /** The prompt of the paper's lens script (equations D): note the space after `<context>` and none at the end. */
 export const paperPrompt = (context: string, question: string): string =>
   `<context> \n${context}\n</context>\n\nQuestion: ${question} Answer:`;

@@ -4,10 +4,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { InputError } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { disposeState, extend, type Hook, type Model } from '@/lib/models';
+import { PATCH_METRICS } from '@/lib/vocabulary';
 import { answer } from '../testing/answers';
 import { bundledCase, loadModel } from '../testing/fixtures';
 import { type RandomCase, randomCases, randomModel } from '../testing/randomModel';
-import { type PatchRequest, patchBudget, patchGrid, patchSteps } from '.';
+import { type PatchRequest, type PatchWarning, patchBudget, patchGrid, patchSteps } from '.';
 
 beforeAll(async () => {
   await openDevice();
@@ -155,6 +156,133 @@ describe('a patch', () => {
       }),
       { numRuns: 10 },
     );
+  });
+});
+
+describe('noise', () => {
+  it.each(['hook_resid_pre', 'hook_h', 'ssm', 'conv'])('of %s is the other way round', (point) => {
+    fc.assert(
+      fc.property(randomCases(5, ['mamba1', 'mamba2', 'diff_mamba2']), (random) => {
+        const model = randomModel(random);
+        const ask = { target: TARGET, foil: FOIL, point };
+        const [one, two] = [random.tokens, random.others];
+        const noise = patchGrid(model, { ...ask, clean: one, corrupted: two, direction: 'noise' });
+        const swapped = patchGrid(model, { ...ask, clean: two, corrupted: one });
+        expect(noise).toMatchObject({ direction: 'noise', clean: swapped.corrupted, corrupted: swapped.clean });
+        expect(noise.patched).toEqual(swapped.patched);
+        expect(noise.effect).toEqual(swapped.effect);
+        model.dispose();
+      }),
+      { numRuns: 3 },
+    );
+  });
+
+  it('counts spans, positions and alignment in the clean prompt, which receives', async () => {
+    const model = await loadModel(bundledCase('hf-diffmamba2-all'));
+    const longer = [7, 5, 9, 12, 4, 8];
+    const request = {
+      ...{ clean: longer, corrupted: [5, 2, 12, 4, 8], target: TARGET, foil: FOIL, point: 'hook_resid_pre' },
+      align: [{ clean: [1, 6], corrupted: [0, 5] }] as const,
+      direction: 'noise' as const,
+    };
+    const grid = patchGrid(model, request);
+    expect(grid.spans.map(([start]) => start)).toEqual([1, 2, 3, 4, 5]);
+    expect(grid.effect[1]).not.toBeCloseTo(0, 3);
+    expect(() => patchGrid(model, { ...request, spans: [[0, 1]] })).toThrow(
+      /Token 0 of the clean prompt is aligned with none of the corrupted one/,
+    );
+    model.dispose();
+  });
+});
+
+describe('every measure of the same runs', () => {
+  it('is what the lens says of the patched logits, in one pass', async () => {
+    const model = await loadModel(bundledCase('hf-diffmamba2-all'));
+    const request = {
+      ...{ clean: [5, 9, 12, 4, 8], corrupted: [5, 2, 12, 4, 8], target: TARGET, foil: FOIL },
+      ...{
+        point: 'hook_resid_pre',
+        layers: [0],
+        spans: [
+          [1, 2],
+          [2, 3],
+        ] as const,
+      },
+    };
+    const { metrics, effect, patched, clean, corrupted } = patchGrid(model, request);
+    // The one differing token patched before the first layer gives the clean run back; an equal one the corrupted.
+    const [good, bad] = [request.clean, request.corrupted].map((tokens) => answer(model, tokens));
+    const probabilities = (z: Float32Array) => {
+      const total = z.reduce((sum, v) => sum + Math.exp(v), 0);
+      return z.map((v) => Math.exp(v) / total);
+    };
+    const measured = (z: Float32Array) => {
+      const [p, from] = [probabilities(z), probabilities(good)];
+      return {
+        logit_difference: z[TARGET] - z[FOIL],
+        target_logit: z[TARGET],
+        margin: z[TARGET] - Math.max(...z.filter((_, j) => j !== TARGET)),
+        target_prob: p[TARGET],
+        target_logprob: Math.log(p[TARGET]),
+        target_rank: z.filter((v) => v > z[TARGET]).length,
+        kl: from.reduce((sum, q, j) => sum + q * Math.log(q / p[j]), 0),
+      };
+    };
+    expect(Object.keys(metrics)).toEqual([...PATCH_METRICS]);
+    for (const name of PATCH_METRICS) {
+      const of = metrics[name];
+      expect(of?.patched[0], name).toBeCloseTo(measured(good)[name], 4);
+      expect(of?.patched[1], name).toBeCloseTo(measured(bad)[name], 4);
+      expect(of?.clean, name).toBeCloseTo(measured(good)[name], 4);
+      expect(of?.corrupted, name).toBeCloseTo(measured(bad)[name], 4);
+    }
+    expect(metrics.logit_difference).toEqual({ clean, corrupted, patched });
+    expect(effect[0]).toBeCloseTo(1, 3);
+    expect(effect[1]).toBeCloseTo(0, 3);
+    expect(patchGrid(model, { ...request, foil: undefined }).metrics).not.toHaveProperty('logit_difference');
+    model.dispose();
+  });
+});
+
+describe('a warning', () => {
+  const clean = [5, 9, 12, 4, 8, 9];
+  const warned = (corrupted: number[], more: Partial<PatchRequest> = {}) => {
+    const [random] = fc.sample(randomCases(5, ['mamba2']), { numRuns: 1, seed: 3 });
+    const model = randomModel(random);
+    const request = { clean, corrupted, target: 9, foil: 2, point: 'hook_resid_pre', ...more };
+    const { cautions } = patchGrid(model, request);
+    model.dispose();
+    return cautions;
+  };
+  const kinds = (cautions: readonly PatchWarning[]) => [...new Set(cautions.map(({ kind }) => kind))].sort();
+  const others = (cautions: readonly PatchWarning[]) => cautions.find(({ kind }) => kind === 'other_tokens');
+
+  it('is given where clean and corrupted hardly differ, for each measure', () => {
+    const same = warned(clean);
+    expect(kinds(same)).toEqual(['small_gap']);
+    expect(same.map(({ metric }) => metric)).toEqual([...PATCH_METRICS]);
+    expect(same[0].text).toMatch(/differ by 0 in logit_difference, less than 0.5: effects are divided by that/);
+  });
+
+  it('is given without a foil', () => {
+    expect(kinds(warned(clean, { foil: undefined }))).toContain('no_foil');
+    expect(kinds(warned(clean))).not.toContain('no_foil');
+  });
+
+  it('names the tokens that differ beside the swapped ones', () => {
+    // 9 → 2 wherever it stands is one swap, and so is 2 → 9 back.
+    expect(others(warned([5, 2, 12, 4, 8, 2]))).toBeUndefined();
+    const more = others(warned([5, 2, 12, 7, 8, 2]));
+    expect(more?.positions).toEqual([3]);
+    expect(more?.text).toMatch(/beside the swapped tokens 1, 5 in token 3 of the corrupted prompt/);
+    expect(others(warned([6, 9, 12, 7, 8, 9]))?.positions).toEqual([0, 3]);
+    // Neighbours are one exchange: a word of two tokens.
+    expect(others(warned([5, 9, 1, 3, 8, 9]))).toBeUndefined();
+    const align = [
+      { clean: [0, 2], corrupted: [0, 2] },
+      { clean: [2, 6], corrupted: [3, 7] },
+    ] as const;
+    expect(others(warned([5, 2, 3, 12, 4, 8, 2], { align }))?.positions).toEqual([2]);
   });
 });
 

@@ -9,8 +9,8 @@ import { replaceRegions } from './replacement';
 import { stateHooks } from './statePatch';
 
 /**
- * What patches one block: given spans, hooks under which row k of a batch has span k from the clean run. Runs the block on
- * the clean prompt once.
+ * What patches one block: given spans, hooks under which row k of a batch has span k from the source. Runs the block on
+ * the source's prompt once.
  */
 export function patchHooks(
   model: Model,
@@ -23,9 +23,9 @@ export function patchHooks(
 }
 
 /** Points with one row per token. */
-function rowHooks(model: Model, request: PatchRequest, { clean, counterpart }: PatchInputs, layer: number) {
+function rowHooks(model: Model, request: PatchRequest, { source, counterpart }: PatchInputs, layer: number) {
   const { point, mixer } = request;
-  const captured = captureBlock(model, clean, layer, pointNames(layer, point, mixer));
+  const captured = captureBlock(model, source, layer, pointNames(layer, point, mixer));
   const sources = [...captured].map(([name, { shape, data }]) => {
     const rest = shape.slice(2);
     const size = rest.reduce((product, axis) => product * axis, 1);
@@ -49,7 +49,7 @@ function rowHooks(model: Model, request: PatchRequest, { clean, counterpart }: P
     ]);
 }
 
-/** Rows of the clean run in the order of the corrupted prompt; zeros where a token has no counterpart. */
+/** Rows of the source in the order of the receiving prompt; zeros where a token has no counterpart. */
 function alignedRows(data: Float32Array, size: number, counterpart: Int32Array): Float32Array {
   const rows = new Float32Array(counterpart.length * size);
   counterpart.forEach((place, p) => {

@@ -9,41 +9,41 @@ import { replaceRegions } from './replacement';
 
 /**
  * Patches what decoding remembers after the last token of each span (names of {@link DecodingState}): row r of a batch
- * has the state or the convolution's inputs of layer r from the clean run, and reads the rest of the corrupted prompt.
+ * has the state or the convolution's inputs of layer r from the source, and reads the rest of the receiving prompt.
  * Yields after every span.
  */
 export function* memorySweep(
   model: Model,
   request: PatchRequest,
-  { layers, spans, counterpart, position, budget, clean, corrupted, receive }: PatchInputs,
+  { layers, spans, counterpart, position, budget, source, receiver, receive }: PatchInputs,
 ): Generator<Steps, void, void> {
   const batches = [...inBatches(layers, budget.rows)];
   const reader = (tokens: readonly number[]) => advancing(model, tokens);
   const ends = spans.map(([, end], column) => ({ end, column })).sort((a, b) => a.end - b.end);
   const total = spans.length * batches.length;
   let done = 0;
-  const [cleanRun, corruptedRun] = [reader(clean.tokens), reader(corrupted.tokens)];
+  const [sourceRun, ownRun] = [reader(source.tokens), reader(receiver.tokens)];
   let furthest = -1;
   try {
     for (const { end, column } of ends) {
-      if (counterpart[end - 1] < furthest) cleanRun.restart();
+      if (counterpart[end - 1] < furthest) sourceRun.restart();
       furthest = counterpart[end - 1];
-      const source = cleanRun.upTo(counterpart[end - 1] + 1);
-      const base = corruptedRun.upTo(end);
+      const from = sourceRun.upTo(counterpart[end - 1] + 1);
+      const base = ownRun.upTo(end);
       for (const { start, part } of batches) {
-        const rest = corrupted.tokens.slice(end, position + 1);
+        const rest = receiver.tokens.slice(end, position + 1);
         const logits =
-          rest.length === 0 ? undefined : readOn(model, mixed(model, request, part, base, source), part.length, rest);
+          rest.length === 0 ? undefined : readOn(model, mixed(model, request, part, base, from), part.length, rest);
         part.forEach((_, r) => {
-          receive(start + r, column, logits ? rowOf(logits, model, r) : corrupted.logits);
+          receive(start + r, column, logits ? rowOf(logits, model, r) : receiver.logits);
         });
         done += 1;
         yield { done, total };
       }
     }
   } finally {
-    cleanRun.dispose();
-    corruptedRun.dispose();
+    sourceRun.dispose();
+    ownRun.dispose();
   }
 }
 
@@ -70,7 +70,7 @@ function advancing(model: Model, tokens: readonly number[]) {
   };
 }
 
-/** The state of the corrupted run in as many rows as there are layers; row r has what is patched from the clean run. */
+/** The state of the receiving run in as many rows as there are layers; row r has what is patched from the source. */
 function mixed(
   { config }: Model,
   request: PatchRequest,
@@ -89,8 +89,8 @@ function mixed(
       if (row === undefined) return wide;
       const channels = indicesOf(request, config.blocks[layers[row]], value.shape[axis] as number);
       const regions = layers.map((_, r) => ({ positions: [0, r === row ? 1 : 0] as const, channels }));
-      const clean = source.tensors.get(name) as tf.Tensor;
-      return tf.squeeze(replaceRegions(wide.expandDims(1), clean.expandDims(1), regions, axis + 1), [1]);
+      const taken = source.tensors.get(name) as tf.Tensor;
+      return tf.squeeze(replaceRegions(wide.expandDims(1), taken.expandDims(1), regions, axis + 1), [1]);
     });
   return {
     position: base.position,

@@ -1,4 +1,5 @@
 import { type BlockConfig, InputError } from '@/lib/checkpoint/types';
+import type { PatchDirection } from '@/lib/vocabulary';
 import type { Span } from '../snr';
 import { type AlignedSpans, alignmentOf, requireSpan } from './alignment';
 import { type Budget, budgetOf } from './budget';
@@ -10,10 +11,15 @@ import { layersOf, type Outline, positionOf, type Question, requireQuestion } fr
 export interface PatchRequest extends Question, Part {
   readonly clean: readonly number[];
   readonly corrupted: readonly number[];
+  /**
+   * `denoise` (default) carries the clean run into the corrupted prompt and asks what brings the answer back; `noise` carries the
+   * corrupted run into the clean prompt and asks what breaks it.
+   */
+  readonly direction?: PatchDirection;
   /** Which tokens stand for each other; default: each for the one at its place. */
   readonly align?: readonly AlignedSpans[];
   /**
-   * What is taken from the clean run:
+   * What is taken from the one run:
    *
    * - a hook point of the block with one row per token (docs/hooks.md), such as `hook_resid_pre` or `mixer_1.hook_delta`;
    * - `hook_h`: the state S_t after token t, which token t itself and every later one read;
@@ -25,9 +31,9 @@ export interface PatchRequest extends Question, Part {
   readonly mixer?: Mixer;
   /** Default: all. */
   readonly layers?: readonly number[];
-  /** Token spans of the corrupted prompt, each patched as a whole; default: every aligned token by itself. */
+  /** Token spans of the prompt that receives, each patched as a whole; default: every aligned token by itself. */
   readonly spans?: readonly Span[];
-  /** Position that is read, in the corrupted prompt; default −1, the last. */
+  /** Position that is read, in the prompt that receives; default −1, the last. */
   readonly position?: number;
   /** Bytes beside the weights; default 1 GiB. */
   readonly memory?: number;
@@ -37,16 +43,18 @@ export interface PatchRequest extends Question, Part {
 export interface PatchPlan {
   readonly layers: readonly number[];
   readonly spans: readonly Span[];
-  /** Of every token of the corrupted prompt up to the position that is read: its place in the clean prompt, or −1. */
+  readonly direction: PatchDirection;
+  /** Of every token of the receiving prompt up to the position that is read: its place in the source's, or −1. */
   readonly counterpart: Int32Array;
   readonly position: number;
-  readonly cleanPosition: number;
+  readonly sourcePosition: number;
   readonly budget: Budget;
 }
 
 export interface PatchInputs extends PatchPlan {
-  readonly clean: Baseline;
-  readonly corrupted: Baseline;
+  /** The run that values are taken from, and the one that they are carried into. */
+  readonly source: Baseline;
+  readonly receiver: Baseline;
   /** Takes the logits [V] of a layer (as index into `layers`) and a span (as index into `spans`). */
   readonly receive: (row: number, column: number, logits: Float32Array) => void;
 }
@@ -58,23 +66,28 @@ export function patchPlan(model: Outline, request: PatchRequest): PatchPlan {
   if (request.channels && request.heads) throw new InputError('Choose channels or heads to patch, not both.');
   const layers = layersOf(model, request.layers);
   requirePoint(model, layers, request);
-  const position = positionOf(request.position ?? -1, corrupted.length, 'corrupted prompt');
-  const aligned = alignmentOf(clean.length, corrupted.length, request.align);
-  const cleanPosition = position === corrupted.length - 1 ? clean.length - 1 : aligned[position];
-  if (cleanPosition < 0)
+  const direction = request.direction ?? 'denoise';
+  const { source, receiver } = rolesOf(request);
+  const what = `${receiver.name} prompt`;
+  const position = positionOf(request.position ?? -1, receiver.tokens.length, what);
+  const onClean = alignmentOf(clean.length, corrupted.length, request.align);
+  const aligned = direction === 'denoise' ? onClean : inverse(onClean, clean.length);
+  const last = source.tokens.length - 1;
+  const sourcePosition = position === receiver.tokens.length - 1 ? last : aligned[position];
+  if (sourcePosition < 0)
     throw new InputError(
-      `Token ${position} of the corrupted prompt, which is read, is aligned with none of the clean one.`,
+      `Token ${position} of the ${what}, which is read, is aligned with none of the ${source.name} one.`,
     );
-  const counterpart = aligned.slice(0, position + 1).map((place) => (place <= cleanPosition ? place : -1));
+  const counterpart = aligned.slice(0, position + 1).map((place) => (place <= sourcePosition ? place : -1));
   const spans = request.spans ?? singles(counterpart);
   if (spans.length === 0) throw new InputError('The prompts have no aligned tokens: nothing can be patched.');
   for (const span of spans) {
-    requireSpan('corrupted prompt up to the position that is read', span, position + 1);
+    requireSpan(`${what} up to the position that is read`, span, position + 1);
     for (let p = span[0]; p < span[1]; p++)
       if (counterpart[p] < 0)
-        throw new InputError(`Token ${p} of the corrupted prompt is aligned with none of the clean one: leave it out.`);
+        throw new InputError(`Token ${p} of the ${what} is aligned with none of the ${source.name} one: leave it out.`);
   }
-  const L = Math.max(position, cleanPosition) + 1;
+  const L = Math.max(position, sourcePosition) + 1;
   const withStates = /(^|\.)hook_h$/.test(request.point) || request.point === 'ssm';
   const states = withStates ? Math.max(...model.config.blocks.map(stateValues)) : 0;
   const budget = budgetOf(model.config, {
@@ -84,7 +97,25 @@ export function patchPlan(model: Outline, request: PatchRequest): PatchPlan {
     extra: { fixed: 3 * L * states, perRow: 6 * states },
     limit: request.memory,
   });
-  return { layers, spans, counterpart, position, cleanPosition, budget };
+  return { layers, spans, direction, counterpart, position, sourcePosition, budget };
+}
+
+/** Which prompt values are taken from, and which they are carried into. */
+export function rolesOf({ clean, corrupted, direction = 'denoise' }: PatchRequest) {
+  const [good, bad] = [
+    { name: 'clean', tokens: clean },
+    { name: 'corrupted', tokens: corrupted },
+  ];
+  return direction === 'denoise' ? { source: good, receiver: bad } : { source: bad, receiver: good };
+}
+
+/** The tokens of the second prompt for those of the first, where there are `length` of them. */
+function inverse(counterpart: Int32Array, length: number): Int32Array {
+  const back = new Int32Array(length).fill(-1);
+  counterpart.forEach((place, p) => {
+    if (place >= 0) back[place] = p;
+  });
+  return back;
 }
 
 const singles = (counterpart: Int32Array): Span[] =>

@@ -6,7 +6,7 @@ import type { CancellationBatch, LayerSummary } from './cancellationBatch';
 import type { Intervention } from './intervention';
 import type { KnockoutGrid, Knockouts } from './knockout';
 import type { LambdaOverride } from './lambda';
-import type { PatchGrid } from './patch';
+import { effectsOf, type PatchGrid } from './patch';
 import type { Reading, Removed } from './reading';
 
 /** Results as JSON values and as named tensors, the same for the command line and for HTTP. JSON writes NaN as null. */
@@ -22,18 +22,24 @@ export const tensorOf = (name: string, shape: readonly number[], values: ArrayLi
 const nested = (values: Float64Array, columns: number): number[][] =>
   Array.from({ length: values.length / columns }, (_, row) => [...values.slice(row * columns, (row + 1) * columns)]);
 
-/** `patched` and `effect` by layer and span. */
-export const patchJson = ({ patched, effect, spans, ...rest }: PatchGrid) => ({
-  ...rest,
-  spans,
-  patched: nested(patched, spans.length),
-  effect: nested(effect, spans.length),
-});
+/** `patched` and `effect` by layer and span, and `patched` of every measure. */
+export function patchJson({ patched, effect, spans, metrics, ...rest }: PatchGrid) {
+  const rows = (values: Float64Array) => nested(values, spans.length);
+  const each = Object.entries(metrics).map(([name, of]) => [name, { ...of, patched: rows(of.patched) }]);
+  return { ...rest, spans, patched: rows(patched), effect: rows(effect), metrics: Object.fromEntries(each) };
+}
 
-/** `patch.patched`, `patch.effect` [layers, spans]. */
-export function patchTensors({ layers, spans, patched, effect }: PatchGrid): OutputTensor[] {
+/** `patch.patched`, `patch.effect`, and of every measure `patch.NAME.patched`, `patch.NAME.effect` [layers, spans]. */
+export function patchTensors({ direction, layers, spans, patched, effect, metrics }: PatchGrid): OutputTensor[] {
   const shape = [layers.length, spans.length];
-  return [tensorOf('patch.patched', shape, patched), tensorOf('patch.effect', shape, effect)];
+  const pair = (prefix: string, patched: Float64Array, effect: Float64Array) => [
+    tensorOf(`${prefix}.patched`, shape, patched),
+    tensorOf(`${prefix}.effect`, shape, effect),
+  ];
+  return [
+    ...pair('patch', patched, effect),
+    ...Object.entries(metrics).flatMap(([name, of]) => pair(`patch.${name}`, of.patched, effectsOf(of, direction))),
+  ];
 }
 
 /** `without` and `change` by row and span, as the model is and with frozen norms. */

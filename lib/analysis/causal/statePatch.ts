@@ -8,37 +8,37 @@ import { type Captured, captureBlock } from './continuation';
 import type { PatchInputs, PatchRequest } from './patchPlan';
 import { indicesOf, mixerOf } from './points';
 
-/** One scan of the corrupted run, and how far the clean run's states are from its own. */
+/** One scan of the receiving run, and how far the source's states are from its own. */
 interface ScanStates {
   readonly y: string;
   readonly delta: Captured;
   readonly A: Captured;
   readonly C: Captured;
-  /** S_clean − S_corrupted after every token, [L, …]; 0 where a token has no counterpart, and outside the patched part. */
+  /** S_source − S_own after every token, [L, …]; 0 where a token has no counterpart, and outside the patched part. */
   readonly gap: Float32Array;
   /** Of a state, [E,N] or [H,P,N]. */
   readonly shape: readonly number[];
 }
 
 /**
- * Hooks that give row k of a batch the clean run's states at the tokens of span k. The scan is linear in its state, so the
- * corrupted run's output needs no second recurrence:
+ * Hooks that give row k of a batch the source's states at the tokens of span k. The scan is linear in its state, so the
+ * receiving run's output needs no second recurrence:
  *
- *     y_i += C_i (S_clean − S_corrupted)_i                            i inside the span
- *     y_i += C_i (Π_{k=end..i} Ā_k) (S_clean − S_corrupted)_{end−1}    i ≥ end
+ *     y_i += C_i (S_source − S_own)_i                            i inside the span
+ *     y_i += C_i (Π_{k=end..i} Ā_k) (S_source − S_own)_{end−1}    i ≥ end
  *
  * Cost: the block once for each prompt, token by token; then one scan of the batch that starts from the gap and reads no x.
  */
 export function stateHooks(
   model: Model,
   request: PatchRequest,
-  { clean, corrupted, counterpart }: PatchInputs,
+  { source: from, receiver, counterpart }: PatchInputs,
   layer: number,
 ): (spans: readonly Span[]) => Hook[] {
   const block = model.config.blocks[layer];
   const scans = scansAt(layer, block, mixerOf(request)).map(({ at }): ScanStates => {
-    const seen = captureBlock(model, corrupted, layer, ['delta', 'A', 'C', 'h'].map(at));
-    const source = captureBlock(model, clean, layer, [at('h')]).get(at('h')) as Captured;
+    const seen = captureBlock(model, receiver, layer, ['delta', 'A', 'C', 'h'].map(at));
+    const source = captureBlock(model, from, layer, [at('h')]).get(at('h')) as Captured;
     const own = seen.get(at('h')) as Captured;
     const shape = own.shape.slice(2);
     const channels = indicesOf(request, block, shape[0]);

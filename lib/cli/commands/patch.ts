@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
 import {
   type AlignedSpans,
+  effectsOf,
+  metricOf,
+  type Patched,
   type PatchGrid,
   patchBudget,
   patchJson,
@@ -9,6 +12,7 @@ import {
   type Span,
 } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
+import { PATCH_DIRECTIONS, PATCH_METRICS, type PatchDirection, type PatchMetric } from '@/lib/vocabulary';
 import {
   announce,
   type CausalOptions,
@@ -23,12 +27,14 @@ import {
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
 import { about, printJson, requireWritable, table, writeTensors } from '../output';
-import { indices } from '../parse';
+import { choices, indices } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
 interface PatchOptions extends CausalOptions {
   readonly corrupted?: string;
   readonly point: string;
+  readonly direction: PatchDirection[];
+  readonly metric?: PatchMetric[];
   readonly spans?: Span[];
   readonly align?: AlignedSpans[];
   readonly channels?: number[];
@@ -44,6 +50,17 @@ export function patchCommand(program: Command, io: Io, line: string): void {
   )
     .option('--corrupted <text>', 'the corrupted prompt; --tokens holds both as [[clean], [corrupted]]')
     .option('--point <name>', 'hook point of a block, hook_h (states), or ssm, conv (decoding)', 'hook_resid_pre')
+    .option(
+      '--direction <name>',
+      'denoise: the clean run into the corrupted prompt; noise: the corrupted run into the clean prompt',
+      choices('--direction', PATCH_DIRECTIONS),
+      ['denoise'],
+    )
+    .option(
+      '--metric <name>',
+      `measure of the table (JSON and tensors hold all): ${PATCH_METRICS.join(', ')}`,
+      choices('--metric', PATCH_METRICS),
+    )
     .option('--spans <list>', 'spans of tokens patched as a whole: 3:5,7:9; default each token', spansOf('--spans'))
     .option('--align <list>', 'tokens that stand for each other, clean=corrupted: 0:4=0:4,6:9=5:8', alignment)
     .option('--channels <list>', 'patch only these channels', indices('--channels'))
@@ -53,16 +70,22 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       const checkpoint = await openCheckpointOf(options, io);
       const [clean, corrupted] = await promptsOf(options, checkpoint);
       const { point, spans, align, channels, heads, position } = options;
+      const direction = options.direction[0];
+      const question = await questionOf(options, checkpoint);
+      const metric = options.metric?.[0] ?? metricOf(question);
+      if (metric === 'logit_difference' && question.foil === undefined)
+        throw new InputError('--metric logit_difference is target minus foil: give a --foil.');
       const request = {
         clean,
         corrupted,
         point,
+        direction,
         spans,
         align,
         channels,
         heads,
         position,
-        ...(await questionOf(options, checkpoint)),
+        ...question,
         ...causalRequest(options, checkpoint.config),
       };
       const { model, provenance } = await openSession(checkpoint, options, line, io);
@@ -72,8 +95,11 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       if (options.out) await writeTensors(options.out, patchTensors(grid), provenance);
       if (options.json)
         return printJson(io, { ...about(provenance), point, ...patchJson(grid), memory_bytes: budget.bytes });
+      for (const { text, ...warning } of grid.cautions)
+        if (warning.metric === undefined || warning.metric === metric) io.err(`warning: ${text}\n`);
+      const of = grid.metrics[metric] as Patched;
       io.out(
-        `clean ${grid.clean.toFixed(4)}, corrupted ${grid.corrupted.toFixed(4)} (${grid.metric})\n${readable(grid)}`,
+        `clean ${of.clean.toFixed(4)}, corrupted ${of.corrupted.toFixed(4)} (${metric}), ${direction}\n${readable(grid, of)}`,
       );
     });
 }
@@ -102,7 +128,8 @@ async function promptsOf(options: PatchOptions, checkpoint: Checkpoint): Promise
   return [clean, other];
 }
 
-function readable({ layers, spans, patched, effect }: PatchGrid): string {
+function readable({ direction, layers, spans }: PatchGrid, of: Patched): string {
+  const [patched, effect] = [of.patched, effectsOf(of, direction)];
   const cells = layers.flatMap((layer, row) =>
     spans.map((span, column) => {
       const at = row * spans.length + column;

@@ -115,7 +115,13 @@ describe('a store of the first format', () => {
         const map = decodeSafetensors((await service.read(stored.id, 'map', { layer, branch })).buffer);
         expect(Number(map.metadata.reconstruction_error)).toBeLessThan(1e-4);
       }
-    expect(await service.recallAnalysis(answer.id)).toEqual(JSON.parse(answer.analysis));
+    const { result, ...rest } = JSON.parse(answer.analysis);
+    const { clean, corrupted, patched } = result;
+    const metrics = { logit_difference: { clean, corrupted, patched } };
+    expect(await service.recallAnalysis(answer.id)).toEqual({
+      ...rest,
+      result: { ...result, direction: 'denoise', cautions: [], metrics },
+    });
     expect(service.analysisTensors(answer.id)).toEqual(
       new Uint8Array(readFileSync(join(FIXTURE, `analysis-${answer.id}.safetensors`))),
     );
@@ -219,7 +225,7 @@ describe('what is stored', () => {
 
   it.each([
     ['is cut off', toStored('run', run).slice(0, -10), /not JSON/],
-    ['is of a newer format', JSON.stringify({ format: 99, run }), /of format 99, and this version reads those up to 4/],
+    ['is of a newer format', JSON.stringify({ format: 99, run }), /of format 99, and this version reads those up to 5/],
     ['is something else', toStored('summary', fromStored('summary', stored.summary)), /holds no run/],
     ['has a part of another type', JSON.stringify({ format: 2, run: { ...run, models: 7 } }), /run\.models/],
     ['lacks a part', JSON.stringify({ ...JSON.parse(stored.run), request: undefined }), /run\.request/],

@@ -10,7 +10,9 @@ function referenceOf({ method, reference, removed }: Json): Json | null {
 
 const unmeasured = (value: Json): Json => ({ frozen_norms: null, ...value });
 
-const CHANGES: Readonly<Record<string, (result: Json, request: Json) => Json>> = {
+type Changes = Readonly<Record<string, (result: Json, request: Json) => Json>>;
+
+const NORMS: Changes = {
   knockout: unmeasured,
   ablate: (result, request) => ({ reference: referenceOf(request), ...result, runs: each(result.runs, unmeasured) }),
   lambda: (result) => ({ ...result, runs: each(result.runs, unmeasured) }),
@@ -21,12 +23,31 @@ const CHANGES: Readonly<Record<string, (result: Json, request: Json) => Json>> =
   }),
 };
 
+const DIRECTIONS: Changes = {
+  patch: (result) => {
+    const { metric, clean, corrupted, patched } = result;
+    return {
+      direction: 'denoise',
+      cautions: [],
+      metrics: { [String(metric)]: { clean, corrupted, patched } },
+      ...result,
+    };
+  },
+};
+
+const changed =
+  (changes: Changes) =>
+  (analysis: Json): Json => {
+    const [result, request] = [analysis.result as Json | null, analysis.request as Json];
+    const change = changes[String(result?.kind)];
+    return result && change ? { ...analysis, result: change(result, request) } : analysis;
+  };
+
 /** An analysis from before causal tests said their reference and measured with frozen norms: what it lacks is null. */
-export function withoutNorms(analysis: Json): Json {
-  const [result, request] = [analysis.result as Json | null, analysis.request as Json];
-  const change = CHANGES[String(result?.kind)];
-  return result && change ? { ...analysis, result: change(result, request) } : analysis;
-}
+export const withoutNorms = changed(NORMS);
+
+/** A patching from when there were one direction, one measure and no cautions. */
+export const withoutDirections = changed(DIRECTIONS);
 
 /** An analysis from when a margin was called `log_odds`, and nothing else was known of it; batches had no notes. */
 export function withMargins(analysis: Json): Json {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Analysis, AnalysisSchema } from '@/lib/api/causal';
 import { type Run, RunSchema, type RunSummary, RunSummarySchema } from '@/lib/api/schemas';
 import { ServiceError } from '../errors';
-import { withMargins, withoutNorms } from './older-results';
+import { withMargins, withoutDirections, withoutNorms } from './older-results';
 
 /** What is kept as JSON, in rows of the database and in files beside the arrays. */
 interface Stored {
@@ -34,6 +34,7 @@ const STEPS: readonly Step[] = [
   { to: 2, kind: 'run', change: (run) => ({ analyses: [], ...run }) },
   { to: 3, kind: 'analysis', change: withoutNorms },
   { to: 4, kind: 'analysis', change: withMargins },
+  { to: 5, kind: 'analysis', change: withoutDirections },
 ];
 
 /** Of what is written now. */

@@ -53,9 +53,12 @@ async function testOf(request: PromptTest, { prompts, settings }: Tools): Promis
   const candidatesOf = (list?: readonly (string | number)[]) => list && Promise.all(list.map(answer));
   switch (request.kind) {
     case 'patch': {
-      const { kind, point, spans, align, mixer, channels, heads } = request;
+      const { kind, point, direction, spans, align, mixer, channels, heads } = request;
       const [clean, corrupted] = [await read(request.clean), await read(request.corrupted)];
-      return { kind, request: { ...common, clean, corrupted, point, spans, align, mixer, channels, heads } };
+      return {
+        kind,
+        request: { ...common, clean, corrupted, point, direction, spans, align, mixer, channels, heads },
+      };
     }
     case 'knockout': {
       const { kind, spans, queries, reads, mixer, together } = request;
@@ -89,7 +92,7 @@ async function testOf(request: PromptTest, { prompts, settings }: Tools): Promis
 
 /** The prompts of a reference as token ids. */
 async function referenceOf(
-  { reference, seed }: Pick<Extract<PromptTest, { kind: 'ablate' }>, 'reference' | 'seed'>,
+  { reference, seed = 0 }: Pick<Extract<PromptTest, { kind: 'intervene' }>, 'reference' | 'seed'>,
   read: (prompt: string | readonly number[]) => Promise<number[]>,
 ): Promise<Reference | undefined> {
   if (reference === undefined || reference === 'self') return reference;
