@@ -27,6 +27,21 @@ function checkBounds(source: ByteSource, start: number, length: number): void {
   );
 }
 
+/** What is found in the place of a large file that was never fetched, and what to do about it. */
+const STAND_INS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^version https:\/\/git-lfs\./,
+    'is a Git LFS pointer and not the file itself; run `git lfs install` and `git lfs pull` in its folder, or download the file.',
+  ],
+  [
+    /^\s*<(?:!doctype html|html)/i,
+    'is a web page and not the file itself; download the file again from its own address.',
+  ],
+];
+
+/** Bytes of the longest pointer or page that is looked for. */
+const LARGEST_STAND_IN = 2 ** 20;
+
 /** What says nothing of the file: the system has run out of something. */
 const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
 
@@ -70,6 +85,14 @@ export async function openFile(path: string): Promise<ByteSource> {
     },
     close: () => handle.close(),
   };
+  if (stats.size > 0 && stats.size <= LARGEST_STAND_IN) {
+    const beginning = new TextDecoder().decode(await source.read(0, Math.min(stats.size, 64)));
+    const what = STAND_INS.find(([start]) => start.test(beginning))?.[1];
+    if (what) {
+      await handle.close();
+      throw new InputError(`${path} ${what}`);
+    }
+  }
   return source;
 }
 

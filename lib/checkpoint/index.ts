@@ -1,4 +1,5 @@
 export type { OutputTensor } from '@/lib/safetensors';
+export { isComplete } from './complete';
 export { defaultLambdaInit } from './config-common';
 export { withoutMark } from './json';
 export { type LoadOptions, loadCheckpoint } from './load';

@@ -188,6 +188,27 @@ describe('a folder made here', () => {
     expect(await refusal(await folderWith(cut))).toMatch(/cut short/);
   });
 
+  it('says what lies in the place of the weights, and what to do', async () => {
+    const config = JSON.stringify(CONFIG);
+    const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n';
+    for (const name of ['model.safetensors', 'pytorch_model.bin'])
+      expect(await refusal(await folderWith({ 'config.json': config, [name]: pointer }))).toMatch(
+        new RegExp(`${name} is a Git LFS pointer.*git lfs pull`),
+      );
+    expect(await refusal(await folderWith({ 'config.json': pointer }))).toMatch(/config\.json is a Git LFS pointer/);
+    expect(
+      await refusal(await folderWith({ 'config.json': config, 'model.safetensors': '<!DOCTYPE html><p>' })),
+    ).toMatch(/is a web page/);
+    for (const [name, remedy] of [
+      ['last.ckpt', /last\.ckpt .* call it pytorch_model\.bin/],
+      ['weights.safetensors', /call it model\.safetensors/],
+      ['adapter_model.safetensors', /merge it into its model/],
+      ['model.gguf', /GGUF/],
+    ] as const)
+      expect(await refusal(await folderWith({ 'config.json': config, [name]: 'x' }))).toMatch(remedy);
+    expect(await refusal(await folderWith({ 'config.json': config, 'optimizer.pt': 'x' }))).toMatch(/is needed\.$/);
+  });
+
   it('refuses a config that is no file, or that never ends, without reading it', async () => {
     const folder = await folderWith({ 'model.safetensors': encodeSafetensors(tinyTensors().values()) });
     const config = join(folder, 'config.json');

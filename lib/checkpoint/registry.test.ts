@@ -88,6 +88,49 @@ describe('models on disk', () => {
     expect(paths.has('me/no-snapshot')).toBe(false);
   });
 
+  it('takes the newest snapshot that is complete, and main only where it is', async () => {
+    const chosen = async (name: string) => (await findModels([at('part')])).find((one) => one.name === name)?.path;
+    const snapshot = (name: string, revision: string) => ['part', `models--me--${name}`, 'snapshots', revision];
+    for (const name of ['two', 'ref', 'none']) {
+      if (name !== 'none') await model(...snapshot(name, 'older'));
+      await mkdir(at(...snapshot(name, 'newer')), { recursive: true });
+      await writeFile(at(...snapshot(name, 'newer'), 'config.json'), JSON.stringify(CONFIG));
+    }
+    await mkdir(at('part', 'models--me--ref', 'refs'));
+    await writeFile(at('part', 'models--me--ref', 'refs', 'main'), 'newer');
+    expect(await chosen('me/two')).toBe(at(...snapshot('two', 'older')));
+    expect(await chosen('me/ref')).toBe(at(...snapshot('ref', 'older')));
+    expect(await chosen('me/none')).toBe(at(...snapshot('none', 'newer')));
+    // Shards of which one is missing.
+    const index = { weight_map: { a: 'a.safetensors', b: 'b.safetensors' } };
+    await writeFile(at(...snapshot('two', 'newer'), 'model.safetensors.index.json'), JSON.stringify(index));
+    await writeFile(at(...snapshot('two', 'newer'), 'a.safetensors'), weights());
+    expect(await chosen('me/two')).toBe(at(...snapshot('two', 'older')));
+    await writeFile(at(...snapshot('two', 'newer'), 'b.safetensors'), weights());
+    expect(await chosen('me/two')).toBe(at(...snapshot('two', 'newer')));
+  });
+
+  it('finds what training saved inside of a model, in its order', async () => {
+    const folders = [
+      ['run'],
+      ['run', 'checkpoint-1000'],
+      ['run', 'checkpoint-500'],
+      ['me', 'run', 'checkpoint-7'],
+      ['me', 'own', 'best'],
+    ];
+    for (const folder of folders) await model('runs', ...folder);
+    await model('runs', 'me', 'own');
+    await mkdir(at('runs', 'run', 'tuned-lens'));
+    await writeFile(at('runs', 'run', 'tuned-lens', 'config.json'), '{}');
+    const names = ['me/own', 'me/own/best', 'me/run/checkpoint-7', 'run', 'run/checkpoint-500', 'run/checkpoint-1000'];
+    expect((await findModels([at('runs')])).map(({ name }) => name)).toEqual(names);
+    expect((await findModels([at('runs', 'run')])).map(({ name }) => name)).toEqual(names.slice(3));
+    expect(await resolveModel('run/checkpoint-500', { roots: [at('runs')] })).toEqual({
+      name: 'run/checkpoint-500',
+      path: at('runs', 'run', 'checkpoint-500'),
+    });
+  });
+
   it('resolves names before folders, and only names where asked', async () => {
     const roots = [at('models'), at('hub')];
     expect((await resolveModel('tiny', { roots })).path).toBe(at('models', 'tiny'));
@@ -105,6 +148,30 @@ describe('models on disk', () => {
 });
 
 describe('default roots', () => {
+  it.each<[Record<string, string>, string]>([
+    [{ HF_HUB_CACHE: '/c', HUGGINGFACE_HUB_CACHE: '/d', HF_HOME: '/e' }, '/c'],
+    [{ HUGGINGFACE_HUB_CACHE: '/d', HF_HOME: '/e' }, '/d'],
+    [{ HF_HOME: '~/e' }, '/me/e/hub'],
+    [{ HF_HOME: '$HOME/e' }, '/me/e/hub'],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's spelling of a variable
+    [{ HF_HUB_CACHE: '${DISK}/c', DISK: '/x' }, '/x/c'],
+    [{ HUGGINGFACE_HUB_CACHE: '~/$WHERE/c', WHERE: 'y' }, '/me/y/c'],
+    [{ HF_HOME: '/a/$MISSING' }, '/a/$MISSING/hub'],
+    [{ XDG_CACHE_HOME: '/cache' }, '/cache/huggingface/hub'],
+    [{}, '/me/.cache/huggingface/hub'],
+    [{ HF_HOME: '', HF_HUB_CACHE: '' }, '/me/.cache/huggingface/hub'],
+  ])('find the cache with %j as huggingface_hub does', (environment, cache) => {
+    expect(defaultRoots('/project', { HOME: '/me', ...environment }).at(-1)).toBe(cache);
+  });
+
+  it('read ~ and variables in the path list too', () => {
+    const list = ['~/a', '$DISK/b'].join(delimiter);
+    expect(defaultRoots('/p', { HOME: '/me', DISK: '/x', STATESCOPE_MODELS: list }).slice(1, 3)).toEqual([
+      '/me/a',
+      '/x/b',
+    ]);
+  });
+
   it('are the project, the path list and the cache, in this order', () => {
     const list = ['/a', '/b'].join(delimiter);
     expect(defaultRoots('/project', { STATESCOPE_MODELS: list, HF_HOME: '/hf' })).toEqual([

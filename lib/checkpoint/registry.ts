@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, delimiter, join, resolve } from 'node:path';
+import { isComplete } from './complete';
 import { readText } from './files';
 import { openCheckpoint } from './load';
 import { type BlockKind, type CheckpointFormat, InputError, type StoredDtype } from './types';
@@ -29,17 +30,28 @@ export interface ModelListing extends ModelFolder {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/**
+ * A path as Python's expanduser and expandvars read it: `~` at its beginning, `$NAME` and `${NAME}` anywhere; variables that
+ * are not set stay as they are.
+ */
+function expanded(path: string, environment: Environment): string {
+  const home = environment.HOME || homedir();
+  const fromHome = path === '~' || path.startsWith('~/') ? home + path.slice(1) : path;
+  return fromHome.replace(/\$(?:(\w+)|\{([^}]*)\})/g, (text, name, braced) => environment[name ?? braced] ?? text);
+}
+
 /** The folder of the Hugging Face cache, by the rules of huggingface_hub. */
 export function hubCache(environment: Environment): string {
-  if (environment.HF_HUB_CACHE) return environment.HF_HUB_CACHE;
-  if (environment.HF_HOME) return join(environment.HF_HOME, 'hub');
-  return join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface', 'hub');
+  const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = environment;
+  const home = HF_HOME || join(XDG_CACHE_HOME || join(environment.HOME || homedir(), '.cache'), 'huggingface');
+  return expanded(HF_HUB_CACHE || HUGGINGFACE_HUB_CACHE || join(home, 'hub'), environment);
 }
 
 /** `models/` of the project, then `STATESCOPE_MODELS` (a path list), then the Hugging Face cache. */
 export function defaultRoots(projectRoot = process.cwd(), environment: Environment = process.env): string[] {
   const named = (environment.STATESCOPE_MODELS ?? '').split(delimiter).filter(Boolean);
-  return [join(projectRoot, 'models'), ...named, hubCache(environment)].map((root) => resolve(root));
+  const roots = named.map((root) => expanded(root, environment));
+  return [join(projectRoot, 'models'), ...roots, hubCache(environment)].map((root) => resolve(root));
 }
 
 const HUB_PREFIX = 'models--';
@@ -59,23 +71,38 @@ async function subfolders(folder: string): Promise<string[]> {
   return folders;
 }
 
-/** The snapshot of a cached repository that `main` points at, otherwise its newest. */
+/**
+ * The snapshot of a cached repository: the one that `main` points at, or the newest, of those that have all of their weights;
+ * where none has, the same of those that have a config, whose problem is then told.
+ */
 async function snapshotOf(repository: string): Promise<string | undefined> {
   const snapshots = join(repository, 'snapshots');
   const revision = await readText(join(repository, 'refs', 'main'), LARGEST_REVISION).catch(() => '');
-  const revisions = await subfolders(snapshots);
-  const main = revisions.find((name) => name === revision.trim());
-  if (main && isModel(join(snapshots, main))) return join(snapshots, main);
-  let newest: { path: string; time: number } | undefined;
-  for (const path of revisions.map((name) => join(snapshots, name)).filter(isModel)) {
+  const found: { path: string; complete: boolean; main: boolean; time: number }[] = [];
+  for (const name of await subfolders(snapshots)) {
+    const path = join(snapshots, name);
     const time = (await stat(path).catch(() => undefined))?.mtimeMs;
-    if (time !== undefined && (!newest || time > newest.time)) newest = { path, time };
+    if (time === undefined || !isModel(path)) continue;
+    found.push({ path, complete: await isComplete(path), main: name === revision.trim(), time });
   }
-  return newest?.path;
+  const better = (a: (typeof found)[number], b: (typeof found)[number]) =>
+    Number(b.complete) - Number(a.complete) || Number(b.main) - Number(a.main) || b.time - a.time;
+  return found.sort(better)[0]?.path;
+}
+
+/** `checkpoint-500` before `checkpoint-1000`. */
+const inOrder = (names: readonly string[]) => [...names].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+
+/** A model, and what training has saved in its folder: `checkpoint-500` and other folders that are models of their own. */
+async function withCheckpoints(name: string, path: string): Promise<ModelFolder[]> {
+  const found = [{ name, path }];
+  for (const inner of inOrder(await subfolders(path)))
+    if (await isComplete(join(path, inner))) found.push({ name: `${name}/${inner}`, path: join(path, inner) });
+  return found;
 }
 
 async function foldersIn(root: string): Promise<ModelFolder[]> {
-  if (isModel(root)) return [{ name: basename(root), path: root }];
+  if (isModel(root)) return withCheckpoints(basename(root), root);
   const found: ModelFolder[] = [];
   for (const name of await subfolders(root)) {
     const path = join(root, name);
@@ -83,10 +110,12 @@ async function foldersIn(root: string): Promise<ModelFolder[]> {
       const snapshot = await snapshotOf(path);
       if (snapshot) found.push({ name: name.slice(HUB_PREFIX.length).replaceAll('--', '/'), path: snapshot });
     } else if (isModel(path)) {
-      found.push({ name, path });
+      found.push(...(await withCheckpoints(name, path)));
     } else {
-      for (const inner of await subfolders(path)) {
-        if (isModel(join(path, inner))) found.push({ name: `${name}/${inner}`, path: join(path, inner) });
+      for (const inner of inOrder(await subfolders(path))) {
+        const nested = join(path, inner);
+        if (isModel(nested)) found.push(...(await withCheckpoints(`${name}/${inner}`, nested)));
+        else found.push(...(await withCheckpoints(`${name}/${inner}`, nested)).slice(1));
       }
     }
   }
@@ -94,7 +123,8 @@ async function foldersIn(root: string): Promise<ModelFolder[]> {
 }
 
 /**
- * Every folder with a config.json in the roots, one level of owner folders included; hub caches by their snapshots.
+ * Every folder with a config.json in the roots, one level of owner folders and the checkpoints inside of models included;
+ * hub caches by their snapshots.
  * Where two roots have a model of the same name, the first root wins. Nothing is read.
  */
 export async function findModels(roots: readonly string[] = defaultRoots()): Promise<ModelFolder[]> {

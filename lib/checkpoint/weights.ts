@@ -3,14 +3,12 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { ELEMENT_BYTES, storedDtype, toFloat32 } from '@/lib/safetensors/dtype';
+import { insteadOfWeights, LARGEST_INDEX } from './complete';
 import { type ByteSource, openFile, readText } from './files';
 import { parseJsonObject } from './json';
 import { readSafetensorsHeader } from './safetensors';
 import { type ElementRange, listTorchTensors } from './torch-file';
 import { InputError, type StoredDtype } from './types';
-
-/** Bytes of an index: 100,000 tensors with long names. */
-const LARGEST_INDEX = 2 ** 25;
 
 export interface StoredTensor {
   /** The name in the file. */
@@ -124,6 +122,6 @@ export async function openWeights(folder: string): Promise<WeightFiles> {
     if (existsSync(index)) return openSharded(index, extension, tensorsOf);
   }
   throw new InputError(
-    `${folder} holds no weights; model.safetensors, model.safetensors.index.json or pytorch_model.bin is needed.`,
+    `${folder} holds no weights; model.safetensors, model.safetensors.index.json or pytorch_model.bin is needed.${insteadOfWeights(folder)}`,
   );
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type Budget, DEFAULT_MEMORY, MIXERS, type Mixer, megabytes, type Span } from '@/lib/analysis';
 import { type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint';
-import { answerToken, loadTokenizer } from '@/lib/tokenizer';
+import { answerToken, loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
 import { layersOf } from './blocks';
 import type { Io } from './io';
 import { type CommonOptions, withCommon, withOut } from './options';
@@ -62,10 +62,9 @@ export async function questionOf(
   };
 }
 
-async function tokenOf(text: string, { tokenizerPath, name }: Checkpoint): Promise<number> {
+async function tokenOf(text: string, { tokenizerPath, name, path }: Checkpoint): Promise<number> {
   if (/^\d+$/.test(text)) return Number(text);
-  if (!tokenizerPath)
-    throw new InputError(`The model ${name} has no tokenizer.json, so "${text}" must be given as a token id.`);
+  if (!tokenizerPath) throw new InputError(`${tokenizerMissing(name, path)}; or give "${text}" as a token id.`);
   const found = answerToken(await loadTokenizer(tokenizerPath), text);
   if (found) return found.id;
   throw new InputError(`The vocabulary of ${name} does not contain "${text}": give another word, or a token id.`);

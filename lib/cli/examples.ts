@@ -3,7 +3,7 @@ import type { SnrExample } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
 import { demoLines } from '@/lib/data/demo-stories';
 import { parseSnrExamples, readerOf } from '@/lib/data/snr-examples';
-import { loadTokenizer } from '@/lib/tokenizer';
+import { loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
 
 /**
  * The prompts of `--examples`: a file of JSON lines, or `demo:n` for n held-out stories of the demo task.
@@ -13,10 +13,10 @@ export async function readExamples(
   { examples, seed }: { readonly examples: string; readonly seed: number },
   checkpoint: Checkpoint,
 ): Promise<SnrExample[]> {
-  const { tokenizerPath, name } = checkpoint;
+  const { tokenizerPath, name, path } = checkpoint;
   const reader = async () => {
     if (tokenizerPath) return readerOf(await loadTokenizer(tokenizerPath));
-    throw new InputError(`The model ${name} has no tokenizer.json: give its examples as tokens.`);
+    throw new InputError(`${tokenizerMissing(name, path)}; or give its examples as tokens.`);
   };
   const once = remembered(reader);
   const demo = demoLines(examples, seed);

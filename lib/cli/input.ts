@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type Checkpoint, InputError, withoutMark } from '@/lib/checkpoint';
-import { loadTokenizer } from '@/lib/tokenizer';
+import { loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
 
 export interface InputOptions {
   readonly tokens?: string;
@@ -63,7 +63,7 @@ async function rowsOf({ tokens, ids, prompt, maxTokens }: InputOptions, checkpoi
     throw new InputError('There is no input: give --tokens FILE.json, --ids 5,9,12 or --prompt TEXT.');
   if (!checkpoint.tokenizerPath)
     throw new InputError(
-      `The model ${checkpoint.name} has no tokenizer.json, so it cannot read a prompt: give --tokens FILE.json.`,
+      `${tokenizerMissing(checkpoint.name, checkpoint.path)}; or give the prompt as --tokens FILE.json.`,
     );
   const encoding = (await loadTokenizer(checkpoint.tokenizerPath)).encodeWithin(prompt, maxTokens);
   if (encoding) return [encoding.ids];

@@ -1,6 +1,5 @@
 /** The folder layout of the Hugging Face cache, shared with the Python tools. */
 
-import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { InputError } from '@/lib/checkpoint';
@@ -60,12 +59,4 @@ export async function shardsOf(indexPath: string): Promise<string[]> {
     typeof name === 'string' && basename(name) === name && name.endsWith('.safetensors');
   if (shards.length === 0 || !shards.every(usable)) throw broken;
   return shards;
-}
-
-/** Whether a folder has all of its weights; caches often hold a config alone. */
-export async function hasWeights(folder: string): Promise<boolean> {
-  const has = (name: string) => existsSync(join(folder, name));
-  if (has('model.safetensors') || has('pytorch_model.bin')) return true;
-  if (!has('model.safetensors.index.json')) return false;
-  return (await shardsOf(join(folder, 'model.safetensors.index.json'))).every(has);
 }

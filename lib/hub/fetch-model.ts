@@ -6,11 +6,12 @@ import {
   defaultRoots,
   hubCache,
   InputError,
+  isComplete,
   type ModelFolder,
   type ResolveOptions,
   resolveModel,
 } from '@/lib/checkpoint';
-import { hasWeights, openRepository, type Repository, shardsOf } from './cache';
+import { openRepository, type Repository, shardsOf } from './cache';
 import { downloadFile } from './download';
 import { HUB_NAME, type RemoteFile, type RemoteModel, remoteModel } from './remote';
 import type { Patience } from './requests';
@@ -121,7 +122,7 @@ export async function fetchModel(name: string, options: FetchOptions = {}): Prom
     if (!(error instanceof InputError) || !isHubName) throw error;
     return undefined;
   });
-  if (local && (!isHubName || (await hasWeights(local.path)))) return local;
+  if (local && (!isHubName || (await isComplete(local.path)))) return local;
   const endpoint = endpointOf(options.endpoint);
   if (!allowDownload)
     throw new InputError(

@@ -1,4 +1,5 @@
 export { answerToken, isUnknown, tokenSpan } from './answers';
+export { tokenizerMissing } from './missing';
 export {
   CHARACTERS_PER_TOKEN,
   type Encoding,

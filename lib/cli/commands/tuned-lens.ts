@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { InputError } from '@/lib/checkpoint';
-import { loadTokenizer } from '@/lib/tokenizer';
+import { loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
 import { readChunks, TUNED_LENS_DEFAULTS, trainTunedLens } from '@/lib/training/tuned-lens';
 import type { Io } from '../io';
 import { withDevice, withJson } from '../options';
@@ -42,7 +42,9 @@ export function tunedLensCommand(program: Command, io: Io, line: string): void {
       const checkpoint = await openCheckpointOf(options, io);
       const chunks = await readChunks(options.data, options.length, checkpoint.config.V, () => {
         if (checkpoint.tokenizerPath) return loadTokenizer(checkpoint.tokenizerPath);
-        throw new InputError(`The model ${checkpoint.name} has no tokenizer.json: give the data as .json token ids.`);
+        throw new InputError(
+          `${tokenizerMissing(checkpoint.name, checkpoint.path)}; or give the data as .json token ids.`,
+        );
       });
       const { model } = await openSession(checkpoint, options, line, io);
       const stop = new AbortController();

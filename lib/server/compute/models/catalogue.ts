@@ -16,7 +16,7 @@ import {
   problemOf,
 } from '@/lib/checkpoint';
 import { openCheckpoint } from '@/lib/checkpoint/load';
-import { loadTokenizer, type Tokenizer } from '@/lib/tokenizer';
+import { loadTokenizer, type Tokenizer, tokenizerMissing } from '@/lib/tokenizer';
 import { ServiceError } from '../../errors';
 import { type FoldersState, ModelFolders } from './model-folders';
 
@@ -142,7 +142,7 @@ export class Catalogue {
       throw new ServiceError(
         422,
         `The model ${name} has no tokenizer.json, so it cannot read text.`,
-        'Put its tokenizer.json into its folder, or choose another model.',
+        `${tokenizerMissing(name, path)}; or choose another model.`,
       );
     const fingerprint = await fingerprintOf(path);
     const known = this.#tokenizers.get(name);

@@ -1,0 +1,13 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Files of tokenizers that hold the same in another form. */
+const OTHER_FORMS = ['vocab.json', 'merges.txt', 'tokenizer.model', 'vocab.txt', 'spiece.model'];
+
+/** That a model has no tokenizer.json, what lies in its place, and how to make one; without the full stop. */
+export function tokenizerMissing(model: string, folder: string): string {
+  const others = OTHER_FORMS.filter((name) => existsSync(join(folder, name)));
+  const instead = others.length > 0 ? ` (its ${others.join(' and ')} cannot be read)` : '';
+  const make = others.length > 0 ? folder : 'NAME OF ITS TOKENIZER';
+  return `The model ${model} has no tokenizer.json${instead}; to make one, run in Python: from transformers import AutoTokenizer; AutoTokenizer.from_pretrained("${make}").save_pretrained("${folder}")`;
+}
