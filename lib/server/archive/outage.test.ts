@@ -6,13 +6,13 @@ import { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest';
 import { type Analysis, AnalysisRequestSchema, AnalysisSchema } from '@/lib/api/causal';
 import { HealthSchema, RunListSchema, RunRequestSchema, RunSchema } from '@/lib/api/schemas';
+import { missingPostgres, Postgres } from '@/scripts/lib/postgres.mjs';
 import { isFinal } from '../book';
 import type { ModelRecord } from '../compute/runs/record';
 import { RunStore } from '../compute/runs/store';
 import { ServiceError } from '../errors';
 import { Service } from '../service';
 import { databaseTemplate, migrationsFolder, type Settings } from '../settings';
-import { hasPostgres, TestPostgres } from '../testing/postgres';
 import { makeWorkspace, PROMPT, request, type Workspace } from '../testing/workspace';
 import { openStore } from './open';
 import { modelFile } from './places';
@@ -225,10 +225,10 @@ describe('work that a dead server left', () => {
   });
 });
 
-describe.skipIf(!hasPostgres)('a PostgreSQL server that', () => {
-  let postgres: TestPostgres;
+describe.skipIf(missingPostgres())('a PostgreSQL server that', () => {
+  let postgres: Postgres;
   beforeAll(async () => {
-    postgres = await TestPostgres.create();
+    postgres = await Postgres.create();
     await postgres.start();
   }, 120_000);
   afterAll(() => postgres?.remove());

@@ -4,26 +4,26 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RunRequestSchema } from '@/lib/api/schemas';
+import { missingPostgres, Postgres } from '@/scripts/lib/postgres.mjs';
 import { isFinal } from '../book';
 import { Service } from '../service';
 import type { Settings } from '../settings';
-import { hasPostgres, TestPostgres } from '../testing/postgres';
 import { makeWorkspace, request, type Workspace } from '../testing/workspace';
 import { joinInstances } from './instances';
 import { lockFile, runFolder } from './places';
 
 process.env.STATESCOPE_DEVICE = 'cpu';
 
-const lacking = 'needs the programs of PostgreSQL and, for root, the user postgres';
-if (!hasPostgres) console.warn(`Not run: a store in a PostgreSQL server (${lacking}).`);
+const lacking = missingPostgres();
+if (lacking) console.warn(`Not run: a store in a PostgreSQL server (needs ${lacking}).`);
 
-describe.skipIf(!hasPostgres)(`a store in a PostgreSQL server${hasPostgres ? '' : ` (${lacking})`}`, () => {
+describe.skipIf(lacking)(`a store in a PostgreSQL server${lacking ? ` (needs ${lacking})` : ''}`, () => {
   let workspace: Workspace;
-  let postgres: TestPostgres;
+  let postgres: Postgres;
   const services: Service[] = [];
 
   beforeAll(async () => {
-    [workspace, postgres] = await Promise.all([makeWorkspace(), TestPostgres.create()]);
+    [workspace, postgres] = await Promise.all([makeWorkspace(), Postgres.create()]);
     await postgres.start();
   });
   afterEach(async () => {

@@ -1,8 +1,9 @@
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { missingPostgres } from '../../lib/postgres.mjs';
 import { Ledger, Sentinels } from '../ledger.mjs';
 import { QUESTION } from '../models.mjs';
-import { missingPostgres, Postgres } from '../postgres.mjs';
+import { postgresOf } from '../postgres.mjs';
 import { Server } from '../server.mjs';
 
 /** Opens a store, looks whether all is there, and ends. */
@@ -31,7 +32,7 @@ export default {
     world.count('databases replaced');
 
     if (missingPostgres() === undefined) {
-      const postgres = await Postgres.start(world);
+      const postgres = await postgresOf(world);
       const env = { DATABASE_URL: await postgres.database('empty') };
       await look(world, ledger, { data, env });
       await look(world, ledger, { data });

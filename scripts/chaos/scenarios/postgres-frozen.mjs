@@ -1,6 +1,7 @@
+import { missingPostgres } from '../../lib/postgres.mjs';
 import { Ledger } from '../ledger.mjs';
 import { QUESTION } from '../models.mjs';
-import { missingPostgres, Postgres } from '../postgres.mjs';
+import { postgresOf } from '../postgres.mjs';
 import { Server } from '../server.mjs';
 
 /** Milliseconds within which a request that needs a frozen database is told so. */
@@ -11,7 +12,7 @@ export default {
   title: 'PostgreSQL stands still with its connections open, as when a network is lost',
   missing: missingPostgres,
   async run(world) {
-    const postgres = await Postgres.start(world);
+    const postgres = await postgresOf(world);
     const data = world.make('data');
     const env = { DATABASE_URL: await postgres.database('runs') };
     const ledger = new Ledger(world);
@@ -19,6 +20,7 @@ export default {
     await server.kept(await server.run(QUESTION));
     await ledger.note(server);
     postgres.freeze();
+    world.count('freezes of PostgreSQL');
     const id = await server.run(QUESTION);
     await server.ended(id);
     const list = await server.get('/api/runs');

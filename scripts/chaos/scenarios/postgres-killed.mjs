@@ -1,6 +1,7 @@
+import { missingPostgres } from '../../lib/postgres.mjs';
 import { Ledger } from '../ledger.mjs';
 import { QUESTION } from '../models.mjs';
-import { missingPostgres, Postgres } from '../postgres.mjs';
+import { postgresOf } from '../postgres.mjs';
 import { Server } from '../server.mjs';
 import { sleep } from '../world.mjs';
 
@@ -9,7 +10,7 @@ export default {
   title: 'kill −9 of PostgreSQL while runs end, and a server that starts before its database',
   missing: missingPostgres,
   async run(world) {
-    const postgres = await Postgres.start(world);
+    const postgres = await postgresOf(world);
     const data = world.make('data');
     const env = { DATABASE_URL: await postgres.database('runs') };
     const ledger = new Ledger(world);
@@ -38,7 +39,7 @@ export default {
 
     const late = await Server.start(world, { data, env });
     await late.list();
-    await postgres.up();
+    await postgres.start();
     await server.kept(...ids);
     world.check('runs that ended while the database was gone are kept afterwards', true);
     await ledger.note(server);

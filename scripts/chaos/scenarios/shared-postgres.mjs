@@ -1,8 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { missingPostgres } from '../../lib/postgres.mjs';
 import { Ledger, tornFiles } from '../ledger.mjs';
 import { QUESTION } from '../models.mjs';
-import { missingPostgres, Postgres } from '../postgres.mjs';
+import { postgresOf } from '../postgres.mjs';
 import { Server } from '../server.mjs';
 
 const listed = (list) => list.runs.filter(({ kept }) => kept).map(({ id }) => id);
@@ -12,7 +13,7 @@ export default {
   title: 'two servers share one PostgreSQL and one folder: both keep, both list, one trims',
   missing: missingPostgres,
   async run(world) {
-    const postgres = await Postgres.start(world);
+    const postgres = await postgresOf(world);
     const data = world.make('data');
     const env = { DATABASE_URL: await postgres.database('shared') };
     const servers = [await Server.start(world, { data, env }), await Server.start(world, { data, env })];
