@@ -197,7 +197,9 @@ test('parts of the block can be left out: each check is another map, and the lin
   await expect(page).not.toHaveURL(/without=/);
 });
 
-test('layers are multiplied: rollout, normalised rollout and attribution, with their numbers', async ({ page }) => {
+test('layers are multiplied: shares, rollout, normalised rollout and attribution, with their numbers', async ({
+  page,
+}) => {
   const complaints = await open(page, '/?layer=1');
   await run(page);
   const span = page.getByTestId('span-select');
@@ -207,6 +209,7 @@ test('layers are multiplied: rollout, normalised rollout and attribution, with t
   const slotOf = (method: string) => (method === 'normalised' ? 0 : 1);
   const pictures = [await picture(page, 1)];
   for (const [method, quantity] of [
+    ['norm', 'share of the residual stream, by norm'],
     ['plain', 'product of I + α'],
     ['normalised', 'rows divided by their sums'],
     ['attribution', '(∇v ⊙ α)⁺'],
@@ -220,7 +223,9 @@ test('layers are multiplied: rollout, normalised rollout and attribution, with t
     pictures.push(await picture(page, slotOf(method)));
     await expect(page).toHaveURL(new RegExp(`layers=${method}`));
     // Rows of signed values may have no sum to divide by.
-    if (method !== 'attribution')
+    const reduced = method === 'plain' || method === 'normalised';
+    await expect(page.getByTestId('reduce-select')).toHaveCount(reduced ? 1 : 0);
+    if (reduced)
       await expect(page.getByTestId('reduce-select')).toHaveValue(method === 'normalised' ? 'mean_abs' : 'mean');
     await page.keyboard.press('e');
     const slot = slotOf(method);
@@ -232,10 +237,10 @@ test('layers are multiplied: rollout, normalised rollout and attribution, with t
     expect(csv.trim().split('\n').at(-1)?.split(',')).toHaveLength(30);
     await page.keyboard.press('Escape');
   }
-  expect(new Set(pictures).size).toBe(4);
+  expect(new Set(pictures).size).toBe(5);
   await page.keyboard.press('Home');
   await expect(page).toHaveURL(/layer=0/);
-  await expect.poll(() => picture(page, 1)).not.toBe(pictures[3]);
+  await expect.poll(() => picture(page, 1)).not.toBe(pictures[4]);
   await span.selectOption('layer');
   await expect(page.locator('.legend')).toContainText('implicit attention α');
   expect([...complaints, ...refused]).toEqual([]);

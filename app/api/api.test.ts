@@ -273,7 +273,7 @@ describe('the API, through its own client', () => {
     const written = decodeSafetensors(await weighed.arrayBuffer());
     expect(written.tensors.get('map')?.data).toEqual(product.data);
     expect(written.metadata).toMatchObject({ start: '1', convention: product.metadata.convention });
-    const plain = await (await file('what=rollout&reduce=mean_abs&format=csv')).text();
+    const plain = await (await file('what=rollout&method=plain&reduce=mean_abs&format=csv')).text();
     expect(plain).toContain('# reduce: mean_abs');
     expect(plain.trim().split('\n').at(-1)?.split(',')).toHaveLength(map.L + 1);
     expect((await file('what=rollout&reduce=max&format=csv')).status).toBe(400);

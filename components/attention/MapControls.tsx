@@ -1,5 +1,6 @@
 'use client';
 import { memo } from 'react';
+import { isReduced } from '@/lib/vocabulary';
 import { fitWindow, wholeWindow, zoomedAt } from '../charts/window';
 import { canSubtract } from '../data/panels';
 import { useShownMaps } from '../data/shownMaps';
@@ -192,7 +193,7 @@ export const MapControls = memo(function MapControls({ view, peak }: { view: Vie
         <Segmented label="Form" options={FORM_OPTIONS} value={form} onChange={(value) => select({ form: value })} />
       </Control>
       {form === 's6' && <Layers />}
-      {reduces(form) && span !== 'attribution' && <Reduce view={view} />}
+      {reduces(form) && (span === 'layer' || isReduced(span)) && <Reduce view={view} />}
       {form === 'block' && <Without view={view} />}
       <Control caption="Values">
         <Segmented

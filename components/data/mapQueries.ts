@@ -4,7 +4,7 @@ import { useEffect } from 'react';
 import type { AttentionMap, RolloutMethod } from '@/lib/api/readings';
 import { refusedRollout, refusedView } from '@/lib/api/refusals';
 import type { Reduce } from '@/lib/api/schemas';
-import { type BlockComponent, type Branch, DIFFERENCE_TERMS, type Form } from '@/lib/vocabulary';
+import { type BlockComponent, type Branch, DIFFERENCE_TERMS, type Form, isWeighed } from '@/lib/vocabulary';
 import type { LayerSpan } from '../state/forms';
 import { overLayers, reduces, reductionOf, spanOf, useSelection } from '../state/selection';
 import { useSteady } from '../ui/steady';
@@ -61,7 +61,7 @@ const mapQuery = (m: ModelView, wanted: WantedMap) => {
 
 /** Products over layers need the whole run, and attribution a target. */
 const canMultiply = ({ model, layers }: ModelView, method: LayerSpan, target: number | undefined) =>
-  model.mapsReady >= layers && (method !== 'attribution' || target !== undefined);
+  model.mapsReady >= layers && (method === 'layer' || !isWeighed(method) || target !== undefined);
 
 const productQuery = (m: ModelView, method: RolloutMethod, wanted: WantedMap) => {
   const { layer, reduce, target } = wanted;

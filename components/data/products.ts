@@ -1,5 +1,6 @@
 import type { RolloutMethod } from '@/lib/api/readings';
 import type { Reduce } from '@/lib/api/schemas';
+import { isReduced, isWeighed } from '@/lib/vocabulary';
 
 /** Query parameters of a product over layers from one layer on. */
 export function productQueryOf(
@@ -12,12 +13,12 @@ export function productQueryOf(
     readonly position: number;
   },
 ) {
-  const weighed = method === 'attribution';
+  const weighed = isWeighed(method);
   return {
     model: of.model,
     method,
     start: of.layer,
-    reduce: !weighed && of.reduce === 'mean_abs' ? ('mean_abs' as const) : undefined,
+    reduce: isReduced(method) && of.reduce === 'mean_abs' ? ('mean_abs' as const) : undefined,
     target: weighed ? of.target : undefined,
     position: weighed ? of.position : undefined,
   };

@@ -94,6 +94,8 @@ describe('a product over layers', () => {
     expect(cliLines([rollout])).toContain(
       'rollout --model m --prompt p --method plain --start-layer 3 --reduce mean_abs --out map-B.npz',
     );
+    expect(cliLines([{ ...rollout, span: 'norm' }])).toContain('--method norm --start-layer 3 --out map-B.npz');
+    expect(exportQueries({ ...rollout, span: 'alti' }).map).toMatchObject({ method: 'alti', reduce: undefined });
     expect(cliLines([weighed])).toContain('--method attribution --start-layer 3 --target 12 --position 7 --out');
     expect(pythonProgram([weighed], 'http://host:1')).toContain('layers from 3, attribution');
   });

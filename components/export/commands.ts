@@ -1,5 +1,5 @@
 import type { LensKind, Reduce } from '@/lib/api/schemas';
-import type { Branch, Form } from '@/lib/vocabulary';
+import { type Branch, type Form, isReduced, isWeighed } from '@/lib/vocabulary';
 import { productQueryOf } from '../data/products';
 import { FORM_INFO, type LayerSpan } from '../state/forms';
 
@@ -37,7 +37,7 @@ export interface Shown {
 export const whatIsShown = ({ layer, branch, form, span, reduce }: Shown): string =>
   span === 'layer'
     ? [`layer ${layer}`, FORM_INFO[form].label, branch, reduce].filter(Boolean).join(', ')
-    : [`layers from ${layer}`, span, span !== 'attribution' && reduce].filter(Boolean).join(', ');
+    : [`layers from ${layer}`, span, isReduced(span) && reduce].filter(Boolean).join(', ');
 
 type Query = Readonly<Record<string, string | number | undefined>>;
 
@@ -76,10 +76,10 @@ function mapWords(one: Shown): (string | number)[] {
   const of = ['--model', model, ...inputWords(prompt)];
   const out = ['--out', `map-${slot}.npz`];
   const aim = target === undefined ? [] : ['--target', target];
-  if (span === 'attribution')
+  if (span !== 'layer' && isWeighed(span))
     return ['rollout', ...of, '--method', span, '--start-layer', layer, ...aim, '--position', position, ...out];
   if (span !== 'layer') {
-    const magnitudes = reduce === 'mean_abs' ? ['--reduce', reduce] : [];
+    const magnitudes = isReduced(span) && reduce === 'mean_abs' ? ['--reduce', reduce] : [];
     return ['rollout', ...of, '--method', span, '--start-layer', layer, ...magnitudes, ...out];
   }
   return [

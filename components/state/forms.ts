@@ -13,10 +13,15 @@ export const FORM_INFO: Record<Form, { readonly label: string; readonly quantity
 };
 
 /** What is drawn: the selected layer's map, or a product over it and all later layers. */
-export const SPANS = ['layer', 'plain', 'normalised', 'attribution'] as const satisfies readonly (
-  | 'layer'
-  | RolloutMethod
-)[];
+export const SPANS = [
+  'layer',
+  'norm',
+  'alti',
+  'plain',
+  'normalised',
+  'attribution',
+  'attribution_code',
+] as const satisfies readonly ('layer' | RolloutMethod)[];
 export type LayerSpan = (typeof SPANS)[number];
 
 interface Quantity {
@@ -27,17 +32,40 @@ interface Quantity {
 /** How a span is called where it is chosen, and what its values are. */
 export const SPAN_INFO: Record<LayerSpan, Quantity & { readonly label: string; readonly title: string }> = {
   layer: { label: 'this one', title: 'Implicit attention', quantity: FORM_INFO.s6.quantity, unit: 'no unit' },
-  plain: { label: 'rollout from here on', title: 'Rollout', quantity: 'product of I + α', unit: 'no unit' },
+  norm: {
+    label: 'shares from here on, by norm',
+    title: 'Rollout of shares by norm',
+    quantity: 'share of the residual stream, by norm',
+    unit: 'no unit',
+  },
+  alti: {
+    label: 'shares from here on, by nearness (ALTI)',
+    title: 'Rollout of shares by nearness',
+    quantity: 'share of the residual stream, by nearness',
+    unit: 'no unit',
+  },
+  plain: {
+    label: 'α from here on (Ali et al.)',
+    title: 'Rollout of α',
+    quantity: 'product of I + α',
+    unit: 'no unit',
+  },
   normalised: {
-    label: 'rollout, rows normalised',
+    label: 'the same, rows normalised',
     title: 'Normalised rollout',
     quantity: 'product of I + α, rows divided by their sums',
     unit: 'no unit',
   },
   attribution: {
-    label: 'attribution of the target',
+    label: 'α by gradient of the target (Ali et al.)',
     title: 'Gradient-weighted attribution',
     quantity: 'product of I + (∇v ⊙ α)⁺',
+    unit: 'no unit',
+  },
+  attribution_code: {
+    label: 'the same, as in their code',
+    title: 'Gradient-weighted attribution, as in the published code',
+    quantity: 'product of I + scaled α⁺ ⊙ ∇⁺, rows divided by their sums',
     unit: 'no unit',
   },
 };

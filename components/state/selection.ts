@@ -1,6 +1,6 @@
 import { create } from 'zustand';
 import type { Continuation, LensKind } from '@/lib/api/schemas';
-import type { BlockComponent, DifferenceTerm, Form } from '@/lib/vocabulary';
+import { type BlockComponent, type DifferenceTerm, type Form, isReduced } from '@/lib/vocabulary';
 import type { Metric } from '../charts/curve';
 import type { LensColour } from '../charts/lensCells';
 import { USUAL_CLIP, type ValueMode } from '../charts/values';
@@ -134,7 +134,8 @@ export const overLayers = (selection: Pick<Selection, 'form' | 'span'>): boolean
 /** Whether the values of the maps have a sign. */
 export function isSigned(selection: Pick<Selection, 'form' | 'span' | 'reduction'>): boolean {
   const { form } = selection;
-  if (spanOf(selection) === 'attribution') return false;
+  const span = spanOf(selection);
+  if (span !== 'layer' && !isReduced(span)) return false;
   return reduces(form) ? isSignedReduction(reductionOf(selection)) : form === 'logit';
 }
 

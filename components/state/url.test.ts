@@ -91,7 +91,8 @@ describe('what maps are drawn with', () => {
     expect(isSigned(of({ reduction: 'max' }))).toBe(false);
     expect(isSigned(of({ span: 'plain' }))).toBe(true);
     expect(isSigned(of({ span: 'normalised' }))).toBe(false);
-    expect(isSigned(of({ span: 'attribution' }))).toBe(false);
+    for (const span of ['norm', 'alti', 'attribution', 'attribution_code'] as const)
+      expect(isSigned(of({ span }))).toBe(false);
     expect(isSigned(of({ span: 'attribution', form: 'logit' }))).toBe(true);
   });
 

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { scansAt } from '@/lib/architectures/places';
+import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { valuesOf } from './blockForm';
 import { scanAttention } from './s6Attention';
@@ -43,6 +44,68 @@ export function outputGradients(
     (_, index) =>
       new Map(places.flatMap((place, k) => (place.index === index ? [[place.scan, means[k]] as const] : []))),
   );
+}
+
+/**
+ * max_c (∂ logit[position, target] / ∂ h[·,c])⁺ of the residual stream h that enters every block, scaled to 0 … 1 over its
+ * positions [L]: what the published code of Mamba-Attribution weighs its maps with.
+ *
+ * Cost and memory: those of {@link outputGradients}.
+ */
+export function streamGradients(
+  model: Model,
+  row: readonly number[],
+  { position, target }: { readonly position: number; readonly target: number },
+): Float32Array[] {
+  const { blocks, d } = model.config;
+  return tidied(() => {
+    const logit = (...edits: tf.Tensor[]) => {
+      const hooks = edits.map((edit, k): Hook => [`blocks.${k}.hook_resid_pre`, (value) => value.add(edit)]);
+      return model
+        .forward([row], { hooks, logits: [position] })
+        .slice([0, 0, target], [1, 1, 1])
+        .sum();
+    };
+    return tf
+      .grads(logit)(blocks.map(() => tf.zeros([1, row.length, d])))
+      .map((gradient) => scaled(valuesOf(tf.max(tf.relu(gradient), 2))));
+  });
+}
+
+/** (value − least) / (most − least); 0 where all are equal. */
+function scaled(values: Float32Array): Float32Array {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+  }
+  return values.map((value) => (most > least ? (value - least) / (most - least) : 0));
+}
+
+/**
+ * One layer of Mamba-Attribution as its published code makes it (github.com/AmeenAli/HiddenMambaAttn, `vim/xai_utils.py`),
+ * which is not the formula of {@link attributionMap}: what is negative is cut off every channel's α, not off the product; α
+ * is scaled to 0 … 1 over all channels before their mean is taken; the gradient is that of the residual stream
+ * ({@link streamGradients}) and weighs sources, not targets. Roll it out with `normalised`.
+ * Cost: the map of every channel, or head, one by one.
+ * @throws InputError for a differential block, which that code does not know.
+ */
+export function attributionCodeMap(block: BlockCache, weights: Float32Array): Float32Array {
+  const inputs = block.scans.get('single');
+  if (!inputs)
+    throw new InputError(
+      `Layer ${block.index} (${block.kind}) has two scans, and the published code of Mamba-Attribution knows blocks of one: take attribution, or norm.`,
+    );
+  const { L } = inputs;
+  const [how, units] = inputs.family === 'mamba1' ? (['channel', inputs.E] as const) : (['head', inputs.H] as const);
+  const mean = new Float32Array(L * L);
+  let most = 0;
+  for (let index = 0; index < units; index++)
+    scanAttention(inputs, { how, index }).map.forEach((value, k) => {
+      mean[k] += Math.max(0, value) / units;
+      most = Math.max(most, value);
+    });
+  return mean.map((value, k) => (most > 0 ? (value / most) * weights[k % L] : 0));
 }
 
 /**

@@ -19,13 +19,21 @@ export {
   channelStatistics,
   NEAREST,
 } from './channelStatistics';
+export { type ShareMeasure, shareSteps } from './contributionRollout';
 export type { ContributionMap } from './contributions';
 export { logitDirection, logitDirections } from './direction';
-export { attributionMap, type OutputGradients, outputGradients } from './gradientAttribution';
+export {
+  attributionCodeMap,
+  attributionMap,
+  type OutputGradients,
+  outputGradients,
+  streamGradients,
+} from './gradientAttribution';
 export * from './lens';
 export { finalResidual, type LogitMap, logitForm } from './logitForm';
 export { type NormProgress, normForm, normSteps } from './normForm';
 export { type Operator, operatorOf, type ScanParameters, scanParameters } from './operator';
+export { type Residuals, residualsOf } from './residuals';
 export { type RolloutOptions, rollout, rolloutSteps } from './rollout';
 export * from './s6Attention';
 export * from './snr';

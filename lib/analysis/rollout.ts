@@ -7,15 +7,18 @@ export interface RolloutOptions {
   readonly start?: number;
   /** Divide every row of I + M by its sum, as the published code does. Default false, as in the paper. */
   readonly normalised?: boolean;
+  /** The residual stream has its share in the maps already, as in `shareSteps`: no identity is added. */
+  readonly whole?: boolean;
 }
 
 /** Row sums smaller than this share of the row's magnitudes cannot be divided by. */
 const CANCELLED = 1e-6;
 
 /**
- * Attention rollout (Ali et al., arXiv 2403.01590; equations C1): ρ = β_n … β_start with β_l = I + M_l, later layers on
- * the left: how much of source j reaches position i through the residual stream, if every layer's map were all that it
- * does.
+ * Attention rollout: ρ = β_n … β_start, later layers on the left. Of maps that hold the residual stream's own share (`whole`)
+ * it is the share of position i that comes from source j. The published one (Ali et al., arXiv 2403.01590; equations C1) has
+ * β_l = I + M_l, M_l the mean α of the layer: I is a share of the residual stream and α, which stands before the output
+ * projection, has no scale in it, so its values are no shares of anything.
  *
  * Cost: a product of [L,L] matrices a layer. Memory: three maps.
  * @param maps one [L,L] map a layer, in order
@@ -33,7 +36,7 @@ export function rollout(maps: Iterable<Float32Array>, L: number, options: Rollou
 export function* rolloutSteps(
   maps: Iterable<Float32Array>,
   L: number,
-  { start = 0, normalised = false }: RolloutOptions = {},
+  { start = 0, normalised = false, whole = false }: RolloutOptions = {},
 ): Generator<number, Float32Array, void> {
   let product: tf.Tensor2D | undefined;
   let layer = 0;
@@ -41,7 +44,8 @@ export function* rolloutSteps(
     for (const map of maps) {
       if (layer >= start) {
         const before = product;
-        const step = normalised ? normalisedRows(withIdentity(map, L), L, layer) : withIdentity(map, L);
+        const one = whole ? map : withIdentity(map, L);
+        const step = normalised ? normalisedRows(one, L, layer) : one;
         product = tf.tidy(() => {
           const beta = tf.tensor2d(step, [L, L]);
           return before ? (tf.matMul(beta, before) as tf.Tensor2D) : beta;

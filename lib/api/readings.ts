@@ -5,6 +5,8 @@ import {
   CHANNEL_STATISTICS,
   LENS_STATISTICS,
   type LensStatistic,
+  ROLLOUT_METHODS,
+  type RolloutMethod,
   SCANS,
   TOKEN_CLASSES,
   TOKEN_TRACKS,
@@ -161,11 +163,11 @@ export const PairSchema = z.object({
 });
 export type Pair = z.infer<typeof PairSchema>;
 
-export const RolloutMethodSchema = z.enum(['plain', 'normalised', 'attribution']).meta({
+export const RolloutMethodSchema = z.enum(ROLLOUT_METHODS).meta({
   description:
-    'What is multiplied over layers: `plain` I + map; `normalised` the same with every row divided by its sum; `attribution` I + (mean gradient of a logit ⊙ mean map)⁺, which ignores `reduce`.',
+    'What is multiplied over layers: `norm` and `alti`, shares of the residual stream by token, its own included, as lengths or by nearness; and as published by Ali et al. `plain` I + mean α, `normalised` the same with every row divided by its sum, `attribution` I + (mean gradient of a logit ⊙ mean α)⁺, `attribution_code` what their code makes of it. Only `plain` and `normalised` read `reduce`.',
 });
-export type RolloutMethod = z.infer<typeof RolloutMethodSchema>;
+export type { RolloutMethod };
 
 export const RolloutMetadataSchema = z.object({
   method: RolloutMethodSchema,
@@ -342,11 +344,11 @@ export const READINGS = {
     json('Channels', PairSchema),
   ),
   rollout: reading(
-    'Attention rollout over all layers, or gradient-weighted attribution',
+    'Rollout of shares or of attention over all layers, or gradient-weighted attribution',
     z.object({
       model,
       reduce: z.enum(['mean', 'mean_abs']).default('mean'),
-      method: RolloutMethodSchema.default('plain'),
+      method: RolloutMethodSchema.default('norm'),
       start: asked.default(0).meta({ description: 'First layer that takes part.' }),
       target: asked.optional().meta({ description: "Token id of `attribution`; default: the run's target." }),
       position: askedPosition.meta({

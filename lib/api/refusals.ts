@@ -46,16 +46,21 @@ export function refusedView(block: AskedBlock, layer: number, branch: Branch, re
 
 /**
  * Why layers cannot be multiplied so: a difference of two maps has rows whose sum may be of either sign or nearly nothing,
- * so what is left after dividing by it says more about the sum than about the row.
+ * so what is left after dividing by it says more about the sum than about the row; and the published code of the
+ * attribution knows blocks with one scan.
  */
 export function refusedRollout(
   blocks: readonly { readonly branches: readonly Branch[] }[],
   { method, start }: { readonly method: RolloutMethod; readonly start: number },
 ): Refused | undefined {
-  if (method !== 'normalised') return undefined;
+  if (method !== 'normalised' && method !== 'attribution_code') return undefined;
   const layer = blocks.findIndex(({ branches }, k) => k >= start && branches.at(-1) === 'diff');
   if (layer < 0) return undefined;
+  if (method === 'attribution_code')
+    return {
+      message: `Layer ${layer} has two scans, and the published code of the attribution knows blocks of one: take attribution, or norm, or start behind the last differential layer.`,
+    };
   return {
-    message: `Layer ${layer} is a difference of two maps, whose rows have no sum to divide by: take the plain rollout, or start behind the last differential layer.`,
+    message: `Layer ${layer} is a difference of two maps, whose rows have no sum to divide by: take norm, or the plain rollout, or start behind the last differential layer.`,
   };
 }

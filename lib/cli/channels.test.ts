@@ -41,20 +41,29 @@ describe('channels', () => {
 
 describe('rollout', () => {
   it('writes each method under its name', async () => {
-    const methods = ['--method', 'plain,normalised,attribution', '--target', '5', '--reduce', 'mean_abs'];
+    const names = ['norm', 'alti', 'plain', 'normalised', 'attribution', 'attribution_code'];
+    const methods = ['--method', names.join(), '--target', '5', '--reduce', 'mean_abs'];
     const rows = await json('rollout', ...input('hf-mamba1-bias'), ...methods);
-    expect(rows.map(({ key }: { key: string }) => key)).toEqual([
-      'rollout.plain',
-      'rollout.normalised',
-      'rollout.attribution',
-    ]);
+    expect(rows.map(({ key }: { key: string }) => key)).toEqual(names.map((name) => `rollout.${name}`));
     const tensors = await readSafetensors(out);
-    const last = tensors.get('rollout.normalised')?.data.slice(30) as Float32Array;
+    for (const method of ['norm', 'alti', 'normalised', 'attribution_code']) {
+      const last = tensors.get(`rollout.${method}`)?.data.slice(30) as Float32Array;
+      expect(last.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+    }
+  });
+
+  it('is of shares where nothing else is asked for, and says which', async () => {
+    const [{ key, convention }] = await json('rollout', ...input('hf-diffmamba2-all'));
+    expect(key).toBe('rollout.norm');
+    expect(convention).toMatch(/^product of the shares .* over layers from 0/);
+    const last = (await readSafetensors(out)).get('rollout.norm')?.data.slice(30) as Float32Array;
+    expect(Math.min(...last)).toBeGreaterThanOrEqual(0);
     expect(last.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
   });
 
   it.each([
     [['--method', 'attribution'], /--target/],
+    [['--method', 'attribution_code'], /--target/],
     [['--method', 'attribution', '--target', '99999'], /outside the vocabulary/],
     [['--reduce', 'max'], /--reduce takes mean or mean_abs/],
     [['--start-layer', '7'], /no layer 7/],

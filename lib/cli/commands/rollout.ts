@@ -2,16 +2,24 @@ import type { Command } from 'commander';
 import {
   attentionBytes,
   attentionOf,
+  attributionCodeMap,
   attributionMap,
+  type BlockCache,
   capturedBlocks,
+  drain,
+  operatorOf,
   outputGradients,
   parseReduction,
   requireMemory,
+  residualsOf,
   rollout,
+  shareSteps,
+  streamGradients,
 } from '@/lib/analysis';
 import { refusedRollout } from '@/lib/api/refusals';
 import { scansOf } from '@/lib/architectures/places';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
+import { isOfShares, isWeighed, ROLLOUT_METHODS, type RolloutMethod, rolloutConvention } from '@/lib/vocabulary';
 import { rowOf } from '../blocks';
 import { type Io, progress } from '../io';
 import { type CommonOptions, withCommon, withOut } from '../options';
@@ -19,14 +27,8 @@ import { printRows, requireWritable, writeTensors } from '../output';
 import { choices, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
-const METHODS = ['plain', 'normalised', 'attribution'] as const;
-type Method = (typeof METHODS)[number];
-
-const CONVENTIONS: Readonly<Record<Method, string>> = {
-  plain: 'product of I + mean α over layers, later layers on the left',
-  normalised: 'the same, every row of I + mean α divided by its sum',
-  attribution: 'product of I + (mean ∇v ⊙ mean α)⁺ over layers, ∇v the gradient of the target’s logit',
-};
+const METHODS = ROLLOUT_METHODS;
+type Method = RolloutMethod;
 
 /** Memory in MB that maps may take. */
 const MEMORY = 4096;
@@ -42,17 +44,21 @@ interface RolloutOptions extends CommonOptions {
 
 /** Attention rollout and gradient-weighted attribution over all layers. */
 export function rolloutCommand(program: Command, io: Io, line: string): void {
-  withOut(withCommon(program.command('rollout').description('what reaches a position through all layers')))
-    .option('--method <list>', METHODS.join(', '), choices('--method', METHODS), ['plain'])
+  withOut(withCommon(program.command('rollout').description('what reaches a position through all layers, by token')))
+    .option('--method <list>', METHODS.join(', '), choices('--method', METHODS), ['norm'])
     .option('--reduce <name>', 'mean or mean_abs: the map of a layer (plain, normalised)', 'mean')
     .option('--start-layer <n>', 'layers below count as the identity', wholeNumber('--start-layer', 0), 0)
-    .option('--target <id>', 'token whose logit is explained (attribution)', wholeNumber('--target', 0))
-    .option('--position <n>', 'position of that logit, −1 the last (attribution)', Number, -1)
+    .option(
+      '--target <id>',
+      'token whose logit is explained (attribution, attribution_code)',
+      wholeNumber('--target', 0),
+    )
+    .option('--position <n>', 'position of that logit, −1 the last (attribution, attribution_code)', Number, -1)
     .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
     .action(async (options: RolloutOptions) => {
       if (!['mean', 'mean_abs'].includes(options.reduce))
         throw new InputError(`--reduce takes mean or mean_abs here, not "${options.reduce}".`);
-      if (options.method.includes('attribution') && options.target === undefined)
+      if (options.method.some(isWeighed) && options.target === undefined)
         throw new InputError('The attribution explains the logit of a token: name it with --target 17.');
       await requireWritable(options.out);
       const checkpoint = await openCheckpointOf(options, io);
@@ -66,29 +72,42 @@ export function rolloutCommand(program: Command, io: Io, line: string): void {
       }
       const row = await rowOf(options, options.batchIndex, checkpoint);
       const layers = [...blocks.keys()];
-      const bytes = attentionBytes(checkpoint.config, row.length, { layers, mapsPerLayer: options.method.length });
+      const forms = options.method.map((method) => (isOfShares(method) ? 'norm' : 's6'));
+      const bytes = attentionBytes(checkpoint.config, row.length, {
+        layers,
+        mapsPerLayer: options.method.length,
+        forms,
+      });
       requireMemory(bytes, MEMORY * 2 ** 20, row.length);
       const position = positionOf(options.position, row.length);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
 
       const start = performance.now();
-      const gradients = options.method.includes('attribution')
-        ? outputGradients(model, row, { position, target: options.target as number })
-        : [];
+      const target = options.target as number;
+      const asked = (method: Method) => options.method.includes(method);
+      const gradients = asked('attribution') ? outputGradients(model, row, { position, target }) : [];
+      const weights = asked('attribution_code') ? streamGradients(model, row, { position, target }) : [];
+      const streams = options.method.some(isOfShares) ? residualsOf(model, [row]).streams : [];
+      const mapOf = (method: Method, block: BlockCache): Float32Array => {
+        if (isOfShares(method)) return drain(shareSteps(block, operatorOf(model, block), streams[block.index], method));
+        if (method === 'attribution') return attributionMap(block, gradients[block.index]);
+        if (method === 'attribution_code') return attributionCodeMap(block, weights[block.index]);
+        const branch = block.scans.has('single') ? 'single' : 'diff';
+        return attentionOf(block, { branch, reduce: parseReduction(options.reduce).how }).map;
+      };
       const maps = new Map<Method, Float32Array[]>(options.method.map((method) => [method, []]));
       const bar = progress(io, 'layer');
       for (const block of capturedBlocks(model, row, layers)) {
         bar.at(block.index + 1, blocks.length);
-        const branch = block.scans.has('single') ? 'single' : 'diff';
-        const { map } = attentionOf(block, { branch, reduce: parseReduction(options.reduce).how });
-        maps.get('plain')?.push(map);
-        maps.get('normalised')?.push(map);
-        maps.get('attribution')?.push(attributionMap(block, gradients[block.index]));
+        // Layers below the first one that takes part stand there and are not read.
+        for (const [method, list] of maps)
+          list.push(block.index < options.startLayer ? new Float32Array(0) : mapOf(method, block));
       }
       bar.end();
       const L = row.length;
       const found = [...maps].map(([method, list]): OutputTensor => {
-        const data = rollout(list, L, { start: options.startLayer, normalised: method === 'normalised' });
+        const normalised = method === 'normalised' || method === 'attribution_code';
+        const data = rollout(list, L, { start: options.startLayer, normalised, whole: isOfShares(method) });
         return { name: `rollout.${method}`, shape: [L, L], data };
       });
       if (options.out) await writeTensors(options.out, found, provenance);
@@ -97,7 +116,9 @@ export function rolloutCommand(program: Command, io: Io, line: string): void {
         key: name,
         shape,
         ms,
-        convention: CONVENTIONS[options.method[k]],
+        convention: rolloutConvention({
+          ...{ method: options.method[k], reduce: options.reduce, start: options.startLayer, target, position },
+        }),
       }));
       printRows(io, report, options.json ?? false, provenance);
     });

@@ -2,7 +2,7 @@ import type { ExportKind } from '@/lib/api/export';
 import type { ReadingBody, ReadingQuery, Signal } from '@/lib/api/readings';
 import type { Run, RunModel } from '@/lib/api/schemas';
 import { decodeSafetensors, type OutputTensor } from '@/lib/safetensors';
-import { type Form, SIGNAL_METRICS } from '@/lib/vocabulary';
+import { type Form, isOfShares, isReduced, isWeighed, SIGNAL_METRICS } from '@/lib/vocabulary';
 import type { Body } from '../protocol';
 
 /** Numbers of a run with everything that a reader needs to understand them. */
@@ -103,23 +103,24 @@ function mapNumbers(run: Run, model: RunModel, query: ReadingQuery<'map'>, body:
   };
 }
 
-/** A product of maps over layers, plain, normalised or weighed by gradients, with its tokens on both axes. */
+/** A product over layers, of shares or of maps, with its tokens on both axes. */
 function rolloutNumbers(run: Run, model: RunModel, query: ReadingQuery<'rollout'>, body: Body): Numbers {
   const { tensors, metadata } = decodeSafetensors(body.buffer);
   const map = tensors.get('map');
   if (!map) throw new Error('The map is missing from its own body.');
-  const { start, reduce } = query;
-  const weighed = metadata.method === 'attribution';
+  const { start, reduce, method } = query;
   const L = model.tokens.length;
   return {
-    name: [weighed ? 'attribution' : 'rollout', weighed ? [] : metadata.method, 'from-layer', start].flat().join('-'),
+    name: [isWeighed(method) ? method.replace('_', '-') : `rollout-${method}`, 'from-layer', start].join('-'),
     tensors: [{ name: 'map', shape: [L, L], data: map.data }, tokenIds(model)],
     metadata: {
       ...about(run, model),
       start: String(start),
-      ...(weighed ? {} : { reduce }),
+      ...(isReduced(method) && { reduce }),
       ...metadata,
-      unit: 'none: product of weights over layers, identity included',
+      unit: isOfShares(method)
+        ? 'none: share of the residual stream, rows add up to 1'
+        : 'none: product of weights over layers, identity included',
       axes: AXES,
     },
     ...matrix(model, map.data),

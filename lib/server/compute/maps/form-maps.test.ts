@@ -148,15 +148,36 @@ describe('a map', () => {
 describe('a rollout', () => {
   it('of every method names its convention and memory, and starts where it should', async () => {
     const { rollout } = await ran();
-    const plain = await rollout({ model: 1 });
+    const plain = await rollout({ model: 1, method: 'plain' });
     expect(plain.metadata.convention).toContain('over layers from 0');
     expect(plain.metadata.memory_bytes).toBeGreaterThan(0);
-    const later = await rollout({ model: 1, start: 2 });
+    const later = await rollout({ model: 1, start: 2, method: 'plain' });
     expect(later.data).not.toEqual(plain.data);
     const normalised = await rollout({ method: 'normalised', reduce: 'mean_abs' });
     const L = Math.sqrt(normalised.data.length);
     for (let i = 0; i < L; i++)
       expect(normalised.data.subarray(i * L, (i + 1) * L).reduce((a, b) => a + b)).toBeCloseTo(1, 4);
+  });
+
+  it.each(['norm', 'alti'] as const)(
+    'of shares by %s is of shares: none is negative, rows add up to 1',
+    async (method) => {
+      const { rollout } = await ran();
+      const found = await rollout({ model: 1, ...(method !== 'norm' && { method }) });
+      expect(found.metadata).toMatchObject({ method, convention: expect.stringMatching(/^product of the shares/) });
+      const L = Math.sqrt(found.data.length);
+      expect(Math.min(...found.data)).toBeGreaterThanOrEqual(0);
+      for (let i = 0; i < L; i++)
+        expect(found.data.subarray(i * L, (i + 1) * L).reduce((a, b) => a + b)).toBeCloseTo(1, 4);
+      expect((await rollout({ model: 1, method, start: 2 })).data).not.toEqual(found.data);
+    },
+  );
+
+  it('is weighed as the published code does it, of blocks with one scan', async () => {
+    const { rollout } = await ran();
+    const found = await rollout({ method: 'attribution_code', target: 3 });
+    expect(found.metadata.convention).toMatch(/as in their code\).* token 3 at position/);
+    await expect(rollout({ method: 'attribution_code', model: 1 })).rejects.toMatchObject({ status: 422 });
   });
 
   it('is weighed by the gradient of one logit at one position', async () => {

@@ -1,14 +1,20 @@
 import {
+  attributionCodeMap,
   attributionMap,
   gradientBytes,
   mapBytes,
   type OutputGradients,
+  operatorOf,
   outputGradients,
   rolloutSteps,
+  type ShareMeasure,
+  shareSteps,
+  streamGradients,
 } from '@/lib/analysis';
-import type { ReadingQuery } from '@/lib/api/readings';
+import type { ReadingQuery, RolloutMethod } from '@/lib/api/readings';
 import { refusedRollout } from '@/lib/api/refusals';
 import { encodeSafetensors } from '@/lib/safetensors';
+import { isOfShares, isWeighed, rolloutConvention } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Body } from '../../protocol';
 import { drained, type Withdrawn } from '../cancelling';
@@ -23,14 +29,16 @@ import { requireMapMemory } from './map-memory';
 import type { Maps } from './maps';
 
 const GRADIENT_CACHE = 16 * 1024 * 1024;
+const SHARE_CACHE = 128 * 1024 * 1024;
 /** Maps [L,L] that a product of them holds at a time. */
 const MAPS = 6;
 /** Stands for a layer below the first one that takes part. */
 const NOTHING = new Float32Array(0);
 
-/** Products of the default maps over layers, plain, normalised, or weighed by the gradient of a logit. */
+/** Products over layers: of shares of the residual stream, or of the default maps as published. */
 export class Rollouts {
   #gradients = new LeastRecentlyUsed<OutputGradients>(GRADIENT_CACHE);
+  #shares = new LeastRecentlyUsed<Float32Array>(SHARE_CACHE);
 
   constructor(
     private readonly models: LoadedModels,
@@ -48,31 +56,36 @@ export class Rollouts {
     requireAllowed(refusedRollout(config.blocks.map(blockSummary), { method, start }));
     checkTarget(record, target);
     const position = positionOf(record, query.position ?? request.position);
-    const attribution = method === 'attribution';
-    const bytes = bytesOf(record, attribution);
+    const bytes = bytesOf(record, method);
     requireMapMemory(bytes, this.limit, `A rollout over ${L} tokens`);
     const before = performance.now();
-    const gradients = attribution ? await this.#gradientsOf(record, run, model, { target, position }) : [];
+    const of = { target, position };
+    const gradients = method === 'attribution' ? await this.#gradientsOf(record, run, model, of) : [];
+    const weights = method === 'attribution_code' ? await this.#weightsOf(record, of) : [];
+    const shares = isOfShares(method) ? await this.#sharesOf(record, { run, model }, { method, start }, withdrawn) : [];
     const { maps } = this;
     function* layers() {
       for (let layer = 0; layer < config.blocks.length; layer++) {
         const place = { run, model, layer };
         if (layer < start) yield NOTHING;
-        else if (attribution)
+        else if (isOfShares(method)) yield shares[layer];
+        else if (method === 'attribution')
           yield attributionMap(record.blocks[layer], gradients[layer], (scan) => maps.one(record, place, scan, 'mean'));
+        else if (method === 'attribution_code') yield attributionCodeMap(record.blocks[layer], weights[layer]);
         else {
           const branch = defaultBranch(config.blocks[layer]);
           yield maps.one(record, place, branch === 'mixer_2' ? 'mixer_1' : branch, reduce);
         }
       }
     }
-    const steps = rolloutSteps(layers(), L, { start, normalised: method === 'normalised' });
+    const normalised = method === 'normalised' || method === 'attribution_code';
+    const steps = rolloutSteps(layers(), L, { start, normalised, whole: isOfShares(method) });
     const map = await drained(steps, withdrawn);
     return encodeSafetensors(
       { map: { shape: [L, L], data: map } },
       {
         method,
-        convention: conventionOf({ method, reduce, start, target, position }),
+        convention: rolloutConvention({ method, reduce, start, target, position }),
         max_abs: String(largest(map)),
         ms: String(performance.now() - before),
         memory_bytes: String(bytes),
@@ -82,7 +95,36 @@ export class Rollouts {
 
   /** Drops what belongs to these runs. */
   forget(runs: readonly string[]): void {
-    this.#gradients.deleteWhere((key) => runs.includes(key.slice(0, key.indexOf('/'))));
+    const gone = (key: string) => runs.includes(key.slice(0, key.indexOf('/')));
+    this.#gradients.deleteWhere(gone);
+    this.#shares.deleteWhere(gone);
+  }
+
+  /** Shares by layer, from `start` on; those that were made before come from memory. */
+  async #sharesOf(
+    record: ModelRecord,
+    { run, model }: { readonly run: string; readonly model: number },
+    { method, start }: { readonly method: ShareMeasure; readonly start: number },
+    withdrawn: Withdrawn,
+  ): Promise<Float32Array[]> {
+    const found: Float32Array[] = [];
+    for (const block of record.blocks) {
+      if (block.index < start) continue;
+      const key = `${run}/${model}/${block.index}/${method}`;
+      const made =
+        this.#shares.get(key) ??
+        (await withModelOf(this.models, record, (loaded) =>
+          drained(shareSteps(block, operatorOf(loaded, block), record.residuals[block.index], method), withdrawn),
+        ));
+      this.#shares.set(key, made);
+      found[block.index] = made;
+    }
+    return found;
+  }
+
+  #weightsOf(record: ModelRecord, of: { readonly target: number; readonly position: number }): Promise<Float32Array[]> {
+    const ids = record.request.tokens.map(({ id }) => id);
+    return withModelOf(this.models, record, async (loaded) => streamGradients(loaded, ids, of));
   }
 
   async #gradientsOf(
@@ -101,16 +143,9 @@ export class Rollouts {
   }
 }
 
-function bytesOf({ config, L }: ModelRecord, attribution: boolean): number {
-  const making = Math.max(...config.blocks.map((block) => mapBytes(block, config.d, L, 's6')));
-  return Math.max(making, attribution ? gradientBytes(config, L) : 0) + 4 * MAPS * L * L;
-}
-
-type Said = Required<Omit<ReadingQuery<'rollout'>, 'model'>>;
-
-function conventionOf({ method, reduce, start, target, position }: Said): string {
-  const from = `over layers from ${start}, later layers on the left`;
-  if (method === 'attribution')
-    return `product of I + (mean ∇v ⊙ mean α)⁺ ${from}; ∇v is the gradient of the logit of token ${target} at position ${position}`;
-  return `product of I + ${reduce} of α ${from}${method === 'normalised' ? ', every row divided by its sum' : ''}`;
+function bytesOf({ config, L }: ModelRecord, method: RolloutMethod): number {
+  const shares = isOfShares(method);
+  const making = Math.max(...config.blocks.map((block) => mapBytes(block, config.d, L, shares ? 'norm' : 's6')));
+  const kept = shares ? config.blocks.length : 0;
+  return Math.max(making, isWeighed(method) ? gradientBytes(config, L) : 0) + 4 * (MAPS + kept) * L * L;
 }
