@@ -15,6 +15,7 @@ const model = (name: string, summary: string): ModelSummary => ({
   tied: true,
   hasTokenizer: true,
   hasTunedLens: false,
+  heldOut: null,
 });
 
 describe('searchModels', () => {

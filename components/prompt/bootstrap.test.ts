@@ -20,6 +20,7 @@ const model = (
   summary: '',
   hasTokenizer,
   hasTunedLens: false,
+  heldOut: null,
 });
 
 describe('defaultModels', () => {

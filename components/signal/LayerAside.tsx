@@ -3,8 +3,8 @@ import { memo } from 'react';
 import type { Signal } from '@/lib/api/readings';
 import { METRIC_INFO, type Metric } from '../charts/curve';
 import { columnOf, layerName } from '../charts/layerAxis';
-import { formatP, formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';
-import { useLensKind } from '../data/queries';
+import { formatP, formatPlain, formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';
+import { useLensKind, useModels } from '../data/queries';
 import { certainFrom, metricOnAxis, snrCandidates } from '../data/series';
 import { blockName, type View } from '../data/view';
 import { useHover } from '../state/hover';
@@ -44,6 +44,31 @@ function BatchRows({ batch, column, signed }: { batch: BatchCurves; column: numb
           <ValueRow kind="sub" name="p, two-sided" values={['', formatP(difference.p)]} />
         </>
       )}
+    </>
+  );
+}
+
+/** How well each model's tuned lens does here on text that it was not fitted to, and what is wrong with it. */
+function LensFit({ view, layer }: { view: View; layer: number }) {
+  const { data } = useModels();
+  const fits = view.models.map(({ name, model }) => {
+    if (layer < 0 || layer >= model.blocks.length) return undefined;
+    return data?.models.find((one) => one.name === name)?.heldOut?.layers[layer] ?? null;
+  });
+  if (fits.every((fit) => fit === undefined)) return null;
+  const texts = (of: 'kl' | 'logit_lens_kl') =>
+    fits.map((fit) => (fit ? formatPlain(fit[of]) : fit === null ? 'not recorded' : '–'));
+  const faults = view.models.flatMap(({ slot }, k) => (fits[k]?.fault ? [`${slot}: ${fits[k].fault}`] : []));
+  return (
+    <>
+      <table className="values" data-testid="lens-fit">
+        <SlotHead caption="Tuned lens on held-out text" slots={view.models.map(({ slot }) => slot)} />
+        <tbody>
+          <ValueRow name="KL to the output, nats" values={texts('kl')} />
+          <ValueRow kind="sub" name="of the logit lens" values={texts('logit_lens_kl')} />
+        </tbody>
+      </table>
+      {faults.length > 0 && <p className="note">Not fitted in this layer: {faults.join('; ')}.</p>}
     </>
   );
 }
@@ -118,6 +143,7 @@ export const LayerAside = memo(function LayerAside(props: {
               ? ' Candidates: the example’s answer set.'
               : ' Candidates: the whole vocabulary.')}
         </p>
+        {lens === 'tuned' && metric !== 'attention_snr' && <LensFit view={view} layer={layer} />}
         {certain !== undefined && (
           <p className="note" data-testid="certain">
             The answer is all but certain from layer {certain} on.{' '}

@@ -98,6 +98,20 @@ const warnings = z
   .optional()
   .meta({ description: 'What of the model’s files is not used as they say; left out where all is.' });
 
+const nats = z.number().nonnegative();
+const HeldOutSchema = z
+  .object({
+    tokens: count,
+    layers: z.array(
+      z.object({
+        kl: nats.meta({ description: 'Mean KL(final ‖ lens) over the tokens.' }),
+        logit_lens_kl: nats.meta({ description: 'The same of the logit lens.' }),
+        fault: z.string().nullable().meta({ description: 'Why the layer is not fitted; null where it is.' }),
+      }),
+    ),
+  })
+  .meta({ description: 'A tuned lens on text that it was not fitted to, by layer.' });
+
 export const ModelSummarySchema = z.object({
   name: z.string().meta({ description: 'What requests use to name the model.' }),
   format: z.string(),
@@ -114,6 +128,7 @@ export const ModelSummarySchema = z.object({
   hasTokenizer: z.boolean().meta({ description: 'Runs need a tokenizer.' }),
   hasTunedLens: z.boolean().meta({ description: 'Whether the folder `tuned-lens` of the model holds a lens.' }),
   warnings,
+  heldOut: HeldOutSchema.nullable().meta({ description: 'Of the tuned lens; null where it is not recorded.' }),
 });
 export type ModelSummary = z.infer<typeof ModelSummarySchema>;
 

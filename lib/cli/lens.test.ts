@@ -85,7 +85,28 @@ it('fits a tuned lens that the lens command reads', async () => {
     out,
     '--json',
   );
-  expect(JSON.parse(read.out).lens).toBe('tuned_lens');
+  expect(JSON.parse(read.out)).toMatchObject({ lens: 'tuned_lens', held_out: null });
+  expect(read.err).toContain('Held-out KL of this tuned lens: not recorded.');
+
+  writeFileSync(data, JSON.stringify(Array.from({ length: 10 }, (_, k) => [k + 1, 2, 3])));
+  const whole = [...fit.map((word) => (word === out ? join(folder, 'whole') : word)), '--steps', '2'];
+  const { held_out } = JSON.parse((await outcomeOf(...whole)).out);
+  expect(held_out).toMatchObject({ tokens: 3, layers: expect.any(Array) });
+  const lens = [
+    'lens',
+    '--model',
+    model,
+    '--ids',
+    '1,2,3',
+    '--targets',
+    '7',
+    '--tuned',
+    join(folder, 'whole'),
+    '--json',
+  ];
+  const said = await outcomeOf(...lens);
+  expect(JSON.parse(said.out).held_out).toEqual(held_out);
+  expect(said.err).toMatch(/Layer 0 of this tuned lens is not fitted: (not converged|no better)/);
 });
 
 it('takes logits apart', async () => {

@@ -341,6 +341,7 @@ describe('text and vocabulary', () => {
       layers: ['diff_mamba2', 'mamba1', 'diff_mamba1'],
       hasTokenizer: true,
       hasTunedLens: false,
+      heldOut: null,
       summary: expect.stringContaining('Diff-Mamba-2 + Mamba + Diff-Mamba · 3 layers · d 16'),
     });
     expect(models.at(-1)?.hasTokenizer).toBe(false);

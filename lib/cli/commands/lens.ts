@@ -1,6 +1,14 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type Lens, lensSteps, readTunedLens, residualsOf, TUNED_LENS_FOLDER } from '@/lib/analysis';
+import {
+  type Lens,
+  lensFaults,
+  lensSteps,
+  readHeldOut,
+  readTunedLens,
+  residualsOf,
+  TUNED_LENS_FOLDER,
+} from '@/lib/analysis';
 import type { OutputTensor } from '@/lib/checkpoint';
 import { LENS_STATISTICS, type LensStatistic } from '@/lib/vocabulary';
 import { positionsOf, readIdRows, readTokens, requireEqualLengths } from '../input';
@@ -33,6 +41,8 @@ export function lensCommand(program: Command, io: Io, line: string): void {
       const candidates = await candidatesOf(options.candidates, rows.length);
       const tuned = options.tuned === true ? join(checkpoint.path, TUNED_LENS_FOLDER) : options.tuned;
       const translators = tuned ? await readTunedLens(tuned, checkpoint.config.d) : undefined;
+      const heldOut = tuned ? await readHeldOut(tuned) : undefined;
+      if (heldOut !== undefined) for (const fault of lensFaults(heldOut)) io.err(`${fault}\n`);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       const request = { targets: options.targets, candidates, positions, translators };
       const lens = finish(lensSteps(model, residualsOf(model, rows), request), 'lens', io);
@@ -51,7 +61,13 @@ export function lensCommand(program: Command, io: Io, line: string): void {
       const former = { ...tensors[statistics.indexOf('margin')], name: `${prefix}.log_odds` };
       if (options.out) await writeTensors(options.out, [...tensors, former], provenance);
       if (options.json)
-        return printJson(io, { ...about(provenance), lens: prefix, shape, ...asJson(lens, statistics) });
+        return printJson(io, {
+          ...about(provenance),
+          lens: prefix,
+          shape,
+          ...(tuned && { held_out: heldOut }),
+          ...asJson(lens, statistics),
+        });
       io.out(readable(lens, statistics, options.targets));
     });
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import {
   compare,
+  lensFaults,
+  readHeldOut,
   readTunedLens,
   type SnrDifference,
   type SnrRow,
@@ -66,6 +68,7 @@ export function snrCommand(program: Command, io: Io, line: string): void {
         const checkpoint = await openCheckpointOf({ model: name }, io);
         const examples = await readExamples(options, checkpoint);
         const translators = isTuned ? await readTunedLens(tuned[k], checkpoint.config.d) : undefined;
+        if (isTuned) for (const fault of lensFaults(await readHeldOut(tuned[k]))) io.err(`${name}: ${fault}\n`);
         const { model, provenance } = await openSession(checkpoint, { ...options, model: name }, line, io);
         const samples = finish(through(snrSteps(model, examples, { metrics, translators }), percent), 'snr: %', io);
         results.push({ provenance, samples: preset ? paperLabels(samples) : samples });

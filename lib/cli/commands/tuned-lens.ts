@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
+import { type HeldOut, lensFault } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
 import { loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
 import { readChunks, TUNED_LENS_DEFAULTS, trainTunedLens } from '@/lib/training/tuned-lens';
 import type { Io } from '../io';
 import { withDevice, withJson } from '../options';
-import { printJson } from '../output';
+import { printJson, table } from '../output';
 import { positiveNumber, wholeNumber } from '../parse';
 import { type ModelOptions, openCheckpointOf, openSession } from '../session';
 
@@ -65,11 +66,22 @@ export function tunedLensCommand(program: Command, io: Io, line: string): void {
             io.err(`step ${step} of ${options.steps}: KL ${mean(losses).toFixed(4)} nats, mean over layers\n`),
         });
         if (options.json) return printJson(io, result);
+        if (result.finished && !result.held_out)
+          io.err('held-out KL: not recorded, since fewer than ten chunks leave none to hold out\n');
+        if (result.held_out) io.out(`held-out text, mean KL(final ‖ lens)\n${table(heldOutRows(result.held_out))}`);
         io.out(`${result.finished ? 'fitted' : 'stopped'} at step ${result.step}, in ${result.folder}\n`);
       } finally {
         process.removeListener('SIGINT', onInterrupt);
       }
     });
 }
+
+const heldOutRows = ({ layers }: HeldOut) =>
+  layers.map((layer, k) => ({
+    layer: k,
+    tuned: layer.kl,
+    logit: layer.logit_lens_kl,
+    fitted: lensFault(layer) ?? 'yes',
+  }));
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

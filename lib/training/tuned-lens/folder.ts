@@ -1,14 +1,21 @@
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Translator } from '@/lib/analysis';
+import type { HeldOut, Translator } from '@/lib/analysis';
 import { InputError, readSafetensors, writeSafetensors, writeTorchFile } from '@/lib/checkpoint';
-import type { TunedLensState } from './trainer';
+import type { TunedLensReport, TunedLensState } from './trainer';
 
+/** A line a step. */
+export const METRICS = 'metrics.jsonl';
 const STATE = 'training-state.safetensors';
 
 /** Writes the layout of the tuned-lens library: config.json and params.pt, and the same tensors as params.safetensors. */
-export async function writeTunedLens(folder: string, translators: readonly Translator[], model: string): Promise<void> {
+export async function writeTunedLens(
+  folder: string,
+  translators: readonly Translator[],
+  model: string,
+  heldOut?: HeldOut,
+): Promise<void> {
   const d = translators[0].bias.length;
   const tensors = translators.flatMap(({ weight, bias }, k) => [
     { name: `${k}.weight`, shape: [d, d], data: weight },
@@ -22,6 +29,8 @@ export async function writeTunedLens(folder: string, translators: readonly Trans
     base_model_revision: null,
     unembed_hash: null,
     lens_type: 'linear_tuned_lens',
+    // Not a field of the library, which passes over what it does not know.
+    held_out: heldOut,
   };
   await writeTorchFile(join(folder, 'params.pt'), new Map(tensors.map(({ name, ...tensor }) => [name, tensor])));
   await writeSafetensors(join(folder, 'params.safetensors'), tensors, { model });
@@ -52,4 +61,18 @@ export async function loadTunedLensState(folder: string): Promise<TunedLensState
     return parts;
   };
   return { step: Number(stored.get('step')?.data[0] ?? 0), values: list('value'), velocities: list('velocity') };
+}
+
+/** The line of every step, the latest where a resumed run did one again. */
+export async function readReports(folder: string): Promise<TunedLensReport[]> {
+  const lines = (await readFile(join(folder, METRICS), 'utf8')).split('\n').filter((line) => line !== '');
+  const reports: TunedLensReport[] = lines.flatMap((line) => {
+    try {
+      return [JSON.parse(line)];
+    } catch {
+      // A killed run may leave half a line.
+      return [];
+    }
+  });
+  return [...new Map(reports.map((report) => [report.step, report])).values()].sort((a, b) => a.step - b.step);
 }

@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lensOf, readTunedLens, residualsOf } from '@/lib/analysis';
+import {
+  lensFault,
+  lensFaults,
+  lensOf,
+  readHeldOut,
+  readTunedLens,
+  residualsOf,
+  type Translator,
+} from '@/lib/analysis';
 import { InputError, loadCheckpoint, readSafetensors, readTorchFile } from '@/lib/checkpoint';
 import { endOfText, tokenChunks } from '@/lib/data/token-chunks';
 import { openDevice } from '@/lib/engine';
@@ -12,6 +20,7 @@ import { createModel, type Model } from '@/lib/models';
 import { referenceFolder } from '@/testing/references';
 import { createTunedLensTrainer, readChunks, TUNED_LENS_DEFAULTS, trainTunedLens } from '.';
 import { addGradients } from './gradients';
+import { isConverged } from './held-out';
 
 const scratch = mkdtempSync(join(tmpdir(), 'statescope-tuned-'));
 const bundled = join(process.cwd(), 'lib/models/testing/cases/hf-mamba1-bias');
@@ -113,6 +122,53 @@ describe('a tuned-lens folder', () => {
       num_hidden_layers: lens.length,
     });
     expect(readFileSync(join(paused, 'metrics.jsonl'), 'utf8').trim().split('\n')).toHaveLength(6);
+  });
+
+  it('says how well each layer does on text that was held out, and keeps it with the lens', async () => {
+    const folder = join(scratch, 'measured');
+    const many = Array.from({ length: 20 }, (_, row) => Array.from({ length: 6 }, (_, t) => (7 * row + 3 * t) % 30));
+    const options = { ...small, steps: 40, tokensPerStep: 18 };
+    const { held_out } = await trainTunedLens(model, many, folder, options);
+    expect(await readHeldOut(folder)).toEqual(held_out);
+    const lens = await readTunedLens(folder, model.config.d);
+    const mean = (translators?: Translator[]) => {
+      const rest = many.slice(18);
+      const { statistics, B, positions } = lensOf(model, residualsOf(model, rest), { targets: [0, 0], translators });
+      const n = B * positions.length;
+      return model.config.blocks.map((_, k) => {
+        const entry = translators ? k : k + 1;
+        const values = statistics.kl_final_lens.subarray(entry * n, (entry + 1) * n);
+        return values.reduce((sum, value) => sum + value, 0) / n;
+      });
+    };
+    expect(held_out?.tokens).toBe(12);
+    const [tuned, logit] = [mean(lens), mean()];
+    held_out?.layers.forEach(({ kl, logit_lens_kl }, k) => {
+      expect(kl).toBeCloseTo(tuned[k], 5);
+      expect(logit_lens_kl).toBeCloseTo(logit[k], 5);
+    });
+    // The rows that are held out are not among those that are fitted.
+    const fitted = join(scratch, 'fitted');
+    await trainTunedLens(model, many.slice(0, 18).concat(many.slice(0, 2)), fitted, options);
+    expect(await readTunedLens(fitted, model.config.d)).toEqual(lens);
+    expect((await trainTunedLens(model, rows, join(scratch, 'few'), small)).held_out).toBeNull();
+    expect(await readHeldOut(join(scratch, 'few'))).toBeNull();
+  });
+
+  it('tells a layer that is not fitted', () => {
+    const layer = { kl: 0.5, logit_lens_kl: 2, converged: true };
+    expect(lensFault(layer)).toBeUndefined();
+    expect(lensFault({ ...layer, kl: 2 })).toBe('no better than the logit lens');
+    expect(lensFault({ ...layer, converged: false })).toBe('not converged');
+    expect(lensFault({ kl: 0.001, logit_lens_kl: 0, converged: true })).toBeUndefined();
+    expect(lensFaults({ tokens: 1, layers: [layer, { ...layer, kl: 3 }] })).toMatchObject([
+      expect.stringMatching(/^Layer 1 .* not fitted/),
+    ]);
+    expect(lensFaults(null)).toMatchObject([expect.stringContaining('not recorded')]);
+    const falling = Array.from({ length: 40 }, (_, step) => 5 - 0.1 * step);
+    expect(isConverged(falling)).toBe(false);
+    expect(isConverged([...falling, ...new Array(40).fill(1)])).toBe(true);
+    expect(isConverged([1, 1, 1])).toBe(false);
   });
 
   it('does not take the state of another model', async () => {

@@ -188,13 +188,22 @@ describe('the tuned lens of a model', () => {
     const out = join(folder('plain'), 'tuned-lens');
     await mkdir(out);
     const options = { ...TUNED_LENS_DEFAULTS, steps: 2, tokensPerStep: 4 };
-    await trainTunedLens(model, [[1, 2, 3, 4]], out, options);
+    const rows = Array.from({ length: 10 }, (_, k) => [k, 2, 3, 4]);
+    const { held_out } = await trainTunedLens(model, rows, out, options);
     const { tensors, metadata } = await lens({ lens: 'tuned', target: 5, candidates: [5, 6, 7] });
     expect(metadata.lens).toBe('tuned');
     expect(metadata.entries.split(',')).toEqual(['layer 0', 'layer 1', 'layer 2', 'layer 3', 'final']);
     expect(
       (await computer.reader.answer('models', null)).models.filter((one) => one.hasTunedLens).map(({ name }) => name),
     ).toEqual(['plain']);
+    const { models } = await computer.reader.answer('models', null);
+    const shown = models.find(({ name }) => name === 'plain')?.heldOut;
+    expect(shown).toMatchObject({
+      tokens: 4,
+      layers: held_out?.layers.map(({ kl, logit_lens_kl }) => ({ kl, logit_lens_kl })),
+    });
+    // Two steps are no fit.
+    expect(shown?.layers[0].fault).toMatch(/not converged|no better/);
     const { entries, target_prob, attention_snr } = await read(computer, 'run', 'signal', {
       lens: 'tuned',
       target: 5,

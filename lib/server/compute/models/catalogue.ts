@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TUNED_LENS_FOLDER } from '@/lib/analysis/tunedLens';
+import { lensFault, readHeldOut, TUNED_LENS_FOLDER } from '@/lib/analysis/tunedLens';
 import type { ModelList } from '@/lib/api/schemas';
 import { ARCHITECTURES, isDifferentialKind } from '@/lib/architectures';
 import {
@@ -26,6 +26,17 @@ const count = (n: number) =>
 function summarise({ layers, hidden_size, parameters }: ModelListing): string {
   const kinds = [...new Set(layers)].map((kind) => ARCHITECTURES[kind].label).join(' + ');
   return `${kinds} · ${layers.length} ${layers.length === 1 ? 'layer' : 'layers'} · d ${hidden_size} · ${count(parameters)} parameters`;
+}
+
+/** What is known of a model's tuned lens. A damaged record is none: it must not take the model away. */
+async function heldOutOf({ path }: ModelFolder): Promise<ModelList['models'][number]['heldOut']> {
+  const found = await readHeldOut(join(path, TUNED_LENS_FOLDER)).catch(() => null);
+  const layers = found?.layers.map(({ kl, logit_lens_kl, ...rest }) => ({
+    kl,
+    logit_lens_kl,
+    fault: lensFault({ kl, logit_lens_kl, ...rest }) ?? null,
+  }));
+  return found && layers ? { tokens: found.tokens, layers } : null;
 }
 
 /**
@@ -173,6 +184,7 @@ export class Catalogue {
           summary: summarise({ ...listing, path: folder.path }),
           hasTokenizer: existsSync(join(folder.path, 'tokenizer.json')),
           hasTunedLens: existsSync(join(folder.path, TUNED_LENS_FOLDER)),
+          heldOut: await heldOutOf(folder),
         });
       } catch (error) {
         const { message: problem } = problemOf(folder, error);
