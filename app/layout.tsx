@@ -7,6 +7,7 @@ import '@/components/styles/controls.css';
 import '@/components/styles/bar.css';
 import '@/components/styles/prompt.css';
 import '@/components/styles/figures.css';
+import '@/components/styles/allocation.css';
 import '@/components/styles/causal.css';
 import '@/components/styles/runs.css';
 import type { Metadata, Viewport } from 'next';

@@ -7,7 +7,7 @@ import { usePrefetchedLayers } from './data/mapQueries';
 import { useLenses, useSignals, useTargetIds } from './data/queries';
 import { metricOnAxis } from './data/series';
 import { ShownMaps } from './data/shownMaps';
-import { hasDiff, type View } from './data/view';
+import type { View } from './data/view';
 import { LensSection } from './lens/LensSection';
 import { PromptSection } from './prompt/PromptSection';
 import { LayerRail } from './signal/LayerRail';
@@ -29,8 +29,8 @@ const CausalSection = lazy(() =>
   import('./causal/CausalSection').then(({ CausalSection: section }) => ({ default: section })),
 );
 
-const CancellationSection = lazy(() =>
-  import('./cancellation/CancellationSection').then(({ CancellationSection: section }) => ({ default: section })),
+const AllocationSection = lazy(() =>
+  import('./allocation/AllocationSection').then(({ AllocationSection: section }) => ({ default: section })),
 );
 
 /** Prompt, signal, attention, lens and causal tests of a run, linked by what is selected and what is under the pointer. */
@@ -77,8 +77,8 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
       <WhenNear height={420}>
         <CausalSection view={view} staleMark={staleMark} />
       </WhenNear>
-      <WhenNear height={view.models.some(hasDiff) ? 420 : 0}>
-        <CancellationSection view={view} foil={foil} staleMark={staleMark} />
+      <WhenNear height={480}>
+        <AllocationSection view={view} targets={targets} foil={foil} staleMark={staleMark} />
       </WhenNear>
     </ShownMaps>
   );

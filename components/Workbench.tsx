@@ -40,7 +40,7 @@ export function Workbench() {
   useBootstrap();
   const selection = useSelection(
     useShallow(
-      ({ modelA, modelB, prompt, continuation, position, target, needle, layer }): ViewSelection => ({
+      ({
         modelA,
         modelB,
         prompt,
@@ -48,6 +48,19 @@ export function Workbench() {
         position,
         target,
         needle,
+        competing,
+        question,
+        layer,
+      }): ViewSelection => ({
+        modelA,
+        modelB,
+        prompt,
+        continuation,
+        position,
+        target,
+        needle,
+        competing,
+        question,
         layer,
       }),
     ),

@@ -140,23 +140,6 @@ test('parts are switched off and λ is moved: both models run again at once', as
   await expect(row('A', /^p\(target\)/)).toContainText(/1\.00–$/);
 });
 
-test('cancellation shows needle against noise for the prompt, by source, and over stories', async ({ page }) => {
-  const complaints = await openCausal(page);
-  await page.locator('#cancellation').scrollIntoViewIfNeeded();
-  const facts = page.getByTestId('cancelled-B');
-  await expect(facts).toContainText('mixer 1');
-  await expect(page.getByTestId('sources-B').locator('tbody tr')).toHaveCount(29);
-  await expect(page.getByTestId('sources-B').locator('tr.in-needle')).toHaveCount(5);
-  await page.getByLabel('Stories of the batch').selectOption('25');
-  await page.getByTestId('cancellation-batch').click();
-  await expect(facts).toContainText('25 of 25 stories', { timeout: 40_000 });
-  await expect(page.getByTestId('share-B-difference')).toHaveAttribute('d', /M/);
-  await page.getByTestId('cancellation-table').click();
-  const table = page.locator('#cancellation').getByTestId('data-table').last();
-  await expect(table.locator('tbody tr')).toHaveCount(4);
-  expect(complaints).toEqual([]);
-});
-
 /** How often the page asks the server to compute a test. */
 function countStarts(page: Page): () => number {
   let starts = 0;
@@ -197,27 +180,13 @@ test('a link opens a patch again, its grid computed once; deleting the run takes
   expect(complaints).toEqual([]);
 });
 
-test('a link opens λ, switches, a knocked-out span and a batch again', async ({ page }) => {
+test('a link opens λ and switches again', async ({ page }) => {
   await openCausal(page);
   await page.getByTestId('causal-intervene').check();
   await page.getByTestId('switch-A-0').uncheck();
   await page.getByTestId('lambda-all').fill('0.5');
   await shown(page);
-  await page.locator('#cancellation').scrollIntoViewIfNeeded();
-  await page.getByTestId('cancellation-logit').check();
-  await page.getByTestId('cancellation-own').click();
-  const prompt = 'Mary entered the kitchen. John left. Where is Mary? Answer:';
-  const line = JSON.stringify({ prompt, target: 'kitchen', needle: [0, 25], candidates: ['kitchen', 'garden'] });
-  await page.getByTestId('cancellation-lines').fill('{"prompt": "Where?"}');
-  await page.getByTestId('cancellation-run').click();
-  await expect(page.getByTestId('cancellation-editor')).toContainText('Line 1 has no target.');
-  await page.getByTestId('cancellation-lines').fill(`${line}\n${line.replaceAll('Mary', 'Sandra')}`);
-  await page.getByTestId('cancellation-run').click();
-  const facts = page.getByTestId('cancelled-B');
-  await expect(facts).toContainText('2 of 2 prompts', { timeout: 40_000 });
-  const gain = await facts.getByRole('row', { name: /^gain/ }).textContent();
   await expect(page).toHaveURL(/set=[^&]*0-3=0\.5/);
-  await expect(page).toHaveURL(/stories=/);
 
   const starts = countStarts(page);
   await page.reload();
@@ -226,18 +195,7 @@ test('a link opens λ, switches, a knocked-out span and a batch again', async ({
   await shown(page);
   await expect(page.getByTestId('switch-A-0')).not.toBeChecked();
   await expect(page.getByTestId('lambda-B-2')).toHaveValue('0.5');
-  await page.locator('#cancellation').scrollIntoViewIfNeeded();
-  await expect(facts).toContainText('2 of 2 prompts');
-  await page.getByTestId('cancellation-own').click();
-  await expect(page.getByTestId('cancellation-lines')).toHaveValue(
-    `${line}\n${line.replaceAll('Mary', 'Sandra')}`.replaceAll(/([:,]) /g, '$1'),
-  );
-  await expect(page.getByTestId('cancellation-logit')).toBeChecked();
-  await expect(facts.getByRole('row', { name: /^gain/ })).toHaveText(gain ?? '');
   expect(starts()).toBe(0);
-  await page.getByRole('button', { name: 'This prompt only' }).click();
-  await expect(facts).toContainText('this prompt');
-  await expect(page).not.toHaveURL(/stories=/);
 });
 
 for (const theme of ['light', 'dark'] as const)
@@ -246,9 +204,7 @@ for (const theme of ['light', 'dark'] as const)
     await openCausal(page);
     await page.getByTestId('causal-run').click();
     await shown(page);
-    await page.locator('#cancellation').scrollIntoViewIfNeeded();
-    await expect(page.getByTestId('sources-B')).toBeVisible();
-    const scan = () => new AxeBuilder({ page }).include('#causal').include('#cancellation').analyze();
+    const scan = () => new AxeBuilder({ page }).include('#causal').analyze();
     expect((await scan()).violations).toEqual([]);
     await page.getByTestId('causal-intervene').check();
     await page.getByTestId('switch-B-1.mixer_2').uncheck();

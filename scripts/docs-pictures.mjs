@@ -22,7 +22,7 @@ async function causal(page) {
   await page.waitForSelector('[data-testid="causal-status"][data-state="shown"]', { state: 'attached' });
 }
 
-const measured = (page) => page.getByTestId('sources-B').waitFor();
+const measured = (page) => page.getByTestId('allocated-B').getByRole('row').first().waitFor();
 
 /** File, figure, what the link of the page chooses, and what is to be waited for. */
 const PICTURES = [
@@ -38,7 +38,7 @@ const PICTURES = [
   ['patch', 'causal', `layer=0&test=patch&cell=0-8&${PAIR}`, causal],
   ['knockout', 'causal', `layer=0&test=knockout&cell=0-8&cut=5-8&foil=office`, causal],
   ['intervene', 'causal', 'layer=0&test=intervene&metric=margin&foil=office&set=demo-diff-mamba2:0-3=0', causal],
-  ['cancellation', 'cancellation', 'layer=0', measured],
+  ['allocation', 'allocation', 'layer=0', measured],
   ['signal', 'signal', 'metric=margin'],
 ];
 
@@ -71,7 +71,7 @@ async function openRun(page, link) {
 
 /** Brings a figure onto the page: those far below are made when one comes near them. */
 async function approach(page, figure) {
-  for (const id of ['lens', 'attribution', 'causal', 'cancellation']) {
+  for (const id of ['lens', 'attribution', 'causal', 'allocation']) {
     await page.locator(`#${id}`).scrollIntoViewIfNeeded();
     if (id === figure) return;
   }

@@ -1,5 +1,6 @@
 'use client';
 import { memo } from 'react';
+import { runsOf } from '../charts/allocation';
 import type { MapLayout } from '../charts/mapLayout';
 import { cellsTop } from '../charts/mapLayout';
 import { flagBox } from '../charts/mapMarks';
@@ -100,6 +101,7 @@ export const MapOverlay = memo(function MapOverlay(props: {
   const { model } = entry;
   const destination = useHover((s) => s.destination);
   const source = useHover((s) => s.source);
+  const tokenClass = useHover((s) => s.tokenClass);
   const lock = useSelection((s) => s.lock);
   const { row, hoverRow, hoverColumn, lockRow, lockColumn, crossRow, crossColumn } = marksOf(
     model,
@@ -145,6 +147,17 @@ export const MapOverlay = memo(function MapOverlay(props: {
             height={size + 4}
             viewBox={`-2 -2 ${size + 4} ${size + 4}`}
           >
+            {tokenClass &&
+              runsOf(model.classes, tokenClass).map(([start, end]) => (
+                <rect
+                  key={start}
+                  className={`class-columns class-${tokenClass}`}
+                  x={x(start)}
+                  y={y(start)}
+                  width={(end - start) * frame.cellWidth}
+                  height={y(model.position + 1) - y(start)}
+                />
+              ))}
             {crossRow !== undefined && (
               <rect className="hovered" x="0" y={y(crossRow) - 0.5} width={size} height={height + 1} />
             )}

@@ -15,7 +15,7 @@ export function compareView(selection: CompareSelection, [first, a]: OfRun, [sec
   const [modelA, modelB] = [first.models[a], second.models[b]];
   const own = selection.position < 0;
   const samePrompt = first.request.prompt === second.request.prompt;
-  const place = { position: selection.position, needle: null };
+  const place = { position: selection.position, needle: null, competing: [], question: [] };
   const views = [
     modelView(place, { run: first, index: a, slot: 'A', a: modelA, stale: own, target: first.request.target }),
     modelView(place, {

@@ -65,7 +65,7 @@ describe('a block that subtracts the halves of one mixer', () => {
   const view = viewOf('diff_mamba2e');
   const [model] = view.models;
 
-  it('shows its λ below the layers, and a cancellation', () => {
+  it('shows its λ below the layers, and counts as differential', () => {
     expect(hasDiff(model)).toBe(true);
     expect(strip(view)).toContain('λ of A');
     expect(strip(viewOf('mamba2'))).not.toContain('λ of A');

@@ -79,17 +79,21 @@ export function useTargetIds(view: View): (number | undefined)[] {
       ? model.target.id
       : tokens.find((token) => token.text === target || sameWord(token.text, target))?.id,
   );
-  const asked = useQueries({
-    queries: view.models.map(({ name, target }, k) => ({
-      queryKey: ['target', name, target],
+  const asked = useAnswerIds(view.models.map(({ name, target }, k) => [name, known[k] === undefined ? target : '']));
+  return known.map((id, k) => id ?? asked[k]);
+}
+
+/** The first token of a word in a model's vocabulary, for each pair; undefined while it is not known, and for an empty word. */
+export const useAnswerIds = (asked: readonly (readonly [model: string, word: string])[]): (number | undefined)[] =>
+  useQueries({
+    queries: asked.map(([name, word]) => ({
+      queryKey: ['target', name, word],
       queryFn: async ({ signal }: { signal: AbortSignal }) =>
-        (await client.tokenize(name, ` ${target.trim()}`, signal)).tokens.find((t) => t.text.trim() !== '')?.id ?? null,
-      enabled: known[k] === undefined && target.trim() !== '',
+        (await client.tokenize(name, ` ${word.trim()}`, signal)).tokens.find((t) => t.text.trim() !== '')?.id ?? null,
+      enabled: word.trim() !== '',
       ...FOREVER,
     })),
-  });
-  return known.map((id, k) => id ?? asked[k].data ?? undefined);
-}
+  }).map(({ data }) => data ?? undefined);
 
 /** The signal of every model through the chosen lens, or through a given one. */
 export function useSignals(

@@ -1,9 +1,9 @@
 import type { BlockSummary, Continuation, Run, RunModel, Token } from '@/lib/api/schemas';
-import type { Branch, DifferenceTerm } from '@/lib/vocabulary';
+import { type Branch, type DifferenceTerm, type TokenClass, tokenClasses } from '@/lib/vocabulary';
 import { type Region, wholeMap } from '../charts/pyramid';
 import { alignTokens, tokensInSpan } from '../charts/tokens';
 import type { MapWindow } from '../charts/window';
-import type { ModelSlot, Selection } from '../state/selection';
+import type { ModelSlot, Selection, Spans } from '../state/selection';
 
 /** One model of the run on the page. Token indices here are the model's own unless said otherwise. */
 export interface ModelView {
@@ -20,6 +20,11 @@ export interface ModelView {
   readonly target: string;
   /** First and last token of the needle. */
   readonly needle?: readonly [number, number];
+  /** Spans of tokens [start, end) that name another answer, and those of the question. */
+  readonly competing: Spans;
+  readonly question: Spans;
+  /** Of every token up to the read-out. */
+  readonly classes: readonly TokenClass[];
   /** Own token index for each token of model A, −1 where the two do not match; undefined where both agree. */
   readonly fromA?: Int32Array;
   /** Token index of model A for each own token, −1 where they do not match; undefined where both agree. */
@@ -70,7 +75,7 @@ const sameTokens = (a: readonly Token[], b: readonly Token[]) =>
 
 /** @param a the model whose tokens the selection counts; `stale` keeps the run's own read-out and needle. */
 export function modelView(
-  selection: Pick<Selection, 'position' | 'needle'>,
+  selection: Pick<Selection, 'position' | 'needle' | 'competing' | 'question'>,
   of: Pick<ModelView, 'run' | 'index' | 'slot' | 'target'> & { readonly a: RunModel; readonly stale: boolean },
 ): ModelView {
   const { run, index, slot, target, a, stale } = of;
@@ -82,26 +87,51 @@ export function modelView(
   const wanted = Math.min(selection.position, a.tokens.length - 1);
   const own = wanted < 0 ? last : fromA ? fromA[wanted] : wanted;
   const spanOfRun = model.needle ? ([model.needle[0], model.needle[1] - 1] as const) : undefined;
+  const position = stale ? model.position : own < 0 ? last : own;
+  const needle = stale ? spanOfRun : tokensInSpan(tokens, selection.needle ?? undefined);
+  // Spans of another text say nothing of this one.
+  const [competing, question] = [selection.competing, selection.question].map((spans) =>
+    stale ? [] : ownSpans(tokens, spans, position),
+  );
   return {
     slot,
     run,
     index,
     target,
+    position,
+    needle,
+    competing,
+    question,
+    classes: tokenClasses(position + 1, { needle: needle && [needle[0], needle[1] + 1], competing, question }),
     name: model.name,
     model,
     tokens,
     layers: model.blocks.length,
-    position: stale ? model.position : own < 0 ? last : own,
-    needle: stale ? spanOfRun : tokensInSpan(tokens, selection.needle ?? undefined),
     fromA,
     toA: agrees ? undefined : alignTokens(tokens, a.tokens),
   };
 }
 
+/** Spans of characters as spans [start, end) of a model's own tokens, those that begin up to the read-out. */
+const ownSpans = (tokens: readonly Token[], spans: Spans, position: number): Spans =>
+  spans.flatMap((span) => {
+    const own = tokensInSpan(tokens, span);
+    return own && own[0] <= position ? [[own[0], Math.min(own[1], position) + 1] as const] : [];
+  });
+
 /** The part of the selection that a view depends on. */
 export type ViewSelection = Pick<
   Selection,
-  'modelA' | 'modelB' | 'prompt' | 'continuation' | 'position' | 'target' | 'needle' | 'layer'
+  | 'modelA'
+  | 'modelB'
+  | 'prompt'
+  | 'continuation'
+  | 'position'
+  | 'target'
+  | 'needle'
+  | 'competing'
+  | 'question'
+  | 'layer'
 >;
 
 const sameEnd = (a: Continuation | null | undefined, b: Continuation | null | undefined): boolean =>

@@ -8,6 +8,7 @@ import type { View } from '../data/view';
 import { openBatch, useBatch } from '../state/batch';
 import { editPrompt, loadExample } from '../state/edit';
 import { type ModelSlot, select, useSelection } from '../state/selection';
+import { ClassLegend } from '../ui/ClassLegend';
 import { Control } from '../ui/Control';
 import { Id, TokenText } from '../ui/parts';
 import { Section } from '../ui/Section';
@@ -20,6 +21,8 @@ const BatchEditor = lazy(() => import('./BatchEditor').then(({ BatchEditor: edit
 const CLICK_SETS = [
   { value: 'position', label: 'position' },
   { value: 'needle', label: 'needle span' },
+  { value: 'competing', label: 'competing', testId: 'click-competing' },
+  { value: 'question', label: 'question', testId: 'click-question' },
   { value: 'target', label: 'target' },
 ] as const;
 
@@ -58,10 +61,9 @@ function ExampleMenu() {
 
 function Editor({ onClose }: { onClose: () => void }) {
   const prompt = useSelection((s) => s.prompt);
-  const needle = useSelection((s) => s.needle);
   const [draft, setDraft] = useState(prompt);
   const apply = () => {
-    editPrompt({ prompt, needle }, draft);
+    editPrompt(useSelection.getState(), draft);
     onClose();
   };
   return (
@@ -216,11 +218,12 @@ export const PromptSection = memo(function PromptSection(props: {
       ) : (
         <TokenChips tokens={tokens} clickSets={clickSets} lanes={lanes} painted={paint || undefined} />
       )}
+      {current && <ClassLegend classes={current.models[0].classes} testId="painted" />}
       <UnknownWords tokens={tokens} prompt={prompt} model={model} />
       {tokens.length > 0 && (
         <p className="note" style={{ marginTop: 6 }}>
           {current && <LanesNote view={current} />}
-          Bracket: needle. Underlined: token equal to the target. Filled: read-out position.
+          Bracket: needle. Underlined: token equal to the target. Filled: read-out position. Line below: class of token.
         </p>
       )}
     </Section>

@@ -41,14 +41,23 @@ export function useBootstrap(): void {
     if (models && !modelA && (!runId || failure)) select(defaultModels(models.models));
   }, [models, failure]);
   useEffect(() => {
-    const { prompt, exampleId, position, target, needle, lock, runId } = useSelection.getState();
+    const { prompt, exampleId, position, target, needle, competing, question, lock, runId } = useSelection.getState();
     if (!examples || prompt !== '') return;
     if (runId && !exampleId && !failure) return;
     const example = startingExample(examples.examples, exampleId);
     if (!example) return;
     loadExample(example);
     // A link may name an example and still read it elsewhere.
-    if (exampleId === example.id) select({ position, lock, ...(target && { target }), ...(needle && { needle }) });
+    if (exampleId === example.id)
+      select({
+        position,
+        lock,
+        ...(target && { target }),
+        ...(needle && { needle }),
+        // Classes that no link has said are the very lists that a new page has.
+        ...(competing !== INITIAL_SELECTION.competing && { competing }),
+        ...(question !== INITIAL_SELECTION.question && { question }),
+      });
   }, [examples, failure]);
   useEffect(() => {
     const { prompt, modelA, position } = useSelection.getState();

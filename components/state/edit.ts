@@ -1,5 +1,5 @@
 import type { Example } from '@/lib/api/schemas';
-import { type Selection, select } from './selection';
+import { type Selection, type Spans, select } from './selection';
 
 /**
  * Where a span of characters is after its text was edited: the same words at the nearest place, or null when
@@ -19,9 +19,21 @@ export function moveSpan(
   return best < 0 ? null : [best, best + words.length];
 }
 
-export const editPrompt = ({ prompt, needle }: Pick<Selection, 'prompt' | 'needle'>, text: string): void => {
+export const editPrompt = (
+  { prompt, needle, competing, question }: Pick<Selection, 'prompt' | 'needle' | 'competing' | 'question'>,
+  text: string,
+): void => {
+  const moved = (spans: Spans) => spans.flatMap((span) => [moveSpan(prompt, text, span)].filter((one) => one !== null));
   if (text !== prompt)
-    select({ prompt: text, exampleId: '', position: -1, lock: null, needle: moveSpan(prompt, text, needle) });
+    select({
+      prompt: text,
+      exampleId: '',
+      position: -1,
+      lock: null,
+      needle: moveSpan(prompt, text, needle),
+      competing: moved(competing),
+      question: moved(question),
+    });
 };
 
 export const loadExample = (example: Example): void =>
@@ -29,6 +41,8 @@ export const loadExample = (example: Example): void =>
     exampleId: example.id,
     prompt: example.prompt,
     needle: example.needle,
+    competing: example.classes?.competing ?? [],
+    question: example.classes?.question ?? [],
     target: example.target,
     candidates: example.candidates,
     position: -1,

@@ -1,7 +1,8 @@
 import { create } from 'zustand';
+import type { TokenClass } from '@/lib/vocabulary';
 import type { ModelSlot } from './selection';
 
-export type HoverOrigin = 'chip' | 'curve' | 'strip' | 'map' | 'lens' | 'causal';
+export type HoverOrigin = 'chip' | 'curve' | 'strip' | 'map' | 'lens' | 'causal' | 'allocation';
 
 /** What is under the pointer or the cell cursor; token indices are those of model A. Never in the URL. */
 export interface Hover {
@@ -10,6 +11,8 @@ export interface Hover {
   readonly destination?: number;
   readonly source?: number;
   readonly model?: ModelSlot;
+  /** All tokens of a class at once. */
+  readonly tokenClass?: TokenClass;
 }
 
 const NOTHING: Hover = {};

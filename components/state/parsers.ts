@@ -11,6 +11,18 @@ export const parseAsPair = createParser<readonly [number, number]>({
   serialize: ([a, b]) => `${a}-${b}`,
 });
 
+/** Spans joined by commas, such as `0-27,55-75`; `none` says that there are none, where an example has some. */
+export const parseAsSpans = createParser<readonly (readonly [number, number])[]>({
+  parse: (text) => {
+    if (text === 'none') return [];
+    const spans = text.split(',').map((part) => parseAsPair.parse(part));
+    return spans.length <= 100 && spans.every((span) => span !== null && span[0] < span[1])
+      ? (spans as [number, number][])
+      : null;
+  },
+  serialize: (spans) => spans.map((span) => parseAsPair.serialize(span)).join() || 'none',
+});
+
 /** Rows and columns of a window: four whole numbers, such as `40-60-0-20`. */
 export const parseAsWindow = createParser<MapWindow>({
   parse: (text) => {

@@ -18,6 +18,9 @@ export interface Cell {
   readonly source: number;
 }
 
+/** Spans of characters of the prompt, [start, end). */
+export type Spans = readonly (readonly [number, number])[];
+
 /** What the researcher has chosen. Token indices are those of model A. */
 export interface Selection {
   readonly modelA: string;
@@ -35,6 +38,9 @@ export interface Selection {
   readonly targetId: number | null;
   /** Characters [start, end) of the prompt. */
   readonly needle: readonly [number, number] | null;
+  /** What names another answer, and the question: classes of tokens, in characters as the needle is. */
+  readonly competing: Spans;
+  readonly question: Spans;
   readonly candidates: readonly string[];
   readonly runId: string;
   /** −1 until one is chosen: the view then picks a telling one. */
@@ -87,6 +93,8 @@ export const INITIAL_SELECTION: Selection = {
   target: '',
   targetId: null,
   needle: null,
+  competing: [],
+  question: [],
   candidates: [],
   runId: '',
   layer: -1,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CANCELLATION, type CancellationSettings, useCancellation } from '../cancellation/settings';
+import { ALLOCATION, type AllocationSettings, useAllocation } from '../allocation/settings';
 import { type CausalSettings, useCausal } from '../causal/settings';
 import { CAUSAL } from '../causal/url';
 import { type Query, sayAll, takeAll } from './linked';
@@ -161,13 +161,24 @@ describe('the settings of the tests in a link', () => {
     expect(takeAll(CAUSAL, { set: text }, first)).toEqual({});
   });
 
-  it('name the batches of cancellation, and how they are shown', () => {
-    const batches = ['3f2a91c0', '00ff00ff'];
-    const usual = useCancellation.getInitialState();
-    const taken = (query: Query) => takeAll(CANCELLATION, query, usual);
-    const shown: CancellationSettings = { form: 'logit', quantity: 'mass', batches };
-    expect(taken(sayAll(CANCELLATION, shown))).toEqual(shown);
-    expect(taken({ stories: ['../x', ...batches].join() }).batches).toEqual(batches);
-    expect(taken(sayAll(CANCELLATION, { form: 'norm', quantity: 'share', batches: [] }))).toEqual({});
+  it('name the batch of allocation, and how it is shown', () => {
+    const usual = useAllocation.getInitialState();
+    const taken = (query: Query) => takeAll(ALLOCATION, query, usual);
+    const shown: AllocationSettings = { measure: 'logit', part: 'branch_1', batch: '3f2a91c0' };
+    expect(taken(sayAll(ALLOCATION, shown))).toEqual(shown);
+    expect(taken({ stories: '../x' })).toEqual({});
+    expect(taken(sayAll(ALLOCATION, usual))).toEqual({});
+  });
+
+  it('carry painted classes, and that an example lost its own', () => {
+    const painted = { competing: [[0, 14] as const, [20, 31] as const], question: [[40, 52] as const] };
+    const said = toQuery({ ...chosen, ...painted });
+    expect(said).toMatchObject({ competing: '0-14,20-31', question: '40-52' });
+    expect(fromQuery(said)).toMatchObject(painted);
+    expect(toQuery({ ...chosen, exampleId: '', competing: [], question: [] }).competing).toBeNull();
+    const none = toQuery({ ...chosen, exampleId: 'one', competing: [] });
+    expect(none.competing).toBe('none');
+    expect(fromQuery(none).competing).toEqual([]);
+    for (const text of ['14-0', '3', '1-2,', 'x']) expect(fromQuery({ competing: text })).toEqual({});
   });
 });

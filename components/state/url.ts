@@ -23,7 +23,7 @@ import {
   setting,
   writtenTo,
 } from './linked';
-import { parseAsContinuation, parseAsPair, parseAsWindow } from './parsers';
+import { parseAsContinuation, parseAsPair, parseAsSpans, parseAsWindow } from './parsers';
 import { openRun } from './run';
 import { INITIAL_SELECTION, type LensRows, type Selection, select, useSelection } from './selection';
 import { URL_QUIET_MS } from './shortcuts';
@@ -63,6 +63,16 @@ export const SELECTION: LinkedSettings<Selection> = {
   target: field('target', parseAsString),
   'target-id': field('targetId', parseAsInteger),
   needle: field('needle', parseAsPair),
+  competing: setting(
+    parseAsSpans,
+    ({ exampleId, competing }) => (exampleId || competing.length > 0 ? competing : null),
+    (competing) => ({ competing }),
+  ),
+  question: setting(
+    parseAsSpans,
+    ({ exampleId, question }) => (exampleId || question.length > 0 ? question : null),
+    (question) => ({ question }),
+  ),
   position: field('position', parseAsInteger),
   layer: field('layer', parseAsInteger),
   branch: field('branch', parseAsStringLiteral(DIFFERENCE_TERMS)),

@@ -160,6 +160,10 @@ export const ExampleSchema = z.object({
   description: z.string(),
   prompt: z.string().min(1),
   needle: SpanSchema.meta({ description: 'Characters of the prompt that hold the answer.' }),
+  classes: z
+    .object({ competing: z.array(SpanSchema).optional(), question: z.array(SpanSchema).optional() })
+    .optional()
+    .meta({ description: 'Characters that name another answer, and those of the question.' }),
   target: z.string().min(1),
   candidates: z.array(z.string().min(1)),
 });

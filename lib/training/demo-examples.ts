@@ -13,6 +13,7 @@ export interface DemoExample {
   readonly description: string;
   readonly prompt: string;
   readonly needle: readonly [number, number];
+  readonly classes?: RetrievalExample['classes'];
   readonly target: string;
   readonly candidates: readonly string[];
 }
@@ -143,13 +144,14 @@ export function demoExamples(models: readonly Model[], tokenizer: WordTokenizer,
       0,
       suitable.findIndex((_example, index) => rightOn(index).length === models.length),
     );
-    const { prompt, needle, target, candidates } = suitable[chosen];
+    const { prompt, needle, classes, target, candidates } = suitable[chosen];
     return {
       id,
       title,
       description: descriptionOf(suitable[chosen], about, rightOn(chosen)),
       prompt,
       needle,
+      classes,
       target,
       candidates,
     };

@@ -120,6 +120,31 @@ export type TokenClass = (typeof TOKEN_CLASSES)[number];
 /** What the story says, as opposed to the question and the read-out token, which every model has to read. */
 export const CONTEXT_CLASSES = ['needle', 'competing', 'first', 'filler'] as const satisfies readonly TokenClass[];
 
+/** Which tokens are what, as spans [start, end) of tokens; what is in none is filler. */
+export interface ClassSpans {
+  readonly needle?: readonly [start: number, end: number];
+  readonly competing?: readonly (readonly [start: number, end: number])[];
+  readonly question?: readonly (readonly [start: number, end: number])[];
+}
+
+/**
+ * The class of every source token j ≤ i, the first that applies: self, needle, competing, question, first, filler. What stands
+ * between a question and the read-out token is how it is asked, and counts with it.
+ * @param L tokens up to and including the read-out token i = L − 1
+ */
+export function tokenClasses(L: number, { needle, competing = [], question = [] }: ClassSpans): TokenClass[] {
+  const inside = (j: number, spans: ClassSpans['competing'] = []) =>
+    spans.some(([start, end]) => j >= start && j < end);
+  const asked = question.length > 0 ? Math.max(...question.map(([, end]) => end)) : L;
+  return Array.from({ length: L }, (_, j) => {
+    if (j === L - 1) return 'self';
+    if (needle && inside(j, [needle])) return 'needle';
+    if (inside(j, competing)) return 'competing';
+    if (inside(j, question) || j >= asked) return 'question';
+    return j === 0 ? 'first' : 'filler';
+  });
+}
+
 /** What carries into what when activations are patched: clean into corrupted, or corrupted into clean. */
 export const PATCH_DIRECTIONS = ['denoise', 'noise'] as const;
 export type PatchDirection = (typeof PATCH_DIRECTIONS)[number];

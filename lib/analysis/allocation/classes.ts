@@ -1,5 +1,5 @@
 import { InputError } from '@/lib/checkpoint/types';
-import { TOKEN_CLASSES, type TokenClass } from '@/lib/vocabulary';
+import { TOKEN_CLASSES, type TokenClass, tokenClasses } from '@/lib/vocabulary';
 import type { Span } from '../snr';
 
 /** Which tokens are what, as spans [start, end) of tokens; what is in none is filler. */
@@ -16,9 +16,7 @@ export const CLASS = Object.fromEntries(TOKEN_CLASSES.map((name, place) => [name
 >;
 
 /**
- * The class of every source token j ≤ i, as its place in {@link TOKEN_CLASSES}, the first that applies: self, needle,
- * competing, question, first, filler. What stands between a question and the read-out token is how it is asked, and counts
- * with it.
+ * {@link tokenClasses}, each as its place in {@link TOKEN_CLASSES}.
  * @param L tokens up to and including the read-out token i = L − 1
  * @throws InputError for a span that is empty or begins after the read-out token.
  */
@@ -29,15 +27,7 @@ export function classesOf(L: number, { needle, competing = [], question = [] }: 
         throw new InputError(
           `The ${name} [${start}, ${end}) is no span of the ${L} tokens up to the one that is read: give [start, end) in tokens.`,
         );
-  const inside = (j: number, spans: readonly Span[]) => spans.some(([start, end]) => j >= start && j < end);
-  const asked = question.length > 0 ? Math.max(...question.map(([, end]) => end)) : L;
-  return Uint8Array.from({ length: L }, (_, j) => {
-    if (j === L - 1) return CLASS.self;
-    if (inside(j, [needle])) return CLASS.needle;
-    if (inside(j, competing)) return CLASS.competing;
-    if (inside(j, question) || j >= asked) return CLASS.question;
-    return j === 0 ? CLASS.first : CLASS.filler;
-  });
+  return Uint8Array.from(tokenClasses(L, { needle, competing, question }), (name) => CLASS[name]);
 }
 
 /** How many tokens each class has. */

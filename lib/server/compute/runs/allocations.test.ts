@@ -39,12 +39,15 @@ describe('allocation of a run', () => {
     const asked = {
       position: 5,
       needle: [1, 3] as const,
-      competing: '3,4' as never,
-      question: '4,5' as never,
+      competing: [
+        [3, 4],
+        [0, 1],
+      ] as [number, number][],
+      question: [[4, 5]] as [number, number][],
       foil: 2,
     };
     const found = await read(computer, 'run', 'allocation', asked);
-    expect(found.classes).toEqual(['first', 'needle', 'needle', 'competing', 'question', 'self']);
+    expect(found.classes).toEqual(['competing', 'needle', 'needle', 'competing', 'question', 'self']);
     expect(found.layers[0].tokens).toMatchObject({ needle: 2, filler: 0 });
     expect(found.layers[0].net.norm_share.filler).toBeNull();
   });

@@ -1,0 +1,190 @@
+'use client';
+import { memo, useMemo, useState } from 'react';
+import { allocationTable, type Found, MEASURE_INFO, MEASURES, PART_NAMES, PARTS } from '../charts/allocation';
+import { layerAxis } from '../charts/layerAxis';
+import { hasDiff, type View } from '../data/view';
+import { fileName } from '../export/captions';
+import { save } from '../export/files';
+import { ownPrompts } from '../state/batch';
+import { cancelJob, isJobBusy } from '../state/jobs';
+import { Choice } from '../ui/Choice';
+import { ClassLegend } from '../ui/ClassLegend';
+import { LinesEditor } from '../ui/LinesEditor';
+import { useNarrow, useWidth } from '../ui/measure';
+import { Section } from '../ui/Section';
+import { Segmented } from '../ui/Segmented';
+import { useSteady } from '../ui/steady';
+import { AllocationAside } from './AllocationAside';
+import { AllocationCurve, AllocationStacks } from './AllocationFigure';
+import { BATCH, useAllocationBatch, useOwnPrompt } from './measured';
+import { setAllocation, useAllocation } from './settings';
+
+const MEASURE_OPTIONS = MEASURES.map((value) => ({
+  value,
+  label: MEASURE_INFO[value].label,
+  testId: `allocation-${value}`,
+}));
+const PART_OPTIONS = PARTS.map((value) => ({ value, label: PART_NAMES[value], testId: `allocation-${value}` }));
+const STORIES = ['25', '100', '400'].map((value) => ({ value, label: `${value} stories` }));
+
+/** What every layer reads at the read-out, by class of token, of all models by one ruler: for this prompt or over a batch. */
+export const AllocationSection = memo(function AllocationSection(props: {
+  view: View;
+  targets: readonly (number | undefined)[];
+  /** The wrong answer that logits are differences to. */
+  foil: string;
+  staleMark: string;
+}) {
+  const { view, targets, foil, staleMark } = props;
+  const measure = useAllocation((s) => s.measure);
+  const part = useAllocation((s) => s.part);
+  const [stories, setStories] = useState('100');
+  const [editing, setEditing] = useState(false);
+  const [ref, width] = useWidth();
+  const narrow = useNarrow();
+  const own = useOwnPrompt(view, targets, foil.trim() === view.target.trim() ? '' : foil);
+  const batch = useAllocationBatch(view);
+  const { job, result, layers: ofBatch } = batch;
+  const busy = isJobBusy(job);
+  const axis = useMemo(() => layerAxis(width, view.layers, narrow), [width, view.layers, narrow]);
+  const layers = useSteady(view.models.map((_, k) => (result ? ofBatch[k] : own[k].data?.layers)));
+  const found = useMemo(
+    () => view.models.map(({ slot }, k): Found => ({ slot, layers: layers[k] })),
+    [view.models, layers],
+  );
+  const kind = ownPrompts(batch.examples) ? 'prompts' : 'stories';
+  const words = result ? `${result.examples} ${kind}` : 'this prompt';
+  const failures = [...new Set([job?.failure, ...own.map(({ error }) => error?.message)])].filter(Boolean);
+  const differential = view.models.some(hasDiff);
+  const shownPart = differential ? part : 'net';
+  const progress = job?.progress;
+  const saveNumbers = () => {
+    const numbers = result ?? { models: view.models.map(({ name }, k) => ({ model: name, ...own[k].data })) };
+    save(new Blob([JSON.stringify(numbers)], { type: 'application/json' }), `${fileName(view)}-allocation.json`);
+  };
+  const controls = (
+    <>
+      <Segmented
+        label="Measure"
+        options={MEASURE_OPTIONS}
+        value={measure}
+        onChange={(value) => setAllocation({ measure: value })}
+      />
+      {differential && (
+        <Segmented
+          label="Part of differential blocks"
+          options={PART_OPTIONS}
+          value={part}
+          onChange={(value) => setAllocation({ part: value })}
+        />
+      )}
+      <Choice caption="Held-out" label="Stories of the batch" value={stories} options={STORIES} onChange={setStories} />
+      <button
+        type="button"
+        className="button low"
+        data-testid="allocation-batch"
+        onClick={busy ? () => cancelJob(BATCH) : () => batch.start(`demo:${stories}`)}
+      >
+        {busy ? 'Cancel' : 'Measure over stories'}
+      </button>
+      <button
+        type="button"
+        className="button low"
+        data-testid="allocation-own"
+        aria-expanded={editing}
+        onClick={() => setEditing(!editing)}
+      >
+        Own prompts
+      </button>
+      {result && !busy && (
+        <button type="button" className="link" onClick={batch.drop}>
+          This prompt only
+        </button>
+      )}
+      <span
+        className="note"
+        role="status"
+        data-testid="allocation-status"
+        data-state={busy ? 'busy' : result ? 'shown' : 'idle'}
+      >
+        {busy
+          ? progress
+            ? `step ${progress.done} of ${progress.total}`
+            : 'Waits for its turn.'
+          : job?.state === 'cancelled'
+            ? 'Cancelled; what is finished stays.'
+            : ''}
+      </span>
+    </>
+  );
+  const hasNeedle = view.models.some(({ needle }) => needle);
+  return (
+    <Section
+      id="allocation"
+      title={
+        <>
+          Allocation <em>{staleMark}</em>
+        </>
+      }
+      controls={controls}
+      table={() => allocationTable(found, measure, shownPart, view.layers)}
+      canMaximise
+      aside={<AllocationAside {...{ view, found, measure, result, words }} part={shownPart} />}
+    >
+      {editing && (
+        <div className="editor" data-testid="allocation-editor">
+          <p className="note">
+            One prompt a line, each with its needle, and with classes: {'{"competing": [[s, e]], "question": [[s, e]]}'}
+            .
+          </p>
+          <LinesEditor testId="allocation" busy={busy} given={ownPrompts(batch.examples)} onStart={batch.start}>
+            {batch.reopen && (
+              <button type="button" className="button low" data-testid="allocation-reopen" onClick={batch.reopen}>
+                Open the last batch of this run
+              </button>
+            )}
+            <button type="button" className="button low" onClick={() => setEditing(false)}>
+              Close
+            </button>
+          </LinesEditor>
+        </div>
+      )}
+      {failures.map((failure) => (
+        <p key={failure} className="note bad" role="alert">
+          {failure}
+        </p>
+      ))}
+      {!hasNeedle && !result && (
+        <p className="note">Mark the needle in the prompt, the tokens that decide the answer, and run.</p>
+      )}
+      <div ref={ref} style={{ minHeight: 360 }}>
+        {width > 0 && (
+          <>
+            <AllocationStacks {...{ view, found, measure, axis }} part={shownPart} />
+            <AllocationCurve {...{ view, found, axis }} part={shownPart} />
+          </>
+        )}
+      </div>
+      {!result && <ClassLegend classes={view.models[0].classes} testId="class" />}
+      {found.some(({ layers }) => layers) && (
+        <p className="row">
+          <button type="button" className="link" data-testid="allocation-json" onClick={saveNumbers}>
+            Numbers as JSON
+          </button>
+          {result && job && !busy && (
+            <a className="link" href={`/api/analyses/${job.id}/tensors`} download="allocation.safetensors">
+              as safetensors
+            </a>
+          )}
+        </p>
+      )}
+      <p className="convention">
+        <b>{result ? `Means over ${words} with bootstrap 95 % interval` : MEASURE_INFO[measure].label}.</b>{' '}
+        {MEASURE_INFO[measure].definition} Each block is taken as the exact operator on its input, read at the read-out.{' '}
+        {differential && `Differential blocks: ${PART_NAMES[part]}; plain ones have one part. `}
+        Lower figure: the needle against needle, competing, first and filler; dashed, its part if every token were read
+        alike.
+      </p>
+    </Section>
+  );
+});
