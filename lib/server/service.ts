@@ -38,6 +38,9 @@ import { Turns } from './turns';
 const runName = (id: string) => `run ${id}`;
 const analysisName = (id: string) => `analysis ${id}`;
 
+/** How old the stated memory may be. */
+const RESIDENT_MS = 500;
+
 /** Time in which a service ends: the process that holds it is to be gone within 3 s. */
 const CLOSE_MS = 2500;
 
@@ -60,6 +63,7 @@ export class Service {
   readonly #keeper: Keeper;
   /** Runs and analyses that had to leave memory before they could be kept. */
   readonly #lost = new Set<string>();
+  #resident = { bytes: 0, at: Number.NEGATIVE_INFINITY };
 
   constructor(readonly settings: Settings = readSettings()) {
     this.#turns = new Turns(settings.queueLimit);
@@ -151,6 +155,11 @@ export class Service {
     return within(Promise.allSettled([this.worker.close(), this.readers.close(), this.archive.close()]), 0);
   }
 
+  /** How many runs and analyses would be accepted. */
+  get room(): number {
+    return this.#turns.free;
+  }
+
   /** Never waits for the worker. */
   health(): Health {
     const { status, device, error, restarts } = this.worker;
@@ -159,7 +168,7 @@ export class Service {
       version: this.version,
       device,
       queue: this.#turns.load,
-      memory: { residentBytes: process.memoryUsage.rss() },
+      memory: { residentBytes: this.#residentBytes() },
       archive: this.#archiveStatus(),
       readOnly: this.settings.readOnly,
       ...(error ? { error } : {}),
@@ -350,6 +359,13 @@ export class Service {
     return this.archive.on && !this.settings.readOnly;
   }
 
+  /** Reading it takes the system milliseconds, and health is asked for often. */
+  #residentBytes(): number {
+    const now = performance.now();
+    if (now - this.#resident.at > RESIDENT_MS) this.#resident = { bytes: process.memoryUsage.rss(), at: now };
+    return this.#resident.bytes;
+  }
+
   #archiveStatus(): Health['archive'] {
     const { state, message = this.#keeper.trouble } = this.archive.status;
     const waits = (name: string) => {
@@ -510,6 +526,9 @@ export function service(): Service {
   holder[KEY] ??= new Service();
   return holder[KEY];
 }
+
+/** How many runs and analyses the process's service would accept. */
+export const roomForWork = (): number => (globalThis as { [KEY]?: Service })[KEY]?.room ?? Number.POSITIVE_INFINITY;
 
 /**
  * Ends the process's service, if there is one, in good order. It stays, and refuses what still comes.

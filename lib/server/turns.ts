@@ -8,6 +8,13 @@ export interface Waiting {
   moved(position: number): void;
 }
 
+/** What is said to work that finds no place. */
+export const NO_ROOM = {
+  status: 503,
+  message: 'As many runs and analyses are waiting as may wait.',
+  hint: 'Wait for them, or cancel some, and try again.',
+};
+
 /** The queue of everything that computes for long: first come, first served, one at a time. */
 export class Turns {
   #waiting: { readonly job: Waiting; position: number }[] = [];
@@ -24,18 +31,16 @@ export class Turns {
     return this.#waiting.length + (this.#active ? 1 : 0);
   }
 
+  /** Places that no job has, also those that are reserved. Where nothing runs, the first of them does not wait. */
+  get free(): number {
+    return this.limit - this.#waiting.length + (this.#active ? 0 : 1);
+  }
+
   /** @throws ServiceError 503 when too many wait, or nothing is taken any more. */
   checkRoom(): void {
     if (this.#closed)
       throw new ServiceError(503, 'Statescope is ending and takes no new work.', 'Try again once it was started anew.');
-    // Where nothing runs, the first of them does not wait.
-    const waiting = this.#waiting.length + this.#reserved - (this.#active ? 0 : 1);
-    if (waiting < this.limit) return;
-    throw new ServiceError(
-      503,
-      `${waiting} runs and analyses are waiting already.`,
-      'Wait for them, or cancel some, and try again.',
-    );
+    if (this.free <= this.#reserved) throw new ServiceError(NO_ROOM.status, NO_ROOM.message, NO_ROOM.hint);
   }
 
   /**

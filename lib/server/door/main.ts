@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import next from 'next';
-import { closeService } from '../service';
+import { closeService, roomForWork } from '../service';
 import { endOnSignals } from './ending';
 import { listen, notices } from './listen';
 import { say } from './say';
@@ -39,6 +39,7 @@ export async function serve(settings: DoorSettings, { dir, dev }: { dir: string;
   };
   const door = makeDoor(settings, {
     request: (asked, response) => void request(asked, response),
+    room: roomForWork,
     ...(dev ? { upgrade: (asked, socket, head) => upgrades.emit('upgrade', asked, socket, head) } : {}),
   });
   await listen(door.server, settings);

@@ -18,14 +18,16 @@ afterEach(() => {
 });
 
 /** A door before a house that says hello, and leaves event streams open. */
-async function opened(settings: Partial<DoorSettings> = {}): Promise<number> {
+async function opened(settings: Partial<DoorSettings> = {}, room = 20): Promise<number> {
   const door = makeDoor(
     { ...readDoorSettings({}), ...settings },
     {
       request: (request, response) => {
         if (request.url?.endsWith('/events')) response.writeHead(200).write('event: run\n\n');
+        else if (request.method === 'POST') setTimeout(() => response.end('hello'), 50);
         else response.end('hello');
       },
+      room: () => room,
     },
   );
   doors.push(door);
@@ -84,6 +86,26 @@ describe('a door', () => {
   it('says which methods it knows', async () => {
     const answer = await get(await opened(), '/api/runs', { method: 'TRACE' });
     expect([answer.statusCode, answer.headers.allow]).toEqual([405, 'GET, HEAD, POST, PATCH, DELETE, OPTIONS']);
+  });
+
+  it('lets no more requests for work in at a time than can find a place, and others all the same', async () => {
+    const port = await opened({}, 3);
+    const post = (path: string) => get(port, path, { method: 'POST' });
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, k) => post(k % 2 ? '/api/runs' : '/api/analyses')),
+    );
+    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, 200, 200, ...Array(7).fill(503)]);
+    const refused = answers.find(({ statusCode }) => statusCode === 503) as IncomingMessage;
+    expect(JSON.parse(await text(refused)).error).toEqual({
+      message: 'As many runs and analyses are waiting as may wait.',
+      hint: expect.stringContaining('try again'),
+    });
+    await Promise.all(
+      [get(port, '/api/runs'), post('/api/tokenize')].map(async (one) => expect((await one).statusCode).toBe(200)),
+    );
+    expect((await post('/api/runs')).statusCode).toBe(200);
+    const full = await opened({}, 0);
+    expect((await get(full, '/api/runs', { method: 'POST' })).statusCode).toBe(503);
   });
 
   it('holds so many event streams of one client, and takes another when one has gone', async () => {
@@ -153,7 +175,7 @@ describe('listening', () => {
     const port = await opened();
     const failed = (settings: Partial<DoorSettings>) => {
       const all = { ...readDoorSettings({}), ...settings };
-      return expect(listen(makeDoor(all, { request: () => undefined }).server, all)).rejects;
+      return expect(listen(makeDoor(all, { request: () => undefined, room: () => 1 }).server, all)).rejects;
     };
     await failed({ port }).toThrow(`Port ${port} of 127.0.0.1 is taken`);
     await failed({ host: '192.0.2.77', port: 0 }).toThrow('which is not an address of this machine.');

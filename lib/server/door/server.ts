@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { refuse, welcome } from './answers';
+import { Crowd } from './crowd';
 import { type Asked, judge } from './rules';
 import type { DoorSettings } from './settings';
 import { Streams } from './streams';
@@ -10,6 +11,8 @@ export interface Inside {
   request(request: IncomingMessage, response: ServerResponse): void;
   /** Connections that become something else than HTTP; without it `Upgrade` is not heeded. */
   upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** How many requests for work would be accepted now. */
+  room(): number;
 }
 
 /** Bounds on what somebody takes who has not even asked yet. Times in ms. */
@@ -41,6 +44,7 @@ const ENDING = { status: 503, message: 'The server is ending.' };
 /** Passes on what may come in, and answers the rest itself. It does not listen yet. */
 export function makeDoor(settings: DoorSettings, inside: Inside): Door {
   const streams = new Streams(settings.trustProxy);
+  const crowd = new Crowd(inside.room);
   let ending = false;
   const server = createServer({
     headersTimeout: LIMITS.headers,
@@ -57,7 +61,7 @@ export function makeDoor(settings: DoorSettings, inside: Inside): Door {
     const verdict = judge(asked, settings);
     if (verdict.kind === 'refuse') return refuse(asked, response, verdict.refusal);
     if (verdict.kind === 'welcome') return welcome(asked, response, verdict.welcome);
-    const full = streams.enter(asked, response);
+    const full = crowd.enter(asked, response) ?? streams.enter(asked, response);
     if (full) return refuse(asked, response, full);
     inside.request(request, response);
   });
