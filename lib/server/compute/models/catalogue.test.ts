@@ -13,11 +13,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import * as checkpoints from '@/lib/checkpoint';
+import * as loading from '@/lib/checkpoint/load';
 import { Catalogue } from './catalogue';
 
 vi.mock('@/lib/checkpoint', async (original) => {
   const actual = await original<typeof checkpoints>();
   return { ...actual, describeModel: vi.fn(actual.describeModel), findModels: vi.fn(actual.findModels) };
+});
+
+vi.mock('@/lib/checkpoint/load', async (original) => {
+  const actual = await original<typeof loading>();
+  return { ...actual, openCheckpoint: vi.fn(actual.openCheckpoint) };
 });
 
 const CASE = join(process.cwd(), 'lib/models/testing/cases/hf-mamba1-bias');
@@ -61,6 +67,15 @@ describe('a model folder', () => {
     const [model] = (await catalogue.list()).models;
     expect(model.warnings).toEqual([expect.stringMatching(/note "mine" is not known/)]);
     expect(await catalogue.warnings('good')).toEqual(model.warnings);
+  });
+
+  it('is opened once for its config, until it changes', async () => {
+    const first = await catalogue.config('good');
+    for (let k = 0; k < 3; k++) expect(await catalogue.config('good')).toBe(first);
+    for (let k = 0; k < 3; k++) await expect(catalogue.config('broken')).rejects.toThrow('holds no weights');
+    expect(loading.openCheckpoint).toHaveBeenCalledTimes(2);
+    writeFileSync(join(folder('good'), 'config.json'), JSON.stringify({ model_type: 'gpt2' }));
+    await expect(catalogue.config('good')).rejects.toThrow('gpt2');
   });
 
   it('is another one when its weights are replaced, also by a file of the same size and time', async () => {

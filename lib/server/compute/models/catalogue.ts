@@ -58,10 +58,43 @@ async function fingerprintOf(folder: string): Promise<string> {
   return parts.join(' ');
 }
 
+/** What reading the headers of folders gave: once for each state of a folder, whether it can be used or not. */
+class Findings<T> {
+  #known = new Map<string, { fingerprint: string; outcome: T | InputError }>();
+
+  constructor(private readonly read: (folder: ModelFolder) => Promise<T>) {}
+
+  /** @throws InputError; other errors say nothing of the folder and are not remembered. */
+  async of(folder: ModelFolder): Promise<T> {
+    const fingerprint = await fingerprintOf(folder.path);
+    const known = this.#known.get(folder.path);
+    const outcome = known?.fingerprint === fingerprint ? known.outcome : await this.#reading(folder);
+    this.#known.set(folder.path, { fingerprint, outcome });
+    if (outcome instanceof InputError) throw outcome;
+    return outcome;
+  }
+
+  async #reading(folder: ModelFolder): Promise<T | InputError> {
+    try {
+      return await this.read(folder);
+    } catch (error) {
+      if (error instanceof InputError) return error;
+      throw error;
+    }
+  }
+}
+
+async function configOf({ path }: ModelFolder): Promise<ModelConfig> {
+  const { config, close } = await openCheckpoint(path);
+  await close();
+  return config;
+}
+
 /** The checkpoints that may be named in requests. Names are looked up in a list of what was found, never turned into paths. */
 export class Catalogue {
   #tokenizers = new Map<string, { fingerprint: string; tokenizer: Promise<Tokenizer> }>();
-  #listings = new Map<string, { fingerprint: string; outcome: ModelListing | InputError }>();
+  readonly #listings = new Findings((folder) => describeModel(folder));
+  readonly #configs = new Findings(configOf);
   readonly #folders: ModelFolders;
 
   /**
@@ -125,19 +158,17 @@ export class Catalogue {
 
   /** Reads headers only. @throws ServiceError 404, InputError. */
   async config(name: string): Promise<ModelConfig> {
-    const { config, close } = await openCheckpoint((await this.folder(name)).path);
-    await close();
-    return config;
+    return this.#configs.of(await this.folder(name));
   }
 
   /** What of its files is not used as they say. @throws ServiceError 404, InputError. */
   async warnings(name: string): Promise<readonly string[]> {
-    return (await this.#describe(await this.folder(name))).warnings ?? [];
+    return (await this.#listings.of(await this.folder(name))).warnings ?? [];
   }
 
   /** How many numbers the weights are. @throws ServiceError 404, InputError. */
   async parameters(name: string): Promise<number> {
-    return (await this.#describe(await this.folder(name))).parameters;
+    return (await this.#listings.of(await this.folder(name))).parameters;
   }
 
   /** @throws ServiceError 404, InputError. */
@@ -175,7 +206,7 @@ export class Catalogue {
     };
     for (const folder of folders) {
       try {
-        const { path: _path, warnings, ...listing } = await this.#describe(folder);
+        const { path: _path, warnings, ...listing } = await this.#listings.of(folder);
         list.models.push({
           ...listing,
           ...(warnings && { warnings: [...warnings] }),
@@ -193,21 +224,4 @@ export class Catalogue {
     }
     return list;
   }
-
-  /** Reads headers once for each state of the folder, whether they can be used or not. @throws InputError */
-  async #describe(folder: ModelFolder): Promise<ModelListing> {
-    const fingerprint = await fingerprintOf(folder.path);
-    const known = this.#listings.get(folder.path);
-    const outcome = known?.fingerprint === fingerprint ? known.outcome : await described(folder);
-    this.#listings.set(folder.path, { fingerprint, outcome });
-    if (outcome instanceof InputError) throw outcome;
-    return outcome;
-  }
 }
-
-/** What a folder holds, or what is wrong with it. Other errors say nothing of the folder and are thrown. */
-const described = (folder: ModelFolder): Promise<ModelListing | InputError> =>
-  describeModel(folder).catch((error) => {
-    if (error instanceof InputError) return error;
-    throw error;
-  });
