@@ -8,7 +8,7 @@ import { clearHover, hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { AxisTicks, RowLabel } from '../ui/AxisParts';
 import { GridCells } from './GridCells';
-import { extended, type GridLayout, type GridValues, gridLayout, movedCell } from './grid';
+import { extended, type GridLayout, type GridValues, gridLayout, movedCell, UNTESTED } from './grid';
 import { type GridCell, setCausal, togglePin, useCausal } from './settings';
 
 /** The pointer must travel this far before a press becomes a drag. */
@@ -170,7 +170,7 @@ export const CausalGrid = memo(function CausalGrid(props: GridProps) {
       const each = view.models.map((model, k) => {
         const own = ownToken(model, position);
         const value = own === undefined ? undefined : values[k]?.(layer, own);
-        return `, ${model.slot} ${formatSigned(value)}`;
+        return `, ${model.slot} ${value === UNTESTED ? value : formatSigned(value)}`;
       });
       setSpoken(`layer ${layer}, ${position} ${view.tokens[position].text.trim()}${each.join('')}`);
     }, SPEAK_AFTER_MS);

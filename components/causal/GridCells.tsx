@@ -8,7 +8,7 @@ import { type ModelView, ownToken } from '../data/view';
 import { usePalette } from '../state/theme';
 import { DrawnCanvas, type Pen } from '../ui/canvas';
 import { useFontsReady, usePixelRatio } from '../ui/measure';
-import type { GridLayout, GridValues } from './grid';
+import { type GridLayout, type GridValues, UNTESTED } from './grid';
 
 /** Cells of at least this size say their number, unless it is a small share of the scale. */
 const NUMBER_WIDTH = 52;
@@ -22,6 +22,31 @@ export interface GridDrawing {
   readonly values: readonly (GridValues | undefined)[];
   /** |value| at which colours saturate. */
   readonly limit: number;
+}
+
+/** Distance of the lines that say that there is nothing to test. */
+const HATCH = 5;
+
+/** Lines from the lower left to the upper right, within a cell. */
+function hatch(
+  context: Pen,
+  palette: Palette,
+  { x, y, width, height }: { x: number; y: number; width: number; height: number },
+): void {
+  context.save();
+  context.beginPath();
+  context.rect(x, y, width, height);
+  context.clip();
+  context.strokeStyle = palette.name === 'light' ? palette.darkInk : palette.lightInk;
+  context.globalAlpha = 0.45;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (let from = x - height; from < x + width; from += HATCH) {
+    context.moveTo(from, y + height);
+    context.lineTo(from + height, y);
+  }
+  context.stroke();
+  context.restore();
 }
 
 function draw(
@@ -49,6 +74,7 @@ function draw(
         const amount = typeof value === 'number' ? scale.position(value) : undefined;
         context.fillStyle = amount === undefined ? palette.sunken : cssColour(table, amount);
         context.fillRect(x, y, end - x, height);
+        if (value === UNTESTED) hatch(context, palette, { x, y, width: end - x, height });
         if (typeof value !== 'number' || amount === undefined || end - x < NUMBER_WIDTH || height < NUMBER_HEIGHT)
           continue;
         if (Math.abs(value) < WORTH_A_NUMBER * limit) continue;

@@ -8,7 +8,7 @@ import { dropJob, sameRequest, startJob, useJobs, useJobsOf } from '../state/job
 import { RowLabel } from '../ui/AxisParts';
 import { SlotHead, ValueRow } from '../ui/parts';
 import { GridCells } from './GridCells';
-import { type GridValues, gridLayout } from './grid';
+import { type GridValues, gridLayout, UNTESTED } from './grid';
 import { knockoutRequest } from './requests';
 import { knockoutsOf, type Norms, type ResultOf, resultOf } from './results';
 import { jobName, useCausal } from './settings';
@@ -23,7 +23,10 @@ export interface SpanFound {
   readonly together: readonly (ResultOf<'knockout'> | undefined)[];
 }
 
-const inLayer = (found: ResultOf<'knockout'> | undefined, layer: number, norms: Norms): Maybe =>
+const inLayer = (found: ResultOf<'knockout'> | undefined, layer: number, norms: Norms): ReturnType<GridValues> =>
+  found?.tested[0] === false ? UNTESTED : inTestedLayer(found, layer, norms);
+
+const inTestedLayer = (found: ResultOf<'knockout'> | undefined, layer: number, norms: Norms): Maybe =>
   found && knockoutsOf(found, norms)?.change[found.layers.findIndex(([first]) => first === layer)]?.[0];
 
 /** The span's change in each layer by itself, one function a model. */
@@ -108,12 +111,15 @@ export function SpanBlock(props: { view: View; layer: number; found: SpanFound; 
             <tbody>
               {(['rescale', 'frozen'] as const).map((norms) => {
                 const how = norms === 'frozen' ? ', norms frozen' : '';
-                const together = found.together.map((each) => formatSigned(knockoutsOf(each, norms)?.change[0]?.[0]));
+                const shown = (value: ReturnType<GridValues>) => (value === UNTESTED ? value : formatSigned(value));
+                const together = found.together.map((each) =>
+                  shown(each?.tested[0] === false ? UNTESTED : knockoutsOf(each, norms)?.change[0]?.[0]),
+                );
                 return (
                   <Fragment key={norms}>
                     <ValueRow
                       name={`layer ${layer}${how}`}
-                      values={found.each.map((each) => formatSigned(inLayer(each, layer, norms)))}
+                      values={found.each.map((each) => shown(inLayer(each, layer, norms)))}
                     />
                     <ValueRow name={`all layers${how || ' together'}`} values={together} />
                   </Fragment>

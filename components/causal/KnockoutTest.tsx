@@ -18,6 +18,7 @@ import {
   NormsNote,
   SignedScale,
   StrongestCells,
+  UntestedKey,
   useInspectedCell,
 } from './parts';
 import { knockoutRequest } from './requests';
@@ -146,7 +147,12 @@ export const KnockoutTest = memo(function KnockoutTest(props: {
         problem={undefined}
         stale={stale}
         onRun={start}
-        legend={<SignedScale limit={limit} meaning={norms === 'frozen' ? 'change, norms frozen' : 'change, logits'} />}
+        legend={
+          <>
+            {found.some((one) => one?.tested.includes(false)) && <UntestedKey />}
+            <SignedScale limit={limit} meaning={norms === 'frozen' ? 'change, norms frozen' : 'change, logits'} />
+          </>
+        }
       />
       <div ref={measure}>
         {axis && !begun && (

@@ -9,7 +9,7 @@ import { Choice } from '../ui/Choice';
 import { SlotHead, ValueRow } from '../ui/parts';
 import { CausalGrid } from './CausalGrid';
 import { GridWaits } from './GridWaits';
-import type { GridValues } from './grid';
+import { type GridValues, numberIn } from './grid';
 import { JobControl } from './JobControl';
 import { PairEditor } from './PairEditor';
 import { BranchChoice, CellTitle, cellValues, SignedScale, StrongestCells, useInspectedCell } from './parts';
@@ -56,7 +56,7 @@ function PatchAside(props: {
   const patched = view.models.map((model, k) => {
     const own = ownToken(model, cell.position);
     const value = own === undefined ? undefined : patchedValues(found[k], measure)?.(cell.layer, own);
-    return shown(value, measure);
+    return shown(numberIn(value), measure);
   });
   const unpatched = (which: 'clean' | 'corrupted') =>
     found.map((each) => shown(each?.metrics[measure]?.[which], measure));

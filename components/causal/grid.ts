@@ -43,8 +43,15 @@ export function gridLayout(axis: LayerAxis, rows: number, models: number): GridL
   };
 }
 
+/** A cell that there is nothing to test in. */
+export const UNTESTED = 'not tested';
+
 /** One model's values, by layer and own token; null where they are not there yet, undefined where they never will be. */
-export type GridValues = (layer: number, token: number) => number | null | undefined;
+export type GridValues = (layer: number, token: number) => number | null | undefined | typeof UNTESTED;
+
+/** A cell as a number; nothing where there is none. */
+export const numberIn = (value: ReturnType<GridValues>): number | null | undefined =>
+  value === UNTESTED ? undefined : value;
 
 export interface Ranked {
   readonly layer: number;

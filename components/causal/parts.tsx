@@ -11,7 +11,7 @@ import { Choice } from '../ui/Choice';
 import { SlotList, TokenText } from '../ui/parts';
 import { RampBar } from '../ui/RampBar';
 import { Segmented } from '../ui/Segmented';
-import { type GridValues, strongestCells } from './grid';
+import { type GridValues, strongestCells, UNTESTED } from './grid';
 import { type CausalTest, type GridCell, setCausal, useCausal } from './settings';
 
 const TESTS: readonly { value: CausalTest; label: string; testId: string }[] = [
@@ -89,6 +89,19 @@ export function SignedScale({ limit, meaning }: { limit: number; meaning: string
   );
 }
 
+/** What hatched cells are. */
+export function UntestedKey() {
+  return (
+    <span className="note scale" data-testid="untested-key">
+      <svg width="18" height="12" aria-hidden="true">
+        <rect className="sunken" width="18" height="12" />
+        <path className="hatch" d="M-7,12L5,0M-2,12L10,0M3,12L15,0M8,12L20,0M13,12L25,0" />
+      </svg>
+      &ensp;not tested: no later token reads it
+    </span>
+  );
+}
+
 /** The cell that the aside speaks of: under the pointer or cursor, else the pin, else the read-out in the selected layer. */
 export function useInspectedCell(view: View): GridCell & { readonly why: string } {
   const fromGrid = useHover((s) => s.origin === 'causal');
@@ -105,7 +118,8 @@ export function useInspectedCell(view: View): GridCell & { readonly why: string 
 export const cellValues = (view: View, cell: GridCell, values: readonly (GridValues | undefined)[]): string[] =>
   view.models.map((model, k) => {
     const own = ownToken(model, cell.position);
-    return formatSigned(own === undefined ? undefined : values[k]?.(cell.layer, own));
+    const value = own === undefined ? undefined : values[k]?.(cell.layer, own);
+    return value === UNTESTED ? value : formatSigned(value);
   });
 
 export function CellTitle({ view, cell }: { view: View; cell: GridCell & { readonly why: string } }) {

@@ -6,7 +6,7 @@ import type { DataTable } from '../charts/table';
 import { displayToken } from '../charts/tokens';
 import { ownToken, type View } from '../data/view';
 import type { Job } from '../state/jobs';
-import type { GridValues } from './grid';
+import { type GridValues, numberIn, UNTESTED } from './grid';
 import type { CausalSettings } from './settings';
 
 export type ResultOf<K extends AnalysisResult['kind']> = Extract<AnalysisResult, { kind: K }>;
@@ -20,13 +20,14 @@ function cellsOf(
   layers: readonly number[],
   spans: readonly (readonly [number, number])[],
   rows: readonly (readonly Maybe[])[],
+  tested?: readonly boolean[],
 ): GridValues {
   const rowOf = new Map(layers.map((layer, row) => [layer, row]));
   const columnOf = new Map(spans.map(([start], column) => [start, column]));
   return (layer, token) => {
     const [row, column] = [rowOf.get(layer), columnOf.get(token)];
     if (row === undefined || column === undefined) return undefined;
-    return rows[row]?.[column] ?? null;
+    return tested?.[column] === false ? UNTESTED : (rows[row]?.[column] ?? null);
   };
 }
 
@@ -74,12 +75,12 @@ export const knockoutsOf = (found: ResultOf<'knockout'> | undefined, norms: Norm
 
 export function knockoutChanges(found: ResultOf<'knockout'> | undefined, norms: Norms): GridValues | undefined {
   const of = knockoutsOf(found, norms);
-  return found && of ? cellsOf(ownLayers(found), found.spans, of.change) : undefined;
+  return found && of ? cellsOf(ownLayers(found), found.spans, of.change, found.tested) : undefined;
 }
 
 export function knockoutValues(found: ResultOf<'knockout'> | undefined, norms: Norms): GridValues | undefined {
   const of = knockoutsOf(found, norms);
-  return found && of ? cellsOf(ownLayers(found), found.spans, of.without) : undefined;
+  return found && of ? cellsOf(ownLayers(found), found.spans, of.without, found.tested) : undefined;
 }
 
 /** The largest magnitude of all cells, for a shared scale; 1 where there are none. */
@@ -88,7 +89,7 @@ export function largest(view: View, values: readonly (GridValues | undefined)[])
   view.models.forEach((model, k) => {
     for (let layer = 0; layer < model.layers; layer++)
       for (let token = 0; token <= model.position; token++)
-        most = Math.max(most, Math.abs(values[k]?.(layer, token) ?? 0));
+        most = Math.max(most, Math.abs(numberIn(values[k]?.(layer, token)) ?? 0));
   });
   return most > 0 ? most : 1;
 }

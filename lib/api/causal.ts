@@ -283,6 +283,9 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     base: number,
     without: grid,
     change: grid,
+    tested: z.array(z.boolean()).meta({
+      description: 'Of each span, whether somebody who stops reading could read it; where not, its numbers are null.',
+    }),
     frozen_norms: z.object({ without: grid, change: grid }).nullable().meta({ description: FROZEN }),
   }),
   z.object({

@@ -103,6 +103,9 @@ describe('knockout', () => {
     const each = JSON.parse((await outcomeOf(...args, '--out', out, '--json')).out);
     expect(each.change).toHaveLength(each.layers.length);
     expect(each.change[0]).toHaveLength(clean.length);
+    expect(each.tested).toEqual([true, true, true, true, false]);
+    expect(each.change[0][4]).toBeNull();
+    expect((await outcomeOf(...args)).out).toContain('not tested, since nobody who stops reading could read it: 4');
     expect(each.without[0][1] - each.base).toBeCloseTo(each.change[0][1], 6);
     expect(each.frozen_norms.without[0][1] - each.base).toBeCloseTo(each.frozen_norms.change[0][1], 6);
     expect(each.frozen_norms.change[0][1]).not.toBeCloseTo(each.change[0][1], 5);

@@ -92,6 +92,10 @@ describe.each(['scan', 'block'] as const)('a knock-out of %s reads', (reads) => 
         const grid = knockoutGrid(model, { ...question, tokens, spans: [sources], reads });
         expect(grid.base).toBeCloseTo(differenceOf(model, tokens, []), 4);
         for (const [layer, block] of model.config.blocks.entries()) {
+          if (sources[1] === tokens.length) {
+            expect(grid.without[layer]).toBeNaN();
+            continue;
+          }
           const cut = { sources, queries: [sources[1], tokens.length] as const, reads };
           const hooks = scansAt(layer, block).flatMap((scan) => byMaps(model, layer, scan, tokens, cut));
           expect(grid.without[layer]).toBeCloseTo(differenceOf(model, tokens, hooks), 3);
@@ -190,13 +194,31 @@ describe('on a small Diff-Mamba-2', () => {
     for (const tensor of [logits, ...cache.values()]) tensor.dispose();
   });
 
+  it('tests no read that nobody who stops reading could make, and does not call it a change of 0', () => {
+    const later = knockoutGrid(model, { ...question, tokens });
+    expect(later.tested).toEqual([true, true, true, true, false]);
+    for (const { without, change } of [later, later.frozen_norms])
+      for (const [row] of later.layers.entries()) {
+        expect(without[5 * row + 4]).toBeNaN();
+        expect(change[5 * row + 4]).toBeNaN();
+        expect(change[5 * row + 3]).not.toBeNaN();
+      }
+    // The answering token reads itself.
+    expect(knockoutGrid(model, { ...question, tokens, queries: 'answer' }).tested).toEqual(Array(5).fill(true));
+    const spans = [[0, 2] as const, [2, 4] as const];
+    expect(knockoutGrid(model, { ...question, tokens, spans, queries: [1, 2] }).tested).toEqual([true, false]);
+    const [last] = [...knockoutSteps(model, { ...question, tokens })].slice(-1);
+    expect(last.done).toBe(last.total);
+  });
+
   it('gives the same in pieces, and leaves no tensor behind when it is stopped', () => {
     const request = { ...question, tokens };
     const whole = knockoutGrid(model, request);
     const before = tf.memory().numTensors;
     const pieces = knockoutGrid(model, { ...request, memory: 250_000 });
     pieces.without.forEach((value, k) => {
-      expect(value).toBeCloseTo(whole.without[k], 5);
+      if (whole.tested[k % tokens.length]) expect(value).toBeCloseTo(whole.without[k], 5);
+      else expect(value).toBeNaN();
     });
     const steps = knockoutSteps(model, request);
     expect(steps.next().value).toMatchObject({ done: 1 });

@@ -45,7 +45,7 @@ export interface KnockoutRequest extends PromptQuestion {
   readonly together?: boolean;
 }
 
-/** Grids over runs and spans, [rows, spans]; NaN where a cell is not computed. */
+/** Grids over runs and spans, [rows, spans]; NaN where a cell is not computed, or not tested. */
 export interface Knockouts {
   /** The metric without the reads. */
   readonly without: Float64Array;
@@ -58,6 +58,11 @@ export interface KnockoutGrid extends Knockouts {
   /** Rows: the layers of each run. */
   readonly layers: readonly (readonly number[])[];
   readonly spans: readonly Span[];
+  /**
+   * Of each span, whether somebody who stops reading could read it: nobody comes after the token that is read itself, so that
+   * there is nothing to take out.
+   */
+  readonly tested: readonly boolean[];
   readonly position: number;
   /** The metric of the unchanged run. */
   readonly base: number;
@@ -68,6 +73,7 @@ export interface KnockoutGrid extends Knockouts {
 interface KnockoutPlan {
   readonly layers: readonly (readonly number[])[];
   readonly spans: readonly Span[];
+  readonly tested: readonly boolean[];
   readonly position: number;
   readonly budget: Budget;
 }
@@ -80,7 +86,7 @@ export const knockoutBudget = (model: Outline, request: KnockoutRequest): Budget
  * source tokens, S_i = Σ_j decay(j→i) Δ_j B_j x_j, so the part of y_i that comes from given tokens can be taken out exactly
  * by running the scan without their inputs while every decay stays.
  *
- * Each is read twice: as the model is, and with every norm dividing as in the untouched pass ({@link FrozenNorms}).
+ * Spans that nobody who stops reading could read are not tested. Each other is read twice: as the model is, and with every norm dividing as in the untouched pass ({@link FrozenNorms}).
  *
  * Cost: two forward passes, then for layer l twice the blocks l … over all spans, batched, with one more scan in block l.
  * Yields after every block; stop early with `return()`.
@@ -91,15 +97,16 @@ export function* knockoutSteps(
   request: KnockoutRequest,
 ): Generator<Progress<KnockoutGrid>, KnockoutGrid, void> {
   const plan = knockoutPlan(model, request);
-  const { layers, spans, position, budget } = plan;
+  const { layers, spans, tested, position, budget } = plan;
   const baseline = baselineOf(model, request.tokens, position);
   const base = measure(baseline.logits, request);
   const [plain, frozen] = [0, 1].map(() => new Float64Array(layers.length * spans.length).fill(Number.NaN));
   const against = (without: Float64Array): Knockouts => ({ without, change: without.map((value) => value - base) });
-  const fixed = { metric: metricOf(request), layers, spans, position, base };
+  const fixed = { metric: metricOf(request), layers, spans, tested, position, base };
   const grid = (): KnockoutGrid => ({ ...fixed, ...against(plain), frozen_norms: against(frozen) });
   const firsts = layers.map((group) => group[0]);
-  const total = frozenBlocks(model.config, firsts[0]) + 2 * blocksToRun(model, firsts, spans.length, budget.rows);
+  const total =
+    frozenBlocks(model.config, firsts[0]) + 2 * blocksToRun(model, firsts, tested.filter(Boolean).length, budget.rows);
   const batches = knockoutBatches(model, request, plan, baseline, (at, ...logits) => {
     [plain[at], frozen[at]] = logits.map((each) => measure(each, request));
   });
@@ -114,24 +121,25 @@ export const knockoutGrid = (model: Model, request: KnockoutRequest): KnockoutGr
 function* knockoutBatches(
   model: Model,
   request: KnockoutRequest,
-  { layers, spans, position, budget }: KnockoutPlan,
+  { layers, spans, tested, position, budget }: KnockoutPlan,
   baseline: Baseline,
   receive: (at: number, plain: Float32Array, frozen: Float32Array) => void,
 ): Generator<Batch | typeof STEP, void, void> {
   const norms = yield* FrozenNorms.of(model, baseline, layers[0][0]);
   const how = { reads: request.reads ?? 'scan', mixer: request.mixer };
+  const columns = spans.flatMap((_, column) => (tested[column] ? [column] : []));
   for (const [row, group] of layers.entries())
-    for (const { start, part } of inBatches(spans, budget.rows)) {
+    for (const { part } of inBatches(columns, budget.rows)) {
       const removed = part.map(
-        (sources): RemovedRead => ({
-          sources,
-          queries: queriesOf(request.queries ?? 'later', sources, position),
+        (column): RemovedRead => ({
+          sources: spans[column],
+          queries: queriesOf(request.queries ?? 'later', spans[column], position),
         }),
       );
       const hooks = group.flatMap((layer) => knockoutHooks(model, layer, removed, how));
       yield* bothWays({ first: group[0], rows: part.length, hooks }, norms, (plain, frozen) => {
-        for (const k of part.keys())
-          receive(row * spans.length + start + k, rowOf(plain, model, k), rowOf(frozen, model, k));
+        for (const [k, column] of part.entries())
+          receive(row * spans.length + column, rowOf(plain, model, k), rowOf(frozen, model, k));
       });
     }
 }
@@ -159,7 +167,11 @@ function knockoutPlan(model: Outline, request: KnockoutRequest): KnockoutPlan {
     extra: { fixed: frozenSize(model.config, position + 1), perRow: 2 * scans * (position + 1) },
     limit: request.memory,
   });
-  return { layers: request.together ? [chosen] : chosen.map((layer) => [layer]), spans, position, budget };
+  const tested = spans.map((sources) => {
+    const [first, end] = queriesOf(queries ?? 'later', sources, position);
+    return first < end && end > sources[0];
+  });
+  return { layers: request.together ? [chosen] : chosen.map((layer) => [layer]), spans, tested, position, budget };
 }
 
 /** @throws InputError where a layer has no such mixer of its own. */

@@ -86,9 +86,10 @@ const READS = ['scan', 'block'] as const;
 const queriesOf = (text: string): KnockoutOptions['queries'] =>
   text === 'later' || text === 'answer' ? text : spansOf('--queries')(text)[0];
 
-function readable({ layers, spans, without, change, frozen_norms }: KnockoutGrid): string {
+function readable({ layers, spans, tested, without, change, frozen_norms }: KnockoutGrid): string {
   const cells = layers.flatMap((group, row) =>
-    spans.map((span, column) => {
+    spans.flatMap((span, column) => {
+      if (!tested[column]) return [];
       const at = row * spans.length + column;
       return {
         layers: group.join(' '),
@@ -99,5 +100,7 @@ function readable({ layers, spans, without, change, frozen_norms }: KnockoutGrid
       };
     }),
   );
-  return table(strongest(cells, ({ change }) => change));
+  const idle = spans.filter((_, column) => !tested[column]).map(spanName);
+  const note = idle.length > 0 ? `not tested, since nobody who stops reading could read it: ${idle.join(', ')}\n` : '';
+  return note + table(strongest(cells, ({ change }) => change));
 }

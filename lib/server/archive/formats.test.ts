@@ -55,11 +55,21 @@ describe('causal tests of the second format', () => {
       frozen_norms: null,
       layers: [{ frozen_norms: null }],
     });
-    const grids = { layers: [[0]], spans: [[0, 1]], base: 1, without: [[0]], change: [[-1]] };
+    const grids = {
+      layers: [[0]],
+      spans: [
+        [0, 1],
+        [1, 2],
+      ],
+      base: 1,
+      without: [[0, 1]],
+      change: [[-1, 0]],
+    };
     const { metric, position } = base;
     expect(read({ ...question, kind: 'knockout' }, { kind: 'knockout', metric, position, ...grids })).toMatchObject({
       frozen_norms: null,
-      change: [[-1]],
+      change: [[-1, null]],
+      tested: [true, false],
     });
     const lambda = { kind: 'lambda', ...base, runs: [{ ...reading, change: 1, layers: [0], lambda: 0 }] };
     expect(read({ ...question, kind: 'lambda', values: [0] }, lambda)).toMatchObject({

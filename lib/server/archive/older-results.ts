@@ -23,7 +23,24 @@ const NORMS: Changes = {
   }),
 };
 
+/** The token that is read was knocked out of the reads of later ones, of which there are none. */
+function untested(result: Json, { queries = 'later' }: Json): Json {
+  const [spans, position] = [result.spans as (readonly [number, number])[], result.position as number];
+  const tested = spans.map(([start, end]) => {
+    if (queries === 'later') return end <= position;
+    return queries === 'answer' || (queries as readonly [number, number])[1] > start;
+  });
+  const grids = ({ without, change }: Json) => {
+    const nulled = (rows: unknown) =>
+      (rows as unknown[][]).map((row) => row.map((value, k) => (tested[k] ? value : null)));
+    return { without: nulled(without), change: nulled(change) };
+  };
+  const frozen = result.frozen_norms as Json | null;
+  return { ...result, ...grids(result), tested, frozen_norms: frozen && grids(frozen) };
+}
+
 const DIRECTIONS: Changes = {
+  knockout: untested,
   patch: (result) => {
     const { metric, clean, corrupted, patched } = result;
     return {
@@ -46,7 +63,7 @@ const changed =
 /** An analysis from before causal tests said their reference and measured with frozen norms: what it lacks is null. */
 export const withoutNorms = changed(NORMS);
 
-/** A patching from when there were one direction, one measure and no cautions. */
+/** From when patching had one direction, one measure and no cautions, and a knock-out of what nobody reads was a change of 0. */
 export const withoutDirections = changed(DIRECTIONS);
 
 /** An analysis from when a margin was called `log_odds`, and nothing else was known of it; batches had no notes. */
