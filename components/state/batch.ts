@@ -1,7 +1,7 @@
 import { create } from 'zustand';
 import type { SnrExampleInput, SnrRequestInput, SnrResult } from '@/lib/api/analyses';
 import type { Analysis, AnalysisProgress } from '@/lib/api/causal';
-import { ApiError } from '@/lib/api/client';
+import { sentencesOf } from '@/lib/api/client';
 import type { Run } from '@/lib/api/schemas';
 import { client } from '../data/client';
 import { ensureRun } from './request';
@@ -35,13 +35,6 @@ export const useBatch = create<BatchStore>()(() => ({ ...NONE, open: false }));
 export const openBatch = (open: boolean): void => useBatch.setState({ open });
 
 let stop: () => void = () => undefined;
-
-const words = (error: unknown) =>
-  error instanceof ApiError
-    ? [error.message, error.hint].filter(Boolean).join(' ')
-    : error instanceof Error
-      ? error.message
-      : String(error);
 
 const snrOf = (result: Analysis['result']): SnrResult | null => (result?.kind === 'snr' ? result : null);
 
@@ -109,7 +102,7 @@ export async function startBatch(request: SnrRequestInput): Promise<void> {
     followBatch(id);
     if (mine.unwanted) await cancelBatch();
   } catch (error) {
-    useBatch.setState({ ...NONE, failure: words(error) });
+    useBatch.setState({ ...NONE, failure: sentencesOf(error) });
   }
 }
 
@@ -125,7 +118,7 @@ export async function cancelBatch(): Promise<void> {
     const { state } = await client.cancelAnalysis(id);
     useBatch.setState({ state });
   } catch (error) {
-    useBatch.setState({ failure: words(error) });
+    useBatch.setState({ failure: sentencesOf(error) });
   }
 }
 

@@ -1,7 +1,7 @@
 import { create } from 'zustand';
 import { useShallow } from 'zustand/react/shallow';
 import type { Analysis, AnalysisEvent, AnalysisProgress, AnalysisRequestInput, AnalysisResult } from '@/lib/api/causal';
-import { ApiError } from '@/lib/api/client';
+import { type ApiError, sentencesOf } from '@/lib/api/client';
 import { questionOf } from '@/lib/api/question';
 import { client } from '../data/client';
 import { useRun } from './run';
@@ -41,13 +41,6 @@ interface Live {
 }
 
 const live = new Map<string, Live>();
-
-const words = (error: unknown) =>
-  error instanceof ApiError
-    ? [error.message, error.hint].filter(Boolean).join(' ')
-    : error instanceof Error
-      ? error.message
-      : String(error);
 
 const put = (name: string, job: Job | undefined) =>
   useJobs.setState(({ jobs }) => ({ jobs: { ...jobs, [name]: job } }));
@@ -126,7 +119,8 @@ function follow(name: string, mine: Live, gone: (error: ApiError) => void): void
   };
   mine.stop = client.followAnalysis(mine.id, take, (error) => {
     if (error.status === 404) gone(error);
-    else if (error.status >= 400 && error.status < 500) change(name, mine, { state: 'error', failure: words(error) });
+    else if (error.status >= 400 && error.status < 500)
+      change(name, mine, { state: 'error', failure: sentencesOf(error) });
   });
 }
 
@@ -168,14 +162,14 @@ export async function startJob(name: string, request: AnalysisRequestInput, keep
     if (live.get(name) !== mine) return;
     change(name, mine, { id: mine.id });
     follow(name, mine, (error) => {
-      if (known === undefined) change(name, mine, { state: 'error', failure: words(error) });
+      if (known === undefined) change(name, mine, { state: 'error', failure: sentencesOf(error) });
       else {
         lost.add(known);
         void startJob(name, request, keep);
       }
     });
   } catch (error) {
-    change(name, mine, { state: 'error', failure: words(error) });
+    change(name, mine, { state: 'error', failure: sentencesOf(error) });
   }
 }
 
@@ -184,7 +178,7 @@ export function cancelJob(name: string): void {
   const mine = live.get(name);
   if (!mine) return;
   mine.unwanted = true;
-  if (mine.id) client.cancelAnalysis(mine.id).catch((error) => change(name, mine, { failure: words(error) }));
+  if (mine.id) client.cancelAnalysis(mine.id).catch((error) => change(name, mine, { failure: sentencesOf(error) }));
 }
 
 /** Takes a job and its result off the page. */

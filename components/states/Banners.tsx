@@ -104,6 +104,12 @@ export function Banners({ view }: { view: View | undefined }) {
       </Banner>
     );
   if (!run) return null;
+  const onward = (
+    <>
+      <Resume run={run} />
+      <RunAgain />
+    </>
+  );
   const broken = run.models.filter((model) => model.error);
   if (run.state === 'error' || broken.length > 0) {
     const what = broken.map((model) => `${model.name}: ${model.error}`).join(' ') || run.error || 'The run stopped.';
@@ -114,8 +120,7 @@ export function Banners({ view }: { view: View | undefined }) {
         actions={
           <>
             <CopyDetails details={details} />
-            <Resume run={run} />
-            <RunAgain />
+            {onward}
           </>
         }
       >
@@ -125,27 +130,13 @@ export function Banners({ view }: { view: View | undefined }) {
   }
   if (run.state === 'cancelled')
     return (
-      <Banner
-        actions={
-          <>
-            <Resume run={run} />
-            <RunAgain />
-          </>
-        }
-      >
+      <Banner actions={onward}>
         <b>Cancelled.</b> {view ? `${finished(view)}; the rest is left blank.` : 'Nothing was computed.'}
       </Banner>
     );
   if (run.state === 'interrupted')
     return (
-      <Banner
-        actions={
-          <>
-            <Resume run={run} />
-            <RunAgain />
-          </>
-        }
-      >
+      <Banner actions={onward}>
         <b>The server ended before this run did.</b>{' '}
         {run.available && view ? `${finished(view)}; the rest is left blank.` : 'Its question is still here.'}
       </Banner>

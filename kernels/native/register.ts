@@ -18,8 +18,7 @@ import { mixerSteps } from './tfjs/mixer-steps';
 import { norm } from './tfjs/norm';
 import { partSizes } from './tfjs/part-sizes';
 import { reduce } from './tfjs/reduce';
-import { selectiveScan } from './tfjs/scan';
-import { ssdScan } from './tfjs/scan-ssd';
+import { scans } from './tfjs/scan';
 import { sourceRow } from './tfjs/source-row';
 import { unary } from './tfjs/unary';
 
@@ -37,8 +36,7 @@ const groups: readonly Overrides[] = [
   conv,
   loss,
   norm,
-  selectiveScan,
-  ssdScan,
+  scans,
   attention,
   lens,
   bfloat16,

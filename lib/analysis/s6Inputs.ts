@@ -5,20 +5,11 @@ import { type BlockKind, isDifferential, type MixerConfig, type ModelConfig } fr
 
 export type { Family, ScanBranch };
 
-/** What one selective scan read and gave, for one sequence; row-major, shapes in brackets. */
-export interface Mamba1Inputs {
-  readonly family: 'mamba1';
+/** What one scan of E channels and N states read and gave, for one sequence; row-major, shapes in brackets. */
+interface ScanInputs {
   readonly L: number;
   readonly E: number;
   readonly N: number;
-  /** Δ [L,E], after softplus. */
-  readonly delta: Float32Array;
-  /** [E,N], negative. */
-  readonly A: Float32Array;
-  /** [L,N] */
-  readonly B: Float32Array;
-  /** [L,N] */
-  readonly C: Float32Array;
   /** [L,E] */
   readonly x: Float32Array;
   /** [L,E], without D·x. */
@@ -29,12 +20,21 @@ export interface Mamba1Inputs {
   readonly z: Float32Array;
 }
 
-/** The same of one SSD scan with H heads of P channels and G groups; E = H·P. */
-export interface Mamba2Inputs {
+export interface Mamba1Inputs extends ScanInputs {
+  readonly family: 'mamba1';
+  /** Δ [L,E], after softplus. */
+  readonly delta: Float32Array;
+  /** [E,N], negative. */
+  readonly A: Float32Array;
+  /** [L,N] */
+  readonly B: Float32Array;
+  /** [L,N] */
+  readonly C: Float32Array;
+}
+
+/** Of an SSD scan with H heads of P channels and G groups; E = H·P. */
+export interface Mamba2Inputs extends ScanInputs {
   readonly family: 'mamba2';
-  readonly L: number;
-  readonly E: number;
-  readonly N: number;
   readonly H: number;
   readonly P: number;
   readonly G: number;
@@ -46,14 +46,6 @@ export interface Mamba2Inputs {
   readonly B: Float32Array;
   /** [L,G,N] */
   readonly C: Float32Array;
-  /** [L,E] */
-  readonly x: Float32Array;
-  /** [L,E], without D·x. */
-  readonly y: Float32Array;
-  /** x before the convolution [L,E]. */
-  readonly x0: Float32Array;
-  /** The gate before SiLU [L,E]. */
-  readonly z: Float32Array;
 }
 
 export type S6Inputs = Mamba1Inputs | Mamba2Inputs;

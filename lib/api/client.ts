@@ -39,6 +39,14 @@ export class ApiError extends Error {
   }
 }
 
+/** What to tell a reader of something that went wrong: what it is, and what to do where that is known. */
+export const sentencesOf = (error: unknown): string =>
+  error instanceof ApiError
+    ? [error.message, error.hint].filter(Boolean).join(' ')
+    : error instanceof Error
+      ? error.message
+      : String(error);
+
 export interface ClientOptions {
   /** Where the server is; empty for the page's own origin. */
   readonly baseUrl?: string;

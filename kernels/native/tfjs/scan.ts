@@ -1,40 +1,68 @@
-import { kernels } from '../addon';
-import type { KernelInputs, Overrides } from '../override';
+import { type KernelCall, kernels } from '../addon';
+import type { KernelInputs, Override, Overrides } from '../override';
 import { allocateLike, allocateShapes, gradientOutputs, optionalFloats, scanShapes } from './operands';
 
-/** [batch, L, E, N, softplus] as the C++ selective scans take them. */
-function sizes({ inputs: { x, A }, attrs }: KernelInputs): number[] {
-  return [...x.shape, A.shape[1], attrs.softplus ? 1 : 0];
+/** What one kind of scan has of its own. */
+interface Scan {
+  /** Its operands, in the order of the C++ files. */
+  readonly operands: readonly string[];
+  /** Sizes and settings as the C++ files take them. */
+  sizes(call: KernelInputs): number[];
+  stateShape(inputs: KernelInputs['inputs']): number[];
 }
 
-/** The selective scan of `kernels/ops`; inputs were checked there. */
-export const selectiveScan: Overrides = {
-  SelectiveScan: (call) => {
+const selective: Scan = {
+  operands: ['x', 'delta', 'A', 'B', 'C', 'D', 'z', 'state'],
+  /** [batch, L, E, N, softplus] */
+  sizes: ({ inputs: { x, A }, attrs }) => [...x.shape, A.shape[1], attrs.softplus ? 1 : 0],
+  stateShape: ({ x, A }) => [x.shape[0], ...A.shape],
+};
+
+const ssd: Scan = {
+  operands: ['x', 'delta', 'A', 'B', 'C', 'D', 'state'],
+  /** [batch, L, H, P, G, N] */
+  sizes: ({ inputs: { x, B } }) => [...x.shape, B.shape[2], B.shape[3]],
+  stateShape({ x, B }) {
+    const [batch, , H, P] = x.shape;
+    return [batch, H, P, B.shape[3]];
+  },
+};
+
+const forward =
+  ({ operands, sizes, stateShape }: Scan, kernel: KernelCall): Override =>
+  (call) => {
     const { backend, inputs, attrs } = call;
-    const { x, delta, A, B, C, D, z, state } = inputs;
-    const shapes = scanShapes(x.shape, [x.shape[0], ...A.shape], attrs);
+    const shapes = scanShapes(inputs.x.shape, stateShape(inputs), attrs);
     const outputs = allocateShapes(backend, shapes);
-    kernels.selectiveScan(
-      ...[x, delta, A, B, C, D, z, state].map((tensor) => optionalFloats(backend, tensor)),
+    kernel(
+      ...operands.map((name) => optionalFloats(backend, inputs[name])),
       outputs[0],
       outputs[1] ?? null,
       ...sizes(call),
     );
     return outputs.map((values, i) => backend.output(shapes[i], values));
-  },
+  };
 
-  SelectiveScanGrad: (call) => {
+const backward =
+  ({ operands, sizes }: Scan, kernel: KernelCall): Override =>
+  (call) => {
     const { backend, inputs } = call;
-    const { x, delta, A, B, C, D, z, state, dy, dState } = inputs;
-    const wanted = [x, delta, A, B, C, D, z, state];
+    const wanted = operands.map((name) => inputs[name]);
     const gradients = allocateLike(backend, ...wanted);
-    kernels.selectiveScanGrad(
+    kernel(
       ...wanted.map((tensor) => optionalFloats(backend, tensor)),
-      backend.floats(dy),
-      optionalFloats(backend, dState),
+      backend.floats(inputs.dy),
+      optionalFloats(backend, inputs.dState),
       ...gradients,
       ...sizes(call),
     );
     return gradientOutputs(backend, wanted, gradients);
-  },
+  };
+
+/** The scans of `kernels/ops`; inputs were checked there. */
+export const scans: Overrides = {
+  SelectiveScan: forward(selective, kernels.selectiveScan),
+  SelectiveScanGrad: backward(selective, kernels.selectiveScanGrad),
+  SsdScan: forward(ssd, kernels.ssdScan),
+  SsdScanGrad: backward(ssd, kernels.ssdScanGrad),
 };

@@ -12,8 +12,7 @@ import {
   requireAllocations,
 } from '@/lib/analysis';
 import type { AllocationTask } from '@/lib/api/allocation';
-import { InputError, type OutputTensor } from '@/lib/checkpoint';
-import { type SnrLine, snrLines } from '@/lib/data/snr-examples';
+import type { SnrLine } from '@/lib/data/snr-examples';
 import { Random } from '@/lib/random';
 import { encodeSafetensors } from '@/lib/safetensors';
 import { examplePrompt } from '@/lib/vocabulary';
@@ -22,13 +21,10 @@ import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../../protoco
 import type { Settings } from '../../settings';
 import type { Catalogue } from '../models/catalogue';
 import type { LoadedModels } from '../models/loaded-models';
-import { Forecast } from '../runs/estimate';
-import { batchExamples, batchLines, mostTokens, type Words } from './batch-examples';
+import { batchExamples, batchForm, requireNeedles, type Words } from './batch-examples';
+import { BatchSteps, STOPPED } from './batch-steps';
 
 const MB = 2 ** 20;
-
-/** Ends a batch that somebody has cancelled. */
-const STOPPED = new Error('The batch was cancelled.');
 
 /**
  * Checks models, layers and the form of the examples, which are read by tokenizers when the batch runs: that takes its time.
@@ -38,12 +34,9 @@ export async function prepareAllocations(
   allocation: AllocationTask,
   { catalogue, settings }: { readonly catalogue: Catalogue; readonly settings: Settings },
 ): Promise<PreparedAllocations> {
-  const { lines, source } = batchLines(allocation);
-  const examples = snrLines(lines, source);
-  const bare = examples.findIndex(({ line }) => !line.needle);
-  if (bare >= 0) throw new InputError(`Example ${bare + 1} has no needle: name the tokens that hold its answer.`);
-  const longest = Math.max(...examples.map(({ line }) => mostTokens(line)));
-  const tokens = new Array<number>(Math.min(longest, settings.maxTokens)).fill(0);
+  const { examples, longest } = batchForm(allocation, settings);
+  requireNeedles(examples);
+  const tokens = new Array<number>(longest).fill(0);
   let budget = { rows: 1, bytes: 0 };
   for (const name of allocation.models.flat()) {
     const config = await catalogue.config(name);
@@ -83,35 +76,25 @@ export class AllocationBatches {
     const depths = await Promise.all(names.map((name) => this.#depthOf(name, task)));
     const reading = names.length * n;
     const total = reading + n * depths.reduce((sum, depth) => sum + depth, 0);
-    let forecast = new Forecast(total - reading);
-    let done = 0;
-    const onStep = async (steps: number) => {
-      // Reading takes a small part of the time: the forecast begins with the first forward pass.
-      if (done >= reading) forecast.add(steps - done);
-      else if (steps >= reading) forecast = new Forecast(total - reading);
-      done = steps;
-      tell({ type: 'progress', progress: { done, total, secondsLeft: forecast.secondsLeft } });
-      await turn();
-      if (done < total && Atomics.load(cancel, 0) !== 0) throw STOPPED;
-    };
+    const steps = new BatchSteps(reading, total, cancel, tell);
     const found: ReadModel[] = [];
     let partial: readonly (readonly LayerReads[])[] = [];
     try {
       const batches = new Map<string, AllocationRequest[]>();
       for (const name of names) {
-        const start = done;
-        batches.set(name, await this.#read(name, task, (k) => onStep(start + k)));
+        const start = steps.done;
+        batches.set(name, await this.#read(name, task, (k) => steps.to(start + k)));
       }
       for (const group of task.models) {
         const own = [group].flat();
         const reads: (readonly LayerReads[])[][] = [];
         for (const name of own) {
-          const start = done;
+          const start = steps.done;
           const requests = batches.get(name) as AllocationRequest[];
           const read = await this.models.use(name, (model) =>
             drainAsync(allocationBatchSteps(model, requests), async (step) => {
               if (found.length + reads.length === 0) partial = step.result;
-              await onStep(start + step.done);
+              await steps.to(start + step.done);
             }),
           );
           reads.push(read);
@@ -159,10 +142,5 @@ async function outcomeOf(
 ): Promise<AnalysisOutcome> {
   if (found.length === 0) return { state, result: null, tensors: null };
   const result = await resultOf(found, task);
-  return { state, result: { kind: 'allocation', ...result }, tensors: bodyOf(allocationTensors(result)) };
+  return { state, result: { kind: 'allocation', ...result }, tensors: encodeSafetensors(allocationTensors(result)) };
 }
-
-const bodyOf = (tensors: readonly OutputTensor[]) =>
-  encodeSafetensors(
-    Object.fromEntries(tensors.map(({ name, shape, data }) => [name, { shape, data: data as Float32Array }])),
-  );

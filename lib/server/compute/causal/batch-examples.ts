@@ -1,7 +1,8 @@
 import type { SnrExample } from '@/lib/analysis';
 import type { SnrTask } from '@/lib/api/analyses';
+import { InputError } from '@/lib/checkpoint';
 import { demoLines } from '@/lib/data/demo-stories';
-import { parseSnrExamples, type SnrLine, type TextReader } from '@/lib/data/snr-examples';
+import { parseSnrExamples, type SnrLine, snrLines, type TextReader } from '@/lib/data/snr-examples';
 import { examplePrompt } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Settings } from '../../settings';
@@ -9,14 +10,33 @@ import type { Settings } from '../../settings';
 type Batch = Pick<SnrTask, 'examples' | 'seed'>;
 
 /** The examples of a batch as JSON lines, and what they are called in a sentence. */
-export const batchLines = ({ examples, seed }: Batch): { lines: string; source: string } =>
+const batchLines = ({ examples, seed }: Batch): { lines: string; source: string } =>
   typeof examples === 'string'
     ? { lines: demoLines(examples, seed) as string, source: 'the demo task' }
     : { lines: examples.map((example) => JSON.stringify(example)).join('\n'), source: 'the examples' };
 
 /** Most tokens that an example can have: no tokenizer makes more of a text than it has bytes. */
-export const mostTokens = (line: SnrLine['line']): number =>
+const mostTokens = (line: SnrLine['line']): number =>
   line.tokens?.length ?? Buffer.byteLength(examplePrompt(line) ?? '', 'utf8');
+
+/**
+ * The examples of a batch before a tokenizer reads them, and the most tokens that any of them can have.
+ * @throws InputError for a line that is no example.
+ */
+export function batchForm(
+  batch: Batch,
+  { maxTokens }: Pick<Settings, 'maxTokens'>,
+): { readonly examples: readonly SnrLine[]; readonly longest: number } {
+  const { lines, source } = batchLines(batch);
+  const examples = snrLines(lines, source);
+  return { examples, longest: Math.min(maxTokens, Math.max(...examples.map(({ line }) => mostTokens(line)))) };
+}
+
+/** @throws InputError for the first example without a needle */
+export function requireNeedles(examples: readonly SnrLine[]): void {
+  const bare = examples.findIndex(({ line }) => !line.needle);
+  if (bare >= 0) throw new InputError(`Example ${bare + 1} has no needle: name the tokens that hold its answer.`);
+}
 
 /** Reads words as one model's tokenizer does, in a thread of its own. */
 export type Words = (model: string) => TextReader;

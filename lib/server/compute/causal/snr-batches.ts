@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import {
   compare,
   drainAsync,
@@ -10,7 +9,6 @@ import {
 } from '@/lib/analysis';
 import type { SnrResult, SnrTask } from '@/lib/api/analyses';
 import type { ModelConfig } from '@/lib/checkpoint';
-import { snrLines } from '@/lib/data/snr-examples';
 import { Random } from '@/lib/random';
 import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import { currentMetric, formerNames } from '@/lib/vocabulary';
@@ -20,11 +18,9 @@ import type { Settings } from '../../settings';
 import type { Catalogue } from '../models/catalogue';
 import type { LoadedModels } from '../models/loaded-models';
 import { tunedLensOf } from '../models/tuned-lens';
-import { activationBytes, Forecast } from '../runs/estimate';
-import { batchExamples, batchLines, mostTokens, type Words } from './batch-examples';
-
-/** Ends a batch that somebody has cancelled. */
-const STOPPED = new Error('The batch was cancelled.');
+import { activationBytes } from '../runs/estimate';
+import { batchExamples, batchForm, type Words } from './batch-examples';
+import { BatchSteps, STOPPED } from './batch-steps';
 
 interface Batch {
   readonly model: string;
@@ -44,15 +40,13 @@ export async function prepareSnr(
   task: SnrTask,
   { catalogue, settings }: { readonly catalogue: Catalogue; readonly settings: Settings },
 ): Promise<PreparedSnr> {
-  const { lines, source } = batchLines(task);
-  const examples = snrLines(lines, source);
-  const longest = Math.max(...examples.map(({ line }) => mostTokens(line)));
+  const { examples, longest } = batchForm(task, settings);
   let bytes = 0;
   for (const name of task.models) {
     const config = await catalogue.config(name);
     await catalogue.tokenizer(name);
     if (task.lens === 'tuned') await tunedLensOf(catalogue, { name, config });
-    bytes = Math.max(bytes, bytesOf(config, examples.length, Math.min(longest, settings.maxTokens)));
+    bytes = Math.max(bytes, bytesOf(config, examples.length, longest));
   }
   return { task, examples: examples.length, budget: { rows: 1, bytes } };
 }
@@ -77,26 +71,16 @@ export class SnrBatches {
   ): Promise<AnalysisOutcome> {
     const reading = task.models.length * n;
     const total = reading + 2 * task.models.length * n;
-    let forecast = new Forecast(total - reading);
     const sampled: Sampled[] = [];
-    let done = 0;
-    const onStep = async (steps: number) => {
-      // Reading takes a small part of the time: the forecast begins with the first forward pass.
-      if (done >= reading) forecast.add(steps - done);
-      else if (steps >= reading) forecast = new Forecast(total - reading);
-      done = steps;
-      tell({ type: 'progress', progress: { done, total, secondsLeft: forecast.secondsLeft } });
-      await turn();
-      if (done < total && Atomics.load(cancel, 0) !== 0) throw STOPPED;
-    };
+    const steps = new BatchSteps(reading, total, cancel, tell);
     try {
-      const batches = await this.#read(task, onStep);
+      const batches = await this.#read(task, (done) => steps.to(done));
       for (const { model, examples } of batches) {
-        const start = done;
-        const samples = await this.#samples(model, examples, task, (steps) => onStep(start + steps));
+        const start = steps.done;
+        const samples = await this.#samples(model, examples, task, (done) => steps.to(start + done));
         sampled.push({ model, samples });
         if (sampled.length < batches.length) tell({ type: 'result', result: resultOf(sampled, task) });
-        await onStep(start + 2 * examples.length);
+        await steps.to(start + 2 * examples.length);
       }
       return outcomeOf('done', sampled, task);
     } catch (error) {
