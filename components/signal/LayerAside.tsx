@@ -82,7 +82,7 @@ export const LayerAside = memo(function LayerAside(props: {
 }) {
   const { view, signals, batch, metric } = props;
   const paper = useSelection((s) => s.paper);
-  const { kind: lens } = useLensKind(view.models);
+  const { kind: lens, choice } = useLensKind(view.models);
   const hovered = useHover((s) => s.layer);
   const layer = hovered ?? view.layer;
   const info = METRIC_INFO[metric];
@@ -136,7 +136,13 @@ export const LayerAside = memo(function LayerAside(props: {
           <b style={{ fontWeight: 600, color: 'var(--ink-2)' }}>{info.name}.</b> {info.definition}
           {metric !== 'attention_snr' && (lens === 'tuned' ? ' Tuned lens.' : ' Logit lens.')}
           {paper &&
-            ' As in the paper’s figure: label k is the output of block k counted from 0, the last label the model’s output; embedding and block 0 are not shown. Values are fractions. The paper reads through a tuned lens.'}
+            ' As in the paper’s figure: label k is the output of block k counted from 0, the last label the model’s output; embedding and block 0 are not shown. Values are fractions.'}
+          {paper &&
+            (lens === 'tuned'
+              ? ' The paper reads through tuned lenses, too.'
+              : choice
+                ? ' The paper reads through tuned lenses; this is the logit lens.'
+                : ' The paper reads through tuned lenses, which not every model here has: this is the logit lens.')}
           {metric === 'snr' &&
             known &&
             (snrCandidates(known) === 'answers'

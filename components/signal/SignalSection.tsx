@@ -36,12 +36,13 @@ const Key = ({ n }: { n: number | undefined }) => (
     </svg>
     {n === undefined
       ? 'this prompt, n = 1: no interval'
-      : `mean of the batch, n = ${n}${n > 1 ? ', bootstrap 95 %' : ': no interval'}; hollow: this prompt`}
+      : `mean of the batch, n = ${n}${n > 1 ? ', bootstrap 95 % over prompts, not training seeds' : ': no interval'}; hollow: this prompt`}
   </span>
 );
 
-/** The paper's figure: needle probability on a linear axis, its labels. */
-const paperPreset = (paper: boolean) => select(paper ? { paper, metric: 'p', logAxis: false } : { paper });
+/** The paper's figure: needle probability through tuned lenses on a linear axis, its labels. */
+const paperPreset = (paper: boolean) =>
+  select(paper ? { paper, metric: 'p', logAxis: false, lens: 'tuned' } : { paper });
 
 export const SignalSection = memo(function SignalSection(props: {
   view: View;

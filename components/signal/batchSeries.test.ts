@@ -16,6 +16,7 @@ const result: SnrResult = {
   kind: 'snr',
   lens: 'logit',
   examples: 4,
+  intervals: { level: 0.95, over: 'prompts' },
   notes: [],
   models: [
     { model: 'deep', rows: ['embedding', 'layer 0', 'layer 1', 'final'].map((e, k) => row(e, 'target_prob', k)) },

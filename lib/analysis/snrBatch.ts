@@ -89,6 +89,24 @@ export function snrOf(model: Model, examples: readonly SnrExample[], options?: S
   return drain(snrSteps(model, examples, options));
 }
 
+/**
+ * Several training runs of one model, on the same examples in the same order: example by example the mean over the runs.
+ * What is then resampled are the examples; how much another run would differ does not show in the intervals.
+ * @throws InputError where the models differ in their layers
+ */
+export function meanOverSeeds([first, ...others]: readonly SnrSamples[]): SnrSamples {
+  if (others.some(({ entries }) => entries.join() !== first.entries.join()))
+    throw new InputError('Models that are averaged as seeds must have the same number of layers.');
+  const mean = (metric: SignalMetric, entry: number) => {
+    const runs = [first, ...others].map(({ values }) => (values.get(metric) as readonly Float64Array[])[entry]);
+    return runs[0].map((_, k) => runs.reduce((sum, run) => sum + run[k], 0) / runs.length);
+  };
+  const values = [...first.values.keys()].map(
+    (metric) => [metric, first.entries.map((_, entry) => mean(metric, entry))] as const,
+  );
+  return { ...first, values: new Map(values) };
+}
+
 export interface SnrRow extends Estimate {
   readonly entry: string;
   readonly metric: SignalMetric;

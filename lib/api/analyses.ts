@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { METRIC_NAMES, SIGNAL_METRICS } from '@/lib/vocabulary';
+import { INTERVALS, METRIC_NAMES, SIGNAL_METRICS } from '@/lib/vocabulary';
 import { LensKindSchema, SpanSchema } from './schemas';
 
 /** What travels for analyses beyond maps and curves: logits taken apart, and SNR over batches. */
@@ -65,6 +65,12 @@ export type SnrTask = z.output<typeof SnrTaskSchema>;
 
 const number = z.number().nullable().meta({ description: 'Null where it is not defined.' });
 
+/** Absent in results from before it was said, which were of this kind. */
+export const IntervalsSchema = z
+  .object({ level: z.number(), over: z.literal('prompts') })
+  .default(INTERVALS)
+  .meta({ description: 'What the intervals cover: other prompts, not other training seeds.' });
+
 export const SnrEstimateSchema = z.object({
   entry: z.string(),
   metric: SnrMetricSchema,
@@ -91,6 +97,7 @@ export const SnrResultSchema = z.object({
     description:
       'Second model minus first, paired by example; null for one model. Margins only in standard deviations (`margin_std`): logits of two models have no common unit.',
   }),
+  intervals: IntervalsSchema,
   notes: z.array(z.string()).meta({ description: 'What the request should know, such as names that go.' }),
 });
 export type SnrResult = z.infer<typeof SnrResultSchema>;

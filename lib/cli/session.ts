@@ -1,4 +1,4 @@
-import { type Checkpoint, defaultRoots, loadCheckpoint } from '@/lib/checkpoint';
+import { type Checkpoint, defaultRoots, loadCheckpoint, type ModelFolder } from '@/lib/checkpoint';
 import { type Device, openDevice } from '@/lib/engine';
 import { fetchModel } from '@/lib/hub';
 import { createModel, defaultWeightFormat, type Model } from '@/lib/models';
@@ -30,18 +30,24 @@ export const projectRoot = (): string => process.env.STATESCOPE_ROOT || process.
  * The checkpoint of `--model`: a folder, a name that `models` lists, or, where STATESCOPE_ALLOW_DOWNLOAD is 1, a model
  * of the hub. @throws InputError
  */
-export async function openCheckpointOf({ model }: Pick<ModelOptions, 'model'>, io: Io): Promise<Checkpoint> {
+export async function openCheckpointOf(options: Pick<ModelOptions, 'model'>, io: Io): Promise<Checkpoint> {
+  const folder = await folderOf(options, io);
+  const reading = progress(io, `loading ${folder.name}: million parameters`);
+  const onProgress = (parameters: number, total: number) => reading.at(millions(parameters), millions(total));
+  const checkpoint = await loadCheckpoint(folder.path, folder.name, { onProgress }).finally(reading.end);
+  for (const warning of checkpoint.warnings ?? []) io.err(`warning: ${warning}\n`);
+  return checkpoint;
+}
+
+/** The folder of `--model`, fetched where that is allowed. @throws InputError */
+export async function folderOf({ model }: Pick<ModelOptions, 'model'>, io: Io): Promise<ModelFolder> {
   const bar = progress(io, `${model}: MB`);
   const folder = await fetchModel(model, {
     roots: defaultRoots(projectRoot()),
     onProgress: ({ totalReceived, totalSize }) => bar.at(millions(totalReceived), millions(totalSize)),
   });
   bar.end();
-  const reading = progress(io, `loading ${folder.name}: million parameters`);
-  const onProgress = (parameters: number, total: number) => reading.at(millions(parameters), millions(total));
-  const checkpoint = await loadCheckpoint(folder.path, folder.name, { onProgress }).finally(reading.end);
-  for (const warning of checkpoint.warnings ?? []) io.err(`warning: ${warning}\n`);
-  return checkpoint;
+  return folder;
 }
 
 const millions = (count: number) => Math.round(count / 1e6);

@@ -201,6 +201,10 @@ interface PromptParts {
 export const examplePrompt = ({ prompt, tokens, context = '', question = '' }: PromptParts): string | undefined =>
   prompt ?? (tokens ? undefined : paperPrompt(context, question));
 
+/** What intervals of a batch cover, for who reads them: one training run of each model, whatever the prompts. */
+export const INTERVALS = { level: 0.95, over: 'prompts' } as const;
+export const INTERVALS_TEXT = '95 % bootstrap intervals over prompts, not over training seeds';
+
 /** Resamples of a bootstrap. */
 export const RESAMPLES = 2000;
 /** The least two-sided p-value that so many resamples can give. */

@@ -13,7 +13,7 @@ import {
 } from '@/lib/analysis';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
 import { Random } from '@/lib/random';
-import { RESAMPLES } from '@/lib/vocabulary';
+import { INTERVALS_TEXT, RESAMPLES } from '@/lib/vocabulary';
 import { announce, type CausalOptions, causalRequest, questionOf, spansOf, withCausal } from '../causal';
 import { readExamples } from '../examples';
 import { readTokens } from '../input';
@@ -86,7 +86,7 @@ async function ofBatch(options: CancellationOptions, examples: string, io: Io, l
   const rows = summary.flatMap((layer) =>
     FORMS.map((form) => ({ ...row(layer, form, show), gain: show(layer[form].gain) })),
   );
-  io.out(`${batch.length} examples, mean and 95 % interval\n${table(rows)}`);
+  io.out(`${batch.length} examples, means with ${INTERVALS_TEXT}\n${table(rows)}`);
 }
 
 async function write({ out }: CancellationOptions, { provenance }: Session, tensors: OutputTensor[]): Promise<void> {

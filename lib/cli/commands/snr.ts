@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import {
   compare,
   lensFaults,
+  meanOverSeeds,
   readHeldOut,
   readTunedLens,
   type SnrDifference,
@@ -10,23 +13,33 @@ import {
   type Steps,
   snrSteps,
   summarise,
+  TUNED_LENS_FOLDER,
   through,
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
 import { Random } from '@/lib/random';
 import type { WeightFormat } from '@/lib/vocabulary';
-import { currentMetric, formerNames, METRIC_NAMES, type MetricName, RESAMPLES, SIGNAL_METRICS } from '@/lib/vocabulary';
+import {
+  currentMetric,
+  formerNames,
+  INTERVALS,
+  INTERVALS_TEXT,
+  METRIC_NAMES,
+  type MetricName,
+  RESAMPLES,
+  SIGNAL_METRICS,
+} from '@/lib/vocabulary';
 import { readExamples } from '../examples';
 import { finish, type Io } from '../io';
 import { withDevice, withJson, withWeights } from '../options';
 import { about, type Provenance, printJson, table } from '../output';
 import { choices, wholeNumber, words } from '../parse';
-import { type DeviceOptions, openCheckpointOf, openSession } from '../session';
+import { type DeviceOptions, folderOf, openCheckpointOf, openSession } from '../session';
 
 interface SnrOptions extends DeviceOptions {
   readonly models: string[];
   readonly examples: string;
-  readonly lens: ('logit' | 'tuned')[];
+  readonly lens?: ('logit' | 'tuned')[];
   readonly tuned?: string[];
   readonly metric?: MetricName[];
   readonly preset?: 'paper'[];
@@ -43,57 +56,113 @@ export function snrCommand(program: Command, io: Io, line: string): void {
   withJson(
     withDevice(withWeights(program.command('snr').description('signal-to-noise per layer over a batch of prompts'))),
   )
-    .requiredOption('--models <a,b>', 'one model, or two to compare', words('--models'))
-    .requiredOption('--examples <file|demo:n>', 'JSON lines; or n held-out stories of the demo task')
-    .option('--lens <logit|tuned>', 'which lens', choices('--lens', ['logit', 'tuned']), ['logit'])
+    .requiredOption('--models <a,b>', 'one model, or two to compare; seeds of one joined by +', words('--models'))
+    .requiredOption(
+      '--examples <file|demo:n|babilong-paper:folder|babilong-script:folder>',
+      'JSON lines; n held-out stories of the demo task; BABILong as the paper or its script takes it',
+    )
+    .option(
+      '--lens <logit|tuned>',
+      'which lens; default logit, with --preset paper tuned',
+      choices('--lens', ['logit', 'tuned']),
+    )
     .option('--tuned <a,b>', 'folder of the tuned lens of each model', words('--tuned'))
     .option('--metric <list>', SIGNAL_METRICS.join(', '), choices('--metric', METRIC_NAMES))
     .option(
       '--preset <paper>',
-      "the paper's figure: needle probability, its layer labels",
+      "the paper's figure: needle probability through the tuned lens, its layer labels",
       choices('--preset', ['paper']),
     )
     .option('--resamples <n>', 'of the bootstrap', wholeNumber('--resamples', 1), RESAMPLES)
     .option('--seed <n>', 'of the bootstrap and of generated stories', wholeNumber('--seed', 0), SEED)
     .action(async (options: SnrOptions) => {
-      const { models, tuned = [], preset } = options;
-      if (models.length > 2) throw new InputError('--models takes one model or two.');
-      const isTuned = options.lens[0] === 'tuned' || tuned.length > 0;
-      if (isTuned && tuned.length !== models.length)
-        throw new InputError(`A tuned lens needs --tuned with one folder for each of the ${models.length} models.`);
-      for (const note of formerNames(options.metric ?? [])) io.err(`${note}\n`);
+      const { preset } = options;
+      if (options.models.length > 2) throw new InputError('--models takes one model or two.');
+      const groups = options.models.map((group) => group.split('+'));
       const metrics = preset ? (['target_prob'] as const) : options.metric?.map(currentMetric);
+      const { lenses, notes: lensNotes } = await lensesOf(options, groups, io);
+      const notes = [...formerNames(options.metric ?? []), ...lensNotes];
+      for (const note of notes) io.err(`${note}\n`);
       const results: { provenance: Provenance; samples: SnrSamples }[] = [];
-      for (const [k, name] of models.entries()) {
-        const checkpoint = await openCheckpointOf({ model: name }, io);
-        const examples = await readExamples(options, checkpoint);
-        const translators = isTuned ? await readTunedLens(tuned[k], checkpoint.config.d) : undefined;
-        if (isTuned) for (const fault of lensFaults(await readHeldOut(tuned[k]))) io.err(`${name}: ${fault}\n`);
-        const { model, provenance } = await openSession(checkpoint, { ...options, model: name }, line, io);
-        const samples = finish(through(snrSteps(model, examples, { metrics, translators }), percent), 'snr: %', io);
-        results.push({ provenance, samples: preset ? paperLabels(samples) : samples });
-        model.dispose();
+      for (const [g, group] of groups.entries()) {
+        const seeds: SnrSamples[] = [];
+        let provenance: Provenance | undefined;
+        for (const [k, name] of group.entries()) {
+          const checkpoint = await openCheckpointOf({ model: name }, io);
+          const examples = await readExamples(options, checkpoint);
+          const translators = lenses && (await readTunedLens(lenses[g][k], checkpoint.config.d));
+          if (lenses) for (const fault of lensFaults(await readHeldOut(lenses[g][k]))) io.err(`${name}: ${fault}\n`);
+          const session = await openSession(checkpoint, { ...options, model: name }, line, io);
+          const steps = snrSteps(session.model, examples, { metrics, translators });
+          seeds.push(finish(through(steps, percent), 'snr: %', io));
+          const model = [provenance?.model, session.provenance.model].filter(Boolean).join('+');
+          provenance = { ...session.provenance, model };
+          session.model.dispose();
+        }
+        const samples = meanOverSeeds(seeds);
+        results.push({ provenance: provenance as Provenance, samples: preset ? paperLabels(samples) : samples });
       }
       const resampling = () => ({ random: new Random(options.seed), resamples: options.resamples });
-      const summary = results.map(({ provenance, samples }) => ({
+      const summary = results.map(({ provenance, samples }, g) => ({
         model: provenance.model,
+        seeds: groups[g].length,
         ...about(provenance),
         rows: summarise(samples, resampling()),
       }));
       const difference =
         results.length === 2 ? compare(results[0].samples, results[1].samples, resampling()) : undefined;
-      const lens = isTuned ? 'tuned' : 'logit';
+      const lens = lenses ? 'tuned' : 'logit';
+      const n = results[0].samples.n;
       if (options.json)
         return printJson(io, {
           lens,
-          examples: results[0].samples.n,
+          examples: n,
+          intervals: INTERVALS,
+          notes,
           models: summary,
           ...(difference && { difference }),
         });
-      for (const { model, rows } of summary) io.out(`${model}, ${lens} lens\n${table(rows.map(shown))}\n`);
+      for (const { model, seeds, rows } of summary)
+        io.out(
+          `${model}, ${lens} lens, ${n} examples${seeds > 1 ? `, mean of ${seeds} seeds` : ''}; ${INTERVALS_TEXT}\n${table(rows.map(shown))}\n`,
+        );
       if (difference)
         io.out(`${results[1].provenance.model} − ${results[0].provenance.model}\n${table(difference.map(shown))}`);
     });
+}
+
+/**
+ * The folder of every model's tuned lens, undefined for the logit lens. The paper reads through tuned lenses: its preset takes
+ * those that lie with the models, and says so where one is missing.
+ * @throws InputError where tuned lenses are asked for and not named
+ */
+async function lensesOf(
+  { lens, tuned, preset }: Pick<SnrOptions, 'lens' | 'tuned' | 'preset'>,
+  groups: readonly (readonly string[])[],
+  io: Io,
+): Promise<{ lenses?: readonly (readonly string[])[]; notes: string[] }> {
+  if (tuned || lens?.[0] === 'tuned') {
+    const lenses = (tuned ?? []).map((group) => group.split('+'));
+    if (lenses.length === groups.length && lenses.every((group, g) => group.length === groups[g].length))
+      return { lenses, notes: [] };
+    throw new InputError(`A tuned lens needs --tuned with one folder for each of the ${groups.flat().length} models.`);
+  }
+  if (!preset || lens)
+    return { notes: preset ? ["The paper's figure is of tuned lenses; this is the logit lens."] : [] };
+  const missing: string[] = [];
+  const lenses: string[][] = [];
+  for (const group of groups) {
+    const own: string[] = [];
+    for (const model of group) {
+      const folder = join((await folderOf({ model }, io)).path, TUNED_LENS_FOLDER);
+      own.push(folder);
+      if (!existsSync(folder)) missing.push(model);
+    }
+    lenses.push(own);
+  }
+  if (missing.length === 0) return { lenses, notes: [] };
+  const note = `The paper's figure is of tuned lenses, and ${missing.join(', ')} ${missing.length > 1 ? 'have' : 'has'} none: this is the logit lens. Fit one with "statescope tuned-lens".`;
+  return { notes: [note] };
 }
 
 /** As the paper draws them: "k" is the output of block k counted from 0, n the real output; block 0 is not shown. */

@@ -11,7 +11,7 @@ import type { SnrResult, SnrTask } from '@/lib/api/analyses';
 import type { ModelConfig } from '@/lib/checkpoint';
 import { Random } from '@/lib/random';
 import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
-import { currentMetric, formerNames } from '@/lib/vocabulary';
+import { currentMetric, formerNames, INTERVALS } from '@/lib/vocabulary';
 import type { PreparedSnr } from '../../prepared';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../../protocol';
 import type { Settings } from '../../settings';
@@ -134,6 +134,7 @@ function resultOf(sampled: readonly Sampled[], { lens, seed, resamples, metrics 
     examples: first.samples.n,
     models: sampled.map(({ model, samples }) => ({ model, rows: summarise(samples, resampling()).map(finite) })),
     difference: second ? compare(first.samples, second.samples, resampling()).map(finite) : null,
+    intervals: INTERVALS,
     notes: formerNames(metrics),
   };
 }
