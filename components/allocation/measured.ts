@@ -56,7 +56,7 @@ export function useAllocationBatch(view: View) {
   const result = job?.result?.kind === 'allocation' ? job.result : undefined;
   useEffect(() => {
     const { batch } = useAllocation.getState();
-    if (batch && !useJobs.getState().jobs[BATCH]) void openJob(BATCH, batch);
+    if (batch && !useJobs.getState().jobs[BATCH]) openJob(BATCH, batch);
   }, []);
   const start = useCallback(
     async (examples: Examples) => {
@@ -70,7 +70,7 @@ export function useAllocationBatch(view: View) {
     .filter(({ question }) => question.startsWith(`allocation.${names.join('.')}.`))
     .at(-1)?.id;
   const reopen = (id: string) => {
-    void openJob(BATCH, id);
+    openJob(BATCH, id);
     setAllocation({ batch: id });
   };
   const drop = () => {

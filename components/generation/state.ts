@@ -1,9 +1,10 @@
 import { create } from 'zustand';
-import type { GeneratedToken } from '@/lib/api/generation';
-import type { Continuation as PromptEnd, RunStateName } from '@/lib/api/schemas';
+import type { GeneratedToken, GenerationEvent } from '@/lib/api/generation';
+import type { Continuation as PromptEnd } from '@/lib/api/schemas';
 import { client } from '../data/client';
 import { chosenModels } from '../data/view';
 import { moveSpan } from '../state/edit';
+import { isUnderWay, JobMachine, type JobState, type Transport, wordsOf } from '../state/job';
 import { isBusy, runOrCancel } from '../state/request';
 import { type ModelSlot, select, useSelection } from '../state/selection';
 
@@ -15,7 +16,7 @@ export interface Continuation {
   /** The end of the prompt where it was generated itself. */
   readonly end: PromptEnd | null;
   readonly tokens: readonly GeneratedToken[];
-  readonly state: RunStateName;
+  readonly state: JobState;
   readonly queuePosition: number;
   readonly error?: string;
 }
@@ -77,19 +78,23 @@ export function partingPlace([a, b]: readonly Continuation[]): number | undefine
 }
 
 export const isWorking = (continuations: readonly Continuation[]): boolean =>
-  continuations.some(({ state }) => state === 'queued' || state === 'running');
+  continuations.some(({ state }) => isUnderWay(state));
 
-let stop: () => void = () => undefined;
+/** What a continuation is after one event. */
+const afterEvent = (old: Continuation, { event, data }: GenerationEvent): Continuation =>
+  event === 'token' ? { ...old, tokens: [...old.tokens, data] } : { ...old, queuePosition: data.queuePosition };
+
+let machines: readonly JobMachine<GenerationEvent>[] = [];
 
 /** Lets every chosen model continue the text; they take turns on the device. */
 export function generate(): void {
-  stop();
+  stopGenerating();
   const selection = useSelection.getState();
   const { choice, text, textEnd } = useGeneration.getState();
   const { maxNewTokens, temperature, topK, topP, seed } = choice;
   const prompt = text ?? selection.prompt;
   const end = text === null ? selection.continuation : textEnd;
-  const abort = new AbortController();
+  const limits = temperature === null ? {} : { temperature, top_k: topK ?? undefined, top_p: topP ?? undefined };
   const continuations = chosenModels(selection).map(
     (model, k): Continuation => ({
       slot: k === 0 ? 'A' : 'B',
@@ -102,35 +107,31 @@ export function generate(): void {
     }),
   );
   useGeneration.setState({ continuations, wanted: false, shown: 0 });
-  const change = (slot: ModelSlot, patch: (old: Continuation) => Partial<Continuation>) => {
-    if (abort.signal.aborted) return;
-    useGeneration.setState((state) => ({
-      continuations: state.continuations.map((old) => (old.slot === slot ? { ...old, ...patch(old) } : old)),
-    }));
-  };
-  for (const { slot, model } of continuations) {
-    const limits = temperature === null ? {} : { temperature, top_k: topK ?? undefined, top_p: topP ?? undefined };
-    client
-      .generate(
-        { model, prompt, continuation: end ?? undefined, max_new_tokens: maxNewTokens, ...limits, seed },
-        ({ event, data }) =>
-          change(slot, ({ tokens }) => (event === 'token' ? { tokens: [...tokens, data] } : { ...data })),
-        abort.signal,
-      )
-      .catch((error: Error) => change(slot, () => ({ state: 'error', error: error.message })));
-  }
-  stop = () => {
-    if (abort.signal.aborted) return;
-    abort.abort();
-    useGeneration.setState((state) => ({
-      continuations: state.continuations.map((old) =>
-        old.state === 'queued' || old.state === 'running' ? { ...old, state: 'cancelled' } : old,
-      ),
-    }));
-  };
+  machines = continuations.map(({ slot, model }) => {
+    const request = { model, prompt, continuation: end ?? undefined, max_new_tokens: maxNewTokens, ...limits, seed };
+    const follow: Transport<GenerationEvent>['follow'] = (_id, tell, lost) => {
+      const abort = new AbortController();
+      client.generate(request, tell, abort.signal).catch(lost);
+      return () => abort.abort();
+    };
+    return new JobMachine({ follow }, (status, events) => {
+      const { state } = status;
+      const change = (old: Continuation) => ({
+        ...events.reduce(afterEvent, old),
+        state,
+        error: wordsOf(status) || undefined,
+      });
+      useGeneration.setState((store) => ({
+        continuations: store.continuations.map((old) => (old.slot === slot ? change(old) : old)),
+      }));
+    });
+  });
+  for (const machine of machines) machine.open('', { state: 'queued' });
 }
 
-export const stopGenerating = (): void => stop();
+export function stopGenerating(): void {
+  for (const machine of machines) void machine.cancel();
+}
 
 /** Whether a run can have this token as its target. */
 export const canAnalyse = ({ text }: GeneratedToken): boolean => text.trim() !== '';

@@ -1,9 +1,10 @@
 import { create } from 'zustand';
 import type { SnrExampleInput, SnrRequestInput, SnrResult } from '@/lib/api/analyses';
-import type { Analysis, AnalysisProgress } from '@/lib/api/causal';
-import { sentencesOf } from '@/lib/api/client';
+import type { Analysis, AnalysisEvent, AnalysisProgress } from '@/lib/api/causal';
 import type { Run } from '@/lib/api/schemas';
 import { client } from '../data/client';
+import { isUnderWay, JobMachine, wordsOf } from './job';
+import { ANALYSES } from './jobs';
 import { ensureRun } from './request';
 import { select, useSelection } from './selection';
 
@@ -34,35 +35,34 @@ export const useBatch = create<BatchStore>()(() => ({ ...NONE, open: false }));
 
 export const openBatch = (open: boolean): void => useBatch.setState({ open });
 
-let stop: () => void = () => undefined;
-
 const snrOf = (result: Analysis['result']): SnrResult | null => (result?.kind === 'snr' ? result : null);
+
+/** What the batch is after one event. */
+function afterEvent(batch: BatchStore, { event, data }: AnalysisEvent): BatchStore {
+  if (event === 'result') return { ...batch, result: snrOf(data) };
+  if (event !== 'analysis') return batch;
+  const { request, result } = data;
+  return { ...batch, result: snrOf(result), examples: request.kind === 'snr' ? request.examples : null };
+}
+
+const machine = new JobMachine(ANALYSES, (status, events) => {
+  const { id, state, progress } = status;
+  const failure = wordsOf(status);
+  // What the server never took is no batch.
+  if (state === 'idle' || (state === 'error' && id === '')) useBatch.setState({ ...NONE, failure });
+  else useBatch.setState((batch) => ({ ...events.reduce(afterEvent, batch), id, state, progress, failure }));
+});
+
+const gone = () => {
+  select({ batchId: '' });
+  machine.drop();
+  useBatch.setState({ failure: 'The batch of this link is no longer on the server: run it again.' });
+};
 
 /** Follows a batch by its id to its end. */
 export function followBatch(id: string): void {
-  stop();
-  useBatch.setState({ ...NONE, id, state: 'starting' });
-  stop = client.followAnalysis(
-    id,
-    ({ event, data }) => {
-      if (event === 'analysis')
-        useBatch.setState({
-          state: data.state,
-          progress: data.progress,
-          result: snrOf(data.result),
-          failure: data.error ?? '',
-          examples: data.request.kind === 'snr' ? data.request.examples : null,
-        });
-      else if (event === 'progress') useBatch.setState({ progress: data });
-      else if (event === 'result') useBatch.setState({ result: snrOf(data) });
-      else useBatch.setState({ state: data.state, failure: data.error ?? '' });
-    },
-    (error) => {
-      if (error.status !== 404) return;
-      select({ batchId: '' });
-      useBatch.setState({ ...NONE, failure: 'The batch of this link is no longer on the server: run it again.' });
-    },
-  );
+  useBatch.setState(NONE);
+  machine.open(id, { state: 'starting', gone });
 }
 
 /** The batch that the run on the page keeps, the newest; undefined where it keeps none. */
@@ -83,49 +83,25 @@ export const ownPrompts = (examples: SnrRequestInput['examples'] | null): readon
 export const storiesIn = (examples: SnrRequestInput['examples'] | null): number | undefined =>
   typeof examples === 'string' ? Number(examples.slice(examples.indexOf(':') + 1)) || undefined : undefined;
 
-/** What was asked for last, and whether Cancel was pressed before the server had named it. */
-let asked = { unwanted: false };
-
 /** Starts a batch. The run on the page keeps its result and gives its curves their axis: without one, one is started. */
 export async function startBatch(request: SnrRequestInput): Promise<void> {
-  stop();
-  const mine = { unwanted: false };
-  asked = mine;
-  useBatch.setState({ ...NONE, state: 'starting' });
-  try {
+  useBatch.setState(NONE);
+  await machine.start(async () => {
     await ensureRun();
-    const { id } = await client.startAnalysis(
-      { kind: 'snr', ...request },
-      { run: useSelection.getState().runId || undefined },
-    );
+    const run = useSelection.getState().runId || undefined;
+    const { id } = await client.startAnalysis({ kind: 'snr', ...request }, { run });
     select({ batchId: id });
-    followBatch(id);
-    if (mine.unwanted) await cancelBatch();
-  } catch (error) {
-    useBatch.setState({ ...NONE, failure: sentencesOf(error) });
-  }
+    return id;
+  }, gone);
 }
 
-export const isBatchBusy = ({ state }: BatchStore): boolean =>
-  state === 'starting' || state === 'queued' || state === 'running';
+export const isBatchBusy = ({ state }: BatchStore): boolean => state !== 'none' && isUnderWay(state);
 
 /** Stops the batch before its next example; what is finished stays. */
-export async function cancelBatch(): Promise<void> {
-  const { id } = useBatch.getState();
-  asked.unwanted = true;
-  if (!id) return;
-  try {
-    const { state } = await client.cancelAnalysis(id);
-    useBatch.setState({ state });
-  } catch (error) {
-    useBatch.setState({ failure: sentencesOf(error) });
-  }
-}
+export const cancelBatch = (): Promise<void> => machine.cancel();
 
 /** Takes the batch off the page. */
 export function dropBatch(): void {
-  if (isBatchBusy(useBatch.getState())) void cancelBatch();
-  stop();
-  useBatch.setState(NONE);
+  machine.drop();
   if (useSelection.getState().batchId) select({ batchId: '' });
 }

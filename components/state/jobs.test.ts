@@ -104,13 +104,13 @@ describe('an analysis on the page', () => {
     expect(isAnswered(request)).toBe(false);
   });
 
-  it('is opened by its id, where the server has it', async () => {
+  it('is opened by its id, where the server has it', () => {
     const known = { id: 'old', state: 'done', request: asking('one'), progress: null, result };
-    vi.spyOn(client, 'analysis').mockResolvedValueOnce(known as never);
-    await openJob('test', 'old');
+    openJob('test', 'old');
+    tell.old({ event: 'analysis', data: known as never });
     expect(job()).toMatchObject({ id: 'old', state: 'done', result, answered: asking('one') });
-    vi.spyOn(client, 'analysis').mockRejectedValueOnce(new ApiError('gone', 404));
-    await openJob('test', 'older');
+    openJob('test', 'older');
+    refuse.older(404);
     expect(job()).toBeUndefined();
   });
 

@@ -1,15 +1,15 @@
 import { create } from 'zustand';
 import { useShallow } from 'zustand/react/shallow';
 import type { Analysis, AnalysisEvent, AnalysisProgress, AnalysisRequestInput, AnalysisResult } from '@/lib/api/causal';
-import { type ApiError, sentencesOf } from '@/lib/api/client';
 import { questionOf } from '@/lib/api/question';
 import { client } from '../data/client';
+import { isUnderWay, JobMachine, type JobState, type Status, type Transport, wordsOf } from './job';
 import { useRun } from './run';
 
 /** One analysis that the page has asked for, kept up to date from its events. */
 export interface Job {
   readonly id: string;
-  readonly state: Analysis['state'] | 'starting';
+  readonly state: Exclude<JobState, 'idle'>;
   readonly request: AnalysisRequestInput;
   readonly progress: AnalysisProgress | null;
   /** What is finished so far. */
@@ -28,37 +28,10 @@ export const useJobs = create<{ readonly jobs: Jobs }>()(() => ({ jobs: {} }));
 export const useJobsOf = (names: readonly string[]): readonly (Job | undefined)[] =>
   useJobs(useShallow(({ jobs }) => names.map((name) => jobs[name])));
 
-export const isJobBusy = (job: Job | undefined): boolean =>
-  job !== undefined && (job.state === 'starting' || job.state === 'queued' || job.state === 'running');
-
-interface Live {
-  id: string;
-  /** Whether somebody has cancelled it before the server gave it an id. */
-  unwanted: boolean;
-  /** Run and question, where its answer may be asked for again. */
-  readonly key: string | undefined;
-  stop: () => void;
-}
-
-const live = new Map<string, Live>();
+export const isJobBusy = (job: Job | undefined): boolean => job !== undefined && isUnderWay(job.state);
 
 const put = (name: string, job: Job | undefined) =>
   useJobs.setState(({ jobs }) => ({ jobs: { ...jobs, [name]: job } }));
-
-function change(name: string, mine: Live, patch: Partial<Job>): void {
-  const job = useJobs.getState().jobs[name];
-  if (job && live.get(name) === mine) put(name, { ...job, ...patch });
-}
-
-/** Lets go of what runs under a name and tells the server to stop it. */
-function abandon(name: string): void {
-  const mine = live.get(name);
-  if (!mine) return;
-  live.delete(name);
-  mine.stop();
-  mine.unwanted = true;
-  if (mine.id && isJobBusy(useJobs.getState().jobs[name])) client.cancelAnalysis(mine.id).catch(() => undefined);
-}
 
 /** Ids of what has ended since the page was opened, by run and question. */
 const ended = new Map<string, string>();
@@ -91,51 +64,64 @@ function answerOf(request: AnalysisRequestInput): string | undefined {
 
 export const isAnswered = (request: AnalysisRequestInput): boolean => answerOf(request) !== undefined;
 
-/** Takes a job of its own for a name, in the place of the one that has it. */
-function claim(name: string, key?: string): Live {
-  abandon(name);
-  const mine: Live = { id: '', unwanted: false, key, stop: () => undefined };
-  live.set(name, mine);
-  return mine;
-}
+/** How analyses are followed and cancelled. */
+export const ANALYSES: Transport<AnalysisEvent> = {
+  follow: (id, tell, lost) => client.followAnalysis(id, tell, lost),
+  cancel: async (id) => ({ event: 'analysis', data: await client.cancelAnalysis(id) }),
+};
 
-/** Keeps a job up to date to its end. @param gone called when the server does not know it */
-function follow(name: string, mine: Live, gone: (error: ApiError) => void): void {
-  const take = ({ event, data }: AnalysisEvent) => {
-    const job = useJobs.getState().jobs[name];
-    if (!job || live.get(name) !== mine) return;
-    const found = (result: AnalysisResult | null) => (result ? { result, answered: job.request } : {});
-    if (event === 'analysis')
-      change(name, mine, {
-        state: data.state,
-        progress: data.progress,
-        failure: data.error ?? '',
-        ...found(data.result),
-      });
-    else if (event === 'progress') change(name, mine, { progress: data });
-    else if (event === 'result') change(name, mine, found(data));
-    else change(name, mine, { state: data.state, failure: data.error ?? '' });
-    if ((event === 'analysis' || event === 'state') && data.state === 'done' && mine.key) ended.set(mine.key, mine.id);
+/** A job after events: results belong to its request. */
+function afterEvents(
+  job: Job | undefined,
+  status: Status<AnalysisEvent>,
+  events: readonly AnalysisEvent[],
+): Job | undefined {
+  const whole = events.findLast(({ event }) => event === 'analysis')?.data as Analysis | undefined;
+  const request = job?.request ?? whole?.request;
+  if (!request || status.state === 'idle') return undefined;
+  const found = events.reduce<AnalysisResult | null>(
+    (last, { event, data }) => (event === 'result' ? data : event === 'analysis' ? (data.result ?? last) : last),
+    null,
+  );
+  return {
+    id: status.id,
+    state: status.state,
+    request,
+    progress: status.progress,
+    result: found ?? job?.result ?? null,
+    answered: found ? request : (job?.answered ?? null),
+    failure: wordsOf(status),
   };
-  mine.stop = client.followAnalysis(mine.id, take, (error) => {
-    if (error.status === 404) gone(error);
-    else if (error.status >= 400 && error.status < 500)
-      change(name, mine, { state: 'error', failure: sentencesOf(error) });
-  });
 }
 
-/** Shows a finished analysis under a name, by its id; nothing where the server does not have it any more. */
-export async function openJob(name: string, id: string): Promise<void> {
-  const mine = claim(name);
-  try {
-    const { request, state, progress, result, error } = await client.analysis(id);
-    if (live.get(name) !== mine) return;
-    mine.id = id;
-    put(name, { id, state, request, progress, result, answered: request, failure: error ?? '' });
-    if (isJobBusy(useJobs.getState().jobs[name])) follow(name, mine, () => dropJob(name));
-  } catch {
-    if (live.get(name) === mine) dropJob(name);
-  }
+/** Where a job of one name is shown. */
+interface Place {
+  readonly machine: JobMachine<AnalysisEvent>;
+  /** Run and question, where its answer may be asked for again. */
+  key?: string;
+}
+
+const places = new Map<string, Place>();
+
+function placeOf(name: string): Place {
+  const known = places.get(name);
+  if (known) return known;
+  const place: Place = {
+    machine: new JobMachine(ANALYSES, (status, events) => {
+      if (place.key && status.state === 'done') ended.set(place.key, status.id);
+      const job = useJobs.getState().jobs[name];
+      const next = afterEvents(job, status, events);
+      if (job || next) put(name, next);
+    }),
+  };
+  places.set(name, place);
+  return place;
+}
+
+/** Shows an analysis under a name, by its id; nothing where the server does not have it any more. */
+export function openJob(name: string, id: string): void {
+  dropJob(name);
+  placeOf(name).machine.open(id, { gone: () => dropJob(name) });
 }
 
 /**
@@ -144,47 +130,36 @@ export async function openJob(name: string, id: string): Promise<void> {
  * @param keep whether the earlier result stays until there is a newer one
  */
 export async function startJob(name: string, request: AnalysisRequestInput, keep = false): Promise<void> {
-  const before = useJobs.getState().jobs[name];
-  const mine = claim(name, keyOf(request));
+  const before = keep ? useJobs.getState().jobs[name] : undefined;
+  const known = answerOf(request);
+  const place = placeOf(name);
+  place.key = keyOf(request);
   put(name, {
     id: '',
     state: 'starting',
     request,
     progress: null,
+    result: before?.result ?? null,
+    answered: before?.answered ?? null,
     failure: '',
-    result: keep ? (before?.result ?? null) : null,
-    answered: keep ? (before?.answered ?? null) : null,
   });
-  const known = answerOf(request);
-  try {
-    mine.id = known ?? (await client.startAnalysis(request, { run: keeper() })).id;
-    if (mine.unwanted) await client.cancelAnalysis(mine.id);
-    if (live.get(name) !== mine) return;
-    change(name, mine, { id: mine.id });
-    follow(name, mine, (error) => {
-      if (known === undefined) change(name, mine, { state: 'error', failure: sentencesOf(error) });
-      else {
-        lost.add(known);
-        void startJob(name, request, keep);
-      }
-    });
-  } catch (error) {
-    change(name, mine, { state: 'error', failure: sentencesOf(error) });
-  }
+  const again = (id: string) => () => {
+    lost.add(id);
+    void startJob(name, request, keep);
+  };
+  const ask = async () => known ?? (await client.startAnalysis(request, { run: keeper() })).id;
+  await place.machine.start(ask, known === undefined ? undefined : again(known));
 }
 
 /** Stops a job before its next step; what is finished stays. */
-export function cancelJob(name: string): void {
-  const mine = live.get(name);
-  if (!mine) return;
-  mine.unwanted = true;
-  if (mine.id) client.cancelAnalysis(mine.id).catch((error) => change(name, mine, { failure: sentencesOf(error) }));
-}
+export const cancelJob = (name: string): void => void places.get(name)?.machine.cancel();
 
 /** Takes a job and its result off the page. */
 export function dropJob(name: string): void {
-  abandon(name);
-  if (useJobs.getState().jobs[name]) put(name, undefined);
+  const place = places.get(name);
+  if (!place) return;
+  place.key = undefined;
+  place.machine.drop();
 }
 
 export const sameRequest = (a: AnalysisRequestInput | null | undefined, b: AnalysisRequestInput): boolean =>
