@@ -7,7 +7,7 @@ import { DeviceSchema, RunStateNameSchema, SpanSchema } from './schemas';
 
 /**
  * What travels for analyses that take their time (docs/analyses.md): the causal tests patching, knock-out, ablation,
- * overrides of λ, interventions and cancellation, whose spans and positions count tokens; allocation and SNR
+ * overrides of λ and interventions, whose spans and positions count tokens; allocation and SNR
  * over a batch.
  */
 
@@ -116,28 +116,31 @@ const LambdaSchema = z.object({
   together: z.boolean().default(false).meta({ description: 'All layers at once.' }),
 });
 
-const CancellationSchema = z.object({
-  kind: z.literal('cancellation'),
-  ...common,
-  prompt: PromptSchema,
-  needle: SpanSchema.meta({ description: 'Tokens that hold the answer.' }),
-  candidates: CandidatesSchema.optional().meta({
-    description: 'Without a foil, the target is held against their mean.',
-  }),
-});
+const CancellationSchema = z
+  .object({
+    kind: z.literal('cancellation'),
+    ...common,
+    prompt: PromptSchema,
+    needle: SpanSchema.meta({ description: 'Tokens that hold the answer.' }),
+    candidates: CandidatesSchema.optional().meta({
+      description: 'Without a foil, the target is held against their mean.',
+    }),
+  })
+  .meta({ deprecated: true, description: 'Former name of `allocation` of one prompt, which it is answered by.' });
 
 const { model, memory_mb, layers } = common;
 
-const CancellationBatchSchema = z.object({
-  kind: z.literal('cancellation_batch'),
-  model,
-  memory_mb,
-  layers,
-  examples: ExamplesSchema,
-  resamples: z.number().int().min(1).max(20_000).default(2000).meta({ description: 'Of the bootstrap.' }),
-  seed: count.default(42).meta({ description: 'Of the bootstrap and of stories; equal seeds give equal numbers.' }),
-});
-export type CancellationBatchRequest = z.output<typeof CancellationBatchSchema>;
+const CancellationBatchSchema = z
+  .object({
+    kind: z.literal('cancellation_batch'),
+    model,
+    memory_mb,
+    layers,
+    examples: ExamplesSchema,
+    resamples: z.number().int().min(1).max(20_000).default(2000).meta({ description: 'Of the bootstrap.' }),
+    seed: count.default(42).meta({ description: 'Of the bootstrap and of stories; equal seeds give equal numbers.' }),
+  })
+  .meta({ deprecated: true, description: 'Former name of `allocation` over a batch, which it is answered by.' });
 
 const layer = count.meta({ description: 'Counted from 0.' });
 
@@ -174,7 +177,9 @@ export const AnalysisRequestSchema = z.discriminatedUnion('kind', [
 ]);
 export type AnalysisRequest = z.output<typeof AnalysisRequestSchema>;
 export type AnalysisRequestInput = z.input<typeof AnalysisRequestSchema>;
-/** A request for a causal test or a batch of them. */
+/** A request by a name that `allocation` has taken over. */
+export type FormerRequest = Extract<AnalysisRequest, { kind: 'cancellation' | 'cancellation_batch' }>;
+/** A request for a causal test. */
 export type CausalRequest = Exclude<AnalysisRequest, { kind: 'snr' | 'allocation' }>;
 
 /** Where the result of an analysis is kept. */
@@ -226,6 +231,8 @@ const removed = {
 };
 const base = ReadingSchema.meta({ description: 'The unchanged model.' });
 
+/** Results of cancellation are not made any more; runs of earlier versions keep some. */
+const EARLIER = { deprecated: true, description: 'Of an earlier version.' };
 const byBranch = <T extends z.ZodType>(value: T) => z.object({ first: value, second: value, difference: value });
 const form = z.object({
   sources: byBranch(z.array(number)),
@@ -236,7 +243,6 @@ const form = z.object({
 });
 
 const estimate = z.object({ mean: number, stderr: number, low: number, high: number, n: count });
-export type CancellationEstimate = z.infer<typeof estimate>;
 const formSummary = z.object({
   share: byBranch(estimate),
   gain: estimate.meta({ description: 'Share in the difference minus share in branch 1, prompt by prompt.' }),
@@ -330,38 +336,42 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
       )
       .meta({ description: 'What the residual stream after each block says through the logit lens.' }),
   }),
-  z.object({
-    kind: z.literal('cancellation'),
-    position: count,
-    needle: SpanSchema,
-    layers: z.array(
-      z.object({
-        layer: count,
-        lambda: number,
-        logit: form,
-        norm: form,
-        rest: number,
-        total: number,
-        reconstructionError: number,
-      }),
-    ),
-  }),
-  z.object({
-    kind: z.literal('cancellation_batch'),
-    examples: count.meta({ description: 'Prompts that are finished.' }),
-    of: count,
-    layers: z
-      .array(
+  z
+    .object({
+      kind: z.literal('cancellation'),
+      position: count,
+      needle: SpanSchema,
+      layers: z.array(
         z.object({
           layer: count,
           lambda: number,
-          logit: formSummary,
-          norm: formSummary,
-          reconstructionError: number.meta({ description: 'The largest of the prompts.' }),
+          logit: form,
+          norm: form,
+          rest: number,
+          total: number,
+          reconstructionError: number,
         }),
-      )
-      .meta({ description: 'Means with bootstrap 95 % intervals; empty before the first prompt.' }),
-  }),
+      ),
+    })
+    .meta(EARLIER),
+  z
+    .object({
+      kind: z.literal('cancellation_batch'),
+      examples: count.meta({ description: 'Prompts that are finished.' }),
+      of: count,
+      layers: z
+        .array(
+          z.object({
+            layer: count,
+            lambda: number,
+            logit: formSummary,
+            norm: formSummary,
+            reconstructionError: number.meta({ description: 'The largest of the prompts.' }),
+          }),
+        )
+        .meta({ description: 'Means with bootstrap 95 % intervals; empty before the first prompt.' }),
+    })
+    .meta(EARLIER),
   AllocationResultSchema,
   SnrResultSchema,
 ]);
@@ -370,7 +380,7 @@ export type AnalysisResult = z.infer<typeof AnalysisResultSchema>;
 export const AnalysisProgressSchema = z.object({
   done: count.meta({
     description:
-      'Steps that are finished: blocks; layers for a cancellation; for an allocation each example of every model once as it is read, then its layers; for SNR each example three times: read, run, and looked at through the lens.',
+      'Steps that are finished: blocks; for an allocation each example of every model once as it is read, then its layers; for SNR each example three times: read, run, and looked at through the lens.',
   }),
   total: count,
   secondsLeft: z.number().nonnegative().nullable(),

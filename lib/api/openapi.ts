@@ -246,7 +246,7 @@ function paths() {
     },
     '/api/analyses': {
       post: operation(
-        'Queues a causal test (patching, knock-out, ablation, overrides of λ, cancellation), or allocation or SNR over a batch',
+        'Queues a causal test (patching, knock-out, ablation, overrides of λ), or allocation or SNR over a batch',
         { ...ok('RunCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
         { parameters: query(AnalysisQuerySchema), requestBody: body('AnalysisRequest') },
       ),
@@ -273,7 +273,7 @@ function paths() {
       parameters: [runId],
       get: operation('Result of an analysis that has ended', {
         ...tensors(
-          '`patch.patched`, `patch.effect` or `knockout.without`, `knockout.change` [layers, spans] F32; `ablate.NAME` [runs]; `cancellation.LAYER.FORM.BRANCH` [L]; `MODEL.LAYER.PART.MEASURE` and `MODEL.LAYER.MEASURE` of an allocation [classes], models by number; `snr.MODEL.METRIC` [entries, examples], models by number',
+          '`patch.patched`, `patch.effect` or `knockout.without`, `knockout.change` [layers, spans] F32; `ablate.NAME` [runs]; `MODEL.LAYER.PART.MEASURE` and `MODEL.LAYER.MEASURE` of an allocation [classes], models by number; `snr.MODEL.METRIC` [entries, examples], models by number',
         ),
         ...refusals([404, 409]),
       }),

@@ -199,25 +199,13 @@ describe('--reference', () => {
 });
 
 describe('cancellation', () => {
-  it('writes sources by branch, for one prompt and for a batch', async () => {
-    const out = file('cancellation.safetensors');
-    const args = ['cancellation', ...model, '--layers', '0'];
-    const one = await outcomeOf(
-      ...[...args, ...tokens([clean]), ...question, '--needle', '1:2', '--out', out, '--json'],
-    );
-    const [layer] = JSON.parse(one.out).layers;
-    const [first, second, difference] = await Promise.all(
-      ['first', 'second', 'difference'].map((branch) => values(out, `cancellation.0.logit.${branch}`)),
-    );
-    difference.forEach((value, j) => {
-      expect(value).toBeCloseTo(first[j] - second[j], 5);
-    });
-    expect(layer.logit.share.first).toBeCloseTo(Math.abs(first[1]) / first.reduce((sum, v) => sum + Math.abs(v), 0), 5);
-
-    writeFileSync(file('batch.jsonl'), `${JSON.stringify({ tokens: clean, target: 3, needle: [1, 2] })}\n`.repeat(3));
-    const batch = JSON.parse((await outcomeOf(...args, '--examples', file('batch.jsonl'), '--json')).out);
-    expect(batch).toMatchObject({ examples: 3, layers: [{ layer: 0 }] });
-    expect(batch.layers[0].norm.share.first.mean).toBeCloseTo(layer.norm.share.first, 5);
+  it('is a former name of allocation: the same answer, and a sentence that says so', async () => {
+    const args = [...model, ...tokens([clean]), ...question, '--needle', '1:2', '--json'];
+    const [former, now] = [await outcomeOf('cancellation', ...args), await outcomeOf('allocation', ...args)];
+    expect(former.out).toBe(now.out);
+    expect(JSON.parse(now.out).models).toHaveLength(1);
+    expect(former.err).toContain('"cancellation" is now a part of "allocation"');
+    expect(now.err).not.toContain('former');
   });
 });
 

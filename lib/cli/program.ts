@@ -7,7 +7,6 @@ import { allocationCommand } from './commands/allocation';
 import { attentionCommand } from './commands/attention';
 import { attributeCommand } from './commands/attribute';
 import { benchCommand } from './commands/bench';
-import { cancellationCommand } from './commands/cancellation';
 import { channelsCommand } from './commands/channels';
 import { convertCommand } from './commands/convert';
 import { generateCommand } from './commands/generate';
@@ -40,7 +39,6 @@ const COMMANDS = [
   ablateCommand,
   interveneCommand,
   allocationCommand,
-  cancellationCommand,
   trainCommand,
   tunedLensCommand,
   convertCommand,

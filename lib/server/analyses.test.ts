@@ -1,12 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { cancellation, patchGrid } from '@/lib/analysis';
-import {
-  type AnalysisEvent,
-  type AnalysisRequestInput,
-  AnalysisRequestSchema,
-  AnalysisResultSchema,
-  AnalysisSchema,
-} from '@/lib/api/causal';
+import { patchGrid } from '@/lib/analysis';
+import { type AnalysisEvent, type AnalysisRequestInput, AnalysisRequestSchema, AnalysisSchema } from '@/lib/api/causal';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
@@ -104,46 +98,35 @@ describe('a causal test', () => {
     expect(events.at(-1)).toEqual({ event: 'state', data: { state: 'done' } });
   });
 
-  it('measures cancellation as the library does', async () => {
-    const { id } = await start({
-      kind: 'cancellation',
-      model: 'diff',
-      prompt: PROMPT,
-      target: 'kitchen',
-      needle: [4, 5],
-      candidates: ['garden', 'office'],
-    });
-    await until(id);
-    const [target, ...candidates] = await idsOf('kitchen garden office');
+  it('answers what is asked for by the name of cancellation by allocation, and says so', async () => {
+    const classes = { competing: [[26, 49]] as [number, number][] };
+    const example = { prompt: PROMPT, target: 'kitchen', foil: 'garden', needle: [0, 24] as [number, number], classes };
+    const examples = [example, { ...example, target: 'office' }];
+    const common = { model: 'diff', layers: [2], memory_mb: 512 };
+    const resultOf = async (input: AnalysisRequestInput) => {
+      const { id } = await start(input);
+      await until(id);
+      const { result } = AnalysisSchema.parse(asJson(service.analysis(id)));
+      if (result?.kind !== 'allocation') throw new Error('not an allocation');
+      return result;
+    };
+    const asked = { ...common, examples, resamples: 50, seed: 3 };
+    const { note, ...former } = await resultOf({ kind: 'cancellation_batch', ...asked });
+    const now = await resultOf({ kind: 'allocation', models: ['diff'], layers: [2], examples, resamples: 50, seed: 3 });
+    expect(note).toContain('Ask for kind "allocation"');
+    expect(former).toEqual(now);
+    expect(now.models[0].layers[0]).toMatchObject({ layer: 2, differential: true });
+
+    const one = { ...common, prompt: PROMPT, target: 'kitchen', foil: 'garden', needle: [0, 5] as [number, number] };
+    const { note: said, ...single } = await resultOf({ kind: 'cancellation', ...one, position: -2 });
     const tokens = await idsOf(PROMPT);
-    const { layers } = await withModel('diff', (model) =>
-      cancellation(model, { tokens, target, candidates, needle: [4, 5] }),
-    );
-    expect(layers.map(({ layer }) => layer)).toEqual([0, 2]);
-    const tensors = tensorsOf(id);
-    for (const { layer, logit } of layers)
-      for (const [j, value] of logit.sources.difference.entries())
-        expect(tensors.get(`cancellation.${layer}.logit.difference`)?.data[j]).toBeCloseTo(value, 5);
-    AnalysisResultSchema.parse(asJson(service.analysis(id).result));
-  });
-
-  it('measures cancellation over a batch as the library does, the same for the same seed', async () => {
-    const example = { prompt: PROMPT, target: 'kitchen', needle: [0, 24] as [number, number] };
-    const examples = [example, { ...example, candidates: ['kitchen', 'garden'] }];
-    const input = { kind: 'cancellation_batch' as const, model: 'diff', examples, resamples: 50, layers: [2] };
-    const ids = [(await start(input)).id, (await start(input)).id];
-    for (const id of ids) await until(id);
-    const [first, second] = ids.map((id) => AnalysisSchema.parse(asJson(service.analysis(id))).result);
-    expect(first).toMatchObject({ kind: 'cancellation_batch', examples: 2, of: 2, layers: [{ layer: 2 }] });
-    expect(second).toEqual(first);
-    const shapes = [...tensorsOf(ids[0])].map(([name, { shape }]) => [name, [...shape]]);
-    expect(shapes).toContainEqual(['cancellation.2.norm.share', [3, 3]]);
-
-    await expect(start({ ...input, examples: [{ prompt: PROMPT, target: 'kitchen' }] })).rejects.toMatchObject({
-      status: 422,
-      message: expect.stringMatching(/Example 1 has no needle/),
-    });
-    await expect(start({ ...input, model: 'plain', layers: undefined })).rejects.toMatchObject({ status: 422 });
+    const request = { prompt: PROMPT, target: 'kitchen', foil: 'garden', needle: [0, 5] as [number, number] };
+    const position = tokens.length - 2;
+    const line = { ...request, unit: 'tokens' as const, position };
+    expect(said).toBe(note);
+    expect(single).toEqual(await resultOf({ kind: 'allocation', models: ['diff'], layers: [2], examples: [line] }));
+    expect(single.models[0].layers[0].tokens.needle).toBe(5);
+    await expect(start({ kind: 'cancellation', ...one, position: 99 })).rejects.toMatchObject({ status: 422 });
   });
 
   it('has an id before its examples are read, and says which of them a model cannot read', async () => {
@@ -163,22 +146,18 @@ describe('a causal test', () => {
     });
   });
 
-  it('of cancellation has an id before its examples are read too', async () => {
+  it('of allocation has an id before its examples are read too', async () => {
     const example = { prompt: PROMPT, target: 'kitchen', needle: [0, 24] as [number, number] };
-    const batch = { kind: 'cancellation_batch' as const, model: 'diff', resamples: 50 };
+    const batch = { kind: 'allocation' as const, models: ['diff'], resamples: 50 };
     const { id, budget } = await start({ ...batch, examples: [example, { ...example, target: 'submarine' }] });
     expect(budget.bytes).toBeGreaterThan(0);
     const progress = (await until(id)).flatMap(({ event, data }) => (event === 'progress' ? [data] : []));
-    // Two differential layers a prompt, after two prompts that are read.
-    expect(progress).toMatchObject([{ done: 1, total: 6, secondsLeft: null }]);
+    // Three layers a prompt, after two prompts that are read.
+    expect(progress).toMatchObject([{ done: 1, total: 8, secondsLeft: null }]);
     expect(service.analysis(id)).toMatchObject({
       state: 'error',
       error: expect.stringMatching(/^Line 2 of the examples: .*"submarine"/),
     });
-
-    const whole = await start({ ...batch, examples: [example, example] });
-    const told = (await until(whole.id)).flatMap(({ event, data }) => (event === 'progress' ? [data.done] : []));
-    expect(told).toEqual([1, 2, 3, 4, 5, 6, 6]);
 
     const busy = await start(long);
     const waits = await start({ ...batch, examples: [example] });

@@ -1,7 +1,6 @@
 import type { Budget } from '@/lib/analysis';
 import type { AllocationTask } from '@/lib/api/allocation';
 import type { SnrTask } from '@/lib/api/analyses';
-import type { CancellationBatchRequest } from '@/lib/api/causal';
 import type { NextToken, Sampling } from '@/lib/generation';
 import type { CausalTest } from './compute/causal/causal-tests';
 
@@ -22,24 +21,17 @@ export interface PreparedSnr {
   readonly budget: Budget;
 }
 
-/** Cancellation over a batch, not yet read by the model, with what it will take at most. */
-export interface PreparedCancellations {
-  readonly model: string;
-  readonly batch: CancellationBatchRequest;
-  /** Examples that the batch holds. */
-  readonly examples: number;
-  readonly budget: Budget;
-}
-
 /** Allocation over a batch, not yet read by any model, with what it will take at most. */
 export interface PreparedAllocations {
   readonly allocation: AllocationTask;
+  /** What the answer says beside its numbers. */
+  readonly note?: string;
   /** Examples that the batch holds. */
   readonly examples: number;
   readonly budget: Budget;
 }
 
-export type PreparedAnalysis = PreparedTest | PreparedSnr | PreparedAllocations | PreparedCancellations;
+export type PreparedAnalysis = PreparedTest | PreparedSnr | PreparedAllocations;
 
 /** A prompt that is to be continued, as token ids. */
 export interface PreparedGeneration {

@@ -1,8 +1,6 @@
 export * from './ablate';
 export type { AlignedSpans } from './alignment';
 export { type Budget, DEFAULT_MEMORY, megabytes } from './budget';
-export * from './cancellation';
-export * from './cancellationBatch';
 export { type Component, UNITS, type Unit } from './components';
 export * from './intervention';
 export * from './knockout';

@@ -1,8 +1,5 @@
 import type { OutputTensor } from '@/lib/checkpoint';
-import type { Estimate } from '../bootstrap';
 import type { Ablation } from './ablate';
-import type { Cancellation, Form, LayerCancellation } from './cancellation';
-import type { CancellationBatch, LayerSummary } from './cancellationBatch';
 import type { Intervention } from './intervention';
 import type { KnockoutGrid, Knockouts } from './knockout';
 import type { LambdaOverride } from './lambda';
@@ -111,52 +108,4 @@ export const interventionTensors = ({ layers }: Intervention): OutputTensor[] =>
         layers.map((each) => each[which]?.[name] ?? Number.NaN),
       ),
     ),
-  );
-
-const FORMS = ['logit', 'norm'] as const;
-const BRANCHES = ['first', 'second', 'difference'] as const;
-
-export const cancellationJson = ({ layers, ...rest }: Cancellation) => ({ ...rest, layers: layers.map(layerJson) });
-
-const layerJson = ({ logit, norm, ...rest }: LayerCancellation) => ({
-  ...rest,
-  logit: formJson(logit),
-  norm: formJson(norm),
-});
-
-const formJson = ({ sources: { first, second, difference }, ...rest }: Form) => ({
-  ...rest,
-  sources: { first: [...first], second: [...second], difference: [...difference] },
-});
-
-/** `cancellation.LAYER.FORM.BRANCH` [L]. */
-export const cancellationTensors = ({ layers }: Cancellation): OutputTensor[] =>
-  layers.flatMap((layer) =>
-    FORMS.flatMap((form) =>
-      BRANCHES.map((branch) => {
-        const values = layer[form].sources[branch];
-        return tensorOf(`cancellation.${layer.layer}.${form}.${branch}`, [values.length], values);
-      }),
-    ),
-  );
-
-/** What is finished of a batch. */
-export const cancellationBatchJson = ({ examples, of, layers }: CancellationBatch) => ({ examples, of, layers });
-
-/** Per layer and form: mean and ends of the interval of the share [3 branches, 3], and of the gain [3]. */
-export const cancellationBatchTensors = (layers: readonly LayerSummary[]): OutputTensor[] =>
-  layers.flatMap((layer) =>
-    FORMS.flatMap((form) => {
-      const { share, gain } = layer[form];
-      const numbers = ({ mean, low, high }: Estimate) => [mean, low, high];
-      const name = `cancellation.${layer.layer}.${form}`;
-      return [
-        tensorOf(
-          `${name}.share`,
-          [3, 3],
-          BRANCHES.flatMap((branch) => numbers(share[branch])),
-        ),
-        tensorOf(`${name}.gain`, [3], numbers(gain)),
-      ];
-    }),
   );

@@ -38,10 +38,19 @@ interface AllocationOptions extends Omit<CausalOptions, 'model'> {
   readonly resamples: number;
 }
 
-/** What every layer reads at the read-out, by class of token. */
+/** What every layer reads at the read-out, by class of token; `cancellation` is its former name. */
 export function allocationCommand(program: Command, io: Io, line: string): void {
-  const command = program.command('allocation').description('what every layer reads at one token, by class of token');
-  withCausal(command, {
+  register('allocation', program, io, line);
+  register('cancellation', program, io, line);
+}
+
+const FORMERLY =
+  '"cancellation" is now a part of "allocation", which this runs: see branch_1, lambda_branch_2, removed, cosine and rejection_db. The old name goes with the next release.';
+
+function register(name: 'allocation' | 'cancellation', program: Command, io: Io, line: string): void {
+  const former = name === 'cancellation';
+  const description = former ? 'former name of allocation' : 'what every layer reads at one token, by class of token';
+  withCausal(program.command(name, { hidden: former }).description(description), {
     targetRequired: false,
     model: new Option('--model <a,b>', 'one model, or several to compare; training seeds of one joined by +').argParser(
       words('--model'),
@@ -55,6 +64,7 @@ export function allocationCommand(program: Command, io: Io, line: string): void 
     .option('--resamples <n>', 'of the bootstrap', wholeNumber('--resamples', 1), RESAMPLES)
     .option('--seed <n>', 'of the bootstrap and of generated stories', wholeNumber('--seed', 0), 42)
     .action(async (options: AllocationOptions) => {
+      if (former) io.err(`${FORMERLY}\n`);
       await requireWritable(options.out);
       const groups = (options.models ?? options.model ?? []).map((group) => group.split('+'));
       if (groups.length === 0) throw new InputError('Name a model with --model, or two to compare as --models A,B.');

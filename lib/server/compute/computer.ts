@@ -6,7 +6,6 @@ import type { Settings } from '../settings';
 import { type Withdrawn, withdrawnBy } from './cancelling';
 import { AllocationBatches } from './causal/allocation-batches';
 import type { Words } from './causal/batch-examples';
-import { CancellationBatches } from './causal/cancellation-batches';
 import { runTest } from './causal/causal';
 import { SnrBatches } from './causal/snr-batches';
 import { ChannelReadouts } from './maps/channels';
@@ -44,7 +43,6 @@ export class Computer {
   readonly #attributions: Attributions;
   readonly #snr: SnrBatches;
   readonly #allocations: AllocationBatches;
-  readonly #cancellations: CancellationBatches;
   readonly #channels: ChannelReadouts;
   readonly #store: RunStore;
   readonly #stopWarmUp = new Int32Array(1);
@@ -66,7 +64,6 @@ export class Computer {
     this.#attributions = new Attributions(this.#models);
     this.#snr = new SnrBatches(this.#catalogue, this.#models, settings, words);
     this.#allocations = new AllocationBatches(this.#catalogue, this.#models, settings, words);
-    this.#cancellations = new CancellationBatches(this.#catalogue, this.#models, settings, words);
     this.#channels = new ChannelReadouts(this.#models);
     const onReleased = (ids: string[]) => {
       this.#forgetMaps(ids);
@@ -93,7 +90,6 @@ export class Computer {
       const tell = (update: AnalysisUpdate) => this.send({ kind: 'analysis', id, update });
       if ('task' in analysis) return this.#snr.run({ id, analysis, cancel }, tell);
       if ('allocation' in analysis) return this.#allocations.run({ id, analysis, cancel }, tell);
-      if ('batch' in analysis) return this.#cancellations.run({ id, analysis, cancel }, tell);
       return runTest({ id, analysis, cancel }, this.#models, tell);
     },
     generate: (job) => {

@@ -1,5 +1,4 @@
-import { prepareAllocations } from '../compute/causal/allocation-batches';
-import { prepareCancellations } from '../compute/causal/cancellation-batches';
+import { prepareAllocations, prepareFormerly } from '../compute/causal/allocation-batches';
 import { prepareTest } from '../compute/causal/causal';
 import { prepareSnr } from '../compute/causal/snr-batches';
 import { Catalogue } from '../compute/models/catalogue';
@@ -38,7 +37,8 @@ export class Reader {
     prepareAnalysis: (request) => {
       if (request.kind === 'allocation') return prepareAllocations(request, this.#tools);
       if (request.kind === 'snr') return prepareSnr(request, this.#tools);
-      if (request.kind === 'cancellation_batch') return prepareCancellations(request, this.#tools);
+      if (request.kind === 'cancellation' || request.kind === 'cancellation_batch')
+        return prepareFormerly(request, this.#tools);
       return prepareTest(request, this.#tools);
     },
     prepareGeneration: (request) => prepareGeneration(request, this.#tools),

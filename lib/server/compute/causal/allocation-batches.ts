@@ -11,7 +11,9 @@ import {
   type ReadModel,
   requireAllocations,
 } from '@/lib/analysis';
-import type { AllocationTask } from '@/lib/api/allocation';
+import { type AllocationTask, AllocationTaskSchema } from '@/lib/api/allocation';
+import type { FormerRequest } from '@/lib/api/causal';
+import { InputError } from '@/lib/checkpoint';
 import type { SnrLine } from '@/lib/data/snr-examples';
 import { Random } from '@/lib/random';
 import { encodeSafetensors } from '@/lib/safetensors';
@@ -21,6 +23,7 @@ import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../../protoco
 import type { Settings } from '../../settings';
 import type { Catalogue } from '../models/catalogue';
 import type { LoadedModels } from '../models/loaded-models';
+import type { Prompts } from '../runs/prompts';
 import { batchExamples, batchForm, requireNeedles, type Words } from './batch-examples';
 import { BatchSteps, STOPPED } from './batch-steps';
 
@@ -49,6 +52,45 @@ export async function prepareAllocations(
   return { allocation, examples: examples.length, budget };
 }
 
+const FORMERLY =
+  'Cancellation is now a part of allocation, which this answers: see the classes of branch_1, lambda_branch_2, removed, cosine and rejection_db. Ask for kind "allocation"; the old name goes with the next release.';
+
+/**
+ * Allocation for who asks by its former names: of one prompt, or over a batch.
+ * @throws ServiceError 404, 413, 422; InputError.
+ */
+export async function prepareFormerly(
+  request: FormerRequest,
+  tools: { readonly catalogue: Catalogue; readonly prompts: Prompts; readonly settings: Settings },
+): Promise<PreparedAllocations> {
+  const { model, layers, memory_mb } = request;
+  const common = { kind: 'allocation', models: [model], layers, memory_mb } as const;
+  const task = AllocationTaskSchema.parse(
+    request.kind === 'cancellation_batch'
+      ? { ...common, examples: request.examples, resamples: request.resamples, seed: request.seed }
+      : { ...common, examples: [await exampleOf(request, tools)] },
+  );
+  return { ...(await prepareAllocations(task, tools)), note: FORMERLY };
+}
+
+async function exampleOf(
+  { model, prompt, target, foil, needle, position }: Extract<FormerRequest, { kind: 'cancellation' }>,
+  { prompts }: { readonly prompts: Prompts },
+) {
+  const tokens = await prompts.ids(model, prompt);
+  const at = position < 0 ? tokens.length + position : position;
+  if (at < 0 || at >= tokens.length)
+    throw new InputError(`The prompt has no token ${position}: it has ${tokens.length} tokens.`);
+  return {
+    tokens,
+    unit: 'tokens' as const,
+    target: await prompts.answer(model, target),
+    foil: foil === undefined ? undefined : await prompts.answer(model, foil),
+    needle,
+    position: at,
+  };
+}
+
 const hasWords = ({ line }: SnrLine): boolean =>
   examplePrompt(line) !== undefined ||
   [line.target, line.answer, line.foil, ...(line.candidates ?? [])].some((word) => typeof word === 'string');
@@ -69,7 +111,7 @@ export class AllocationBatches {
    * @throws ServiceError 422; InputError where an example does not fit a model.
    */
   async run(
-    { analysis: { allocation: task, examples: n }, cancel }: AnalysisJob<PreparedAllocations>,
+    { analysis: { allocation: task, examples: n, note }, cancel }: AnalysisJob<PreparedAllocations>,
     tell: (update: AnalysisUpdate) => void,
   ): Promise<AnalysisOutcome> {
     const names = task.models.flat();
@@ -101,13 +143,13 @@ export class AllocationBatches {
         }
         found.push({ names: own, reads });
         if (found.length < task.models.length)
-          tell({ type: 'result', result: { kind: 'allocation', ...(await resultOf(found, task)) } });
+          tell({ type: 'result', result: { kind: 'allocation', note, ...(await resultOf(found, task)) } });
       }
-      return await outcomeOf('done', found, task);
+      return await outcomeOf('done', found, task, note);
     } catch (error) {
       if (error !== STOPPED) throw error;
       const first: ReadModel[] = partial.length > 0 ? [{ names: names.slice(0, 1), reads: [partial] }] : [];
-      return outcomeOf('cancelled', found.length > 0 ? found : first, task);
+      return outcomeOf('cancelled', found.length > 0 ? found : first, task, note);
     }
   }
 
@@ -139,8 +181,13 @@ async function outcomeOf(
   state: AnalysisOutcome['state'],
   found: readonly ReadModel[],
   task: AllocationTask,
+  note?: string,
 ): Promise<AnalysisOutcome> {
   if (found.length === 0) return { state, result: null, tensors: null };
   const result = await resultOf(found, task);
-  return { state, result: { kind: 'allocation', ...result }, tensors: encodeSafetensors(allocationTensors(result)) };
+  return {
+    state,
+    result: { kind: 'allocation', note, ...result },
+    tensors: encodeSafetensors(allocationTensors(result)),
+  };
 }

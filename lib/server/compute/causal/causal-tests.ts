@@ -5,18 +5,6 @@ import {
   ablationJson,
   ablationSteps,
   type Budget,
-  type Cancellation,
-  type CancellationBatch,
-  type CancellationExample,
-  type CancellationRequest,
-  cancellationBatchBudget,
-  cancellationBatchJson,
-  cancellationBatchSteps,
-  cancellationBatchTensors,
-  cancellationBudget,
-  cancellationJson,
-  cancellationSteps,
-  cancellationTensors,
   type Intervention,
   type InterventionRequest,
   interventionBudget,
@@ -48,13 +36,6 @@ import {
 import type { AnalysisResult } from '@/lib/api/causal';
 import type { OutputTensor } from '@/lib/checkpoint';
 import type { Model } from '@/lib/models';
-import { Random } from '@/lib/random';
-
-interface BatchRequest extends Pick<CancellationRequest, 'layers' | 'memory'> {
-  readonly examples: readonly CancellationExample[];
-  readonly resamples: number;
-  readonly seed: number;
-}
 
 interface Requests {
   patch: PatchRequest;
@@ -62,8 +43,6 @@ interface Requests {
   ablate: AblationRequest;
   lambda: LambdaRequest;
   intervene: InterventionRequest;
-  cancellation: CancellationRequest;
-  cancellation_batch: BatchRequest;
 }
 
 interface Results {
@@ -72,8 +51,6 @@ interface Results {
   ablate: Ablation;
   lambda: LambdaOverride;
   intervene: Intervention;
-  cancellation: Cancellation;
-  cancellation_batch: CancellationBatch;
 }
 
 type Kind = keyof Requests;
@@ -128,26 +105,6 @@ const METHODS: { [K in Kind]: Method<Requests[K], Results[K]> } = {
     json: interventionJson,
     tensors: interventionTensors,
     finished: ({ layers }) => layers.length,
-  },
-  cancellation: {
-    budget: cancellationBudget,
-    steps: cancellationSteps,
-    json: cancellationJson,
-    tensors: cancellationTensors,
-    finished: ({ layers }) => layers.length,
-  },
-  cancellation_batch: {
-    budget: (model, { examples, ...options }) => cancellationBatchBudget(model, examples, options),
-    steps: (model, { examples, layers, memory, seed, resamples }) =>
-      cancellationBatchSteps(model, examples, {
-        layers,
-        memory,
-        resampling: () => ({ random: new Random(seed), resamples }),
-      }),
-    json: cancellationBatchJson,
-    tensors: ({ layers }) => cancellationBatchTensors(layers),
-    // Each telling costs a bootstrap, so a batch is told about ten times.
-    finished: ({ examples, of }) => Math.floor((10 * examples) / of),
   },
 };
 

@@ -18,8 +18,8 @@ const MB = 2 ** 20;
 /** A result is told after at least this share of the work, so that large ones do not pile up. */
 const SHARE_TOLD = 0.01;
 
-/** What is asked of one prompt; batches of prompts are read when they run. */
-export type PromptTest = Exclude<CausalRequest, { kind: 'cancellation_batch' }>;
+/** What is asked of one prompt. */
+export type PromptTest = Exclude<CausalRequest, { kind: 'cancellation' | 'cancellation_batch' }>;
 
 interface Tools {
   readonly catalogue: Catalogue;
@@ -82,11 +82,6 @@ async function testOf(request: PromptTest, { prompts, settings }: Tools): Promis
       const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
       return { kind, request: { ...common, tokens, candidates, lambdas, removed, method, reference } };
     }
-    case 'cancellation': {
-      const { kind, needle } = request;
-      const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
-      return { kind, request: { ...common, tokens, candidates, needle } };
-    }
   }
 }
 
@@ -100,7 +95,7 @@ async function referenceOf(
 }
 
 /**
- * Patching, knock-out, ablation, overrides of λ, interventions and cancellation over text, to the end; the event loop turns
+ * Patching, knock-out, ablation, overrides of λ and interventions over text, to the end; the event loop turns
  * between two steps, where `cancel[0] ≠ 0` ends it with what is finished.
  */
 export const runTest = (
