@@ -1,12 +1,30 @@
 import type { Token, Tokenizer } from './tokenizer';
 
 /**
- * The first token of an answer as it follows a prompt: of " " + answer (equations D), which word-level tokenizers read
- * as the word itself. Undefined when the vocabulary does not know it.
+ * Words follow a blank, unless the tokenizer puts one before every text; what is no word (a mark, a line end, a special token)
+ * stands as it was typed.
+ */
+function asContinuation(tokenizer: Tokenizer, answer: string): string {
+  if (!/^[\p{L}\p{M}\p{N}]/u.test(answer)) return answer;
+  const alone = tokenizer.encode(answer).tokens.find(isOfText);
+  return alone && /^[▁ ]/.test(alone.text) ? answer : ` ${answer}`;
+}
+
+/** What a token shows beside blanks; a Metaspace mark is one. */
+const shown = ({ text }: Token) => text.replaceAll('▁', ' ').trim();
+
+/**
+ * The first token of an answer as it follows a prompt: of " " + answer where it is a word (equations D), which word-level
+ * tokenizers read as the word itself; of a special token or another text as it was typed, line ends included. A blank that is
+ * a token of its own is passed over unless the answer is blank. Undefined when the vocabulary does not know it.
  */
 export function answerToken(tokenizer: Tokenizer, answer: string): Token | undefined {
-  const text = ` ${answer.trimStart()}`;
-  const first = tokenizer.encode(text).tokens.find(isOfText);
+  const text = asContinuation(tokenizer, answer);
+  const tokens = tokenizer.encode(text).tokens.filter(isOfText);
+  const isBlank = answer.trim() === '';
+  // A tokenizer may put a blank before every text, which is not what was typed.
+  const typed = isBlank && !answer.startsWith(' ') ? tokens.filter((token) => !/^[▁ ]+$/.test(token.text)) : tokens;
+  const first = isBlank ? (typed[0] ?? tokens[0]) : tokens.find((token) => shown(token) !== '');
   return first && isUnknown(tokenizer, text, first) ? undefined : first;
 }
 

@@ -9,6 +9,11 @@ let moved = 0;
 for (let byte = 0; byte < 256; byte++)
   BYTE_OF.set(String.fromCharCode(isPrintable(byte) ? byte : 0x100 + moved++), byte);
 
+/** The characters of the bytes 0 to 255. */
+export const BYTE_ALPHABET: readonly string[] = [...BYTE_OF]
+  .sort(([, a], [, b]) => a - b)
+  .map(([character]) => character);
+
 /** How the alphabet writes a space. */
 export const SPACE = 'Ġ';
 

@@ -5,6 +5,7 @@ export interface Component {
   readonly normalizers?: readonly Component[];
   readonly pretokenizers?: readonly Component[];
   readonly processors?: readonly Component[];
+  readonly decoders?: readonly Component[];
   readonly add_prefix_space?: boolean;
   readonly trim_offsets?: boolean;
   readonly [field: string]: unknown;
@@ -29,31 +30,25 @@ export interface TokenizerDefinition {
   readonly model: Component & { readonly vocab?: unknown; readonly unk_token?: string | null };
 }
 
-/** Word characters and white space as the Rust regular expressions mean them. */
+/** Word characters as the Rust regular expressions mean them. */
 export const WORD = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}';
-const WHITE_SPACE = '\\p{White_Space}';
 
 /** A component and everything inside it. */
 export function components(component: Component | null | undefined): Component[] {
   if (!component) return [];
-  const inner = component.normalizers ?? component.pretokenizers ?? component.processors ?? [];
+  const { normalizers, pretokenizers, processors, decoders } = component;
+  const inner = normalizers ?? pretokenizers ?? processors ?? decoders ?? [];
   return [component, ...inner.flatMap(components)];
 }
 
-/** The library's `Whitespace` splits words at every letter outside ASCII; the pattern of the Rust one does not. */
-function correctPreTokenizer(component: Component): Component {
-  if (component.type === 'Sequence') {
-    return { ...component, pretokenizers: (component.pretokenizers ?? []).map(correctPreTokenizer) };
-  }
-  if (component.type !== 'Whitespace') return component;
-  const pattern = { Regex: `[${WORD}]+|[^${WORD}${WHITE_SPACE}]+` };
-  return { type: 'Split', pattern, behavior: 'Removed', invert: true };
-}
-
-/** The definition with which the library gives the answers of the Python package. */
+/**
+ * The definition as the library needs it for merges, templates and decoding. Normalising and cutting into words are done here,
+ * with origins; of normalisers it keeps those that are not.
+ */
 export function corrected(definition: TokenizerDefinition): TokenizerDefinition {
-  const { pre_tokenizer: preTokenizer } = definition;
-  return { ...definition, pre_tokenizer: preTokenizer && correctPreTokenizer(preTokenizer) };
+  const { normalizer } = definition;
+  const opaque = components(normalizer).some(({ type }) => /^(?:Precompiled|BertNormalizer|Nmt)$/.test(type));
+  return { ...definition, normalizer: opaque ? normalizer : null, pre_tokenizer: null };
 }
 
 function splitsOnly({ type, add_prefix_space: adds, invert, behavior }: Component): boolean {

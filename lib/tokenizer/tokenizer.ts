@@ -1,17 +1,19 @@
 /**
- * Tokenizers of the `tokenizer.json` format. Vocabulary, merges, pre-tokenizers and decoders are those of
- * `@huggingface/tokenizers`; added tokens, normalisation and offsets are done here, since the library gives no offsets
- * and, version 0.2.0, differs from the Python package where comments say so.
+ * Tokenizers of the `tokenizer.json` format. Vocabulary, merges, templates and most decoders are those of
+ * `@huggingface/tokenizers`; added tokens, normalisation, cutting into words, Unigram and offsets are done here, since the
+ * library gives no offsets and, version 0.2.0, differs from the Python package where comments say so.
  */
 
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { InputError } from '@/lib/input-error';
 import { addedTokenSplitter, type Splitter } from './added-tokens';
 import { type AlignedText, aligned, originOf, pieces, type Range, textOf } from './alignment';
 import { bytesOf, showBytes } from './byte-level';
+import { configured, type TokenizerConfig } from './config-file';
+import { exactDecoder } from './decoder';
 import {
   type AddedTokenDefinition,
   type Component,
@@ -21,8 +23,10 @@ import {
   type TokenizerDefinition,
 } from './definition';
 import { FewestTokens } from './fewest';
+import { type Model, modelOf } from './model';
 import { type Normalizer, normalizerOf, plainNormalizer } from './normalizer';
-import { placeBytes, placeText, trimSpaces, type Word } from './offsets';
+import { trimSpaces } from './offsets';
+import { type PreTokenizer, preTokenizerOf } from './pre-tokenizer';
 
 export interface Token {
   readonly id: number;
@@ -66,6 +70,9 @@ export const CHARACTERS_PER_TOKEN = 64;
 /** Text is looked at in pieces of so many UTF-16 units before it is tokenised. */
 const PIECE = 4096;
 
+/** Stands for the tokens of a text in a template; no vocabulary has it. */
+const TEXT = '\u0000text';
+
 /** Ends the encoding of a text that is too long. */
 class TooLong extends Error {}
 
@@ -101,6 +108,9 @@ class JsonTokenizer implements Tokenizer {
   readonly vocabSize: number;
   private readonly library: Library;
   private readonly normalize: Normalizer;
+  private readonly cut: PreTokenizer;
+  private readonly model: Model;
+  private readonly exactDecode: ((tokens: readonly string[]) => string) | undefined;
   private readonly splitOriginal: Splitter;
   private readonly splitNormalized: Splitter;
   private readonly added: ReadonlyMap<number, AddedTokenDefinition>;
@@ -117,6 +127,9 @@ class JsonTokenizer implements Tokenizer {
   constructor(private readonly definition: TokenizerDefinition) {
     // The Python package's decode does not tidy spaces; the library does unless told.
     this.library = new Library(corrected(definition), { clean_up_tokenization_spaces: false });
+    this.cut = preTokenizerOf(definition.pre_tokenizer);
+    this.exactDecode = exactDecoder(definition.decoder);
+    this.model = modelOf(definition, this.library);
     this.normalize = normalizerOf(definition.normalizer, this.library.normalizer);
     const { added_tokens: added } = definition;
     const byContent = (tokens: readonly AddedTokenDefinition[], spelling: (content: string) => string) =>
@@ -224,31 +237,18 @@ class JsonTokenizer implements Tokenizer {
   }
 
   private encodeWords(characters: AlignedText, room: Room): Placed[] {
-    const text = textOf(characters);
-    const words = (this.library.pre_tokenizer?._call(text) ?? [text]).map((word): Word => {
-      const tokens = this.modelTokens(word);
-      // Those that the model drops are no tokens of the text.
-      room.take(tokens.filter((spelling) => this.library.token_to_id(spelling) !== undefined).length);
-      return { text: word, tokens };
-    });
-    const ranges = this.byteLevel ? placeBytes(characters, words) : placeText(characters, words);
-    return words
-      .flatMap(({ tokens }) => tokens)
-      .flatMap((spelling, i) => {
-        const id = this.library.token_to_id(spelling);
-        // A model without an unknown token drops what it cannot spell.
-        return id === undefined ? [] : [{ spelling, id, range: ranges[i] }];
-      });
-  }
-
-  /** The model's tokens of one word. One word at a time: the library would fuse unknown tokens across words. */
-  private modelTokens(word: string): string[] {
-    // The library has no WordLevel model and passes every word through, known or not.
-    if (this.definition.model.type === 'WordLevel') {
-      const known = this.library.token_to_id(word) !== undefined;
-      return known ? [word] : this.unknown === undefined ? [] : [this.unknown];
+    const placed: Placed[] = [];
+    for (const word of this.cut(characters)) {
+      if (word.length === 0) continue;
+      const pieces = this.model(textOf(word));
+      room.take(pieces.length);
+      for (const { id, from, to } of pieces) {
+        const last = Math.min(to, word.length);
+        const spelling = this.library.id_to_token(id) ?? '';
+        placed.push({ spelling, id, range: originOf(word, Math.min(from, last - 1), last) });
+      }
     }
-    return this.library.model?._call([word]) ?? [];
+    return placed;
   }
 
   private trim(placed: readonly Placed[]): readonly Placed[] {
@@ -263,19 +263,20 @@ class JsonTokenizer implements Tokenizer {
 
   /** Adds what a template puts around the text (a token for its beginning, for example), with empty ranges. */
   private surround(placed: readonly Placed[]): readonly Placed[] {
-    const spellings = placed.map(({ spelling }) => spelling);
-    const all = this.library.post_processor?._call(spellings, null, true).tokens ?? spellings;
-    if (all.length === spellings.length) return placed;
-    const start = all.findIndex((_, at) => spellings.every((spelling, i) => all[at + i] === spelling));
+    const all: readonly string[] = this.library.post_processor?._call([TEXT], null, true).tokens ?? [TEXT];
+    const start = all.indexOf(TEXT);
     const around = (names: readonly string[]): Placed[] =>
       names.map((spelling) => ({ spelling, id: this.library.token_to_id(spelling) ?? 0, range: [0, 0] }));
-    return [...around(all.slice(0, start)), ...placed, ...around(all.slice(start + placed.length))];
+    return [...around(all.slice(0, start)), ...placed, ...around(all.slice(start + 1))];
   }
 
   decode(ids: Iterable<number>, { skipSpecial = false }: { readonly skipSpecial?: boolean } = {}): string {
-    const known = [...ids].filter((id) => this.library.id_to_token(id) !== undefined);
+    const known = [...ids].filter(
+      (id) => this.library.id_to_token(id) !== undefined && !(skipSpecial && this.added.get(id)?.special),
+    );
+    if (this.exactDecode) return this.exactDecode(known.map((id) => this.library.id_to_token(id) as string));
     // The library refuses an empty list.
-    return known.length === 0 ? '' : this.library.decode(known, { skip_special_tokens: skipSpecial });
+    return known.length === 0 ? '' : this.library.decode(known);
   }
 
   tokenText(id: number): string {
@@ -310,18 +311,25 @@ async function read(path: string): Promise<string> {
 }
 
 /**
- * Reads a tokenizer.json.
- * @throws InputError where the file is missing, too large, not JSON, or of a kind that the library does not know
+ * Reads a tokenizer.json, and of a tokenizer_config.json beside it which tokens are put around a text.
+ * @throws InputError where a file is missing, too large, not JSON, or of a kind that is not known
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
-  return parseTokenizer(await read(path), basename(path));
+  const beside = join(dirname(path), 'tokenizer_config.json');
+  const config = existsSync(beside) ? await read(beside) : undefined;
+  return parseTokenizer(await read(path), basename(path), config);
 }
 
-/** The same from the file's text. @throws InputError */
-export function parseTokenizer(text: string, label = 'tokenizer.json'): Tokenizer {
+/** The same from the files' texts. @throws InputError */
+export function parseTokenizer(text: string, label = 'tokenizer.json', config = '{}'): Tokenizer {
+  if (text.startsWith('version https://git-lfs.'))
+    throw new InputError(
+      `${label} is a Git LFS pointer and not the file itself; run \`git lfs install\` and \`git lfs pull\` in its folder.`,
+    );
   try {
     const definition = JSON.parse(text) as TokenizerDefinition;
-    return new JsonTokenizer({ ...definition, added_tokens: definition.added_tokens ?? [] });
+    const whole = { ...definition, added_tokens: definition.added_tokens ?? [] };
+    return new JsonTokenizer(configured(whole, JSON.parse(config) as TokenizerConfig));
   } catch (cause) {
     throw new InputError(`${label} is not a tokenizer that can be used: ${(cause as Error).message}`);
   }
