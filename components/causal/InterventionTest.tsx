@@ -1,7 +1,7 @@
 'use client';
 import { memo, useEffect, useMemo } from 'react';
 import type { Metric } from '../charts/curve';
-import { type LayerAxis, layerName } from '../charts/layerAxis';
+import { layerName } from '../charts/layerAxis';
 import { formatForecast } from '../charts/numbers';
 import { type DataTable, tableOf } from '../charts/table';
 import { useSignals, useTargetIds } from '../data/queries';
@@ -19,7 +19,7 @@ import { interventionRequest, otherPrompts } from './requests';
 import { type ResultOf, resultOf } from './results';
 import { HeadSwitches, Switches } from './Switches';
 import { changesOf, isChanged, jobName, restoreModels, setCausal, setLambda, useCausal } from './settings';
-import { TestSection } from './TestSection';
+import { type TestProps, TestSection } from './TestSection';
 import { useFoil } from './usePair';
 
 /** The models run again once a control has rested for so long. */
@@ -121,14 +121,7 @@ function referenceNote(found: readonly (ResultOf<'intervene'> | undefined)[]): s
 }
 
 /** Blocks, branches and heads that are switched off, λ that are set: the models run again at every change. */
-export const InterventionTest = memo(function InterventionTest(props: {
-  view: View;
-  axis: LayerAxis | undefined;
-  staleMark: string;
-  /** Takes the element whose width the axis has. */
-  measure: (element: HTMLElement | null) => void;
-}) {
-  const { view, axis, staleMark, measure } = props;
+export const InterventionTest = memo(function InterventionTest({ view, axis, staleMark, measure }: TestProps) {
   const foil = useFoil(view);
   const method = useCausal((s) => s.method);
   const norms = useCausal((s) => s.norms);

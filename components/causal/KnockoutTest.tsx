@@ -1,8 +1,7 @@
 'use client';
 import { memo, useMemo } from 'react';
-import type { LayerAxis } from '../charts/layerAxis';
 import { formatSigned } from '../charts/numbers';
-import { hasBranches, type View } from '../data/view';
+import { hasBranches } from '../data/view';
 import { isJobBusy } from '../state/jobs';
 import { Choice } from '../ui/Choice';
 import { SlotHead, ValueRow } from '../ui/parts';
@@ -25,7 +24,7 @@ import { knockoutRequest } from './requests';
 import { gridTable, knockoutChanges, knockoutValues, largest, resultOf } from './results';
 import { SpanChips } from './SpanChips';
 import { jobName, setCausal, useCausal } from './settings';
-import { TestSection } from './TestSection';
+import { type TestProps, TestSection } from './TestSection';
 import { useAsked } from './useAsked';
 import { useFoil } from './usePair';
 
@@ -39,14 +38,7 @@ const READS = [
   { value: 'block', label: 'in the whole block' },
 ] as const;
 /** What the answer owes to each read: sources taken out of one layer at a time, or a span out of all of them. */
-export const KnockoutTest = memo(function KnockoutTest(props: {
-  view: View;
-  axis: LayerAxis | undefined;
-  staleMark: string;
-  /** Takes the element whose width the axis has. */
-  measure: (element: HTMLElement | null) => void;
-}) {
-  const { view, axis, staleMark, measure } = props;
+export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, measure }: TestProps) {
   const queries = useCausal((s) => s.queries);
   const reads = useCausal((s) => s.reads);
   const branch = useCausal((s) => s.branch);

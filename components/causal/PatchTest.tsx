@@ -1,7 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
 import type { PatchMetric } from '@/lib/vocabulary';
-import type { LayerAxis } from '../charts/layerAxis';
 import { formatCount, formatPlain, formatSigned } from '../charts/numbers';
 import { ownToken, type View } from '../data/view';
 import { isJobBusy } from '../state/jobs';
@@ -17,7 +16,7 @@ import { isBranched, POINT_INFO, pointsIn } from './points';
 import { patchRequest } from './requests';
 import { gridTable, patchEffects, patchedValues, type ResultOf, resultOf, warningsOf } from './results';
 import { jobName, setCausal, useCausal } from './settings';
-import { TestSection } from './TestSection';
+import { type TestProps, TestSection } from './TestSection';
 import { useAsked } from './useAsked';
 import { usePair } from './usePair';
 
@@ -85,14 +84,7 @@ function PatchAside(props: {
 }
 
 /** Where the answer is on its way: one layer and token of one run at a time, carried into the other. */
-export const PatchTest = memo(function PatchTest(props: {
-  view: View;
-  axis: LayerAxis | undefined;
-  staleMark: string;
-  /** Takes the element whose width the axis has. */
-  measure: (element: HTMLElement | null) => void;
-}) {
-  const { view, axis, staleMark, measure } = props;
+export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measure }: TestProps) {
   const point = useCausal((s) => s.point);
   const branch = useCausal((s) => s.branch);
   const direction = useCausal((s) => s.direction);

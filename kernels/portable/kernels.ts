@@ -139,14 +139,32 @@ function foldInput(inputs: Inputs): reference.BlockFold {
   };
 }
 
-const reductionOf = (reduce: unknown) => reduce as reference.BlockReduction;
-const rangeOf = ({ first, count }: Attributes) => ({ first, count }) as reference.ColumnRange;
-const squareOf = ({ delta }: Inputs) => [delta.shape[0], delta.shape[0]];
-const columnsOf = ({ taps, delta }: Inputs, { first, count }: reference.ColumnRange) => [
-  taps.shape[0],
-  delta.shape[0] - first,
-  count,
-];
+type Fold = reference.BlockFold;
+
+/** The map, columns and statistics of a block around a scan of either kind. */
+const blockMap =
+  <I>(inputOf: (inputs: Inputs) => I, of: (input: I, fold: Fold, reduce: reference.BlockReduction) => Float64Array) =>
+  (inputs: Inputs, { reduce }: Attributes): Output[] => {
+    const [L] = inputs.delta.shape;
+    return [{ shape: [L, L], values: of(inputOf(inputs), foldInput(inputs), reduce as reference.BlockReduction) }];
+  };
+
+const blockColumns =
+  <I>(inputOf: (inputs: Inputs) => I, of: (input: I, fold: Fold, range: reference.ColumnRange) => Float64Array) =>
+  (inputs: Inputs, { first, count }: Attributes): Output[] => {
+    const range = { first, count } as reference.ColumnRange;
+    const shape = [inputs.taps.shape[0], inputs.delta.shape[0] - range.first, range.count];
+    return [{ shape, values: of(inputOf(inputs), foldInput(inputs), range) }];
+  };
+
+const blockStatistics =
+  <I>(inputOf: (inputs: Inputs) => I, of: (input: I, fold: Fold, nearest: number) => Float64Array) =>
+  (inputs: Inputs, { nearest }: Attributes): Output[] => [
+    {
+      shape: [inputs.taps.shape[0], reference.STATISTICS_PER_CHANNEL],
+      values: of(inputOf(inputs), foldInput(inputs), nearest as number),
+    },
+  ];
 
 /** Every kernel of ours as plain TypeScript, computing in float64 through `kernels/reference`. */
 export const portableKernels: Readonly<Record<KernelName, PortableKernel>> = {
@@ -222,30 +240,10 @@ export const portableKernels: Readonly<Record<KernelName, PortableKernel>> = {
     const reduction = reduce === 'head' ? { head: head as number } : (reduce as 'mean' | 'mean_abs');
     return [{ shape: [L, L], values: reference.ssdAttention(input, reduction) }];
   },
-  S6BlockAttention: (inputs, { reduce }) => {
-    const values = reference.s6BlockAttention(s6AttentionInput(inputs), foldInput(inputs), reductionOf(reduce));
-    return [{ shape: squareOf(inputs), values }];
-  },
-  S6BlockColumns: (inputs, attributes) => {
-    const range = rangeOf(attributes);
-    const values = reference.s6BlockColumns(s6AttentionInput(inputs), foldInput(inputs), range);
-    return [{ shape: columnsOf(inputs, range), values }];
-  },
-  S6BlockStatistics: (inputs, { nearest }) => {
-    const values = reference.s6BlockStatistics(s6AttentionInput(inputs), foldInput(inputs), nearest as number);
-    return [{ shape: [inputs.taps.shape[0], reference.STATISTICS_PER_CHANNEL], values }];
-  },
-  SsdBlockAttention: (inputs, { reduce }) => {
-    const values = reference.ssdBlockAttention(ssdAttentionInput(inputs), foldInput(inputs), reductionOf(reduce));
-    return [{ shape: squareOf(inputs), values }];
-  },
-  SsdBlockColumns: (inputs, attributes) => {
-    const range = rangeOf(attributes);
-    const values = reference.ssdBlockColumns(ssdAttentionInput(inputs), foldInput(inputs), range);
-    return [{ shape: columnsOf(inputs, range), values }];
-  },
-  SsdBlockStatistics: (inputs, { nearest }) => {
-    const values = reference.ssdBlockStatistics(ssdAttentionInput(inputs), foldInput(inputs), nearest as number);
-    return [{ shape: [inputs.taps.shape[0], reference.STATISTICS_PER_CHANNEL], values }];
-  },
+  S6BlockAttention: blockMap(s6AttentionInput, reference.s6BlockAttention),
+  S6BlockColumns: blockColumns(s6AttentionInput, reference.s6BlockColumns),
+  S6BlockStatistics: blockStatistics(s6AttentionInput, reference.s6BlockStatistics),
+  SsdBlockAttention: blockMap(ssdAttentionInput, reference.ssdBlockAttention),
+  SsdBlockColumns: blockColumns(ssdAttentionInput, reference.ssdBlockColumns),
+  SsdBlockStatistics: blockStatistics(ssdAttentionInput, reference.ssdBlockStatistics),
 };
