@@ -1,31 +1,23 @@
 'use client';
 import { BLOCK_COMPONENTS } from '@/lib/vocabulary';
 import type { View } from '../data/view';
-import { COMPONENT_LABELS, type LayerSpan, SPAN_INFO, SPANS } from '../state/forms';
+import { COMPONENT_LABELS, SPAN_INFO, SPANS } from '../state/forms';
 import { select, selectSpan, useSelection } from '../state/selection';
 import { Check } from '../ui/Check';
-import { Control } from '../ui/Control';
+import { Choice } from '../ui/Choice';
 
 /** Whether one layer's map is shown, or a product over all layers from it on. */
 export function Layers() {
   const span = useSelection((s) => s.span);
   return (
-    <Control caption="Layers">
-      <span className="select">
-        <select
-          aria-label="Layers that the map spans"
-          data-testid="span-select"
-          value={span}
-          onChange={({ target }) => selectSpan(target.value as LayerSpan)}
-        >
-          {SPANS.map((value) => (
-            <option key={value} value={value}>
-              {SPAN_INFO[value].label}
-            </option>
-          ))}
-        </select>
-      </span>
-    </Control>
+    <Choice
+      caption="Layers"
+      label="Layers that the map spans"
+      testId="span-select"
+      value={span}
+      options={SPANS.map((value) => ({ value, label: SPAN_INFO[value].label }))}
+      onChange={selectSpan}
+    />
   );
 }
 

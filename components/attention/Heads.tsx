@@ -4,8 +4,14 @@ import type { Channels } from '@/lib/api/readings';
 import type { MapLayout } from '../charts/mapLayout';
 import type { View } from '../data/view';
 import { overLayers, reduces, useSelection } from '../state/selection';
+import { Choice } from '../ui/Choice';
 import { CHANNEL_NAMES, type ChannelStatistic } from './channelRanking';
 import { HeadBars } from './HeadBars';
+
+const STATISTICS = Object.entries(CHANNEL_NAMES).map(([value, label]) => ({
+  value: value as ChannelStatistic,
+  label,
+}));
 
 /** The heads of every model, under its map where maps stand side by side. */
 export const Heads = memo(function Heads(props: {
@@ -22,23 +28,14 @@ export const Heads = memo(function Heads(props: {
   const [one, two] = layout.maps;
   return (
     <div className="heads-row" data-export="omit">
-      <label className="control">
-        <span className="caption">{channels.find(Boolean)?.metadata.unit === 'head' ? 'Heads by' : 'Channels by'}</span>
-        <span className="select">
-          <select
-            aria-label="Statistic that ranks heads and channels"
-            data-testid="heads-by"
-            value={statistic}
-            onChange={({ target }) => setStatistic(target.value as ChannelStatistic)}
-          >
-            {Object.entries(CHANNEL_NAMES).map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
-          </select>
-        </span>
-      </label>
+      <Choice
+        caption={channels.find(Boolean)?.metadata.unit === 'head' ? 'Heads by' : 'Channels by'}
+        label="Statistic that ranks heads and channels"
+        testId="heads-by"
+        value={statistic}
+        options={STATISTICS}
+        onChange={setStatistic}
+      />
       <div
         className="heads-columns"
         style={{

@@ -18,9 +18,11 @@ import {
   useSelection,
 } from '../state/selection';
 import { Check } from '../ui/Check';
+import { Choice } from '../ui/Choice';
 import { Control } from '../ui/Control';
 import { Id } from '../ui/parts';
 import { Segmented } from '../ui/Segmented';
+import { Select } from '../ui/Select';
 import { Layers, Without } from './FormControls';
 
 const FORM_OPTIONS = FORMS.map((value) => ({ value, label: FORM_INFO[value].label, testId: `form-${value}` }));
@@ -32,11 +34,12 @@ const VALUES = [
 
 /** Quantiles of |value| at which colours may saturate. */
 const CLIPS = [
-  { value: 1, label: 'largest value' },
-  { value: 0.998, label: '99.8th percentile' },
-  { value: 0.99, label: '99th percentile' },
-  { value: 0.95, label: '95th percentile' },
-] as const;
+  { value: '1', label: 'largest value' },
+  { value: '0.998', label: '99.8th percentile' },
+  { value: '0.99', label: '99th percentile' },
+  { value: '0.95', label: '95th percentile' },
+  { value: 'own', label: 'a value' },
+];
 
 /** Which head (Mamba-2) or channel (Mamba-1) of one model is shown alone. */
 function PartField({ view, slot }: { view: View; slot: ModelSlot }) {
@@ -72,23 +75,22 @@ function Reduce({ view }: { view: View }) {
   const product = useSelection(overLayers);
   const normalised = useSelection((s) => spanOf(s) === 'normalised');
   const heads = view.models.some(({ model }) => (model.blocks[view.layer]?.heads ?? 0) > 0);
+  const options: readonly { value: Reduction; label: string }[] = [
+    ...(normalised ? [] : [{ value: 'mean', label: 'signed mean' } as const]),
+    { value: 'mean_abs', label: 'mean of |·|' },
+    ...(product ? [] : [{ value: 'max', label: 'largest |·|' } as const]),
+    ...(product ? [] : [{ value: 'one', label: heads ? 'one head' : 'one channel' } as const]),
+  ];
   return (
     <>
-      <Control caption="Reduce">
-        <span className="select">
-          <select
-            aria-label="Reduction over channels"
-            data-testid="reduce-select"
-            value={reduction}
-            onChange={(event) => select({ reduction: event.target.value as Reduction })}
-          >
-            {!normalised && <option value="mean">signed mean</option>}
-            <option value="mean_abs">mean of |·|</option>
-            {!product && <option value="max">largest |·|</option>}
-            {!product && <option value="one">{heads ? 'one head' : 'one channel'}</option>}
-          </select>
-        </span>
-      </Control>
+      <Choice
+        caption="Reduce"
+        label="Reduction over channels"
+        testId="reduce-select"
+        value={reduction}
+        options={options}
+        onChange={(value) => select({ reduction: value })}
+      />
       {reduction === 'one' && view.models.map(({ slot }) => <PartField key={slot} view={view} slot={slot} />)}
     </>
   );
@@ -101,25 +103,17 @@ function Clip() {
   const shown = useShownMaps().maps.find((map) => map !== undefined)?.scale.limit;
   return (
     <Control caption="Saturate at">
-      <span className="select">
-        <select
-          aria-label="Where colours saturate"
-          data-testid="clip-select"
-          value={limit === null ? clip : 'own'}
-          onChange={({ target }) =>
-            target.value === 'own'
-              ? select({ limit: Number((shown ?? 1).toPrecision(3)) })
-              : select({ clip: Number(target.value), limit: null })
-          }
-        >
-          {CLIPS.map(({ value, label }) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
-          <option value="own">a value</option>
-        </select>
-      </span>
+      <Select
+        label="Where colours saturate"
+        testId="clip-select"
+        value={limit === null ? String(clip) : 'own'}
+        options={CLIPS}
+        onChange={(value) =>
+          value === 'own'
+            ? select({ limit: Number((shown ?? 1).toPrecision(3)) })
+            : select({ clip: Number(value), limit: null })
+        }
+      />
       {limit !== null && (
         <input
           className="field number"

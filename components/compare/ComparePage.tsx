@@ -13,6 +13,7 @@ import { useSelection } from '../state/selection';
 import { handleKey, setView } from '../state/shortcuts';
 import { LinkedSelection } from '../state/url';
 import { Id, TokenText } from '../ui/parts';
+import { Select } from '../ui/Select';
 import { PageBar, ShareButton } from '../ui/tools';
 import { compareView } from './compareView';
 import { missing, obstacle, readChoice, tellingModels, writeChoice } from './pair';
@@ -43,21 +44,13 @@ function RunRow({
         {run.name && <div className="note">{run.name}</div>}
       </td>
       <td>
-        <span className="select">
-          <select
-            aria-label={`Model of run ${slot === 'A' ? 1 : 2}`}
-            data-testid={`compare-model-${slot}`}
-            value={model}
-            onChange={(event) => onModel(Number(event.target.value))}
-          >
-            {run.models.map(({ name }, k) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: a run may have one model twice.
-              <option key={k} value={k}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </span>
+        <Select
+          label={`Model of run ${slot === 'A' ? 1 : 2}`}
+          testId={`compare-model-${slot}`}
+          value={String(model)}
+          options={run.models.map(({ name }, k) => ({ value: String(k), label: name }))}
+          onChange={(value) => onModel(Number(value))}
+        />
       </td>
       <td className="mono prompt">{visible(run.request.prompt)}</td>
       <td className="mono">

@@ -13,6 +13,7 @@ import { Control } from '../ui/Control';
 import { Id, TokenText } from '../ui/parts';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
+import { Select } from '../ui/Select';
 import { ReadoutAside, type ReadoutFacts } from './ReadoutAside';
 import { type ClickSets, TokenChips } from './TokenChips';
 
@@ -37,25 +38,20 @@ function ExampleMenu() {
   const { data } = useExamples();
   const exampleId = useSelection((s) => s.exampleId);
   return (
-    <span className="select">
-      <select
-        aria-label="Example prompt"
-        data-testid="example-select"
-        value={exampleId}
-        onChange={(event) => {
-          const chosen = data?.examples.find((example) => example.id === event.target.value);
-          if (chosen) loadExample(chosen);
-          else select({ exampleId: '' });
-        }}
-      >
-        {data?.examples.map((example) => (
-          <option key={example.id} value={example.id}>
-            {example.title}
-          </option>
-        ))}
-        <option value="">Own text</option>
-      </select>
-    </span>
+    <Select
+      label="Example prompt"
+      testId="example-select"
+      value={exampleId}
+      options={[
+        ...(data?.examples ?? []).map(({ id, title }) => ({ value: id, label: title })),
+        { value: '', label: 'Own text' },
+      ]}
+      onChange={(id) => {
+        const chosen = data?.examples.find((example) => example.id === id);
+        if (chosen) loadExample(chosen);
+        else select({ exampleId: '' });
+      }}
+    />
   );
 }
 
