@@ -1,0 +1,276 @@
+// npm run docs:numbers: measures what docs/analyses.md says of the bundled pair and writes the numbers into their marked places,
+// <!--=name-->…<!--/-->, and into docs/numbers.json with the digests of the models' files. With --check nothing is measured: it fails
+// where the text has other numbers than that file, or the file is of other models.
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { modelsDigest, NUMBERS, numbersIn, TEXT, withNumbers } from './lib/doc-numbers.mjs';
+import { ROOT } from './lib/root.mjs';
+
+const PAIR = ['demo-mamba2', 'demo-diff-mamba2'];
+const story = (room) =>
+  `Mary reached the bathroom. Sandra entered the ${room}. A bird sang outside. Mary left the book in the garden. Where is Sandra? Answer:`;
+/** Tokens of the story: the room, all of them, and where the answer is read. */
+const [ROOM, TOKENS, READ] = [8, 29, 28];
+const QUESTION = ['--target', 'hallway', '--foil', 'office'];
+
+/** Runs a command of this clone; its JSON. */
+async function statescope(...args) {
+  const child = spawn(process.execPath, [join(ROOT, 'scripts', 'statescope.mjs'), ...args, '--json'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [out, err] = [[], []];
+  child.stdout.on('data', (part) => out.push(part));
+  child.stderr.on('data', (part) => err.push(part));
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  if (code !== 0) throw new Error(`statescope ${args[0]} failed: ${Buffer.concat(err)}`);
+  return JSON.parse(Buffer.concat(out).toString());
+}
+
+const minus = (text) => text.replace('-', '−');
+/** Without the sign of a value that rounds to 0. */
+const fixed = (value, digits) => minus(value.toFixed(digits).replace(/^-(?=[0.]+$)/, ''));
+/** A bound with one digit, rounded up. */
+function bound(value) {
+  const power = Math.floor(Math.log10(value));
+  const raised = String(-power).replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]);
+  return `${Math.ceil(value / 10 ** power)}·10⁻${raised}`;
+}
+const span = ({ mean, low, high }, digits) =>
+  mean === null ? '–' : `${fixed(mean, digits)} [${fixed(low, digits)}, ${fixed(high, digits)}]`;
+const percent = (share) => `${Math.round(100 * share)} %`;
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+const most = (values) => Math.max(...values.map(Math.abs));
+/** Place of one value among all by magnitude, 1 for the largest. */
+const placeOf = (values, at) => 1 + values.filter((value) => Math.abs(value) > Math.abs(values[at])).length;
+const row = (tensor, at) => [...tensor.data.subarray(at * TOKENS, (at + 1) * TOKENS)];
+
+/** Arrays of a safetensors file of float32 that a command wrote. */
+async function tensorsOf(path) {
+  const bytes = await readFile(path);
+  const length = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
+  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
+  return new Map(
+    entries.map(
+      ([
+        name,
+        {
+          data_offsets: [start, end],
+        },
+      ]) => [
+        name,
+        { data: new Float32Array(new Uint8Array(bytes.subarray(8 + length + start, 8 + length + end)).buffer) },
+      ],
+    ),
+  );
+}
+
+async function maps(folder, target) {
+  const found = {};
+  for (const [k, model] of PAIR.entries()) {
+    const letter = 'ab'[k];
+    const input = ['--model', model, '--prompt', story('hallway'), '--target', String(target)];
+    const [map, rolled] = ['map', 'rollout'].map((name) => join(folder, `${name}-${letter}.safetensors`));
+    await statescope(
+      'attention',
+      ...input,
+      '--layers',
+      '0',
+      '--form',
+      's6,logit,norm',
+      '--reduce',
+      'mean',
+      '--out',
+      map,
+    );
+    await statescope('rollout', ...input, '--method', 'plain,attribution', '--out', rolled);
+    const [tensors, rollouts] = [await tensorsOf(map), await tensorsOf(rolled)];
+    const of = (form) => tensors.get(`blocks.0.${form}`) ?? tensors.get(`blocks.0.diff.${form.replace('.', '_')}`);
+    const s6 = row(of('s6.mean'), READ);
+    const logit = row(of(`logit.${target}`), READ);
+    const norm = row(tensors.get('blocks.0.norm') ?? tensors.get('blocks.0.diff.norm'), READ);
+    const rest = tensors.get(`blocks.0.logit_rest.${target}`).data[READ];
+    const needle = [5, 6, 7, 8];
+    found[`s6.${letter}`] = `${placeOf(s6, ROOM)} (${fixed(s6[ROOM], 4)})`;
+    found[`logit.room.${letter}`] = fixed(logit[ROOM], 1);
+    found[`logit.layer.${letter}`] = fixed(sum(logit) + rest, 1);
+    found[`norm.needle.${letter}`] = percent(sum(needle.map((at) => norm[at])) / sum(norm));
+    found[`rollout.${letter}`] = String(placeOf(row(rollouts.get('rollout.plain'), READ), ROOM));
+    found[`attribution.${letter}`] = String(placeOf(row(rollouts.get('rollout.attribution'), READ), ROOM));
+  }
+  return { ...found, sources: String(TOKENS) };
+}
+
+async function logits(target, rival) {
+  const of = async (model, word) => {
+    const {
+      components,
+      contributions,
+      logits: [logit],
+    } = await statescope('attribute', '--model', model, '--prompt', story('hallway'), '--targets', String(word));
+    return {
+      logit,
+      part: (name) => contributions[components.indexOf(name)],
+      seconds: components.flatMap((name, k) => (name.endsWith('minus_lambda_branch_2') ? [contributions[k]] : [])),
+    };
+  };
+  const [plain, diff, other] = [await of(PAIR[0], target), await of(PAIR[1], target), await of(PAIR[1], rival)];
+  const list = (values) => values.map((value) => fixed(value, 2)).join(', ');
+  return {
+    'dla.a.layer0': fixed(plain.part('layer 0 mixer'), 2),
+    'dla.a.logit': fixed(plain.logit, 2),
+    'dla.b.layer0': fixed(diff.part('layer 0 branch_1'), 2),
+    'dla.b.logit': fixed(diff.logit, 2),
+    'dla.b.seconds': list(diff.seconds),
+    'dla.rival': list(other.seconds),
+  };
+}
+
+async function causal() {
+  const [plain, diff] = PAIR;
+  const pair = ['--prompt', story('hallway'), ...QUESTION];
+  const patched = (model) =>
+    statescope('patch', '--model', model, '--corrupted', story('office'), '--point', 'hook_resid_pre', ...pair);
+  const grids = [await patched(plain), await patched(diff)];
+  // Where the answer is on its way: the room before block 0, the last token from block 1 on.
+  const path = (layer, at) => (layer === 0 ? at === ROOM : at === READ);
+  const effects = grids.flatMap(({ effect }) =>
+    effect.flatMap((values, layer) => values.map((value, at) => ({ value, on: path(layer, at) }))),
+  );
+  const on = effects.filter(({ on: is }) => is).map(({ value }) => value);
+  const cut = await statescope('knockout', '--model', diff, ...pair);
+  const others = cut.change.flatMap((values, layer) =>
+    values.flatMap((value, at) => (value === null || (layer === 0 && at === ROOM) ? [] : [value])),
+  );
+  const removed = await statescope('ablate', '--model', diff, '--unit', 'mixer', '--method', 'zero', ...pair);
+  const first = removed.runs.find(({ layer, mixer }) => layer === 0 && mixer === 'mixer_1');
+  const zero = await statescope('ablate', '--model', diff, '--lambda', '0', '--together', ...pair);
+  return {
+    'patch.clean': fixed(grids[1].clean, 1),
+    'patch.corrupted': fixed(grids[1].corrupted, 1),
+    'patch.on': fixed(Math.min(...on), 2),
+    'patch.elsewhere': bound(most(effects.filter(({ on: is }) => !is).map(({ value }) => value))),
+    'knockout.room': fixed(cut.change[0][ROOM], 1),
+    'knockout.left': fixed(cut.without[0][ROOM], 1),
+    'knockout.others': fixed(most(others), 1),
+    'ablate.base': fixed(removed.base.value, 1),
+    'ablate.branch1': fixed(first.value, 1),
+    'ablate.branch1.frozen': fixed(first.frozen_norms.value, 1),
+    'ablate.others': fixed(most(removed.runs.filter((run) => run !== first).map(({ change }) => change)), 1),
+    'ablate.lambda0': fixed(zero.runs[0].value, 1),
+    'ablate.lambda0.frozen': fixed(zero.runs[0].frozen_norms.value, 1),
+  };
+}
+
+const SNR = { margin_std: 2, target_log_odds: 2, target_prob: 3, attention_snr: 3 };
+
+async function batches() {
+  const models = ['--models', PAIR.join()];
+  const metrics = Object.keys(SNR);
+  const { difference } = await statescope('snr', ...models, '--examples', 'demo:200', '--metric', metrics.join());
+  const cell = (entry, metric) =>
+    span(
+      difference.find((one) => one.entry === entry && one.metric === metric),
+      SNR[metric],
+    );
+  const layers = [...new Set(difference.map(({ entry }) => entry))].filter((entry) => entry.startsWith('layer '));
+  const snr = [
+    ['entry', ...metrics.map((name) => `\`${name}\``)],
+    ['---', ...metrics.map(() => '---')],
+    ...layers.map((entry) => [entry, ...metrics.map((metric) => cell(entry, metric))]),
+  ];
+  const read = await statescope('allocation', ...models, '--examples', 'demo:100');
+  const [a, b] = read.models;
+  const share = (layer) => span(layer.net.needle_against_context, 2);
+  const allocation = [
+    [
+      'layer',
+      'chance',
+      'A, needle against context',
+      'B',
+      'B − A',
+      'A, question and read-out',
+      'B',
+      'B, removed: needle',
+      'competing',
+      'question',
+    ],
+    new Array(10).fill('---'),
+    ...a.layers.map((layer, k) => {
+      const other = b.layers[k];
+      const asked = ({ net: { norm_share: found } }) => percent(found.question.mean + found.self.mean);
+      const removed = (name) => (other.removed?.[name] ? span(other.removed[name], 2) : '–');
+      return [
+        String(layer.layer),
+        fixed(layer.chance, 2),
+        share(layer),
+        share(other),
+        span(read.paired[0].layers[k].needle_against_context, 2),
+        asked(layer),
+        asked(other),
+        ...['needle', 'competing', 'question'].map(removed),
+      ];
+    }),
+  ];
+  const table = (rows) =>
+    rows.map((cells) => (cells[0] === '---' ? `|${cells.join('|')}|` : `| ${cells.join(' | ')} |`)).join('\n');
+  return { 'snr.table': `\n${table(snr)}\n`, 'allocation.table': `\n${table(allocation)}\n` };
+}
+
+/** The words as the models know them. */
+async function wordsOf(model) {
+  const {
+    model: { vocab },
+  } = JSON.parse(await readFile(join(ROOT, 'models', model, 'tokenizer.json'), 'utf8'));
+  return vocab;
+}
+
+async function measured() {
+  const folder = await mkdtemp(join(tmpdir(), 'statescope-numbers-'));
+  try {
+    const { hallway, garden } = await wordsOf(PAIR[0]);
+    return {
+      ...(await maps(folder, hallway)),
+      ...(await logits(hallway, garden)),
+      ...(await causal()),
+      ...(await batches()),
+    };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** What is wrong with the text, in sentences; empty where nothing is. */
+export async function problems() {
+  const { models, numbers } = JSON.parse(await readFile(NUMBERS, 'utf8'));
+  const text = await readFile(TEXT, 'utf8');
+  const found = [];
+  if (JSON.stringify(models) !== JSON.stringify(await modelsDigest(PAIR)))
+    found.push('docs/numbers.json is of other files of the bundled models.');
+  for (const { name, value } of numbersIn(text))
+    if (value !== numbers[name]) found.push(`docs/analyses.md has "${value}" where ${name} is "${numbers[name]}".`);
+  const written = new Set(numbersIn(text).map(({ name }) => name));
+  for (const name of Object.keys(numbers))
+    if (!written.has(name)) found.push(`${name} stands nowhere in docs/analyses.md.`);
+  return found;
+}
+
+async function main() {
+  if (!process.argv.includes('--check')) {
+    const numbers = await measured();
+    const text = await readFile(TEXT, 'utf8');
+    await writeFile(TEXT, withNumbers(text, numbers));
+    await writeFile(NUMBERS, `${JSON.stringify({ models: await modelsDigest(PAIR), numbers }, null, 2)}\n`);
+  }
+  const found = await problems();
+  if (found.length === 0) return;
+  process.stderr.write(
+    `${found.join('\n')}\nRun "npm run docs:numbers", and read the sentences around what has changed.\n`,
+  );
+  process.exitCode = 1;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) await main();
