@@ -1,6 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { expect, type Page, test } from '@playwright/test';
-import { open, run } from './page';
+import { writeModel } from '../lib/server/testing/workspace';
+import { open, pickModel, run } from './page';
 
 /** Runs the first example and brings the causal tests onto the screen. */
 async function openCausal(page: Page): Promise<string[]> {
@@ -120,7 +123,9 @@ test('parts are switched off and λ is moved: both models run again at once', as
   await page.getByTestId('causal-intervene').check();
   // The run already says what the unchanged models do.
   await expect(page.getByTestId('change-curve').locator('path.base')).not.toHaveCount(0);
-  await expect(page.getByTestId('answer-A').getByRole('row', { name: /^p\(target\)/ })).toContainText(/1\.00–$/);
+  await expect(page.getByTestId('answer-A').getByRole('row', { name: /^p\(target\)/ })).toContainText(
+    /1 − [\d.]+e−\d––$/,
+  );
   await expect(page.getByTestId('causal-table')).toHaveCount(0);
   await page.getByTestId('switch-A-0').uncheck();
   await page.getByTestId('lambda-all').fill('0');
@@ -128,7 +133,7 @@ test('parts are switched off and λ is moved: both models run again at once', as
   await page.keyboard.press('2');
   await expect(page.getByTestId('change-curve')).toHaveAttribute('aria-label', /^Margin by layer/);
   const row = (slot: string, name: RegExp) => page.getByTestId(`answer-${slot}`).getByRole('row', { name });
-  await expect(row('A', /^p\(target\)/)).toContainText('1.00');
+  await expect(row('A', /^p\(target\)/)).toContainText(/1 − [\d.]+e−\d\d/);
   await expect(row('A', /^margin/)).toContainText(/\+12.*−/);
   await expect(row('B', /^answer/)).toContainText('hallway');
   await expect(page.getByTestId('lambda-B-2')).toHaveValue('0');
@@ -137,7 +142,58 @@ test('parts are switched off and λ is moved: both models run again at once', as
   await expect(row('B', /^margin/)).not.toHaveText(before ?? '');
   await page.getByTestId('causal-restore').click();
   await expect(page.getByTestId('switch-A-0')).toBeChecked();
-  await expect(row('A', /^p\(target\)/)).toContainText(/1\.00–$/);
+  await expect(row('A', /^p\(target\)/)).toContainText(/1 − [\d.]+e−\d––$/);
+});
+
+test('a model that subtracts the halves of one mixer has λ, its branches, sliders and cancellation', async ({
+  page,
+}) => {
+  const folder = await mkdtemp(join('models', 'e2e-'));
+  try {
+    await writeModel(folder, 'halves', { layers: Array(3).fill('diff_mamba2e'), expand: 2 });
+    const complaints = await open(page);
+    await pickModel(page, 'b', `${basename(folder)}/halves`);
+    await run(page);
+    const strip = page.getByTestId('layer-strip');
+    await expect(strip).toContainText('λ of B, 0–');
+    await expect(strip.locator('rect.B-fill[opacity=".75"]')).toHaveCount(3);
+    await expect(page.locator('#attention')).toContainText(/Diff-Mamba-2E block, one mixer, λ = 0\.\d{3}/);
+    await expect(page.locator('#attention')).toContainText('the halves of its output are subtracted');
+
+    await page.locator('#lens').scrollIntoViewIfNeeded();
+    await page.locator('#causal').scrollIntoViewIfNeeded();
+    await page.getByTestId('causal-intervene').check();
+    // What the changed model says, once it has run.
+    const answer = async () => {
+      const cells = page.getByTestId('answer-B').locator('tbody td:nth-of-type(2)');
+      const texts = (await cells.allTextContents()).join(' ');
+      return /\d/.test(texts) ? texts : '';
+    };
+    for (const change of [
+      () => page.getByTestId('lambda-B-1').fill('0'),
+      () => page.getByTestId('switch-B-1.mixer_1').uncheck(),
+      () => page.getByTestId('switch-B-2.mixer_2').uncheck(),
+    ]) {
+      const before = await answer();
+      await change();
+      await expect.poll(async () => ![before, ''].includes(await answer())).toBe(true);
+    }
+    await expect(page.getByTestId('lambda-B-1')).toHaveValue('0');
+    await expect(page.getByTestId('switch-A-1.mixer_1')).toHaveCount(0);
+    await expect(page.locator('#attribution')).toContainText('branch 1');
+
+    await page.locator('#allocation').scrollIntoViewIfNeeded();
+    await expect(
+      page
+        .getByTestId('allocated-B')
+        .getByRole('row', { name: /^filler/ })
+        .last(),
+    ).toHaveText(/([+−]\S+){3}$/);
+    await expect(page.getByTestId('allocated-A')).not.toContainText('subtraction');
+    expect(complaints).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 /** How often the page asks the server to compute a test. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { type AskedReading, type ReadingBody, type ReadingName, readingQuery } from '@/lib/api/readings';
 import type { RunRequestInput } from '@/lib/api/schemas';
-import { saveCheckpoint } from '@/lib/checkpoint';
+import { type BlockKind, saveCheckpoint } from '@/lib/checkpoint';
 import { parseConfig } from '@/lib/checkpoint/config';
 import { retrievalVocabulary, tokenizerJson } from '@/lib/data/word-tokenizer';
 import { Random } from '@/lib/random';
@@ -18,18 +18,26 @@ const SIZES = { hidden_size: 16, state_size: 4, conv_kernel: 4, time_step_rank: 
 
 /** Small random models by name: plain and differential, with words and without, and one that is damaged. */
 const MODELS = {
-  plain: { layers: Array(4).fill('mamba2'), expand: 2 },
+  plain: { layers: Array<BlockKind>(4).fill('mamba2'), expand: 2 },
   diff: { layers: ['diff_mamba2', 'mamba1', 'diff_mamba1'], expand: 1 },
   channels: { layers: ['diff_mamba2'], expand: 1, lambda: 'sigmoid_channel' },
   wordless: { layers: ['mamba1'], expand: 1 },
   /** So many blocks that a run of it can be met half-way. */
-  deep: { layers: Array(120).fill('mamba2'), expand: 2 },
-} as const;
+  deep: { layers: Array<BlockKind>(120).fill('mamba2'), expand: 2 },
+} as const satisfies Readonly<Record<string, RandomModel>>;
 
 export const VOCABULARY = retrievalVocabulary();
 
-export async function writeModel(folder: string, name: keyof typeof MODELS): Promise<void> {
-  const { layers, ...rest } = MODELS[name];
+/** Settings of a random model beside its sizes. */
+interface RandomModel {
+  readonly layers: readonly BlockKind[];
+  readonly expand: number;
+  readonly lambda?: string;
+}
+
+/** Writes a model with random weights and, unless it is `wordless`, the tokenizer of the demos. */
+export async function writeModel(folder: string, name: string, model?: RandomModel): Promise<void> {
+  const { layers, ...rest } = model ?? MODELS[name as keyof typeof MODELS];
   const json = {
     ...SIZES,
     ...rest,
