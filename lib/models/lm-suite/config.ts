@@ -47,7 +47,7 @@ export type SubLayer = { readonly kind: 'mixer'; readonly block: BlockConfig } |
 /**
  * State size and head dimension of the suite's classes, which its configurations leave as they are (equations A3, A4).
  */
-function classSizes(kind: BlockKind): { readonly N: number; readonly P: number } {
+export function classSizes(kind: BlockKind): { readonly N: number; readonly P: number } {
   if (familyOf(kind) === 'mamba1') return { N: 16, P: 0 };
   if (ARCHITECTURES[kind].expand === 1) return { N: 64, P: 64 };
   return { N: 64, P: kind === 'diff_s6_mamba2' ? 108 : 128 };

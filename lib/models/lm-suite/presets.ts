@@ -1,5 +1,5 @@
 import type { BlockKind } from '@/lib/checkpoint/types';
-import type { LmSuiteConfig } from './config';
+import { classSizes, type LmSuiteConfig } from './config';
 
 export const SUITE_DATASETS = ['wikitext-103', 'text8', 'enwik8'] as const;
 
@@ -18,8 +18,9 @@ const DATA: Readonly<Record<SuiteDataset, { V: number; divVal: number; residual:
  */
 export function paperSuite(data: SuiteDataset, units: 6 | 12, kind: BlockKind): LmSuiteConfig {
   const { V, divVal, residual } = DATA[data];
+  const { P } = classSizes(kind);
   return {
-    d: kind === 'diff_s6_mamba2' ? 864 : 1024,
+    d: P === 0 || 1024 % P === 0 ? 1024 : 8 * P,
     units,
     kind,
     V,
