@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
@@ -13,8 +14,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { KeptFolders } from '../compute/models/kept-folders';
 import { checkUnlocked, lockFolder } from './lock';
-import { lockFile } from './places';
+import { checkFolder } from './marker';
+import { addedFoldersFile, lockFile, storeFile } from './places';
 
 const TIMES = { beat: 200, stale: 1500, settle: 100 };
 
@@ -49,6 +52,22 @@ describe('the lock of a folder', () => {
     writeFileSync(lockFile(folder), 'torn');
     (await lock()).release();
     expect(existsSync(lockFile(folder))).toBe(false);
+  });
+
+  it('is a plain file: a pipe or a folder of its name is told, and not waited for', async () => {
+    for (const make of [(path: string) => spawnSync('mkfifo', [path]), mkdirSync]) {
+      make(lockFile(folder));
+      await expect(lock()).rejects.toThrow(/is not a plain file. Move it away/);
+      expect(() => checkUnlocked(folder)).toThrow(/is not a plain file/);
+      expect(() => checkFolder(folder)).toThrow(/is not a plain file/);
+      rmSync(lockFile(folder), { recursive: true });
+    }
+    spawnSync('mkfifo', [storeFile(folder)]);
+    expect(() => checkFolder(folder)).toThrow(/is not a plain file/);
+    spawnSync('mkfifo', [addedFoldersFile(folder)]);
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    expect(new KeptFolders(addedFoldersFile(folder)).read()).toEqual([]);
+    expect(said).toHaveBeenCalledWith(expect.stringContaining('cannot be read'));
   });
 
   it('of another machine is respected while it gives signs of life, whatever its clock says', async () => {

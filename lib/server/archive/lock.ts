@@ -16,6 +16,7 @@ import {
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { openPlain } from './own-files';
 import { lockFile } from './places';
 
 /**
@@ -94,7 +95,7 @@ function read(path: string): { owner: Owner | null; beat: number } | undefined {
   let fd: number;
   try {
     // Opening makes a network file system ask its server; a bare stat may be answered from what was known.
-    fd = openSync(path, 'r');
+    fd = openPlain(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -109,9 +110,13 @@ function read(path: string): { owner: Owner | null; beat: number } | undefined {
   }
 }
 
+function isEmptyFile(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isFile() === true && found.size === 0;
+}
+
 /** Whether a file is a lock, or one that was cut off before its first byte. */
-export const isLock = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.size === 0 || Boolean(read(path)?.owner);
+export const isLock = (path: string): boolean => isEmptyFile(path) || Boolean(read(path)?.owner);
 
 /** Whether an owner's process number means the same to both; a lock without a place was made by an older version, here. */
 const isHere = (owner: Owner, own: Owner): boolean =>

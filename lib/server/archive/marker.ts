@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { isLock } from './lock';
-import { isOurs } from './own-files';
+import { isOurs, readPlain } from './own-files';
 import { addedFoldersFile, arraysFolder, databaseFolder, ID, lockFile, runFolder, storeFile } from './places';
 
 /** Which store a folder is. Rows of the database carry the same name, so that neither is taken for another's. */
@@ -41,7 +41,7 @@ function isOlderStore(folder: string): boolean {
 function read(path: string): string | undefined {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readPlain(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

@@ -5,6 +5,7 @@ import {
   lstatSync,
   openSync,
   readdirSync,
+  readFileSync,
   readSync,
   rmdirSync,
   unlinkSync,
@@ -108,4 +109,28 @@ export function removeOwnFolder(path: string, why: string): boolean {
   }
   console.warn(`${path} stays: it holds what Statescope did not write ("${stranger}").`);
   return false;
+}
+
+/**
+ * Opens a file that Statescope itself has written, for reading. Anything else of its name is not touched: opening a pipe
+ * would wait for ever.
+ * @throws Error with one sentence where there is no plain file of the name; ENOENT where there is nothing.
+ */
+export function openPlain(path: string): number {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new Error(
+    `Runs are not kept: ${path} is not a plain file. Move it away, or set STATESCOPE_DATA to another folder.`,
+  );
+}
+
+/** The text of such a file. @throws as `openPlain`. */
+export function readPlain(path: string): string {
+  const fd = openPlain(path);
+  try {
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { readPlain } from '../../archive/own-files';
 
 const FileSchema = z.object({ folders: z.array(z.string().min(1)) });
 
@@ -13,7 +14,7 @@ export class KeptFolders {
   read(): string[] {
     if (this.path === null) return [];
     try {
-      return FileSchema.parse(JSON.parse(readFileSync(this.path, 'utf8'))).folders;
+      return FileSchema.parse(JSON.parse(readPlain(this.path))).folders;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
         console.error(`The list of added model folders in ${this.path} cannot be read; add them again.`);
