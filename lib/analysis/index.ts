@@ -22,6 +22,7 @@ export {
 export { type ShareMeasure, shareSteps } from './contributionRollout';
 export type { ContributionMap } from './contributions';
 export { logitDirection, logitDirections } from './direction';
+export * from './faithfulness';
 export {
   attributionCodeMap,
   attributionMap,

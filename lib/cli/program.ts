@@ -9,6 +9,7 @@ import { attributeCommand } from './commands/attribute';
 import { benchCommand } from './commands/bench';
 import { channelsCommand } from './commands/channels';
 import { convertCommand } from './commands/convert';
+import { faithfulnessCommand } from './commands/faithfulness';
 import { generateCommand } from './commands/generate';
 import { gradCommand } from './commands/grad';
 import { interveneCommand } from './commands/intervene';
@@ -39,6 +40,7 @@ const COMMANDS = [
   ablateCommand,
   interveneCommand,
   allocationCommand,
+  faithfulnessCommand,
   trainCommand,
   tunedLensCommand,
   convertCommand,

@@ -132,7 +132,7 @@ function* knockoutBatches(
     for (const { part } of inBatches(columns, budget.rows)) {
       const removed = part.map(
         (column): RemovedRead => ({
-          sources: spans[column],
+          sources: [spans[column]],
           queries: queriesOf(request.queries ?? 'later', spans[column], position),
         }),
       );

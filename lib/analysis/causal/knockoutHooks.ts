@@ -10,7 +10,7 @@ import { replaceRegions } from './replacement';
 
 /** In one row of a batch: which tokens are not read any more, and by which. */
 export interface RemovedRead {
-  readonly sources: Span;
+  readonly sources: readonly Span[];
   readonly queries: Span;
 }
 
@@ -75,8 +75,8 @@ function scanHooks(
 /** 1 at the sources of each row, or everywhere else: [rows,L,1]. */
 function sourceMask(removed: readonly RemovedRead[], L: number, inside: boolean): tf.Tensor3D {
   const mask = new Float32Array(removed.length * L).fill(inside ? 0 : 1);
-  removed.forEach(({ sources: [start, end] }, row) => {
-    mask.fill(inside ? 1 : 0, row * L + start, row * L + Math.min(end, L));
+  removed.forEach(({ sources }, row) => {
+    for (const [start, end] of sources) mask.fill(inside ? 1 : 0, row * L + start, row * L + Math.min(end, L));
   });
   return tf.tensor3d(mask, [removed.length, L, 1]);
 }

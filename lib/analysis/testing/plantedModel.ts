@@ -32,6 +32,8 @@ export interface Plan {
   /** Of the second branch of a differential block. */
   readonly second?: Strengths;
   readonly lambda?: number;
+  /** How loudly what is read of each class is written to the residual stream; α knows nothing of it. Default 1. */
+  readonly written?: Strengths;
 }
 
 const FOLDER = join(process.cwd(), 'lib/analysis/testing/planted/mamba1');
@@ -153,16 +155,19 @@ function fill(plan: Plan, name: string, shape: readonly number[], data: Float32A
   } else if (/out_proj\.weight$/.test(name)) {
     for (let w = 0; w < WORDS.length; w++) {
       const room = WORDS[w] === 'kitchen' || WORDS[w] === 'garden';
-      if (plan.kind !== 'diff_mamba2e') set(room ? w : WORDS.length + w, w, 1);
+      const key = keyOf(w);
+      const loudness = loudnessOf(plan, key);
+      if (plan.kind !== 'diff_mamba2e') set(room ? w : WORDS.length + w, w, loudness);
       else {
         // Its branches are the halves of one output: the upper one is branch 1.
-        const key = keyOf(w);
-        set(d / 2 + w, w, 1);
-        if (key && plan.second && plan.first[key] > 0) set(w, w, plan.second[key] / plan.first[key]);
+        set(d / 2 + w, w, loudness);
+        if (key && plan.second && plan.first[key] > 0) set(w, w, (loudness * plan.second[key]) / plan.first[key]);
       }
     }
   }
 }
+
+const loudnessOf = ({ written }: Plan, key: keyof Strengths | undefined) => (key && written ? written[key] : 1);
 
 /** x ≥ 0 with SiLU(x) = y. */
 function ofSilu(y: number): number {
@@ -196,9 +201,10 @@ export function plantedReads(plan: Plan, tokens: readonly number[]): PlantedRead
     const size = Math.sqrt(reads.reduce((sum, read) => sum + read * read, 0));
     return reads.map((read) => read / size);
   };
-  const first = sized(of(plan.first));
+  const loud = (reads: number[]) => reads.map((read, j) => read * loudnessOf(plan, keyOf(tokens[j])));
+  const first = loud(sized(of(plan.first)));
   if (!isDifferential(block) || !plan.second) return { net: first, first };
   // Branch 2 of Diff-Mamba-2E can read only what branch 1 reads.
-  const second = sized(of(plan.second)).map((read) => lambda * read);
+  const second = loud(sized(of(plan.second))).map((read) => lambda * read);
   return { net: first.map((read, j) => Math.abs(read - second[j])), first, second };
 }
