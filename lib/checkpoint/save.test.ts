@@ -61,6 +61,7 @@ describe('saving', () => {
     const folder = join(root, 'again');
     const tokenizerPath = join(root, 'tokenizer.json');
     await writeFile(tokenizerPath, '{"version":"1.0"}');
+    await writeFile(join(root, 'tokenizer_config.json'), '{"add_bos_token":false}');
     await saveCheckpoint(
       folder,
       hybrid,
@@ -85,6 +86,7 @@ describe('saving', () => {
       'metrics.jsonl',
       'model.safetensors',
       'tokenizer.json',
+      'tokenizer_config.json',
     ]);
     const loaded = await loadCheckpoint(folder);
     expect(loaded.tensors.get('backbone.norm_f.weight')?.data[0]).toBe(3);

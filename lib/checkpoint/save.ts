@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { OutputTensor } from '@/lib/safetensors';
 import { writeStatescope } from './config-statescope';
 import { writeAtomically } from './files';
@@ -17,7 +17,7 @@ export interface SavedTensor {
 }
 
 export interface SaveOptions {
-  /** A tokenizer.json to copy into the folder. */
+  /** A tokenizer.json to copy into the folder, with the tokenizer_config.json beside it. */
   readonly tokenizerPath?: string;
   /** Texts for the weight file's `__metadata__`. */
   readonly metadata?: Readonly<Record<string, string>>;
@@ -25,6 +25,8 @@ export interface SaveOptions {
 
 /** Weights that a folder may hold from before and that a reader could take for the new ones. */
 const OTHER_WEIGHTS = ['model.safetensors.index.json', 'pytorch_model.bin'];
+
+const SETTINGS = 'tokenizer_config.json';
 
 async function fill(
   folder: string,
@@ -34,7 +36,12 @@ async function fill(
 ): Promise<void> {
   await writeAtomically(join(folder, 'config.json'), [new TextEncoder().encode(configText)]);
   const target = join(folder, 'tokenizer.json');
-  if (tokenizerPath && resolve(tokenizerPath) !== resolve(target)) await copyFile(tokenizerPath, target);
+  if (tokenizerPath && resolve(tokenizerPath) !== resolve(target)) {
+    await copyFile(tokenizerPath, target);
+    const settings = join(dirname(tokenizerPath), SETTINGS);
+    if (existsSync(settings)) await copyFile(settings, join(folder, SETTINGS));
+    else await rm(join(folder, SETTINGS), { force: true });
+  }
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt', ...metadata });
 }
 

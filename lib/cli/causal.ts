@@ -62,9 +62,32 @@ export async function questionOf(
   };
 }
 
+interface NamedToken {
+  readonly id: number;
+  /** As it is read; null without a tokenizer. */
+  readonly text: string | null;
+}
+
+/** Which tokens the target and the foil are: said on the terminal, and part of every JSON. */
+export async function namedQuestion(
+  { target, foil }: { readonly target: number; readonly foil?: number },
+  { tokenizerPath }: Checkpoint,
+  io: Io,
+): Promise<{ target: NamedToken; foil?: NamedToken }> {
+  const tokenizer = tokenizerPath ? await loadTokenizer(tokenizerPath) : undefined;
+  const named = (id: number): NamedToken => ({ id, text: tokenizer?.tokenText(id) ?? null });
+  const question = { target: named(target), ...(foil !== undefined && { foil: named(foil) }) };
+  const shown = Object.entries(question).map(([role, { id, text }]) =>
+    text === null ? `${role}: token ${id}` : `${role}: token ${id}, ${JSON.stringify(text)}`,
+  );
+  io.err(`${shown.join('; ')}\n`);
+  return question;
+}
+
 async function tokenOf(text: string, { tokenizerPath, name, path }: Checkpoint): Promise<number> {
   if (/^\d+$/.test(text)) return Number(text);
-  if (!tokenizerPath) throw new InputError(`${tokenizerMissing(name, path)}; or give "${text}" as a token id.`);
+  if (!tokenizerPath)
+    throw new InputError(`${tokenizerMissing(name, path)}; without one, "${text}" must be given as a token id.`);
   const found = answerToken(await loadTokenizer(tokenizerPath), text);
   if (found) return found.id;
   throw new InputError(`The vocabulary of ${name} does not contain "${text}": give another word, or a token id.`);

@@ -38,3 +38,29 @@ it('what of a model is not used is said in the list, on the terminal, in JSON an
   const header = file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString();
   expect(JSON.parse(header).__metadata__.warnings).toMatch(said);
 });
+
+it('the token that a target stands for is named on the terminal and in JSON', async () => {
+  const vocab = Object.fromEntries(['[UNK]', 'the', 'cat', '.', '</s>'].map((word, id) => [word, id]));
+  const tokenizer = {
+    added_tokens: [{ id: 4, content: '</s>', special: true }],
+    normalizer: null,
+    pre_tokenizer: { type: 'Whitespace' },
+    post_processor: null,
+    decoder: null,
+    model: { type: 'WordLevel', vocab, unk_token: '[UNK]' },
+  };
+  const named = join(root, 'named');
+  cpSync('lib/models/testing/cases/hf-mamba1', named, { recursive: true });
+  const line = ['knockout', '--model', named, '--ids', '1,2', '--device', 'cpu', '--json', '--target'];
+  expect(JSON.parse((await outcomeOf(...line, '4')).out).target).toEqual({ id: 4, text: null });
+  writeFileSync(join(named, 'tokenizer.json'), JSON.stringify(tokenizer));
+  for (const [target, id] of [
+    ['</s>', 4],
+    ['cat', 2],
+    ['.', 3],
+  ] as const) {
+    const { out, err } = await outcomeOf(...line, target);
+    expect(JSON.parse(out).target).toEqual({ id, text: target });
+    expect(err).toContain(`target: token ${id}, "${target}"`);
+  }
+});

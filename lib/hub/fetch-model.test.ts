@@ -76,7 +76,12 @@ async function expectNoModel(): Promise<void> {
 describe('fetching a model', () => {
   it('downloads it into the cache layout of Hugging Face, once', async () => {
     const tokenizer = text({ version: '1.0' });
-    const server = await serve(read(plainCase, 'config.json', 'model.safetensors').set('tokenizer.json', tokenizer));
+    const settings = text({ add_bos_token: false });
+    const server = await serve(
+      read(plainCase, 'config.json', 'model.safetensors')
+        .set('tokenizer.json', tokenizer)
+        .set('tokenizer_config.json', settings),
+    );
     const { name, path } = await fetchFrom(server);
     expect(name).toBe(MODEL);
     expect(path).toBe(join(repository(), 'snapshots', server.commit));
@@ -87,6 +92,7 @@ describe('fetching a model', () => {
     expect(blobs().every((blob) => /^[0-9a-f]+$/.test(blob))).toBe(true);
     expect(sameBytes(link, join(plainCase, 'model.safetensors'))).toBe(true);
     expect((await loadCheckpoint(path)).tokenizerPath).toBe(join(path, 'tokenizer.json'));
+    expect(new Uint8Array(readFileSync(join(path, 'tokenizer_config.json')))).toEqual(settings);
     expect((await listModels({ roots: [cache] })).map((listed) => listed.name)).toEqual([MODEL]);
 
     const { requests } = server;

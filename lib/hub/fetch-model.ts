@@ -54,8 +54,8 @@ async function filesOf(source: RemoteModel, repository: Repository, patience: Pa
   const { endpoint, model, files } = source;
   const config = files.get('config.json');
   if (!config) throw new InputError(`${endpoint} has no model ${model} with a config.json: check the name.`);
-  const tokenizer = files.get('tokenizer.json');
-  return [...(await weightsOf(source, repository, patience)), ...(tokenizer ? [tokenizer] : []), config];
+  const tokenizer = ['tokenizer.json', 'tokenizer_config.json'].flatMap((name) => files.get(name) ?? []);
+  return [...(await weightsOf(source, repository, patience)), ...tokenizer, config];
 }
 
 async function weightsOf(source: RemoteModel, repository: Repository, patience: Patience): Promise<RemoteFile[]> {
@@ -106,7 +106,7 @@ const underway = new Map<string, Promise<ModelFolder>>();
 
 /**
  * The folder of a model: what `resolveModel` finds on this machine (bundled, STATESCOPE_MODELS, the Hugging Face cache, a
- * path), otherwise a download of config.json, tokenizer.json and the weights (`model.safetensors`, the shards of its
+ * path), otherwise a download of config.json, tokenizer.json, tokenizer_config.json and the weights (`model.safetensors`, the shards of its
  * index, or `pytorch_model.bin`) of `owner/name` into the Hugging Face cache, where other tools find them too. Broken
  * connections are resumed; size and checksum are verified; a model appears only when complete. Two calls for the same
  * model share one download (and the first one's `onProgress` and `signal`). Only public models; no token is sent.

@@ -15,7 +15,16 @@ import {
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
 import { rowAt } from '../blocks';
-import { announce, type CausalOptions, causalRequest, questionOf, strongest, withCausal, withMixer } from '../causal';
+import {
+  announce,
+  type CausalOptions,
+  causalRequest,
+  namedQuestion,
+  questionOf,
+  strongest,
+  withCausal,
+  withMixer,
+} from '../causal';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
 import { about, printJson, requireWritable, table, writeTensors } from '../output';
@@ -60,6 +69,7 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
       if (lambda && options.reference !== undefined)
         throw new InputError('--lambda sets λ and takes nothing from a reference: leave --reference out.');
       const reference = await readReference(options, checkpoint);
+      const answer = await namedQuestion(common, checkpoint, io);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       const [unit, method] = [options.unit[0], options.method[0]];
       const request = { ...common, unit, method, reference, seed };
@@ -78,6 +88,7 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
       if (options.json)
         return printJson(io, {
           ...about(provenance),
+          ...answer,
           metric,
           reference: used,
           base,

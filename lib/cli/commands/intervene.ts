@@ -11,7 +11,7 @@ import {
 import { partNamed } from '@/lib/api/parts';
 import { InputError } from '@/lib/checkpoint';
 import { rowAt } from '../blocks';
-import { announce, type CausalOptions, causalRequest, questionOf, withCausal } from '../causal';
+import { announce, type CausalOptions, causalRequest, namedQuestion, questionOf, withCausal } from '../causal';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
 import { about, printJson, requireWritable, table, writeTensors } from '../output';
@@ -59,13 +59,19 @@ export function interveneCommand(program: Command, io: Io, line: string): void {
         reference: await readReference(options, checkpoint),
         ...(await questionOf(options, checkpoint)),
       };
+      const answer = await namedQuestion(request, checkpoint, io);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       const budget = interventionBudget(model, request);
       announce(io, 'intervention', budget);
       const found = finish(interventionSteps(model, request), 'block', io);
       if (options.out) await writeTensors(options.out, interventionTensors(found), provenance);
       if (options.json)
-        return printJson(io, { ...about(provenance), ...interventionJson(found), memory_bytes: budget.bytes });
+        return printJson(io, {
+          ...about(provenance),
+          ...answer,
+          ...interventionJson(found),
+          memory_bytes: budget.bytes,
+        });
       const rows = [
         ...found.layers.flatMap(({ layer, ...readings }) => allRuns(`layer ${layer}`, readings)),
         ...allRuns('output', found),

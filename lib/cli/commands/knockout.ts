@@ -14,6 +14,7 @@ import {
   announce,
   type CausalOptions,
   causalRequest,
+  namedQuestion,
   questionOf,
   spanName,
   spansOf,
@@ -64,6 +65,7 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
         ...(await questionOf(options, checkpoint)),
         ...causalRequest(options, checkpoint.config),
       };
+      const answer = await namedQuestion(request, checkpoint, io);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       const budget = knockoutBudget(model, request);
       announce(io, `knocking out reads of the ${request.reads}`, budget);
@@ -72,6 +74,7 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
       if (options.json)
         return printJson(io, {
           ...about(provenance),
+          ...answer,
           reads: request.reads,
           queries,
           ...knockoutJson(grid),

@@ -17,6 +17,7 @@ import {
   announce,
   type CausalOptions,
   causalRequest,
+  namedQuestion,
   questionOf,
   spanName,
   spansOf,
@@ -88,13 +89,20 @@ export function patchCommand(program: Command, io: Io, line: string): void {
         ...question,
         ...causalRequest(options, checkpoint.config),
       };
+      const answer = await namedQuestion(question, checkpoint, io);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       const budget = patchBudget(model, request);
       announce(io, `patching ${point}`, budget);
       const grid = finish(patchSteps(model, request), 'block', io);
       if (options.out) await writeTensors(options.out, patchTensors(grid), provenance);
       if (options.json)
-        return printJson(io, { ...about(provenance), point, ...patchJson(grid), memory_bytes: budget.bytes });
+        return printJson(io, {
+          ...about(provenance),
+          ...answer,
+          point,
+          ...patchJson(grid),
+          memory_bytes: budget.bytes,
+        });
       for (const { text, ...warning } of grid.cautions)
         if (warning.metric === undefined || warning.metric === metric) io.err(`warning: ${text}\n`);
       const of = grid.metrics[metric] as Patched;
