@@ -1,4 +1,5 @@
 export * from './allocation';
+export { answerLogprob } from './answerScore';
 export {
   type AttentionRequest,
   attentionBytes,

@@ -13,8 +13,10 @@ import { drain, type Steps, through } from './steps';
 
 export interface SnrExample {
   readonly tokens: readonly number[];
-  /** Token id of the answer. */
+  /** Token id of the answer, its first where it has several. */
   readonly target: number;
+  /** All tokens of the answer, where its text was read whole. */
+  readonly answer?: readonly number[];
   /** A wrong answer, where logits are differences to it. */
   readonly foil?: number;
   /** Token ids for `snr_candidates`, which is NaN with fewer than two besides the target. */

@@ -111,6 +111,32 @@ describe('snr', () => {
     expect(missing.err).toContain('give the folder of RMT-team/babilong-1k-samples');
   });
 
+  it('scores an answer of several tokens whole, and says that the metrics read its first token only', async () => {
+    const examples = join(folder, 'long.jsonl');
+    const prompt = 'Mary entered the garden. Where is Mary? Answer:';
+    const lines = (target: string) =>
+      [
+        { prompt, target },
+        { prompt, target: 'office' },
+      ]
+        .map((line) => JSON.stringify(line))
+        .join('\n');
+    const ask = async (target: string) => {
+      writeFileSync(examples, lines(target));
+      const { out, err } = await outcomeOf('snr', '--models', bundled('demo-mamba2'), '--examples', examples, '--json');
+      return { ...JSON.parse(out), err };
+    };
+    const [one, two] = [await ask('garden'), await ask('garden.')];
+    expect(one.models[0].answer_logprob).toBeUndefined();
+    expect(two.err).toContain('1 of 2 answers have several tokens');
+    const first = one.models[0].rows.find(
+      ({ entry, metric }: { entry: string; metric: string }) => entry === 'final' && metric === 'target_logprob',
+    );
+    // The first tokens are the same; the full stop costs something on top.
+    expect(two.models[0].answer_logprob.n).toBe(2);
+    expect(two.models[0].answer_logprob.mean).toBeLessThan(first.mean);
+  });
+
   it("labels layers as the paper's figure does", async () => {
     const examples = join(folder, 'one.jsonl');
     writeFileSync(examples, '{"tokens":[1,2,3],"target":4}\n{"tokens":[3,2],"target":5}\n');

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { SnrExample } from '@/lib/analysis';
 import { withoutMark } from '@/lib/checkpoint/json';
 import { InputError } from '@/lib/checkpoint/types';
-import { answerToken, type Encoding, type Token, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
+import { answerToken, answerTokens, type Encoding, type Token, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
 import { examplePrompt } from '@/lib/vocabulary';
 
 const span = z.tuple([z.number().int().nonnegative(), z.number().int().positive()]);
@@ -47,11 +47,14 @@ export interface TextReader {
   encodeWithin(text: string, most: number): Encoding | undefined | Promise<Encoding | undefined>;
   /** The first token of an answer; nothing where the vocabulary does not know it. */
   answer(text: string): Token | undefined | Promise<Token | undefined>;
+  /** All tokens of an answer, where the reader gives them. */
+  wholeAnswer?(text: string): readonly Token[];
 }
 
 export const readerOf = (tokenizer: Tokenizer): TextReader => ({
   encodeWithin: (text, most) => tokenizer.encodeWithin(text, most),
   answer: (text) => answerToken(tokenizer, text),
+  wholeAnswer: (text) => answerTokens(tokenizer, text),
 });
 
 export interface ReadingOptions {
@@ -104,6 +107,8 @@ export async function parseSnrExamples(
       if (found) return found.id;
       throw new InputError(`${where}: the vocabulary does not contain "${value}".`);
     };
+    const asked = line.target ?? (line.answer as string | number);
+    const whole = typeof asked === 'string' ? (await reader()).wholeAnswer?.(asked).map(({ id }) => id) : undefined;
     const inCharacters = encoding && line.unit !== 'tokens';
     const needle = line.needle && inCharacters ? tokenSpan(encoding.tokens, line.needle) : line.needle;
     if (line.needle && !needle) throw new InputError(`${where}: the needle holds no token of the prompt.`);
@@ -115,7 +120,8 @@ export async function parseSnrExamples(
       });
     return {
       tokens: encoding?.ids ?? line.tokens ?? [],
-      target: await idOf(line.target ?? (line.answer as string | number)),
+      target: await idOf(asked),
+      ...(whole && { answer: whole }),
       foil: line.foil === undefined ? undefined : await idOf(line.foil),
       candidates: line.candidates && (await Promise.all(line.candidates.map(idOf))),
       needle: needle ?? undefined,

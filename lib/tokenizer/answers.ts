@@ -28,6 +28,10 @@ export function answerToken(tokenizer: Tokenizer, answer: string): Token | undef
   return first && isUnknown(tokenizer, text, first) ? undefined : first;
 }
 
+/** All tokens of an answer as it follows a prompt. */
+export const answerTokens = (tokenizer: Tokenizer, answer: string): Token[] =>
+  tokenizer.encode(` ${answer.trimStart()}`).tokens.filter(isOfText);
+
 /** Whether a token of a text stands for a word that the vocabulary lacks, and not for that very spelling. */
 export const isUnknown = ({ unknown }: Tokenizer, text: string, token: Token): boolean =>
   token.text === unknown && text.slice(token.start, token.end) !== unknown;

@@ -1,4 +1,4 @@
-export { answerToken, isUnknown, tokenSpan } from './answers';
+export { answerToken, answerTokens, isUnknown, tokenSpan } from './answers';
 export { tokenizerMissing } from './missing';
 export {
   CHARACTERS_PER_TOKEN,

@@ -2,12 +2,15 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import {
+  answerLogprob,
+  bootstrapMeans,
   compare,
   lensFaults,
   meanOverSeeds,
   readHeldOut,
   readTunedLens,
   type SnrDifference,
+  type SnrExample,
   type SnrRow,
   type SnrSamples,
   type Steps,
@@ -17,6 +20,7 @@ import {
   through,
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
+import type { Model } from '@/lib/models';
 import { Random } from '@/lib/random';
 import type { WeightFormat } from '@/lib/vocabulary';
 import {
@@ -82,10 +86,10 @@ export function snrCommand(program: Command, io: Io, line: string): void {
       const metrics = preset ? (['target_prob'] as const) : options.metric?.map(currentMetric);
       const { lenses, notes: lensNotes } = await lensesOf(options, groups, io);
       const notes = [...formerNames(options.metric ?? []), ...lensNotes];
-      for (const note of notes) io.err(`${note}\n`);
-      const results: { provenance: Provenance; samples: SnrSamples }[] = [];
+      const results: { provenance: Provenance; samples: SnrSamples; answers: Float64Array | undefined }[] = [];
       for (const [g, group] of groups.entries()) {
         const seeds: SnrSamples[] = [];
+        const scores: Float64Array[] = [];
         let provenance: Provenance | undefined;
         for (const [k, name] of group.entries()) {
           const checkpoint = await openCheckpointOf({ model: name }, io);
@@ -95,19 +99,31 @@ export function snrCommand(program: Command, io: Io, line: string): void {
           const session = await openSession(checkpoint, { ...options, model: name }, line, io);
           const steps = snrSteps(session.model, examples, { metrics, translators });
           seeds.push(finish(through(steps, percent), 'snr: %', io));
+          const several = examples.filter(({ answer }) => (answer?.length ?? 1) > 1).length;
+          if (several > 0) {
+            if (g + k === 0) notes.push(severalTokens(several, examples.length));
+            scores.push(wholeAnswers(session.model, examples));
+          }
           const model = [provenance?.model, session.provenance.model].filter(Boolean).join('+');
           provenance = { ...session.provenance, model };
           session.model.dispose();
         }
         const samples = meanOverSeeds(seeds);
-        results.push({ provenance: provenance as Provenance, samples: preset ? paperLabels(samples) : samples });
+        const answers = scores.length === group.length ? meanOf(scores) : undefined;
+        results.push({
+          provenance: provenance as Provenance,
+          samples: preset ? paperLabels(samples) : samples,
+          answers,
+        });
       }
+      for (const note of notes) io.err(`${note}\n`);
       const resampling = () => ({ random: new Random(options.seed), resamples: options.resamples });
-      const summary = results.map(({ provenance, samples }, g) => ({
+      const summary = results.map(({ provenance, samples, answers }, g) => ({
         model: provenance.model,
         seeds: groups[g].length,
         ...about(provenance),
         rows: summarise(samples, resampling()),
+        ...(answers && { answer_logprob: bootstrapMeans([answers], resampling())[0] }),
       }));
       const difference =
         results.length === 2 ? compare(results[0].samples, results[1].samples, resampling()) : undefined;
@@ -122,10 +138,12 @@ export function snrCommand(program: Command, io: Io, line: string): void {
           models: summary,
           ...(difference && { difference }),
         });
-      for (const { model, seeds, rows } of summary)
+      for (const { model, seeds, rows, answer_logprob: whole } of summary) {
         io.out(
           `${model}, ${lens} lens, ${n} examples${seeds > 1 ? `, mean of ${seeds} seeds` : ''}; ${INTERVALS_TEXT}\n${table(rows.map(shown))}\n`,
         );
+        if (whole) io.out(`ln p of the whole answer\n${table([{ ...whole }])}\n`);
+      }
       if (difference)
         io.out(`${results[1].provenance.model} − ${results[0].provenance.model}\n${table(difference.map(shown))}`);
     });
@@ -164,6 +182,18 @@ async function lensesOf(
   const note = `The paper's figure is of tuned lenses, and ${missing.join(', ')} ${missing.length > 1 ? 'have' : 'has'} none: this is the logit lens. Fit one with "statescope tuned-lens".`;
   return { notes: [note] };
 }
+
+const severalTokens = (several: number, n: number) =>
+  `${several} of ${n} answers have several tokens: every metric reads the first only; "answer_logprob" is ln p of the whole answer, each token given those before it.`;
+
+/** ln p of every example's whole answer, from where it is read. */
+const wholeAnswers = (model: Model, examples: readonly SnrExample[]) =>
+  Float64Array.from(examples, ({ tokens, position = tokens.length - 1, target, answer = [target] }) =>
+    answerLogprob(model, tokens.slice(0, position + 1), answer),
+  );
+
+const meanOf = (runs: readonly Float64Array[]) =>
+  runs[0].map((_, k) => runs.reduce((sum, run) => sum + run[k], 0) / runs.length);
 
 /** As the paper draws them: "k" is the output of block k counted from 0, n the real output; block 0 is not shown. */
 function paperLabels({ entries, n, values }: SnrSamples): SnrSamples {
