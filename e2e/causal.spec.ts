@@ -72,8 +72,14 @@ test('prompts of different lengths are refused in a sentence; the state is patch
   // A pointer that rests where the page has moved beneath it would take the cursor of the keys away.
   await page.mouse.move(5, 5);
   await page.getByTestId('causal-grid').focus();
-  for (const key of ['Home', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'Enter']) await page.keyboard.press(key);
-  await expect(aside(page)).toContainText('Layer 0, token 0 Mary');
+  // Focus scrolls the grid under the resting pointer, and what it leaves there takes the cursor away, once.
+  await expect(async () => {
+    for (const key of ['Home', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft']) await page.keyboard.press(key);
+    await expect(aside(page)).toContainText('Layer 0, token 0 Mary under the pointer', { timeout: 1000 });
+  }).toPass({ timeout: 20_000 });
+  await page.keyboard.press('Enter');
+  await page.getByTestId('causal-grid').blur();
+  await expect(aside(page)).toContainText('Layer 0, token 0 Mary pinned');
   await expect(page.locator('#causal [aria-live]')).toContainText(/layer 0, 0 Mary, A /);
 });
 
@@ -116,6 +122,63 @@ test('a span is knocked out before the grid is computed, by pointer and by keys'
   await expect(page.getByTestId('sources')).toHaveCount(0);
   await expect(page.getByTestId('span')).toContainText('Tokens 8–8');
   expect(complaints).toEqual([]);
+});
+
+test('a patch goes both ways, by any measure of one pass, and says where effects mean little', async ({ page }) => {
+  const complaints = await openCausal(page);
+  await page.getByTestId('patch-direction').selectOption('noise');
+  await page.getByTestId('causal-run').click();
+  await shown(page);
+  await expect(page.getByTestId('patch-caution')).toHaveCount(0);
+  await page.mouse.move(...(await cellAt(page, 0, 8)));
+  const row = (name: RegExp) => aside(page).getByRole('row', { name });
+  await expect(row(/^effect/)).toContainText(/\+1\.00.*\+1\.00/);
+  await expect(row(/^patched/)).toContainText('−');
+  const asked = page.waitForRequest('**/api/analyses', { timeout: 1500 }).catch(() => undefined);
+  await page.getByTestId('patch-measure').selectOption('kl');
+  await page.mouse.move(...(await cellAt(page, 0, 8)));
+  await expect(row(/^clean/)).toContainText(/clean00$/);
+  await expect(row(/^effect/)).toContainText(/\+1\.00.*\+1\.00/);
+  expect(await asked).toBeUndefined();
+  await expect(page).toHaveURL(/way=noise.*by=kl/);
+  await page.getByTestId('corrupted-edit').click();
+  const text = page.getByTestId('corrupted-text');
+  await text.fill((await text.inputValue()).replace('Mary left', 'John left'));
+  await page.getByTestId('corrupted-apply').click();
+  await page.getByTestId('causal-run').click();
+  await expect(page.getByTestId('patch-caution')).toContainText('beside the swapped token 8 in token 15');
+  expect(complaints).toEqual([]);
+});
+
+test('a knock-out hatches what is not tested, and has both ways of the norms', async ({ page }) => {
+  const complaints = await openCausal(page);
+  await page.getByTestId('causal-knockout').check();
+  await page.getByTestId('causal-run').click();
+  await shown(page);
+  await expect(page.getByTestId('untested-key')).toContainText('not tested: no later token reads it');
+  await page.mouse.move(...(await cellAt(page, 1, 28)));
+  const row = (name: RegExp) => aside(page).getByRole('row', { name });
+  await expect(row(/^change, logits/)).toContainText('not testednot tested');
+  await page.mouse.move(...(await cellAt(page, 0, 8)));
+  const [plain, frozen] = [await row(/^change, logits/).textContent(), await row(/^with norms frozen/).textContent()];
+  expect(plain?.replace('change, logits', '')).not.toBe(frozen?.replace('with norms frozen', ''));
+  await page.getByTestId('causal-norms').selectOption('frozen');
+  await expect(page.locator('#causal')).toContainText('change, norms frozen');
+  await expect(page).toHaveURL(/norms=frozen/);
+  expect(complaints).toEqual([]);
+});
+
+test('what is off becomes its mean over other prompts, or over this one, and the page says which', async ({ page }) => {
+  await openCausal(page);
+  await page.getByTestId('causal-intervene').check();
+  await page.getByLabel('What stands in for what is switched off').selectOption('mean');
+  await page.getByTestId('switch-A-0').uncheck();
+  await shown(page);
+  const convention = page.locator('#causal .convention');
+  await expect(convention).toContainText(/counted from the end, over \d+ other prompts/);
+  await expect(page.getByTestId('answer-A').getByRole('row', { name: /^logit difference/ })).not.toContainText('–');
+  await page.getByLabel('What stands in for what is switched off').selectOption('self');
+  await expect(convention).toContainText('over all tokens of this prompt itself');
 });
 
 test('parts are switched off and λ is moved: both models run again at once', async ({ page }) => {

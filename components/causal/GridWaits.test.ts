@@ -10,6 +10,8 @@ const models = (...sizes: [layers: number, position: number, forwardMs?: number]
 describe('gridCost', () => {
   it('counts a cell a layer and token of every model, each half a forward pass', () => {
     expect(gridCost(models([4, 28], [4, 28]))).toMatchObject({ cells: 232, passes: 116 });
+    // A knock-out runs every cell with and without frozen norms.
+    expect(gridCost(models([4, 28], [4, 28]), 2)).toMatchObject({ cells: 232, passes: 232 });
     expect(gridCost(models([3, 0]))).toMatchObject({ cells: 3, passes: 2 });
   });
 

@@ -14,11 +14,11 @@ interface Cost {
   readonly seconds: number | undefined;
 }
 
-/** What a grid of layers by tokens will take. */
-export function gridCost({ models }: Pick<View, 'models'>): Cost {
+/** What a grid of layers by tokens will take. @param runs of every cell */
+export function gridCost({ models }: Pick<View, 'models'>, runs = 1): Cost {
   const cells = models.map(({ layers, position }) => layers * (position + 1));
   // A cell of layer l computes the layers after it: half of them on average.
-  const passes = cells.map((count) => count / 2);
+  const passes = cells.map((count) => (runs * count) / 2);
   const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
   const each = models.map(({ model }) => model.forwardMs ?? Number.NaN);
   const seconds = sum(passes.map((count, k) => (count * each[k]) / 1000));
@@ -29,11 +29,13 @@ export function gridCost({ models }: Pick<View, 'models'>): Cost {
 export function GridWaits(props: {
   view: View;
   axis: LayerAxis;
+  /** Of every cell; default 1. */
+  runs?: number;
   /** Below the axis: what is known already. */
   children?: ReactNode;
 }) {
-  const { view, axis, children } = props;
-  const { cells, passes, seconds } = gridCost(view);
+  const { view, axis, runs, children } = props;
+  const { cells, passes, seconds } = gridCost(view, runs);
   const sides = view.models.map(({ slot }, k) => `${slot} ${k === 0 ? 'left' : 'right'}`).join(', ');
   return (
     <div data-testid="causal-waiting">

@@ -53,7 +53,7 @@ function ModelAnswer(props: {
   ];
   return (
     <div className="block" data-testid={`answer-${model.slot}`}>
-      <table className="values">
+      <table className="values answers">
         <thead>
           <tr>
             <th scope="col">

@@ -116,8 +116,8 @@ function referenceNote(found: readonly (ResultOf<'intervene'> | undefined)[]): s
   if (used[0].source === 'self') return 'Means are over all tokens of this prompt itself.';
   const each = [...new Set(used.map(({ prompts }) => prompts))].join(' and ');
   const short = Math.max(...used.map(({ left_out }) => left_out));
-  const left = short > 0 ? `; ${short} that are shorter than this one are left out` : '';
-  return `Means are over the tokens as far from the end of ${each} other prompts${left}.`;
+  const left = short > 0 ? ` (${short} shorter than this one are left out)` : '';
+  return `Means are token by token, counted from the end, over ${each} other prompts${left}.`;
 }
 
 /** Blocks, branches and heads that are switched off, λ that are set: the models run again at every change. */

@@ -150,7 +150,7 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
         {axis && !begun && (
           <>
             <SpanChips tokens={sources} />
-            <GridWaits view={view} axis={axis}>
+            <GridWaits view={view} axis={axis} runs={NORMS.length}>
               {strip}
             </GridWaits>
           </>

@@ -163,7 +163,7 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
         legend={<SignedScale limit={LIMIT} meaning={`effect by ${by}`} />}
       />
       {warnings.map((warning) => (
-        <p key={warning} className="note caution" role="note" data-testid="patch-warning">
+        <p key={warning} className="note caution" role="note" data-testid="patch-caution">
           {warning}
         </p>
       ))}
@@ -185,14 +185,14 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
         <b>Effect</b> ={' '}
         {direction === 'denoise' ? (
           <>
-            (patched − corrupted) ÷ (clean − corrupted), {by} of {versus} at position {view.position}. The corrupted
+            (patched − corrupted) ÷ (clean − corrupted) by {by}, for {versus} at position {view.position}. The corrupted
             prompt runs with {note}, taken from the clean prompt: 0 changes nothing, 1 brings the clean answer back: it
             is enough.
           </>
         ) : (
           <>
-            (patched − clean) ÷ (corrupted − clean), {by} of {versus} at position {view.position}. The clean prompt runs
-            with {note}, taken from the corrupted prompt: 0 changes nothing, 1 makes it the corrupted answer: it is
+            (patched − clean) ÷ (corrupted − clean) by {by}, for {versus} at position {view.position}. The clean prompt
+            runs with {note}, taken from the corrupted prompt: 0 changes nothing, 1 makes it the corrupted answer: it is
             needed.
           </>
         )}{' '}

@@ -59,6 +59,9 @@ export interface Ranked {
   readonly value: number;
 }
 
+/** Cells below this share of the largest are rounding, not findings. */
+const LEAST_SHARE = 1e-4;
+
 /** The cells of largest magnitude, first the largest. */
 export function strongestCells(values: GridValues, layers: number, tokens: number, count: number): Ranked[] {
   const all: Ranked[] = [];
@@ -67,7 +70,9 @@ export function strongestCells(values: GridValues, layers: number, tokens: numbe
       const value = values(layer, position);
       if (typeof value === 'number' && Number.isFinite(value)) all.push({ layer, position, value });
     }
-  return all.sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, count);
+  all.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+  const least = LEAST_SHARE * Math.abs(all[0]?.value ?? 0);
+  return all.slice(0, count).filter(({ value }) => Math.abs(value) >= least);
 }
 
 /** The cell one key press away; undefined for other keys. */
