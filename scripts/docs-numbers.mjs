@@ -215,9 +215,32 @@ async function batches() {
       ];
     }),
   ];
-  const table = (rows) =>
-    rows.map((cells) => (cells[0] === '---' ? `|${cells.join('|')}|` : `| ${cells.join(' | ')} |`)).join('\n');
   return { 'snr.table': `\n${table(snr)}\n`, 'allocation.table': `\n${table(allocation)}\n` };
+}
+
+const table = (rows) =>
+  rows.map((cells) => (cells[0] === '---' ? `|${cells.join('|')}|` : `| ${cells.join(' | ')} |`)).join('\n');
+
+/** Areas by order, and how often the class that is read most is the one that counts. */
+export function faithfulnessNumbers({ models: [a, b] }) {
+  const areas = [
+    ['order', 'A, deletion', 'A, insertion', 'B, deletion', 'B, insertion'],
+    new Array(5).fill('---'),
+    ...a.orders.map((one, k) => [
+      `\`${one.order}\``,
+      ...[one, b.orders[k]].flatMap(({ deletion_area: out, insertion_area: back }) => [span(out, 2), span(back, 2)]),
+    ]),
+  ];
+  const won = ({ classes: { largest, of } }) => `${largest} of ${of}`;
+  return {
+    'faithfulness.table': `\n${table(areas)}\n`,
+    'faithfulness.classes.a': won(a),
+    'faithfulness.classes.b': won(b),
+  };
+}
+
+async function curves() {
+  return faithfulnessNumbers(await statescope('faithfulness', '--model', PAIR.join(), '--examples', 'demo:20'));
 }
 
 /** The words as the models know them. */
@@ -237,6 +260,7 @@ async function measured() {
       ...(await logits(hallway, garden)),
       ...(await causal()),
       ...(await batches()),
+      ...(await curves()),
     };
   } finally {
     await rm(folder, { recursive: true });
