@@ -230,6 +230,7 @@ describe('what is stored', () => {
       ...written,
       models: [{ model: 'plain', rows: [{ ...row, metric: 'margin' }] }],
       notes: [],
+      intervals: { level: 0.95, over: 'prompts' },
     });
   });
 
