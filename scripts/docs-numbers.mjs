@@ -165,7 +165,7 @@ async function causal() {
   };
 }
 
-const SNR = { margin_std: 2, target_log_odds: 2, target_prob: 3, attention_snr: 3 };
+const SNR = { margin_std: 2, target_log_odds: 2, target_prob: 3, needle_against_context: 3 };
 
 async function batches() {
   const models = ['--models', PAIR.join()];

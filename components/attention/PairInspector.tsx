@@ -2,6 +2,7 @@
 import type { ReactNode } from 'react';
 import { memo, useMemo, useState } from 'react';
 import { DIFFERENCE_TERMS, type DifferenceTerm } from '@/lib/vocabulary';
+import { alphaShare } from '../charts/alphaShare';
 import { formatPlain, formatSigned, formatValue } from '../charts/numbers';
 import { pairFacts, topSources } from '../charts/pair';
 import { cut } from '../charts/tokens';
@@ -76,6 +77,33 @@ function RowSum(props: { view: View; maps: readonly (DrawnMap | undefined)[]; de
           <ValueRow kind="rule" name="layer’s contribution" values={sums.map((sum) => formatSigned(sum?.all))} />
         </tbody>
       </table>
+    </div>
+  );
+}
+
+/** The needle's share of a row of α, which the literature calls attention SNR. */
+function AlphaShare(props: { view: View; maps: readonly (DrawnMap | undefined)[]; destination: number }) {
+  const { view, maps, destination } = props;
+  const shares = maps.map((map) => {
+    const own = map && ownToken(map.source.model, destination);
+    const needle = map?.source.model.needle;
+    if (!map || !needle || own === undefined || own >= map.L) return undefined;
+    return alphaShare(map.raw, map.L, own, [needle[0], needle[1] + 1]);
+  });
+  if (!shares.some((share) => share !== undefined)) return null;
+  return (
+    <div className="block" data-testid="alpha-share">
+      <h3>Attention SNR, Ali et al. α</h3>
+      <table className="values">
+        <SlotHead slots={view.models.map(({ slot }) => slot)} />
+        <tbody>
+          <ValueRow name="needle’s share of |α|" values={shares.map(formatPlain)} />
+        </tbody>
+      </table>
+      <p className="note">
+        Leaves projections, convolution and gate out, and may have the wrong sign between two models: compare
+        needle/context.
+      </p>
     </div>
   );
 }
@@ -242,6 +270,7 @@ export const PairInspector = memo(function PairInspector({
         marked={ownToken(leading.source.model, source)}
         onRank={setRanking}
       />
+      {form === 's6' && <AlphaShare view={view} maps={maps} destination={destination} />}
       {form === 'logit' && <RowSum view={view} maps={maps} destination={destination} />}
       <MapCheck slots={slots} maps={maps} />
     </aside>

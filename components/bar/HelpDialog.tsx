@@ -5,7 +5,7 @@ import { setShortcuts, useShortcuts } from '../state/shortcuts';
 const KEYS: readonly (readonly [string, string])[] = [
   ['← →', 'previous, next layer'],
   ['Home End', 'first, last layer'],
-  ['1 2 3 4 5', 'metric: p(target), margin, SNR, attention SNR, log-odds'],
+  ['1 2 3 4 5', 'metric: p(target), margin, SNR, needle/context, log-odds'],
   ['[ ]', 'branch of a differential block: mixer 1, λ·mixer 2, difference'],
   ['F', 'form: S6 α, block, logit contribution, norm'],
   ['N', 'values: linear, log, per row'],

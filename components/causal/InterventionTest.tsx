@@ -128,7 +128,7 @@ export const InterventionTest = memo(function InterventionTest({ view, axis, sta
   const changed = useCausal((s) => view.models.some(({ name }) => isChanged(changesOf(s, name))));
   const shown = useSelection((s) => s.metric);
   const logAxis = useSelection((s) => s.logAxis);
-  const metric: Metric = shown === 'attention_snr' ? 'p' : shown;
+  const metric: Metric = shown === 'needle_against_context' ? 'p' : shown;
   const found = useLiveRuns(view, foil);
   const signals = useSteady(useSignals(view, useTargetIds(view), 'logit').map(({ data }) => data));
   const jobs = useJobsOf(view.models.map(({ slot }) => jobName('intervene', slot)));

@@ -3,9 +3,9 @@ import type { Maybe } from './numbers';
 import { decadeLabel, formatTick } from './numbers';
 
 /** The signal curve's vertical axis. Layers −1 … n on the shared layer axis. */
-export type Metric = 'p' | 'margin' | 'snr' | 'attention_snr' | 'target_log_odds';
+export type Metric = 'p' | 'margin' | 'snr' | 'needle_against_context' | 'target_log_odds';
 
-export const METRICS: readonly Metric[] = ['p', 'margin', 'snr', 'attention_snr', 'target_log_odds'];
+export const METRICS: readonly Metric[] = ['p', 'margin', 'snr', 'needle_against_context', 'target_log_odds'];
 
 export interface MetricInfo {
   readonly label: string;
@@ -42,14 +42,14 @@ export const METRIC_INFO: Record<Metric, MetricInfo> = {
     log: false,
     definition: '(target logit − mean of the other candidates’ logits) ÷ their standard deviation.',
   },
-  attention_snr: {
-    label: 'attention SNR',
-    name: 'Attention SNR',
+  needle_against_context: {
+    label: 'needle/context',
+    name: 'Needle against context',
     unit: 'share',
     signed: false,
     log: false,
     definition:
-      'Share of |contribution| that comes from the needle’s tokens, against all other context tokens, in this layer alone.',
+      'The needle’s part of what this layer reads of the context, by norms of exact contributions; question and read-out token are no context.',
   },
   target_log_odds: {
     label: 'log-odds',

@@ -92,7 +92,7 @@ const CURVES: Record<Metric, (axis: LayerAxis) => string> = {
     ),
   margin: (axis) => curve(axis, [wave(48, -1, 0.4).map((v) => v - 6), wave(48, -1, 1).map((v) => v - 4)], false),
   snr: (axis) => curve(axis, [wave(48, -1, 0.2), wave(48, -1, 0.7)], false),
-  attention_snr: (axis) => curve(axis, [[], wave(48, -3, -0.2)], false),
+  needle_against_context: (axis) => curve(axis, [[], wave(48, -3, -0.2)], false),
   target_log_odds: (axis) =>
     curve(axis, [wave(48, -1, 1).map((v) => v - 9), wave(48, -1, 1.2).map((v) => v - 8)], false),
 };

@@ -106,7 +106,9 @@ export function useSignals(
   return useQueries({
     queries: view.models.map((m, k) => {
       const needle = m.needle ? ([m.needle[0], m.needle[1] + 1] as [number, number]) : undefined;
-      const query = { model: m.index, position: m.position, target: targets[k], needle, lens };
+      const question =
+        m.question.length > 0 ? m.question.map(([start, end]): [number, number] => [start, end]) : undefined;
+      const query = { model: m.index, position: m.position, target: targets[k], needle, question, lens };
       return {
         // A run that was stopped and goes on has more layers afterwards.
         ...readingOf(m, 'signal', query, m.model.mapsReady),

@@ -16,7 +16,7 @@ const signal: Signal = {
   margin_std: [1, 2, 3],
   snr_vocab: [4, 5, 6],
   snr_candidates: [null, null, null],
-  attention_snr: [null, 0.5, null],
+  needle_against_context: [null, 0.5, null],
 };
 
 const lens: Lens = {
@@ -53,7 +53,7 @@ describe('series on the layer axis', () => {
     // Two models have no common unit of logits.
     expect(metricOnAxis(signal, 'margin', 1)).toEqual(signal.margin_std);
     expect(metricOnAxis(signal, 'target_log_odds', 1)).toEqual([4, 5, 6]);
-    expect(metricOnAxis(signal, 'attention_snr', 1)).toEqual([null, 0.5, null]);
+    expect(metricOnAxis(signal, 'needle_against_context', 1)).toEqual([null, 0.5, null]);
   });
 
   it('reads the lens by entry and position', () => {

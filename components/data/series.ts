@@ -39,8 +39,8 @@ function metricValues(signal: Signal, metric: Metric): readonly Maybe[] {
       return signal.target_log_odds;
     case 'snr':
       return snrCandidates(signal) === 'answers' ? signal.snr_candidates : signal.snr_vocab;
-    case 'attention_snr':
-      return signal.attention_snr;
+    case 'needle_against_context':
+      return signal.needle_against_context;
   }
 }
 

@@ -134,7 +134,7 @@ export const LayerAside = memo(function LayerAside(props: {
       <div className="block">
         <p className="note">
           <b style={{ fontWeight: 600, color: 'var(--ink-2)' }}>{info.name}.</b> {info.definition}
-          {metric !== 'attention_snr' && (lens === 'tuned' ? ' Tuned lens.' : ' Logit lens.')}
+          {metric !== 'needle_against_context' && (lens === 'tuned' ? ' Tuned lens.' : ' Logit lens.')}
           {paper &&
             ' As in the paper’s figure: label k is the output of block k counted from 0, the last label the model’s output; embedding and block 0 are not shown. Values are fractions.'}
           {paper &&
@@ -149,7 +149,7 @@ export const LayerAside = memo(function LayerAside(props: {
               ? ' Candidates: the example’s answer set.'
               : ' Candidates: the whole vocabulary.')}
         </p>
-        {lens === 'tuned' && metric !== 'attention_snr' && <LensFit view={view} layer={layer} />}
+        {lens === 'tuned' && metric !== 'needle_against_context' && <LensFit view={view} layer={layer} />}
         {certain !== undefined && (
           <p className="note" data-testid="certain">
             The answer is all but certain from layer {certain} on.{' '}

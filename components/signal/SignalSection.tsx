@@ -78,7 +78,7 @@ export const SignalSection = memo(function SignalSection(props: {
         value={metric}
         onChange={(value) => select({ metric: value, paper: false })}
       />
-      {metric !== 'attention_snr' && <LensSwitch view={view} name="signal" />}
+      {metric !== 'needle_against_context' && <LensSwitch view={view} name="signal" />}
       {info.log && (
         <Segmented
           label="Vertical scale"

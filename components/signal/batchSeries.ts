@@ -18,7 +18,7 @@ const METRICS = {
   p: 'target_prob',
   margin: 'margin_std',
   target_log_odds: 'target_log_odds',
-  attention_snr: 'attention_snr',
+  needle_against_context: 'needle_against_context',
 } as const;
 
 function estimatesOnAxis<T extends SnrEstimate>(rows: readonly T[], metric: string, layers: number): Estimates<T> {

@@ -7,8 +7,8 @@ import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
 import { SIGNAL_METRICS } from '@/lib/vocabulary';
 import { referenceFolder } from '@/testing/references';
-import { attentionSnr, compare, lensOf, residualsOf, type SnrExample, snrOf, summarise } from '.';
-import { blocksOf, bundledCase, loadModel } from './testing/fixtures';
+import { allocation, compare, lensOf, residualsOf, type SnrExample, snrOf, summarise, summariseAllocation } from '.';
+import { bundledCase, loadModel } from './testing/fixtures';
 
 const random = { integer: (from: number, to: number) => from + Math.floor(Math.random() * (to - from + 1)) };
 const names = ['hf-mamba1-bias', 'hf-diffmamba2-all'];
@@ -50,12 +50,13 @@ describe('the SNR of a batch', () => {
           const row = [...tokens];
           const request = { targets: [target], candidates: candidates && [candidates], positions: [position] };
           const { statistics } = lensOf(model, residualsOf(model, [row]), request);
-          const blocks = blocksOf(model, [row]);
+          const reads = allocation(model, { tokens: row, target, position, needle: needle as [number, number] });
           for (const [metric, series] of values)
             entries.forEach((entry, at) => {
               const layer = /^layer (\d+)$/.exec(entry);
-              const shared = layer && needle ? attentionSnr(blocks[Number(layer[1])], position, needle) : Number.NaN;
-              const expected = metric === 'attention_snr' ? shared : statistics[metric][at];
+              const { net } = summariseAllocation([[reads[Number(layer?.[1] ?? 0)]]], undefined);
+              const shared = layer ? (net.needle_against_context?.mean ?? Number.NaN) : Number.NaN;
+              const expected = metric === 'needle_against_context' ? shared : statistics[metric][at];
               if (Number.isNaN(expected)) expect(series[at][k], `${metric} ${entry}`).toBeNaN();
               else expect(series[at][k], `${metric} ${entry}`).toBeCloseTo(expected, 3);
             });
@@ -103,9 +104,9 @@ describe.each(['mamba', 'mamba2'])('means and standard errors of %s', (name) => 
     const { prompts, logit_lens, entries } = JSON.parse(readFileSync(join(folder, 'aggregate.json'), 'utf8'));
     const samples = snrOf(model, prompts);
     expect(samples.entries).toEqual(entries);
-    // The reference calls a margin log-odds, and has neither of the others.
+    // The reference calls a margin log-odds, and has none of the others.
     const known = summarise(samples, { random }).filter(
-      ({ metric }) => !['margin_std', 'target_log_odds'].includes(metric),
+      ({ metric }) => !['margin_std', 'target_log_odds', 'needle_against_context'].includes(metric),
     );
     for (const { metric, entry, mean, stderr, low, high, n } of known) {
       const { mean: means, stderr: errors } = logit_lens[metric === 'margin' ? 'log_odds' : metric];

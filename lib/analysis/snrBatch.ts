@@ -1,15 +1,19 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { SIGNAL_METRICS, type SignalMetric, UNSCALED_METRICS } from '@/lib/vocabulary';
+import { upTo } from './allocation/allocation';
+import { classesOf } from './allocation/classes';
+import { needleAgainstContext, readsOf } from './allocation/reads';
 import { bootstrapMeans, type Difference, type Estimate, pairedDifferences, type Resampling } from './bootstrap';
+import { branchNames } from './causal/branchTerms';
 import type { Outline } from './causal/question';
+import { watched } from './causal/seenBlock';
 import { entryLabels, lensSteps, type Translator } from './lens';
-import { blockCache, captureNames } from './s6Attention';
-import { attentionSnr, type Span } from './snr';
+import type { Span } from './span';
 import { drain, type Steps, through } from './steps';
 
-/** Needle probability and its logarithm, log-odds, margin, SNR over the vocabulary or the candidates, attention SNR. */
+/** Needle probability and its logarithm, log-odds, margin, SNR over the vocabulary or the candidates, the needle against the context. */
 
 export interface SnrExample {
   readonly tokens: readonly number[];
@@ -24,14 +28,14 @@ export interface SnrExample {
   /** Tokens that name another answer, and those of the question, where the example says them. */
   readonly competing?: readonly Span[];
   readonly question?: readonly Span[];
-  /** The needle in tokens, for `attention_snr`, which is NaN without one. */
+  /** The needle in tokens, for `needle_against_context`, which is NaN without one. */
   readonly needle?: Span;
   /** Token at which to read; default the last. */
   readonly position?: number;
 }
 
 export interface SnrBatchOptions {
-  /** Default all that the examples allow; attention SNR costs a map of every layer and example. */
+  /** Default all that the examples allow; the needle against the context costs a row of every layer's operator and example. */
   readonly metrics?: readonly SignalMetric[];
   /** Makes it a tuned lens: one translator per block. */
   readonly translators?: readonly Translator[];
@@ -61,9 +65,9 @@ export function* snrSteps(
   const n = examples.length;
   const streams = Array.from({ length: blocks.length + 1 }, () => new Float32Array(n * d));
   const shares = blocks.map(() => new Float64Array(n).fill(Number.NaN));
-  const wantsAttention = metrics.includes('attention_snr');
+  const wantsNeedle = metrics.includes('needle_against_context');
   for (let k = 0; k < n; k++) {
-    readExample(model, examples[k], wantsAttention, (stream, row) => streams[stream].set(row, k * d), shares, k);
+    readExample(model, examples[k], wantsNeedle, (stream, row) => streams[stream].set(row, k * d), shares, k);
     yield { done: k + 1, total: 2 * n };
   }
   const steps = lensSteps(
@@ -76,11 +80,11 @@ export function* snrSteps(
     total: 2 * n,
   }));
   const none = new Float64Array(n).fill(Number.NaN);
-  const attention = entryLabels(blocks.length).map((_, entry) => shares[entry - 1] ?? none);
+  const read = entryLabels(blocks.length).map((_, entry) => shares[entry - 1] ?? none);
   const valuesOf = (metric: SignalMetric) =>
     entries.map((_, entry) =>
-      metric === 'attention_snr'
-        ? attention[entry + (translators ? 1 : 0)]
+      metric === 'needle_against_context'
+        ? read[entry + (translators ? 1 : 0)]
         : statistics[metric].slice(entry * n, (entry + 1) * n),
     );
   return { entries, n, values: new Map(metrics.map((metric) => [metric, valuesOf(metric)])) };
@@ -143,11 +147,11 @@ export function compare(a: SnrSamples, b: SnrSamples, resampling: Resampling): S
   return labels.map((label, k) => ({ ...label, ...differences[k] }));
 }
 
-/** Attention SNR only where some example has a needle, SNR over candidates only where one has candidates. */
+/** The needle against the context only where some example has a needle, SNR over candidates only where one has candidates. */
 function metricsOf(examples: readonly SnrExample[]): SignalMetric[] {
   return SIGNAL_METRICS.filter(
     (metric) =>
-      (metric !== 'attention_snr' || examples.some(({ needle }) => needle)) &&
+      (metric !== 'needle_against_context' || examples.some(({ needle }) => needle)) &&
       (metric !== 'snr_candidates' || candidatesOf(examples)),
   );
 }
@@ -158,40 +162,41 @@ const candidatesOf = (examples: readonly SnrExample[]): (readonly number[])[] | 
     ? examples.map(({ candidates }) => candidates ?? [])
     : undefined;
 
-/** Runs one example block by block and hands over the residual streams at its position. */
+/** Runs one example block by block up to the token that is read, and hands over the residual streams there. */
 function readExample(
   model: Model,
-  { tokens, needle, position = tokens.length - 1 }: SnrExample,
-  wantsAttention: boolean,
+  { tokens, needle, competing, question, position = tokens.length - 1 }: SnrExample,
+  wantsNeedle: boolean,
   keep: (stream: number, row: Float32Array) => void,
   shares: readonly Float64Array[],
   example: number,
 ): void {
   const { config } = model;
-  const kept = new Map<string, tf.Tensor>();
+  const L = position + 1;
+  const classes =
+    wantsNeedle && needle && needle[0] < L ? classesOf(L, upTo(L, { needle, competing, question })) : undefined;
   const row = (stream: tf.Tensor) => {
     const at = stream.slice([0, position, 0], [1, 1, config.d]);
     const values = (at.dataSync() as Float32Array).slice();
     at.dispose();
     return values;
   };
-  const names = wantsAttention && needle ? config.blocks.flatMap((_, i) => captureNames(config, i)) : [];
-  const hooks: Hook[] = [
-    ['hook_embed', (value) => keep(0, row(value))],
-    ...names.map((name): Hook => [name, (value, at) => void (kept.has(at) || kept.set(at, tf.keep(value.clone())))]),
-  ];
-  const blocks = model.blocksOf([tokens], hooks);
-  let step = blocks.next();
-  while (!step.done) {
-    const { index, residual } = step.value;
-    keep(index + 1, row(residual));
-    if (needle && wantsAttention)
-      shares[index][example] = attentionSnr(blockCache(config, index, kept), position, needle);
-    for (const tensor of kept.values()) tensor.dispose();
-    kept.clear();
-    step = blocks.next();
+  const watch = watched(model, classes ? config.blocks.flatMap((block, layer) => branchNames(layer, block)) : []);
+  const hooks: Hook[] = [['hook_embed', (value) => keep(0, row(value))], ...watch.hooks];
+  const blocks = model.blocksOf([tokens.slice(0, L)], hooks);
+  try {
+    let step = blocks.next();
+    while (!step.done) {
+      const { index, residual } = step.value;
+      keep(index + 1, row(residual));
+      if (classes) shares[index][example] = needleAgainstContext(readsOf(model, watch.seen, index, classes));
+      watch.forget();
+      step = blocks.next();
+    }
+    step.value.dispose();
+  } finally {
+    watch.forget();
   }
-  step.value.dispose();
 }
 
 /** @throws InputError for an example that does not fit the model, by its number from 0. */

@@ -7,7 +7,6 @@ import { Random } from '@/lib/random';
 import {
   type AllocationRequest,
   allocation,
-  attentionSnr,
   faithfulness,
   finalResidual,
   knockoutGrid,
@@ -24,6 +23,7 @@ import {
 import { baselineOf } from './causal/continuation';
 import { scoresOf } from './faithfulness/orders';
 import { drain } from './steps';
+import { attentionSnr } from './testing/attentionSnr';
 import { blocksOf } from './testing/fixtures';
 import { keyOf, type Plan, plantedCheckpoint, plantedExamples, plantedReads } from './testing/plantedModel';
 

@@ -260,7 +260,7 @@ export const SignalSchema = z.object({
   margin_std: curve.meta({ description: 'The margin ÷ the standard deviation of the other logits.' }),
   snr_vocab: curve,
   snr_candidates: curve,
-  attention_snr: curve.meta({ description: 'Null for the embedding and the output, and without a needle.' }),
+  needle_against_context: curve.meta({ description: 'Null for the embedding and the output, and without a needle.' }),
 });
 export type Signal = z.infer<typeof SignalSchema>;
 
@@ -402,6 +402,8 @@ export const READINGS = {
       position,
       target,
       needle: needleSpan,
+      competing: tokenSpans.meta({ description: 'As for `allocation`, for `needle_against_context`.' }),
+      question: tokenSpans.meta({ description: 'The question, likewise: it is no part of the context.' }),
       lens: LensKindSchema.default('logit'),
     }),
     json('Curves', SignalSchema),

@@ -168,35 +168,27 @@ describe('a run of two models', () => {
     expect(top[5]).toBeCloseTo(tensors.get('top_probs')?.data[(5 * L + 3) * k] as number, 5);
   });
 
-  it('measures attention SNR per layer, within 0 and 1, and all of it for a needle that is everything', async () => {
+  it('measures the needle against the context per layer, within 0 and 1, and all of it for a needle that is everything', async () => {
     for (const model of [0, 1]) {
-      const { attention_snr: snr, needle } = await service.read(run.id, 'signal', { model });
+      const { needle_against_context: snr, needle } = await service.read(run.id, 'signal', { model });
       expect(needle).toEqual(run.models[model].needle);
       expect([snr[0], snr.at(-1)]).toEqual([null, null]);
       for (const value of snr.slice(1, -1)) expect(value as number).toBeGreaterThan(0);
       const L = run.models[model].tokens.length;
-      const { attention_snr: all } = await service.read(run.id, 'signal', { model, needle: [0, L] });
+      const { needle_against_context: all } = await service.read(run.id, 'signal', { model, needle: [0, L] });
       for (const value of all.slice(1, -1)) expect(value).toBeCloseTo(1, 6);
     }
   });
 
-  it.each([
-    { model: 0, layer: 2, branch: 'single', reduce: 'mean_abs' },
-    { model: 1, layer: 0, branch: 'diff', reduce: 'mean' },
-    { model: 1, layer: 1, branch: 'single', reduce: 'mean_abs' },
-  ] as const)('takes attention SNR from the row of the map that it names: %o', async (query) => {
-    const { map } = await mapOf(run.id, query);
-    const L = run.models[query.model].tokens.length;
-    const [start, end] = [2, 7];
-    const values = map?.data as Float32Array;
-    const row = Array.from(values.subarray(9 * L, 10 * L), Math.abs);
-    const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-    const { attention_snr: snr } = await service.read(run.id, 'signal', {
-      model: query.model,
-      position: 9,
-      needle: [start, end],
-    });
-    expect(snr[query.layer + 1]).toBeCloseTo(sum(row.slice(start, end)) / sum(row), 5);
+  it('measures it as allocation does, the question apart', async () => {
+    for (const model of [0, 1]) {
+      const asked = { model, position: 9, needle: [2, 4], question: [[5, 7]] } as never;
+      const { needle_against_context: share } = await service.read(run.id, 'signal', asked);
+      const { layers, classes } = await service.read(run.id, 'allocation', asked);
+      expect(classes.slice(5, 7)).toEqual(['question', 'question']);
+      for (const { layer, net } of layers)
+        expect(share[layer + 1]).toBeCloseTo(net.needle_against_context?.mean as number, 5);
+    }
   });
 
   it.each([
@@ -263,7 +255,7 @@ describe('a running run', () => {
     const shared = Math.min(a.entries.length, b.entries.length);
     expect(shared).toBeGreaterThan(ready + 2);
     expect(a.target_prob.slice(0, shared)).toEqual(b.target_prob.slice(0, shared));
-    expect(a.attention_snr.slice(0, shared)).toEqual(b.attention_snr.slice(0, shared));
+    expect(a.needle_against_context.slice(0, shared)).toEqual(b.needle_against_context.slice(0, shared));
   });
 
   it('is begun by resuming it where it was cancelled in the queue, and not once it is done', async () => {
@@ -414,7 +406,7 @@ describe('a λ per channel', () => {
     const run = await finished(await start({ models: ['channels'] }));
     expect(run.state).toBe('done');
     expect(run.models[0].blocks[0].branches).toEqual(['mixer_1', 'mixer_2']);
-    expect((await service.read(run.id, 'signal', {})).attention_snr).toEqual([null, null, null]);
+    expect((await service.read(run.id, 'signal', {})).needle_against_context[1]).toBeGreaterThan(0);
   });
 });
 

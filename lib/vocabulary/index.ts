@@ -71,7 +71,7 @@ export type LensStatistic = (typeof LENS_STATISTICS)[number];
 
 /**
  * Curves of the signal, one number for each entry: lens statistics that say how strongly the target stands out, and the
- * share of attention on the needle.
+ * share of the context that is read from the needle.
  */
 export const SIGNAL_METRICS = [
   'target_prob',
@@ -81,12 +81,15 @@ export const SIGNAL_METRICS = [
   'margin_std',
   'snr_vocab',
   'snr_candidates',
-  'attention_snr',
+  'needle_against_context',
 ] as const;
 export type SignalMetric = (typeof SIGNAL_METRICS)[number];
 
 /** What metrics were called in the version before; taken in requests and options of this one, which then say so. */
-export const FORMER_METRICS = { log_odds: 'margin' } as const satisfies Record<string, SignalMetric>;
+export const FORMER_METRICS = { log_odds: 'margin', attention_snr: 'needle_against_context' } as const satisfies Record<
+  string,
+  SignalMetric
+>;
 export const METRIC_NAMES = [...SIGNAL_METRICS, ...(Object.keys(FORMER_METRICS) as (keyof typeof FORMER_METRICS)[])];
 export type MetricName = (typeof METRIC_NAMES)[number];
 
@@ -98,9 +101,10 @@ export const currentMetric = (name: MetricName): SignalMetric => (isFormer(name)
 export const formerNames = (names: readonly MetricName[]): string[] =>
   names
     .filter(isFormer)
-    .map(
-      (name) =>
-        `"${name}" is called "${FORMER_METRICS[name]}" now, and the next version takes this name only; log-odds ln p/(1 − p) are "target_log_odds".`,
+    .map((name) =>
+      name === 'log_odds'
+        ? `"${name}" is called "${FORMER_METRICS[name]}" now, and the next version takes this name only; log-odds ln p/(1 − p) are "target_log_odds".`
+        : `"${name}" is answered by "${FORMER_METRICS[name]}", which is exact where it was not, and the next version takes this name only; the share of α is in the page's inspector of maps.`,
     );
 
 /** Logits of two models have no common unit: what is measured in them is not subtracted from one another. */

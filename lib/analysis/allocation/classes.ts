@@ -1,6 +1,6 @@
 import { InputError } from '@/lib/checkpoint/types';
 import { TOKEN_CLASSES, type TokenClass, tokenClasses } from '@/lib/vocabulary';
-import type { Span } from '../snr';
+import type { Span } from '../span';
 
 /** Which tokens are what, as spans [start, end) of tokens; what is in none is filler. */
 export interface TokenSpans {

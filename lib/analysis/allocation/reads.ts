@@ -1,8 +1,9 @@
 import type { Model } from '@/lib/models';
+import { CONTEXT_CLASSES } from '@/lib/vocabulary';
 import { branchTensors } from '../causal/branchTerms';
 import type { Seen } from '../causal/sourceTerms';
 import { tidied } from '../tidied';
-import { countsOf } from './classes';
+import { CLASS, countsOf } from './classes';
 import {
   type BranchMasses,
   commonOf,
@@ -77,6 +78,11 @@ function errorOf(
     size += output[c] ** 2;
   }
   return Math.sqrt(size === 0 ? error : error / size);
+}
+
+/** The needle's part of what is read of the context, by norms; NaN where none is. */
+export function needleAgainstContext({ net: { norm } }: Pick<UnreadLayer, 'net'>): number {
+  return norm[CLASS.needle] / CONTEXT_CLASSES.reduce((sum, name) => sum + norm[CLASS[name]], 0);
 }
 
 /** @param direction of the metric, [d] */

@@ -1,5 +1,5 @@
 import { InputError } from '@/lib/checkpoint/types';
-import type { Span } from '../snr';
+import type { Span } from '../span';
 
 /** Tokens of two prompts that stand for each other, one by one: [start, end) in each. */
 export interface AlignedSpans {

@@ -6,7 +6,7 @@ import { InputError } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import type { Hook, Model } from '@/lib/models';
 import { blockCache, captureNames, type S6Inputs, scanAttention } from '../s6Attention';
-import type { Span } from '../snr';
+import type { Span } from '../span';
 import { differenceOf, question } from '../testing/answers';
 import { bundledCase, loadModel } from '../testing/fixtures';
 import { type RandomCase, randomCases, randomModel } from '../testing/randomModel';

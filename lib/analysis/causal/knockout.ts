@@ -1,7 +1,7 @@
 import { scansOf } from '@/lib/architectures/places';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
-import type { Span } from '../snr';
+import type { Span } from '../span';
 import { drain, type Progress } from '../steps';
 import { requireSpan } from './alignment';
 import { type Budget, budgetOf } from './budget';

@@ -4,7 +4,7 @@ import { type PlacedScan, scansAt } from '@/lib/architectures/places';
 import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { rescan } from '../rescan';
-import type { Span } from '../snr';
+import type { Span } from '../span';
 import type { Mixer } from './points';
 import { replaceRegions } from './replacement';
 

@@ -1,7 +1,7 @@
 import { rowStatistics } from '@/kernels/reference/lens-statistics';
 import type { Model } from '@/lib/models';
 import { PATCH_METRICS, type PatchDirection, type PatchMetric, patchEffect } from '@/lib/vocabulary';
-import type { Span } from '../snr';
+import type { Span } from '../span';
 import { drain, type Progress, type Steps } from '../steps';
 import type { Budget } from './budget';
 import { type Batch, baselineOf, blocksToRun, inBatches, sweep } from './continuation';

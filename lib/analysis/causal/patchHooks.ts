@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
-import type { Span } from '../snr';
+import type { Span } from '../span';
 import { captureBlock } from './continuation';
 import type { PatchInputs, PatchRequest } from './patchPlan';
 import { indicesOf, pointNames } from './points';

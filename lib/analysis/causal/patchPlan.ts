@@ -1,6 +1,6 @@
 import { type BlockConfig, InputError } from '@/lib/checkpoint/types';
 import type { PatchDirection } from '@/lib/vocabulary';
-import type { Span } from '../snr';
+import type { Span } from '../span';
 import { type AlignedSpans, alignmentOf, requireSpan } from './alignment';
 import { type Budget, budgetOf } from './budget';
 import type { Baseline } from './continuation';

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { rescan, scanTensors } from '../rescan';
 import type { S6Inputs } from '../s6Inputs';
-import type { Span } from '../snr';
+import type { Span } from '../span';
 import { valuesOf } from './continuation';
 
 /**

@@ -3,7 +3,7 @@ import { scansAt } from '@/lib/architectures/places';
 import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { rescan } from '../rescan';
-import type { Span } from '../snr';
+import type { Span } from '../span';
 import { type Captured, captureBlock } from './continuation';
 import type { PatchInputs, PatchRequest } from './patchPlan';
 import { indicesOf, mixerOf } from './points';

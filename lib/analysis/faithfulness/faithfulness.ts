@@ -5,7 +5,7 @@ import { type Budget, budgetOf } from '../causal/budget';
 import { type Batch, baselineOf, inBatches, sweep } from '../causal/continuation';
 import { knockoutHooks } from '../causal/knockoutHooks';
 import { measure, type Outline, type PromptQuestion, positionOf, requireQuestion, rowOf } from '../causal/question';
-import type { Span } from '../snr';
+import type { Span } from '../span';
 import { drain, type Steps, through } from '../steps';
 import { type Computed, ORDERS, type Order, scoresOf } from './orders';
 

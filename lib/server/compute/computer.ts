@@ -60,7 +60,7 @@ export class Computer {
     this.#maps = new Maps(settings.mapBytes);
     this.#formMaps = new FormMaps(this.#models, settings.mapBytes);
     this.#rollouts = new Rollouts(this.#models, this.#maps, settings.mapBytes);
-    this.#readouts = new Readouts(this.#models, this.#maps, this.#catalogue);
+    this.#readouts = new Readouts(this.#models, this.#catalogue);
     this.#attributions = new Attributions(this.#models);
     this.#snr = new SnrBatches(this.#catalogue, this.#models, settings, words);
     this.#allocations = new AllocationBatches(this.#catalogue, this.#models, settings, words);
@@ -110,7 +110,7 @@ export class Computer {
     rollout: (record, id, query, withdrawn) => this.#rollouts.body(record, id, query, withdrawn),
     thumbnails: (record, id, query) => this.#maps.thumbnails(record, id, query),
     lens: (record, _id, query) => this.#readouts.lensBody(record, query),
-    signal: (record, id, query) => this.#readouts.signal(record, id, query),
+    signal: (record, _id, query) => this.#readouts.signal(record, query),
     attribution: (record, _id, query) => this.#attributions.attribution(record, query),
     allocation: (record, _id, query, withdrawn) => allocationOf(this.#models, record, query, withdrawn),
   };

@@ -30,7 +30,7 @@ export const UNITS: Readonly<Record<string, string>> = {
   kl_final_lens: 'nats',
   snr_vocab: 'standard deviations',
   snr_candidates: 'standard deviations',
-  attention_snr: 'share',
+  needle_against_context: 'share',
 };
 
 const unitsOf = (names: readonly string[]) =>

@@ -141,9 +141,9 @@ describe('SNR over a batch', () => {
   });
 
   it('tells stories of its own', async () => {
-    const stories = await ask({ examples: 'demo:2', metrics: ['attention_snr'] });
+    const stories = await ask({ examples: 'demo:2', metrics: ['needle_against_context'] });
     expect(stories.models[0].rows.find(({ entry }) => entry === 'layer 0')?.n).toBe(2);
-    expect(await ask({ examples: 'demo:2', seed: 1, metrics: ['attention_snr'] })).not.toEqual(stories);
+    expect(await ask({ examples: 'demo:2', seed: 1, metrics: ['needle_against_context'] })).not.toEqual(stories);
   });
 
   it('is accepted before any tokenizer has read it, and read step by step', async () => {
@@ -204,7 +204,7 @@ describe('the tuned lens of a model', () => {
     });
     // Two steps are no fit.
     expect(shown?.layers[0].fault).toMatch(/not converged|no better/);
-    const { entries, target_prob, attention_snr } = await read(computer, 'run', 'signal', {
+    const { entries, target_prob, needle_against_context } = await read(computer, 'run', 'signal', {
       lens: 'tuned',
       target: 5,
       position: 2,
@@ -214,7 +214,7 @@ describe('the tuned lens of a model', () => {
     const L = (tensors.get('target_prob')?.data.length ?? 0) / entries.length;
     for (const [entry, value] of target_prob.entries())
       expect(value).toBeCloseTo(tensors.get('target_prob')?.data[entry * L + 2] as number, 5);
-    expect(attention_snr.map((value) => value !== null)).toEqual([true, true, true, true, false]);
+    expect(needle_against_context.map((value) => value !== null)).toEqual([true, true, true, true, false]);
     const run = await lens({ lens: 'logit', target: 5, candidates: [5, 6, 7] });
     expect(tensors.get('target_prob')?.data[0]).not.toBe(run.tensors.get('target_prob')?.data[0]);
     const other = await lens({ lens: 'logit', target: 5, candidates: [5, 8, 9] });

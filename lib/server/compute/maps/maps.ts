@@ -1,7 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { requireFinite } from '@/lib/analysis/attentionCost';
 import { type AttentionMap, attentionOf, type BlockCache, differenceOf, lambdaTimes } from '@/lib/analysis/s6Attention';
-import { snrView } from '@/lib/analysis/snr';
 import type { MapEstimate, ReadingQuery } from '@/lib/api/readings';
 import type { Reduce } from '@/lib/api/schemas';
 import type { BlockConfig } from '@/lib/checkpoint';
@@ -99,13 +98,6 @@ export class Maps {
   /** The map of a scan, or the default map of a block, from memory where it is there. */
   one(record: ModelRecord, place: Place, branch: Branch, reduce: Reduce): Float32Array {
     return this.#map(place, record.blocks[place.layer], branch, reduce).map;
-  }
-
-  /** The map from whose rows attention SNR is taken; undefined where there is none. */
-  forAttentionSnr(record: ModelRecord, place: Place): Float32Array | undefined {
-    const block = record.blocks[place.layer];
-    const view = snrView(block);
-    return view && this.#map(place, block, view.branch, view.reduce).map;
   }
 
   /** Drops what belongs to these runs. */

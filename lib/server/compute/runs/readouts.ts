@@ -1,12 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { attentionShare, drainAsync, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
+import { drainAsync, headlineSteps, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
 import type { ReadingQuery, Signal } from '@/lib/api/readings';
 import type { LensKind, Span } from '@/lib/api/schemas';
 import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import { LENS_STATISTICS } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Body } from '../../protocol';
-import type { Maps } from '../maps/maps';
 import type { Catalogue } from '../models/catalogue';
 import type { LoadedModels } from '../models/loaded-models';
 import { tunedLensOf } from '../models/tuned-lens';
@@ -44,10 +43,10 @@ const finite = (values: Float64Array) => Array.from(values, (value) => (Number.i
 /** Lens and signal of what runs left behind, for any target, position and needle, without a new forward pass. */
 export class Readouts {
   #lenses = new WeakMap<ModelRecord, Map<string, Lens>>();
+  #headlines = new WeakMap<ModelRecord, Map<string, Float64Array>>();
 
   constructor(
     private readonly models: LoadedModels,
-    private readonly maps: Maps,
     private readonly catalogue: Catalogue,
   ) {}
 
@@ -97,8 +96,8 @@ export class Readouts {
    * Signal per entry at one position. Of a run that was cancelled, the layers that were finished.
    * @throws ServiceError 409 before the first layer, 422 for a position, target or needle outside the run.
    */
-  async signal(record: ModelRecord, run: string, query: ReadingQuery<'signal'>): Promise<Signal> {
-    const { model: index, target = record.request.target.id, needle = record.request.needle, lens } = query;
+  async signal(record: ModelRecord, query: ReadingQuery<'signal'>): Promise<Signal> {
+    const { target = record.request.target.id, needle = record.request.needle, lens } = query;
     checkTarget(record, target);
     const position = positionOf(record, query.position ?? record.request.position);
     if (needle && needle[1] > record.L)
@@ -110,14 +109,14 @@ export class Readouts {
     const residuals = { B: 1, L: record.L, streams: record.residuals.slice(0, layers + 1) };
     const curves = await withModelOf(this.models, record, async (model) => {
       const translators = lens === 'tuned' ? (await tunedLensOf(this.catalogue, model)).slice(0, layers) : undefined;
-      return signalAt(model, residuals, [], {
+      return signalAt(model, residuals, {
         position,
         target,
         translators,
         candidates: candidatesOf(record, target),
       });
     });
-    const attention = await this.#attentionSnr(record, run, index, layers, position, needle);
+    const shares = await this.#headline(record, layers, position, { ...query, needle });
     // The last entry is the model's own output, which a run that was stopped does not have.
     const shown = curves.entries.length - (complete ? 0 : 1);
     const curve = (values: Float64Array) => finite(values.subarray(0, shown));
@@ -134,25 +133,33 @@ export class Readouts {
       margin_std: curve(curves.margin_std),
       snr_vocab: curve(curves.snr_vocab),
       snr_candidates: curve(curves.snr_candidates),
-      attention_snr: curve(attention.subarray(attention.length - curves.entries.length)),
+      needle_against_context: curve(shares.subarray(shares.length - curves.entries.length)),
     };
   }
 
-  async #attentionSnr(
+  /** `needle_against_context` by entry of the lens. It costs about a forward pass, so the last answers are kept. */
+  async #headline(
     record: ModelRecord,
-    run: string,
-    model: number,
     layers: number,
     position: number,
-    needle: Span | null,
+    { needle, competing, question }: Pick<ReadingQuery<'signal'>, 'competing' | 'question'> & { needle: Span | null },
   ): Promise<Float64Array> {
     const shares = new Float64Array(layers + 2).fill(Number.NaN);
     if (!needle) return shares;
-    for (let layer = 0; layer < layers; layer++) {
-      const map = this.maps.forAttentionSnr(record, { run, model, layer });
-      if (map) shares[layer + 1] = attentionShare(map, record.L, position, needle);
-      await turn();
-    }
+    const kept = this.#headlines.get(record) ?? new Map<string, Float64Array>();
+    this.#headlines.set(record, kept);
+    const key = JSON.stringify([layers, position, needle, competing, question]);
+    const known = kept.get(key);
+    if (known) return known;
+    const L = position + 1;
+    const streams = record.residuals.slice(0, layers + 1).map((stream) => stream.subarray(0, L * record.config.d));
+    const found = await withModelOf(this.models, record, (model) =>
+      drainAsync(headlineSteps(model, { streams, L }, { needle, competing, question }), () => turn()),
+    );
+    shares.set(found, 1);
+    kept.set(key, shares);
+    const [oldest] = kept.keys();
+    if (kept.size > KEPT_LENSES) kept.delete(oldest);
     return shares;
   }
 
