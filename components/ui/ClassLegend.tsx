@@ -12,8 +12,10 @@ export const ClassLegend = memo(function ClassLegend(props: {
 }) {
   const { classes, testId } = props;
   const counts = countsOf(classes);
+  // Over a map the token itself is marked, twenty times a second: nothing outside of the overlays changes there.
   const hovered = useHover(
-    ({ tokenClass, source }) => tokenClass ?? (source === undefined ? undefined : classes[source]),
+    ({ tokenClass, source, origin }) =>
+      tokenClass ?? (source === undefined || origin === 'map' ? undefined : classes[source]),
   );
   return (
     <ul className="class-legend" aria-label="Classes of tokens" onPointerLeave={clearHover}>
