@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { request as ask, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { listen } from './listen';
 import { type Door, makeDoor } from './server';
@@ -24,7 +25,8 @@ async function opened(settings: Partial<DoorSettings> = {}, room = 20): Promise<
     {
       request: (request, response) => {
         if (request.url?.endsWith('/events')) response.writeHead(200).write('event: run\n\n');
-        else if (request.method === 'POST') setTimeout(() => response.end('hello'), 50);
+        else if (request.method === 'POST')
+          request.resume().on('end', () => setTimeout(() => response.end('hello'), 50));
         else response.end('hello');
       },
       room: () => room,
@@ -103,6 +105,15 @@ describe('a door', () => {
     await Promise.all(
       [get(port, '/api/runs'), post('/api/tokenize')].map(async (one) => expect((await one).statusCode).toBe(200)),
     );
+    expect((await post('/api/runs')).statusCode).toBe(200);
+    // Requests that never end take no place.
+    for (let k = 0; k < 5; k++) {
+      const half = connect(port, '127.0.0.1');
+      sockets.push(half);
+      half.write('POST /api/runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"a"');
+      await once(half, 'connect');
+    }
+    await sleep(100);
     expect((await post('/api/runs')).statusCode).toBe(200);
     const full = await opened({}, 0);
     expect((await get(full, '/api/runs', { method: 'POST' })).statusCode).toBe(503);

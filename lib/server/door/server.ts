@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { refuse, welcome } from './answers';
-import { Crowd } from './crowd';
-import { type Asked, judge } from './rules';
+import { asksForWork, Crowd } from './crowd';
+import { type Asked, judge, type Refusal } from './rules';
 import type { DoorSettings } from './settings';
 import { Streams } from './streams';
 
@@ -61,9 +61,10 @@ export function makeDoor(settings: DoorSettings, inside: Inside): Door {
     const verdict = judge(asked, settings);
     if (verdict.kind === 'refuse') return refuse(asked, response, verdict.refusal);
     if (verdict.kind === 'welcome') return welcome(asked, response, verdict.welcome);
-    const full = crowd.enter(asked, response) ?? streams.enter(asked, response);
-    if (full) return refuse(asked, response, full);
-    inside.request(request, response);
+    const letIn = (full: Refusal | null) => (full ? refuse(asked, response, full) : inside.request(request, response));
+    // A small body has come with its headers, and is read once this event is over.
+    if (asksForWork(asked)) setImmediate(() => letIn(crowd.enter(request, response)));
+    else letIn(streams.enter(asked, response));
   });
   const { upgrade } = inside;
   if (upgrade)
