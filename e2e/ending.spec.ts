@@ -34,7 +34,8 @@ async function slow(command?: string[]): Promise<OwnServer> {
 
 /** Starts the long run and follows it. */
 async function follow({ url }: OwnServer): Promise<{ id: string; stream: Response }> {
-  const body = JSON.stringify({ models: ['deep'], prompt: PROMPT, target: 'kitchen' });
+  const prompt = Array(6).fill(PROMPT).join(' ');
+  const body = JSON.stringify({ models: ['deep'], prompt, target: 'kitchen' });
   const headers = { 'content-type': 'application/json' };
   const made = await fetch(`${url}/api/runs`, { method: 'POST', headers, body });
   const { id } = await made.json();
@@ -56,7 +57,7 @@ async function expectKept(id: string): Promise<void> {
 test('a signal ends streams, keeps the run half-way, and the process leaves within 3 s', async () => {
   const server = await slow();
   const { id, stream } = await follow(server);
-  await expect.poll(() => layersOf(server, id)).toBeGreaterThan(2);
+  await expect.poll(() => layersOf(server, id), { intervals: [20] }).toBeGreaterThan(2);
   const events = stream.text();
   const { code, ms } = await server.end('SIGINT');
   expect(code).toBe(0);
@@ -73,7 +74,7 @@ for (const [signal, to] of [
   test(`${signal} to npm does the same`, async () => {
     const server = await slow(['npm', 'start', '--silent']);
     const { id } = await follow(server);
-    await expect.poll(() => layersOf(server, id)).toBeGreaterThan(2);
+    await expect.poll(() => layersOf(server, id), { intervals: [20] }).toBeGreaterThan(2);
     const { ms } = await server.end(signal, to);
     expect(ms).toBeLessThan(3000);
     const answers = () =>
