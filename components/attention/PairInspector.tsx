@@ -82,22 +82,31 @@ function RowSum(props: { view: View; maps: readonly (DrawnMap | undefined)[]; de
 }
 
 /** The needle's share of a row of α, which the literature calls attention SNR. */
-function AlphaShare(props: { view: View; maps: readonly (DrawnMap | undefined)[]; destination: number }) {
-  const { view, maps, destination } = props;
+function AlphaShare(props: {
+  view: View;
+  slots: readonly ModelSlot[];
+  maps: readonly (DrawnMap | undefined)[];
+  destination: number;
+}) {
+  const { view, slots, maps, destination } = props;
   const shares = maps.map((map) => {
     const own = map && ownToken(map.source.model, destination);
     const needle = map?.source.model.needle;
     if (!map || !needle || own === undefined || own >= map.L) return undefined;
     return alphaShare(map.raw, map.L, own, [needle[0], needle[1] + 1]);
   });
-  if (!shares.some((share) => share !== undefined)) return null;
+  // Whatever the row: what comes and goes under the pointer would move the page.
+  if (!view.models.some(({ model }) => model.needle)) return null;
   return (
     <div className="block" data-testid="alpha-share">
       <h3>Attention SNR, Ali et al. α</h3>
-      <table className="values">
-        <SlotHead slots={view.models.map(({ slot }) => slot)} />
+      <table className="values under-pointer">
+        <SlotHead slots={slots} />
         <tbody>
-          <ValueRow name="needle’s share of |α|" values={shares.map(formatPlain)} />
+          <ValueRow
+            name="needle’s share of |α|"
+            values={shares.map((share) => steady(formatPlain(share), NAME_LETTERS))}
+          />
         </tbody>
       </table>
       <p className="note">
@@ -270,7 +279,7 @@ export const PairInspector = memo(function PairInspector({
         marked={ownToken(leading.source.model, source)}
         onRank={setRanking}
       />
-      {form === 's6' && <AlphaShare view={view} maps={maps} destination={destination} />}
+      {form === 's6' && <AlphaShare view={view} slots={slots} maps={maps} destination={destination} />}
       {form === 'logit' && <RowSum view={view} maps={maps} destination={destination} />}
       <MapCheck slots={slots} maps={maps} />
     </aside>
