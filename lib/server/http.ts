@@ -3,8 +3,10 @@ import type { ErrorBody } from '@/lib/api/schemas';
 import { ServiceError } from './errors';
 import type { Body } from './protocol';
 
-/** Largest request body that is read. */
+/** Largest request body that is taken. */
 const BODY_LIMIT = 4 * 1024 * 1024;
+/** So much of a larger one is read and thrown away: who is refused in the middle of sending often never hears why. */
+const BODY_HEARD = 4 * BODY_LIMIT;
 
 const NO_STORE = { 'cache-control': 'no-store' };
 
@@ -52,15 +54,16 @@ export async function respond(handler: () => Response | Promise<Response>): Prom
 async function readText(request: Request): Promise<string> {
   const tooLarge = () =>
     new ServiceError(413, `The request is larger than ${BODY_LIMIT / 1024 / 1024} MB.`, 'Shorten the prompt.');
-  if (Number(request.headers.get('content-length') ?? 0) > BODY_LIMIT) throw tooLarge();
+  if (Number(request.headers.get('content-length') ?? 0) > BODY_HEARD) throw tooLarge();
   if (!request.body) return '';
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
     bytes += chunk.byteLength;
-    if (bytes > BODY_LIMIT) throw tooLarge();
-    chunks.push(chunk);
+    if (bytes > BODY_HEARD) throw tooLarge();
+    if (bytes <= BODY_LIMIT) chunks.push(chunk);
   }
+  if (bytes > BODY_LIMIT) throw tooLarge();
   return Buffer.concat(chunks).toString('utf8');
 }
 
