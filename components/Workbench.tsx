@@ -3,7 +3,7 @@ import { lazy, Suspense, useEffect, useMemo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import { ModelPickers } from './bar/ModelPicker';
 import { TopBar } from './bar/TopBar';
-import { makeView, type ViewSelection } from './data/view';
+import { makeView, viewSelection } from './data/view';
 import { useBootstrap } from './prompt/bootstrap';
 import { PromptSection } from './prompt/PromptSection';
 import { useMaximised } from './state/maximised';
@@ -38,33 +38,7 @@ function BeforeRun({ idle }: { idle: boolean }) {
 /** The page. */
 export function Workbench() {
   useBootstrap();
-  const selection = useSelection(
-    useShallow(
-      ({
-        modelA,
-        modelB,
-        prompt,
-        continuation,
-        position,
-        target,
-        needle,
-        competing,
-        question,
-        layer,
-      }): ViewSelection => ({
-        modelA,
-        modelB,
-        prompt,
-        continuation,
-        position,
-        target,
-        needle,
-        competing,
-        question,
-        layer,
-      }),
-    ),
-  );
+  const selection = useSelection(useShallow(viewSelection));
   const run = useRun((s) => s.run);
   const starting = useRun((s) => s.starting);
   const helpOpen = useShortcuts((s) => s.helpOpen);

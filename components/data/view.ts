@@ -119,20 +119,24 @@ const ownSpans = (tokens: readonly Token[], spans: Spans, position: number): Spa
     return own && own[0] <= position ? [[own[0], Math.min(own[1], position) + 1] as const] : [];
   });
 
+const VIEW_KEYS = [
+  'modelA',
+  'modelB',
+  'prompt',
+  'continuation',
+  'position',
+  'target',
+  'needle',
+  'competing',
+  'question',
+  'layer',
+] as const satisfies readonly (keyof Selection)[];
+
 /** The part of the selection that a view depends on. */
-export type ViewSelection = Pick<
-  Selection,
-  | 'modelA'
-  | 'modelB'
-  | 'prompt'
-  | 'continuation'
-  | 'position'
-  | 'target'
-  | 'needle'
-  | 'competing'
-  | 'question'
-  | 'layer'
->;
+export type ViewSelection = Pick<Selection, (typeof VIEW_KEYS)[number]>;
+
+export const viewSelection = (selection: Selection): ViewSelection =>
+  Object.fromEntries(VIEW_KEYS.map((key) => [key, selection[key]])) as unknown as ViewSelection;
 
 const sameEnd = (a: Continuation | null | undefined, b: Continuation | null | undefined): boolean =>
   a === b || (a?.start === b?.start && a?.ids.join() === b?.ids.join());

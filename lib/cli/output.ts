@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import type { Measured } from '@/lib/analysis/allocation';
 import { InputError, type OutputTensor, writeNpz, writeSafetensors } from '@/lib/checkpoint';
 import type { WeightFormat } from '@/lib/vocabulary';
 import { version } from '@/package.json';
@@ -81,3 +82,11 @@ export function table(rows: readonly Readonly<Record<string, unknown>>[]): strin
   const pad = (text: string, c: number) => (numeric[c] ? text.padStart(widths[c]) : text.padEnd(widths[c]));
   return cells.map((line) => `${line.map(pad).join('  ').trimEnd()}\n`).join('');
 }
+
+/** A mean with its interval, where it has one; a dash where it is not defined. */
+export const withInterval = (value: Measured | null): string =>
+  value === null
+    ? '–'
+    : value.low === undefined || value.high === undefined
+      ? value.mean.toFixed(3)
+      : `${value.mean.toFixed(3)} [${value.low.toFixed(3)}, ${value.high.toFixed(3)}]`;

@@ -10,4 +10,4 @@ export {
   type Watched,
 } from './faithfulness';
 export { ORDERS, type Order } from './orders';
-export { type Interval, type OrderSummary, summariseFaithfulness } from './summary';
+export { type OrderSummary, summariseFaithfulness } from './summary';

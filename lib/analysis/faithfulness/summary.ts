@@ -1,21 +1,16 @@
+import type { Measured } from '../allocation';
 import type { DrawSource } from '../bootstrap';
 import type { Curves, CurvesByOrder } from './faithfulness';
 import type { Order } from './orders';
 
-export interface Interval {
-  readonly mean: number;
-  readonly low?: number;
-  readonly high?: number;
-}
-
 export interface OrderSummary {
   readonly order: Order;
   /** Area under the curve between the model with no source, 0, and the whole one, 1: low where the order finds what matters. */
-  readonly deletion_area: Interval | null;
+  readonly deletion_area: Measured | null;
   /** The same of insertion: high where it does. */
-  readonly insertion_area: Interval | null;
+  readonly insertion_area: Measured | null;
   /** insertion − deletion, held against that of random orders on the same prompts; absent without them. */
-  readonly above_random?: Interval | null;
+  readonly above_random?: Measured | null;
   /** Means over prompts of the watched value: from all sources to none, and from none to all. */
   readonly deletion: readonly number[];
   readonly insertion: readonly number[];
@@ -38,7 +33,7 @@ export function summariseFaithfulness(
     resampling && prompts.length > 1
       ? Array.from({ length: resampling.resamples }, () => all.map(() => resampling.random.integer(0, all.length - 1)))
       : [];
-  const measured = (of: (drawn: readonly number[]) => number): Interval | null => {
+  const measured = (of: (drawn: readonly number[]) => number): Measured | null => {
     const mean = of(all);
     if (!Number.isFinite(mean)) return null;
     if (draws.length === 0) return { mean };

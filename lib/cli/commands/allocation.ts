@@ -7,7 +7,6 @@ import {
   drain,
   type LayerAllocation,
   type LayerReads,
-  type Measured,
   type ReadModel,
   type Resampled,
   requireAllocations,
@@ -22,7 +21,7 @@ import { announce, type CausalOptions, questionOf, withCausal } from '../causal'
 import { readExamples } from '../examples';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
-import { about, type Provenance, printJson, requireWritable, table, writeTensors } from '../output';
+import { about, type Provenance, printJson, requireWritable, table, withInterval, writeTensors } from '../output';
 import { wholeNumber, words } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
@@ -178,13 +177,6 @@ function partsOf(name: string, text: string | undefined, prompt: string | undefi
 
 const plain = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(1));
 
-const shown = (value: Measured | null): string =>
-  value === null
-    ? '–'
-    : value.low === undefined || value.high === undefined
-      ? value.mean.toFixed(3)
-      : `${value.mean.toFixed(3)} [${value.low.toFixed(3)}, ${value.high.toFixed(3)}]`;
-
 /** Lines of the table for people: the block, and of a differential one its branches. */
 function rowsOf(one: LayerAllocation) {
   const parts = [['block', one.net] as const];
@@ -193,8 +185,8 @@ function rowsOf(one: LayerAllocation) {
   return parts.map(([part, { norm_share, needle_against_context }]) => ({
     layer: one.layer,
     part,
-    'needle/context': shown(needle_against_context),
+    'needle/context': withInterval(needle_against_context),
     chance: Number.isFinite(one.chance) ? one.chance.toFixed(3) : '–',
-    ...Object.fromEntries(TOKEN_CLASSES.map((name) => [name, shown(norm_share[name])])),
+    ...Object.fromEntries(TOKEN_CLASSES.map((name) => [name, withInterval(norm_share[name])])),
   }));
 }

@@ -8,7 +8,6 @@ import {
   type FaithfulnessRequest,
   faithfulnessBudget,
   faithfulnessSteps,
-  type Interval,
   ORDERS,
   type Order,
   type Span,
@@ -24,7 +23,7 @@ import { readExamples } from '../examples';
 import { curvesSvg } from '../faithfulnessPlot';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
-import { about, type Provenance, printJson, table } from '../output';
+import { about, type Provenance, printJson, table, withInterval } from '../output';
 import { choices, wholeNumber, words } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
@@ -117,9 +116,9 @@ export function faithfulnessCommand(program: Command, io: Io, line: string): voi
       for (const { model, orders, classes } of models) {
         const shown = orders.map(({ order, deletion_area, insertion_area, above_random }) => ({
           order,
-          'deletion (low is good)': words3(deletion_area),
-          'insertion (high is good)': words3(insertion_area),
-          'above random': words3(above_random ?? null),
+          'deletion (low is good)': withInterval(deletion_area),
+          'insertion (high is good)': withInterval(insertion_area),
+          'above random': withInterval(above_random ?? null),
         }));
         io.out(`${model}: ${prompts} example${prompts > 1 ? 's, 95 % intervals over prompts' : ''}\n${table(shown)}`);
         if (classes) {
@@ -157,13 +156,6 @@ function summariseClasses(prompts: readonly (readonly ClassRemoval[])[]) {
     }),
   };
 }
-
-const words3 = (value: Interval | null): string =>
-  value === null
-    ? '–'
-    : value.low === undefined || value.high === undefined
-      ? value.mean.toFixed(3)
-      : `${value.mean.toFixed(3)} [${value.low.toFixed(3)}, ${value.high.toFixed(3)}]`;
 
 async function write(file: string, text: string): Promise<void> {
   await writeFile(file, text).catch((cause: NodeJS.ErrnoException) => {
