@@ -15,7 +15,6 @@ import {
 import type { MapEstimate, ReadingQuery } from '@/lib/api/readings';
 import type { Reduce } from '@/lib/api/schemas';
 import type { Model } from '@/lib/models';
-import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import type { BlockComponent, Branch } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Body } from '../../protocol';
@@ -25,6 +24,7 @@ import type { LoadedModels } from '../models/loaded-models';
 import { isComplete, type ModelRecord } from '../runs/record';
 import { withModelOf } from '../runs/with-model';
 import { blockOf, checkView, contributionBranches, defaultBranch } from './branches';
+import { mapBody } from './map-body';
 import { checkedMapBytes } from './map-memory';
 
 const KEPT_BYTES = 256 * 1024 * 1024;
@@ -72,19 +72,9 @@ export class FormMaps {
   async map(record: ModelRecord, run: string, query: ReadingQuery<'map'>, withdrawn: Withdrawn): Promise<Body> {
     const view = viewOf(record, run, query);
     const bytes = this.#bytesOf(record, view);
-    const { map, rest, convention, reconstructionError, maxAbs, ms } = await this.#made(record, view, withdrawn);
-    const tensors: Record<string, WireTensor> = { map: { shape: [record.L, record.L], data: map } };
-    if (rest) tensors.rest = { shape: [record.L], data: rest };
-    return encodeSafetensors(tensors, {
-      form: view.form,
-      reduce: view.reduce,
-      branch: view.branch,
-      convention,
-      reconstruction_error: String(reconstructionError),
-      max_abs: String(maxAbs),
-      ms: String(ms),
-      memory_bytes: String(bytes),
-    });
+    const made = await this.#made(record, view, withdrawn);
+    const { form, reduce, branch } = view;
+    return mapBody(record.L, { ...made, form, reduce, branch, bytes });
   }
 
   /** What the map would take. @throws ServiceError as {@link map} does. */

@@ -12,6 +12,7 @@ import { LeastRecentlyUsed } from '../memory';
 import type { ModelRecord } from '../runs/record';
 import { blockOf, branchesOf, checkView, defaultBranch } from './branches';
 import { largest } from './form-maps';
+import { mapBody } from './map-body';
 import { checkedMapBytes } from './map-memory';
 import { thumbnail } from './thumbnail';
 
@@ -50,20 +51,7 @@ export class Maps {
   map(record: ModelRecord, run: string, query: ReadingQuery<'map'>): Body {
     const { place, branch, reduce, bytes } = this.#asked(record, run, query);
     const block = record.blocks[place.layer];
-    const { map, maxAbs, convention, reconstructionError, ms } = this.#map(place, block, branch, reduce);
-    return encodeSafetensors(
-      { map: { shape: [record.L, record.L], data: map } },
-      {
-        form: 's6',
-        reduce,
-        branch,
-        convention,
-        reconstruction_error: String(reconstructionError),
-        max_abs: String(maxAbs),
-        ms: String(ms),
-        memory_bytes: String(bytes),
-      },
-    );
+    return mapBody(record.L, { ...this.#map(place, block, branch, reduce), form: 's6', reduce, branch, bytes });
   }
 
   /** What the map would take. @throws ServiceError as {@link map} does. */
