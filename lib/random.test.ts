@@ -16,6 +16,16 @@ it('goes on from a stored state, also through JSON', () => {
   expect(draw(new Random(stored), 5)).toEqual(draw(random, 5));
 });
 
+it('draws at a place what no other place draws, without what was drawn before', () => {
+  const places = [0, 1, 2, 1000].flatMap((seed) =>
+    [0, 1, 2].flatMap((stream) => Array.from({ length: 40 }, (_, index) => [seed, stream, index] as const)),
+  );
+  const first = places.map((place) => Random.at(...place).uniform());
+  expect(new Set(first).size).toBe(places.length);
+  expect(Math.abs(mean(first) - 0.5)).toBeLessThan(0.03);
+  expect(Random.at(1, 2, 3).word()).toBe(Random.at(1, 2, 3).word());
+});
+
 it('is uniform, normal and weighted as it says', () => {
   const random = new Random(1);
   const uniforms = Array.from({ length: 20_000 }, () => random.uniform());

@@ -26,6 +26,16 @@ export class Random {
     for (let round = 0; round < 15; round++) this.word();
   }
 
+  /**
+   * A generator at a place that three whole numbers name, such as seed, stream and index: what is drawn there needs nothing
+   * that was drawn before. Each counts by its lowest 32 bits.
+   */
+  static at(seed: number, stream: number, index: number): Random {
+    const random = new Random([seed | 0, stream | 0, index | 0, 1]);
+    for (let round = 0; round < 15; round++) random.word();
+    return random;
+  }
+
   get state(): RandomState {
     return [this.a, this.b, this.c, this.d];
   }

@@ -1,4 +1,5 @@
 import type { Random } from '@/lib/random';
+import type { Split } from './source';
 import {
   ANSWER_CUE,
   OBJECTS,
@@ -38,20 +39,26 @@ export interface RetrievalOptions {
   readonly sentences: number;
   /** Which question to ask; one of both at random if left out. */
   readonly question?: QuestionKind;
-  readonly split: Split;
+  /** `held-out`: validation or test. */
+  readonly split: Split | 'held-out';
 }
 
 /** Stories are divided once and for all by their text: what is held out is never trained on. */
-export type Split = 'train' | 'held-out';
-
 const HELD_OUT_ONE_IN = 16;
 
-/** The split of a story (FNV-1a of its text). */
+/** The split of a story (FNV-1a of its text): validation and test share what is held out. */
 export function splitOf(story: string): Split {
   let hash = 0x811c9dc5;
   for (let i = 0; i < story.length; i++) hash = Math.imul(hash ^ story.charCodeAt(i), 0x01000193);
-  return (hash >>> 8) % HELD_OUT_ONE_IN === 0 ? 'held-out' : 'train';
+  const part = (hash >>> 8) % (2 * HELD_OUT_ONE_IN);
+  if (part % HELD_OUT_ONE_IN !== 0) return 'train';
+  return part === 0 ? 'validation' : 'test';
 }
+
+const isOf = (story: string, wanted: RetrievalOptions['split']) => {
+  const split = splitOf(story);
+  return wanted === 'held-out' ? split !== 'train' : split === wanted;
+};
 
 /** How often each kind of sentence is told. */
 const KINDS: Readonly<Record<SentenceKind, number>> = { move: 0.44, placement: 0.36, pickup: 0.08, noise: 0.12 };
@@ -128,7 +135,7 @@ export function retrievalExample(random: Random, options: RetrievalOptions): Ret
   for (;;) {
     const { sentences, asked } = tellStory(random, options.sentences);
     const chosen = asked.find((fact) => fact.question === question);
-    if (!chosen || splitOf(sentences.join(' ')) !== options.split) continue;
+    if (!chosen || !isOf(sentences.join(' '), options.split)) continue;
     const { name, settled } = chosen;
     const spans = spansOf(sentences);
     const story = sentences.join(' ');
@@ -176,7 +183,7 @@ export interface LessonOptions {
 export function retrievalLesson(random: Random, options: LessonOptions): string {
   for (;;) {
     const { sentences, asked } = tellStory(random, options.sentences);
-    if (asked.length === 0 || splitOf(sentences.join(' ')) !== options.split) continue;
+    if (asked.length === 0 || !isOf(sentences.join(' '), options.split)) continue;
     const first = random.pick(['person', 'object'] as const);
     const ordered = [...asked].sort((a, b) => Number(b.question === first) - Number(a.question === first));
     const chosen = [ordered[0], ...asked.filter((fact) => fact !== ordered[0])].slice(0, options.questions);
