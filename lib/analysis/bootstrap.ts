@@ -104,7 +104,7 @@ function estimateOf(values: Float64Array, resampledMeans: Float64Array, level: n
 }
 
 /** Linear interpolation between order statistics, as NumPy's default. */
-function quantile(sorted: Float64Array, share: number): number {
+export function quantile(sorted: Float64Array, share: number): number {
   if (sorted.length === 0) return Number.NaN;
   const place = share * (sorted.length - 1);
   const below = Math.floor(place);

@@ -9,6 +9,7 @@ import { attributeCommand } from './commands/attribute';
 import { benchCommand } from './commands/bench';
 import { channelsCommand } from './commands/channels';
 import { convertCommand } from './commands/convert';
+import { evalCommand } from './commands/eval';
 import { faithfulnessCommand } from './commands/faithfulness';
 import { generateCommand } from './commands/generate';
 import { gradCommand } from './commands/grad';
@@ -44,6 +45,7 @@ const COMMANDS = [
   trainCommand,
   tunedLensCommand,
   convertCommand,
+  evalCommand,
   benchCommand,
 ] as const;
 
