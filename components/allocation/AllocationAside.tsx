@@ -1,7 +1,7 @@
 'use client';
 import type { AllocationResult, LayerAllocation, MeasuredValue } from '@/lib/api/allocation';
+import { formatP, formatPlain, formatSigned, formatValue } from '@/lib/figures/numbers';
 import { type Found, MEASURE_INFO, type Measure, type Part, pairedAt, readOf, STACKED } from '../charts/allocation';
-import { formatP, formatPlain, formatSigned, formatValue } from '../charts/numbers';
 import type { View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';
 import { Id, ValueRow } from '../ui/parts';

@@ -2,6 +2,8 @@
 import { line } from 'd3';
 import { memo, useMemo } from 'react';
 import type { MeasuredValue } from '@/lib/api/allocation';
+import { bandPath } from '@/lib/figures/band';
+import { curveScale } from '@/lib/figures/scale';
 import {
   barPlace,
   chanceOf,
@@ -15,8 +17,7 @@ import {
   rectangles,
   stackScale,
 } from '../charts/allocation';
-import { bandPath } from '../charts/band';
-import { curveScale, segments } from '../charts/curve';
+import { segments } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';

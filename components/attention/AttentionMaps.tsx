@@ -1,8 +1,8 @@
 'use client';
 import { useMemo, useState } from 'react';
 import type { Channels } from '@/lib/api/readings';
+import { formatValue } from '@/lib/figures/numbers';
 import { cellsTop, mapLayout } from '../charts/mapLayout';
-import { formatValue } from '../charts/numbers';
 import { topSources } from '../charts/pair';
 import { displayToken } from '../charts/tokens';
 import { fitWindow, mapFrame } from '../charts/window';

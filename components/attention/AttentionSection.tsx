@@ -1,6 +1,6 @@
 'use client';
 import { memo } from 'react';
-import { formatPlain } from '../charts/numbers';
+import { formatPlain } from '@/lib/figures/numbers';
 import type { LayerMaps } from '../data/mapQueries';
 import { usePanels } from '../data/panels';
 import { useShownMaps } from '../data/shownMaps';

@@ -2,7 +2,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useMemo, useRef, useState } from 'react';
 import type { Channels } from '@/lib/api/readings';
-import { formatPlain } from '../charts/numbers';
+import { formatPlain } from '@/lib/figures/numbers';
 import { type ModelSlot, useSelection } from '../state/selection';
 import { CHANNEL_NAMES, type ChannelStatistic, isolate, rankedUnits } from './channelRanking';
 

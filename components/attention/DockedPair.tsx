@@ -1,5 +1,5 @@
 'use client';
-import { formatValue } from '../charts/numbers';
+import { formatValue } from '@/lib/figures/numbers';
 import type { DrawnMap } from '../data/drawnMaps';
 import { ownToken, type View } from '../data/view';
 import { useHover } from '../state/hover';

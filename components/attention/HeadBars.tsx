@@ -1,7 +1,7 @@
 'use client';
 import { lazy, memo, Suspense, useState } from 'react';
 import type { Channels } from '@/lib/api/readings';
-import { formatPlain } from '../charts/numbers';
+import { formatPlain } from '@/lib/figures/numbers';
 import type { ModelView } from '../data/view';
 import { select, useSelection } from '../state/selection';
 import { branchOfUnits, CHANNEL_NAMES, type ChannelStatistic, isolate, rankedUnits } from './channelRanking';

@@ -1,8 +1,8 @@
 'use client';
 import { memo, useCallback } from 'react';
+import { formatPlain } from '@/lib/figures/numbers';
+import { cssColour } from '@/lib/figures/palette';
 import { caretPath, legendMarks, RAMP_HEIGHT, RAMP_MARGIN, RAMP_WIDTH } from '../charts/legend';
-import { formatPlain } from '../charts/numbers';
-import { cssColour } from '../charts/palette';
 import { exceeds } from '../charts/values';
 import type { DrawnMap } from '../data/drawnMaps';
 import type { MapPanel } from '../data/panels';

@@ -1,8 +1,8 @@
 'use client';
 import { memo, useMemo } from 'react';
+import { formatPlain } from '@/lib/figures/numbers';
+import { colourTable } from '@/lib/figures/palette';
 import { DIFFERENCE_TERMS, type DifferenceTerm } from '@/lib/vocabulary';
-import { formatPlain } from '../charts/numbers';
-import { colourTable } from '../charts/palette';
 import { wholeMap } from '../charts/pyramid';
 import { lookUp, type Raster, rasterise } from '../charts/raster';
 import { saturation, valueScale } from '../charts/values';

@@ -1,10 +1,10 @@
 'use client';
 import { memo } from 'react';
+import { formatPlain } from '@/lib/figures/numbers';
 import { runsOf } from '../charts/allocation';
 import type { MapLayout } from '../charts/mapLayout';
 import { cellsTop } from '../charts/mapLayout';
 import { flagBox } from '../charts/mapMarks';
-import { formatPlain } from '../charts/numbers';
 import { bars, joined } from '../charts/profile';
 import { displayToken } from '../charts/tokens';
 import type { MapFrame } from '../charts/window';

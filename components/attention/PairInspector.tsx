@@ -1,9 +1,9 @@
 'use client';
 import type { ReactNode } from 'react';
 import { memo, useMemo, useState } from 'react';
+import { formatPlain, formatSigned, formatValue } from '@/lib/figures/numbers';
 import { DIFFERENCE_TERMS, type DifferenceTerm } from '@/lib/vocabulary';
 import { alphaShare } from '../charts/alphaShare';
-import { formatPlain, formatSigned, formatValue } from '../charts/numbers';
 import { pairFacts, topSources } from '../charts/pair';
 import { cut } from '../charts/tokens';
 import { type DrawnMap, ERROR_LIMIT } from '../data/drawnMaps';

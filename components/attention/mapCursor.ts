@@ -1,6 +1,6 @@
 'use client';
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
-import { formatValue } from '../charts/numbers';
+import { formatValue } from '@/lib/figures/numbers';
 import { following, wholeWindow, zoomedAt } from '../charts/window';
 import type { DrawnMap } from '../data/drawnMaps';
 import { ownToken, type View } from '../data/view';

@@ -1,8 +1,8 @@
 'use client';
 import { memo } from 'react';
 import type { AttributionReply } from '@/lib/api/readings';
+import { formatPlain, formatSigned } from '@/lib/figures/numbers';
 import { layerName } from '../charts/layerAxis';
-import { formatPlain, formatSigned } from '../charts/numbers';
 import type { View } from '../data/view';
 import { useHover } from '../state/hover';
 import { SlotHead, ValueRow } from '../ui/parts';

@@ -1,6 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
-import { curveScale } from '../charts/curve';
+import { curveScale } from '@/lib/figures/scale';
 import { layerAxis } from '../charts/layerAxis';
 import { useAttributions } from '../data/queries';
 import type { View } from '../data/view';

@@ -1,8 +1,8 @@
 'use client';
 import { memo } from 'react';
-import type { CurveScale } from '../charts/curve';
+import { formatSigned } from '@/lib/figures/numbers';
+import type { CurveScale } from '@/lib/figures/scale';
 import type { LayerAxis } from '../charts/layerAxis';
-import { formatSigned } from '../charts/numbers';
 import type { ModelSlot } from '../state/selection';
 import { AxisTicks, RowLabel } from '../ui/AxisParts';
 import { CurveOverlay, Grid, LayerHit } from '../ui/CurveParts';

@@ -1,7 +1,7 @@
 'use client';
 import { lazy, Suspense, useState } from 'react';
 import type { ModelSummary } from '@/lib/api/schemas';
-import { formatParameters } from '../charts/numbers';
+import { formatParameters } from '@/lib/figures/numbers';
 import { useModels } from '../data/queries';
 import { type ModelSlot, select, swapModels, useSelection } from '../state/selection';
 import { SwapIcon } from '../ui/icons';

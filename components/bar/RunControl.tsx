@@ -1,6 +1,6 @@
 'use client';
 import type { Progress, Run } from '@/lib/api/schemas';
-import { formatSeconds, ordinal } from '../charts/numbers';
+import { formatSeconds, ordinal } from '@/lib/figures/numbers';
 import { useForecast } from '../data/forecast';
 import { useHealth } from '../data/queries';
 import { requestOf, runOrCancel } from '../state/request';

@@ -1,7 +1,7 @@
 'use client';
 import { type KeyboardEvent, memo, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
+import { formatSigned } from '@/lib/figures/numbers';
 import type { LayerAxis } from '../charts/layerAxis';
-import { formatSigned } from '../charts/numbers';
 import { cut, displayToken } from '../charts/tokens';
 import { ownToken, type View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';

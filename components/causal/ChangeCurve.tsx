@@ -2,9 +2,10 @@
 import { memo, useMemo } from 'react';
 import type { Reading } from '@/lib/api/causal';
 import type { Signal } from '@/lib/api/readings';
-import { curveScale, METRIC_INFO, type Metric } from '../charts/curve';
+import type { Maybe } from '@/lib/figures/numbers';
+import { curveScale } from '@/lib/figures/scale';
+import { METRIC_INFO, type Metric } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
-import type { Maybe } from '../charts/numbers';
 import { metricOnAxis } from '../data/series';
 import type { View } from '../data/view';
 import { AxisTicks } from '../ui/AxisParts';

@@ -1,8 +1,8 @@
 'use client';
 import { memo, useCallback } from 'react';
+import { formatSigned } from '@/lib/figures/numbers';
+import { colourTable, cssColour, inkOn, type Palette } from '@/lib/figures/palette';
 import type { LayerAxis } from '../charts/layerAxis';
-import { formatSigned } from '../charts/numbers';
-import { colourTable, cssColour, inkOn, type Palette } from '../charts/palette';
 import { valueScale } from '../charts/values';
 import { type ModelView, ownToken } from '../data/view';
 import { usePalette } from '../state/theme';

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
+import { formatCount, formatForecast } from '@/lib/figures/numbers';
 import type { LayerAxis } from '../charts/layerAxis';
-import { formatCount, formatForecast } from '../charts/numbers';
 import type { View } from '../data/view';
 import { AxisTicks, RowLabel } from '../ui/AxisParts';
 

@@ -1,7 +1,7 @@
 'use client';
 import type { Reading } from '@/lib/api/causal';
 import type { Signal } from '@/lib/api/readings';
-import { formatCount, formatPlain, formatSigned } from '../charts/numbers';
+import { formatCount, formatPlain, formatSigned } from '@/lib/figures/numbers';
 import { displayToken } from '../charts/tokens';
 import { useTokenTexts } from '../data/queries';
 import type { ModelView, View } from '../data/view';

@@ -1,8 +1,8 @@
 'use client';
 import { memo, useEffect, useMemo } from 'react';
+import { formatForecast } from '@/lib/figures/numbers';
 import type { Metric } from '../charts/curve';
 import { layerName } from '../charts/layerAxis';
-import { formatForecast } from '../charts/numbers';
 import { type DataTable, tableOf } from '../charts/table';
 import { useSignals, useTargetIds } from '../data/queries';
 import { isDiff, type View } from '../data/view';

@@ -1,7 +1,7 @@
 'use client';
 import type { ReactNode } from 'react';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
-import { formatSeconds } from '../charts/numbers';
+import { formatSeconds } from '@/lib/figures/numbers';
 import { cancelJob, isJobBusy, type Job } from '../state/jobs';
 
 const finished = (job: Job | undefined): number =>

@@ -1,7 +1,7 @@
 'use client';
 import { Fragment, useEffect, useMemo } from 'react';
+import { formatSigned, type Maybe } from '@/lib/figures/numbers';
 import type { LayerAxis } from '../charts/layerAxis';
-import { formatSigned, type Maybe } from '../charts/numbers';
 import { displayToken } from '../charts/tokens';
 import type { View } from '../data/view';
 import { dropJob, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';

@@ -1,6 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
-import { formatSigned } from '../charts/numbers';
+import { formatSigned } from '@/lib/figures/numbers';
 import { hasBranches } from '../data/view';
 import { isJobBusy } from '../state/jobs';
 import { Choice } from '../ui/Choice';

@@ -1,7 +1,7 @@
 'use client';
 import { memo, useMemo } from 'react';
+import { formatCount, formatPlain, formatSigned } from '@/lib/figures/numbers';
 import type { PatchMetric } from '@/lib/vocabulary';
-import { formatCount, formatPlain, formatSigned } from '../charts/numbers';
 import { ownToken, type View } from '../data/view';
 import { isJobBusy } from '../state/jobs';
 import { Choice } from '../ui/Choice';

@@ -1,7 +1,7 @@
 'use client';
+import { formatSigned } from '@/lib/figures/numbers';
+import { colourTable } from '@/lib/figures/palette';
 import { MIXERS } from '@/lib/vocabulary';
-import { formatSigned } from '../charts/numbers';
-import { colourTable } from '../charts/palette';
 import { cut, displayToken } from '../charts/tokens';
 import { type ModelView, nearestOfA, ownToken, type View } from '../data/view';
 import { hover, useHover } from '../state/hover';

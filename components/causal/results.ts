@@ -1,7 +1,7 @@
 import type { AnalysisResult } from '@/lib/api/causal';
+import type { Maybe } from '@/lib/figures/numbers';
 import { type PatchMetric, patchEffect } from '@/lib/vocabulary';
 import { layerName } from '../charts/layerAxis';
-import type { Maybe } from '../charts/numbers';
 import type { DataTable } from '../charts/table';
 import { displayToken } from '../charts/tokens';
 import { ownToken, type View } from '../data/view';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LayerAllocation, MeasuredValue } from '@/lib/api/allocation';
+import { curveScale } from '@/lib/figures/scale';
 import { TOKEN_CLASSES, type TokenClass } from '@/lib/vocabulary';
 import {
   allocationTable,
@@ -15,7 +16,6 @@ import {
   stacked,
   stackScale,
 } from './allocation';
-import { curveScale } from './curve';
 import { layerAxis } from './layerAxis';
 
 type Values = Readonly<Record<TokenClass, MeasuredValue>>;

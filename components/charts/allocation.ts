@@ -1,6 +1,6 @@
 import type { AllocationResult, LayerAllocation, MeasuredValue } from '@/lib/api/allocation';
+import { type CurveScale, curveScale } from '@/lib/figures/scale';
 import { TOKEN_CLASSES, type TokenClass } from '@/lib/vocabulary';
-import { type CurveScale, curveScale } from './curve';
 import { type LayerAxis, layerName } from './layerAxis';
 import type { DataTable } from './table';
 

@@ -1,5 +1,5 @@
+import type { Maybe } from '@/lib/figures/numbers';
 import { segments } from './curve';
-import type { Maybe } from './numbers';
 
 /** Nearer than this, in pixels, one of two lines hides the other. */
 const NEAR = 3;

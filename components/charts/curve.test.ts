@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { curveScale, firstLayerAbove, segments } from './curve';
+import { curveScale } from '@/lib/figures/scale';
+import { firstLayerAbove, segments } from './curve';
 
 describe('logarithmic curve axis', () => {
   it('goes down to the data in whole decades', () => {

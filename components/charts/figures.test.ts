@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { colourTable, cssColour, PALETTES } from '@/lib/figures/palette';
+import { curveScale } from '@/lib/figures/scale';
 import { axisLabels } from './axisLabels';
-import { curveScale, type Metric, segments } from './curve';
+import { type Metric, segments } from './curve';
 import { labelPriorities, placeLineLabels } from './labels';
 import { axisTicks, type LayerAxis, layerAxis, layerTick } from './layerAxis';
 import { caretPath, legendMarks, RAMP_HEIGHT, RAMP_MARGIN, RAMP_WIDTH } from './legend';
 import { cellsTop, type MapLayoutInput, mapLayout } from './mapLayout';
 import { marginals } from './marginals';
-import { colourTable, cssColour, PALETTES } from './palette';
 import { bars, joined } from './profile';
 import { cut, displayToken } from './tokens';
 import { valueScale } from './values';

@@ -1,4 +1,4 @@
-import { formatValue } from './numbers';
+import { formatValue } from '@/lib/figures/numbers';
 import { legendTicks, type ValueScale } from './values';
 
 /** Width of a legend's ramp in pixels, and the room at both of its ends for ticks and arrows. */

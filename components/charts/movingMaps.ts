@@ -1,8 +1,8 @@
+import { formatPlain } from '@/lib/figures/numbers';
 import { type AxisLabels, axisLabels, LABEL_BASELINE, LABEL_GAP } from './axisLabels';
 import { cellsTop, type MapLayout } from './mapLayout';
 import { bracketPath, flagBox, MARGINAL_GAPS, readoutPath } from './mapMarks';
 import type { Marginals } from './marginals';
-import { formatPlain } from './numbers';
 import { bars, joined } from './profile';
 import type { Region } from './pyramid';
 import { cut } from './tokens';

@@ -1,7 +1,7 @@
 import { rgb } from 'd3';
 import { describe, expect, it } from 'vitest';
+import { colourTable, PALETTES } from '@/lib/figures/palette';
 import { NO_VALUE, toHalf } from './half';
-import { colourTable, PALETTES } from './palette';
 import { Pyramid, type Region, strength, wholeMap } from './pyramid';
 import { lookUp, Memory, type Raster, rasterise } from './raster';
 import { valueScale } from './values';

@@ -1,7 +1,7 @@
 import { rgb } from 'd3';
+import { type ColourTable, TABLE_SIZE } from '@/lib/figures/palette';
 import { halfToFloat } from '@/lib/safetensors/dtype';
 import { NOT_FINITE } from './half';
-import { type ColourTable, TABLE_SIZE } from './palette';
 import { type Pyramid, type Region, strength } from './pyramid';
 import type { ValueScale } from './values';
 

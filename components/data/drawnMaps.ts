@@ -1,8 +1,8 @@
 'use client';
 import { useMemo } from 'react';
+import { type ColourTable, colourTable, type RampKind } from '@/lib/figures/palette';
 import { DIFFERENTIAL_BRANCHES } from '@/lib/vocabulary';
 import { type HalfMap, toHalf } from '../charts/half';
-import { type ColourTable, colourTable, type RampKind } from '../charts/palette';
 import { Pyramid } from '../charts/pyramid';
 import { rowShares, saturation, type ValueMode, type ValueScale, valueScale } from '../charts/values';
 import { isSigned, useSelection } from '../state/selection';

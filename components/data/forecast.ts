@@ -3,7 +3,7 @@ import { useMemo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import { ApiError } from '@/lib/api/client';
 import type { RunEstimate } from '@/lib/api/runs';
-import { formatBytes, formatForecast } from '../charts/numbers';
+import { formatBytes, formatForecast } from '@/lib/figures/numbers';
 import { requestOf } from '../state/request';
 import { isEnded, useRun } from '../state/run';
 import { INITIAL_SELECTION, useSelection } from '../state/selection';

@@ -1,8 +1,8 @@
 'use client';
 import { useMemo } from 'react';
+import { colourTable } from '@/lib/figures/palette';
 import { DIFFERENTIAL_BRANCHES } from '@/lib/vocabulary';
 import { toHalf } from '../charts/half';
-import { colourTable } from '../charts/palette';
 import { Pyramid } from '../charts/pyramid';
 import { valueScale } from '../charts/values';
 import { useSelection } from '../state/selection';

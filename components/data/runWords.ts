@@ -1,5 +1,5 @@
 import type { Health, RunSummary } from '@/lib/api/schemas';
-import { formatSeconds } from '../charts/numbers';
+import { formatSeconds } from '@/lib/figures/numbers';
 
 /** `done in 1.84 s`, `cancelled`, … */
 export function stateOf({ state, timing }: RunSummary): string {

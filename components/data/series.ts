@@ -1,9 +1,9 @@
 import type { SnrEstimate } from '@/lib/api/analyses';
 import type { Lens, Signal } from '@/lib/api/readings';
+import type { Maybe } from '@/lib/figures/numbers';
 import type { Metric } from '../charts/curve';
 import { columnOf, onAxis } from '../charts/layerAxis';
 import type { LensCell } from '../charts/lensCells';
-import type { Maybe } from '../charts/numbers';
 import type { ModelSlot } from '../state/selection';
 
 /** What a batch says of one model, or of B − A, by column of the layer axis: embedding, blocks, output. */

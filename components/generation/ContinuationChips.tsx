@@ -1,8 +1,8 @@
 'use client';
 import { type KeyboardEvent, memo, useRef, useState } from 'react';
 import type { GeneratedToken } from '@/lib/api/generation';
-import { formatPlain, ordinal } from '../charts/numbers';
-import { type ColourTable, colourTable, cssColour, inkOn, type Palette } from '../charts/palette';
+import { formatPlain, ordinal } from '@/lib/figures/numbers';
+import { type ColourTable, colourTable, cssColour, inkOn, type Palette } from '@/lib/figures/palette';
 import { displayToken } from '../charts/tokens';
 import { usePalette } from '../state/theme';
 import { Id, TokenText } from '../ui/parts';

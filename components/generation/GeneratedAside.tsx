@@ -1,7 +1,7 @@
 'use client';
 import { memo } from 'react';
 import type { GeneratedToken } from '@/lib/api/generation';
-import { formatCount, formatPlain } from '../charts/numbers';
+import { formatCount, formatPlain } from '@/lib/figures/numbers';
 import { SlotHead, SlotList, TokenText, ValueRow } from '../ui/parts';
 import { type Continuation, canAnalyse, useGeneration } from './state';
 

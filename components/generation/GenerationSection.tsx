@@ -1,6 +1,6 @@
 'use client';
 import { memo, useEffect } from 'react';
-import { colourTable } from '../charts/palette';
+import { colourTable } from '@/lib/figures/palette';
 import { useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { RampBar } from '../ui/RampBar';

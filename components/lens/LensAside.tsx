@@ -1,9 +1,9 @@
 'use client';
 import { memo } from 'react';
 import type { Lens } from '@/lib/api/readings';
+import { formatCount, formatPlain, type Maybe } from '@/lib/figures/numbers';
 import type { LensStatistic } from '@/lib/vocabulary';
 import { layerName } from '../charts/layerAxis';
-import { formatCount, formatPlain, type Maybe } from '../charts/numbers';
 import { sameWord } from '../charts/tokens';
 import { useTokenTexts } from '../data/queries';
 import { entryAt } from '../data/series';

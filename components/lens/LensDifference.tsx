@@ -1,10 +1,10 @@
 'use client';
 import { memo, useCallback, useMemo } from 'react';
 import type { Lens } from '@/lib/api/readings';
+import { formatPlain, formatSigned } from '@/lib/figures/numbers';
+import { colourTable, cssColour, inkOn } from '@/lib/figures/palette';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { LensColour } from '../charts/lensCells';
-import { formatPlain, formatSigned } from '../charts/numbers';
-import { colourTable, cssColour, inkOn } from '../charts/palette';
 import { cut, displayToken } from '../charts/tokens';
 import { lensRow } from '../data/series';
 import { ownToken, type View } from '../data/view';

@@ -1,9 +1,9 @@
 'use client';
 import { memo, useMemo } from 'react';
 import type { Lens } from '@/lib/api/readings';
+import { colourTable } from '@/lib/figures/palette';
 import { layerAxis } from '../charts/layerAxis';
 import { type LensColour, lensLegend } from '../charts/lensCells';
-import { colourTable } from '../charts/palette';
 import { rowChoices, rowRange } from '../data/lensRows';
 import { useModels, useTokenTexts } from '../data/queries';
 import { ownToken, tokenOfA, type View } from '../data/view';

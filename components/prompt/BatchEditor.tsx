@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import type { SnrRequestInput } from '@/lib/api/analyses';
-import { formatSeconds } from '../charts/numbers';
+import { formatSeconds } from '@/lib/figures/numbers';
 import { MOST } from '../data/batchText';
 import { useLensKind } from '../data/queries';
 import { chosenModels } from '../data/view';

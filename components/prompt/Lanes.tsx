@@ -1,7 +1,7 @@
 'use client';
 import { memo, type RefObject, useEffect, useLayoutEffect, useMemo, useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
-import { cssColour } from '../charts/palette';
+import { cssColour } from '@/lib/figures/palette';
 import type { DrawnMap } from '../data/drawnMaps';
 import { useShownMaps } from '../data/shownMaps';
 import type { ModelSlot } from '../state/selection';

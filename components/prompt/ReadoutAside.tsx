@@ -1,7 +1,7 @@
 'use client';
 import { memo } from 'react';
 import type { Token } from '@/lib/api/schemas';
-import { formatPlain, type Maybe } from '../charts/numbers';
+import { formatPlain, type Maybe } from '@/lib/figures/numbers';
 import { tokensInSpan } from '../charts/tokens';
 import type { View } from '../data/view';
 import { useSelection } from '../state/selection';

@@ -1,6 +1,6 @@
 'use client';
 import { type RefObject, useEffect, useLayoutEffect } from 'react';
-import { type ColourTable, cssColour, inkOn, TABLE_SIZE } from '../charts/palette';
+import { type ColourTable, cssColour, inkOn, TABLE_SIZE } from '@/lib/figures/palette';
 import type { DrawnMap } from '../data/drawnMaps';
 import { useShownMaps } from '../data/shownMaps';
 import { ownToken, shownRow, tokenOfA } from '../data/view';

@@ -2,7 +2,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import type { RunSummary } from '@/lib/api/schemas';
-import { formatBytes } from '../charts/numbers';
+import { formatBytes } from '@/lib/figures/numbers';
 import { visible } from '../charts/tokens';
 import { client } from '../data/client';
 import { useHealth } from '../data/queries';

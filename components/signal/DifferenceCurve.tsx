@@ -2,10 +2,11 @@
 import { line } from 'd3';
 import { memo, useMemo } from 'react';
 import type { Signal } from '@/lib/api/readings';
-import { bandPath } from '../charts/band';
-import { curveScale, METRIC_INFO, type Metric, segments } from '../charts/curve';
+import { bandPath } from '@/lib/figures/band';
+import { formatSigned, type Maybe } from '@/lib/figures/numbers';
+import { curveScale } from '@/lib/figures/scale';
+import { METRIC_INFO, type Metric, segments } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
-import { formatSigned, type Maybe } from '../charts/numbers';
 import { promptDifference } from '../data/series';
 import type { View } from '../data/view';
 import { CurveOverlay, Grid, LayerHit } from '../ui/CurveParts';

@@ -1,9 +1,9 @@
 'use client';
 import { memo } from 'react';
 import type { Signal } from '@/lib/api/readings';
+import { formatP, formatPlain, formatRatio, formatSigned, formatValue, type Maybe } from '@/lib/figures/numbers';
 import { METRIC_INFO, type Metric } from '../charts/curve';
 import { columnOf, layerName } from '../charts/layerAxis';
-import { formatP, formatPlain, formatRatio, formatSigned, formatValue, type Maybe } from '../charts/numbers';
 import { useLensKind, useModels } from '../data/queries';
 import { certainFrom, metricOnAxis, snrCandidates } from '../data/series';
 import { blockName, type View } from '../data/view';

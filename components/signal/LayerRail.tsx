@@ -1,9 +1,9 @@
 'use client';
 import { memo, useEffect, useMemo, useState } from 'react';
 import type { Signal } from '@/lib/api/readings';
+import { colourTable, cssColour } from '@/lib/figures/palette';
 import { layerAxis } from '../charts/layerAxis';
 import { lensAmount } from '../charts/lensCells';
-import { colourTable, cssColour } from '../charts/palette';
 import { metricOnAxis } from '../data/series';
 import type { View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';

@@ -1,8 +1,8 @@
 'use client';
 import { memo, useMemo } from 'react';
 import type { Lens } from '@/lib/api/readings';
+import { formatPlain } from '@/lib/figures/numbers';
 import type { LayerAxis } from '../charts/layerAxis';
-import { formatPlain } from '../charts/numbers';
 import { useTokenTexts } from '../data/queries';
 import { lensRow } from '../data/series';
 import { blockName, isDiff, type ModelView, type View } from '../data/view';

@@ -1,4 +1,4 @@
-import type { CurveScale } from '../charts/curve';
+import type { CurveScale } from '@/lib/figures/scale';
 import { axisTicks, type LayerAxis } from '../charts/layerAxis';
 import type { Line } from '../data/series';
 

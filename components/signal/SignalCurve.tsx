@@ -1,11 +1,12 @@
 'use client';
 import { memo, useMemo } from 'react';
 import type { Signal } from '@/lib/api/readings';
-import { bandPath } from '../charts/band';
-import { type CurveScale, curveScale, METRIC_INFO, type Metric, segments } from '../charts/curve';
+import { bandPath } from '@/lib/figures/band';
+import { formatValue, type Maybe } from '@/lib/figures/numbers';
+import { type CurveScale, curveScale } from '@/lib/figures/scale';
+import { METRIC_INFO, type Metric, segments } from '../charts/curve';
 import { placeLineLabels } from '../charts/labels';
 import type { LayerAxis } from '../charts/layerAxis';
-import { formatValue, type Maybe } from '../charts/numbers';
 import { type Line, metricOnAxis } from '../data/series';
 import type { View } from '../data/view';
 import { CurveOverlay, Grid, LayerHit } from '../ui/CurveParts';

@@ -1,9 +1,9 @@
 'use client';
 import { memo, useMemo } from 'react';
 import type { Lens, Signal } from '@/lib/api/readings';
+import { formatValue } from '@/lib/figures/numbers';
 import { METRIC_INFO, METRICS } from '../charts/curve';
 import { layerAxis } from '../charts/layerAxis';
-import { formatValue } from '../charts/numbers';
 import { useLensKind, useModels } from '../data/queries';
 import { metricOnAxis } from '../data/series';
 import type { View } from '../data/view';

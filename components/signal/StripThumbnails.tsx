@@ -1,8 +1,8 @@
 'use client';
 import { memo, useMemo } from 'react';
 import type { Thumbnails } from '@/lib/api/readings';
+import { colourTable, type Palette } from '@/lib/figures/palette';
 import { peakOf, toHalf } from '../charts/half';
-import { colourTable, type Palette } from '../charts/palette';
 import { Pyramid, wholeMap } from '../charts/pyramid';
 import { lookUp, type Raster, rasterise } from '../charts/raster';
 import { rowShares, saturation, type ValueMode, valueScale } from '../charts/values';

@@ -1,5 +1,5 @@
 import { create } from 'zustand';
-import { PALETTES, type Palette } from '../charts/palette';
+import { PALETTES, type Palette } from '@/lib/figures/palette';
 import { THEME_KEY } from './theme-script';
 
 export type Theme = 'light' | 'dark';

@@ -1,7 +1,7 @@
 'use client';
 import { memo, useMemo } from 'react';
+import { formatPlain } from '@/lib/figures/numbers';
 import { labelPriorities, thinLabels } from '../charts/labels';
-import { formatPlain } from '../charts/numbers';
 import { cut, displayToken } from '../charts/tokens';
 import type { View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';

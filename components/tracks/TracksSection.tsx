@@ -1,7 +1,7 @@
 'use client';
 import { memo, useMemo, useState } from 'react';
+import { formatPlain } from '@/lib/figures/numbers';
 import { type Branch, MIXERS } from '@/lib/vocabulary';
-import { formatPlain } from '../charts/numbers';
 import { refusedTracks, useTracks } from '../data/queries';
 import { BRANCH_NAMES, type View } from '../data/view';
 import { useHover } from '../state/hover';

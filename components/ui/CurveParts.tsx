@@ -1,9 +1,9 @@
 'use client';
 import type { ReactNode } from 'react';
+import type { Maybe } from '@/lib/figures/numbers';
+import type { CurveScale } from '@/lib/figures/scale';
 import { coincidences } from '../charts/coincide';
-import type { CurveScale } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
-import type { Maybe } from '../charts/numbers';
 import { clearHover, hover, useHover } from '../state/hover';
 import { type ModelSlot, select } from '../state/selection';
 import { TickNumber } from './AxisParts';

@@ -1,5 +1,5 @@
 'use client';
-import { formatCount, formatPlain } from '../charts/numbers';
+import { formatCount, formatPlain } from '@/lib/figures/numbers';
 import type { DataTable } from '../charts/table';
 
 /** Positions, ranks and counts are whole; a column is one of them if all of its numbers are. */

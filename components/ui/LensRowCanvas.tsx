@@ -1,9 +1,9 @@
 'use client';
 import { memo, useCallback } from 'react';
+import { formatCount, formatPlain } from '@/lib/figures/numbers';
+import { colourTable, cssColour, inkOn, type Palette } from '@/lib/figures/palette';
 import type { LayerAxis } from '../charts/layerAxis';
 import { type LensCell, type LensColour, lensAmount, runLabel, tokenRuns, WIDE_CELL } from '../charts/lensCells';
-import { formatCount, formatPlain } from '../charts/numbers';
-import { colourTable, cssColour, inkOn, type Palette } from '../charts/palette';
 import { displayToken } from '../charts/tokens';
 import { usePalette } from '../state/theme';
 import { DrawnCanvas, type Pen } from './canvas';

@@ -1,8 +1,9 @@
 import { line } from 'd3';
+import type { Maybe } from '@/lib/figures/numbers';
+import type { CurveScale } from '@/lib/figures/scale';
 import { coincidences, linePieces, type Point } from '../charts/coincide';
-import { type CurveScale, segments } from '../charts/curve';
+import { segments } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
-import type { Maybe } from '../charts/numbers';
 import type { ModelSlot } from '../state/selection';
 import { Mark } from './CurveParts';
 

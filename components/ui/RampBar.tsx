@@ -1,4 +1,4 @@
-import { type ColourTable, cssColour } from '../charts/palette';
+import { type ColourTable, cssColour } from '@/lib/figures/palette';
 
 const STEPS = 48;
 const STEP = 2;

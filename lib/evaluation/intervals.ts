@@ -42,7 +42,7 @@ export function estimated(
   const means = Float64Array.from({ length: resamples }, () => {
     let sum = 0;
     for (let s = 0; s < given.length; s++) {
-      const values = given.length > 1 ? random.pick(given) : given[0];
+      const values = given.length > 1 ? given[random.integer(0, given.length - 1)] : given[0];
       let own = 0;
       for (let i = 0; i < values.length; i++) own += values[random.integer(0, values.length - 1)];
       sum += own / values.length;
