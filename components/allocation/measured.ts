@@ -3,7 +3,7 @@ import { keepPreviousData, useQueries } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo } from 'react';
 import type { AllocationResult, LayerAllocation } from '@/lib/api/allocation';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
-import { useAnswerIds } from '../data/queries';
+import { classesAsked, useAnswerIds } from '../data/queries';
 import { readingOf } from '../data/readings';
 import type { View } from '../data/view';
 import { dropJob, openJob, startJob, useJobs, useJobsOf } from '../state/jobs';
@@ -18,22 +18,19 @@ export function useOwnPrompt(view: View, targets: readonly (number | undefined)[
   const foils = useAnswerIds(view.models.map(({ name }) => [name, foil]));
   return useQueries({
     queries: view.models.map((m, k) => {
-      const { needle, competing, question } = m;
       const query = {
         model: m.index,
         position: m.position,
         target: targets[k],
         foil: foils[k],
-        needle: needle && ([needle[0], Math.min(needle[1], m.position) + 1] as [number, number]),
-        competing: competing.length > 0 ? spansOf(competing) : undefined,
-        question: question.length > 0 ? spansOf(question) : undefined,
+        ...classesAsked(m),
       };
       return {
         ...readingOf(m, 'allocation', query, m.model.mapsReady),
         // The foil's id belongs to the question: asking before it is known would be asking twice.
         enabled:
-          needle !== undefined &&
-          needle[0] <= m.position &&
+          m.needle !== undefined &&
+          m.needle[0] <= m.position &&
           m.model.mapsReady === m.layers &&
           targets[k] !== undefined &&
           (foil === '' || foils[k] !== undefined),
@@ -42,9 +39,6 @@ export function useOwnPrompt(view: View, targets: readonly (number | undefined)[
     }),
   });
 }
-
-const spansOf = (spans: readonly (readonly [number, number])[]) =>
-  spans.map(([start, end]): [number, number] => [start, end]);
 
 const layersOf = (result: AllocationResult | undefined, name: string): readonly LayerAllocation[] | undefined =>
   result?.models.find(({ model }) => model === name)?.layers;

@@ -95,7 +95,10 @@ export const useAnswerIds = (asked: readonly (readonly [model: string, word: str
     })),
   }).map(({ data }) => data ?? undefined);
 
-/** The signal of every model through the chosen lens, or through a given one. */
+/**
+ * The signal of every model through the chosen lens, or through a given one. The needle against the context is asked for where
+ * that is the metric, with the classes that Allocation asks for: the server computes it once for both.
+ */
 export function useSignals(
   view: View,
   targets: readonly (number | undefined)[],
@@ -103,12 +106,11 @@ export function useSignals(
 ): UseQueryResult<Signal>[] {
   const { kind } = useLensKind(view.models);
   const lens = through ?? kind;
+  const reads = useSelection((s) => s.metric === 'needle_against_context') && !through;
   return useQueries({
     queries: view.models.map((m, k) => {
-      const needle = m.needle ? ([m.needle[0], m.needle[1] + 1] as [number, number]) : undefined;
-      const question =
-        m.question.length > 0 ? m.question.map(([start, end]): [number, number] => [start, end]) : undefined;
-      const query = { model: m.index, position: m.position, target: targets[k], needle, question, lens };
+      const own = { model: m.index, position: m.position, target: targets[k], lens };
+      const query = reads ? { ...own, ...classesAsked(m), with: 'needle_against_context' as const } : own;
       return {
         // A run that was stopped and goes on has more layers afterwards.
         ...readingOf(m, 'signal', query, m.model.mapsReady),
@@ -117,6 +119,17 @@ export function useSignals(
       };
     }),
   });
+}
+
+/** The classes of a model's tokens, up to the one that is read, as readings ask for them. */
+export function classesAsked({ needle, competing, question, position }: ModelView) {
+  const spansOf = (spans: readonly (readonly [number, number])[]) =>
+    spans.length > 0 ? spans.map(([start, end]): [number, number] => [start, end]) : undefined;
+  return {
+    needle: needle && ([needle[0], Math.max(needle[0], Math.min(needle[1], position)) + 1] as [number, number]),
+    competing: spansOf(competing),
+    question: spansOf(question),
+  };
 }
 
 export function useLenses(view: View, targets: readonly (number | undefined)[]): UseQueryResult<Lens>[] {

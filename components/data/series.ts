@@ -40,7 +40,7 @@ function metricValues(signal: Signal, metric: Metric): readonly Maybe[] {
     case 'snr':
       return snrCandidates(signal) === 'answers' ? signal.snr_candidates : signal.snr_vocab;
     case 'needle_against_context':
-      return signal.needle_against_context;
+      return signal.needle_against_context ?? [];
   }
 }
 

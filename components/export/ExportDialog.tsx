@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { EXPORT_FORMATS } from '@/lib/api/export';
 import { refusedMap } from '../data/mapQueries';
-import { useLensKind, useTargetIds } from '../data/queries';
+import { classesAsked, useLensKind, useTargetIds } from '../data/queries';
 import { reduceFor } from '../data/readings';
 import { branchAt, promptOf, type View } from '../data/view';
 import { SPAN_INFO } from '../state/forms';
@@ -192,7 +192,7 @@ function Contents({ view }: { view: View }) {
       position: model.position,
       target: targets[k],
       candidates: model.model.candidates.map(({ id }) => id),
-      needle: model.needle && [model.needle[0], model.needle[1] + 1],
+      ...classesAsked(model),
     };
   });
   const cli = cliLines(shown);

@@ -124,7 +124,9 @@ describe('pythonProgram', () => {
     expect(text).toContain('RUNS = "http://host:1/api/runs"');
     expect(text).toContain('load("abc/export?what=map&model=0');
     expect(text).toContain('load("xyz/export?what=map&model=1&layer=3&branch=diff&form=s6&reduce=head%3A2")["map"]');
-    expect(text).toContain('load("xyz/export?what=signal&model=1&position=7&target=12&needle=2%2C4&lens=logit")');
+    expect(text).toContain(
+      'load("xyz/export?what=signal&model=1&position=7&target=12&lens=logit&needle=2%2C4&with=needle_against_context")',
+    );
   });
 
   it('is Python', needs(python, 'python3'), () => {

@@ -27,8 +27,10 @@ export interface Shown {
   readonly lens: LensKind;
   /** Token ids of the answers that the target is held against, itself included; may be absent. */
   readonly candidates?: readonly number[];
-  /** Tokens [start, end). */
+  /** Classes of tokens, each [start, end). */
   readonly needle?: readonly [number, number];
+  readonly competing?: readonly (readonly [number, number])[];
+  readonly question?: readonly (readonly [number, number])[];
   /** Why there is no such map. */
   readonly refused?: string;
 }
@@ -43,7 +45,7 @@ type Query = Readonly<Record<string, string | number | undefined>>;
 
 /** Query parameters of the export route, without the format. */
 export function exportQueries(shown: Shown): Readonly<Record<'map' | 'signal' | 'lens', Query>> {
-  const { index: model, layer, branch, form, reduce, position, target, needle, lens } = shown;
+  const { index: model, layer, branch, form, reduce, position, target, lens } = shown;
   const without = form === 'block' ? shown.without?.join() || undefined : undefined;
   const map: Query =
     shown.span === 'layer'
@@ -51,7 +53,17 @@ export function exportQueries(shown: Shown): Readonly<Record<'map' | 'signal' | 
       : { what: 'rollout', ...productQueryOf(shown.span, { model, layer, reduce, target, position }) };
   return {
     map,
-    signal: { what: 'signal', model, position, target, needle: needle?.join(','), lens },
+    signal: {
+      what: 'signal',
+      model,
+      position,
+      target,
+      lens,
+      needle: shown.needle?.join(','),
+      competing: shown.competing?.join(';'),
+      question: shown.question?.join(';'),
+      with: 'needle_against_context',
+    },
     lens: { what: 'lens', model, target, lens },
   };
 }

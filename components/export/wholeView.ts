@@ -124,12 +124,16 @@ export function useWholeView(view: View, note: string): () => Promise<string> {
         const signal = signals[k];
         const curve = (name: (typeof METRICS)[number]) =>
           signal ? metricOnAxis(signal, name, view.layers).map((value) => value ?? null) : [];
+        // Not a curve of the file where it was not asked for.
+        const known = METRICS.filter(
+          (name) => name !== 'needle_against_context' || signals.some((each) => each?.needle_against_context),
+        );
         return {
           slot: model.slot,
           name: model.name,
           linked: model.fromA === undefined,
           tokens: model.tokens.map(({ text }) => displayToken(text)),
-          curves: Object.fromEntries(METRICS.map((name) => [METRIC_INFO[name].label, curve(name)])),
+          curves: Object.fromEntries(known.map((name) => [METRIC_INFO[name].label, curve(name)])),
         };
       }),
       areas: onPage.flatMap(({ figure }) => areasOf(figure)).filter((area) => area !== undefined),

@@ -16,7 +16,11 @@ export function signalTable(
   lens: LensKind = 'logit',
 ): DataTable {
   const layers = Array.from({ length: view.layers + 2 }, (_, entry) => layerName(entry - 1, view.layers));
-  const columns = METRICS.flatMap((metric) =>
+  // The needle against the context is computed where it is asked for.
+  const known = METRICS.filter(
+    (metric) => metric !== 'needle_against_context' || signals.some((signal) => signal?.needle_against_context),
+  );
+  const columns = known.flatMap((metric) =>
     view.models.map(({ slot }, k) => {
       const signal = signals[k];
       const { label, unit } = METRIC_INFO[metric];

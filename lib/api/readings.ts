@@ -260,7 +260,9 @@ export const SignalSchema = z.object({
   margin_std: curve.meta({ description: 'The margin ÷ the standard deviation of the other logits.' }),
   snr_vocab: curve,
   snr_candidates: curve,
-  needle_against_context: curve.meta({ description: 'Null for the embedding and the output, and without a needle.' }),
+  needle_against_context: curve.nullable().meta({
+    description: 'Null where it was not asked for; else null for the embedding and the output, and without a needle.',
+  }),
 });
 export type Signal = z.infer<typeof SignalSchema>;
 
@@ -405,6 +407,10 @@ export const READINGS = {
       competing: tokenSpans.meta({ description: 'As for `allocation`, for `needle_against_context`.' }),
       question: tokenSpans.meta({ description: 'The question, likewise: it is no part of the context.' }),
       lens: LensKindSchema.default('logit'),
+      with: z.literal('needle_against_context').optional().meta({
+        description:
+          'The needle against the context costs a row of every layer’s operator, so it is computed only where it is named.',
+      }),
     }),
     json('Curves', SignalSchema),
   ),

@@ -14,7 +14,7 @@ import { normForm, operatorOf } from '..';
 import { residualsOf } from '../residuals';
 import type { Branch } from '../s6Attention';
 import { drain } from '../steps';
-import { blocksOf, loadModel } from '../testing/fixtures';
+import { blocksOf, bundledCase, loadModel } from '../testing/fixtures';
 import { randomCases, randomModel } from '../testing/randomModel';
 import {
   type AllocationRequest,
@@ -22,8 +22,12 @@ import {
   allocationBatchSteps,
   allocationFrom,
   allocationSteps,
+  answered,
   type ByClass,
   classesOf,
+  directionOf,
+  keptReads,
+  type LayerReads,
   type PartSummary,
   pairedDifference,
   type Resampled,
@@ -201,6 +205,70 @@ describe('a run', () => {
     const kept = drain(allocationFrom(model, residualsOf(model, [request.tokens]), request));
     expect(kept).toEqual(allocation(model, request));
     model.dispose();
+  });
+});
+
+/** The residual stream that leaves the last block at a token. */
+function finalRow(model: Model, tokens: readonly number[], i: number): Float32Array {
+  const { d, blocks } = model.config;
+  return residualsOf(model, [[...tokens]]).streams[blocks.length].subarray(i * d, (i + 1) * d);
+}
+
+function expectSame(found: readonly LayerReads[], wanted: readonly LayerReads[]): void {
+  expect(found).toHaveLength(wanted.length);
+  for (const [k, { net, branches, ...own }] of wanted.entries()) {
+    expect(found[k]).toMatchObject({ layer: own.layer, kind: own.kind, counts: own.counts });
+    expect(found[k].reconstructionError).toBeLessThan(1e-4);
+    const pairs = [
+      [found[k].net, net],
+      ...(branches
+        ? [
+            [found[k].branches?.first, branches.first],
+            [found[k].branches?.second, branches.second],
+          ]
+        : []),
+    ] as const;
+    for (const [one, other] of pairs)
+      for (const mass of ['norm', 'alti', 'logit'] as const) {
+        const size = 1e-4 * Math.max(1e-3, ...(other?.[mass].map(Math.abs) ?? []));
+        for (const [place, value] of (other?.[mass] ?? []).entries())
+          expect(Math.abs((one?.[mass][place] ?? Number.NaN) - value)).toBeLessThan(size);
+      }
+  }
+}
+
+describe('reads from what a pass has kept', () => {
+  it.each(['hf-mamba1-bias', 'hf-diffmamba2-all'])('of %s are those of the pass itself', async (name) => {
+    const model = await loadModel(bundledCase(name));
+    const tokens = Array.from({ length: 12 }, (_, t) => (7 * t) % 23);
+    const request = { tokens, target: 5, foil: 6, position: 9, needle: [2, 5] as const, question: [[6, 8] as const] };
+    const classes = classesOf(10, request);
+    const direction = directionOf(model, finalRow(model, tokens, 9), request);
+    const kept = blocksOf(model, [tokens]).map((block) => answered(keptReads(model, block, classes), direction));
+    expectSame(kept, allocation(model, request));
+    model.dispose();
+  });
+
+  it('of random models are those of the pass itself, and leave nothing behind', () => {
+    fc.assert(
+      fc.property(randomCases(7), ({ tokens, ...random }) => {
+        const model = randomModel(random);
+        const request = { tokens: tokens, target: 1, needle: [0, 1] as const };
+        const L = tokens.length;
+        const classes = classesOf(L, request);
+        const direction = directionOf(model, finalRow(model, tokens, L - 1), request);
+        const blocks = blocksOf(model, [[...tokens]]);
+        const before = tf.memory().numTensors;
+        const kept = blocks.map((block) => keptReads(model, block, classes));
+        expect(tf.memory().numTensors).toBe(before);
+        expectSame(
+          kept.map((reads) => answered(reads, direction)),
+          allocation(model, request),
+        );
+        model.dispose();
+      }),
+      { numRuns: 30 },
+    );
   });
 });
 

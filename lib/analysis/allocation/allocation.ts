@@ -10,7 +10,7 @@ import { watched } from '../causal/seenBlock';
 import { logitDirections } from '../direction';
 import { drain, type Progress, type Steps, through } from '../steps';
 import { classesOf, type TokenSpans } from './classes';
-import { answered, type LayerReads, needleAgainstContext, readsOf, type UnreadLayer } from './reads';
+import { answered, type LayerReads, readsOf, type UnreadLayer } from './reads';
 
 /** One prompt: what is asked, and which of its tokens are what. */
 export interface AllocationRequest extends PromptQuestion, TokenSpans {
@@ -104,32 +104,6 @@ export function* allocationFrom(
   return result;
 }
 
-/**
- * `needle_against_context` of every block whose residual streams there are, [blocks]; NaN where no context is read, or the
- * needle begins behind the token that is read. Yields after every block. Cost: each block once more, and the row of its
- * operator.
- */
-export function* headlineSteps(
-  model: Model,
-  { streams, L }: Pick<Baseline, 'streams' | 'L'>,
-  spans: TokenSpans,
-): Generator<Steps, Float64Array, void> {
-  const shares = new Float64Array(streams.length - 1).fill(Number.NaN);
-  if (spans.needle[0] >= L) return shares;
-  const classes = classesOf(L, upTo(L, spans));
-  for (const layer of shares.keys()) {
-    const watch = watched(model, branchNames(layer, model.config.blocks[layer]));
-    try {
-      watch.run(streams[layer], layer);
-      shares[layer] = needleAgainstContext(readsOf(model, watch.seen, layer, classes));
-    } finally {
-      watch.forget();
-    }
-    yield { done: layer + 1, total: shares.length };
-  }
-  return shares;
-}
-
 /** Spans that begin before the token that is read: what stands behind it is read by nobody. */
 export const upTo = (L: number, { needle, competing = [], question = [] }: TokenSpans): TokenSpans => ({
   needle,
@@ -137,8 +111,12 @@ export const upTo = (L: number, { needle, competing = [], question = [] }: Token
   question: question.filter(([start]) => start < L),
 });
 
-/** What of the residual stream the metric reads: the target's logit, or how far it is above the foil's [d]. */
-function directionOf(model: Model, final: Float32Array, { target, foil }: AllocationRequest): Float64Array {
+/** What of the residual stream the metric reads: the target's logit, or how far it is above the foil's [d]. @param final residual stream that leaves the last block, [d] */
+export function directionOf(
+  model: Model,
+  final: Float32Array,
+  { target, foil }: Pick<AllocationRequest, 'target' | 'foil'>,
+): Float64Array {
   const [right, wrong] = logitDirections(model, final, foil === undefined ? [target] : [target, foil]);
   return wrong ? right.map((value, c) => value - wrong[c]) : right;
 }

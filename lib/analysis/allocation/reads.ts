@@ -1,7 +1,9 @@
 import type { Model } from '@/lib/models';
 import { CONTEXT_CLASSES } from '@/lib/vocabulary';
 import { branchTensors } from '../causal/branchTerms';
+import { seenIn } from '../causal/keptBlock';
 import type { Seen } from '../causal/sourceTerms';
+import type { BlockCache } from '../s6Inputs';
 import { tidied } from '../tidied';
 import { CLASS, countsOf } from './classes';
 import {
@@ -61,6 +63,10 @@ export function readsOf(model: Model, seen: Seen, layer: number, classes: Uint8A
     };
   });
 }
+
+/** {@link readsOf} of a block as a forward pass left it: no block is run again. */
+export const keptReads = (model: Model, block: BlockCache, classes: Uint8Array): UnreadLayer =>
+  tidied(() => readsOf(model, seenIn(model, block, classes.length), block.index, classes));
 
 /** ‖Σ_j c_j + free − output‖ / ‖output‖ */
 function errorOf(

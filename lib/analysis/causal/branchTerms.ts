@@ -7,7 +7,7 @@ import { type Operator, type OperatorBranch, operatorOf } from '../operator';
 import { tidied } from '../tidied';
 import type { Baseline } from './continuation';
 import { watched } from './seenBlock';
-import { type Seen, sourceTerms, termNames } from './sourceTerms';
+import { type Seen, seenAt, sourceTerms, termNames } from './sourceTerms';
 
 /** What source tokens add to the residual stream at the token that is read, through one block. */
 export interface BranchTerms {
@@ -58,7 +58,7 @@ export function branchTensors(model: Model, layer: number, seen: Seen): BranchTe
   const block = model.config.blocks[layer];
   const subtracts = isDifferential(block);
   const last = (point: string) => {
-    const value = seen(at(layer, point));
+    const value = seenAt(seen, at(layer, point));
     const [, L, width] = value.shape;
     return value
       .slice([0, L - 1, 0], [1, 1, width])
@@ -66,7 +66,9 @@ export function branchTensors(model: Model, layer: number, seen: Seen): BranchTe
       .slice() as Float32Array;
   };
   const output = last('out_proj');
-  const lambdas = subtracts ? (seen(at(layer, 'lambda')).dataSync() as Float32Array).slice() : new Float32Array(1);
+  const lambdas = subtracts
+    ? (seenAt(seen, at(layer, 'lambda')).dataSync() as Float32Array).slice()
+    : new Float32Array(1);
   const operator = operatorOf(model, {
     index: layer,
     lambda: lambdas.length === 1 ? lambdas[0] : lambdas,

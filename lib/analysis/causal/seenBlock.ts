@@ -18,11 +18,7 @@ export function watched(model: Model, names: readonly string[]): Watched {
   const hooks = names.map((name): Hook => [name, keep]);
   return {
     hooks,
-    seen: (name) => {
-      const found = kept.get(name);
-      if (!found) throw new Error(`${name} was not captured.`);
-      return found;
-    },
+    seen: kept,
     run: (stream, layer) => {
       const { d } = model.config;
       const start = tf.tensor3d(stream, [1, stream.length / d, d]);

@@ -4,8 +4,18 @@ import type { PlacedScan } from '@/lib/architectures/places';
 import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 
-/** What was seen in a block of one sequence, by hook name; each [1,L,…]. */
-export type Seen = (name: string) => tf.Tensor;
+/**
+ * What was seen in a block of one sequence, by hook name; each [1,L,…]. Of what is read at the last token alone (the gate, the
+ * scan's output, the difference, the block's output) that row is enough.
+ */
+export type Seen = ReadonlyMap<string, tf.Tensor>;
+
+/** @throws where it was not seen */
+export function seenAt(seen: Seen, name: string): tf.Tensor {
+  const found = seen.get(name);
+  if (!found) throw new Error(`${name} was not captured.`);
+  return found;
+}
 
 /** Hook names that {@link sourceTerms} reads: none of them takes a fused kernel of the forward pass apart. */
 export const termNames = ({ family, at }: PlacedScan): string[] =>
@@ -17,7 +27,8 @@ export const termNames = ({ family, at }: PlacedScan): string[] =>
  *     Σ_j v[j,e] + free[e] = (y_i + D x_i)[e] · SiLU(z_i[e])     Mamba-2 kinds: · norm weight / rms, the gated norm
  *
  * the row i of the whole-block map (equations C2) times x0: convolution, σ(conv), scan with D, gate and norm,
- * everything that depends on data held at its value. Cost: that of {@link sourceRow}; call it inside `tf.tidy`.
+ * everything that depends on data held at its value. Δ of S6 is taken before softplus where that was seen, else after it. Cost:
+ * that of {@link sourceRow}; call it inside `tf.tidy`.
  */
 export function sourceTerms(model: Model, mixer: MixerConfig, scan: PlacedScan, seen: Seen): SourceRow {
   const { E, K } = mixer;
@@ -25,10 +36,10 @@ export function sourceTerms(model: Model, mixer: MixerConfig, scan: PlacedScan, 
   const weight = (name: string) => model.parameters.get(parameter(name)) as tf.Tensor | undefined;
   // Without the axis of batches.
   const of = (point: string) => {
-    const value = seen(at(point));
+    const value = seenAt(seen, at(point));
     return value.reshape(value.shape.slice(1));
   };
-  const s6 = family === 'mamba1';
+  const softplus = family === 'mamba1' && seen.has(at('delta_2'));
   const C = of('C');
   const L = C.shape[0];
   const convBias = weight(`${parameters.conv}.bias`) as tf.Tensor1D | undefined;
@@ -37,26 +48,28 @@ export function sourceTerms(model: Model, mixer: MixerConfig, scan: PlacedScan, 
       x: of('in_proj') as tf.Tensor2D,
       weight: (weight(`${parameters.conv}.weight`) as tf.Tensor3D).slice([0, 0, 0], [E, 1, K]),
       bias: convBias?.slice([0], [E]),
-      scale: outputScale(mixer, scan, weight, of, L - 1),
-      delta: of(s6 ? 'delta_2' : 'delta') as tf.Tensor2D,
-      A: seen(at('A')),
+      scale: outputScale(mixer, scan, weight, of),
+      delta: of(softplus ? 'delta_2' : 'delta') as tf.Tensor2D,
+      A: seenAt(seen, at('A')),
       B: of('B'),
       C: C.slice([L - 1], [1]).reshape(C.shape.slice(1)),
       D: weight(parameters.D) as tf.Tensor1D,
     },
-    { softplus: s6 },
+    { softplus },
   );
 }
 
-/** What multiplies the scan's output of each channel at token i: SiLU(z), and the gated norm of Mamba-2 kinds [E]. */
+/** What multiplies the scan's output of each channel at the last token: SiLU(z), and the gated norm of Mamba-2 kinds [E]. */
 function outputScale(
   { E, G, epsilon }: MixerConfig,
   { parameters: { norm } }: PlacedScan,
   weight: (name: string) => tf.Tensor | undefined,
   of: (point: string) => tf.Tensor,
-  i: number,
 ): tf.Tensor1D {
-  const row = (point: string) => of(point).slice([i, 0], [1, E]).reshape<tf.Tensor1D>([E]);
+  const row = (point: string) => {
+    const value = of(point);
+    return value.slice([value.shape[0] - 1, 0], [1, E]).reshape<tf.Tensor1D>([E]);
+  };
   const gate = silu(row('skip'));
   if (norm === undefined) return gate;
   const squares = row('ssm_output')

@@ -16,7 +16,7 @@ import { tracksBody } from './maps/tracks';
 import { Catalogue } from './models/catalogue';
 import { LoadedModels } from './models/loaded-models';
 import type { FoldersState } from './models/model-folders';
-import { allocationOf } from './runs/allocations';
+import { Allocations } from './runs/allocations';
 import { Attributions } from './runs/attributions';
 import { generate } from './runs/generation';
 import type { Observation } from './runs/pace';
@@ -42,7 +42,8 @@ export class Computer {
   readonly #readouts: Readouts;
   readonly #attributions: Attributions;
   readonly #snr: SnrBatches;
-  readonly #allocations: AllocationBatches;
+  readonly #allocations: Allocations;
+  readonly #allocationBatches: AllocationBatches;
   readonly #channels: ChannelReadouts;
   readonly #store: RunStore;
   readonly #stopWarmUp = new Int32Array(1);
@@ -60,10 +61,11 @@ export class Computer {
     this.#maps = new Maps(settings.mapBytes);
     this.#formMaps = new FormMaps(this.#models, settings.mapBytes);
     this.#rollouts = new Rollouts(this.#models, this.#maps, settings.mapBytes);
-    this.#readouts = new Readouts(this.#models, this.#catalogue);
+    this.#allocations = new Allocations(this.#models);
+    this.#readouts = new Readouts(this.#models, this.#catalogue, this.#allocations);
     this.#attributions = new Attributions(this.#models);
     this.#snr = new SnrBatches(this.#catalogue, this.#models, settings, words);
-    this.#allocations = new AllocationBatches(this.#catalogue, this.#models, settings, words);
+    this.#allocationBatches = new AllocationBatches(this.#catalogue, this.#models, settings, words);
     this.#channels = new ChannelReadouts(this.#models);
     const onReleased = (ids: string[]) => {
       this.#forgetMaps(ids);
@@ -89,7 +91,7 @@ export class Computer {
       this.#stopWarmUp[0] = 1;
       const tell = (update: AnalysisUpdate) => this.send({ kind: 'analysis', id, update });
       if ('task' in analysis) return this.#snr.run({ id, analysis, cancel }, tell);
-      if ('allocation' in analysis) return this.#allocations.run({ id, analysis, cancel }, tell);
+      if ('allocation' in analysis) return this.#allocationBatches.run({ id, analysis, cancel }, tell);
       return runTest({ id, analysis, cancel }, this.#models, tell);
     },
     generate: (job) => {
@@ -110,9 +112,9 @@ export class Computer {
     rollout: (record, id, query, withdrawn) => this.#rollouts.body(record, id, query, withdrawn),
     thumbnails: (record, id, query) => this.#maps.thumbnails(record, id, query),
     lens: (record, _id, query) => this.#readouts.lensBody(record, query),
-    signal: (record, _id, query) => this.#readouts.signal(record, query),
+    signal: (record, _id, query, withdrawn) => this.#readouts.signal(record, query, withdrawn),
     attribution: (record, _id, query) => this.#attributions.attribution(record, query),
-    allocation: (record, _id, query, withdrawn) => allocationOf(this.#models, record, query, withdrawn),
+    allocation: (record, _id, query, withdrawn) => this.#allocations.allocation(record, query, withdrawn),
   };
 
   /** @throws ServiceError 409 for what the run does not have yet or any more, and as the reading itself does. */

@@ -153,15 +153,17 @@ function lensNumbers(run: Run, model: RunModel, _query: ReadingQuery<'lens'>, bo
   };
 }
 
-/** The signal at one position, per entry; NaN where a curve has no value. */
+/** The signal at one position, per entry: the curves that were asked for, NaN where one has no value. */
 function signalNumbers(run: Run, model: RunModel, _query: ReadingQuery<'signal'>, signal: Signal): Numbers {
   const { entries, position, target, needle } = signal;
+  const metrics = SIGNAL_METRICS.filter((name) => signal[name] !== null);
+  const values = (name: (typeof metrics)[number]) => signal[name] as NonNullable<(typeof signal)[typeof name]>;
   return {
     name: `signal-position-${position}`,
-    tensors: SIGNAL_METRICS.map((name) => ({
+    tensors: metrics.map((name) => ({
       name,
       shape: [entries.length],
-      data: Float32Array.from(signal[name], (value) => value ?? Number.NaN),
+      data: Float32Array.from(values(name), (value) => value ?? Number.NaN),
     })),
     metadata: {
       ...about(run, model),
@@ -169,11 +171,11 @@ function signalNumbers(run: Run, model: RunModel, _query: ReadingQuery<'signal'>
       position: String(position),
       target: String(target),
       needle: needle ? needle.join(',') : '',
-      units: unitsOf(SIGNAL_METRICS),
+      units: unitsOf(metrics),
     },
-    columns: ['entry', ...SIGNAL_METRICS],
+    columns: ['entry', ...metrics],
     *rows() {
-      for (const [e, entry] of entries.entries()) yield [entry, ...SIGNAL_METRICS.map((name) => signal[name][e])];
+      for (const [e, entry] of entries.entries()) yield [entry, ...metrics.map((name) => values(name)[e])];
     },
   };
 }

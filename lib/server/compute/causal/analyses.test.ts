@@ -209,12 +209,13 @@ describe('the tuned lens of a model', () => {
       target: 5,
       position: 2,
       needle: [0, 3],
+      with: 'needle_against_context',
     });
     expect(entries).toEqual(metadata.entries.split(','));
     const L = (tensors.get('target_prob')?.data.length ?? 0) / entries.length;
     for (const [entry, value] of target_prob.entries())
       expect(value).toBeCloseTo(tensors.get('target_prob')?.data[entry * L + 2] as number, 5);
-    expect(needle_against_context.map((value) => value !== null)).toEqual([true, true, true, true, false]);
+    expect(needle_against_context?.map((value) => value !== null)).toEqual([true, true, true, true, false]);
     const run = await lens({ lens: 'logit', target: 5, candidates: [5, 6, 7] });
     expect(tensors.get('target_prob')?.data[0]).not.toBe(run.tensors.get('target_prob')?.data[0]);
     const other = await lens({ lens: 'logit', target: 5, candidates: [5, 8, 9] });

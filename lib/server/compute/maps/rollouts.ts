@@ -20,7 +20,7 @@ import type { Body } from '../../protocol';
 import { drained, type Withdrawn } from '../cancelling';
 import { LeastRecentlyUsed } from '../memory';
 import type { LoadedModels } from '../models/loaded-models';
-import { checkTarget, positionOf } from '../runs/readouts';
+import { checkTarget, positionOf } from '../runs/questions';
 import { isComplete, type ModelRecord } from '../runs/record';
 import { withModelOf } from '../runs/with-model';
 import { blockSummary, defaultBranch, requireAllowed } from './branches';

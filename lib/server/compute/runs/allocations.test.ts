@@ -1,9 +1,40 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AllocationSchema } from '@/lib/api/readings';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { openDevice } from '@/lib/engine';
+import type { Model } from '@/lib/models';
 import { OneThread } from '../../testing/one-thread';
 import { makeWorkspace, read, request, type Workspace } from '../../testing/workspace';
+
+/** Blocks that were run, and blocks whose reads were taken. */
+const counted = vi.hoisted(() => ({ blocks: 0, rows: 0 }));
+
+vi.mock('@/lib/models', async (original) => {
+  const real = await original<typeof import('@/lib/models')>();
+  const counting = <A extends unknown[]>(blocks: (...given: A) => ReturnType<Model['blocksOf']>) =>
+    function* (...given: A): ReturnType<Model['blocksOf']> {
+      const steps = blocks(...given);
+      for (let step = steps.next(); ; step = steps.next()) {
+        if (step.done) return step.value;
+        counted.blocks += 1;
+        yield step.value;
+      }
+    };
+  const createModel: typeof real.createModel = (...given) => {
+    const model = real.createModel(...given);
+    return { ...model, blocksOf: counting(model.blocksOf), blocksFrom: counting(model.blocksFrom) };
+  };
+  return { ...real, createModel };
+});
+
+vi.mock('@/lib/analysis', async (original) => {
+  const real = await original<typeof import('@/lib/analysis')>();
+  const keptReads: typeof real.keptReads = (...given) => {
+    counted.rows += 1;
+    return real.keptReads(...given);
+  };
+  return { ...real, keptReads };
+});
 
 let workspace: Workspace;
 let computer: OneThread;
@@ -21,6 +52,10 @@ beforeAll(async () => {
 afterAll(() => workspace.remove());
 
 describe('allocation of a run', () => {
+  it('comes of blocks that were counted', () => {
+    expect(counted.blocks).toBe(4 + 3);
+  });
+
   it('is of the run’s needle and target, layer by layer, and fits its schema', async () => {
     const found = await read(computer, 'run', 'allocation', { model: 1 });
     expect(AllocationSchema.parse(JSON.parse(JSON.stringify(found)))).toEqual(found);
@@ -61,5 +96,46 @@ describe('allocation of a run', () => {
     await expect(read(computer, 'run', 'allocation', asked)).rejects.toMatchObject(
       status === 422 && 'needle' in asked ? { message: expect.stringContaining('is no span') } : { status },
     );
+  });
+});
+
+describe('the needle against the context of a signal', () => {
+  const asked = { model: 1, with: 'needle_against_context' } as const;
+
+  it('is left out, and said so, where it is not asked for', async () => {
+    const { needle_against_context: absent, target_prob: p } = await read(computer, 'run', 'signal', { model: 1 });
+    expect(absent).toBeNull();
+    expect(p).toHaveLength(5);
+  });
+
+  it('is that of the allocation, layer by layer', async () => {
+    const { needle_against_context: shares } = await read(computer, 'run', 'signal', asked);
+    const { layers } = await read(computer, 'run', 'allocation', { model: 1 });
+    expect([shares?.[0], shares?.at(-1)]).toEqual([null, null]);
+    for (const { layer, net } of layers)
+      expect(shares?.[layer + 1]).toBeCloseTo(net.needle_against_context?.mean as number, 12);
+  });
+});
+
+describe('work for a run that is there', () => {
+  const question = { model: 1, needle: [1, 3] as [number, number], question: [[6, 8]] as [number, number][] };
+
+  it('runs no block again, and reads each layer once for the signal and for allocations by any target', async () => {
+    counted.blocks = 0;
+    counted.rows = 0;
+    await Promise.all([
+      read(computer, 'run', 'allocation', question),
+      read(computer, 'run', 'signal', { ...question, with: 'needle_against_context' }),
+    ]);
+    await read(computer, 'run', 'allocation', { ...question, target: 3, foil: 4 });
+    expect(counted).toEqual({ blocks: 0, rows: 3 });
+    await read(computer, 'run', 'allocation', { ...question, needle: [2, 4] });
+    expect(counted).toEqual({ blocks: 0, rows: 6 });
+  });
+
+  it('reads nothing for a signal without it', async () => {
+    counted.rows = 0;
+    await read(computer, 'run', 'signal', { ...question, needle: [3, 4] });
+    expect(counted).toEqual({ blocks: 0, rows: 0 });
   });
 });

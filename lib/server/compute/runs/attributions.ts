@@ -1,7 +1,7 @@
 import { directLogitAttribution } from '@/lib/analysis';
 import type { AttributionReply, ReadingQuery } from '@/lib/api/readings';
 import type { LoadedModels } from '../models/loaded-models';
-import { checkTarget, positionOf } from './readouts';
+import { checkTarget, positionOf } from './questions';
 import type { ModelRecord } from './record';
 import { withModelOf } from './with-model';
 

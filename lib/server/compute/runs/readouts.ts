@@ -1,14 +1,17 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { drainAsync, headlineSteps, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
+import { drainAsync, entryLabels, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
 import type { ReadingQuery, Signal } from '@/lib/api/readings';
-import type { LensKind, Span } from '@/lib/api/schemas';
+import type { LensKind } from '@/lib/api/schemas';
 import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import { LENS_STATISTICS } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Body } from '../../protocol';
+import type { Withdrawn } from '../cancelling';
 import type { Catalogue } from '../models/catalogue';
 import type { LoadedModels } from '../models/loaded-models';
 import { tunedLensOf } from '../models/tuned-lens';
+import type { Allocations } from './allocations';
+import { checkTarget, positionOf } from './questions';
 import { isComplete, type ModelRecord } from './record';
 import { withModelOf } from './with-model';
 
@@ -40,14 +43,21 @@ function candidatesOf(
 
 const finite = (values: Float64Array) => Array.from(values, (value) => (Number.isFinite(value) ? value : null));
 
+/** Values by layer, at the entries of a lens; null for those of no layer. */
+const onEntries = (values: readonly number[], entries: readonly string[]) =>
+  entries.map((entry) => {
+    const value = values[entryLabels(values.length).indexOf(entry) - 1];
+    return Number.isFinite(value) ? value : null;
+  });
+
 /** Lens and signal of what runs left behind, for any target, position and needle, without a new forward pass. */
 export class Readouts {
   #lenses = new WeakMap<ModelRecord, Map<string, Lens>>();
-  #headlines = new WeakMap<ModelRecord, Map<string, Float64Array>>();
 
   constructor(
     private readonly models: LoadedModels,
     private readonly catalogue: Catalogue,
+    private readonly allocations: Allocations,
   ) {}
 
   /** A lens at every entry and position. Remembered per view. @param onStep awaited between steps; a rejection stops. */
@@ -96,8 +106,8 @@ export class Readouts {
    * Signal per entry at one position. Of a run that was cancelled, the layers that were finished.
    * @throws ServiceError 409 before the first layer, 422 for a position, target or needle outside the run.
    */
-  async signal(record: ModelRecord, query: ReadingQuery<'signal'>): Promise<Signal> {
-    const { target = record.request.target.id, needle = record.request.needle, lens } = query;
+  async signal(record: ModelRecord, query: ReadingQuery<'signal'>, withdrawn: Withdrawn): Promise<Signal> {
+    const { target = record.request.target.id, needle = record.request.needle, competing, question, lens } = query;
     checkTarget(record, target);
     const position = positionOf(record, query.position ?? record.request.position);
     if (needle && needle[1] > record.L)
@@ -116,7 +126,10 @@ export class Readouts {
         candidates: candidatesOf(record, target),
       });
     });
-    const shares = await this.#headline(record, layers, position, { ...query, needle });
+    const shares =
+      query.with && needle
+        ? await this.allocations.headline(record, position, { needle, competing, question }, layers, withdrawn)
+        : [];
     // The last entry is the model's own output, which a run that was stopped does not have.
     const shown = curves.entries.length - (complete ? 0 : 1);
     const curve = (values: Float64Array) => finite(values.subarray(0, shown));
@@ -133,34 +146,8 @@ export class Readouts {
       margin_std: curve(curves.margin_std),
       snr_vocab: curve(curves.snr_vocab),
       snr_candidates: curve(curves.snr_candidates),
-      needle_against_context: curve(shares.subarray(shares.length - curves.entries.length)),
+      needle_against_context: query.with ? onEntries(shares, curves.entries.slice(0, shown)) : null,
     };
-  }
-
-  /** `needle_against_context` by entry of the lens. It costs about a forward pass, so the last answers are kept. */
-  async #headline(
-    record: ModelRecord,
-    layers: number,
-    position: number,
-    { needle, competing, question }: Pick<ReadingQuery<'signal'>, 'competing' | 'question'> & { needle: Span | null },
-  ): Promise<Float64Array> {
-    const shares = new Float64Array(layers + 2).fill(Number.NaN);
-    if (!needle) return shares;
-    const kept = this.#headlines.get(record) ?? new Map<string, Float64Array>();
-    this.#headlines.set(record, kept);
-    const key = JSON.stringify([layers, position, needle, competing, question]);
-    const known = kept.get(key);
-    if (known) return known;
-    const L = position + 1;
-    const streams = record.residuals.slice(0, layers + 1).map((stream) => stream.subarray(0, L * record.config.d));
-    const found = await withModelOf(this.models, record, (model) =>
-      drainAsync(headlineSteps(model, { streams, L }, { needle, competing, question }), () => turn()),
-    );
-    shares.set(found, 1);
-    kept.set(key, shares);
-    const [oldest] = kept.keys();
-    if (kept.size > KEPT_LENSES) kept.delete(oldest);
-    return shares;
   }
 
   #remember(record: ModelRecord, view: View, lens: Lens): void {
@@ -171,21 +158,4 @@ export class Readouts {
     if (lenses.size > KEPT_LENSES) lenses.delete(oldest);
     this.#lenses.set(record, lenses);
   }
-}
-
-export function checkTarget({ config, request }: ModelRecord, target: number): void {
-  if (target >= config.vocabulary)
-    throw new ServiceError(
-      422,
-      `Token ${target} is outside the vocabulary of ${request.name}, which has ${config.vocabulary} tokens.`,
-    );
-}
-
-export function positionOf({ L, request }: ModelRecord, position: number): number {
-  if (position >= L)
-    throw new ServiceError(
-      422,
-      `Position ${position} is outside the prompt, which ${request.name} reads as ${L} tokens.`,
-    );
-  return position < 0 ? L - 1 : position;
 }
