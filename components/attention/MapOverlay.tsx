@@ -5,7 +5,7 @@ import { runsOf } from '../charts/allocation';
 import type { MapLayout } from '../charts/mapLayout';
 import { cellsTop } from '../charts/mapLayout';
 import { flagBox } from '../charts/mapMarks';
-import { bars, joined } from '../charts/profile';
+import { bars, joined, profileCaption } from '../charts/profile';
 import { displayToken } from '../charts/tokens';
 import type { MapFrame } from '../charts/window';
 import type { DrawnMap } from '../data/drawnMaps';
@@ -61,7 +61,7 @@ const RowProfile = memo(function RowProfile(props: {
           <text className="axis small" x="-9" y="10" textAnchor="end">
             {(signed ? '±' : '') + formatPlain(peak)}
           </text>
-          <text className="axis small" x="-9" y={zero + 3.5} textAnchor="end">
+          <text className="axis small" x="-9" y={profileCaption(height)} textAnchor="end">
             row {row}
           </text>
         </>

@@ -128,7 +128,7 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
             )}
           </div>
           <SpanBlock view={view} layer={cell.layer} found={span} begun={begun} />
-          <StrongestCells title="Largest changes: layer, token" view={view} values={changes} />
+          <StrongestCells title="Largest changes: layer @position token" view={view} values={changes} />
         </aside>
       }
     >

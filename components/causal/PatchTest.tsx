@@ -78,7 +78,7 @@ function PatchAside(props: {
           <p className="note">Not computed yet.</p>
         )}
       </div>
-      <StrongestCells title="Largest effects: layer, token" view={view} values={effects} />
+      <StrongestCells title="Largest effects: layer @position token" view={view} values={effects} />
     </aside>
   );
 }

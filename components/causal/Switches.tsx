@@ -1,10 +1,10 @@
 'use client';
 import { memo } from 'react';
 import { MIXERS } from '@/lib/vocabulary';
-import { type LayerAxis, layerName } from '../charts/layerAxis';
+import { axisTicks, type LayerAxis, layerName } from '../charts/layerAxis';
 import { hasBranches, isDiff, type ModelView } from '../data/view';
 import { Id } from '../ui/parts';
-import { controlPlaces, lambdaTop } from './lambdaRange';
+import { controlSizes, lambdaTop } from './lambdaRange';
 import { changesOf, setLambda, togglePart, useCausal } from './settings';
 
 const ROW = 26;
@@ -27,37 +27,85 @@ const ROWS: readonly Row[] = [
 ];
 
 /** One λ: a slider that stands up, the model's own value as a tick, and the number below. */
-function LambdaSlider(props: { model: ModelView; layer: number; x: number; top: number; most: number }) {
-  const { model, layer, x, top, most } = props;
+function LambdaSlider(props: {
+  model: ModelView;
+  layer: number;
+  x: number;
+  width: number;
+  top: number;
+  most: number;
+  named: boolean;
+}) {
+  const { model, layer, x, width, top, most, named } = props;
   const own = model.model.blocks[layer].lambda ?? 0;
   const set = useCausal((s) => changesOf(s, model.name).lambdas[layer]);
   const value = set ?? own;
   const tick = top + 6 + (1 - Math.min(1, Math.max(0, own / most))) * (SLIDER - 12);
   return (
     <>
-      <i className="lambda-own" style={{ left: x - 10, top: tick }} />
+      <i className="lambda-own" style={{ left: x - width / 2 + 3, width: width - 6, top: tick }} />
       <input
         type="range"
         data-export="setting"
         className={`lambda ${model.slot}`}
-        style={{ left: x - 12, top, height: SLIDER }}
+        style={{ left: x - width / 2 + 1, width: width - 2, top, height: SLIDER }}
         min={0}
         max={most}
         step={0.01}
         value={value}
         aria-label={`λ of ${model.slot}, layer ${layer}`}
         aria-orientation="vertical"
+        title={`λ of layer ${layer}: ${value.toFixed(2)}`}
         data-testid={`lambda-${model.slot}-${layer}`}
         onChange={({ target }) => setLambda(model.name, [layer], Number(target.value))}
         onDoubleClick={() => setLambda(model.name, [layer], undefined)}
       />
-      <span
-        className={set === undefined ? 'lambda-value' : 'lambda-value set'}
-        style={{ left: x - 20, top: top + SLIDER }}
-      >
-        {value.toFixed(2)}
-      </span>
+      {named && (
+        <span
+          className={set === undefined ? 'lambda-value' : 'lambda-value set'}
+          style={{ left: x - 20, top: top + SLIDER }}
+        >
+          {value.toFixed(2)}
+        </span>
+      )}
     </>
+  );
+}
+
+/** Where columns are too narrow for controls: what is off and every λ, as marks. */
+function Marks(props: { model: ModelView; axis: LayerAxis; rows: readonly Row[]; lambdaAt: number; most: number }) {
+  const { model, axis, rows, lambdaAt, most } = props;
+  const { off, lambdas } = useCausal((s) => changesOf(s, model.name));
+  const { blocks } = model.model;
+  const width = Math.max(1, axis.pitch - 1);
+  return (
+    <svg width={axis.width} height={lambdaAt + SLIDER} aria-hidden="true" data-testid={`marks-${model.slot}`}>
+      {blocks.flatMap((block, layer) => {
+        const x = axis.x(layer) - width / 2;
+        const parts = rows.flatMap(({ name, part, differential }, k) =>
+          differential && !isDiff(block)
+            ? []
+            : [
+                <rect
+                  key={`${name}.${part(layer)}`}
+                  className={off.includes(part(layer)) ? 'switch-mark off' : 'switch-mark'}
+                  x={x}
+                  width={width}
+                  y={18 + k * ROW + 8}
+                  height={10}
+                />,
+              ],
+        );
+        if (block.lambda === null) return parts;
+        const height = (Math.min(most, Math.max(0, lambdas[layer] ?? block.lambda)) / most) * (SLIDER - 12);
+        const y = lambdaAt + SLIDER - 6 - height;
+        return [
+          ...parts,
+          // biome-ignore lint/suspicious/noArrayIndexKey: blocks are known by their place.
+          <rect key={`λ${layer}`} className={`${model.slot}-fill`} x={x} width={width} y={y} height={height} />,
+        ];
+      })}
+    </svg>
   );
 }
 
@@ -73,8 +121,9 @@ export const Switches = memo(function Switches({
 }) {
   const off = useCausal((s) => changesOf(s, model.name).off);
   const { blocks } = model.model;
-  const places = controlPlaces(axis, layer);
-  const shown = places.layers.filter((each) => each < blocks.length);
+  const { every, width, numbers } = controlSizes(axis);
+  const all = blocks.map((_, each) => each);
+  const shown = every ? all : all.filter((each) => each === layer);
   const differential = blocks.some(isDiff);
   const rows = ROWS.filter((row) => differential || !row.differential);
   const most = lambdaTop(blocks.map((block) => block.lambda));
@@ -88,15 +137,18 @@ export const Switches = memo(function Switches({
       <span className="switch-name" style={{ top: 0 }}>
         <Id slot={model.slot} small />
       </span>
-      {shown.map((each) => (
-        <span
-          key={each}
-          className={each === layer ? 'switch-layer strong' : 'switch-layer'}
-          style={{ left: places.x(each) - 20 }}
-        >
-          {each}
-        </span>
-      ))}
+      {!every && <Marks model={model} axis={axis} rows={rows} lambdaAt={lambdaAt} most={most} />}
+      {axisTicks(axis, layer, false)
+        .filter((each) => each in blocks)
+        .map((each) => (
+          <span
+            key={each}
+            className={each === layer ? 'switch-layer strong' : 'switch-layer'}
+            style={{ left: axis.x(each) - 20 }}
+          >
+            {each}
+          </span>
+        ))}
       {rows.map(({ name, part, differential: needs }, k) => (
         <div key={name}>
           <span className="switch-name" style={{ top: 18 + k * ROW }}>
@@ -108,7 +160,7 @@ export const Switches = memo(function Switches({
                 key={each}
                 className="switch"
                 data-export="keep"
-                style={{ left: places.x(each) - 13, top: 18 + k * ROW }}
+                style={{ left: axis.x(each) - width / 2, width, top: 18 + k * ROW }}
               >
                 <input
                   type="checkbox"
@@ -131,7 +183,16 @@ export const Switches = memo(function Switches({
           {shown.map(
             (each) =>
               blocks[each].lambda !== null && (
-                <LambdaSlider key={each} model={model} layer={each} x={places.x(each)} top={lambdaAt} most={most} />
+                <LambdaSlider
+                  key={each}
+                  model={model}
+                  layer={each}
+                  x={axis.x(each)}
+                  width={width}
+                  top={lambdaAt}
+                  most={most}
+                  named={numbers || each === layer}
+                />
               ),
           )}
         </>

@@ -1,23 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { layerAxis } from '../charts/layerAxis';
-import { controlPlaces, lambdaTop } from './lambdaRange';
+import { controlSizes, lambdaTop } from './lambdaRange';
 
 describe('controls on the layer axis', () => {
-  it('stand at every layer where they fit', () => {
-    const axis = layerAxis(1088, 24, false);
-    const { layers, x, onAxis } = controlPlaces(axis, 3);
-    expect(onAxis).toBe(true);
-    expect(layers).toHaveLength(24);
-    expect(x(5)).toBe(axis.x(5));
+  it('have their full size where there is room', () => {
+    expect(controlSizes(layerAxis(1088, 24, false))).toEqual({ every: true, width: 26, numbers: true });
   });
 
-  it('stand around the selected layer where they do not', () => {
-    const axis = layerAxis(366, 48, true);
-    const { layers, x, onAxis } = controlPlaces(axis, 30);
-    expect(onAxis).toBe(false);
-    expect(layers).toContain(30);
-    for (const layer of layers.slice(1)) expect(x(layer) - x(layer - 1)).toBeGreaterThanOrEqual(26);
-    expect(x(layers[layers.length - 1])).toBeLessThan(366);
+  it('shrink to the columns of a deep model and never reach into the next', () => {
+    const axis = layerAxis(1088, 48, false);
+    const { every, width, numbers } = controlSizes(axis);
+    expect(every).toBe(true);
+    expect(width).toBeLessThanOrEqual(axis.pitch);
+    expect(numbers).toBe(false);
+  });
+
+  it('are of the selected layer alone where columns are narrower than a hand can hit', () => {
+    expect(controlSizes(layerAxis(366, 48, true))).toEqual({ every: false, width: 26, numbers: false });
   });
 
   it('reach above every λ of the model', () => {

@@ -157,7 +157,7 @@ function Strongest({ model, values }: { model: ModelView; values: GridValues | u
                   select({ layer });
                 }}
               >
-                {layer} {cut(displayToken(model.tokens[position].text), 9)}
+                {layer} <span className="note">@{ofA}</span> {cut(displayToken(model.tokens[position].text), 9)}
               </button>
             </th>
             <td>{formatSigned(value)}</td>

@@ -3,7 +3,7 @@ import { type AxisLabels, axisLabels, LABEL_BASELINE, LABEL_GAP } from './axisLa
 import { cellsTop, type MapLayout } from './mapLayout';
 import { bracketPath, flagBox, MARGINAL_GAPS, readoutPath } from './mapMarks';
 import type { Marginals } from './marginals';
-import { bars, joined } from './profile';
+import { bars, joined, profileCaption } from './profile';
 import type { Region } from './pyramid';
 import { cut } from './tokens';
 import { type MapFrame, mapFrame } from './window';
@@ -156,7 +156,7 @@ function drawProfile(pen: Pen, { layout, inks }: MovingFigure, map: MovingMap, v
   pen.font = `9.5px ${inks.font}`;
   pen.fillStyle = inks['ink-3'];
   pen.fillText((signed ? '±' : '') + formatPlain(peak), -9, 10);
-  pen.fillText(`row ${row}`, -9, zero + 3.5);
+  pen.fillText(`row ${row}`, -9, profileCaption(layout.profileHeight));
 }
 
 function drawMarginals(pen: Pen, figure: MovingFigure, map: MovingMap, { rows, columns }: Marginals): void {

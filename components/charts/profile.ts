@@ -20,6 +20,9 @@ export interface Bars {
   readonly zero: number;
 }
 
+/** Baseline of the caption of a profile: half-way up, which is the zero line of a signed one and clear of the map below. */
+export const profileCaption = (thickness: number): number => (thickness + 2) / 2 + 3.5;
+
 /**
  * SVG path of bars that fill `length` × `thickness` from the zero line, on a scale that ends at ±peak (or 0 … peak).
  * `across`: bars lie along x and grow up; else they lie along y and grow to the right.
