@@ -6,7 +6,7 @@ import type { Model } from './model';
 import { readInPieces, START } from './pieces';
 import type { Tokens } from './positions';
 
-/** What decoding needs of a model; those of the language-model suite have it too. */
+/** What decoding needs of a model. */
 export type Decoder = Pick<Model, 'tokenTensor' | 'residualStream' | 'unembed'>;
 
 /**
