@@ -13,7 +13,13 @@ export function roundToBfloat16<T extends tf.Tensor>(x: T): T {
   requireDtype('roundToBfloat16', 'x', x, 'float32');
   if (tf.getKernel('RoundToBfloat16', tf.getBackend()))
     return tf.engine().runKernel('RoundToBfloat16', { x } as unknown as tf.NamedTensorMap) as T;
-  const bits = new Uint32Array(Float32Array.from(x.dataSync()).buffer);
+  return tf.tensor(toBfloat16Values(x.dataSync() as Float32Array), x.shape, 'float32') as T;
+}
+
+/** A copy of host values, each rounded to bfloat16. */
+export function toBfloat16Values(values: Float32Array): Float32Array {
+  const rounded = Float32Array.from(values);
+  const bits = new Uint32Array(rounded.buffer);
   for (let i = 0; i < bits.length; i++) bits[i] = bfloat16Bits(bits[i]) << 16;
-  return tf.tensor(new Float32Array(bits.buffer), x.shape, 'float32') as T;
+  return rounded;
 }

@@ -1,6 +1,5 @@
-import type { Random } from '@/lib/random';
-import { type LessonOptions, type RetrievalExample, retrievalLesson } from './retrieval';
-import { ANSWER_CUE } from './vocabulary';
+import type { RetrievalExample } from './retrieval';
+import type { Row } from './source';
 import { PADDING, type WordTokenizer } from './word-tokenizer';
 
 /** Right-padded token rows with their labels, all [B, L] in row-major order. */
@@ -10,12 +9,12 @@ export interface Batch {
   readonly tokens: Int32Array;
   /** The next token at every position; −1 where there is none. */
   readonly labels: Int32Array;
-  /** The next token where it is an answer; −1 elsewhere. */
+  /** The next token where it is in an answer; −1 elsewhere. */
   readonly answers: Int32Array;
 }
 
 /** Pads rows to the longest. Padding comes last, so that a causal model never reads it before a real token. */
-export function padRows(rows: readonly (readonly number[])[], padding: number): { L: number; tokens: Int32Array } {
+export function padRows(rows: readonly ArrayLike<number>[], padding: number): { L: number; tokens: Int32Array } {
   const L = Math.max(...rows.map((row) => row.length));
   const tokens = new Int32Array(rows.length * L).fill(padding);
   rows.forEach((row, b) => {
@@ -24,27 +23,19 @@ export function padRows(rows: readonly (readonly number[])[], padding: number): 
   return { L, tokens };
 }
 
-export interface LessonBatchOptions {
-  readonly size: number;
-  /** Fewest and most sentences of a story, both included. */
-  readonly sentences: readonly [number, number];
-  readonly questions: LessonOptions['questions'];
-}
-
-/** A batch of training lessons; deterministic in the state of `random`. */
-export function lessonBatch(random: Random, tokenizer: WordTokenizer, options: LessonBatchOptions): Batch {
-  const rows = Array.from({ length: options.size }, () => {
-    const sentences = random.integer(...options.sentences);
-    return tokenizer.encode(retrievalLesson(random, { sentences, questions: options.questions, split: 'train' }));
-  });
-  const { L, tokens } = padRows(rows, tokenizer.words.indexOf(PADDING));
+/** Rows as a batch; padding is token 0, which no label names there. */
+export function batchOf(rows: readonly Row[]): Batch {
+  const { L, tokens } = padRows(
+    rows.map((row) => row.tokens),
+    0,
+  );
   const labels = new Int32Array(tokens.length).fill(-1);
   const answers = new Int32Array(tokens.length).fill(-1);
-  const cue = tokenizer.encode(ANSWER_CUE).at(-1);
   rows.forEach((row, b) => {
-    for (let t = 0; t + 1 < row.length; t++) {
-      labels[b * L + t] = row[t + 1];
-      if (row[t] === cue) answers[b * L + t] = row[t + 1];
+    labels.set(row.tokens.subarray(1), b * L);
+    for (const { start, end } of row.answers) {
+      const from = Math.max(1, start);
+      answers.set(row.tokens.subarray(from, end), b * L + from - 1);
     }
   });
   return { B: rows.length, L, tokens, labels, answers };

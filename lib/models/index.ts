@@ -8,12 +8,12 @@ export {
 } from './decoding-state';
 export { type Hook, type HookFunction, listen, matcher, silent, type Tap } from './hooks';
 export { importState } from './import-state';
-export { type Draw, type RandomNumbers, stateSpaceDraw, TIME_STEP_RANGE } from './initial-draws';
 export { lossAndGradients, nextTokenLoss } from './loss';
 export {
   type BlockOutput,
   createModel,
   type ForwardOptions,
+  isMatrix,
   type Model,
   type ModelSettings,
 } from './model';

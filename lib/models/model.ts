@@ -69,7 +69,8 @@ export interface ModelSettings {
   readonly weights?: WeightFormat;
 }
 
-const MATRIX = /(_proj|embeddings|lm_head)\.weight$/;
+/** Whether a parameter is one of the projections and embeddings that `bf16` rounds. */
+export const isMatrix = (name: string): boolean => /(_proj|embeddings|lm_head)\.weight$/.test(name);
 
 /** Puts a checkpoint's weights on the device. Cost: one copy of the weights. */
 export function createModel(checkpoint: Checkpoint, { weights: format = 'float32' }: ModelSettings = {}): Model {
@@ -80,7 +81,7 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
       key,
       tf.tidy(() => {
         const values = tf.tensor(data, [...shape], 'float32');
-        return tf.variable(format === 'bf16' && MATRIX.test(key) ? roundToBfloat16(values) : values, true);
+        return tf.variable(format === 'bf16' && isMatrix(key) ? roundToBfloat16(values) : values, true);
       }),
     );
   const weights = weightsOf(parameters);

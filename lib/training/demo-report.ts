@@ -7,8 +7,7 @@ import { type QuestionKind, ROOMS } from '@/lib/data/vocabulary';
 import { splitWords, type WordTokenizer } from '@/lib/data/word-tokenizer';
 import type { Model } from '@/lib/models';
 import { Random } from '@/lib/random';
-import type { TrainingConfig } from './config';
-import { TRAINING_LENGTH } from './demo-config';
+import { type DemoConfig, TRAINING_LENGTH, TRAINING_QUESTIONS } from './demo-config';
 import { accuracy } from './evaluate';
 import type { TrainingMetrics } from './train';
 
@@ -28,7 +27,7 @@ interface SizeReport {
 /** What the README of a demo model states, all of it measured. */
 export interface DemoReport {
   readonly name: string;
-  readonly config: TrainingConfig;
+  readonly config: DemoConfig;
   readonly parameters: number;
   readonly device: string;
   readonly seconds: number;
@@ -76,14 +75,14 @@ function lambdaOf(model: Model): DemoReport['lambda'] {
 /** Measures a trained run on {@link EXAMPLES} held-out prompts of each story size up to twice the training length. */
 export async function measureDemo(
   run: string,
-  config: TrainingConfig,
+  config: DemoConfig,
   checkpoint: Checkpoint,
   model: Model,
   tokenizer: WordTokenizer,
   device: string,
 ): Promise<DemoReport> {
   const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trim().split('\n');
-  const { seconds } = JSON.parse(lines[lines.length - 1]) as TrainingMetrics;
+  const { time } = JSON.parse(lines[lines.length - 1]) as TrainingMetrics;
   const sizes = [2, 4, TRAINING_LENGTH, 8, 2 * TRAINING_LENGTH].map((size) => measureSize(model, tokenizer, size));
   const atLength = [...examplesOf(TRAINING_LENGTH, 'person'), ...examplesOf(TRAINING_LENGTH, 'object')];
   return {
@@ -91,7 +90,7 @@ export async function measureDemo(
     config,
     parameters: checkpoint.parameterCount,
     device,
-    seconds,
+    seconds: time.seconds,
     accuracy: sizes.find(({ sentences }) => sentences === TRAINING_LENGTH)?.both ?? Number.NaN,
     sizes,
     lastRoom: share(atLength, answeredByLastRoom),
@@ -101,13 +100,15 @@ export async function measureDemo(
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
-const restartOf = ({ restart }: TrainingConfig['optimizer']) =>
-  restart ? `; again from ${restart.learning_rate} at step ${restart.step}` : '';
-
 /** The README of a demo model. */
 export function readme(report: DemoReport): string {
   const { config, sizes, lambda } = report;
-  const { model, data, optimizer, loss } = config;
+  const { model, stages, optimizer, loss } = config;
+  const steps = stages.reduce((sum, stage) => sum + stage.steps, 0);
+  const last = stages[stages.length - 1];
+  const growth = steps - last.steps;
+  const again = 'restart' in last.optimizer ? last.optimizer.restart : undefined;
+  const restart = again ? `, again from ${again.learning_rate} at step ${growth + again.step}` : '';
   const rows = sizes.map(
     ({ sentences, tokens, person, object, both }) =>
       `| ${sentences}${sentences === TRAINING_LENGTH ? ' (longest in training)' : ''} | ${tokens.toFixed(0)} | ${percent(person)} | ${percent(object)} | ${percent(both)} |`,
@@ -123,10 +124,10 @@ trains it again from the same seed. Its twin has the same depth, width, state si
 | | |
 |---|---|
 | Model | ${model.num_hidden_layers} blocks \`${model.layers}\`, d ${model.hidden_size}, expand ${model.expand}, N ${model.state_size}, P ${model.head_dim}, tied head, ${report.parameters.toLocaleString('en')} parameters (float32) |
-| Data | generated stories of ${data.sentences[0]} to ${data.sentences[1]} sentences (persons, rooms, objects, noise) with up to ${data.questions} questions each; one sentence in each story supports an answer. A sixteenth of all stories, chosen by a hash of their text, is held out |
-| Training | ${config.steps} steps of ${config.batch_size} stories, seed ${config.seed}; stories grow over the first ${data.curriculum_steps} steps |
+| Data | generated stories of ${last.data.sentences.join(' to ')} sentences (persons, rooms, objects, noise) with up to ${TRAINING_QUESTIONS} questions each; one sentence in each story supports an answer. A sixteenth of all stories, chosen by a hash of their text, is held out |
+| Training | ${steps} steps of ${config.batch_size} stories, seed ${config.seed}; stories grow over the first ${growth} steps |
 | Loss | ${loss.answers} × cross-entropy of the answers + ${loss.text} × of every next token |
-| Optimizer | AdamW, learning rate ${optimizer.learning_rate} (cosine to ${optimizer.final_learning_rate}, ${optimizer.warmup_steps} steps of warm-up${restartOf(optimizer)}), betas ${optimizer.betas.join(' and ')}, weight decay ${optimizer.weight_decay} (not on A_log, D, dt_bias, biases, block norms), gradient norm clipped to ${optimizer.clip_norm} |
+| Optimizer | AdamW, learning rate ${optimizer.learning_rate} (${optimizer.warmup_steps} steps of warm-up; from step ${growth} a cosine to ${optimizer.final_learning_rate}${restart}), betas ${optimizer.betas.join(' and ')}, weight decay ${optimizer.weight_decay} (not on A_log, D, dt_bias, biases, block norms), gradient norm clipped to ${optimizer.clip_norm} |
 | Time | ${(report.seconds / 60).toFixed(1)} minutes on a shared 2-core machine (${report.device}) |
 
 ## Held-out accuracy

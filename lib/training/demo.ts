@@ -6,7 +6,6 @@ import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '@/lib/checkpoin
 import { retrievalVocabulary, wordTokenizer } from '@/lib/data/word-tokenizer';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
-import { parseTrainingConfig } from './config';
 import { DEMO } from './demo-config';
 import { demoExamples } from './demo-examples';
 import { type DemoReport, measureDemo, readme } from './demo-report';
@@ -18,10 +17,11 @@ const EXAMPLES_SEED = 0xe8a3;
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 function progress(name: string): (metrics: TrainingMetrics) => void {
-  return ({ step, steps, answers, text, accuracy, seconds }) => {
-    const measured = accuracy === undefined ? '' : `  held-out accuracy ${(100 * accuracy).toFixed(1)} %`;
+  return ({ step, steps, answers, text, evaluation, time }) => {
+    const accuracy = evaluation?.accuracy;
+    const measured = typeof accuracy === 'number' ? `  held-out accuracy ${(100 * accuracy).toFixed(1)} %` : '';
     say(
-      `${name}  ${step}/${steps}  answers ${answers.toFixed(3)}  text ${text.toFixed(3)}  ${seconds.toFixed(0)} s${measured}`,
+      `${name}  ${step}/${steps}  answers ${answers?.toFixed(3)}  text ${text?.toFixed(3)}  ${time.seconds.toFixed(0)} s${measured}`,
     );
   };
 }
@@ -58,14 +58,7 @@ async function main(): Promise<void> {
   await mkdir(values.models, { recursive: true });
   for (const [i, checkpoint] of trained.entries()) {
     const run = join(values.runs, checkpoint.name);
-    const report = await measureDemo(
-      run,
-      parseTrainingConfig(DEMO[i]),
-      checkpoint,
-      models[i],
-      tokenizer,
-      device.description,
-    );
+    const report = await measureDemo(run, DEMO[i], checkpoint, models[i], tokenizer, device.description);
     await publish(run, join(values.models, checkpoint.name), checkpoint, report);
     say(`${checkpoint.name}: ${(100 * report.accuracy).toFixed(1)} % over the longest stories told in training.`);
   }

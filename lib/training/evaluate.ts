@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { type Asked, promptBatch } from '@/lib/data/batches';
+import { type Asked, batchOf, promptBatch } from '@/lib/data/batches';
+import type { Row } from '@/lib/data/source';
 import type { WordTokenizer } from '@/lib/data/word-tokenizer';
 import type { Model } from '@/lib/models';
 
@@ -29,4 +30,101 @@ export function accuracy(model: Model, tokenizer: WordTokenizer, examples: reado
   const found = predictions(model, tokenizer, examples);
   const right = examples.filter(({ target }, i) => tokenizer.words[found[i]] === target).length;
   return right / examples.length;
+}
+
+/** Answers that were right, and how many there were. */
+export interface Accuracy {
+  readonly accuracy: number;
+  readonly n: number;
+}
+
+/** A model on rows that it was not trained on. */
+export interface Evaluation {
+  readonly rows: number;
+  /** Share of answers whose every token has the highest logit, the tokens before it given; null where none is asked. */
+  readonly accuracy: number | null;
+  /** The same by label of the answer. */
+  readonly labels: Readonly<Record<string, Accuracy>>;
+  /** Mean cross-entropies in nats; null where there is nothing of the kind. */
+  readonly answers: number | null;
+  readonly text: number | null;
+}
+
+/** Logits that one batch of an evaluation may have: 128 MB. */
+const MOST_LOGITS = 2 ** 25;
+
+/** Cost: one forward pass over the rows, the shorter ones padded to the longest of their batch. */
+export function evaluate(model: Model, rows: readonly Row[]): Evaluation {
+  const { V } = model.config;
+  const counts = new Map<string, { right: number; n: number }>();
+  const sums = { answers: 0, text: 0 };
+  const labelled = { answers: 0, text: 0 };
+  for (const part of batches(rows, Math.max(1, Math.floor(MOST_LOGITS / V)))) {
+    const batch = batchOf(part);
+    const { L } = batch;
+    const { best, losses } = readOut(model, batch);
+    for (let i = 0; i < losses.length; i++) {
+      if (batch.labels[i] < 0) continue;
+      sums.text += losses[i];
+      labelled.text += 1;
+      if (batch.answers[i] < 0) continue;
+      sums.answers += losses[i];
+      labelled.answers += 1;
+    }
+    part.forEach(({ answers }, b) => {
+      for (const { start, end, label = 'answer' } of answers) {
+        const count = counts.get(label) ?? { right: 0, n: 0 };
+        let right = true;
+        for (let t = Math.max(1, start); t < end; t++) right &&= best[b * L + t - 1] === batch.labels[b * L + t - 1];
+        counts.set(label, { right: count.right + (right ? 1 : 0), n: count.n + 1 });
+      }
+    });
+  }
+  const total = [...counts.values()].reduce((sum, { right, n }) => ({ right: sum.right + right, n: sum.n + n }), {
+    right: 0,
+    n: 0,
+  });
+  const sorted = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+  const mean = (kind: 'answers' | 'text') => (labelled[kind] > 0 ? sums[kind] / labelled[kind] : null);
+  return {
+    rows: rows.length,
+    accuracy: total.n > 0 ? total.right / total.n : null,
+    labels: Object.fromEntries(sorted.map(([label, { right, n }]) => [label, { accuracy: right / n, n }])),
+    answers: mean('answers'),
+    text: mean('text'),
+  };
+}
+
+/** Rows in order, as many at a time as have so many tokens once they are padded; at least one. */
+function* batches(rows: readonly Row[], tokens: number): Generator<Row[]> {
+  let batch: Row[] = [];
+  let longest = 0;
+  for (const row of rows) {
+    const length = Math.max(longest, row.tokens.length);
+    if (batch.length > 0 && length * (batch.length + 1) > tokens) {
+      yield batch;
+      batch = [];
+      longest = 0;
+    }
+    batch.push(row);
+    longest = Math.max(longest, row.tokens.length);
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** The token of the highest logit and −ln p(label) at every position of a batch; 0 where there is no label. */
+function readOut(model: Model, { B, L, tokens, labels }: ReturnType<typeof batchOf>) {
+  const { V, vocabulary } = model.config;
+  return tf.tidy(() => {
+    const logits = model.forward(tf.tensor2d(tokens, [B, L], 'int32')).reshape([B * L, V]) as tf.Tensor2D;
+    const named = logits.slice([0, 0], [-1, vocabulary]);
+    const index = tf.tensor2d(
+      Int32Array.from(labels, (label, i) => (label < 0 ? 0 : label) + i * V),
+      [B * L, 1],
+      'int32',
+    );
+    const own = logits.reshape([-1]).gather(index.reshape([-1]) as tf.Tensor1D);
+    const losses = tf.logSumExp(logits, 1).sub(own).dataSync();
+    return { best: named.argMax(1).dataSync(), losses: losses.map((loss, i) => (labels[i] < 0 ? 0 : loss)) };
+  });
 }

@@ -6,9 +6,18 @@ export {
   decaysInLanguageModels,
   type Moments,
 } from './adamw';
-export { parseTrainingConfig, type TrainingConfig, trainingSchema } from './config';
-export { accuracy, predictions } from './evaluate';
+export {
+  type LossWeights,
+  parseTrainingConfig,
+  type Stage,
+  stagesOf,
+  type TrainingConfig,
+  trainingSchema,
+} from './config';
+export { type Accuracy, accuracy, type Evaluation, evaluate, predictions } from './evaluate';
+export { Feed } from './feed';
 export { INITIAL, type InitialOptions, initialCheckpoint } from './initialise';
+export { type LambdaReport, lambdasOf } from './lambda';
 export { learningRate, type Schedule } from './schedule';
 export { type TrainingMetrics, type TrainOptions, type TrainResult, trainFromConfig } from './train';
-export { createTrainer, type StepReport, type Trainer } from './trainer';
+export { type StepReport, Trainer } from './trainer';

@@ -1,7 +1,19 @@
 import { type Checkpoint, type CheckpointTensor, InputError, type ModelConfig } from '@/lib/checkpoint';
 import { expectedTensors } from '@/lib/checkpoint/schema';
-import { type Draw, stateSpaceDraw, TIME_STEP_RANGE } from '@/lib/models';
 import type { Random } from '@/lib/random';
+
+/** Δ starts log-uniform in this range (equations A1). */
+const TIME_STEP_RANGE = [1e-3, 0.1] as const;
+const TIME_STEP_FLOOR = 1e-4;
+
+/** What draws each element of a tensor, given its position. */
+type Draw = (index: number) => number;
+
+/** How the vectors of λ are drawn: from a normal distribution; as published from N(0, 1). */
+export interface LambdaStart {
+  readonly mean: number;
+  readonly deviation: number;
+}
 
 export interface InitialOptions {
   /** Standard deviation of the embedding (mamba_ssm: 0.02). */
@@ -10,13 +22,44 @@ export interface InitialOptions {
   readonly timeStepRange: readonly [number, number];
   /** Divides out_proj by √n_layer, as the original code does (equations A1). */
   readonly rescaleOutput: boolean;
+  readonly lambda: LambdaStart;
 }
 
 export const INITIAL: InitialOptions = {
   embeddingDeviation: 0.02,
   timeStepRange: TIME_STEP_RANGE,
   rescaleOutput: true,
+  lambda: { mean: 0, deviation: 1 },
 };
+
+/** x with softplus(x) = y. */
+const inverseSoftplus = (y: number) => y + Math.log(-Math.expm1(-y));
+
+/** Whether a parameter is one of the vectors that λ is made of. */
+export const isLambda = (name: string): boolean => /\.lambda_[qk][12]$/.test(name);
+
+/**
+ * The first values of the parameters that every architecture draws alike (equations A1, A2, A4), by the end of their
+ * name: A (−1 … −N in the rows of Mamba-1, −U(1, 16) for a head of Mamba-2), D (1), the bias of Δ (softplus⁻¹ of a
+ * log-uniform step), λ and the scales of norms (1). Undefined for all others.
+ */
+function stateSpaceDraw(
+  name: string,
+  shape: readonly number[],
+  random: Random,
+  { timeStepRange, lambda }: InitialOptions,
+): Draw | undefined {
+  if (/\.A[12]?_log$/.test(name))
+    return shape.length === 2 ? (index) => Math.log((index % shape[1]) + 1) : () => Math.log(random.uniform(1, 16));
+  if (/\.D[12]?$/.test(name)) return () => 1;
+  if (/\.dt[12]?_(bias|proj\.bias)$/.test(name)) {
+    const [low, high] = timeStepRange.map(Math.log);
+    return () => inverseSoftplus(Math.max(TIME_STEP_FLOOR, Math.exp(random.uniform(low, high))));
+  }
+  if (isLambda(name)) return () => lambda.mean + lambda.deviation * random.normal();
+  if (/\.(norm|norm_f|subln)\.weight$/.test(name)) return () => 1;
+  return undefined;
+}
 
 const uniform = (random: Random, bound: number) => () => random.uniform(-bound, bound);
 
@@ -31,7 +74,7 @@ function drawOf(
   options: InitialOptions,
 ): Draw {
   const last = name.slice(name.lastIndexOf('.', name.lastIndexOf('.') - 1) + 1);
-  const known = stateSpaceDraw(name, shape, random, options.timeStepRange);
+  const known = stateSpaceDraw(name, shape, random, options);
   if (known) return known;
   if (last === 'embeddings.weight') return () => options.embeddingDeviation * random.normal();
   if (last === 'conv1d.weight') return uniform(random, 1 / Math.sqrt(shape[2]));
@@ -47,7 +90,7 @@ function drawOf(
 
 /**
  * A fresh model of any kind, ready for `createModel`. Deterministic in the state of `random`.
- * λ keeps the published N(0,1), whose sum over d channels saturates σ at many layers (equations A4).
+ * λ has the published N(0,1) unless told otherwise, whose sum over d channels saturates σ at many layers (equations A4).
  */
 export function initialCheckpoint(
   config: ModelConfig,

@@ -1,115 +1,218 @@
 import * as tf from '@tensorflow/tfjs';
-import { InputError } from '@/lib/checkpoint';
-import { lessonBatch } from '@/lib/data/batches';
-import { retrievalVocabulary, type WordTokenizer, wordTokenizer } from '@/lib/data/word-tokenizer';
-import { createModel, type Model } from '@/lib/models';
-import { Random } from '@/lib/random';
+import { toBfloat16Values } from '@/kernels/ops';
+import { type Checkpoint, InputError } from '@/lib/checkpoint';
+import { createModel, isMatrix, type Model } from '@/lib/models';
 import { AdamW, clipGlobalNorm, decaysInLanguageModels } from './adamw';
-import { modelConfigOf, type TrainingConfig } from './config';
-import { INITIAL, initialCheckpoint } from './initialise';
-import { batchGradients } from './loss';
+import { type LossWeights, type Stage, stagesOf, type TrainingConfig } from './config';
+import { type Evaluation, evaluate } from './evaluate';
+import type { Feed } from './feed';
+import { type Recomputation, stepGradients } from './gradients';
+import type { DataDescription } from './rows';
 import { learningRate } from './schedule';
-import type { TrainingState } from './state';
+import type { Progress, TrainingState } from './state';
 
-/** What one step did; losses in nats, before the step. */
+/** What one step did; losses in nats, before the step, null where nothing of the kind was in its rows. */
 export interface StepReport {
   /** Steps done, this one included. */
   readonly step: number;
+  /** The stage that it is of. */
+  readonly stage: string;
   /** The weighted sum that is minimised. */
   readonly loss: number;
-  readonly answers: number;
-  readonly text: number;
+  readonly answers: number | null;
+  readonly text: number | null;
   readonly gradient_norm: number;
   readonly learning_rate: number;
+  /** Tokens that were read, padding included. */
   readonly tokens: number;
 }
 
+/** A loss, a gradient or a weight that is no number any more; nothing was changed by the step. */
+export class NotFinite extends Error {
+  constructor(
+    readonly what: 'loss' | 'gradient' | 'weights',
+    readonly step: number,
+  ) {
+    super(`The ${what} of step ${step} is not finite.`);
+  }
+}
+
+export interface TrainerParts {
+  readonly checkpoint: Checkpoint;
+  readonly feed: Pick<Feed, 'step' | 'validation'>;
+  readonly data: DataDescription;
+  /** Told once, in a sentence, that activations are computed again, and why. */
+  readonly onNote?: (note: string) => void;
+}
+
+/** Share of the memory that is free which activations may take before they are computed again. */
+const ACTIVATIONS_SHARE = 0.6;
+
 /** A training run in memory. */
-export interface Trainer {
+export class Trainer {
   readonly model: Model;
-  readonly tokenizer: WordTokenizer;
-  readonly stepsDone: number;
-  step(): StepReport;
-  state(): TrainingState;
-  restore(state: TrainingState): void;
-  dispose(): void;
+  readonly stages: readonly Stage[];
+  readonly #optimizer: AdamW;
+  /** What is trained: the model's own variables, or what they are rounded from. */
+  readonly #masters: ReadonlyMap<string, tf.Variable>;
+  #average: ReadonlyMap<string, Float32Array> | undefined;
+  #progress: Progress;
+  readonly #memory: Recomputation;
+  #noted = false;
+
+  constructor(
+    private readonly config: TrainingConfig,
+    private readonly parts: TrainerParts,
+  ) {
+    const { optimizer: settings, precision, ema, recompute } = config;
+    this.stages = stagesOf(config);
+    this.model = createModel(parts.checkpoint);
+    this.#masters = precision === 'bf16' ? copies(this.model.parameters) : this.model.parameters;
+    const decays = settings.weight_decay_on === 'all' ? () => true : decaysInLanguageModels;
+    const { epsilon, betas, weight_decay: weightDecay } = settings;
+    this.#optimizer = new AdamW(this.#masters, { betas, epsilon, weightDecay, decays });
+    this.#average = ema && valuesOf(this.#masters);
+    this.#progress = { step: 0, stage: 0, stageStep: 0, place: parts.data.start };
+    this.#memory = { when: recompute, limit: ACTIVATIONS_SHARE * process.availableMemory() };
+    this.#refresh();
+  }
+
+  get progress(): Progress {
+    return this.#progress;
+  }
+
+  /** The stage that the next step is of; undefined when all are done. */
+  get stage(): Stage | undefined {
+    return this.stages[this.#progress.stage];
+  }
+
+  /** Steps of all stages, where none ends before its limit. */
+  get mostSteps(): number {
+    return this.stages.reduce((sum, { steps }) => sum + steps, 0);
+  }
+
+  /** @throws NotFinite with nothing changed */
+  async step(): Promise<StepReport> {
+    const stage = this.stage;
+    if (!stage) throw new Error('All stages are done.');
+    const { step, stage: index, stageStep, place } = this.#progress;
+    const rows = await this.parts.feed.step(index, place);
+    const weights = stage.data.map(({ loss }): LossWeights => loss ?? stage.loss);
+    const { loss, answers, text, gradients, recomputed } = stepGradients(
+      this.model,
+      rows.batches,
+      weights,
+      this.#memory,
+    );
+    if (recomputed) this.#note();
+    if (!Number.isFinite(loss)) throw new NotFinite('loss', step + 1);
+    const norm = clipGlobalNorm(gradients, this.config.optimizer.clip_norm ?? Number.POSITIVE_INFINITY);
+    if (!Number.isFinite(norm)) throw new NotFinite('gradient', step + 1);
+    const rate = learningRate(stage.schedule, stageStep);
+    this.#optimizer.step(gradients, rate);
+    this.#refresh();
+    this.#follow();
+    this.#progress = { step: step + 1, stage: index, stageStep: stageStep + 1, place: rows.place };
+    const tokens = rows.batches.reduce((sum, { B, L }) => sum + B * L, 0);
+    return {
+      step: step + 1,
+      stage: stage.name,
+      loss,
+      answers,
+      text,
+      gradient_norm: norm,
+      learning_rate: rate,
+      tokens,
+    };
+  }
+
+  /** The next step is of the next stage. */
+  endStage(): void {
+    this.#progress = { ...this.#progress, stage: this.#progress.stage + 1, stageStep: 0 };
+  }
+
+  /** What would be saved now, on validation rows of the stage; of the last one where all are done. */
+  async evaluate(): Promise<Evaluation> {
+    const stage = Math.min(this.#progress.stage, this.stages.length - 1);
+    const rows = await this.parts.feed.validation(stage, this.config.evaluation_examples);
+    if (this.#masters === this.model.parameters && !this.#average) return evaluate(this.model, rows);
+    const own = valuesOf(this.model.parameters);
+    assign(this.model.parameters, this.weights());
+    try {
+      return evaluate(this.model, rows);
+    } finally {
+      assign(this.model.parameters, own);
+    }
+  }
+
+  /** The weights of the checkpoint: the moving average where there is one. */
+  weights(): ReadonlyMap<string, Float32Array> {
+    return this.#average ?? valuesOf(this.#masters);
+  }
+
+  state(): TrainingState {
+    return {
+      progress: this.#progress,
+      optimizer: this.#optimizer.state,
+      parameters: valuesOf(this.#masters),
+      average: this.#average,
+    };
+  }
+
+  restore({ progress, optimizer, parameters, average }: TrainingState): void {
+    for (const [name, { size }] of this.#masters)
+      if (parameters.get(name)?.length !== size)
+        throw new InputError(`The training state does not fit: ${name} is missing or of another size.`);
+    assign(this.#masters, parameters);
+    this.#optimizer.restore(optimizer);
+    this.#average = average;
+    this.#progress = progress;
+    this.#refresh();
+  }
+
+  dispose(): void {
+    this.model.dispose();
+    if (this.#masters !== this.model.parameters) for (const variable of this.#masters.values()) variable.dispose();
+  }
+
+  /** Brings what the model reads up to what was trained. */
+  #refresh(): void {
+    if (this.#masters === this.model.parameters) return;
+    const rounded = [...valuesOf(this.#masters)].map(
+      ([name, values]) => [name, isMatrix(name) ? toBfloat16Values(values) : values] as const,
+    );
+    assign(this.model.parameters, new Map(rounded));
+  }
+
+  /** Moves the average towards what was trained. */
+  #follow(): void {
+    if (!this.#average || !this.config.ema) return;
+    const { decay } = this.config.ema;
+    for (const [name, values] of valuesOf(this.#masters)) {
+      const mean = this.#average.get(name) as Float32Array;
+      for (let i = 0; i < mean.length; i++) mean[i] = decay * mean[i] + (1 - decay) * values[i];
+    }
+  }
+
+  #note(): void {
+    if (this.#noted) return;
+    this.#noted = true;
+    const { bytesPerToken, limit } = this.#memory;
+    const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+    const why = bytesPerToken
+      ? `a token of a batch would keep ${(bytesPerToken / 1e6).toFixed(2)} MB, and all together may keep ${gigabytes(limit)}`
+      : 'as the configuration asks';
+    this.parts.onNote?.(`activations are computed again in the backward pass, block by block: ${why}`);
+  }
 }
 
-/** Initial weights and data draw from streams of their own, so that two architectures read the same data. */
-const DATA_STREAM = 0x5eed;
+const valuesOf = (variables: ReadonlyMap<string, tf.Variable>): Map<string, Float32Array> =>
+  new Map([...variables].map(([name, variable]) => [name, Float32Array.from(variable.dataSync())]));
 
-/** The most sentences of a story at a step: grows linearly over the curriculum. */
-function longest({ sentences: [fewest, most], curriculum_steps }: TrainingConfig['data'], step: number): number {
-  if (step >= curriculum_steps) return most;
-  return fewest + Math.floor(((most - fewest + 1) * step) / curriculum_steps);
+function assign(variables: ReadonlyMap<string, tf.Variable>, values: ReadonlyMap<string, Float32Array>): void {
+  for (const [name, variable] of variables)
+    tf.tidy(() => variable.assign(tf.tensor(Float32Array.from(values.get(name) ?? []), variable.shape)));
 }
 
-/** @throws InputError when the model's sizes cannot be used */
-export function createTrainer(config: TrainingConfig): Trainer {
-  const tokenizer = wordTokenizer(retrievalVocabulary());
-  const modelConfig = modelConfigOf(config, tokenizer.words.length);
-  const initial = { ...INITIAL, embeddingDeviation: config.embedding_deviation };
-  const model = createModel(initialCheckpoint(modelConfig, new Random(config.seed), config.name, initial));
-  const { optimizer: settings, data } = config;
-  const decays = settings.weight_decay_on === 'all' ? () => true : decaysInLanguageModels;
-  const { epsilon, betas, weight_decay: weightDecay } = settings;
-  const optimizer = new AdamW(model.parameters, { betas, epsilon, weightDecay, decays });
-  const schedule = {
-    peak: settings.learning_rate,
-    floor: settings.final_learning_rate,
-    warmupSteps: settings.warmup_steps,
-    steps: config.steps,
-    restart: settings.restart && { step: settings.restart.step, peak: settings.restart.learning_rate },
-  };
-  let random = new Random(config.seed + DATA_STREAM);
-  let stepsDone = 0;
-
-  return {
-    model,
-    tokenizer,
-    get stepsDone() {
-      return stepsDone;
-    },
-    step() {
-      const sentences = [data.sentences[0], longest(data, stepsDone)] as const;
-      const batch = lessonBatch(random, tokenizer, { size: config.batch_size, sentences, questions: data.questions });
-      const { answers, text, gradients } = batchGradients(model, batch, config.loss);
-      const rate = learningRate(schedule, stepsDone);
-      const norm = clipGlobalNorm(gradients, settings.clip_norm);
-      if (!Number.isFinite(norm))
-        throw new InputError(`The gradient is no longer finite at step ${stepsDone + 1}: lower the learning rate.`);
-      optimizer.step(gradients, rate);
-      stepsDone += 1;
-      const loss = config.loss.answers * answers + config.loss.text * text;
-      return {
-        step: stepsDone,
-        loss,
-        answers,
-        text,
-        gradient_norm: norm,
-        learning_rate: rate,
-        tokens: batch.B * batch.L,
-      };
-    },
-    state: () => ({
-      step: stepsDone,
-      random: random.state,
-      optimizer: optimizer.state,
-      parameters: new Map([...model.parameters].map(([name, variable]) => [name, variable.dataSync() as Float32Array])),
-    }),
-    restore(state) {
-      for (const [name, variable] of model.parameters) {
-        const stored = state.parameters.get(name);
-        if (stored?.length !== variable.size)
-          throw new InputError(
-            `The training state does not fit the configuration: ${name} is missing or of another size.`,
-          );
-        tf.tidy(() => variable.assign(tf.tensor(Float32Array.from(stored), variable.shape)));
-      }
-      optimizer.restore(state.optimizer);
-      random = new Random(state.random);
-      stepsDone = state.step;
-    },
-    dispose: () => model.dispose(),
-  };
-}
+const copies = (variables: ReadonlyMap<string, tf.Variable>): Map<string, tf.Variable> =>
+  new Map([...variables].map(([name, variable]) => [name, tf.tidy(() => tf.variable(variable.clone()))]));

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { openDevice } from '@/lib/engine';
-import { trainFromConfig } from '@/lib/training';
+import { type Evaluation, type TrainingMetrics, trainFromConfig } from '@/lib/training';
 import { readJson } from '../input';
 import type { Io } from '../io';
 import { withDevice, withJson } from '../options';
 import { printJson } from '../output';
-import type { DeviceOptions } from '../session';
+import { type DeviceOptions, openCheckpointOf } from '../session';
 
 interface TrainOptions extends DeviceOptions {
   readonly config: string;
@@ -33,19 +33,31 @@ export function trainCommand(program: Command, io: Io): void {
         const result = await trainFromConfig(config, options.out, {
           resume: options.resume,
           signal: stop.signal,
+          openCheckpoint: (model) => openCheckpointOf({ model }, io),
+          onNote: (note) => io.err(`${note}\n`),
           onStart: (done) => {
             if (options.resume) io.err(done > 0 ? `going on after step ${done}\n` : NOTHING_SAVED);
           },
-          onProgress: ({ step, steps, loss, accuracy }) =>
-            io.err(
-              `step ${step} of ${steps}: loss ${loss.toFixed(4)}${accuracy === undefined ? '' : `, held-out accuracy ${accuracy.toFixed(4)}`}\n`,
-            ),
+          onProgress: (metrics) => io.err(`${lineOf(metrics)}\n`),
         });
         if (options.json) return printJson(io, result);
         const end = result.finished ? 'trained' : 'stopped';
-        io.out(`${end} at step ${result.step}: held-out accuracy ${result.accuracy.toFixed(4)}, in ${result.folder}\n`);
+        io.out(`${end} at step ${result.step}: ${measuresOf(result.evaluation)}, in ${result.folder}\n`);
       } finally {
         process.removeListener('SIGINT', onInterrupt);
       }
     });
+}
+
+function lineOf({ step, steps, stage, loss, evaluation, stage_end, time }: TrainingMetrics): string {
+  const measured = evaluation ? `, ${measuresOf(evaluation)}` : '';
+  const ended = stage_end && `; ${stage} ended by ${stage_end === 'steps' ? 'its steps' : 'its accuracy'}`;
+  const left = `${time.tokens_per_second.toFixed(0)} tokens/s, ${Math.ceil(time.left / 60)} min left`;
+  return `step ${step} of ${steps}: loss ${loss.toFixed(4)}${measured}, ${left}${ended ?? ''}`;
+}
+
+/** Validation in a few words: the accuracy where answers are asked, else the loss. */
+function measuresOf({ accuracy, text }: Evaluation): string {
+  if (accuracy !== null) return `held-out accuracy ${accuracy.toFixed(4)}`;
+  return `held-out loss ${text?.toFixed(4)}`;
 }

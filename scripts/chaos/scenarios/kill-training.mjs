@@ -14,7 +14,7 @@ const TINY = {
     state_size: 8,
     conv_kernel: 4,
   },
-  data: { sentences: [2, 3] },
+  data: { source: 'retrieval', sentences: [2, 3] },
   batch_size: 8,
   log_every: 5,
   checkpoint_every: 5,
