@@ -157,6 +157,8 @@ describe('the API, through its own client', () => {
     expect(channels.reduce((sum, { value }) => sum + value / heads, 0)).toBeCloseTo(mean, 6);
     const allocation = await client.read(id, 'allocation', { model: 1 });
     expect(allocation.layers.map(({ layer }) => layer)).toEqual([0, 1, 2]);
+    const score = await client.read(id, 'answer', { model: 1, answer: [3, 4] });
+    expect(score.tokens.map((token) => token.id)).toEqual([3, 4]);
     const { components, logit } = await client.read(id, 'attribution', { model: 1 });
     expect(components.reduce((sum, { contribution }) => sum + contribution, 0)).toBeCloseTo(logit, 4);
     expect((await client.renameRun(id, ' two models ')).name).toBe('two models');
@@ -212,6 +214,10 @@ describe('the API, through its own client', () => {
     const { id } = await client.startAnalysis(task, { run });
     await followed(id);
     expect((await client.run(run)).analyses).toMatchObject([{ id, kind: 'snr' }]);
+    const former = { kind: 'cancellation', model: 'diff', prompt: PROMPT, target: 'kitchen', needle: [0, 5] } as const;
+    const created = await client.startAnalysis({ ...former, needle: [0, 5] });
+    expect(created.note).toContain('Ask for kind "allocation"');
+    await client.cancelAnalysis(created.id);
     await expect(client.startAnalysis(task, { run: 'nobody' })).rejects.toMatchObject({ status: 404 });
     const { result, request: asked } = await client.analysis(id);
     expect(result).toMatchObject({ kind: 'snr', examples: 1, lens: 'logit', difference: null });

@@ -1,9 +1,9 @@
 'use client';
 import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import type { AttributionReply, Channels, Lens, Signal, Thumbnails, Tracks } from '@/lib/api/readings';
+import type { AnswerScore, AttributionReply, Channels, Lens, Signal, Thumbnails, Tracks } from '@/lib/api/readings';
 import { refusedPart, refusedReduction } from '@/lib/api/refusals';
-import type { LensKind, RunRequestInput } from '@/lib/api/schemas';
+import type { LensKind, RunRequestInput, VocabularyEntry } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
 import { overLayers, reduces, useSelection } from '../state/selection';
 import { client } from './client';
@@ -83,17 +83,51 @@ export function useTargetIds(view: View): (number | undefined)[] {
   return known.map((id, k) => id ?? asked[k]);
 }
 
+/** All tokens of a word, from its first that shows something. */
+const wordQuery = (name: string, word: string) => ({
+  queryKey: ['target', name, word],
+  queryFn: async ({ signal }: { signal: AbortSignal }) => {
+    const { tokens } = await client.tokenize(name, ` ${word.trim()}`, signal);
+    const first = tokens.findIndex(({ text }) => text.trim() !== '');
+    return first < 0 ? [] : tokens.slice(first).map(({ id, text }) => ({ id, text }));
+  },
+  enabled: word.trim() !== '',
+  ...FOREVER,
+});
+
+/** All tokens of the target where it has several, for each model; undefined where it has one, or they are not known yet. */
+export function useWholeAnswers(view: View): (readonly VocabularyEntry[] | undefined)[] {
+  const own = view.models.map(({ run, target }) => target === run.request.target);
+  const read = useQueries({
+    queries: view.models.map(({ name, target }, k) => wordQuery(name, own[k] ? '' : target)),
+  });
+  return view.models.map(({ model }, k) => {
+    const tokens = own[k] ? model.answer : read[k].data;
+    return tokens && tokens.length > 1 ? tokens : undefined;
+  });
+}
+
+/** ln p of every model's whole answer, where it has several tokens: a forward pass each. */
+export function useAnswerScores(
+  view: View | undefined,
+  answers: readonly (readonly VocabularyEntry[] | undefined)[],
+): UseQueryResult<AnswerScore>[] {
+  return useQueries({
+    queries: (view?.models ?? []).map((m, k) => {
+      const answer = answers[k]?.map(({ id }) => id);
+      return {
+        ...readingOf(m, 'answer', { model: m.index, position: m.position, answer }),
+        enabled: answer !== undefined && m.model.signalReady,
+      };
+    }),
+  });
+}
+
 /** The first token of a word in a model's vocabulary, for each pair; undefined while it is not known, and for an empty word. */
 export const useAnswerIds = (asked: readonly (readonly [model: string, word: string])[]): (number | undefined)[] =>
   useQueries({
-    queries: asked.map(([name, word]) => ({
-      queryKey: ['target', name, word],
-      queryFn: async ({ signal }: { signal: AbortSignal }) =>
-        (await client.tokenize(name, ` ${word.trim()}`, signal)).tokens.find((t) => t.text.trim() !== '')?.id ?? null,
-      enabled: word.trim() !== '',
-      ...FOREVER,
-    })),
-  }).map(({ data }) => data ?? undefined);
+    queries: asked.map(([name, word]) => wordQuery(name, word)),
+  }).map(({ data }) => data?.[0]?.id);
 
 /**
  * The signal of every model through the chosen lens, or through a given one. The needle against the context is asked for where

@@ -1,13 +1,44 @@
 'use client';
 import { memo } from 'react';
 import type { Token } from '@/lib/api/schemas';
-import { formatPlain, type Maybe } from '@/lib/figures/numbers';
-import { tokensInSpan } from '../charts/tokens';
+import { formatPlain, formatSigned, type Maybe } from '@/lib/figures/numbers';
+import { displayToken, tokensInSpan } from '../charts/tokens';
+import { useAnswerScores, useWholeAnswers } from '../data/queries';
 import type { View } from '../data/view';
 import { useSelection } from '../state/selection';
 import { SlotHead, TokenText, ValueRow } from '../ui/parts';
 import { CandidatesField } from './CandidatesField';
 import { TargetField } from './TargetField';
+
+/** Words of several tokens: what of them is read, and the score of all of them. */
+function WholeAnswer({ view }: { view: View }) {
+  const answers = useWholeAnswers(view);
+  const scores = useAnswerScores(view, answers);
+  if (answers.every((answer) => answer === undefined)) return null;
+  const heads = view.models.flatMap(({ slot }, k) => {
+    const answer = answers[k];
+    return answer ? [`${answer.length} tokens for ${slot}, “${displayToken(answer[0].text)}” first`] : [];
+  });
+  return (
+    <div data-testid="whole-answer">
+      <table className="values">
+        <SlotHead slots={view.models.map(({ slot }) => slot)} />
+        <tbody>
+          <ValueRow
+            name="ln p of the whole answer"
+            values={scores.map(({ data, error }, k) =>
+              answers[k] ? (error ? 'failed' : formatSigned(data?.logprob)) : 'one token',
+            )}
+          />
+        </tbody>
+      </table>
+      <p className="note">
+        The target has {heads.join('; ')}: curves, maps and tests read the first only, this row all, each given those
+        before it.
+      </p>
+    </div>
+  );
+}
 
 /** What the run says about the target at the read-out, one value per model. */
 export interface ReadoutFacts {
@@ -71,6 +102,7 @@ export const ReadoutAside = memo(function ReadoutAside(props: {
             </tbody>
           </table>
         )}
+        {view && !view.stale && <WholeAnswer view={view} />}
         {view?.stale && facts && <p className="note">Values from the previous prompt.</p>}
       </div>
     </aside>

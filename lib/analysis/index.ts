@@ -1,5 +1,5 @@
 export * from './allocation';
-export { answerLogprob } from './answerScore';
+export { answerLogprob, answerLogprobSteps, answerLogprobs, severalTokens } from './answerScore';
 export {
   type AttentionRequest,
   attentionBytes,

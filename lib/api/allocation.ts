@@ -64,7 +64,10 @@ export type LayerAllocation = z.infer<typeof LayerAllocationSchema>;
 
 export const AllocationResultSchema = z.object({
   kind: z.literal('allocation'),
-  note: z.string().optional().meta({ description: 'Said where it was asked for by a former name.' }),
+  note: z
+    .string()
+    .optional()
+    .meta({ description: 'What the request should know: a former name, answers of several tokens.' }),
   examples: count.meta({ description: 'Prompts that each model listed has read.' }),
   models: z
     .array(z.object({ model: z.string(), seeds: count.optional(), layers: z.array(LayerAllocationSchema) }))

@@ -91,7 +91,16 @@ export const SnrResultSchema = z.object({
   lens: LensKindSchema,
   examples: count,
   models: z
-    .array(z.object({ model: z.string(), rows: z.array(SnrEstimateSchema) }))
+    .array(
+      z.object({
+        model: z.string(),
+        rows: z.array(SnrEstimateSchema),
+        answer_logprob: z
+          .object({ mean: number, stderr: number, low: number, high: number, n: count })
+          .optional()
+          .meta({ description: 'ln p of the whole answer, where some answers have several tokens.' }),
+      }),
+    )
     .meta({ description: 'Models that are finished, in the order of the request.' }),
   difference: z.array(SnrDifferenceSchema).nullable().meta({
     description:

@@ -182,6 +182,14 @@ export type FormerRequest = Extract<AnalysisRequest, { kind: 'cancellation' | 'c
 /** A request for a causal test. */
 export type CausalRequest = Exclude<AnalysisRequest, { kind: 'snr' | 'allocation' }>;
 
+export const AnalysisCreatedSchema = z.object({
+  id: z.string(),
+  note: z
+    .string()
+    .optional()
+    .meta({ description: 'What the request should know: a former name, a word of several tokens.' }),
+});
+
 /** Where the result of an analysis is kept. */
 export const AnalysisQuerySchema = z.object({
   run: z
@@ -393,6 +401,7 @@ export const AnalysisSchema = z.object({
   id: z.string(),
   state: RunStateNameSchema,
   request: AnalysisRequestSchema,
+  note: z.string().optional().meta({ description: 'As it was answered when the analysis was created.' }),
   run: z.string().optional().meta({ description: 'The run that keeps it.' }),
   queuePosition: count.meta({ description: '0 when running or finished; runs wait in the same queue.' }),
   budget: z.object({

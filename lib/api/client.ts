@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { decodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import {
   type Analysis,
+  AnalysisCreatedSchema,
   type AnalysisEvent,
   AnalysisEventSchemas,
   type AnalysisQuery,
@@ -235,7 +236,7 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
 
     /** Queues an analysis; with `run` its result is kept with that run. */
     startAnalysis: (request: AnalysisRequestInput, query: AnalysisQuery = {}, signal?: AbortSignal) =>
-      post(RunCreatedSchema, pathOf('/api/analyses', query), request, signal),
+      post(AnalysisCreatedSchema, pathOf('/api/analyses', query), request, signal),
     analysis: (id: string, signal?: AbortSignal): Promise<Analysis> => json(AnalysisSchema, analysis(id), { signal }),
     /** Asks to cancel; the reply is the state at that moment, `cancelled` follows within a step. */
     cancelAnalysis: (id: string, signal?: AbortSignal): Promise<Analysis> =>

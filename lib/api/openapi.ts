@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import * as analyses from './analyses';
 import {
+  AnalysisCreatedSchema,
   AnalysisEventSchemas,
   AnalysisQuerySchema,
   AnalysisRequestSchema,
@@ -28,6 +29,7 @@ const COMPONENTS = {
   Continuation: schemas.ContinuationSchema,
   RunRequest: schemas.RunRequestSchema,
   RunCreated: schemas.RunCreatedSchema,
+  AnalysisCreated: AnalysisCreatedSchema,
   RunList: schemas.RunListSchema,
   Run: schemas.RunSchema,
   RunPatch: RunPatchSchema,
@@ -247,7 +249,7 @@ function paths() {
     '/api/analyses': {
       post: operation(
         'Queues a causal test (patching, knock-out, ablation, overrides of λ), or allocation or SNR over a batch',
-        { ...ok('RunCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
+        { ...ok('AnalysisCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
         { parameters: query(AnalysisQuerySchema), requestBody: body('AnalysisRequest') },
       ),
     },

@@ -282,6 +282,17 @@ export const AttributionSchema = z.object({
   reconstruction_error: z.number().meta({ description: '|logit − sum of the contributions| as a share of the logit.' }),
 });
 
+export const AnswerSchema = z.object({
+  position: count,
+  tokens: z
+    .array(z.object({ id: count, logprob: z.number().nullable() }))
+    .meta({ description: 'ln p of each token, given those before it.' }),
+  logprob: z
+    .number()
+    .nullable()
+    .meta({ description: 'ln p of the whole answer, their sum; null where it is −∞ or not a number.' }),
+});
+
 export const AllocationSchema = z.object({
   position: count,
   classes: z.array(z.enum(TOKEN_CLASSES)).meta({ description: 'Of every token up to the one that is read.' }),
@@ -419,6 +430,20 @@ export const READINGS = {
     z.object({ model, target, position }),
     json('Contributions', AttributionSchema),
   ),
+  answer: reading(
+    'Score of a whole answer: ln p of all its tokens after the prompt, each given those before it',
+    z.object({
+      model,
+      position: position.meta({ description: "The token that the answer follows; default: the run's position." }),
+      answer: z
+        .string()
+        .regex(/^\d{1,7}(,\d{1,7}){0,999}$/, 'answer must be token ids separated by commas')
+        .transform((text) => text.split(',').map(Number))
+        .optional()
+        .meta({ description: "Token ids; default: those of the run's target." }),
+    }),
+    json('Score', AnswerSchema),
+  ),
   allocation: reading(
     'What every finished layer reads at one token, by class of token',
     z.object({
@@ -471,6 +496,7 @@ export type Channels = Read<'channels'>;
 export type Tracks = Read<'tracks'>;
 export type AttributionReply = Read<'attribution'>;
 export type Allocation = Read<'allocation'>;
+export type AnswerScore = Read<'answer'>;
 
 /** Lists with commas between what they hold, lists of lists with semicolons. */
 const inUrl = (value: unknown): string =>

@@ -271,6 +271,10 @@ export const RunModelSchema = z.object({
   position: count.meta({ description: 'Token at which signals are read by default.' }),
   needle: SpanSchema.nullable().meta({ description: 'The needle in tokens.' }),
   target: VocabularyEntrySchema,
+  answer: z.array(VocabularyEntrySchema).optional().meta({
+    description:
+      'All tokens of the answer, where it has several: curves, maps and tests read the first, the reading `answer` scores all.',
+  }),
   candidates: z.array(VocabularyEntrySchema),
   entries: z.array(z.string()).meta({ description: 'Lens entries: embedding, layer 0 …, final.' }),
   blocks: z.array(BlockSummarySchema),

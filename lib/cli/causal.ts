@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type Budget, DEFAULT_MEMORY, MIXERS, type Mixer, megabytes, type Span } from '@/lib/analysis';
 import { type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint';
-import { answerToken, loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
+import { answerTokens, firstOfSeveral, loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
 import { layersOf } from './blocks';
 import type { Io } from './io';
 import { type CommonOptions, withCommon, withOut } from './options';
@@ -51,14 +51,15 @@ export const causalRequest = (options: CausalOptions, config: ModelConfig) => ({
   memory: options.maxMemory * 2 ** 20,
 });
 
-/** Target and foil as token ids. @throws InputError where the vocabulary does not have them. */
+/** Target and foil as token ids; says where a word has several, of which only the first is read. @throws InputError where the vocabulary does not have them. */
 export async function questionOf(
   { target, foil }: Pick<CausalOptions, 'target' | 'foil'>,
   checkpoint: Checkpoint,
+  io: Io,
 ): Promise<{ target: number; foil?: number }> {
   return {
-    target: await tokenOf(target, checkpoint),
-    ...(foil !== undefined && { foil: await tokenOf(foil, checkpoint) }),
+    target: await tokenOf('target', target, checkpoint, io),
+    ...(foil !== undefined && { foil: await tokenOf('foil', foil, checkpoint, io) }),
   };
 }
 
@@ -84,12 +85,22 @@ export async function namedQuestion(
   return question;
 }
 
-async function tokenOf(text: string, { tokenizerPath, name, path }: Checkpoint): Promise<number> {
-  if (/^\d+$/.test(text)) return Number(text);
+const tokenOf = async (role: string, text: string, checkpoint: Checkpoint, io: Io): Promise<number> => {
+  const tokens = await answerOf(text, checkpoint);
+  if (tokens.length > 1) io.err(`${firstOfSeveral(role, text, tokens)}\n`);
+  return tokens[0].id;
+};
+
+/** All tokens of an answer: a token id, or a word. @throws InputError where the vocabulary does not have it. */
+export async function answerOf(
+  text: string,
+  { tokenizerPath, name, path }: Checkpoint,
+): Promise<readonly { readonly id: number; readonly text: string }[]> {
+  if (/^\d+$/.test(text)) return [{ id: Number(text), text: `#${text}` }];
   if (!tokenizerPath)
     throw new InputError(`${tokenizerMissing(name, path)}; without one, "${text}" must be given as a token id.`);
-  const found = answerToken(await loadTokenizer(tokenizerPath), text);
-  if (found) return found.id;
+  const tokens = answerTokens(await loadTokenizer(tokenizerPath), text);
+  if (tokens.length > 0) return tokens;
   throw new InputError(`The vocabulary of ${name} does not contain "${text}": give another word, or a token id.`);
 }
 

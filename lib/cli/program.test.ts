@@ -55,6 +55,33 @@ describe('run', () => {
     expect(header.__metadata__.version).toMatch(/^\d+\.\d+\.\d+/);
   });
 
+  it('scores an answer whole, token by token, alone or beside the tensors', async () => {
+    const demo = [
+      'run',
+      '--model',
+      'models/demo-mamba2',
+      '--prompt',
+      'Mary went to the garden. Where is Mary? Answer:',
+    ];
+    const { code, out, err } = await outcomeOf(
+      ...demo,
+      '--answer',
+      'garden kitchen',
+      '--names',
+      'hook_embed',
+      '--json',
+    );
+    expect(code, err).toBe(0);
+    const { answers, tensors } = JSON.parse(out);
+    expect(tensors).toMatchObject([{ name: 'hook_embed' }]);
+    const [{ tokens: own, logprob }] = answers;
+    expect(own.map(({ text }: { text: string }) => text)).toEqual(['garden', 'kitchen']);
+    expect(logprob).toBeCloseTo(own[0].logprob + own[1].logprob, 10);
+    const alone = await outcomeOf(...demo, '--answer', 'garden', '--json');
+    expect(JSON.parse(alone.out).answers[0].logprob).toBeCloseTo(own[0].logprob, 4);
+    expect((await outcomeOf(...demo)).err).toContain('Name hook points with --names, or an answer with --answer.');
+  });
+
   it('takes wildcards and writes NPZ by extension', async () => {
     const out = file('delta.npz');
     const input = tokens([[1, 2, 3]]);

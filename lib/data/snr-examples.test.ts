@@ -24,6 +24,17 @@ describe('examples from JSON lines', () => {
     expect(spans.needle).toEqual([2, 4]);
   });
 
+  it('read answers of several words whole, the first token as the target', async () => {
+    const words = await tokenizer();
+    const [several, one] = await parse(
+      { prompt: 'Mary', target: 'garden kitchen' },
+      { prompt: 'Mary', target: 'garden' },
+    );
+    expect(several.answer?.map((id) => words.tokenText(id))).toEqual(['garden', 'kitchen']);
+    expect(several.target).toBe(several.answer?.[0]);
+    expect(one.answer).toBeUndefined();
+  });
+
   it('take tokens as they are, without a tokenizer', async () => {
     const none = async () => Promise.reject(new Error('not asked for'));
     const line = { tokens: [5, 9], target: 7, needle: [0, 1], position: 1 };

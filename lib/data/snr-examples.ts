@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { SnrExample } from '@/lib/analysis';
 import { withoutMark } from '@/lib/checkpoint/json';
 import { InputError } from '@/lib/checkpoint/types';
-import { answerToken, answerTokens, type Encoding, type Token, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
+import { answerTokens, type Encoding, type Token, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
 import { examplePrompt } from '@/lib/vocabulary';
 
 const span = z.tuple([z.number().int().nonnegative(), z.number().int().positive()]);
@@ -45,16 +45,13 @@ export interface SnrLine {
 export interface TextReader {
   /** Nothing where the text has more than `most` tokens. */
   encodeWithin(text: string, most: number): Encoding | undefined | Promise<Encoding | undefined>;
-  /** The first token of an answer; nothing where the vocabulary does not know it. */
-  answer(text: string): Token | undefined | Promise<Token | undefined>;
-  /** All tokens of an answer, where the reader gives them. */
-  wholeAnswer?(text: string): readonly Token[];
+  /** The tokens of an answer; none where the vocabulary does not know it. */
+  answer(text: string): readonly Token[] | Promise<readonly Token[]>;
 }
 
 export const readerOf = (tokenizer: Tokenizer): TextReader => ({
   encodeWithin: (text, most) => tokenizer.encodeWithin(text, most),
-  answer: (text) => answerToken(tokenizer, text),
-  wholeAnswer: (text) => answerTokens(tokenizer, text),
+  answer: (text) => answerTokens(tokenizer, text),
 });
 
 export interface ReadingOptions {
@@ -101,14 +98,14 @@ export async function parseSnrExamples(
     const prompt = examplePrompt(line);
     const encoding = prompt === undefined ? undefined : await (await reader()).encodeWithin(prompt, maxTokens);
     if ((prompt !== undefined && !encoding) || (line.tokens?.length ?? 0) > maxTokens) throw tooLong(where, maxTokens);
-    const idOf = async (value: string | number) => {
-      if (typeof value === 'number') return value;
+    const idsOf = async (value: string | number) => {
+      if (typeof value === 'number') return [value];
       const found = await (await reader()).answer(value);
-      if (found) return found.id;
+      if (found.length > 0) return found.map(({ id }) => id);
       throw new InputError(`${where}: the vocabulary does not contain "${value}".`);
     };
-    const asked = line.target ?? (line.answer as string | number);
-    const whole = typeof asked === 'string' ? (await reader()).wholeAnswer?.(asked).map(({ id }) => id) : undefined;
+    const idOf = async (value: string | number) => (await idsOf(value))[0];
+    const answer = await idsOf(line.target ?? (line.answer as string | number));
     const inCharacters = encoding && line.unit !== 'tokens';
     const needle = line.needle && inCharacters ? tokenSpan(encoding.tokens, line.needle) : line.needle;
     if (line.needle && !needle) throw new InputError(`${where}: the needle holds no token of the prompt.`);
@@ -120,8 +117,8 @@ export async function parseSnrExamples(
       });
     return {
       tokens: encoding?.ids ?? line.tokens ?? [],
-      target: await idOf(asked),
-      ...(whole && { answer: whole }),
+      target: answer[0],
+      ...(answer.length > 1 && { answer }),
       foil: line.foil === undefined ? undefined : await idOf(line.foil),
       candidates: line.candidates && (await Promise.all(line.candidates.map(idOf))),
       needle: needle ?? undefined,

@@ -129,6 +129,13 @@ describe('a causal test', () => {
     await expect(start({ kind: 'cancellation', ...one, position: 99 })).rejects.toMatchObject({ status: 422 });
   });
 
+  it('says of a word of several tokens that only the first is read', async () => {
+    const asked = { kind: 'knockout', model: 'plain', prompt: PROMPT } as const;
+    const { note } = await start({ ...asked, target: 'kitchen garden', foil: 'office' });
+    expect(note).toBe('The target "kitchen garden" is 2 tokens; only the first, "kitchen", is read.');
+    expect((await start({ ...asked, target: 'kitchen' })).note).toBeUndefined();
+  });
+
   it('has an id before its examples are read, and says which of them a model cannot read', async () => {
     const examples = [
       { prompt: PROMPT, target: 'kitchen' },

@@ -47,6 +47,7 @@ export class AnalysisBook extends Book<Analysis, AnalysisEvent, Own> {
       id: randomUUID().slice(0, 8),
       state: 'queued',
       request,
+      note: prepared.note,
       run,
       queuePosition: 0,
       budget: prepared.budget,

@@ -71,7 +71,7 @@ describe('DeviceWorker', () => {
         return;
       }
       call = message.call;
-      for (const [i, method] of ['encodeWithin', 'answerToken'].entries())
+      for (const [i, method] of ['encodeWithin', 'answerTokens'].entries())
         parentPort.postMessage({ kind: 'ask', ask: i, method, argument: {} });
     });`);
     expect(await call(worker, '')).toEqual([

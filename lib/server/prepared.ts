@@ -6,15 +6,20 @@ import type { CausalTest } from './compute/causal/causal-tests';
 
 /** Requests once they were checked against their models, what comes of them by and by, and how they are refused. */
 
+interface Noted {
+  /** What is to be said beside the numbers. */
+  readonly note?: string;
+}
+
 /** A causal test that was checked against its model, with what it will take. */
-export interface PreparedTest {
+export interface PreparedTest extends Noted {
   readonly model: string;
   readonly test: CausalTest;
   readonly budget: Budget;
 }
 
 /** SNR over a batch, not yet read by any model, with what it will take at most. */
-export interface PreparedSnr {
+export interface PreparedSnr extends Noted {
   readonly task: SnrTask;
   /** Examples that the batch holds. */
   readonly examples: number;
@@ -22,10 +27,8 @@ export interface PreparedSnr {
 }
 
 /** Allocation over a batch, not yet read by any model, with what it will take at most. */
-export interface PreparedAllocations {
+export interface PreparedAllocations extends Noted {
   readonly allocation: AllocationTask;
-  /** What the answer says beside its numbers. */
-  readonly note?: string;
   /** Examples that the batch holds. */
   readonly examples: number;
   readonly budget: Budget;

@@ -14,8 +14,8 @@ export type Body = Uint8Array<ArrayBuffer>;
 
 /** What the worker asks of a tokenizer, which is not in its own thread. */
 export type Asked = {
-  [M in 'encodeWithin' | 'answerToken']: { method: M; argument: ReaderMethods[M]['argument'] };
-}['encodeWithin' | 'answerToken'];
+  [M in 'encodeWithin' | 'answerTokens']: { method: M; argument: ReaderMethods[M]['argument'] };
+}['encodeWithin' | 'answerTokens'];
 
 /** How an analysis ended, with what was finished; nulls where that is nothing. */
 export interface AnalysisOutcome {

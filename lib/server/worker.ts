@@ -54,7 +54,7 @@ async function start(): Promise<void> {
   const questions = new Questions();
   const words = (model: string): TextReader => ({
     encodeWithin: async (text, most) => (await questions.ask('encodeWithin', { model, text, most })) ?? undefined,
-    answer: async (text) => (await questions.ask('answerToken', { model, text })) ?? undefined,
+    answer: (text) => questions.ask('answerTokens', { model, text }),
   });
   const computer = new Computer(settings, send, words, folders);
   port?.on('message', async (message: Request | Told) => {

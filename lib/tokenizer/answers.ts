@@ -18,19 +18,23 @@ const shown = ({ text }: Token) => text.replaceAll('▁', ' ').trim();
  * tokenizers read as the word itself; of a special token or another text as it was typed, line ends included. A blank that is
  * a token of its own is passed over unless the answer is blank. Undefined when the vocabulary does not know it.
  */
-export function answerToken(tokenizer: Tokenizer, answer: string): Token | undefined {
+export const answerToken = (tokenizer: Tokenizer, answer: string): Token | undefined =>
+  answerTokens(tokenizer, answer)[0];
+
+/** All tokens of an answer, {@link answerToken} and those behind it; none where the vocabulary does not know the first. */
+export function answerTokens(tokenizer: Tokenizer, answer: string): Token[] {
   const text = asContinuation(tokenizer, answer);
   const tokens = tokenizer.encode(text).tokens.filter(isOfText);
   const isBlank = answer.trim() === '';
   // A tokenizer may put a blank before every text, which is not what was typed.
   const typed = isBlank && !answer.startsWith(' ') ? tokens.filter((token) => !/^[▁ ]+$/.test(token.text)) : tokens;
   const first = isBlank ? (typed[0] ?? tokens[0]) : tokens.find((token) => shown(token) !== '');
-  return first && isUnknown(tokenizer, text, first) ? undefined : first;
+  return first && !isUnknown(tokenizer, text, first) ? tokens.slice(tokens.indexOf(first)) : [];
 }
 
-/** All tokens of an answer as it follows a prompt. */
-export const answerTokens = (tokenizer: Tokenizer, answer: string): Token[] =>
-  tokenizer.encode(` ${answer.trimStart()}`).tokens.filter(isOfText);
+/** What is to be said where only the first token of a word is read. */
+export const firstOfSeveral = (role: string, word: string, tokens: readonly { readonly text: string }[]): string =>
+  `The ${role} "${word}" is ${tokens.length} tokens; only the first, ${JSON.stringify(tokens[0].text)}, is read.`;
 
 /** Whether a token of a text stands for a word that the vocabulary lacks, and not for that very spelling. */
 export const isUnknown = ({ unknown }: Tokenizer, text: string, token: Token): boolean =>

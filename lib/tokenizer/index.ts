@@ -1,4 +1,4 @@
-export { answerToken, answerTokens, isUnknown, tokenSpan } from './answers';
+export { answerToken, answerTokens, firstOfSeveral, isUnknown, tokenSpan } from './answers';
 export { tokenizerMissing } from './missing';
 export {
   CHARACTERS_PER_TOKEN,

@@ -7,6 +7,6 @@ export const dynamic = 'force-dynamic';
 export const POST = (request: Request) =>
   respond(async () => {
     const { run } = readQuery(request, AnalysisQuerySchema);
-    const { id } = await service().createAnalysis(await readBody(request, AnalysisRequestSchema), run);
-    return reply({ id }, 202);
+    const { id, note } = await service().createAnalysis(await readBody(request, AnalysisRequestSchema), run);
+    return reply({ id, note }, 202);
   });

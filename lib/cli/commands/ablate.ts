@@ -63,7 +63,7 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
         tokens,
         candidates,
         position,
-        ...(await questionOf(options, checkpoint)),
+        ...(await questionOf(options, checkpoint, io)),
         ...causalRequest(options, checkpoint.config),
       };
       if (lambda && options.reference !== undefined)

@@ -11,6 +11,7 @@ import {
   type Resampled,
   requireAllocations,
   type Span,
+  severalTokens,
 } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
 import { Random } from '@/lib/random';
@@ -78,8 +79,10 @@ function register(name: 'allocation' | 'cancellation', program: Command, io: Io,
         const own = { names: [] as string[], reads: [] as (readonly LayerReads[])[][] };
         for (const name of names) {
           const checkpoint = await openCheckpointOf({ model: name }, io);
-          const examples = await requestsOf(options, checkpoint);
+          const examples = await requestsOf(options, checkpoint, io);
           const session = await openSession(checkpoint, { ...options, model: name }, line, io);
+          const several = severalTokens(examples);
+          if (several > 0) io.err(`${severalNote(several, examples.length)}\n`);
           announce(io, 'allocation', requireAllocations(session.model, examples));
           own.reads.push(finish(allocationBatchSteps(session.model, examples), 'layer', io));
           own.names.push(checkpoint.name);
@@ -117,6 +120,7 @@ function register(name: 'allocation' | 'cancellation', program: Command, io: Io,
 async function requestsOf(
   options: Omit<AllocationOptions, 'model'>,
   checkpoint: Checkpoint,
+  io: Io,
 ): Promise<AllocationRequest[]> {
   const common = {
     layers: options.layers === 'all' ? undefined : layersOf(options.layers, checkpoint.config),
@@ -142,11 +146,14 @@ async function requestsOf(
       needle: spans('--needle', needle)[0],
       competing: spans('--competing', competing),
       question: spans('--question', question),
-      ...(await questionOf(options, checkpoint)),
+      ...(await questionOf(options, checkpoint, io)),
       ...common,
     },
   ];
 }
+
+const severalNote = (several: number, n: number) =>
+  `${several} of ${n} answers have several tokens: what is said in logits is of the first only.`;
 
 const TOKENS = /^\d{1,9}:\d{1,9}(,\d{1,9}:\d{1,9})*$/;
 

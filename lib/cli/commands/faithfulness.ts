@@ -78,7 +78,7 @@ export function faithfulnessCommand(program: Command, io: Io, line: string): voi
       let provenance: Provenance | undefined;
       for (const name of names) {
         const checkpoint = await openCheckpointOf({ model: name }, io);
-        const requests = await requestsOf(options, checkpoint);
+        const requests = await requestsOf(options, checkpoint, io);
         const session = await openSession(checkpoint, { ...options, model: name }, line, io);
         provenance = session.provenance;
         const budgets = requests.map((request) => faithfulnessBudget(session.model, request));
@@ -164,7 +164,7 @@ async function write(file: string, text: string): Promise<void> {
 }
 
 /** The prompts of the options. @throws InputError */
-async function requestsOf(options: FaithfulnessOptions, checkpoint: Checkpoint): Promise<Asked[]> {
+async function requestsOf(options: FaithfulnessOptions, checkpoint: Checkpoint, io: Io): Promise<Asked[]> {
   const common = {
     orders: options.orders,
     watch: options.watch[0],
@@ -179,5 +179,5 @@ async function requestsOf(options: FaithfulnessOptions, checkpoint: Checkpoint):
   }
   if (options.target === undefined) throw new InputError('Give --target of one prompt, or a batch as --examples.');
   const [tokens] = await readTokens(options, checkpoint);
-  return [{ tokens, position: options.position, ...(await questionOf(options, checkpoint)), ...common }];
+  return [{ tokens, position: options.position, ...(await questionOf(options, checkpoint, io)), ...common }];
 }

@@ -57,7 +57,7 @@ export function interveneCommand(program: Command, io: Io, line: string): void {
         lambdas: lambda,
         method: options.method[0],
         reference: await readReference(options, checkpoint),
-        ...(await questionOf(options, checkpoint)),
+        ...(await questionOf(options, checkpoint, io)),
       };
       const answer = await namedQuestion(request, checkpoint, io);
       const { model, provenance } = await openSession(checkpoint, options, line, io);

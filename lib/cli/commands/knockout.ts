@@ -62,7 +62,7 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
         together,
         position,
         reads: options.reads[0],
-        ...(await questionOf(options, checkpoint)),
+        ...(await questionOf(options, checkpoint, io)),
         ...causalRequest(options, checkpoint.config),
       };
       const answer = await namedQuestion(request, checkpoint, io);

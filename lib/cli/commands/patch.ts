@@ -72,7 +72,7 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       const [clean, corrupted] = await promptsOf(options, checkpoint);
       const { point, spans, align, channels, heads, position } = options;
       const direction = options.direction[0];
-      const question = await questionOf(options, checkpoint);
+      const question = await questionOf(options, checkpoint, io);
       const metric = options.metric?.[0] ?? metricOf(question);
       if (metric === 'logit_difference' && question.foil === undefined)
         throw new InputError('--metric logit_difference is target minus foil: give a --foil.');

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import {
-  answerLogprob,
+  answerLogprobSteps,
   bootstrapMeans,
   compare,
   lensFaults,
@@ -10,17 +10,16 @@ import {
   readHeldOut,
   readTunedLens,
   type SnrDifference,
-  type SnrExample,
   type SnrRow,
   type SnrSamples,
   type Steps,
+  severalTokens,
   snrSteps,
   summarise,
   TUNED_LENS_FOLDER,
   through,
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
-import type { Model } from '@/lib/models';
 import { Random } from '@/lib/random';
 import type { WeightFormat } from '@/lib/vocabulary';
 import {
@@ -99,10 +98,10 @@ export function snrCommand(program: Command, io: Io, line: string): void {
           const session = await openSession(checkpoint, { ...options, model: name }, line, io);
           const steps = snrSteps(session.model, examples, { metrics, translators });
           seeds.push(finish(through(steps, percent), 'snr: %', io));
-          const several = examples.filter(({ answer }) => (answer?.length ?? 1) > 1).length;
+          const several = severalTokens(examples);
           if (several > 0) {
-            if (g + k === 0) notes.push(severalTokens(several, examples.length));
-            scores.push(wholeAnswers(session.model, examples));
+            if (g + k === 0) notes.push(severalNote(several, examples.length));
+            scores.push(finish(answerLogprobSteps(session.model, examples), 'answer', io));
           }
           const model = [provenance?.model, session.provenance.model].filter(Boolean).join('+');
           provenance = { ...session.provenance, model };
@@ -183,14 +182,8 @@ async function lensesOf(
   return { notes: [note] };
 }
 
-const severalTokens = (several: number, n: number) =>
+const severalNote = (several: number, n: number) =>
   `${several} of ${n} answers have several tokens: every metric reads the first only; "answer_logprob" is ln p of the whole answer, each token given those before it.`;
-
-/** ln p of every example's whole answer, from where it is read. */
-const wholeAnswers = (model: Model, examples: readonly SnrExample[]) =>
-  Float64Array.from(examples, ({ tokens, position = tokens.length - 1, target, answer = [target] }) =>
-    answerLogprob(model, tokens.slice(0, position + 1), answer),
-  );
 
 const meanOf = (runs: readonly Float64Array[]) =>
   runs[0].map((_, k) => runs.reduce((sum, run) => sum + run[k], 0) / runs.length);

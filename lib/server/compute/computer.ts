@@ -17,6 +17,7 @@ import { Catalogue } from './models/catalogue';
 import { LoadedModels } from './models/loaded-models';
 import type { FoldersState } from './models/model-folders';
 import { Allocations } from './runs/allocations';
+import { answerOf } from './runs/answers';
 import { Attributions } from './runs/attributions';
 import { generate } from './runs/generation';
 import type { Observation } from './runs/pace';
@@ -114,6 +115,7 @@ export class Computer {
     lens: (record, _id, query) => this.#readouts.lensBody(record, query),
     signal: (record, _id, query, withdrawn) => this.#readouts.signal(record, query, withdrawn),
     attribution: (record, _id, query) => this.#attributions.attribution(record, query),
+    answer: (record, _id, query) => answerOf(this.#models, record, query),
     allocation: (record, _id, query, withdrawn) => this.#allocations.allocation(record, query, withdrawn),
   };
 

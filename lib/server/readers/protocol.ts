@@ -50,8 +50,8 @@ export interface ReaderMethods {
   spell: { argument: { model: string } & Unspelled; result: Spelled };
   /** Null where the text has more than `most` tokens. */
   encodeWithin: { argument: { model: string; text: string; most: number }; result: Encoding | null };
-  /** Null where the vocabulary does not know the answer. */
-  answerToken: { argument: { model: string; text: string }; result: Token | null };
+  /** None where the vocabulary does not know the answer. */
+  answerTokens: { argument: { model: string; text: string }; result: Token[] };
 }
 
 export type ReaderMethod = keyof ReaderMethods;

@@ -44,7 +44,7 @@ export class Reader {
     prepareGeneration: (request) => prepareGeneration(request, this.#tools),
     spell: ({ model, ...unspelled }) => this.#tools.prompts.spell(model, unspelled),
     encodeWithin: ({ model, text, most }) => this.#tools.prompts.encodeWithin(model, text, most),
-    answerToken: ({ model, text }) => this.#tools.prompts.answerToken(model, text),
+    answerTokens: ({ model, text }) => this.#tools.prompts.answerTokens(model, text),
   };
 
   /** @throws ServiceError, InputError. */

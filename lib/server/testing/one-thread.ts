@@ -11,7 +11,7 @@ export class OneThread extends Computer {
     const reader = new Reader(settings, undefined, () => undefined);
     super(settings, send, (model) => ({
       encodeWithin: async (text, most) => (await reader.answer('encodeWithin', { model, text, most })) ?? undefined,
-      answer: async (text) => (await reader.answer('answerToken', { model, text })) ?? undefined,
+      answer: (text) => reader.answer('answerTokens', { model, text }),
     }));
     this.reader = reader;
   }

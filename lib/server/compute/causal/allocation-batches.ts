@@ -10,6 +10,7 @@ import {
   type LayerReads,
   type ReadModel,
   requireAllocations,
+  severalTokens,
 } from '@/lib/analysis';
 import { type AllocationTask, AllocationTaskSchema } from '@/lib/api/allocation';
 import type { FormerRequest } from '@/lib/api/causal';
@@ -91,6 +92,9 @@ async function exampleOf(
   };
 }
 
+const severalNote = (model: string, several: number, n: number) =>
+  `${several} of ${n} answers have several tokens in ${model}: what is said in logits is of the first only.`;
+
 const hasWords = ({ line }: SnrLine): boolean =>
   examplePrompt(line) !== undefined ||
   [line.target, line.answer, line.foil, ...(line.candidates ?? [])].some((word) => typeof word === 'string');
@@ -111,7 +115,7 @@ export class AllocationBatches {
    * @throws ServiceError 422; InputError where an example does not fit a model.
    */
   async run(
-    { analysis: { allocation: task, examples: n, note }, cancel }: AnalysisJob<PreparedAllocations>,
+    { analysis: { allocation: task, examples: n, note: former }, cancel }: AnalysisJob<PreparedAllocations>,
     tell: (update: AnalysisUpdate) => void,
   ): Promise<AnalysisOutcome> {
     const names = task.models.flat();
@@ -119,13 +123,18 @@ export class AllocationBatches {
     const reading = names.length * n;
     const total = reading + n * depths.reduce((sum, depth) => sum + depth, 0);
     const steps = new BatchSteps(reading, total, cancel, tell);
+    const notes = former ? [former] : [];
     const found: ReadModel[] = [];
     let partial: readonly (readonly LayerReads[])[] = [];
+    const noteOf = () => notes.join(' ') || undefined;
     try {
       const batches = new Map<string, AllocationRequest[]>();
       for (const name of names) {
         const start = steps.done;
-        batches.set(name, await this.#read(name, task, (k) => steps.to(start + k)));
+        const read = await this.#read(name, task, (k) => steps.to(start + k));
+        batches.set(name, read);
+        const several = severalTokens(read);
+        if (several > 0) notes.push(severalNote(name, several, read.length));
       }
       for (const group of task.models) {
         const own = [group].flat();
@@ -143,13 +152,13 @@ export class AllocationBatches {
         }
         found.push({ names: own, reads });
         if (found.length < task.models.length)
-          tell({ type: 'result', result: { kind: 'allocation', note, ...(await resultOf(found, task)) } });
+          tell({ type: 'result', result: { kind: 'allocation', note: noteOf(), ...(await resultOf(found, task)) } });
       }
-      return await outcomeOf('done', found, task, note);
+      return await outcomeOf('done', found, task, noteOf());
     } catch (error) {
       if (error !== STOPPED) throw error;
       const first: ReadModel[] = partial.length > 0 ? [{ names: names.slice(0, 1), reads: [partial] }] : [];
-      return outcomeOf('cancelled', found.length > 0 ? found : first, task, note);
+      return outcomeOf('cancelled', found.length > 0 ? found : first, task, noteOf());
     }
   }
 

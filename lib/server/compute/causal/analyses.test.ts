@@ -70,6 +70,38 @@ describe('a logit taken apart', () => {
   });
 });
 
+describe('the score of a whole answer', () => {
+  it('is ln p of its tokens, each given those before it, as the signal has it for the first', async () => {
+    const answer = [5, 9, 3];
+    const found = await read(computer, 'run', 'answer', { model: 1, position: 4, answer });
+    const { target_logprob: first } = await read(computer, 'run', 'signal', { model: 1, position: 4, target: 5 });
+    expect(found.tokens.map(({ id }) => id)).toEqual(answer);
+    expect(found.tokens[0].logprob).toBeCloseTo(first.at(-1) as number, 4);
+    expect(found.logprob).toBeCloseTo(
+      found.tokens.reduce((sum, { logprob }) => sum + (logprob as number), 0),
+      10,
+    );
+    const alone = await read(computer, 'run', 'answer', { model: 1, position: 4, answer: [9] });
+    expect(alone.logprob).not.toBeCloseTo(found.tokens[1].logprob as number, 3);
+  });
+
+  it('is of the run’s own answer by default, which the run names where it has several tokens', async () => {
+    const own = request({ models: ['plain'], target: 'kitchen garden' });
+    const models = await computer.reader.answer('prepare', RunRequestSchema.parse(own));
+    expect(models[0].answer?.map(({ text }) => text)).toEqual(['kitchen', 'garden']);
+    expect(models[0].target).toEqual(models[0].answer?.[0]);
+    await computer.answer('run', { id: 'several', models, cancel: new Int32Array(1) });
+    const { tokens } = await read(computer, 'several', 'answer', {});
+    expect(tokens.map(({ id }) => id)).toEqual(models[0].answer?.map(({ id }) => id));
+    const { tokens: single } = await read(computer, 'run', 'answer', {});
+    expect(single).toHaveLength(1);
+  });
+
+  it('is refused outside the vocabulary', async () => {
+    await expect(read(computer, 'run', 'answer', { answer: [1e6] })).rejects.toMatchObject({ status: 422 });
+  });
+});
+
 describe('SNR over a batch', () => {
   const task = (overrides: Partial<SnrRequestInput> = {}) => {
     const example = { prompt: PROMPT, target: 'kitchen', needle: [0, 24] as [number, number] };
@@ -134,6 +166,17 @@ describe('SNR over a batch', () => {
     const [a, b] = found.get('snr.0.margin')?.data.slice(-2) ?? [];
     const { models } = await ask({ metrics: ['margin'] });
     expect(models[0].rows.at(-1)?.mean).toBeCloseTo((a + b) / 2, 4);
+  });
+
+  it('scores answers of several tokens whole, and says that metrics read the first', async () => {
+    const example = { prompt: PROMPT, target: 'kitchen garden' };
+    const { models, notes } = await ask({ examples: [example, { ...example, target: 'garden' }] });
+    expect(notes).toEqual([expect.stringContaining('1 of 2 answers have several tokens in plain')]);
+    const first = models[0].rows.find(({ entry, metric }) => entry === 'final' && metric === 'target_prob');
+    const whole = models[0].answer_logprob;
+    expect(whole?.n).toBe(2);
+    expect(whole?.mean as number).toBeLessThan(Math.log(first?.mean as number));
+    expect((await ask({ examples: [{ ...example, target: 'garden' }] })).models[0].answer_logprob).toBeUndefined();
   });
 
   it('stops between two examples', async () => {

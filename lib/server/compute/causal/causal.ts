@@ -35,7 +35,9 @@ export async function prepareTest(request: PromptTest, tools: Tools): Promise<Pr
   const { model } = request;
   const config = await tools.catalogue.config(model);
   const test = await testOf(request, tools);
-  return { model, test, budget: testBudget({ config, name: model }, test) };
+  const { target, foil } = request;
+  const note = await tools.prompts.firstTokensOf(model, { target, foil });
+  return { model, test, note, budget: testBudget({ config, name: model }, test) };
 }
 
 async function testOf(request: PromptTest, { prompts, settings }: Tools): Promise<CausalTest> {

@@ -1,9 +1,12 @@
 import {
+  answerLogprobSteps,
+  bootstrapMeans,
   compare,
   drainAsync,
   requireSnrExamples,
   type SnrExample,
   type SnrSamples,
+  severalTokens,
   snrSteps,
   summarise,
 } from '@/lib/analysis';
@@ -30,6 +33,10 @@ interface Batch {
 interface Sampled {
   readonly model: string;
   readonly samples: SnrSamples;
+  /** ln p of every example's whole answer; absent where all answers have one token. */
+  readonly answers?: Float64Array;
+  /** Examples whose answer has several tokens. */
+  readonly several: number;
 }
 
 /**
@@ -77,8 +84,7 @@ export class SnrBatches {
       const batches = await this.#read(task, (done) => steps.to(done));
       for (const { model, examples } of batches) {
         const start = steps.done;
-        const samples = await this.#samples(model, examples, task, (done) => steps.to(start + done));
-        sampled.push({ model, samples });
+        sampled.push(await this.#samples(model, examples, task, (done) => steps.to(start + done)));
         if (sampled.length < batches.length) tell({ type: 'result', result: resultOf(sampled, task) });
         await steps.to(start + 2 * examples.length);
       }
@@ -111,12 +117,15 @@ export class SnrBatches {
     examples: readonly SnrExample[],
     { metrics, lens }: SnrTask,
     onStep: (done: number) => Promise<void>,
-  ): Promise<SnrSamples> {
+  ): Promise<Sampled> {
     return this.models.use(name, async (model) => {
       const translators = lens === 'tuned' ? await tunedLensOf(this.catalogue, model) : undefined;
-      return drainAsync(snrSteps(model, examples, { metrics: metrics?.map(currentMetric), translators }), ({ done }) =>
-        onStep(done),
-      );
+      const steps = snrSteps(model, examples, { metrics: metrics?.map(currentMetric), translators });
+      const samples = await drainAsync(steps, ({ done }) => onStep(done));
+      const several = severalTokens(examples);
+      if (several === 0) return { model: name, samples, several };
+      const answers = await drainAsync(answerLogprobSteps(model, examples), () => onStep(2 * examples.length));
+      return { model: name, samples, answers, several };
     });
   }
 }
@@ -132,10 +141,17 @@ function resultOf(sampled: readonly Sampled[], { lens, seed, resamples, metrics 
     kind: 'snr',
     lens,
     examples: first.samples.n,
-    models: sampled.map(({ model, samples }) => ({ model, rows: summarise(samples, resampling()).map(finite) })),
+    models: sampled.map(({ model, samples, answers }) => ({
+      model,
+      rows: summarise(samples, resampling()).map(finite),
+      answer_logprob: answers && finite(bootstrapMeans([answers], resampling())[0]),
+    })),
     difference: second ? compare(first.samples, second.samples, resampling()).map(finite) : null,
     intervals: INTERVALS,
-    notes: formerNames(metrics),
+    notes: [
+      ...formerNames(metrics),
+      ...sampled.flatMap(({ model, several, samples: { n } }) => (several > 0 ? [severalNote(model, several, n)] : [])),
+    ],
   };
 }
 
@@ -153,6 +169,9 @@ function outcomeOf(state: AnalysisOutcome['state'], sampled: readonly Sampled[],
   });
   return { state, result: resultOf(sampled, task), tensors: encodeSafetensors(tensors) };
 }
+
+const severalNote = (model: string, several: number, n: number) =>
+  `${several} of ${n} answers have several tokens in ${model}: every metric reads the first only; answer_logprob is ln p of the whole answer, each token given those before it.`;
 
 /** JSON has no NaN. */
 function finite<T extends object>(row: T): { [K in keyof T]: T[K] extends number ? T[K] & number : T[K] } {

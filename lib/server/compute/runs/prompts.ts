@@ -3,8 +3,10 @@ import type { Continuation, RunModel, RunRequest, Token, VocabularyEntry } from 
 import type { ModelConfig } from '@/lib/checkpoint';
 import {
   answerToken,
+  answerTokens,
   CHARACTERS_PER_TOKEN,
   type Encoding,
+  firstOfSeveral,
   isUnknown,
   type Tokenizer,
   tokenSpan,
@@ -46,10 +48,10 @@ export class Prompts {
     return (await this.tokenizer(model)).encodeWithin(text, most) ?? null;
   }
 
-  /** The first token of an answer; nothing where the vocabulary does not know it. */
-  async answerToken(model: string, text: string): Promise<Token | null> {
+  /** The tokens of an answer; none where the vocabulary does not know it. */
+  async answerTokens(model: string, text: string): Promise<Token[]> {
     this.#checkLength(text);
-    return answerToken(await this.tokenizer(model), text) ?? null;
+    return answerTokens(await this.tokenizer(model), text);
   }
 
   /** A token that was generated, in words. */
@@ -91,6 +93,19 @@ export class Prompts {
   async answer(name: string, token: string | number): Promise<number> {
     if (typeof token === 'number') return token;
     return firstToken(name, await this.catalogue.config(name), await this.tokenizer(name), token).id;
+  }
+
+  /** What is to be said of words of several tokens whose first alone is read, by the names of their roles. @throws ServiceError 404, 422. */
+  async firstTokensOf(
+    name: string,
+    words: Readonly<Record<string, string | number | undefined>>,
+  ): Promise<string | undefined> {
+    const notes: string[] = [];
+    for (const [role, word] of Object.entries(words)) {
+      const tokens = typeof word === 'string' ? await this.answerTokens(name, word) : [];
+      if (tokens.length > 1) notes.push(firstOfSeveral(role, word as string, tokens));
+    }
+    return notes.join(' ') || undefined;
   }
 
   /** Tokens whose text contains the query, exact and leading matches first, case ignored. */
@@ -145,7 +160,11 @@ export class Prompts {
         `Position ${request.position} is outside the prompt, which ${name} reads as ${tokens.length} tokens.`,
         `Choose 0 to ${last}, or −1 for the last.`,
       );
-    const target = exactTarget(config, tokenizer, request) ?? firstToken(name, config, tokenizer, request.target);
+    const exact = exactTarget(config, tokenizer, request);
+    const target = exact ?? firstToken(name, config, tokenizer, request.target);
+    const answer = exact ? [] : answerTokens(tokenizer, request.target).map(({ id, text }) => ({ id, text }));
+    const stranger = answer.find(({ id }) => id >= config.V);
+    if (stranger) throw strangerError(name, config.V, stranger.text, stranger.id);
     const candidates = (request.candidates ?? []).map((text) => firstToken(name, config, tokenizer, text));
     return {
       name,
@@ -153,6 +172,7 @@ export class Prompts {
       position: request.position < 0 ? last : request.position,
       needle: request.needle ? tokenSpan(tokens, request.needle) : null,
       target,
+      ...(answer.length > 1 && { answer }),
       candidates: [...new Map(candidates.map((entry) => [entry.id, entry])).values()],
       entries: entryLabels(config.blocks.length),
       blocks: config.blocks.map(blockSummary),

@@ -1,0 +1,26 @@
+import { answerLogprobs } from '@/lib/analysis';
+import type { AnswerScore, ReadingQuery } from '@/lib/api/readings';
+import type { LoadedModels } from '../models/loaded-models';
+import { checkTarget, positionOf } from './questions';
+import type { ModelRecord } from './record';
+import { withModelOf } from './with-model';
+
+const finite = (value: number) => (Number.isFinite(value) ? value : null);
+
+/** ln p of a whole answer after a run's prompt. Cost: one forward pass over both. @throws ServiceError 409, 422. */
+export function answerOf(
+  models: LoadedModels,
+  record: ModelRecord,
+  query: ReadingQuery<'answer'>,
+): Promise<AnswerScore> {
+  const { request } = record;
+  const { answer = (request.answer ?? [request.target]).map(({ id }) => id) } = query;
+  for (const id of answer) checkTarget(record, id);
+  const position = positionOf(record, query.position ?? request.position);
+  const prompt = request.tokens.slice(0, position + 1).map(({ id }) => id);
+  return withModelOf(models, record, async (model) => {
+    const logprobs = [...answerLogprobs(model, prompt, answer)];
+    const tokens = answer.map((id, k) => ({ id, logprob: finite(logprobs[k]) }));
+    return { position, tokens, logprob: finite(logprobs.reduce((sum, value) => sum + value, 0)) };
+  });
+}
