@@ -16,8 +16,13 @@ export interface AnswerSpan {
 /** One sequence to learn from or to be asked about. */
 export interface Row {
   readonly tokens: Int32Array;
+  /**
+   * What is to be said after each token, −1 where nothing is, for tasks in which that is not the next token. The spans of
+   * `answers` are then spans of these.
+   */
+  readonly targets?: Int32Array;
   readonly answers: readonly AnswerSpan[];
-  /** Spans of tokens by class, where the source knows them. */
+  /** Spans of tokens by class, where the source knows them; they are about the last answer. */
   readonly classes?: Readonly<Partial<Record<TokenClass, readonly Span[]>>>;
 }
 

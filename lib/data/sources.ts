@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { InputError } from '@/lib/input-error';
+import { madSource, madSourceSchema } from './mad-source';
+import { mqarSource, mqarSourceSchema } from './mqar';
 import { retrievalSource, retrievalSourceSchema } from './retrieval-source';
 import type { DataSource } from './source';
 
@@ -15,6 +17,8 @@ const kind = <S extends z.ZodObject>(schema: S, create: SourceKind<S>['create'])
 /** Every kind of data by name; training, evaluation and experiments know them from here. */
 export const SOURCES = {
   retrieval: kind(retrievalSourceSchema, retrievalSource),
+  mqar: kind(mqarSourceSchema, mqarSource),
+  mad: kind(madSourceSchema, madSource),
 } as const;
 
 export type SourceName = keyof typeof SOURCES;
