@@ -21,6 +21,7 @@ import { patchCommand } from './commands/patch';
 import { rolloutCommand } from './commands/rollout';
 import { runCommand } from './commands/run';
 import { snrCommand } from './commands/snr';
+import { tokenizerCommand } from './commands/tokenizer';
 import { trainCommand } from './commands/train';
 import { tunedLensCommand } from './commands/tuned-lens';
 import { type Io, processIo } from './io';
@@ -42,6 +43,7 @@ const COMMANDS = [
   interveneCommand,
   allocationCommand,
   faithfulnessCommand,
+  tokenizerCommand,
   trainCommand,
   tunedLensCommand,
   convertCommand,

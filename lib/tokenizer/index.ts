@@ -1,4 +1,5 @@
 export { answerToken, answerTokens, firstOfSeveral, isUnknown, tokenSpan } from './answers';
+export { type BpeTrainingOptions, trainBpe } from './bpe-training';
 export { tokenizerMissing } from './missing';
 export {
   CHARACTERS_PER_TOKEN,

@@ -57,7 +57,10 @@ function split(characters: AlignedText, pattern: RegExp, behavior: Behavior, inv
   return joined.map(({ from, to }) => characters.slice(from, to));
 }
 
-const GPT2 = patternOf({ Regex: "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+" });
+/** GPT-2's cut into words. */
+export const BYTE_LEVEL_WORDS = patternOf({
+  Regex: "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+});
 const WORDS = new RegExp(`[${WORD}]+|[^${WORD}\\p{White_Space}]+`, 'gv');
 const SPACES = /\p{White_Space}/gu;
 const DIGIT = /\p{N}/gu;
@@ -72,7 +75,7 @@ const bytesOf = (word: AlignedText): AlignedText =>
 function byteLevel({ add_prefix_space: adds = true, use_regex: cuts = true }: Component): PreTokenizer {
   return (text) => {
     const spaced = adds && text[0]?.text !== ' ' ? prepended(text, ' ') : text;
-    return (cuts ? split(spaced, GPT2, 'isolated') : [spaced]).map(bytesOf);
+    return (cuts ? split(spaced, BYTE_LEVEL_WORDS, 'isolated') : [spaced]).map(bytesOf);
   };
 }
 
