@@ -4,6 +4,7 @@ import { madSource, madSourceSchema } from './mad-source';
 import { mqarSource, mqarSourceSchema } from './mqar';
 import { retrievalSource, retrievalSourceSchema } from './retrieval-source';
 import type { DataSource } from './source';
+import { storiesSchema, storiesSource } from './stories';
 
 /** A kind of source: what it takes, and how one is made of it. */
 interface SourceKind<S extends z.ZodObject> {
@@ -19,6 +20,7 @@ export const SOURCES = {
   retrieval: kind(retrievalSourceSchema, retrievalSource),
   mqar: kind(mqarSourceSchema, mqarSource),
   mad: kind(madSourceSchema, madSource),
+  stories: kind(storiesSchema, storiesSource),
 } as const;
 
 export type SourceName = keyof typeof SOURCES;
