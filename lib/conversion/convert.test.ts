@@ -256,6 +256,15 @@ describe('a converted model', () => {
     expect(Math.abs(values.variance.dataSync()[0] - 1)).toBeLessThan(0.2);
     expect(await finiteLogits(createModel(all))).toBe(true);
   });
+
+  it('keeps the branches of blocks that were differential before', async () => {
+    const checkpoint = await loadCheckpoint(caseFolder('hf-mamba2-groups'));
+    const one = convertCheckpoint(checkpoint, { to: 'diff_mamba2', pattern: [1], seed: 7 });
+    const both = convertCheckpoint(one, { to: 'diff_mamba2', pattern: [0], seed: 8 });
+    expect(both.config.blocks.map(({ kind }) => kind)).toEqual(['diff_mamba2', 'diff_mamba2']);
+    for (const [name, { data }] of one.tensors)
+      if (name.includes('.layers.1.')) expect(both.tensors.get(name)?.data, name).toBe(data);
+  });
 });
 
 describe('a converted checkpoint on disk', () => {

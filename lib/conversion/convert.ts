@@ -92,7 +92,7 @@ export function convertCheckpoint(
   for (const [target, shape] of expectedTensors(config)) {
     const [, layer, branch, local] = BLOCK_TENSOR.exec(target) ?? [];
     const i = Number(layer);
-    if (branch) {
+    if (branch && chosen.has(i)) {
       const source = tensorOf(checkpoint, `backbone.layers.${i}.mixer.${local}`);
       const cut = cuts[i](local, source.shape, shape, Number(branch) as Branch);
       const data = cut ? applyCut(source.data, source.shape, cut) : source.data;
