@@ -3,7 +3,6 @@ import { type MixedPart, mixedRows, type Place } from '@/lib/data/mixture';
 import type { DataCard, DataSource, Row } from '@/lib/data/source';
 import { openSource, type SourceConfig } from '@/lib/data/sources';
 import { Random } from '@/lib/random';
-import { type Stage, stagesOf, type TrainingConfig } from './config';
 
 /** What rows are read, in a form that goes to another thread. */
 export interface Recipe {
@@ -34,24 +33,6 @@ export interface DataDescription {
   readonly tokenizers: readonly (object | null)[];
   /** Where the first step begins. */
   readonly start: Place;
-}
-
-export function recipeOf(config: TrainingConfig): Recipe {
-  const keys: string[] = [];
-  const sources: SourceConfig[] = [];
-  const placeOf = ({ weight: _weight, loss: _loss, ...source }: Stage['data'][number]) => {
-    const key = JSON.stringify(source);
-    if (!keys.includes(key)) {
-      keys.push(key);
-      sources.push(source as SourceConfig);
-    }
-    return keys.indexOf(key);
-  };
-  const stages = stagesOf(config).map(({ data, batchSize }) => ({
-    parts: data.map((part) => ({ source: placeOf(part), weight: part.weight })),
-    batchSize,
-  }));
-  return { seed: config.seed, sources, stages, accumulate: config.accumulate };
 }
 
 /** Parts the place where a run begins to read from everything else that its seed decides. */

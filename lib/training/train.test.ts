@@ -6,7 +6,8 @@ import { InputError, loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { beginningOf } from './begin';
 import { parseTrainingConfig } from './config';
-import { RowReader, recipeOf } from './rows';
+import { recipeOf } from './recipe';
+import { RowReader } from './rows';
 import { trainFromConfig } from './train';
 import { Trainer } from './trainer';
 

@@ -9,7 +9,7 @@ import { parseTrainingConfig, type TrainingConfig } from './config';
 import type { Evaluation } from './evaluate';
 import { Feed } from './feed';
 import { type LambdaReport, lambdasOf } from './lambda';
-import { recipeOf } from './rows';
+import { recipeOf } from './recipe';
 import { hasTrainingState, loadTrainingState, saveTrainingState } from './state';
 import { NotFinite, type StepReport, Trainer } from './trainer';
 
