@@ -1,5 +1,6 @@
 'use client';
 import { memo, useMemo, useState } from 'react';
+import { intervalsText } from '@/lib/vocabulary';
 import { allocationTable, type Found, MEASURE_INFO, MEASURES, PART_NAMES, PARTS } from '../charts/allocation';
 import { layerAxis } from '../charts/layerAxis';
 import { hasDiff, type View } from '../data/view';
@@ -179,7 +180,12 @@ export const AllocationSection = memo(function AllocationSection(props: {
         </p>
       )}
       <p className="convention">
-        <b>{result ? `Means over ${words} with bootstrap 95 % interval` : MEASURE_INFO[measure].label}.</b>{' '}
+        <b>
+          {result
+            ? `Means over ${words}${result.intervals ? `: ${intervalsText(result.intervals)}` : ''}`
+            : MEASURE_INFO[measure].label}
+          .
+        </b>{' '}
         {MEASURE_INFO[measure].definition} Each block is taken as the exact operator on its input, read at the read-out.{' '}
         {differential && `Differential blocks: ${PART_NAMES[part]}; plain ones have one part. `}
         Lower figure: the needle against needle, competing, first and filler; dashed, its part if every token were read

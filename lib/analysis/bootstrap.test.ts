@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '@/kernels/reference/test-support';
-import { bootstrapMeans, pairedDifferences } from './bootstrap';
+import { bootstrapMeans, pairedDifferences, seededDifferences, seededMeans } from './bootstrap';
 
 /** A seeded source of whole numbers. */
 function source(seed: number) {
@@ -71,5 +71,41 @@ describe('the paired test', () => {
     expect(forth.low).toBeCloseTo(-back.high, 12);
     expect(forth.p).toBeCloseTo(back.p, 12);
     expect(pairedDifferences([a], [a], { random: source(4) })[0]).toMatchObject({ mean: 0, p: 1 });
+  });
+});
+
+describe('training seeds', () => {
+  const options = (seed: number, resamples = 4000) => ({ random: source(seed), seeds: source(seed + 1), resamples });
+
+  it('are drawn anew, before the examples', () => {
+    // One example, two seeds: the mean of a resample is 0, 1/2 or 1 with probabilities 1/4, 1/2, 1/4.
+    const seeds = [[Float64Array.of(0)], [Float64Array.of(1)]];
+    const [{ mean, low, high, stderr, n }] = seededMeans(seeds, options(2));
+    expect({ mean, low, high, n }).toEqual({ mean: 0.5, low: 0, high: 1, n: 1 });
+    expect(stderr).toBeCloseTo(Math.sqrt(1 / 8), 1);
+  });
+
+  it('that are all the same add nothing', () => {
+    const values = normal(8, 60);
+    const [one] = bootstrapMeans([values], { random: source(5), resamples: 4000 });
+    const [same] = seededMeans([[values], [values], [values]], options(5));
+    for (const end of ['mean', 'low', 'high'] as const) expect(same[end]).toBeCloseTo(one[end], 12);
+  });
+
+  it('widen what a model of a few runs can say, also against another', () => {
+    const values = normal(9, 200);
+    const runs = [-0.5, 0, 0.5].map((shift) => [values.map((value) => value + shift)]);
+    const [prompts] = bootstrapMeans([values], { random: source(6) });
+    const [both] = seededMeans(runs, options(6));
+    expect(both.high - both.low).toBeGreaterThan(1.5 * (prompts.high - prompts.low));
+    const [difference] = seededDifferences([[values]], runs, options(6));
+    expect(difference.mean).toBeCloseTo(0, 12);
+    expect(difference.high - difference.low).toBeGreaterThan(0.8);
+    expect(difference.p).toBeGreaterThan(0.3);
+  });
+
+  it('leave an example out that is not finite in one of them', () => {
+    const [{ mean, n }] = seededMeans([[Float64Array.of(1, 5)], [Float64Array.of(3, Number.NaN)]], options(7));
+    expect({ mean, n }).toEqual({ mean: 2, n: 1 });
   });
 });

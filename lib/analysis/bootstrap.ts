@@ -7,6 +7,8 @@ export interface DrawSource {
 
 export interface Resampling {
   readonly random: DrawSource;
+  /** A second one, for training seeds: models with the same examples draw the same ones however many seeds each has. */
+  readonly seeds?: DrawSource;
   /** Default 2000. */
   readonly resamples?: number;
   /** Coverage of the interval; default 0.95. */
@@ -16,7 +18,7 @@ export interface Resampling {
 /** A mean with its uncertainty; every number is NaN where no value is finite. */
 export interface Estimate {
   readonly mean: number;
-  /** Sample standard deviation (n − 1) / √n; NaN for one value. */
+  /** Sample standard deviation (n − 1) / √n; NaN for one value. Of several training seeds that of the resampled means. */
   readonly stderr: number;
   /** Percentile bootstrap interval of the mean. */
   readonly low: number;
@@ -32,62 +34,112 @@ export interface Difference extends Estimate {
 
 const LEVEL = 0.95;
 
+/** One value per example for each series, of every training seed of a model: all over the same examples, in the same order. */
+export type BySeed = readonly (readonly Float64Array[])[];
+
 /**
  * Means of several series over the same examples, with percentile bootstrap intervals (Efron). Each resample draws the
  * examples once, with replacement, for all series, so that they stay paired. Values that are not finite are left out of
  * their series. Cost: resamples · examples · series additions.
  * @param series each of one value per example
  */
-export function bootstrapMeans(series: readonly Float64Array[], options: Resampling): Estimate[] {
-  return resampled(series, options).map(({ p: _p, ...estimate }) => estimate);
-}
+export const bootstrapMeans = (series: readonly Float64Array[], options: Resampling): Estimate[] =>
+  seededMeans([series], options);
+
+/**
+ * The same of several training seeds of one model: the mean over seeds and examples. Each resample draws the seeds anew, then
+ * the examples, the same for every seed that was drawn, so that the intervals cover both. An example that is not finite in one
+ * seed is left out. Cost: that of {@link bootstrapMeans} a seed.
+ */
+export const seededMeans = (seeds: BySeed, options: Resampling): Estimate[] =>
+  resampled([{ sign: 1, seeds }], options).map(({ p: _p, ...estimate }) => estimate);
 
 /**
  * Paired bootstrap of the mean differences b − a, example by example; pairs with a value that is not finite are left out.
  * @param a,b series over the same examples in the same order
  */
-export function pairedDifferences(
+export const pairedDifferences = (
   a: readonly Float64Array[],
   b: readonly Float64Array[],
   options: Resampling,
-): Difference[] {
-  return resampled(
-    a.map((values, k) => values.map((value, i) => b[k][i] - value)),
+): Difference[] => seededDifferences([a], [b], options);
+
+/** The same of models with several training seeds, which each resample draws anew, those of a and b apart. */
+export const seededDifferences = (a: BySeed, b: BySeed, options: Resampling): Difference[] =>
+  resampled(
+    [
+      { sign: 1, seeds: b },
+      { sign: -1, seeds: a },
+    ],
     options,
   );
+
+interface Term {
+  readonly sign: 1 | -1;
+  readonly seeds: BySeed;
 }
 
+/** Bootstrap of the mean over examples of a sum of terms, each a mean over its seeds. */
 function resampled(
-  series: readonly Float64Array[],
-  { random, resamples = RESAMPLES, level = LEVEL }: Resampling,
+  terms: readonly Term[],
+  { random, seeds: other, resamples = RESAMPLES, level = LEVEL }: Resampling,
 ): Difference[] {
-  const n = series[0]?.length ?? 0;
-  const finite = series.map((values) => values.map((value) => (Number.isFinite(value) ? value : 0)));
-  const present = series.map((values) => Float64Array.from(values, (value) => (Number.isFinite(value) ? 1 : 0)));
-  const means = series.map(() => new Float64Array(resamples));
+  const series = terms[0].seeds[0].length;
+  const n = terms[0].seeds[0][0]?.length ?? 0;
+  const present = Array.from({ length: series }, (_, k) =>
+    Float64Array.from({ length: n }, (_, i) =>
+      terms.every(({ seeds }) => seeds.every((own) => Number.isFinite(own[k][i]))) ? 1 : 0,
+    ),
+  );
+  const finite = terms.map(({ sign, seeds }) => ({
+    sign,
+    seeds: seeds.map((own) => own.map((values, k) => values.map((value, i) => (present[k][i] === 1 ? value : 0)))),
+  }));
+  const whole = Array.from({ length: series }, (_, k) =>
+    Float64Array.from({ length: n }, (_, i) =>
+      present[k][i] === 0
+        ? Number.NaN
+        : finite.reduce(
+            (sum, { sign, seeds }) => sum + (sign * seeds.reduce((all, own) => all + own[k][i], 0)) / seeds.length,
+            0,
+          ),
+    ),
+  );
+  const several = terms.some(({ seeds }) => seeds.length > 1);
+  if (several && !other) throw new Error('Training seeds are drawn from a source of their own: give Resampling.seeds.');
+  // Without seeds to draw, what is resampled is one number an example.
+  const summed: readonly Term[] = several
+    ? finite
+    : [{ sign: 1, seeds: [whole.map((values) => values.map((value) => (Number.isNaN(value) ? 0 : value)))] }];
+  const means = whole.map(() => new Float64Array(resamples));
   const drawn = new Int32Array(n);
   for (let r = 0; r < resamples; r++) {
     for (let i = 0; i < n; i++) drawn[i] = random.integer(0, n - 1);
-    for (let k = 0; k < series.length; k++) means[k][r] = meanOf(finite[k], present[k], drawn);
+    const chosen = summed.map(({ sign, seeds }) => ({
+      sign,
+      seeds: seeds.map((own) => (other && seeds.length > 1 ? seeds[other.integer(0, seeds.length - 1)] : own)),
+    }));
+    for (let k = 0; k < series; k++) means[k][r] = meanOf(chosen, k, present[k], drawn);
   }
-  return series.map((values, k) => estimateOf(values, means[k], level));
+  return whole.map((values, k) => estimateOf(values, means[k], level, several));
 }
 
-function meanOf(values: Float64Array, present: Float64Array, drawn: Int32Array): number {
-  let sum = 0;
+function meanOf(terms: readonly Term[], k: number, present: Float64Array, drawn: Int32Array): number {
   let count = 0;
-  for (let i = 0; i < drawn.length; i++) {
-    sum += values[drawn[i]];
-    count += present[drawn[i]];
+  for (let i = 0; i < drawn.length; i++) count += present[drawn[i]];
+  let mean = 0;
+  for (const { sign, seeds } of terms) {
+    let sum = 0;
+    for (const own of seeds) for (let i = 0; i < drawn.length; i++) sum += own[k][drawn[i]];
+    mean += (sign * sum) / seeds.length;
   }
-  return sum / count;
+  return mean / count;
 }
 
-function estimateOf(values: Float64Array, resampledMeans: Float64Array, level: number): Difference {
+function estimateOf(values: Float64Array, resampledMeans: Float64Array, level: number, several: boolean): Difference {
   const finite = values.filter(Number.isFinite);
   const n = finite.length;
   const mean = finite.reduce((sum, value) => sum + value, 0) / n;
-  const squares = finite.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   // Resamples may miss the few finite values of a series altogether.
   const sorted = resampledMeans.filter(Number.isFinite).sort();
   const tail = (1 - level) / 2;
@@ -95,12 +147,18 @@ function estimateOf(values: Float64Array, resampledMeans: Float64Array, level: n
   const above = sorted.filter((value) => value >= 0).length;
   return {
     mean,
-    stderr: Math.sqrt(squares / (n - 1) / n),
+    stderr: several ? deviationOf(sorted) : deviationOf(finite) / Math.sqrt(n),
     low: quantile(sorted, tail),
     high: quantile(sorted, 1 - tail),
     n,
     p: n === 0 ? Number.NaN : Math.min(1, (2 * (Math.min(below, above) + 1)) / (sorted.length + 1)),
   };
+}
+
+/** Sample standard deviation (n − 1); NaN for one value. */
+function deviationOf(values: Float64Array): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
 }
 
 /** Linear interpolation between order statistics, as NumPy's default. */

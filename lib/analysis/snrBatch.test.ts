@@ -85,14 +85,14 @@ describe('the SNR of a batch', () => {
   it('compares two models entry by entry', () => {
     const batch = [1, 2, 3, 4].map((target) => ({ tokens: [target, 5, 6], target }));
     const [a, b] = names.map((name) => snrOf(models.get(name) as Model, batch, { metrics: ['target_logprob'] }));
-    const rows = compare(a, b, { random });
+    const rows = compare([a], [b], { random });
     expect(rows.map(({ entry }) => entry)).toEqual(a.entries.filter((entry) => b.entries.includes(entry)));
     const at = (samples: typeof a) => samples.values.get('target_logprob')?.at(-1) as Float64Array;
     const mean = at(b).reduce((sum, value, k) => sum + value - at(a)[k], 0) / 4;
     expect(rows.at(-1)?.mean).toBeCloseTo(mean, 12);
-    expect(() => compare(a, { ...b, n: 3 }, { random })).toThrow(/same examples/);
+    expect(() => compare([a], [{ ...b, n: 3 }], { random })).toThrow(/same examples/);
     const margins = names.map((name) => snrOf(models.get(name) as Model, batch, { metrics: ['margin', 'margin_std'] }));
-    const compared = compare(margins[0], margins[1], { random }).map(({ metric }) => metric);
+    const compared = compare([margins[0]], [margins[1]], { random }).map(({ metric }) => metric);
     expect(new Set(compared)).toEqual(new Set(['margin_std']));
   });
 });
@@ -105,7 +105,7 @@ describe.each(['mamba', 'mamba2'])('means and standard errors of %s', (name) => 
     const samples = snrOf(model, prompts);
     expect(samples.entries).toEqual(entries);
     // The reference calls a margin log-odds, and has none of the others.
-    const known = summarise(samples, { random }).filter(
+    const known = summarise([samples], { random }).filter(
       ({ metric }) => !['margin_std', 'target_log_odds', 'needle_against_context'].includes(metric),
     );
     for (const { metric, entry, mean, stderr, low, high, n } of known) {

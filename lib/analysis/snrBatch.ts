@@ -5,7 +5,7 @@ import { SIGNAL_METRICS, type SignalMetric, UNSCALED_METRICS } from '@/lib/vocab
 import { upTo } from './allocation/allocation';
 import { classesOf } from './allocation/classes';
 import { needleAgainstContext, readsOf } from './allocation/reads';
-import { bootstrapMeans, type Difference, type Estimate, pairedDifferences, type Resampling } from './bootstrap';
+import { type Difference, type Estimate, type Resampling, seededDifferences, seededMeans } from './bootstrap';
 import { branchNames } from './causal/branchTerms';
 import type { Outline } from './causal/question';
 import { watched } from './causal/seenBlock';
@@ -95,34 +95,32 @@ export function snrOf(model: Model, examples: readonly SnrExample[], options?: S
   return drain(snrSteps(model, examples, options));
 }
 
-/**
- * Several training runs of one model, on the same examples in the same order: example by example the mean over the runs.
- * What is then resampled are the examples; how much another run would differ does not show in the intervals.
- * @throws InputError where the models differ in their layers
- */
-export function meanOverSeeds([first, ...others]: readonly SnrSamples[]): SnrSamples {
-  if (others.some(({ entries }) => entries.join() !== first.entries.join()))
-    throw new InputError('Models that are averaged as seeds must have the same number of layers.');
-  const mean = (metric: SignalMetric, entry: number) => {
-    const runs = [first, ...others].map(({ values }) => (values.get(metric) as readonly Float64Array[])[entry]);
-    return runs[0].map((_, k) => runs.reduce((sum, run) => sum + run[k], 0) / runs.length);
-  };
-  const values = [...first.values.keys()].map(
-    (metric) => [metric, first.entries.map((_, entry) => mean(metric, entry))] as const,
-  );
-  return { ...first, values: new Map(values) };
-}
-
 export interface SnrRow extends Estimate {
   readonly entry: string;
   readonly metric: SignalMetric;
 }
 
-/** Mean, standard error and bootstrap interval of every metric and entry. */
-export function summarise({ entries, values }: SnrSamples, resampling: Resampling): SnrRow[] {
+/** Samples of the training seeds of one model, over the same examples in the same order; one where it has one. */
+export type SeedSamples = readonly SnrSamples[];
+
+/**
+ * Mean, standard error and bootstrap interval of every metric and entry. Of several training seeds the mean over seeds and
+ * examples, both drawn anew.
+ * @throws InputError where the seeds differ in their layers
+ */
+export function summarise(seeds: SeedSamples, resampling: Resampling): SnrRow[] {
+  const [{ entries, values }] = requireSameEntries(seeds);
   const labels = [...values].flatMap(([metric]) => entries.map((entry) => ({ entry, metric })));
-  const estimates = bootstrapMeans([...values.values()].flat(), resampling);
+  const estimates = seededMeans(
+    seeds.map((own) => [...own.values.values()].flat()),
+    resampling,
+  );
   return labels.map((label, k) => ({ ...label, ...estimates[k] }));
+}
+
+function requireSameEntries(seeds: SeedSamples): SeedSamples {
+  if (seeds.every(({ entries }) => entries.join() === seeds[0].entries.join())) return seeds;
+  throw new InputError('Training seeds of one model must have the same number of layers.');
 }
 
 export interface SnrDifference extends Difference {
@@ -132,18 +130,20 @@ export interface SnrDifference extends Difference {
 
 /**
  * How much higher b is than a on the same examples, for the entries that both have: mean difference, paired bootstrap
- * interval and two-sided p. Margins are compared in standard deviations of the logits only (`margin_std`).
+ * interval and two-sided p; of models with several training seeds, those are drawn anew too. Margins are compared in standard
+ * deviations of the logits only (`margin_std`).
  * @throws InputError where the numbers of examples differ.
  */
-export function compare(a: SnrSamples, b: SnrSamples, resampling: Resampling): SnrDifference[] {
-  if (a.n !== b.n) throw new InputError(`A paired test needs the same examples: there are ${a.n} and ${b.n}.`);
-  const shared = a.entries.filter((entry) => b.entries.includes(entry));
-  const labels = [...a.values.keys()]
-    .filter((metric) => b.values.has(metric) && !UNSCALED_METRICS.includes(metric))
+export function compare(a: SeedSamples, b: SeedSamples, resampling: Resampling): SnrDifference[] {
+  const [[one], [two]] = [requireSameEntries(a), requireSameEntries(b)];
+  if (one.n !== two.n) throw new InputError(`A paired test needs the same examples: there are ${one.n} and ${two.n}.`);
+  const shared = one.entries.filter((entry) => two.entries.includes(entry));
+  const labels = [...one.values.keys()]
+    .filter((metric) => two.values.has(metric) && !UNSCALED_METRICS.includes(metric))
     .flatMap((metric) => shared.map((entry) => ({ entry, metric })));
   const series = ({ entries, values }: SnrSamples) =>
     labels.map(({ entry, metric }) => (values.get(metric) as Float64Array[])[entries.indexOf(entry)]);
-  const differences = pairedDifferences(series(a), series(b), resampling);
+  const differences = seededDifferences(a.map(series), b.map(series), resampling);
   return labels.map((label, k) => ({ ...label, ...differences[k] }));
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { TOKEN_CLASSES, type TokenClass } from '@/lib/vocabulary';
-import { ExamplesSchema } from './analyses';
+import { ExamplesSchema, IntervalsSchema } from './analyses';
 import { MemorySchema } from './memory';
 
 /** What travels for allocation: what every layer reads at one token, by class of token, of one prompt or over a batch. */
@@ -69,6 +69,9 @@ export const AllocationResultSchema = z.object({
     .optional()
     .meta({ description: 'What the request should know: a former name, answers of several tokens.' }),
   examples: count.meta({ description: 'Prompts that each model listed has read.' }),
+  intervals: IntervalsSchema.unwrap()
+    .optional()
+    .meta({ description: 'What the intervals of all models cover; absent where there are none, as of one prompt.' }),
   models: z
     .array(z.object({ model: z.string(), seeds: count.optional(), layers: z.array(LayerAllocationSchema) }))
     .meta({ description: 'Models that are finished; of the first one the prompts that are, where it was cancelled.' }),

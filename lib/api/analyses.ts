@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { INTERVALS, METRIC_NAMES, SIGNAL_METRICS } from '@/lib/vocabulary';
+import { INTERVALS_OVER, intervalsOf, METRIC_NAMES, SIGNAL_METRICS } from '@/lib/vocabulary';
 import { LensKindSchema, SpanSchema } from './schemas';
 
 /** What travels for analyses beyond maps and curves: logits taken apart, and SNR over batches. */
@@ -67,9 +67,9 @@ const number = z.number().nullable().meta({ description: 'Null where it is not d
 
 /** Absent in results from before it was said, which were of this kind. */
 export const IntervalsSchema = z
-  .object({ level: z.number(), over: z.literal('prompts') })
-  .default(INTERVALS)
-  .meta({ description: 'What the intervals cover: other prompts, not other training seeds.' });
+  .object({ level: z.number(), over: z.enum(INTERVALS_OVER) })
+  .default(intervalsOf([1]))
+  .meta({ description: 'What the intervals cover: other prompts, and other training seeds only where it says so.' });
 
 export const SnrEstimateSchema = z.object({
   entry: z.string(),

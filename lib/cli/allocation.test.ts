@@ -42,7 +42,9 @@ describe('allocation', () => {
     const models = `${planted('mamba2')}+${planted('mamba2')},${planted('diff-mamba2')}`;
     const { code, out, err } = await outcomeOf('allocation', '--models', models, ...examples);
     expect(code, err).toBe(0);
-    const { models: found, paired } = JSON.parse(out);
+    const { models: found, paired, intervals } = JSON.parse(out);
+    // One of the two is one training run.
+    expect(intervals).toEqual({ level: 0.95, over: 'prompts' });
     expect(found[0]).toMatchObject({ model: 'mamba2+mamba2', seeds: 2 });
     const [of, other] = found.map(
       (one: { layers: { net: { needle_against_context: { mean: number } } }[] }) => one.layers[0].net,
@@ -53,6 +55,17 @@ describe('allocation', () => {
       10,
     );
     expect(of.needle_against_context.low).toBeLessThanOrEqual(of.needle_against_context.high);
+  });
+
+  it('says what its intervals cover', async () => {
+    const examples = ['--examples', join(planted('mamba2'), 'examples.jsonl'), '--resamples', '40'];
+    const seeds = `${planted('mamba2')}+${planted('mamba2')}`;
+    const both = await outcomeOf('allocation', '--models', seeds, ...examples);
+    expect(both.out).toContain('mean of 2 training seeds; 95 % bootstrap intervals over training seeds and prompts');
+    const one = await outcomeOf('allocation', '--models', planted('mamba2'), ...examples);
+    expect(one.out).toContain('95 % bootstrap intervals over prompts, not over training seeds');
+    const prompt = await outcomeOf('allocation', '--model', planted('mamba2'), ...asked.slice(0, 6), '--json');
+    expect(JSON.parse(prompt.out).intervals).toBeUndefined();
   });
 
   it('says the same in a table, a dash where a class has no tokens', async () => {

@@ -61,25 +61,32 @@ describe('snr', () => {
     expect(err).toContain('this is the logit lens');
   });
 
-  it('averages seeds of one model, example by example', async () => {
+  it('averages seeds of one model, example by example, and draws them anew for its intervals', async () => {
     const models = ['demo-mamba2', 'demo-diff-mamba2'].map(bundled);
     const common = ['--examples', 'demo:4', '--resamples', '20', '--metric', 'target_prob', '--json'];
     const means = async (names: string) => {
-      const { models: found } = JSON.parse((await outcomeOf('snr', '--models', names, ...common)).out);
-      return { seeds: found[0].seeds, means: found[0].rows.map(({ mean }: { mean: number }) => mean) };
+      const { models: found, intervals } = JSON.parse((await outcomeOf('snr', '--models', names, ...common)).out);
+      const { seeds, rows } = found[0] as { seeds: number; rows: { mean: number; low: number; high: number }[] };
+      return { seeds, intervals, means: rows.map(({ mean }) => mean), widths: rows.map(({ low, high }) => high - low) };
     };
     const [a, b, both] = [await means(models[0]), await means(models[1]), await means(models.join('+'))];
     expect([a.seeds, both.seeds]).toEqual([1, 2]);
     both.means.forEach((mean: number, k: number) => {
       expect(mean).toBeCloseTo((a.means[k] + b.means[k]) / 2, 10);
     });
+    expect(a.intervals).toEqual({ level: 0.95, over: 'prompts' });
+    expect(both.intervals).toEqual({ level: 0.95, over: 'training seeds and prompts' });
+    // Where the two runs differ, whichever is drawn counts.
+    const apart = a.means.map((mean: number, k: number) => Math.abs(mean - b.means[k]));
+    const most = apart.indexOf(Math.max(...apart));
+    expect(both.widths[most]).toBeGreaterThan(0.9 * apart[most]);
     const readable = await outcomeOf(
       'snr',
       '--models',
       models.join('+'),
       ...common.filter((word) => word !== '--json'),
     );
-    expect(readable.out).toContain('mean of 2 seeds; 95 % bootstrap intervals over prompts, not over training seeds');
+    expect(readable.out).toContain('mean of 2 seeds; 95 % bootstrap intervals over training seeds and prompts');
   });
 
   it('takes BABILong as the paper or its script takes it', async () => {

@@ -205,9 +205,21 @@ interface PromptParts {
 export const examplePrompt = ({ prompt, tokens, context = '', question = '' }: PromptParts): string | undefined =>
   prompt ?? (tokens ? undefined : paperPrompt(context, question));
 
-/** What intervals of a batch cover, for who reads them: one training run of each model, whatever the prompts. */
-export const INTERVALS = { level: 0.95, over: 'prompts' } as const;
-export const INTERVALS_TEXT = '95 % bootstrap intervals over prompts, not over training seeds';
+/** What intervals of a batch cover. Where each model is one training run, they say nothing of another run. */
+export const INTERVALS_OVER = ['prompts', 'training seeds and prompts'] as const;
+export interface Intervals {
+  readonly level: number;
+  readonly over: (typeof INTERVALS_OVER)[number];
+}
+
+/** @param seeds training seeds of each model that has a part in them: all must have several for seeds to be covered */
+export const intervalsOf = (seeds: readonly number[]): Intervals => ({
+  level: 0.95,
+  over: seeds.every((count) => count > 1) ? 'training seeds and prompts' : 'prompts',
+});
+
+export const intervalsText = ({ level, over }: Intervals): string =>
+  `${100 * level} % bootstrap intervals over ${over}${over === 'prompts' ? ', not over training seeds' : ''}`;
 
 /** Resamples of a bootstrap. */
 export const RESAMPLES = 2000;

@@ -1,6 +1,6 @@
 import type { OutputTensor } from '@/lib/checkpoint';
 import { InputError } from '@/lib/checkpoint/types';
-import { TOKEN_CLASSES } from '@/lib/vocabulary';
+import { type Intervals, intervalsOf, TOKEN_CLASSES } from '@/lib/vocabulary';
 import type { Budget } from '../causal/budget';
 import type { Outline } from '../causal/question';
 import { type AllocationRequest, allocationBudget } from './allocation';
@@ -35,6 +35,8 @@ export interface PairedAllocation {
 
 export interface AllocationResult {
   readonly examples: number;
+  /** What the intervals of all models cover; absent where there are none. */
+  readonly intervals?: Intervals;
   readonly models: ModelAllocation[];
   /** Every pair of models of equal depth, each layer against the layer of the same number; absent of one prompt. */
   readonly paired?: PairedAllocation[];
@@ -74,7 +76,10 @@ export function* allocationResultSteps(
       }
       paired.push({ models: [a.names.join('+'), b.names.join('+')], layers });
     }
-  return { examples: prompts, models, ...(paired.length > 0 && { paired }) };
+  const intervals = models.every(({ seeds = 1 }) => prompts > 1 || seeds > 1)
+    ? intervalsOf(models.map(({ seeds = 1 }) => seeds))
+    : undefined;
+  return { examples: prompts, ...(intervals && { intervals }), models, ...(paired.length > 0 && { paired }) };
 }
 
 const atLayer = ({ reads }: ReadModel, place: number) => reads.map((own) => own.map((prompt) => prompt[place]));

@@ -16,7 +16,7 @@ import {
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
 import { Random } from '@/lib/random';
 import { loadTokenizer, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
-import { RESAMPLES, TOKEN_CLASSES } from '@/lib/vocabulary';
+import { intervalsText, RESAMPLES, TOKEN_CLASSES } from '@/lib/vocabulary';
 import { layersOf } from '../blocks';
 import { announce, type CausalOptions, questionOf, withCausal } from '../causal';
 import { readExamples } from '../examples';
@@ -97,16 +97,16 @@ function register(name: 'allocation' | 'cancellation', program: Command, io: Io,
         ...(provenance && about(provenance)),
         ...drain(allocationResultSteps(found, resampling)),
       };
-      const { examples: prompts, models, paired = [] } = result;
+      const { examples: prompts, models, paired = [], intervals } = result;
       if (options.out && provenance) {
         const model = found.map(({ names }) => names.join('+')).join();
         await writeTensors(options.out, allocationTensors(result), { ...provenance, model });
       }
       if (options.json) return printJson(io, result);
-      for (const { model, layers } of models) {
+      for (const { model, seeds, layers } of models) {
         const tokens = TOKEN_CLASSES.map((name) => `${name} ${plain(layers[0].tokens[name])}`).join(', ');
         io.out(
-          `${model}: ${prompts} example${prompts > 1 ? 's, means with 95 % intervals over prompts' : ''}; tokens: ${tokens}\n${table(layers.flatMap(rowsOf))}`,
+          `${model}: ${prompts} example${prompts > 1 ? 's' : ''}${seeds ? `, mean of ${seeds} training seeds` : ''}${intervals ? `; ${intervalsText(intervals)}` : ''}; tokens: ${tokens}\n${table(layers.flatMap(rowsOf))}`,
         );
       }
       for (const { models: names, layers } of paired)

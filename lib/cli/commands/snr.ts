@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import {
   answerLogprobSteps,
-  bootstrapMeans,
   compare,
   lensFaults,
-  meanOverSeeds,
   readHeldOut,
   readTunedLens,
+  type SeedSamples,
   type SnrDifference,
   type SnrRow,
   type SnrSamples,
   type Steps,
+  seededMeans,
   severalTokens,
   snrSteps,
   summarise,
@@ -25,8 +25,8 @@ import type { WeightFormat } from '@/lib/vocabulary';
 import {
   currentMetric,
   formerNames,
-  INTERVALS,
-  INTERVALS_TEXT,
+  intervalsOf,
+  intervalsText,
   METRIC_NAMES,
   type MetricName,
   RESAMPLES,
@@ -85,7 +85,7 @@ export function snrCommand(program: Command, io: Io, line: string): void {
       const metrics = preset ? (['target_prob'] as const) : options.metric?.map(currentMetric);
       const { lenses, notes: lensNotes } = await lensesOf(options, groups, io);
       const notes = [...formerNames(options.metric ?? []), ...lensNotes];
-      const results: { provenance: Provenance; samples: SnrSamples; answers: Float64Array | undefined }[] = [];
+      const results: { provenance: Provenance; samples: SeedSamples; answers: Float64Array[] | undefined }[] = [];
       for (const [g, group] of groups.entries()) {
         const seeds: SnrSamples[] = [];
         const scores: Float64Array[] = [];
@@ -107,39 +107,48 @@ export function snrCommand(program: Command, io: Io, line: string): void {
           provenance = { ...session.provenance, model };
           session.model.dispose();
         }
-        const samples = meanOverSeeds(seeds);
-        const answers = scores.length === group.length ? meanOf(scores) : undefined;
+        const answers = scores.length === group.length ? scores : undefined;
         results.push({
           provenance: provenance as Provenance,
-          samples: preset ? paperLabels(samples) : samples,
+          samples: preset ? seeds.map(paperLabels) : seeds,
           answers,
         });
       }
       for (const note of notes) io.err(`${note}\n`);
-      const resampling = () => ({ random: new Random(options.seed), resamples: options.resamples });
+      const resampling = () => ({
+        random: new Random(options.seed),
+        seeds: new Random(options.seed + 1),
+        resamples: options.resamples,
+      });
+      const intervals = intervalsOf(groups.map(({ length }) => length));
       const summary = results.map(({ provenance, samples, answers }, g) => ({
         model: provenance.model,
         seeds: groups[g].length,
         ...about(provenance),
         rows: summarise(samples, resampling()),
-        ...(answers && { answer_logprob: bootstrapMeans([answers], resampling())[0] }),
+        ...(answers && {
+          answer_logprob: seededMeans(
+            answers.map((own) => [own]),
+            resampling(),
+          )[0],
+        }),
       }));
       const difference =
         results.length === 2 ? compare(results[0].samples, results[1].samples, resampling()) : undefined;
       const lens = lenses ? 'tuned' : 'logit';
-      const n = results[0].samples.n;
+      const n = results[0].samples[0].n;
       if (options.json)
         return printJson(io, {
           lens,
           examples: n,
-          intervals: INTERVALS,
+          intervals,
           notes,
           models: summary,
           ...(difference && { difference }),
         });
       for (const { model, seeds, rows, answer_logprob: whole } of summary) {
         io.out(
-          `${model}, ${lens} lens, ${n} examples${seeds > 1 ? `, mean of ${seeds} seeds` : ''}; ${INTERVALS_TEXT}\n${table(rows.map(shown))}\n`,
+          `${model}, ${lens} lens, ${n} examples${seeds > 1 ? `, mean of ${seeds} seeds` : ''}; ${intervalsText(intervals)}\n${table(rows.map(shown))}\n`,
         );
         if (whole) io.out(`ln p of the whole answer\n${table([{ ...whole }])}\n`);
       }
@@ -184,9 +193,6 @@ async function lensesOf(
 
 const severalNote = (several: number, n: number) =>
   `${several} of ${n} answers have several tokens: every metric reads the first only; "answer_logprob" is ln p of the whole answer, each token given those before it.`;
-
-const meanOf = (runs: readonly Float64Array[]) =>
-  runs[0].map((_, k) => runs.reduce((sum, run) => sum + run[k], 0) / runs.length);
 
 /** As the paper draws them: "k" is the output of block k counted from 0, n the real output; block 0 is not shown. */
 function paperLabels({ entries, n, values }: SnrSamples): SnrSamples {

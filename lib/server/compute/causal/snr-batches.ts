@@ -14,7 +14,7 @@ import type { SnrResult, SnrTask } from '@/lib/api/analyses';
 import type { ModelConfig } from '@/lib/checkpoint';
 import { Random } from '@/lib/random';
 import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
-import { currentMetric, formerNames, INTERVALS } from '@/lib/vocabulary';
+import { currentMetric, formerNames, intervalsOf } from '@/lib/vocabulary';
 import type { PreparedSnr } from '../../prepared';
 import type { AnalysisJob, AnalysisOutcome, AnalysisUpdate } from '../../protocol';
 import type { Settings } from '../../settings';
@@ -143,11 +143,11 @@ function resultOf(sampled: readonly Sampled[], { lens, seed, resamples, metrics 
     examples: first.samples.n,
     models: sampled.map(({ model, samples, answers }) => ({
       model,
-      rows: summarise(samples, resampling()).map(finite),
+      rows: summarise([samples], resampling()).map(finite),
       answer_logprob: answers && finite(bootstrapMeans([answers], resampling())[0]),
     })),
-    difference: second ? compare(first.samples, second.samples, resampling()).map(finite) : null,
-    intervals: INTERVALS,
+    difference: second ? compare([first.samples], [second.samples], resampling()).map(finite) : null,
+    intervals: intervalsOf([1]),
     notes: [
       ...formerNames(metrics),
       ...sampled.flatMap(({ model, several, samples: { n } }) => (several > 0 ? [severalNote(model, several, n)] : [])),
