@@ -10,7 +10,7 @@ import { cellsOf, ERROR_LIMIT, errorTooLarge } from '../data/drawnMaps';
 import type { LayerMaps } from '../data/mapQueries';
 import type { MapPanel } from '../data/panels';
 import { BRANCH_NAMES, blockName, hasBranches, isDiff, type ModelView } from '../data/view';
-import { isSigned, overLayers, reduces, select, useSelection } from '../state/selection';
+import { isOfSizes, isSigned, overLayers, reduces, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
 import { usePixelRatio } from '../ui/measure';
@@ -91,7 +91,8 @@ export const BranchEquation = memo(function BranchEquation(props: {
 }) {
   const { model, branches, layer, testIds } = props;
   const chosen = useSelection((s) => s.branch);
-  const signed = useSelection(isSigned);
+  // A difference of two branches is signed, of sizes too; lengths of contributions are of each operator by itself.
+  const signed = useSelection((s) => isSigned(s) || isOfSizes(s));
   const product = useSelection(overLayers);
   const palette = usePalette();
   const pixels = Math.round(SIDE * usePixelRatio());

@@ -5,11 +5,12 @@ import { DIFFERENTIAL_BRANCHES } from '@/lib/vocabulary';
 import { type HalfMap, toHalf } from '../charts/half';
 import { Pyramid } from '../charts/pyramid';
 import { rowShares, saturation, type ValueMode, type ValueScale, valueScale } from '../charts/values';
-import { isSigned, useSelection } from '../state/selection';
+import { isOfSizes, isSigned, overLayers, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { Recent } from '../ui/recent';
 import { useSteady } from '../ui/steady';
 import type { LayerMaps } from './mapQueries';
+import { hasDiff } from './view';
 
 /** The numbers of a map that a picture is drawn from. */
 export interface MapCells {
@@ -67,12 +68,18 @@ const drawn = new Recent<DrawnMap>(12);
 export function useDrawnMaps(maps: readonly LayerMaps[]): readonly (DrawnMap | undefined)[] {
   const mode = useSelection((s) => s.values);
   const shared = useSelection((s) => s.sharedScale);
-  const signed = useSelection(isSigned);
+  const signedForm = useSelection(isSigned);
+  const sizes = useSelection(isOfSizes);
+  const product = useSelection((s) => overLayers(s) && s.branch === 'diff');
   const clip = useSelection((s) => s.clip);
   const limit = useSelection((s) => s.limit);
   const all = useSelection((s) => s.allBranches);
   const palette = usePalette();
   const entries = useSteady(maps);
+  // One ramp for all: A's sizes beside B's difference of sizes are read on the same scale.
+  const subtracts = ({ branch, branches, model }: LayerMaps) =>
+    branch === 'diff' || (all && branches !== undefined) || (product && hasDiff(model));
+  const signed = signedForm || (sizes && entries.some(subtracts));
   return useMemo(() => {
     const halves = entries.map((entry) => shownHalves(entry, mode, all));
     const limitOf = (own: HalfMap[]) => limit ?? saturation(own, clip);

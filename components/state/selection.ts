@@ -147,6 +147,10 @@ export function isSigned(selection: Pick<Selection, 'form' | 'span' | 'reduction
   return reduces(form) ? isSignedReduction(reductionOf(selection)) : form === 'logit';
 }
 
+/** Whether maps are of sizes of values with a sign: the difference of two branches of them is signed all the same. */
+export const isOfSizes = (selection: Pick<Selection, 'form' | 'span' | 'reduction'>): boolean =>
+  reduces(selection.form) && !isSignedReduction(reductionOf(selection));
+
 /** Chooses over which layers maps are shown; products have no branches, and only means over channels. */
 export function selectSpan(span: LayerSpan): void {
   const { reduction } = useSelection.getState();

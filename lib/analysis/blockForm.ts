@@ -4,7 +4,7 @@ import { InputError } from '@/lib/checkpoint/types';
 import { biasTerm, type Channels, type FoldedScan, foldedScan, NOTHING, scanned, type Without } from './blockFold';
 import type { ScanParameters } from './operator';
 import { apply, relativeError } from './reconstruction';
-import { type AttentionMap, type Reduction, requireIndex } from './s6Attention';
+import { type AttentionMap, isMagnitude, type Reduction, requireIndex } from './s6Attention';
 import type { S6Inputs } from './s6Inputs';
 import { tidied } from './tidied';
 
@@ -43,7 +43,8 @@ export function blockForm(
   });
   const over = reduction.how === 'channel' ? `channel ${reduction.index}` : overOf(reduction, E);
   const missing = without.size === 0 ? '' : `, without ${[...without].join(', ')}`;
-  return { ...found, L, convention: `whole-block form with D (${partsOf(inputs)})${missing}: ${over}` };
+  const convention = `whole-block form with D (${partsOf(inputs)})${missing}: ${over}`;
+  return { ...found, L, convention, magnitude: isMagnitude(reduction) };
 }
 
 const overOf = (reduction: Reduction, E: number) => {

@@ -100,6 +100,14 @@ describe('differential blocks', () => {
   });
   afterAll(() => model.dispose());
 
+  it.each(['mean_abs', 'max'])('say of %s that sizes are subtracted, which leaves a sign', (reduce) => {
+    const [block] = blocksOf(model, tokensOf(folder));
+    const { map, convention } = attentionOf(block, { branch: 'diff', reduce });
+    expect(map.some((value) => value < 0)).toBe(true);
+    expect(convention).toMatch(/^size of branch 1 − λ times that of branch 2.*signed/);
+    expect(attentionOf(block, { branch: 'diff', reduce: 'mean' }).convention).toMatch(/^A₁ − λA₂/);
+  });
+
   it('subtract λ times the second branch', () => {
     const [block] = blocksOf(model, tokensOf(folder));
     const map = (branch: Branch) => attentionOf(block, { branch, reduce: 'mean' });

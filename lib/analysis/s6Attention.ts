@@ -40,6 +40,8 @@ export interface AttentionMap {
   readonly reconstructionError: number;
   /** What the numbers are, for people. */
   readonly convention: string;
+  /** Whether the values are sizes, which have no sign. */
+  readonly magnitude?: boolean;
 }
 
 /** The maps that a block of this kind has; the last one says most about it. */
@@ -53,6 +55,9 @@ export function parseReduction(text: string): Reduction {
   if (how === 'channel' || how === 'head') return { how, index: Number(index) };
   throw new InputError(`There is no reduction "${text}": choose mean, mean_abs, max, channel:NUMBER or head:NUMBER.`);
 }
+
+/** Whether a reduction leaves sizes: their difference over two branches is signed, and no size of a difference. */
+export const isMagnitude = ({ how }: Reduction): boolean => how === 'mean_abs' || how === 'max';
 
 /**
  * S6 implicit attention of one scan (equations C1, C3), without D: α[i,j] is the weight of source j in output i. A
@@ -70,6 +75,7 @@ export function scanAttention(inputs: S6Inputs, reduction: Reduction): Attention
     L,
     reconstructionError,
     convention: `S6 implicit attention without D, ${conventionOf(inputs, reduction)}`,
+    magnitude: isMagnitude(reduction),
   };
 }
 
@@ -177,7 +183,9 @@ export function differenceOf(first: AttentionMap, second: AttentionMap, block: B
     map: first.map.map((value, k) => value - lambda * second.map[k]),
     L: first.L,
     reconstructionError: error,
-    convention: `A₁ − λA₂, λ = ${lambda.toPrecision(4)}, the paper's approximation (projections left out): ${first.convention}`,
+    convention: first.magnitude
+      ? `size of branch 1 − λ times that of branch 2, λ = ${lambda.toPrecision(4)}: signed, not the size of a difference: ${first.convention}`
+      : `A₁ − λA₂, λ = ${lambda.toPrecision(4)}, the paper's approximation (projections left out): ${first.convention}`,
   };
 }
 

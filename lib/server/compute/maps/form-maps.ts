@@ -46,6 +46,7 @@ interface MadeMap {
   /** Bias terms that belong to no source [L]. */
   readonly rest?: Float32Array;
   readonly convention: string;
+  readonly magnitude?: boolean;
   readonly reconstructionError: number;
   readonly maxAbs: number;
   readonly ms: number;
