@@ -19,8 +19,8 @@ import { MapControls } from './MapControls';
 import { PairInspector } from './PairInspector';
 import { rowTable } from './rowTable';
 
-/** Side of a map that has the page for itself. */
-const MAXIMISED = 1100;
+/** Largest side of a map that has the page for itself: legend and labels stay on the screen with it. */
+const sideOfMaximised = () => Math.max(560, window.innerHeight - 300);
 
 /** The convention of each map, said once where the models share it. */
 function Convention({ entries }: { entries: readonly LayerMaps[] }) {
@@ -76,11 +76,11 @@ export const AttentionSection = memo(function AttentionSection(props: { view: Vi
             width={width}
             narrow={narrow}
             ended={isEnded(view.run)}
-            most={maximised ? MAXIMISED : undefined}
+            most={maximised ? sideOfMaximised() : undefined}
           />
         )}
       </div>
-      {narrow && <DockedPair view={view} maps={maps} />}
+      {(narrow || maximised) && <DockedPair view={view} maps={maps} />}
       <Legend panels={panels} />
       <Convention entries={entries} />
     </Section>

@@ -5,7 +5,7 @@ import { ownToken, type View } from '../data/view';
 import { useHover } from '../state/hover';
 import { Id, TokenText } from '../ui/parts';
 
-/** The pair under the finger and its values at the foot of a narrow screen, while a map is touched. */
+/** The pair under the pointer and its values at the foot of the screen, where the inspector is out of sight. */
 export function DockedPair({ view, maps }: { view: View; maps: readonly (DrawnMap | undefined)[] }) {
   const destination = useHover((s) => (s.origin === 'map' ? s.destination : undefined));
   const source = useHover((s) => (s.origin === 'map' ? s.source : undefined));

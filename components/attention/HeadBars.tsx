@@ -1,12 +1,10 @@
 'use client';
-import { lazy, memo, Suspense, useState } from 'react';
+import { memo } from 'react';
 import type { Channels } from '@/lib/api/readings';
 import { formatPlain } from '@/lib/figures/numbers';
 import type { ModelView } from '../data/view';
 import { select, useSelection } from '../state/selection';
 import { branchOfUnits, CHANNEL_NAMES, type ChannelStatistic, isolate, rankedUnits } from './channelRanking';
-
-const ChannelTable = lazy(() => import('./ChannelTable').then((module) => ({ default: module.ChannelTable })));
 
 /** Bars beside each other; where there are more units, the table has the rest. */
 const SHOWN = 32;
@@ -17,10 +15,12 @@ export const HeadBars = memo(function HeadBars(props: {
   model: ModelView;
   channels: Channels;
   statistic: ChannelStatistic;
+  /** Whether the table of all units is open. */
+  open: boolean;
+  onOpen: (open: boolean) => void;
 }) {
-  const { model, channels, statistic } = props;
+  const { model, channels, statistic, open, onOpen } = props;
   const { slot } = model;
-  const [open, setOpen] = useState(false);
   const one = useSelection((s) => s.reduction === 'one');
   const chosen = useSelection((s) => s.part[slot]);
   const branch = useSelection((s) => branchOfUnits(channels, s.branch));
@@ -67,15 +67,10 @@ export const HeadBars = memo(function HeadBars(props: {
         className="link"
         aria-expanded={open}
         data-testid={`heads-table-${slot}`}
-        onClick={() => setOpen(!open)}
+        onClick={() => onOpen(!open)}
       >
         {open ? 'Close' : ranked.length > SHOWN ? `All ${ranked.length}` : 'Table'}
       </button>
-      {open && (
-        <Suspense>
-          <ChannelTable slot={slot} channels={channels} branch={branch} first={statistic} />
-        </Suspense>
-      )}
     </div>
   );
 });

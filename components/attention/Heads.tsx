@@ -1,12 +1,14 @@
 'use client';
-import { memo, useState } from 'react';
+import { lazy, memo, Suspense, useState } from 'react';
 import type { Channels } from '@/lib/api/readings';
 import type { MapLayout } from '../charts/mapLayout';
 import type { View } from '../data/view';
-import { overLayers, reduces, useSelection } from '../state/selection';
+import { type ModelSlot, overLayers, reduces, useSelection } from '../state/selection';
 import { Choice } from '../ui/Choice';
 import { CHANNEL_NAMES, type ChannelStatistic } from './channelRanking';
 import { HeadBars } from './HeadBars';
+
+const ChannelTable = lazy(() => import('./ChannelTable').then((module) => ({ default: module.ChannelTable })));
 
 const STATISTICS = Object.entries(CHANNEL_NAMES).map(([value, label]) => ({
   value: value as ChannelStatistic,
@@ -24,6 +26,7 @@ export const Heads = memo(function Heads(props: {
   const form = useSelection((s) => s.form);
   const product = useSelection(overLayers);
   const [statistic, setStatistic] = useState<ChannelStatistic>('output_share');
+  const [table, setTable] = useState<ModelSlot>();
   if (!reduces(form) || product || !channels.some(Boolean)) return null;
   const [one, two] = layout.maps;
   return (
@@ -47,12 +50,27 @@ export const Heads = memo(function Heads(props: {
         {view.models.map((model, k) => {
           const own = channels[k];
           return own ? (
-            <HeadBars key={model.slot} model={model} channels={own} statistic={statistic} />
+            <HeadBars
+              key={model.slot}
+              model={model}
+              channels={own}
+              statistic={statistic}
+              open={table === model.slot}
+              onOpen={(open) => setTable(open ? model.slot : undefined)}
+            />
           ) : (
             <span key={model.slot} />
           );
         })}
       </div>
+      {view.models.map(({ slot }, k) => {
+        const own = channels[k];
+        return slot === table && own ? (
+          <Suspense key={slot}>
+            <ChannelTable slot={slot} channels={own} statistic={statistic} onStatistic={setStatistic} />
+          </Suspense>
+        ) : null;
+      })}
     </div>
   );
 });

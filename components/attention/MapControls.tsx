@@ -23,6 +23,7 @@ import { Control } from '../ui/Control';
 import { Id } from '../ui/parts';
 import { Segmented } from '../ui/Segmented';
 import { Select } from '../ui/Select';
+import { isolateStrongest } from './channelRanking';
 import { Layers, Without } from './FormControls';
 
 const FORM_OPTIONS = FORMS.map((value) => ({ value, label: FORM_INFO[value].label, testId: `form-${value}` }));
@@ -71,6 +72,7 @@ function PartField({ view, slot }: { view: View; slot: ModelSlot }) {
 }
 
 function Reduce({ view }: { view: View }) {
+  const { channels } = useShownMaps();
   const reduction = useSelection(reductionOf);
   const product = useSelection(overLayers);
   const normalised = useSelection((s) => spanOf(s) === 'normalised');
@@ -89,7 +91,7 @@ function Reduce({ view }: { view: View }) {
         testId="reduce-select"
         value={reduction}
         options={options}
-        onChange={(value) => select({ reduction: value })}
+        onChange={(value) => (value === 'one' ? isolateStrongest(view.models, channels) : select({ reduction: value }))}
       />
       {reduction === 'one' && view.models.map(({ slot }) => <PartField key={slot} view={view} slot={slot} />)}
     </>

@@ -39,9 +39,43 @@ export function rankedUnits(
   );
 }
 
+/** Units by value in equal bins over the range that the statistic has. */
+export interface Histogram {
+  readonly low: number;
+  readonly high: number;
+  readonly counts: readonly number[];
+}
+
+/** How a statistic spreads over all units; what is not a number stands in no bin. Undefined where nothing is finite. */
+export function histogramOf(units: readonly RankedUnit[], bins: number): Histogram | undefined {
+  const values = units.flatMap(({ value }) => (Number.isFinite(value) ? [value] : []));
+  if (values.length === 0) return undefined;
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const counts = new Array<number>(bins).fill(0);
+  for (const value of values) counts[binOf(value, low, high, bins)] += 1;
+  return { low, high, counts };
+}
+
+export const binOf = (value: number, low: number, high: number, bins: number): number =>
+  high > low ? Math.min(bins - 1, Math.floor(((value - low) / (high - low)) * bins)) : 0;
+
 /** Isolates one head or channel, or returns to the mean when it is isolated already. */
 export function isolate(slot: ModelSlot, unit: number): void {
   const { reduction, part } = useSelection.getState();
   const again = reduction === 'one' && part[slot] === unit;
   select(again ? { reduction: 'mean' } : { reduction: 'one', part: { ...part, [slot]: unit } });
+}
+
+/** Isolates in every model the unit that brings most to the output, unless one was chosen before. */
+export function isolateStrongest(
+  models: readonly { readonly slot: ModelSlot }[],
+  channels: readonly (Channels | undefined)[],
+): void {
+  const { part, branch } = useSelection.getState();
+  const strongest = models.flatMap(({ slot }, k) => {
+    const own = channels[k];
+    const [first] = own ? rankedUnits(own, branchOfUnits(own, branch), 'output_share') : [];
+    return first && part[slot] === 0 ? [[slot, first.index]] : [];
+  });
+  select({ reduction: 'one', part: { ...part, ...Object.fromEntries(strongest) } });
 }
