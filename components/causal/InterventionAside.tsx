@@ -1,9 +1,9 @@
 'use client';
 import type { Reading } from '@/lib/api/causal';
-import type { Signal } from '@/lib/api/readings';
+import type { Lens, Signal } from '@/lib/api/readings';
 import { formatCount, formatPlain, formatSigned } from '@/lib/figures/numbers';
 import { displayToken } from '../charts/tokens';
-import { useTokenTexts } from '../data/queries';
+import { useLenses, useTargetIds, useTokenTexts } from '../data/queries';
 import type { ModelView, View } from '../data/view';
 import { Id, ValueRow } from '../ui/parts';
 import type { ResultOf } from './results';
@@ -25,10 +25,16 @@ const MEASURES: readonly { name: string; show: (reading: Known) => string }[] = 
   { name: 'KL, nats', show: ({ kl }) => formatPlain(kl) },
 ];
 
-function outputOf(signal: Signal): Known {
-  const last = signal.entries.length - 1;
+/** What the run says of its output, which a run that was cancelled does not have. */
+export function outputOf(signal: Signal, lens: Lens | undefined, position: number): Known | undefined {
+  const last = signal.entries.indexOf('final');
+  if (last < 0) return undefined;
+  const at = lens?.entries[last] === 'final' ? last * lens.L + position : undefined;
   const { target_prob, target_log_odds, margin, snr_candidates, snr_vocab } = signal;
   return {
+    ...(lens &&
+      at !== undefined && { answer: lens.topIds[at * lens.k], target_rank: lens.statistics.target_rank?.[at] }),
+    kl: 0,
     target_prob: target_prob[last],
     target_log_odds: target_log_odds[last],
     margin: margin[last],
@@ -41,10 +47,11 @@ function ModelAnswer(props: {
   model: ModelView;
   found: ResultOf<'intervene'> | undefined;
   signal: Signal | undefined;
+  lens: Lens | undefined;
 }) {
-  const { model, found, signal } = props;
+  const { model, found, signal, lens } = props;
   const textOf = useTokenTexts(model);
-  const unchanged = found?.base ?? (signal && outputOf(signal));
+  const unchanged = found?.base ?? (signal && outputOf(signal, lens, model.position));
   const token = ({ answer }: Known) => (answer === undefined ? '–' : displayToken(textOf(answer)).replace(/^·/, ''));
   const all = (show: (reading: Known) => string) => [
     unchanged ? show(unchanged) : '–',
@@ -83,10 +90,11 @@ export function InterventionAside(props: {
   signals: readonly (Signal | undefined)[];
 }) {
   const { view, found, signals } = props;
+  const lenses = useLenses(view, useTargetIds(view)).map(({ data }) => data);
   return (
     <aside aria-label="Answer with the changes">
       {view.models.map((model, k) => (
-        <ModelAnswer key={model.slot} model={model} found={found[k]} signal={signals[k]} />
+        <ModelAnswer key={model.slot} model={model} found={found[k]} signal={signals[k]} lens={lenses[k]} />
       ))}
     </aside>
   );
