@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
-import { expect, type Page, test } from '@playwright/test';
+import { expect, type Locator, type Page, test } from '@playwright/test';
 import { writeModel } from '../lib/server/testing/workspace';
 import { open, pickModel, run } from './page';
 
@@ -330,3 +330,41 @@ for (const theme of ['light', 'dark'] as const)
     await shown(page);
     expect((await scan()).violations).toEqual([]);
   });
+
+test('switches and λ of a deep model stand under its layers, narrow as the page may be', async ({ page }) => {
+  const folder = await mkdtemp(join('models', 'e2e-'));
+  try {
+    await writeModel(folder, 'deep', { layers: Array(40).fill('diff_mamba2'), expand: 1 });
+    await open(page, '/?layer=20');
+    await pickModel(page, 'b', `${basename(folder)}/deep`);
+    await run(page);
+    await page.locator('#lens').scrollIntoViewIfNeeded();
+    await page.locator('#causal').scrollIntoViewIfNeeded();
+    await page.getByTestId('causal-intervene').check();
+    const centre = async (locator: Locator) => {
+      const { x, width } = (await locator.boundingBox()) ?? { x: Number.NaN, width: Number.NaN };
+      return x + width / 2;
+    };
+    const tick = page.getByTestId('change-curve').getByText('20', { exact: true });
+    for (const [width, sliders] of [
+      [1440, 40],
+      [390, 1],
+    ]) {
+      await page.setViewportSize({ width, height: 900 });
+      await expect(page.getByRole('slider', { name: /^λ of B/ })).toHaveCount(sliders);
+      for (const name of ['switch-B-20', 'lambda-B-20']) {
+        const control = page.getByTestId(name);
+        await expect.poll(async () => Math.abs((await centre(control)) - (await centre(tick)))).toBeLessThan(2);
+      }
+    }
+    // The marks of a narrow page choose whose controls stand there.
+    await page.getByTestId('marks-B').scrollIntoViewIfNeeded();
+    const marks = await page.getByTestId('marks-B').boundingBox();
+    if (!marks) throw new Error('no marks');
+    await page.mouse.click(marks.x + marks.width - 20, marks.y + 30);
+    await expect(page.getByTestId('switch-B-20')).toHaveCount(0);
+    await expect(page.getByRole('slider', { name: /^λ of B/ })).toHaveCount(1);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -35,6 +35,44 @@ test('a head is isolated from its bar or from the table, and the sum comes back'
   await expect(page.getByTestId('reduce-select')).toHaveValue('mean');
 });
 
+test('differences of sizes are drawn on a scale with a sign, whose name says what is subtracted', async ({ page }) => {
+  await open(page, '/?layer=1&reduce=mean_abs');
+  await run(page);
+  const legend = page.locator('.legend');
+  await expect(legend.locator('text').first()).toHaveText(/^−/);
+  await expect(page.locator('#attention .convention')).toContainText('size of branch 1 − λ times that of branch 2');
+  await page.getByTestId('branch-mixer_1').check();
+  await expect(legend.locator('text').first()).toHaveText('0');
+});
+
+test('the table of all units is as wide as the figure, in the order of the chosen statistic', async ({ page }) => {
+  await open(page);
+  await run(page);
+  await page.getByTestId('heads-table-A').click();
+  const table = page.getByTestId('channel-table-A');
+  await page.getByTestId('heads-by').selectOption('entropy');
+  await expect(table.getByRole('columnheader', { name: /entropy/ })).toHaveAttribute('aria-sort', 'descending');
+  await expect(table.getByRole('img', { name: /8 values from/ })).toBeVisible();
+  const [own, maps] = await Promise.all([table.boundingBox(), page.getByTestId('maps').boundingBox()]);
+  expect(own?.width).toBeGreaterThanOrEqual((maps?.width ?? Number.NaN) - 2);
+  await page.getByTestId('heads-by').selectOption('output_share');
+  const best = await table.locator('tbody th button').first().innerText();
+  await page.getByTestId('reduce-select').selectOption('one');
+  await expect(page.getByTestId('part-A')).toHaveValue(best);
+});
+
+test('a map that has the page for itself is larger', async ({ page }) => {
+  await open(page);
+  await run(page);
+  const width = async () => (await page.getByTestId('map-A').boundingBox())?.width ?? Number.NaN;
+  const before = await width();
+  await page
+    .locator('#attention')
+    .getByRole('button', { name: /Maximise/ })
+    .click();
+  await expect.poll(width).toBeGreaterThan(1.15 * before);
+});
+
 test('every figure has its numbers as a table', async ({ page }) => {
   await open(page);
   await run(page);

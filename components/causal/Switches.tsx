@@ -3,6 +3,7 @@ import { memo } from 'react';
 import { MIXERS } from '@/lib/vocabulary';
 import { axisTicks, type LayerAxis, layerName } from '../charts/layerAxis';
 import { hasBranches, isDiff, type ModelView } from '../data/view';
+import { LayerHit } from '../ui/CurveParts';
 import { Id } from '../ui/parts';
 import { controlSizes, lambdaTop } from './lambdaRange';
 import { changesOf, setLambda, togglePart, useCausal } from './settings';
@@ -72,7 +73,7 @@ function LambdaSlider(props: {
   );
 }
 
-/** Where columns are too narrow for controls: what is off and every λ, as marks. */
+/** Where columns are too narrow for controls: what is off and every λ, as marks; a click chooses whose controls stand there. */
 function Marks(props: { model: ModelView; axis: LayerAxis; rows: readonly Row[]; lambdaAt: number; most: number }) {
   const { model, axis, rows, lambdaAt, most } = props;
   const { off, lambdas } = useCausal((s) => changesOf(s, model.name));
@@ -137,7 +138,12 @@ export const Switches = memo(function Switches({
       <span className="switch-name" style={{ top: 0 }}>
         <Id slot={model.slot} small />
       </span>
-      {!every && <Marks model={model} axis={axis} rows={rows} lambdaAt={lambdaAt} most={most} />}
+      {!every && (
+        <>
+          <Marks model={model} axis={axis} rows={rows} lambdaAt={lambdaAt} most={most} />
+          <LayerHit axis={axis} height={height} />
+        </>
+      )}
       {axisTicks(axis, layer, false)
         .filter((each) => each in blocks)
         .map((each) => (
