@@ -26,6 +26,15 @@ it('labels every position with the next token and the answers apart', () => {
   expect([...answers]).toEqual([6, 7, -1, 9, -1, -1, -1, -1, -1, -1]);
 });
 
+it('labels what a row asks for instead of its next tokens', () => {
+  const { labels, answers } = batchOf([
+    { tokens: Int32Array.of(5, 6, 7), targets: Int32Array.of(-1, 8, 9), answers: [{ start: 1, end: 2 }] },
+    { tokens: Int32Array.of(3, 2), answers: [] },
+  ]);
+  expect([...labels]).toEqual([-1, 8, 9, 2, -1, -1]);
+  expect([...answers]).toEqual([-1, 8, -1, -1, -1, -1]);
+});
+
 it('points at the last token of each prompt', () => {
   const random = new Random(6);
   const examples = [3, 8].map((sentences) => retrievalExample(random, { sentences, split: 'train' }));

@@ -1,5 +1,5 @@
 import type { RetrievalExample } from './retrieval';
-import type { Row } from './source';
+import type { AnswerSpan, Row } from './source';
 import { PADDING, type WordTokenizer } from './word-tokenizer';
 
 /** Right-padded token rows with their labels, all [B, L] in row-major order. */
@@ -7,9 +7,9 @@ export interface Batch {
   readonly B: number;
   readonly L: number;
   readonly tokens: Int32Array;
-  /** The next token at every position; −1 where there is none. */
+  /** What is to be said at every position, the next token unless the row has targets; −1 where there is nothing. */
   readonly labels: Int32Array;
-  /** The next token where it is in an answer; −1 elsewhere. */
+  /** The same where it is in an answer; −1 elsewhere. */
   readonly answers: Int32Array;
 }
 
@@ -23,6 +23,11 @@ export function padRows(rows: readonly ArrayLike<number>[], padding: number): { 
   return { L, tokens };
 }
 
+/** Positions [from, to) of a row at which an answer is said; nothing comes before token 0, so that nobody can say it. */
+export function saidAt({ targets }: Row, { start, end }: AnswerSpan): readonly [from: number, to: number] {
+  return targets ? [start, end] : [Math.max(1, start) - 1, Math.max(1, end) - 1];
+}
+
 /** Rows as a batch; padding is token 0, which no label names there. */
 export function batchOf(rows: readonly Row[]): Batch {
   const { L, tokens } = padRows(
@@ -32,10 +37,10 @@ export function batchOf(rows: readonly Row[]): Batch {
   const labels = new Int32Array(tokens.length).fill(-1);
   const answers = new Int32Array(tokens.length).fill(-1);
   rows.forEach((row, b) => {
-    labels.set(row.tokens.subarray(1), b * L);
-    for (const { start, end } of row.answers) {
-      const from = Math.max(1, start);
-      answers.set(row.tokens.subarray(from, end), b * L + from - 1);
+    labels.set(row.targets ?? row.tokens.subarray(1), b * L);
+    for (const span of row.answers) {
+      const [from, to] = saidAt(row, span);
+      answers.set(labels.subarray(b * L + from, b * L + to), b * L + from);
     }
   });
   return { B: rows.length, L, tokens, labels, answers };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InputError } from '@/lib/input-error';
+import { babilongSource, babilongSourceSchema } from './babilong-source';
 import { madSource, madSourceSchema } from './mad-source';
 import { mqarSource, mqarSourceSchema } from './mqar';
 import { retrievalSource, retrievalSourceSchema } from './retrieval-source';
@@ -21,6 +22,7 @@ export const SOURCES = {
   mqar: kind(mqarSourceSchema, mqarSource),
   mad: kind(madSourceSchema, madSource),
   stories: kind(storiesSchema, storiesSource),
+  babilong: kind(babilongSourceSchema, babilongSource),
 } as const;
 
 export type SourceName = keyof typeof SOURCES;

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type Asked, batchOf, promptBatch } from '@/lib/data/batches';
+import { type Asked, batchOf, promptBatch, saidAt } from '@/lib/data/batches';
 import type { Row } from '@/lib/data/source';
 import type { WordTokenizer } from '@/lib/data/word-tokenizer';
 import type { Model } from '@/lib/models';
@@ -71,11 +71,13 @@ export function evaluate(model: Model, rows: readonly Row[]): Evaluation {
       sums.answers += losses[i];
       labelled.answers += 1;
     }
-    part.forEach(({ answers }, b) => {
-      for (const { start, end, label = 'answer' } of answers) {
+    part.forEach((row, b) => {
+      for (const span of row.answers) {
+        const { label = 'answer' } = span;
         const count = counts.get(label) ?? { right: 0, n: 0 };
         let right = true;
-        for (let t = Math.max(1, start); t < end; t++) right &&= best[b * L + t - 1] === batch.labels[b * L + t - 1];
+        const [from, to] = saidAt(row, span);
+        for (let t = from; t < to; t++) right &&= best[b * L + t] === batch.labels[b * L + t];
         counts.set(label, { right: count.right + (right ? 1 : 0), n: count.n + 1 });
       }
     });
