@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { defineGradient, runKernel } from './registry';
 import { requireRank, requireShape } from './validate';
 
@@ -19,3 +19,15 @@ export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scala
 }
 
 defineGradient('CrossEntropy', 'CrossEntropyGrad', { constants: ['labels'], saveOutputs: [null, 'logSumExp'] });
+
+/** −log softmax(logits)[label] of every row, [M], in nats; logits and labels as above, every row labelled. Not differentiable. */
+export function crossEntropies(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor1D {
+  const op = 'crossEntropies';
+  const [M, V] = requireRank(op, 'logits', logits, 'M,V');
+  requireShape(op, 'labels', labels, 'M', [M], 'int32');
+  return tf.tidy(() => {
+    const [, logSumExp] = runKernel('CrossEntropy', { logits, labels });
+    const places = tf.range(0, M, 1, 'int32').mul(tf.scalar(V, 'int32')).add(labels);
+    return logSumExp.sub(tf.gather(logits.reshape([M * V]), places)) as tf.Tensor1D;
+  });
+}

@@ -19,3 +19,4 @@ export {
 } from './model';
 export type { LogitPositions, Tokens } from './positions';
 export { defaultWeightFormat } from './weight-format';
+export { tokenLosses } from './token-losses';
