@@ -34,3 +34,46 @@ describe('eval score', () => {
     expect((await outcomeOf('eval', 'score')).code).toBe(2);
   });
 });
+
+describe('eval lm', () => {
+  const data = ['--data', '{"source": "retrieval"}', '--rows', '8', '--resamples', '50', '--json'];
+
+  it('compares models, trainings of one together, and names device, weights and tokenizer', async () => {
+    const { code, out } = await outcomeOf(
+      'eval',
+      'lm',
+      '--models',
+      'both=demo-mamba2+demo-diff-mamba2,demo-mamba2',
+      ...data,
+    );
+    expect(code).toBe(0);
+    const { models, results, settings } = JSON.parse(out);
+    expect(settings).toMatchObject({ data: { source: 'retrieval', seed: 0 }, split: 'test', rows: 8 });
+    expect(models[0].seeds.map(({ name }: { name: string }) => name)).toEqual(['demo-mamba2', 'demo-diff-mamba2']);
+    for (const { seeds } of models)
+      for (const facts of seeds) {
+        expect(facts).toMatchObject({ device: expect.any(String), weights: 'float32', parameters: expect.any(Number) });
+        expect(facts.tokenizer).toMatch(/^[0-9a-f]{64}$/);
+      }
+    const [both, plain] = results.models;
+    expect([both.loss.seeds, plain.loss.seeds]).toEqual([2, 1]);
+    expect(plain.perplexity.mean).toBeCloseTo(Math.exp(plain.loss.mean), 10);
+    expect(plain.perplexity.low).toBeLessThan(plain.perplexity.mean);
+  });
+
+  it('refuses in one sentence what cannot be run', async () => {
+    const cases: [string[], string][] = [
+      [['--model', 'demo-mamba2'], 'give text or data, one of both'],
+      [[...data], 'Name a model with --model'],
+      [['--models', 'a=demo-mamba2,a=demo-diff-mamba2', ...data], 'names "a" twice'],
+      [['--model', 'demo-mamba2', '--data', '{"source": "none"}'], 'data.source'],
+      [['--model', 'demo-mamba2', '--data', '{"source"'], '--data is not JSON'],
+      [['--model', 'demo-mamba2', '--text', join(folder, 'none')], 'cannot be read (ENOENT)'],
+    ];
+    for (const [args, sentence] of cases) {
+      const { code, err, out } = await outcomeOf('eval', 'lm', ...args);
+      expect([code, out], err).toEqual([2, '']);
+      expect(err).toContain(sentence);
+    }
+  });
+});

@@ -1,4 +1,8 @@
-export { type Estimated, estimated, resamplingOf } from './intervals';
+export type { Arm, Asked, Evaluation, Figure, Item, Line, ModelFacts, Reader } from './evaluation';
+export { type Estimated, estimated, estimatedRatio, resamplingOf } from './intervals';
 export { labelsOf, TASKS } from './labels';
+export { type LmLine, type LmResults, type LmSettings, lmEvaluation, positionBounds } from './lm';
 export { type Prediction, parsePredictions, type ScoreCell, type Scored, scorePredictions } from './predictions';
+export { type Opening, type RunOptions, runEvaluation, type Summary, summaryOf, writeResults } from './run';
 export { type Answered, type Score, score } from './score';
+export { fingerprint } from './store';

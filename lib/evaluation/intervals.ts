@@ -25,27 +25,32 @@ export const resamplingOf = (
   resamples,
 });
 
+/** What one example adds to a mean. */
+export interface Part {
+  readonly sum: number;
+  /** Of what the mean is taken. */
+  readonly count: number;
+}
+
 /**
- * The mean of seeds' means. Each resample draws seeds, and of each the examples, both with replacement: the interval covers other
- * examples and, where there are several seeds, other trainings. Cost: resamples · values.
- * @param seeds the values of each seed's examples; empty ones are left out
+ * The mean of seeds' ratios Σ sum / Σ count. Each resample draws seeds, and of each the examples, both with replacement: the interval
+ * covers other examples and, where there are several seeds, other trainings. Cost: resamples · examples.
+ * @param seeds each seed's examples; seeds without any are left out
  */
-export function estimated(
-  seeds: readonly (readonly number[])[],
+export function estimatedRatio(
+  seeds: readonly (readonly Part[])[],
   { random, resamples = RESAMPLES }: Resampling,
 ): Estimated | null {
-  const given = seeds.filter((values) => values.length > 0);
+  const given = seeds.filter((parts) => parts.length > 0);
   if (given.length === 0) return null;
   const n = given.reduce((sum, { length }) => sum + length, 0);
-  const mean = meanOf(given.map(meanOf));
+  const mean = given.reduce((sum, parts) => sum + ratioOf(parts, (i) => i), 0) / given.length;
   if (n === 1) return { mean, low: null, high: null, n, seeds: 1 };
   const means = Float64Array.from({ length: resamples }, () => {
     let sum = 0;
     for (let s = 0; s < given.length; s++) {
-      const values = given.length > 1 ? given[random.integer(0, given.length - 1)] : given[0];
-      let own = 0;
-      for (let i = 0; i < values.length; i++) own += values[random.integer(0, values.length - 1)];
-      sum += own / values.length;
+      const parts = given.length > 1 ? given[random.integer(0, given.length - 1)] : given[0];
+      sum += ratioOf(parts, () => random.integer(0, parts.length - 1));
     }
     return sum / given.length;
   }).sort();
@@ -53,4 +58,28 @@ export function estimated(
   return { mean, low: quantile(means, tail), high: quantile(means, 1 - tail), n, seeds: given.length };
 }
 
-const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+function ratioOf(parts: readonly Part[], draw: (i: number) => number): number {
+  let [sum, count] = [0, 0];
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[draw(i)];
+    sum += part.sum;
+    count += part.count;
+  }
+  return sum / count;
+}
+
+/** The same of one value an example. */
+export const estimated = (seeds: readonly (readonly number[])[], resampling: Resampling): Estimated | null =>
+  estimatedRatio(
+    seeds.map((values) => values.map((sum) => ({ sum, count: 1 }))),
+    resampling,
+  );
+
+/** An estimate in another unit; the map must grow with the value. */
+export const mapped = (estimate: Estimated | null, by: (value: number) => number): Estimated | null =>
+  estimate && {
+    ...estimate,
+    mean: by(estimate.mean),
+    low: estimate.low === null ? null : by(estimate.low),
+    high: estimate.high === null ? null : by(estimate.high),
+  };

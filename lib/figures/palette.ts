@@ -76,6 +76,12 @@ export function cssColour(table: ColourTable, t: number): string {
   return `rgb(${table[k]} ${table[k + 1]} ${table[k + 2]})`;
 }
 
+/** The same as `#rrggbb`, which every program that reads SVG knows. */
+export function hexColour(table: ColourTable, t: number): string {
+  const k = Math.round(Math.min(1, Math.max(0, t)) * (TABLE_SIZE - 1)) * 3;
+  return rgb(table[k], table[k + 1], table[k + 2]).formatHex();
+}
+
 /** Relative luminance (WCAG) of a colour given in bytes. */
 function luminance(r: number, g: number, b: number): number {
   const linear = (byte: number) => {

@@ -57,3 +57,12 @@ export function curveScale(
 ): CurveScale {
   return log ? logScale(finite(values), bottom, top) : linearScale(finite(values), bottom, top, count);
 }
+
+/** The extent of the values with some room, 0 not asked for: for quantities whose zero says nothing. Range: [bottom, top]. */
+export function plainScale(values: readonly Maybe[], bottom: number, top: number, count = 5): CurveScale {
+  const known = finite(values);
+  const [low, high] = known.length > 0 ? [Math.min(...known), Math.max(...known)] : [0, 1];
+  const scale = scaleLinear([low, high > low ? high : low + 1], [bottom, top]).nice(count);
+  const ticks = scale.ticks(count).map((t) => ({ y: scale(t), text: formatTick(t), zero: t === 0 }));
+  return { y: (v) => scale(v), below: () => false, ticks };
+}

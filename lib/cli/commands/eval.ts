@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { Io } from '../io';
+import { lmCommand } from './eval/lm';
 import { scoreCommand } from './eval/score';
 
-const EVALUATIONS = [scoreCommand] as const;
+const EVALUATIONS = [lmCommand, scoreCommand] as const;
 
 /** The evaluations of the paper, each a command of its own. */
 export function evalCommand(program: Command, io: Io): void {

@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { InputError } from '@/lib/checkpoint';
-import { type Estimated, parsePredictions, resamplingOf, scorePredictions } from '@/lib/evaluation';
+import { parsePredictions, resamplingOf, scorePredictions } from '@/lib/evaluation';
 import { RESAMPLES } from '@/lib/vocabulary';
 import type { Io } from '../../io';
 import { withJson } from '../../options';
 import { printJson, table } from '../../output';
 import { wholeNumber } from '../../parse';
+import { percent } from './common';
 
 interface ScoreOptions {
   readonly predictions: string;
@@ -42,11 +43,4 @@ export function scoreCommand(parent: Command, io: Io): void {
       const { n, strict, first } = scored;
       io.out(`all ${n} predictions: strict ${strict.toFixed(2)} %, first answer ${first.toFixed(2)} %\n`);
     });
-}
-
-/** A share in per cent with its interval. */
-export function percent(share: Estimated | null): string {
-  if (share === null) return '–';
-  const [mean, low, high] = [share.mean, share.low, share.high].map((value) => (100 * (value ?? 0)).toFixed(1));
-  return share.low === null ? mean : `${mean} [${low}, ${high}]`;
 }

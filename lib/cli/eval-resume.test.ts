@@ -1,0 +1,59 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as after } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import { outcomeOf } from './testing';
+
+const folder = mkdtempSync(join(tmpdir(), 'statescope-eval-resume-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const DATA = '{"source": "retrieval"}';
+const args = (out: string, rows = 60) => [
+  ...['eval', 'lm', '--models', 'a=demo-mamba2,b=demo-diff-mamba2', '--data', DATA, '--rows', String(rows)],
+  ...['--batch', '1', '--resamples', '20', '--json', '--out', out],
+];
+const FILES = ['predictions.jsonl', 'summary.json', 'run.json', 'loss-by-position.svg'];
+const contents = (out: string) => FILES.map((name) => readFileSync(join(out, name), 'utf8'));
+
+describe('an evaluation that is ended', () => {
+  it('by kill −9 goes on where it stopped, and leaves the files of one that never was', async () => {
+    const [whole, ended] = [join(folder, 'whole'), join(folder, 'ended')];
+    const program = [join(process.cwd(), 'scripts/statescope.mjs')];
+    const first = spawn(process.execPath, [...program, ...args(ended)], { stdio: 'ignore' });
+    const lines = join(ended, 'predictions.jsonl');
+    while (first.exitCode === null && !(existsSync(lines) && statSync(lines).size > 4_000)) await after(5);
+    first.kill('SIGKILL');
+    await once(first, 'close');
+    const left = readFileSync(lines, 'utf8');
+    expect(left.split('\n').length).toBeGreaterThan(2);
+    expect(existsSync(join(ended, 'summary.json'))).toBe(false);
+    const again = spawnSync(process.execPath, [...program, ...args(ended)], { encoding: 'utf8' });
+    expect(again.status, again.stderr).toBe(0);
+    const uninterrupted = spawnSync(process.execPath, [...program, ...args(whole)], { encoding: 'utf8' });
+    expect(again.stdout).toBe(uninterrupted.stdout);
+    expect(contents(ended)).toEqual(contents(whole));
+    expect(left.startsWith(readFileSync(lines, 'utf8').slice(0, left.lastIndexOf('\n') + 1))).toBe(true);
+  }, 120_000);
+
+  it('drops a torn last line, and refuses the folder of another evaluation', async () => {
+    const out = join(folder, 'torn');
+    expect((await outcomeOf(...args(out, 6))).code).toBe(0);
+    const before = contents(out);
+    const lines = join(out, 'predictions.jsonl');
+    const [text] = before;
+    const cut = text.split('\n').slice(0, 7).join('\n');
+    writeFileSync(lines, `${cut}\n`);
+    appendFileSync(lines, '{"model":"b","seed":"demo-diff');
+    rmSync(join(out, 'summary.json'));
+    expect((await outcomeOf(...args(out, 6))).code).toBe(0);
+    expect(contents(out)).toEqual(before);
+    const other = await outcomeOf(...args(out, 7));
+    expect([other.code, other.out]).toEqual([2, '']);
+    expect(other.err).toContain('holds another evaluation');
+    rmSync(join(out, 'run.json'));
+    expect((await outcomeOf(...args(out, 6))).err).toContain('is not of this evaluation');
+  });
+});
