@@ -18,5 +18,5 @@ export {
   type ModelSettings,
 } from './model';
 export type { LogitPositions, Tokens } from './positions';
-export { defaultWeightFormat } from './weight-format';
 export { tokenLosses } from './token-losses';
+export { defaultWeightFormat } from './weight-format';
