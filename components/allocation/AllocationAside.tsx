@@ -100,10 +100,12 @@ export function AllocationAside(props: {
   measure: Measure;
   part: Part;
   result: AllocationResult | undefined;
+  /** Whether it is said elsewhere why there are none. */
+  failed: boolean;
   /** What they are of: this prompt, or so many stories or prompts. */
   words: string;
 }) {
-  const { view, found, measure, part, result, words } = props;
+  const { view, found, measure, part, result, failed, words } = props;
   const hovered = useHover((s) => s.layer);
   const layer = Math.min(view.layers - 1, Math.max(0, hovered ?? view.layer));
   const names = view.models.map(({ name }) => name);
@@ -120,7 +122,7 @@ export function AllocationAside(props: {
             {one ? (
               <Classes one={one} measure={measure} part={part} view={view} />
             ) : (
-              <p className="note">{layers ? 'No such layer.' : 'Not computed yet.'}</p>
+              <p className="note">{layers ? 'No such layer.' : failed ? 'Not computed.' : 'Not computed yet.'}</p>
             )}
           </div>
         );

@@ -3,6 +3,7 @@ import { memo, useMemo, useState } from 'react';
 import { intervalsText } from '@/lib/vocabulary';
 import { allocationTable, type Found, MEASURE_INFO, MEASURES, PART_NAMES, PARTS } from '../charts/allocation';
 import { layerAxis } from '../charts/layerAxis';
+import { useUnknownWords } from '../data/queries';
 import { hasDiff, type View } from '../data/view';
 import { fileName } from '../export/captions';
 import { save } from '../export/files';
@@ -43,7 +44,13 @@ export const AllocationSection = memo(function AllocationSection(props: {
   const [editing, setEditing] = useState(false);
   const [ref, width] = useWidth();
   const narrow = useNarrow();
-  const own = useOwnPrompt(view, targets, foil.trim() === view.target.trim() ? '' : foil);
+  const wrong = foil.trim() === view.target.trim() ? '' : foil;
+  const own = useOwnPrompt(view, targets, wrong);
+  const asked = view.models.flatMap(({ name, target }) => [
+    ['The target', name, target] as const,
+    ['The foil of Causal tests', name, wrong] as const,
+  ]);
+  const unknown = useUnknownWords(asked.map(([, name, word]) => [name, word]));
   const batch = useAllocationBatch(view);
   const { job, result, layers: ofBatch } = batch;
   const busy = isJobBusy(job);
@@ -55,7 +62,13 @@ export const AllocationSection = memo(function AllocationSection(props: {
   );
   const kind = ownPrompts(batch.examples) ? 'prompts' : 'stories';
   const words = result ? `${result.examples} ${kind}` : 'this prompt';
-  const failures = [...new Set([job?.failure, ...own.map(({ error }) => error?.message)])].filter(Boolean);
+  const failures = [
+    ...new Set([
+      job?.failure,
+      ...own.map(({ error }) => error?.message),
+      ...unknown.map((reason, k) => reason && `${asked[k][0]}: ${reason} Choose another word.`),
+    ]),
+  ].filter(Boolean);
   const differential = view.models.some(hasDiff);
   const shownPart = differential ? part : 'net';
   const progress = job?.progress;
@@ -130,7 +143,9 @@ export const AllocationSection = memo(function AllocationSection(props: {
       controls={controls}
       table={() => allocationTable(found, measure, shownPart, view.layers)}
       canMaximise
-      aside={<AllocationAside {...{ view, found, measure, result, words }} part={shownPart} />}
+      aside={
+        <AllocationAside {...{ view, found, measure, result, words }} part={shownPart} failed={failures.length > 0} />
+      }
     >
       {editing && (
         <div className="editor" data-testid="allocation-editor">

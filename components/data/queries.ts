@@ -89,7 +89,7 @@ const wordQuery = (name: string, word: string) => ({
   queryFn: async ({ signal }: { signal: AbortSignal }) => {
     const { tokens } = await client.tokenize(name, ` ${word.trim()}`, signal);
     const first = tokens.findIndex(({ text }) => text.trim() !== '');
-    return first < 0 ? [] : tokens.slice(first).map(({ id, text }) => ({ id, text }));
+    return first < 0 || tokens[first].unknown ? [] : tokens.slice(first).map(({ id, text }) => ({ id, text }));
   },
   enabled: word.trim() !== '',
   ...FOREVER,
@@ -122,6 +122,12 @@ export function useAnswerScores(
     }),
   });
 }
+
+/** Why a word has no token in a model's vocabulary, for each pair; undefined where it has one, or that is not known yet. */
+export const useUnknownWords = (asked: readonly (readonly [model: string, word: string])[]): (string | undefined)[] =>
+  useQueries({ queries: asked.map(([name, word]) => wordQuery(name, word)) }).map(({ data }, k) =>
+    data?.length === 0 ? `The vocabulary of ${asked[k][0]} does not contain “${asked[k][1].trim()}”.` : undefined,
+  );
 
 /** The first token of a word in a model's vocabulary, for each pair; undefined while it is not known, and for an empty word. */
 export const useAnswerIds = (asked: readonly (readonly [model: string, word: string])[]): (number | undefined)[] =>

@@ -1,6 +1,7 @@
 'use client';
 import { useState } from 'react';
-import { select, useSelection } from '../state/selection';
+import { editCandidates } from '../state/edit';
+import { useSelection } from '../state/selection';
 
 /** Words in one line, between commas; doubled and empty ones fall away. */
 export const parseCandidates = (text: string): string[] => [
@@ -17,7 +18,7 @@ export function CandidatesField() {
   const candidates = useSelection((s) => s.candidates);
   const [draft, setDraft] = useState<string | null>(null);
   const commit = () => {
-    if (draft !== null) select({ candidates: parseCandidates(draft) });
+    if (draft !== null) editCandidates(useSelection.getState(), parseCandidates(draft));
     setDraft(null);
   };
   if (draft === null)

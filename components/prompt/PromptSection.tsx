@@ -1,12 +1,13 @@
 'use client';
 import { lazy, memo, Suspense, useMemo, useState } from 'react';
+import { useShallow } from 'zustand/react/shallow';
 import type { Token } from '@/lib/api/schemas';
 import { visible } from '../charts/tokens';
 import { useExamples, useModels, useTokens } from '../data/queries';
 import { useShownMaps } from '../data/shownMaps';
 import type { View } from '../data/view';
 import { openBatch, useBatch } from '../state/batch';
-import { editPrompt, loadExample } from '../state/edit';
+import { editPrompt, foundCompeting, isFound, loadExample } from '../state/edit';
 import { type ModelSlot, select, useSelection } from '../state/selection';
 import { ClassLegend } from '../ui/ClassLegend';
 import { Control } from '../ui/Control';
@@ -102,6 +103,32 @@ function UnknownWords({ tokens, prompt, model }: { tokens: readonly Token[]; pro
       Not in the vocabulary of {model}, so all of them read as <TokenText text={lacking[0].text} />:{' '}
       {words.slice(0, NAMED_WORDS).join(', ')}
       {words.length > NAMED_WORDS && ` and ${words.length - NAMED_WORDS} more`}.
+    </p>
+  );
+}
+
+/** What competes where it was found by its words, or could be. */
+function CompetingNote() {
+  const asked = useSelection(
+    useShallow(({ prompt, target, candidates, needle, question, competing }) => {
+      return { prompt, target, candidates, needle, question, competing };
+    }),
+  );
+  const found = foundCompeting(asked);
+  if (found.length === 0) return null;
+  const sentences = `${found.length} sentence${found.length > 1 ? 's' : ''}`;
+  if (isFound(asked))
+    return (
+      <p className="note" data-testid="competing-found">
+        Competing was found: {sentences}, by the name of another candidate. A click that sets “competing” changes it.
+      </p>
+    );
+  return asked.competing.length > 0 ? null : (
+    <p className="note">
+      {sentences} by the name of another candidate:{' '}
+      <button type="button" className="link" data-testid="competing-find" onClick={() => select({ competing: found })}>
+        take as competing
+      </button>
     </p>
   );
 }
@@ -215,6 +242,7 @@ export const PromptSection = memo(function PromptSection(props: {
         <TokenChips tokens={tokens} clickSets={clickSets} lanes={lanes} painted={paint || undefined} />
       )}
       {current && <ClassLegend classes={current.models[0].classes} testId="painted" />}
+      {current && <CompetingNote />}
       <UnknownWords tokens={tokens} prompt={prompt} model={model} />
       {tokens.length > 0 && (
         <p className="note" style={{ marginTop: 6 }}>

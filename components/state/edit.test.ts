@@ -1,20 +1,29 @@
-import { describe, expect, it } from 'vitest';
-import { moveSpan } from './edit';
+import { beforeEach, expect, it } from 'vitest';
+import { editCandidates, editPrompt, isFound } from './edit';
+import { INITIAL_SELECTION, select, useSelection } from './selection';
 
-describe('moveSpan', () => {
-  const text = 'Mary went home . Mary sat .';
+const PROMPT = 'Mary is in the garden. John is in the kitchen. Where is Mary? Answer:';
+const state = () => useSelection.getState();
+const competing = () => state().competing.map(([start, end]) => state().prompt.slice(start, end));
 
-  it('follows its words when text is put before them', () => {
-    expect(moveSpan(text, `John left . ${text}`, [0, 14])).toEqual([12, 26]);
-  });
+beforeEach(() => {
+  useSelection.setState({ ...INITIAL_SELECTION, prompt: PROMPT, target: 'garden', needle: [0, 22] });
+});
 
-  it('takes the nearest of several places', () => {
-    expect(moveSpan(text, text, [17, 21])).toEqual([17, 21]);
-    expect(moveSpan(text, 'Mary . Mary sat .', [17, 21])).toEqual([7, 11]);
-  });
+it('finds what competes as candidates and text change, as long as nobody has painted it', () => {
+  editCandidates(state(), ['garden', 'kitchen']);
+  expect(competing()).toEqual(['John is in the kitchen.']);
+  expect(isFound(state())).toBe(true);
+  editPrompt(state(), `It rained in the kitchen. ${PROMPT}`);
+  expect(competing()).toEqual(['It rained in the kitchen.', 'John is in the kitchen.']);
+  expect(state().prompt.slice(...(state().needle as [number, number]))).toBe('Mary is in the garden.');
+});
 
-  it('is gone when its words are gone', () => {
-    expect(moveSpan(text, 'John sat .', [0, 14])).toBeNull();
-    expect(moveSpan(text, text, null)).toBeNull();
-  });
+it('lets what was painted stand, at its words', () => {
+  select({ competing: [[23, 27]] });
+  editCandidates(state(), ['garden', 'kitchen']);
+  expect(competing()).toEqual(['John']);
+  expect(isFound(state())).toBe(false);
+  editPrompt(state(), `Well. ${PROMPT}`);
+  expect(competing()).toEqual(['John']);
 });

@@ -1,4 +1,5 @@
 import type { Example } from '@/lib/api/schemas';
+import { competingSentences } from '@/lib/vocabulary';
 import { type Selection, type Spans, select } from './selection';
 
 /**
@@ -19,21 +20,40 @@ export function moveSpan(
   return best < 0 ? null : [best, best + words.length];
 }
 
-export const editPrompt = (
-  { prompt, needle, competing, question }: Pick<Selection, 'prompt' | 'needle' | 'competing' | 'question'>,
-  text: string,
-): void => {
+type Asked = Pick<Selection, 'prompt' | 'target' | 'candidates' | 'needle' | 'question'>;
+
+/** What competes where nobody has painted it: sentences that name another candidate. */
+export const foundCompeting = (asked: Asked): Spans => competingSentences(asked.prompt, asked);
+
+const same = (a: Spans, b: Spans) => a.map(String).join(';') === b.map(String).join(';');
+
+/** Whether what competes was found, not painted. */
+export const isFound = (asked: Asked & Pick<Selection, 'competing'>): boolean =>
+  asked.competing.length > 0 && same(asked.competing, foundCompeting(asked));
+
+const mayFind = (asked: Asked & Pick<Selection, 'competing'>) => asked.competing.length === 0 || isFound(asked);
+
+/** Other candidates: what competes is found anew unless it was painted. */
+export const editCandidates = (selection: Asked & Pick<Selection, 'competing'>, candidates: string[]): void =>
+  select({
+    candidates,
+    ...(mayFind(selection) && { competing: foundCompeting({ ...selection, candidates }) }),
+  });
+
+export const editPrompt = (selection: Asked & Pick<Selection, 'competing'>, text: string): void => {
+  const { prompt, competing } = selection;
   const moved = (spans: Spans) => spans.flatMap((span) => [moveSpan(prompt, text, span)].filter((one) => one !== null));
-  if (text !== prompt)
-    select({
-      prompt: text,
-      exampleId: '',
-      position: -1,
-      lock: null,
-      needle: moveSpan(prompt, text, needle),
-      competing: moved(competing),
-      question: moved(question),
-    });
+  if (text === prompt) return;
+  const [needle, question] = [moveSpan(prompt, text, selection.needle), moved(selection.question)];
+  select({
+    prompt: text,
+    exampleId: '',
+    position: -1,
+    lock: null,
+    needle,
+    question,
+    competing: mayFind(selection) ? foundCompeting({ ...selection, prompt: text, needle, question }) : moved(competing),
+  });
 };
 
 export const loadExample = (example: Example): void =>

@@ -28,6 +28,8 @@ export interface SnrExample {
   /** Tokens that name another answer, and those of the question, where the example says them. */
   readonly competing?: readonly Span[];
   readonly question?: readonly Span[];
+  /** Present where `competing` was not said but found: the sentences that name another candidate. */
+  readonly found?: true;
   /** The needle in tokens, for `needle_against_context`, which is NaN without one. */
   readonly needle?: Span;
   /** Token at which to read; default the last. */

@@ -35,6 +35,22 @@ describe('examples from JSON lines', () => {
     expect(one.answer).toBeUndefined();
   });
 
+  it('find what competes by the candidates where a line does not say it, and mark it as found', async () => {
+    const prompt = 'Mary went to the garden. John went to the office. Where is Mary? Answer:';
+    const line = { prompt, target: 'garden', needle: [0, 24], candidates: ['garden', 'office'] };
+    const [found, said, bare] = await parse(
+      line,
+      { ...line, classes: { competing: [[0, 4]] } },
+      { ...line, candidates: undefined },
+    );
+    const words = await tokenizer();
+    const [start, end] = found.competing?.[0] ?? [0, 0];
+    expect(found.tokens.slice(start, end)).toEqual(words.encode('John went to the office.').ids);
+    expect([found.found, found.competing?.length]).toEqual([true, 1]);
+    expect([said.found, said.competing]).toEqual([undefined, [[0, 1]]]);
+    expect([bare.found, bare.competing]).toEqual([undefined, undefined]);
+  });
+
   it('take tokens as they are, without a tokenizer', async () => {
     const none = async () => Promise.reject(new Error('not asked for'));
     const line = { tokens: [5, 9], target: 7, needle: [0, 1], position: 1 };

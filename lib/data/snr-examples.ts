@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { SnrExample } from '@/lib/analysis';
+import type { SnrExample, Span } from '@/lib/analysis';
 import { withoutMark } from '@/lib/checkpoint/json';
 import { InputError } from '@/lib/checkpoint/types';
 import { answerTokens, type Encoding, type Token, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
-import { examplePrompt } from '@/lib/vocabulary';
+import { competingSentences, examplePrompt } from '@/lib/vocabulary';
 
 const span = z.tuple([z.number().int().nonnegative(), z.number().int().positive()]);
 const token = z.union([z.string().min(1), z.number().int().nonnegative()]);
@@ -76,7 +76,7 @@ const longLine = (where: string, maxTokens: number) =>
  * The first token of " " + target is the target; `answer` is another word for it. A needle is [start, end) in characters
  * (UTF-16 units) of a prompt and in tokens of `tokens`, unless `unit` says otherwise. A context with a question becomes the
  * prompt of the paper's script. `classes: {competing: [[s, e], …], question: [[s, e]]}` are spans like the needle's: what names
- * another answer, and the question. `position` is where to read, in tokens; default the last. `foil` is a wrong
+ * another answer, and the question; of a prompt with candidates and no `competing`, the sentences that name another of them. `position` is where to read, in tokens; default the last. `foil` is a wrong
  * answer, where logits are differences to it.
  * @param reader asked for where a line holds text
  * @throws InputError naming the line.
@@ -115,6 +115,7 @@ export async function parseSnrExamples(
         if (found) return found;
         throw new InputError(`${where}: the ${name} span [${one}] holds no token of the prompt.`);
       });
+    const found = encoding && prompt !== undefined ? competingIn(line, prompt, encoding.tokens) : undefined;
     return {
       tokens: encoding?.ids ?? line.tokens ?? [],
       target: answer[0],
@@ -122,11 +123,34 @@ export async function parseSnrExamples(
       foil: line.foil === undefined ? undefined : await idOf(line.foil),
       candidates: line.candidates && (await Promise.all(line.candidates.map(idOf))),
       needle: needle ?? undefined,
-      competing: inTokens('competing'),
+      competing: found ?? inTokens('competing'),
+      ...(found && { found: true as const }),
       question: inTokens('question'),
       position: line.position,
     };
   }
+}
+
+/** What competes where a line has candidates and does not say it; nothing where it says it, or where there is none. */
+function competingIn(
+  { target, answer, candidates, needle, unit, classes }: Line,
+  prompt: string,
+  tokens: readonly Token[],
+): Span[] | undefined {
+  const words = candidates?.filter((word) => typeof word === 'string');
+  const asked = target ?? answer;
+  if (classes?.competing || !words?.length || typeof asked !== 'string') return undefined;
+  const inCharacters = ([start, end]: Span): Span =>
+    unit === 'tokens' ? [tokens[start]?.start ?? 0, tokens[end - 1]?.end ?? 0] : [start, end];
+  const question = classes?.question?.map(inCharacters);
+  const sentences = competingSentences(prompt, {
+    target: asked,
+    candidates: words,
+    needle: needle && inCharacters(needle),
+    question,
+  });
+  const spans = sentences.map((sentence) => tokenSpan(tokens, sentence)).filter((span) => span !== null);
+  return spans.length > 0 ? spans : undefined;
 }
 
 /** The lines of a text, checked as far as that goes without a tokenizer. @throws InputError naming the line. */

@@ -226,4 +226,5 @@ export const RESAMPLES = 2000;
 /** The least two-sided p-value that so many resamples can give. */
 export const LEAST_P = 2 / (RESAMPLES + 1);
 
+export * from './competing';
 export * from './rollouts';

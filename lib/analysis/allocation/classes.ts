@@ -36,3 +36,7 @@ export function countsOf(classes: Uint8Array): Float64Array {
   for (const place of classes) counts[place] += 1;
   return counts;
 }
+
+/** What is to be said where what competes was found, not given. */
+export const foundNote = (found: number, n: number): string =>
+  `Of ${found} of ${n} examples, what competes was found: the sentences that name another candidate. Say it as "classes": {"competing": [[start, end]]}.`;

@@ -1,5 +1,5 @@
 export * from './allocation';
-export { classesOf, type TokenSpans } from './classes';
+export { classesOf, foundNote, type TokenSpans } from './classes';
 export { answered, keptReads, type LayerReads, needleAgainstContext, type UnreadLayer } from './reads';
 export * from './result';
 export * from './summary';

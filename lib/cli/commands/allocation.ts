@@ -5,11 +5,13 @@ import {
   allocationResultSteps,
   allocationTensors,
   drain,
+  foundNote,
   type LayerAllocation,
   type LayerReads,
   type ReadModel,
   type Resampled,
   requireAllocations,
+  type SnrExample,
   type Span,
   severalTokens,
 } from '@/lib/analysis';
@@ -83,6 +85,8 @@ function register(name: 'allocation' | 'cancellation', program: Command, io: Io,
           const session = await openSession(checkpoint, { ...options, model: name }, line, io);
           const several = severalTokens(examples);
           if (several > 0) io.err(`${severalNote(several, examples.length)}\n`);
+          const guessed = examples.filter((one) => one.found).length;
+          if (guessed > 0) io.err(`${foundNote(guessed, examples.length)}\n`);
           announce(io, 'allocation', requireAllocations(session.model, examples));
           own.reads.push(finish(allocationBatchSteps(session.model, examples), 'layer', io));
           own.names.push(checkpoint.name);
@@ -121,7 +125,7 @@ async function requestsOf(
   options: Omit<AllocationOptions, 'model'>,
   checkpoint: Checkpoint,
   io: Io,
-): Promise<AllocationRequest[]> {
+): Promise<(AllocationRequest & Pick<SnrExample, 'found'>)[]> {
   const common = {
     layers: options.layers === 'all' ? undefined : layersOf(options.layers, checkpoint.config),
     memory: options.maxMemory * 2 ** 20,

@@ -59,7 +59,10 @@ export function lensCommand(program: Command, io: Io, line: string): void {
       );
       // For programs that read files of the version before, which called the margin so; the next version leaves it out.
       const former = { ...tensors[statistics.indexOf('margin')], name: `${prefix}.log_odds` };
-      if (options.out) await writeTensors(options.out, [...tensors, former], provenance);
+      if (options.out) {
+        await writeTensors(options.out, [...tensors, former], provenance);
+        io.err(`${former.name} is the former name of ${prefix}.margin; it is written for one version more.\n`);
+      }
       if (options.json)
         return printJson(io, {
           ...about(provenance),

@@ -7,9 +7,11 @@ import {
   allocationResultSteps,
   allocationTensors,
   drainAsync,
+  foundNote,
   type LayerReads,
   type ReadModel,
   requireAllocations,
+  type SnrExample,
   severalTokens,
 } from '@/lib/analysis';
 import { type AllocationTask, AllocationTaskSchema } from '@/lib/api/allocation';
@@ -135,6 +137,8 @@ export class AllocationBatches {
         batches.set(name, read);
         const several = severalTokens(read);
         if (several > 0) notes.push(severalNote(name, several, read.length));
+        const guessed = read.filter((one) => one.found).length;
+        if (guessed > 0 && name === names[0]) notes.push(foundNote(guessed, read.length));
       }
       for (const group of task.models) {
         const own = [group].flat();
@@ -171,10 +175,12 @@ export class AllocationBatches {
     name: string,
     task: AllocationTask,
     onExample: (done: number) => Promise<void>,
-  ): Promise<AllocationRequest[]> {
+  ): Promise<(AllocationRequest & Pick<SnrExample, 'found'>)[]> {
     const common = { layers: task.layers, memory: Math.min(task.memory_mb * MB, this.settings.runBytes) };
     const read = await batchExamples(name, task, this.words, this.settings, onExample);
-    const requests = read.map((example) => ({ ...example, ...common }) as AllocationRequest);
+    const requests = read.map(
+      (example) => ({ ...example, ...common }) as AllocationRequest & Pick<SnrExample, 'found'>,
+    );
     requireAllocations({ name, config: await this.catalogue.config(name) }, requests);
     return requests;
   }
