@@ -9,6 +9,7 @@ import { attributeCommand } from './commands/attribute';
 import { benchCommand } from './commands/bench';
 import { channelsCommand } from './commands/channels';
 import { convertCommand } from './commands/convert';
+import { dataCommand } from './commands/data';
 import { evalCommand } from './commands/eval';
 import { faithfulnessCommand } from './commands/faithfulness';
 import { generateCommand } from './commands/generate';
@@ -44,6 +45,7 @@ const COMMANDS = [
   allocationCommand,
   faithfulnessCommand,
   tokenizerCommand,
+  dataCommand,
   trainCommand,
   tunedLensCommand,
   convertCommand,

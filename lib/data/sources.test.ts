@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '@/lib/input-error';
 import { splitOf } from './retrieval';
 import { SPLITS } from './source';
-import { openSource, sourceSchema } from './sources';
+import { openSource, SOURCE_NAMES, sourceSchema } from './sources';
 import { ROOMS } from './vocabulary';
 import { retrievalVocabulary } from './word-tokenizer';
 
@@ -68,4 +70,20 @@ describe('the retrieval source', () => {
         expect(textOf(tokens.subarray(from, to))).toMatch(/^Where is .* Answer :$/);
       }
   });
+});
+
+describe('docs/data.md', () => {
+  const text = readFileSync(join(process.cwd(), 'docs/data.md'), 'utf8');
+
+  it('lists every source', () => {
+    const listed = [...text.matchAll(/^\| `(\w+)` \| [^|]+ \|$/gm)].map(([, name]) => name);
+    expect([...listed].sort()).toEqual([...SOURCE_NAMES].sort());
+  });
+
+  it.each([...text.matchAll(/```json\n(.*?)```/gs)].map(([, json]) => JSON.parse(json)))(
+    'shows what can be used: %j',
+    (config) => {
+      expect(sourceSchema.safeParse(config).error).toBeUndefined();
+    },
+  );
 });

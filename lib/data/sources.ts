@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { InputError } from '@/lib/input-error';
 import { babilongSource, babilongSourceSchema } from './babilong-source';
+import { idsSource, idsSourceSchema } from './ids-source';
 import { madSource, madSourceSchema } from './mad-source';
 import { mqarSource, mqarSourceSchema } from './mqar';
 import { retrievalSource, retrievalSourceSchema } from './retrieval-source';
 import type { DataSource } from './source';
 import { storiesSchema, storiesSource } from './stories';
+import { textSource, textSourceSchema } from './text-source';
 
 /** A kind of source: what it takes, and how one is made of it. */
 interface SourceKind<S extends z.ZodObject> {
@@ -23,6 +25,8 @@ export const SOURCES = {
   mad: kind(madSourceSchema, madSource),
   stories: kind(storiesSchema, storiesSource),
   babilong: kind(babilongSourceSchema, babilongSource),
+  text: kind(textSourceSchema, textSource),
+  ids: kind(idsSourceSchema, idsSource),
 } as const;
 
 export type SourceName = keyof typeof SOURCES;
