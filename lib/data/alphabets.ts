@@ -31,6 +31,7 @@ export const characterTokenizer = (characters: readonly string[]): object => ({
   model: {
     type: 'WordLevel',
     vocab: Object.fromEntries(characters.map((character, id) => [character, id])),
-    unk_token: characters[0],
+    // Not in the vocabulary: other characters are passed over, or refused by the Python package.
+    unk_token: '[UNK]',
   },
 });

@@ -58,6 +58,9 @@ export interface ComposeOptions {
 /** Shorter sentences of the background are passed over. */
 const FEWEST_TOKENS = 10;
 
+/** Backgrounds in a row none of whose sentences begins at the depth, after which none will. */
+const MOST_TRIES = 200;
+
 /** Texts in a row without one sentence, after which there will be none. */
 const MOST_EMPTY = 1000;
 
@@ -80,9 +83,22 @@ export function compose({ facts, supporting }: BabiQuestion, options: ComposeOpt
     tokens: tokensOf(tokenizer, ` ${fact}`).length,
   }));
   const ofFacts = told.reduce((sum, { tokens }) => sum + tokens, 0);
-  const noise = background(options, length - ofFacts);
-  const open = depth ? within(noise, length, ofFacts, depth) : Array.from({ length: noise.length + 1 }, (_, i) => i);
+  const { noise, open } = placed();
   const slots = told.map(() => places.pick(open)).sort((a, b) => a - b);
+
+  /** Background that has places for the facts within the depth: the first that is drawn, unless its sentences are too long. */
+  function placed(): { readonly noise: readonly Piece[]; readonly open: readonly number[] } {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const noise = background(options, length - ofFacts);
+      const open = depth
+        ? within(noise, length, ofFacts, depth)
+        : Array.from({ length: noise.length + 1 }, (_, i) => i);
+      if (open.length > 0) return { noise, open };
+    }
+    throw new InputError(
+      `Facts of ${ofFacts} tokens find no place at the depth ${depth?.join(' to ')} of ${length} tokens: make the range wider or the text longer.`,
+    );
+  }
 
   const sentences: ComposedSentence[] = [];
   let input = '';
@@ -131,7 +147,7 @@ function background({ tokenizer, background: texts, texts: random }: ComposeOpti
   return pieces;
 }
 
-/** Places before sentences that begin within the shares of the length and leave room for the facts. @throws InputError */
+/** Places before sentences that begin within the shares of the length and leave room for the facts. */
 function within(
   noise: readonly Piece[],
   length: number,
@@ -144,9 +160,5 @@ function within(
     if (at >= Math.floor(length * from) && at < Math.floor(length * to) - facts) open.push(i);
     at += tokens;
   });
-  if (open.length === 0)
-    throw new InputError(
-      `Facts of ${facts} tokens find no place between ${from} and ${to} of ${length} tokens: make the range wider or the text longer.`,
-    );
   return open;
 }

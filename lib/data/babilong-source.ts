@@ -45,6 +45,9 @@ type BabilongSource = z.infer<typeof babilongSourceSchema>;
 /** Of the background, and of what bAbI gives for training; its own test files are the test split. */
 const HELD_OUT = { validation: 0.05, test: 0.05 };
 
+/** Tokens among which the first of the facts may begin, at least, where their depth is given. */
+const LEAST_CHOICE = 16;
+
 interface Asked extends BabiQuestion {
   readonly task: string;
   /** What the task's questions are answered with. */
@@ -80,11 +83,12 @@ export async function babilongSource(options: BabilongSource): Promise<BabilongD
   const fitting = new Map<string, readonly Asked[]>();
   const asked = (split: Split, length: number | undefined): readonly Asked[] => {
     const name = `${split} ${length}`;
-    const found =
-      fitting.get(name) ?? questions[split].filter(({ tokens }) => length === undefined || tokens <= length);
+    const [from, to] = depth ?? [0, 1];
+    const room = length === undefined ? Number.POSITIVE_INFINITY : (to - from) * length - (depth ? LEAST_CHOICE : 0);
+    const found = fitting.get(name) ?? questions[split].filter(({ tokens }) => tokens <= room);
     if (found.length === 0)
       throw new InputError(
-        `No ${split} question of ${tasks.join(', ')} has facts of at most ${length} tokens${options.max_facts ? ` and ${options.max_facts} sentences` : ''}: make the length longer.`,
+        `No ${split} question of ${tasks.join(', ')} has facts of at most ${Math.floor(room)} tokens${options.max_facts ? ` and ${options.max_facts} sentences` : ''}: make the length longer${depth ? ' or the depth wider' : ''}.`,
       );
     fitting.set(name, found);
     return found;

@@ -182,6 +182,18 @@ describe('the source of BABILong', () => {
     expect(seen.every(({ noise }) => noise.size > 20)).toBe(true);
   });
 
+  it('finds a place within the depth for every question that has one', async () => {
+    const source = await open({ length: 200, depth: [0.3, 0.8] });
+    for (let index = 0; index < 30; index++)
+      for (const { kind, tokenStart, tokenEnd } of source.item('train', index).sentences) {
+        if (kind !== 'fact') continue;
+        expect(tokenStart).toBeGreaterThanOrEqual(60);
+        expect(tokenEnd).toBeLessThanOrEqual(160);
+      }
+    const narrow = await open({ length: 200, depth: [0.5, 0.55] });
+    expect(() => narrow.row('train', 0)).toThrow('make the length longer or the depth wider');
+  });
+
   it('tells the facts alone without a background', async () => {
     const source = await open({ background: undefined, length: undefined });
     const { input, facts } = source.item('test', 3);

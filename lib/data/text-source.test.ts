@@ -118,16 +118,22 @@ describe('text as a source', () => {
     expect(textOf(source, 'train')).toBe('<|endoftext|>one text<|endoftext|>another');
   });
 
-  it('reads a column of a parquet file, row group by row group', async () => {
-    const fields = {
-      path: join(TESTING, 'records.parquet'),
-      tokens: 'characters',
-      held_out: { validation: 0, test: 0 },
-    };
-    const documents = ['first document', 'second one', 'é 漢 third', 'fifth', 'sixth\nwith a line', 'seventh'];
-    expect(textOf(await open(fields), 'train')).toBe(documents.join(''));
-    await expect(open({ ...fields, field: 'body' })).rejects.toThrow('has no column "body", but id, text, n');
-    await expect(open({ ...fields, field: 'n' })).rejects.toThrow('Row 0 of records.parquet has no text in the column');
+  it.each(['text', 'body'])(
+    'reads the column %s of a parquet file, packed by Snappy or gzip, row group by row group',
+    async (field) => {
+      const held_out = { validation: 0, test: 0 };
+      const source = await open({ path: join(TESTING, 'records.parquet'), field, tokens: 'characters', held_out });
+      const documents = ['first document', 'second one', 'é 漢 third', 'fifth', 'sixth\nwith a line', 'seventh'];
+      expect(textOf(source, 'train')).toBe(documents.join(''));
+    },
+  );
+
+  it.each([
+    ['records.parquet', 'words', 'records.parquet has no column "words", but id, text, body, n'],
+    ['records.parquet', 'n', 'Row 0 of records.parquet has no text in the column "n"'],
+    ['zstd.parquet', 'text', 'zstd.parquet cannot be read as parquet: parquet unsupported compression codec: ZSTD'],
+  ])('says why the column of %s cannot be read: %s', async (name, field, message) => {
+    await expect(open({ path: join(TESTING, name), field, tokens: 'bytes' })).rejects.toThrow(message);
   });
 
   it('reads every training row once before one comes again, in an order of the seed', async () => {
@@ -206,6 +212,15 @@ describe('text as a source', () => {
     const path = await put(`in/${name}`, text);
     const given = { path, tokens: 'bytes', ...fields };
     await expect(open({ ...given, path: given.path || join(folder, 'in') })).rejects.toThrow(message);
+  });
+
+  it('reads characters back and passes over those that the text did not have', async () => {
+    const path = await put('x.txt', 'a b漢😀 b');
+    const source = await open({ path, tokens: 'characters', held_out: { validation: 0, test: 0 } });
+    const tokenizer = parseTokenizer(JSON.stringify(source.tokenizer));
+    expect(source.vocabularySize).toBe(5);
+    expect(tokenizer.encode('😀 a').ids.map((id) => tokenizer.tokenText(id))).toEqual(['😀', ' ', 'a']);
+    expect(tokenizer.encode('azb').ids).toEqual(tokenizer.encode('ab').ids);
   });
 
   it('says which splits are too small', async () => {

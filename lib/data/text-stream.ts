@@ -178,7 +178,9 @@ async function* recordsOfParquet(path: string, field: string): AsyncGenerator<st
     try {
       return await read();
     } catch (error) {
-      throw new InputError(`${name} cannot be read as parquet: ${(error as Error).message}.`);
+      throw new InputError(
+        `${name} cannot be read as parquet: ${(error as Error).message}; write it anew, with Snappy or gzip.`,
+      );
     }
   };
   const file = await asyncBufferFromFile(path).catch((error) => {
