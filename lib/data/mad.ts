@@ -170,7 +170,16 @@ function recall(settings: MadSettings, { random }: MadDraw): MadSequence {
   return { ...sequence, isNext: true };
 }
 
-/** All ordered choices of `size` of the items, in lexicographic order. */
+const motifLists = new Map<string, readonly (readonly number[])[]>();
+
+/** All ordered choices of `size` of the numbers [from, to), in lexicographic order; made once. */
+function motifsOf(from: number, to: number, size: number): readonly (readonly number[])[] {
+  const name = `${from} ${to} ${size}`;
+  const known = motifLists.get(name) ?? permutations(range(from, to), size);
+  motifLists.set(name, known);
+  return known;
+}
+
 function permutations(items: readonly number[], size: number): number[][] {
   if (size === 0) return [[]];
   return items.flatMap((item) => {
@@ -187,15 +196,14 @@ function fuzzyRecall({ vocabulary, length, multiQuery, motif }: MadSettings, dra
   const { random, training } = draw;
   const marker = vocabulary - 1;
   const padding = multiQuery ? vocabulary - 1 : vocabulary - 2;
-  const keyTokens = range(0, Math.floor(padding / 2));
-  const valueTokens = range(keyTokens.length, padding);
+  const firstValue = Math.floor(padding / 2);
   const sizes = range(1, motif + 1);
   const keySizes = training ? sizes : [motif];
-  const motifs = (tokens: readonly number[], of: readonly number[]) =>
-    new Map(of.map((size) => [size, random.shuffled(permutations(tokens, size))]));
-  const keys = motifs(keyTokens, keySizes);
-  const values = motifs(valueTokens, sizes);
-  const pick = (from: ReadonlyMap<number, number[][]>, size: number) => random.pick(from.get(size) ?? []);
+  const shuffledMotifs = (from: number, to: number, of: readonly number[]) =>
+    new Map(of.map((size) => [size, random.shuffled(motifsOf(from, to, size))]));
+  const keys = shuffledMotifs(0, firstValue, keySizes);
+  const values = shuffledMotifs(firstValue, padding, sizes);
+  const pick = (from: typeof keys, size: number) => random.pick(from.get(size) ?? []);
 
   const probeKeySize = random.pick(keySizes);
   const probeValueSize = random.pick(sizes);
