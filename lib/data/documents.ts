@@ -7,8 +7,14 @@ import { readWhole, textOf } from './text-file';
 export const DOCUMENT_CUTS = ['file', 'paragraph', 'line'] as const;
 export type DocumentCut = (typeof DOCUMENT_CUTS)[number];
 
-/** The files of a folder and of the folders in it, or the one file, in the order of their names. @throws InputError */
-export function filesOf(path: string, ending: RegExp): string[] {
+/** Names of files of a kind, and what a sentence says of them. */
+export interface FileKind {
+  readonly ending: RegExp;
+  readonly said: string;
+}
+
+/** The files of a kind in a folder and the folders in it, in the order of their names; or the one file. @throws InputError */
+export function filesOf(path: string, { ending, said }: FileKind): string[] {
   const list = (folder: string): string[] =>
     readdirSync(folder, { withFileTypes: true })
       .sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -25,7 +31,7 @@ export function filesOf(path: string, ending: RegExp): string[] {
       `${path} cannot be read (${(error as NodeJS.ErrnoException).code}); give a file, or a folder of them.`,
     );
   }
-  if (files.length === 0) throw new InputError(`${path} holds no file whose name ends as ${ending.source} says.`);
+  if (files.length === 0) throw new InputError(`${path} holds no file that ends in ${said}.`);
   return files;
 }
 
@@ -36,7 +42,7 @@ export function cutText(text: string, cut: DocumentCut): string[] {
   return parts.filter((part) => part.trim() !== '');
 }
 
-export const TEXT_FILES = /\.txt(\.gz)?$/;
+const TEXT_FILES: FileKind = { ending: /\.txt(\.gz)?$/, said: '.txt or .txt.gz' };
 
 /** Texts of files that are read as a whole when they are asked for, one file at a time in memory. */
 export class Documents {

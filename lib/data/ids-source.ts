@@ -27,7 +27,7 @@ type IdsSource = z.infer<typeof idsSourceSchema>;
  */
 export async function idsSource(options: IdsSource): Promise<DataSource> {
   const { path, vocabulary, tensor, held_out, name = basename(resolve(path)) } = options;
-  const files = filesOf(path, /\.(npy|safetensors)$/);
+  const files = filesOf(path, { ending: /\.(npy|safetensors)$/, said: '.npy or .safetensors' });
   const found = await Promise.all(files.map((file) => idsOf(file, tensor)));
   return runningSource(options, {
     name,

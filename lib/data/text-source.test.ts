@@ -206,7 +206,7 @@ describe('text as a source', () => {
       'x.txt is no UTF-8 text (near line 1)',
     ],
     [{ name: 'x.txt.gz', text: 'abc' }, {}, 'x.txt.gz cannot be read'],
-    [{ name: 'x.csv', text: 'abc' }, { path: '' }, 'holds no file whose name ends'],
+    [{ name: 'x.csv', text: 'abc' }, { path: '' }, 'holds no file that ends in .txt, .jsonl (also .gz) or .parquet'],
     [{ name: 'x.txt', text: 'abc' }, { tokens: '/nowhere.json' }, '/nowhere.json'],
   ])('names file and line of what cannot be read: %j', async ({ name, text }, fields, message) => {
     const path = await put(`in/${name}`, text);

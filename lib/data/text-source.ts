@@ -53,7 +53,7 @@ export const textSourceSchema = z.strictObject({
 
 type TextSource = z.infer<typeof textSourceSchema>;
 
-const FILES = /\.(txt|jsonl)(\.gz)?$|\.parquet$/;
+const FILES = { ending: /\.(txt|jsonl)(\.gz)?$|\.parquet$/, said: '.txt, .jsonl (also .gz) or .parquet' };
 
 /** Changes when ids would be made otherwise. */
 const CACHE_VERSION = 1;
@@ -327,7 +327,7 @@ async function write(
   }
 }
 
-const isText = (file: string) => /\.txt(\.gz)?$/.test(file);
+const isText = (file: string) => !/\.jsonl(\.gz)?$|\.parquet$/.test(file);
 
 const sha256OfText = (text: string) => createHash('sha256').update(text).digest('hex');
 
