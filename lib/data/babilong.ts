@@ -37,6 +37,10 @@ export async function babilongLines(examples: string): Promise<string> {
   return lines.join('\n');
 }
 
+/** The published samples of a task (`qa1`) and length (`0k`, `1k`, …), in the order of their file. @throws InputError */
+export const storedSamples = (folder: string, task: string, length: string) =>
+  rowsOf(folder, join(task, `${length}.json`));
+
 async function rowsOf(folder: string, name: string): Promise<z.infer<typeof rowsSchema>> {
   const path = [join(folder, name), join(folder, 'data', name)].find((one) => existsSync(one));
   if (!path)

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { Resampling } from '@/lib/analysis';
 import { InputError } from '@/lib/input-error';
 import type { Model } from '@/lib/models';
@@ -10,6 +11,8 @@ export interface Reader {
   /** Token ids that mean something. */
   readonly vocabulary: number;
   readonly tokenizer?: Tokenizer;
+  /** Where that lies. */
+  readonly tokenizerPath?: string;
 }
 
 /** A model that is evaluated, on the current device. */
@@ -77,12 +80,16 @@ export function tokenizerOf({ tokenizer, name }: Reader): Tokenizer {
   );
 }
 
-/** How the token of an id is told in a line: its id and its text, where the model has a tokenizer. */
-export const tokenOf = ({ tokenizer }: Reader, id: number): { readonly id: number; readonly text: string | null } => ({
-  id,
-  text: tokenizer ? tokenizer.tokenText(id) : null,
-});
-
 /** Whole numbers [0, count) in runs of at most `size`. */
 export const runsOf = (count: number, size: number): { readonly from: number; readonly to: number }[] =>
   Array.from({ length: Math.ceil(count / size) }, (_, k) => ({ from: k * size, to: Math.min(count, (k + 1) * size) }));
+
+/** Settings of an evaluation, complete. @throws InputError naming the field */
+export function checked<S extends z.ZodType>(schema: S, given: unknown, name: string): z.output<S> {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [{ path, message }] = parsed.error.issues;
+  throw new InputError(
+    `The evaluation ${name} cannot be run: ${path.length > 0 ? `${path.join('.')}: ` : ''}${message}.`,
+  );
+}

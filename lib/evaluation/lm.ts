@@ -7,8 +7,16 @@ import { openSource, sourceSchema } from '@/lib/data/sources';
 import { InputError } from '@/lib/input-error';
 import { tokenLosses } from '@/lib/models';
 import { parseTokenizer, type Tokenizer } from '@/lib/tokenizer';
-import type { Arm, Asked, Evaluation, Item, Line, Reader } from './evaluation';
-import { tokenizerOf } from './evaluation';
+import {
+  type Arm,
+  type Asked,
+  checked,
+  type Evaluation,
+  type Item,
+  type Line,
+  type Reader,
+  tokenizerOf,
+} from './evaluation';
 import { lossFigure } from './figures';
 import { type Estimated, estimated, estimatedRatio, mapped } from './intervals';
 
@@ -153,16 +161,6 @@ export async function lmEvaluation(given: unknown): Promise<Evaluation<LmItem, L
     }),
     figures: ({ models }) => [{ name: 'loss-by-position', svg: lossFigure(models) }],
   };
-}
-
-/** Settings of an evaluation, complete. @throws InputError naming the field */
-export function checked<S extends z.ZodType>(schema: S, given: unknown, name: string): z.output<S> {
-  const parsed = schema.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const [{ path, message }] = parsed.error.issues;
-  throw new InputError(
-    `The evaluation ${name} cannot be run: ${path.length > 0 ? `${path.join('.')}: ` : ''}${message}.`,
-  );
 }
 
 const textOf = (path: string): Promise<string> =>

@@ -108,17 +108,13 @@ export function curvesFigure({ title, rows, x, y, marks = true, width = COLUMN }
           (k) => across(points[k].x),
           scale.y,
         );
+        const upright = { stroke: points.length === 1 ? style.colour : undefined };
         const path = line<CurvePoint>(
           (point) => across(point.x),
           (point) => scale.y(point.y),
         )([...points]);
         return [
-          element('path', {
-            d: band,
-            fill: style.colour,
-            'fill-opacity': 0.16,
-            stroke: points.length === 1 ? style.colour : undefined,
-          }),
+          band === '' ? '' : element('path', { d: band, fill: style.colour, 'fill-opacity': 0.16, ...upright }),
           element('path', {
             d: path ?? '',
             fill: 'none',

@@ -51,3 +51,16 @@ export function editState({ position, tensors }: DecodingState, edits: readonly 
   const edited = [...tensors].map(([name, value]) => [name, tf.tidy(() => tap.at(name, value).clone())] as const);
   return { position, tensors: new Map(edited) };
 }
+
+/**
+ * The states of texts that were read one by one, as one of all their rows. `position` is that of the longest: rows need not have read
+ * equally many tokens. The given states stay valid; the joined one is the caller's.
+ */
+export function joinStates(states: readonly DecodingState[]): DecodingState {
+  const [first] = states;
+  const tensors = [...first.tensors.keys()].map((name) => {
+    const parts = states.map((state) => state.tensors.get(name) as tf.Tensor);
+    return [name, parts.length === 1 ? parts[0].clone() : tf.concat(parts, 0)] as const;
+  });
+  return { position: Math.max(...states.map(({ position }) => position)), tensors: new Map(tensors) };
+}

@@ -4,6 +4,7 @@ export {
   disposeState,
   editState,
   exportState,
+  joinStates,
   type StateTensor,
 } from './decoding-state';
 export { type Hook, type HookFunction, listen, matcher, silent, type Tap } from './hooks';

@@ -1,9 +1,13 @@
 import type { Command } from 'commander';
 import type { Io } from '../io';
+import { babilongCommand } from './eval/babilong';
+import { costCommand } from './eval/cost';
 import { lmCommand } from './eval/lm';
+import { madCommand } from './eval/mad';
+import { mqarCommand } from './eval/mqar';
 import { scoreCommand } from './eval/score';
 
-const EVALUATIONS = [lmCommand, scoreCommand] as const;
+const EVALUATIONS = [babilongCommand, lmCommand, mqarCommand, madCommand, costCommand, scoreCommand] as const;
 
 /** The evaluations of the paper, each a command of its own. */
 export function evalCommand(program: Command, io: Io): void {

@@ -154,7 +154,7 @@ async function openingOf(name: string, device: string, weights: WeightFormat, io
         name: found,
         vocabulary: config.vocabulary,
         model: createModel(checkpoint, { weights }),
-        ...(tokenizerPath !== undefined && { tokenizer: await loadTokenizer(tokenizerPath) }),
+        ...(tokenizerPath !== undefined && { tokenizerPath, tokenizer: await loadTokenizer(tokenizerPath) }),
       };
     },
     close: ({ model }) => model.dispose(),

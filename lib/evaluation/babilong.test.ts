@@ -1,0 +1,142 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadCheckpoint } from '@/lib/checkpoint';
+import { openDevice } from '@/lib/engine';
+import { generateEach } from '@/lib/generation';
+import { createModel } from '@/lib/models';
+import { loadTokenizer } from '@/lib/tokenizer';
+import { type Asked, type BabilongLine, babilongEvaluation, evaluationPrompt, resamplingOf, score } from '.';
+import { continued } from './answers';
+
+const folder = mkdtempSync(join(tmpdir(), 'statescope-babilong-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const PERSONS = ['Mary', 'John', 'Sandra', 'Daniel'];
+const ROOMS = ['kitchen', 'garden', 'office'];
+/** Published samples in small: four persons, one after the other, in a room each. */
+const samples = (count: number) =>
+  Array.from({ length: count }, (_, k) => ({
+    input: ` ${PERSONS.map((person, p) => `${person} went to the ${ROOMS[(p + k) % 3]}.`).join(' ')}`,
+    question: `Where is ${PERSONS[k % 4]}? `,
+    target: ROOMS[((k % 4) + k) % 3],
+  }));
+for (const task of ['qa1', 'qa2']) {
+  mkdirSync(join(folder, task));
+  for (const length of ['0k', '1k']) writeFileSync(join(folder, task, `${length}.json`), JSON.stringify(samples(7)));
+}
+
+let asked: Asked;
+beforeAll(async () => {
+  await openDevice({ device: 'auto' });
+  const checkpoint = await loadCheckpoint('models/demo-mamba2');
+  const tokenizerPath = checkpoint.tokenizerPath as string;
+  const tokenizer = await loadTokenizer(tokenizerPath);
+  asked = {
+    ...{ name: 'demo', vocabulary: checkpoint.config.vocabulary, tokenizer, tokenizerPath },
+    model: createModel(checkpoint),
+  };
+});
+
+const resampling = () => resamplingOf(1, 50);
+const facts = { name: 'demo', device: 'cpu', weights: 'float32', parameters: 1, sha256: '', tokenizer: null } as const;
+const arm = (label: string, ...seeds: BabilongLine[][]) => ({ label, seeds: seeds.map((lines) => ({ facts, lines })) });
+
+async function measured(settings: object) {
+  const evaluation = await babilongEvaluation({ folder, tasks: ['qa1', 'qa2'], lengths: ['0k', '1k'], ...settings });
+  const items = evaluation.items(asked);
+  const lines = (await Promise.all(items.map((item) => evaluation.evaluateItem(asked, item)))).flat();
+  return { evaluation, items, lines };
+}
+
+describe('BABILong', () => {
+  it('continues prompts of different lengths together as each by itself', () => {
+    const encode = (text: string) => asked.tokenizer?.encode(text).ids ?? [];
+    const prompts = samples(3).map(({ input, question }, k) =>
+      encode(`${input.slice(0, 40 + 25 * k)}. ${question}Answer:`),
+    );
+    expect(new Set(prompts.map(({ length }) => length)).size).toBe(3);
+    const alone = generateEach(asked.model, prompts, { maxNewTokens: 6 });
+    expect(continued(asked.model, prompts, 6, undefined)).toEqual(alone);
+    const end = alone[0][2];
+    const cut = alone.map((row) => (row.includes(end) ? row.slice(0, row.indexOf(end)) : row));
+    expect(continued(asked.model, prompts, 6, end)).toEqual(cut);
+  });
+
+  it('scores the last samples of every task and length by both rules', async () => {
+    const { items, lines } = await measured({ samples: 5, batch: 2, prompt: 'training' });
+    expect(items.map((item) => item.lines)).toEqual([2, 2, 1, 2, 2, 1, 2, 2, 1, 2, 2, 1]);
+    expect(lines).toHaveLength(20);
+    const last = samples(7).slice(-5);
+    lines.slice(0, 5).forEach((line, k) => {
+      expect(line).toMatchObject({ task: 'qa1', length: '0k', sample: k, target: last[k].target, fact_depth: null });
+      expect(line).toMatchObject(score(line));
+      expect(line.target_token?.text.trim()).toBe(last[k].target);
+    });
+    expect(new Set(lines.map(({ first }) => first)).size).toBe(2);
+    const one = await measured({ samples: 5, batch: 5, prompt: 'training' });
+    expect(one.lines).toEqual(lines);
+  });
+
+  it('asks as the paper does: no "Answer:", and nothing at either end', () => {
+    expect(evaluationPrompt(' John went. ', 'Where is John? ')).toBe(
+      '<context>\nJohn went.\n</context>\n\nQuestion: Where is John?',
+    );
+  });
+
+  it('gives intervals over seeds, the ratio of two models, and every figure', async () => {
+    const { evaluation, lines } = await measured({ samples: 6 });
+    const scored = (right: (line: BabilongLine) => boolean) =>
+      lines.map((line) => ({ ...line, strict: right(line), first: right(line), fact_depth: (line.sample + 0.5) / 6 }));
+    const results = evaluation.summarise(
+      [
+        arm(
+          'plain',
+          scored(({ sample }) => sample < 2),
+          scored(({ sample }) => sample < 1),
+        ),
+        arm(
+          'diff',
+          scored(({ sample }) => sample < 4),
+          scored(({ sample }) => sample < 5),
+        ),
+      ],
+      resampling,
+    );
+    const [plain, diff] = results.models;
+    expect(plain.cells).toHaveLength(4);
+    expect(plain.cells[0]).toMatchObject({ task: 'qa1', length: '0k', n: 12, strict: { mean: 0.25, seeds: 2 } });
+    expect(results.ratios?.strict[0].ratio?.mean).toBeCloseTo(3, 10);
+    expect(diff.by_depth.map(({ strict }) => strict?.mean)).toEqual([1, 1, 1, 0.5, 0]);
+    expect(evaluation.figures(results).map(({ name }) => name)).toEqual([
+      'accuracy-strict',
+      'accuracy-first',
+      'ratio-strict',
+      'ratio-first',
+      'accuracy-by-depth',
+    ]);
+    const none = evaluation.summarise(
+      [
+        arm(
+          'a',
+          scored(() => false),
+        ),
+        arm(
+          'b',
+          scored(() => true),
+        ),
+      ],
+      resampling,
+    );
+    expect(none.ratios?.strict[0].ratio).toBeNull();
+  });
+
+  it('names what cannot be asked', async () => {
+    await expect(measured({ tasks: ['qa21'] })).rejects.toThrow('there is no task "qa21": tasks are qa1 to qa20.');
+    await expect(measured({ lengths: [128] })).rejects.toThrow('published samples are called 0k, 1k, …');
+    await expect(measured({ lengths: ['2k'] })).rejects.toThrow('2k.json cannot be found');
+    await expect(measured({ babi: folder })).rejects.toThrow('give folder or babi, one of both');
+    await expect(measured({ depths: [[0, 1]] })).rejects.toThrow('published samples have their background and depths');
+  });
+});
