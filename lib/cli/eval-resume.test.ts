@@ -53,6 +53,13 @@ describe('an evaluation that is ended', () => {
     const other = await outcomeOf(...args(out, 7));
     expect([other.code, other.out]).toEqual([2, '']);
     expect(other.err).toContain('holds another evaluation');
+    const empty = join(folder, 'empty');
+    expect(
+      (await outcomeOf(...args(empty, 6).map((arg) => arg.replace('"retrieval"', '"retrieval", "seed": 1')))).code,
+    ).toBe(0);
+    writeFileSync(join(empty, 'predictions.jsonl'), '');
+    expect((await outcomeOf(...args(empty, 6))).code).toBe(0);
+    expect(contents(empty)).toEqual(before);
     rmSync(join(out, 'run.json'));
     expect((await outcomeOf(...args(out, 6))).err).toContain('is not of this evaluation');
   });

@@ -36,6 +36,8 @@ export const babilongSchema = z
     background: z.string().min(1).optional(),
     /** What of the background is one document. */
     documents: z.string().optional(),
+    /** Of composed samples: questions of longer stories are left out. */
+    max_facts: count.optional(),
     split: z.enum(SPLITS).default('test'),
     tasks: z.array(z.string()).min(1).default(['qa1', 'qa2', 'qa3', 'qa4', 'qa5']),
     /** Of published samples 0k, 1k, …; of composed ones tokens. */
@@ -186,14 +188,14 @@ function published(folder: string, samples: number): Samples {
 }
 
 function composed(settings: z.output<typeof babilongSchema>): Samples {
-  const { babi, background, documents, split, samples, data_seed: seed } = settings;
+  const { babi, background, documents, max_facts, split, samples, data_seed: seed } = settings;
   const sources = remembered(
     (tokenizer: string, task: string, length: string | number, depth: string): Promise<BabilongData> =>
       babilongSource(
         checked(
           babilongSourceSchema,
           {
-            ...{ seed, babi, tasks: [task], tokenizer, background, documents },
+            ...{ seed, babi, tasks: [task], tokenizer, background, documents, max_facts },
             ...(background !== undefined && { length }),
             ...(depth !== 'null' && { depth: JSON.parse(depth) }),
           },

@@ -192,7 +192,8 @@ export function ratioFigure(
             return {
               colour: colourOf(mean),
               text: `${Math.max(mean, 1 / mean).toFixed(2)}×`,
-              strong: low !== null && high !== null && (low > 1 || high < 1),
+              // An end that is open is beyond every number.
+              strong: (low ?? 0) > 1 || (high ?? Number.POSITIVE_INFINITY) < 1,
             };
           }),
         ),

@@ -31,13 +31,14 @@ export async function openStore(folder: string, identity: unknown): Promise<Stor
   const text = JSON.stringify(identity, null, 1);
   const known = await contentsOf(join(folder, RUN));
   const before = await contentsOf(path);
-  if (known !== undefined && known !== text)
+  const isEmpty = before === undefined || before === '';
+  if (known !== undefined && known !== text && !isEmpty)
     throw new InputError(
       `${folder} holds another evaluation (other settings, models, weights or device): choose another folder, or ask as ${RUN} in it says.`,
     );
-  if (known === undefined && before !== undefined)
+  if (known === undefined && !isEmpty)
     throw new InputError(`${path} is not of this evaluation: choose another folder.`);
-  if (known === undefined) await writeWhole(join(folder, RUN), text);
+  if (known !== text) await writeWhole(join(folder, RUN), text);
   const whole = (before ?? '').slice(0, (before ?? '').lastIndexOf('\n') + 1);
   const texts = whole === '' ? [] : whole.slice(0, -1).split('\n');
   const stored = texts.map((line, k) => parsed(line, path, k + 1));

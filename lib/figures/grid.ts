@@ -35,11 +35,12 @@ export function gridFigure(figure: GridFigure): string {
   const { panels, rows, columns, columnLabel, note, width = COLUMN } = figure;
   const palette = PALETTES.light;
   const table: ColourTable = colourTable(palette, figure.ramp);
-  const left = 10 + Math.max(...rows.map((row) => widthOf(row)));
+  const left = 14 + Math.max(...rows.map((row) => widthOf(row)));
   const wide = (width - left - RIGHT) / columns.length;
   const panelHeight = TITLE + AXIS + rows.length * CELL + 6;
-  const notes = wrapped(note, width - left - RIGHT);
-  const height = panels.length * panelHeight + 12 + 13 * notes.length + 4;
+  const notes = note === '' ? [] : wrapped(note, width - left - RIGHT);
+  const under = [columnLabel, ...notes].filter((line) => line !== '');
+  const height = panels.length * panelHeight + 13 * under.length + 4;
   const drawn = panels.map(({ title, cells }, p) => {
     const heads = columns.map((column, c) =>
       words((c + 0.5) * wide, TITLE + AXIS - 5, column, { 'text-anchor': 'middle', fill: FAINT_INK }),
@@ -69,9 +70,7 @@ export function gridFigure(figure: GridFigure): string {
     );
     return shifted(left, p * panelHeight, words(0, 13, title, { 'font-weight': 600 }), ...heads, ...names, ...body);
   });
-  const foot = [columnLabel, ...notes].map((text, k) =>
-    words(left, panels.length * panelHeight + 8 + 13 * k, text, { fill: FAINT_INK }),
-  );
+  const foot = under.map((text, k) => words(left, panels.length * panelHeight + 8 + 13 * k, text, { fill: FAINT_INK }));
   return drawing(width, height, figure.title, ...drawn, ...foot);
 }
 

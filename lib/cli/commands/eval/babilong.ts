@@ -10,6 +10,7 @@ interface BabilongOptions extends EvaluationOptions {
   readonly babi?: string;
   readonly background?: string;
   readonly documents?: string;
+  readonly maxFacts?: number;
   readonly split: string;
   readonly tasks?: string[];
   readonly lengths: string[];
@@ -33,6 +34,7 @@ export function babilongCommand(parent: Command, io: Io): void {
     .addOption(
       new Option('--documents <what>', 'what of the background is one document').choices(['file', 'paragraph', 'line']),
     )
+    .option('--max-facts <n>', 'composed samples: leave longer stories out', wholeNumber('--max-facts', 1))
     .option('--split <name>', 'of composed samples: train, validation or test', 'test')
     .option('--tasks <list>', 'qa1 to qa20 (default: qa1,qa2,qa3,qa4,qa5)', words('--tasks'))
     .requiredOption('--lengths <list>', '0k,1k,… of published samples, tokens of composed ones', words('--lengths'))
@@ -58,6 +60,7 @@ export function babilongCommand(parent: Command, io: Io): void {
         ...{ folder, babi, background, documents, split, tasks, samples, prompt, batch },
         lengths: folder === undefined ? options.lengths.map(wholeNumber('--lengths', 1)) : options.lengths,
         depths: options.depths && partsOf(options.depths),
+        max_facts: options.maxFacts,
         max_new_tokens: options.maxNewTokens,
         data_seed: options.dataSeed,
       });
