@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { outcomeOf } from './testing';
 
@@ -75,5 +76,89 @@ describe('eval lm', () => {
       expect([code, out], err).toEqual([2, '']);
       expect(err).toContain(sentence);
     }
+  });
+});
+
+describe('evaluations of tasks', () => {
+  const pair = ['--models', 'a=demo-mamba2,b=demo-diff-mamba2', '--resamples', '20'];
+  const json = async (...args: string[]) => {
+    const { code, out, err } = await outcomeOf('eval', ...args, ...pair, '--json');
+    expect(code, err).toBe(0);
+    return JSON.parse(out);
+  };
+  const babi = ['--babi', 'lib/data/testing/babi', '--tasks', 'qa1', '--samples', '2', '--max-new-tokens', '3'];
+  const book = join(folder, 'book.txt');
+  const text = gunzipSync(readFileSync('lib/data/testing/book.txt.gz')).toString();
+  writeFileSync(book, text.replaceAll(/\n+/g, '\n'));
+  const background = ['--background', book, '--documents', 'line'];
+
+  it('babilong composes samples of a length and depth, and keeps figures of both scores', async () => {
+    const out = join(folder, 'babilong');
+    const { results } = await json(
+      'babilong',
+      ...babi,
+      ...background,
+      '--lengths',
+      '512',
+      '--depths',
+      '2',
+      '--out',
+      out,
+    );
+    expect(results.models[0].cells).toMatchObject([{ task: 'qa1', length: 512, n: 4 }]);
+    const lines = readFileSync(join(out, 'predictions.jsonl'), 'utf8').trim().split('\n');
+    expect(lines).toHaveLength(8);
+    for (const line of lines.map((one) => JSON.parse(one))) {
+      expect(line.target_token).toMatchObject({ id: expect.any(Number), text: expect.any(String) });
+      expect(line.fact_depth).toBeGreaterThanOrEqual(line.depth[0] - 0.01);
+      expect(line.fact_depth).toBeLessThanOrEqual(line.depth[1]);
+    }
+    const drawn = readdirSync(out).filter((name) => name.endsWith('.svg'));
+    expect(drawn.sort()).toEqual(
+      ['accuracy-by-depth', 'accuracy-first', 'accuracy-strict', 'ratio-first', 'ratio-strict'].map(
+        (name) => `${name}.svg`,
+      ),
+    );
+    const alone = await json('babilong', ...babi, '--lengths', '0k');
+    expect(alone.results.models[0].cells).toMatchObject([{ length: '0k', n: 2 }]);
+  });
+
+  it('mqar, mad and cost give their numbers', async () => {
+    const mqar = await json(
+      'mqar',
+      '--data',
+      '{"keys": 8, "values": 8}',
+      '--lengths',
+      '24',
+      '--pairs',
+      '2',
+      '--rows',
+      '3',
+    );
+    expect(mqar.results.models[1].conditions[0]).toMatchObject({ answers: 6, accuracy: { n: 3 } });
+    const mad = await json('mad', '--tasks', 'selective-copying', '--rows', '2');
+    expect(mad.results.models[0].conditions[0].macro_accuracy.mean).toBeLessThan(1);
+    const cost = await json('cost', '--lengths', '8', '--batches', '1,2', '--runs', '1', '--new-tokens', '1');
+    expect(cost.results.ratios).toHaveLength(2);
+    const shown = await outcomeOf('eval', 'mad', '--tasks', 'selective-copying', '--rows', '2', ...pair);
+    expect(shown.out).toContain('macro accuracy %');
+  });
+
+  it.each([
+    [['babilong', '--lengths', '0k'], 'give folder or babi, one of both'],
+    [['babilong', ...babi, '--lengths', '64'], 'facts alone have the length 0k'],
+    [['babilong', ...babi, ...background, '--lengths', '1k'], 'composed samples take tokens'],
+    [['babilong', ...babi, '--lengths', '0k', '--depths', '2'], 'depths need a background'],
+    [['babilong', '--folder', 'none', '--lengths', '0k'], 'cannot be found'],
+    [['mqar', '--data', '{"pears": 3}'], 'pears'],
+    [['mqar', '--lengths', '0'], 'lengths'],
+    [['mad', '--tasks', 'none'], '--tasks takes'],
+    [['mad', '--tasks', 'memorization'], 'knows 73'],
+    [['cost', '--batches', '0'], 'batches'],
+  ])('refuse %j in one sentence', async (args, sentence) => {
+    const { code, err, out } = await outcomeOf('eval', ...args, ...pair);
+    expect([code, out], err).toEqual([2, '']);
+    expect(err).toContain(sentence);
+    expect(err.trim().split('\n').at(-1)).toMatch(/^statescope: .*\.$/);
   });
 });

@@ -40,7 +40,7 @@ export const babilongSchema = z
     max_facts: count.optional(),
     split: z.enum(SPLITS).default('test'),
     tasks: z.array(z.string()).min(1).default(['qa1', 'qa2', 'qa3', 'qa4', 'qa5']),
-    /** Of published samples 0k, 1k, …; of composed ones tokens. */
+    /** Of published samples 0k, 1k, …; of composed ones tokens; of facts alone 0k. */
     lengths: z.array(z.union([count, z.string().min(1)])).min(1),
     /** Of composed samples: shares of the length between which the facts stand, each a condition of its own; default: anywhere. */
     depths: z
@@ -66,6 +66,10 @@ export const babilongSchema = z
       fault('folder', 'published samples have their background and depths already');
     const numbers = lengths.every((length) => typeof length === 'number');
     if (babi !== undefined && background !== undefined && !numbers) fault('lengths', 'composed samples take tokens');
+    if (babi !== undefined && background === undefined) {
+      if (lengths.some((length) => length !== '0k')) fault('lengths', 'facts alone have the length 0k');
+      if (depths !== undefined) fault('depths', 'depths need a background');
+    }
     if (folder !== undefined && lengths.some((length) => typeof length === 'number'))
       fault('lengths', 'published samples are called 0k, 1k, …');
     for (const task of tasks)

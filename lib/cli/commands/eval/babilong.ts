@@ -37,7 +37,11 @@ export function babilongCommand(parent: Command, io: Io): void {
     .option('--max-facts <n>', 'composed samples: leave longer stories out', wholeNumber('--max-facts', 1))
     .option('--split <name>', 'of composed samples: train, validation or test', 'test')
     .option('--tasks <list>', 'qa1 to qa20 (default: qa1,qa2,qa3,qa4,qa5)', words('--tasks'))
-    .requiredOption('--lengths <list>', '0k,1k,… of published samples, tokens of composed ones', words('--lengths'))
+    .requiredOption(
+      '--lengths <list>',
+      '0k,1k,… of published samples, tokens of composed ones, 0k of facts alone',
+      words('--lengths'),
+    )
     .option(
       '--depths <n>',
       'composed samples: hide the facts in each of n parts of the text',
@@ -58,7 +62,7 @@ export function babilongCommand(parent: Command, io: Io): void {
         throw new InputError('--depths is for composed samples: published ones have their facts where they are.');
       const evaluation = await babilongEvaluation({
         ...{ folder, babi, background, documents, split, tasks, samples, prompt, batch },
-        lengths: folder === undefined ? options.lengths.map(wholeNumber('--lengths', 1)) : options.lengths,
+        lengths: options.lengths.map((length) => (/^\d+$/.test(length) ? Number(length) : length)),
         depths: options.depths && partsOf(options.depths),
         max_facts: options.maxFacts,
         max_new_tokens: options.maxNewTokens,
