@@ -100,7 +100,7 @@ export function recallFigure(models: readonly RecallLines[]): string {
   return curvesFigure({
     title: 'Accuracy by gap',
     rows: inPairs(panels),
-    x: { label: 'tokens between value and question', log: true, format: (x) => (x < 1 ? '0' : tokenCount(x)) },
+    x: { label: 'gap, tokens', log: true, format: (x) => (x < 1 ? '0' : tokenCount(x)) },
     y: { label: 'right answers, %', zero: true },
   });
 }

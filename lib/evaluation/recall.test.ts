@@ -65,7 +65,7 @@ describe('recall', () => {
     expect(conditions.map(({ answers }) => answers)).toEqual([8, 16, 8, 16]);
     const [{ name, svg }] = evaluation.figures(results);
     expect(name).toBe('mqar-accuracy');
-    expect(svg).toContain('tokens between value and question');
+    expect(svg).toContain('gap, tokens');
     expect(svg).toContain('length 24, pairs 2');
   });
 

@@ -59,7 +59,7 @@ export interface CurvesFigure {
   readonly width?: number;
 }
 
-const [LEFT, RIGHT, GAP, PLOT, BELOW, TITLE] = [36, 8, 34, 128, 36, 15];
+const [LEFT, RIGHT, GAP, PLOT, BELOW, TITLE] = [36, 12, 34, 128, 36, 15];
 
 /** Lines with bands of intervals, in panels, as an SVG file. */
 export function curvesFigure({ title, rows, x, y, marks = true, width = COLUMN }: CurvesFigure): string {

@@ -13,7 +13,18 @@ export const FAINT_INK = '#474f57';
 export const LINES = '#dfe2e5';
 
 /** Colours of what is compared, A and B first as on the page. */
-export const MODEL_COLOURS = ['#1458b5', '#b34c00', '#0f7a5a', '#8a3aa8', '#a3195b', '#5c6670'] as const;
+export const MODEL_COLOURS = [
+  '#1458b5',
+  '#b34c00',
+  '#0f7a5a',
+  '#8a3aa8',
+  '#c2185b',
+  '#5c6670',
+  '#2a9fb0',
+  '#b58900',
+  '#7a4a21',
+  '#7d8f1f',
+] as const;
 
 type Attributes = Readonly<Record<string, string | number | undefined>>;
 
