@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadCheckpoint } from '@/lib/checkpoint';
+import { openSource } from '@/lib/data/sources';
 import { openDevice } from '@/lib/engine';
 import { createModel, tokenLosses } from '@/lib/models';
+import { Random } from '@/lib/random';
 import { loadTokenizer } from '@/lib/tokenizer';
+import { initialCheckpoint } from '@/lib/training';
 import { type Asked, type LmLine, lmEvaluation, positionBounds, resamplingOf } from '.';
 
 const folder = mkdtempSync(join(tmpdir(), 'statescope-lm-'));
@@ -89,6 +92,32 @@ describe('language modelling', () => {
     expect(lines.every((line) => Number(line.bytes) > line.tokens)).toBe(true);
     expect(evaluation.settings).toMatchObject({ context: 1024, stride: 1024, rows: 6 });
     await expect(measured({ text: undefined, data })).rejects.toThrow('have no end: say how many with "rows".');
+  });
+
+  it('counts bytes of text one by one, where rows of a source cut characters', async () => {
+    const path = join(folder, 'test.txt');
+    writeFileSync(path, 'Größe, naïveté. '.repeat(20));
+    const data = { source: 'text', path, tokens: 'bytes', length: 7, cache: join(folder, 'cache') };
+    const { config } = await loadCheckpoint('models/demo-mamba2');
+    const shape = { ...config, V: 256, vocabulary: 256 };
+    const model = createModel(initialCheckpoint(shape, new Random(1), 'bytes'));
+    const reader = { name: 'bytes', vocabulary: 256, model };
+    const evaluation = await lmEvaluation({ data });
+    const lines = (
+      await Promise.all(evaluation.items(reader).map((item) => evaluation.evaluateItem(reader, item)))
+    ).flat();
+    expect(lines.length).toBeGreaterThan(20);
+    for (const line of lines) expect(line.bytes).toBe(line.tokens);
+    const source = await openSource(data);
+    const starts = lines.map(({ document }) =>
+      source
+        .row('test', document)
+        .tokens.subarray(1)
+        .filter((byte) => byte >> 6 !== 2),
+    );
+    expect(lines.map(({ characters }) => characters)).toEqual(starts.map(({ length }) => length));
+    const [{ bits_per_byte, bits_per_token }] = evaluation.summarise(seedsOf(lines), resampling).models;
+    expect(bits_per_byte?.mean).toBeCloseTo(Number(bits_per_token?.mean), 10);
   });
 
   it('draws its curve and refuses what does not fit in one sentence', async () => {

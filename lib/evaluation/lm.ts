@@ -7,6 +7,7 @@ import { openSource, sourceSchema } from '@/lib/data/sources';
 import { InputError } from '@/lib/input-error';
 import { tokenLosses } from '@/lib/models';
 import { parseTokenizer, type Tokenizer } from '@/lib/tokenizer';
+import { bytesOf } from '@/lib/tokenizer/byte-level';
 import {
   type Arm,
   type Asked,
@@ -44,6 +45,13 @@ export const lmSchema = z
 
 export type LmSettings = z.input<typeof lmSchema>;
 
+/** What of a tokenizer.json says how much text a token stands for. */
+interface TokenizerDefinition {
+  readonly decoder?: { readonly type?: string } | null;
+  readonly added_tokens?: readonly { readonly id: number; readonly special?: boolean }[];
+  readonly model: { readonly vocab: Readonly<Record<string, number>> };
+}
+
 /** Tokens [start, end) of a document; those from `scored` on count. */
 interface Window {
   readonly index: number;
@@ -75,10 +83,16 @@ export interface LmLine extends Line {
   readonly losses: readonly (number | null)[];
 }
 
+/** Of text in UTF-8. */
+interface Size {
+  readonly bytes: number;
+  readonly characters: number;
+}
+
 interface Document {
   readonly tokens: Int32Array;
-  /** The text of tokens [from, to), where it is known. */
-  textOf(from: number, to: number): string | undefined;
+  /** What tokens [from, to) stand for, where it is known. */
+  sizeOf(from: number, to: number): Size | undefined;
 }
 
 /** Loss after so many tokens. */
@@ -172,22 +186,53 @@ function documentOfText(text: string, tokenizer: Tokenizer): Document {
   const { ids, tokens } = tokenizer.encode(text);
   // What lies between two tokens counts with the later one.
   const end = (token: number) => (token < 0 ? 0 : tokens[token].end);
-  return { tokens: Int32Array.from(ids), textOf: (from, to) => text.slice(end(from - 1), end(to - 1)) };
+  return { tokens: Int32Array.from(ids), sizeOf: (from, to) => sizeOfText(text.slice(end(from - 1), end(to - 1))) };
 }
 
 function documentsOfSource(source: DataSource, { split, rows }: z.output<typeof lmSchema>): () => Document[] {
   const count = rows ?? source.card.sizes[split]?.rows;
   if (count === undefined)
     throw new InputError(`The rows of ${source.card.name} have no end: say how many with "rows".`);
-  const tokenizer = source.tokenizer && parseTokenizer(JSON.stringify(source.tokenizer));
+  const sizeOf = source.tokenizer && sizesBy(source.tokenizer as TokenizerDefinition);
   let made: Document[] | undefined;
   return () => {
     made ??= Array.from({ length: count }, (_, index) => {
       const { tokens } = source.row(split, index);
-      return { tokens, textOf: (from, to) => tokenizer?.decode(tokens.subarray(from, to)) };
+      return { tokens, sizeOf: (from, to) => sizeOf?.(tokens.subarray(from, to)) };
     });
     return made;
   };
+}
+
+const sizeOfText = (text: string): Size => ({ bytes: Buffer.byteLength(text), characters: [...text].length });
+
+const sum = (sizes: Iterable<Size | undefined>): Size => {
+  const total = { bytes: 0, characters: 0 };
+  for (const size of sizes) {
+    total.bytes += size?.bytes ?? 0;
+    total.characters += size?.characters ?? 0;
+  }
+  return total;
+};
+
+/**
+ * What tokens stand for, by their tokenizer.json. Tokens of bytes are counted one by one, so that a character which two rows share is
+ * neither lost nor counted twice; special tokens are no text.
+ */
+function sizesBy(definition: TokenizerDefinition): (tokens: Int32Array) => Size {
+  if (definition.decoder?.type !== 'ByteLevel') {
+    const tokenizer = parseTokenizer(JSON.stringify(definition));
+    return (tokens) => sizeOfText(tokenizer.decode(tokens));
+  }
+  const special = new Set((definition.added_tokens ?? []).filter((token) => token.special).map(({ id }) => id));
+  const sizes = new Map<number, Size>();
+  for (const [spelling, id] of Object.entries(definition.model.vocab)) {
+    const bytes = bytesOf(spelling) ?? Buffer.from(spelling);
+    // Bytes 10xxxxxx go on with a character.
+    const characters = bytes.filter((byte) => (byte & 0xc0) !== 0x80).length;
+    if (!special.has(id)) sizes.set(id, { bytes: bytes.length, characters });
+  }
+  return (tokens) => sum(Array.from(tokens, (id) => sizes.get(id)));
 }
 
 /** Windows of a document of T tokens: every token but the first is scored once. */
@@ -225,23 +270,22 @@ function linesOf(
   return windows.map(({ index, document, start, end, scored }, k) => {
     const own = losses.subarray(k * length, (k + 1) * length);
     const counted = own.subarray(scored - start - 1);
-    const text = documents[document].textOf(scored, end);
+    const size = documents[document].sizeOf(scored, end);
     return {
       window: index,
       ...{ document, start, end },
       tokens: counted.length,
-      nats: sumOf(counted),
-      bytes: text === undefined ? null : Buffer.byteLength(text),
-      characters: text === undefined ? null : [...text].length,
+      nats: lossOf(counted),
+      ...{ bytes: size?.bytes ?? null, characters: size?.characters ?? null },
       losses: bounds.map(({ from, to }) => {
         const part = own.subarray(from - 1, to);
-        return part.length === 0 ? null : sumOf(part) / part.length;
+        return part.length === 0 ? null : lossOf(part) / part.length;
       }),
     };
   });
 }
 
-const sumOf = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0);
+const lossOf = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0);
 
 function summaryOf(
   { label, seeds }: Arm<LmLine>,
