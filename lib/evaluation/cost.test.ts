@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
-import { type CostLine, costEvaluation, flopsPerToken, resamplingOf } from '.';
+import { type CostLine, costEvaluation, EVALUATIONS, flopsPerToken, resamplingOf } from '.';
 
 const CASES = 'lib/models/testing/cases';
 const open = async (name: string) => createModel(await loadCheckpoint(join(CASES, name)));
@@ -70,5 +70,21 @@ describe('cost', () => {
     const figures = evaluation.figures(results);
     expect(figures.map(({ name }) => name)).toEqual(['forward-time', 'throughput']);
     expect(figures[1].svg).toContain('new tokens a second');
+  });
+
+  it('is made again by its own settings, as every evaluation is', async () => {
+    const given = {
+      babilong: { babi: 'lib/data/testing/babi', tasks: ['qa1'], lengths: ['0k'] },
+      lm: { data: { source: 'retrieval' }, rows: 2 },
+      mqar: { lengths: [64] },
+      mad: { tasks: ['compression'] },
+      recall: { data: [{ source: 'retrieval' }] },
+      cost: { runs: 1 },
+    };
+    for (const [name, make] of Object.entries(EVALUATIONS)) {
+      const first = await make(given[name as keyof typeof given]);
+      const { settings } = JSON.parse(JSON.stringify(first));
+      expect(JSON.parse(JSON.stringify(await make(settings))).settings, name).toEqual(settings);
+    }
   });
 });

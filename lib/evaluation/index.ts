@@ -7,6 +7,7 @@ export {
 } from './babilong';
 export { type CostLine, type CostResults, type CostSettings, costEvaluation, flopsPerToken } from './cost';
 export type { Arm, Asked, Evaluation, Figure, Item, Line, ModelFacts, Reader } from './evaluation';
+export { EVALUATION_NAMES, EVALUATIONS, type EvaluationName } from './evaluations';
 export { type Estimated, estimated, estimatedRatio, resamplingOf } from './intervals';
 export { labelsOf, TASKS } from './labels';
 export { type LmLine, type LmResults, type LmSettings, lmEvaluation, positionBounds } from './lm';

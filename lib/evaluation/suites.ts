@@ -25,11 +25,12 @@ type Recall = Awaited<ReturnType<typeof recallEvaluation>>;
 
 /** Multi-query associative recall: right values by length, number of pairs and gap. @throws InputError */
 export async function mqarEvaluation(given: unknown): Promise<Recall> {
-  const { data, lengths = [undefined], pairs = [undefined], ...rest } = checked(mqarSchema, given, 'mqar');
+  const settings = checked(mqarSchema, given, 'mqar');
+  const { data, lengths = [undefined], pairs = [undefined], ...rest } = settings;
   const conditions = lengths.flatMap((length) =>
     pairs.map((own) => ({ ...data, source: 'mqar', ...(length && { length }), ...(own && { pairs: own }) })),
   );
-  return recallEvaluation({ ...rest, data: conditions }, 'mqar');
+  return { ...(await recallEvaluation({ ...rest, data: conditions }, 'mqar')), settings };
 }
 
 export const madSchema = z
@@ -51,6 +52,8 @@ export type MadEvaluationSettings = z.input<typeof madSchema>;
 
 /** The tasks of MAD, by macro accuracy. @throws InputError */
 export async function madEvaluation(given: unknown): Promise<Recall> {
-  const { tasks, data, ...rest } = checked(madSchema, given, 'mad');
-  return recallEvaluation({ ...rest, data: tasks.map((task) => ({ ...data, source: 'mad', task })) }, 'mad');
+  const settings = checked(madSchema, given, 'mad');
+  const { tasks, data, ...rest } = settings;
+  const conditions = tasks.map((task) => ({ ...data, source: 'mad', task }));
+  return { ...(await recallEvaluation({ ...rest, data: conditions }, 'mad')), settings };
 }
