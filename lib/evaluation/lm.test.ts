@@ -120,6 +120,17 @@ describe('language modelling', () => {
     expect(bits_per_byte?.mean).toBeCloseTo(Number(bits_per_token?.mean), 10);
   });
 
+  it('pairs two models window by window, where they read the same', async () => {
+    const { evaluation, lines } = await measured({ context: 16 });
+    const worse = lines.map((line) => ({ ...line, nats: line.nats + 0.1 * line.tokens }));
+    const both = (other: LmLine[]) =>
+      evaluation.summarise([...seedsOf(lines), ...seedsOf(other)], resampling).difference;
+    expect(both(worse)?.mean).toBeCloseTo(0.1, 10);
+    expect(both(worse)?.low).toBeCloseTo(0.1, 10);
+    expect(both(worse.slice(1))).toBeNull();
+    expect(evaluation.summarise(seedsOf(lines), resampling).difference).toBeNull();
+  });
+
   it('draws its curve and refuses what does not fit in one sentence', async () => {
     const { evaluation, results } = await measured({ context: 16 });
     const [{ name, svg }] = evaluation.figures(results);

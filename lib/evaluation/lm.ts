@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { z } from 'zod';
-import type { Resampling } from '@/lib/analysis';
+import { type Difference, pairedDifferences, type Resampling } from '@/lib/analysis';
 import { type DataCard, type DataSource, SPLITS } from '@/lib/data/source';
 import { openSource, sourceSchema } from '@/lib/data/sources';
 import { InputError } from '@/lib/input-error';
@@ -118,6 +118,11 @@ export interface LmResults {
     readonly bits_per_character: Estimated | null;
     readonly by_position: readonly LossAt[];
   }[];
+  /**
+   * Of two models that read the same windows: nats a token of the second less the first, window by window, of the mean of their
+   * trainings; else null.
+   */
+  readonly difference: Difference | null;
 }
 
 /** Bounds of positions, as many for each factor of the length; the first ones by themselves. */
@@ -172,6 +177,7 @@ export async function lmEvaluation(given: unknown): Promise<Evaluation<LmItem, L
     summarise: (arms, resampling) => ({
       data: source?.card ?? { name: (settings.text ?? []).map((path) => basename(path)).join(', ') },
       models: arms.map((arm) => summaryOf(arm, bounds, resampling)),
+      difference: differenceOf(arms, resampling()),
     }),
     figures: ({ models }) => [{ name: 'loss-by-position', svg: lossFigure(models) }],
   };
@@ -286,6 +292,21 @@ function linesOf(
 }
 
 const lossOf = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0);
+
+function differenceOf(arms: readonly Arm<LmLine>[], resampling: Resampling): Difference | null {
+  if (arms.length !== 2) return null;
+  const placesOf = (lines: readonly LmLine[]) =>
+    JSON.stringify(lines.map(({ document, start, end }) => [document, start, end]));
+  const runs = arms.flatMap(({ seeds }) => seeds.map(({ lines }) => placesOf(lines)));
+  if (runs.some((places) => places !== runs[0])) return null;
+  const [a, b] = arms.map(({ seeds }) =>
+    Float64Array.from(seeds[0].lines, ({ tokens }, k) => {
+      const nats = seeds.reduce((sum, { lines }) => sum + lines[k].nats, 0) / seeds.length;
+      return nats / tokens;
+    }),
+  );
+  return pairedDifferences([a], [b], resampling)[0];
+}
 
 function summaryOf(
   { label, seeds }: Arm<LmLine>,
