@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import { difference, scaledDifference } from './equations/difference';
+import { joinedMixers } from './equations/joined';
 import { s6Scan, ssdScan } from './equations/scans';
 import { differential, under } from './equations/tensors';
 import { mamba1, mamba1Tensors } from './mamba1';
@@ -46,6 +47,8 @@ export const DIFF_MAMBA1: DifferentialArchitecture = {
   forward: diffMamba(mamba1),
 };
 
+const apart = diffMamba(mamba2);
+
 /** Two Mamba-2 mixers: the paper's Diff-Mamba. */
 export const DIFF_MAMBA2: DifferentialArchitecture = {
   label: 'Diff-Mamba-2',
@@ -55,5 +58,5 @@ export const DIFF_MAMBA2: DifferentialArchitecture = {
     difference: { ...OF_OUTPUTS, lambda: 'sigmoid_sum', mixers: 'mamba2' },
   },
   tensors: tensors(mamba2Tensors),
-  forward: diffMamba(mamba2),
+  forward: (u, w, block, tap) => (tap.joins ? joinedMixers(u, w, block) : apart(u, w, block, tap)),
 };

@@ -10,6 +10,11 @@ export interface Memory {
 
 /** What a forward pass asks of its observers, one instance per block scope. */
 export interface Tap {
+  /**
+   * True when nobody observes and the two mixers of a differential block may run as one: the same values but for rounding,
+   * in fewer and larger products.
+   */
+  readonly joins?: boolean;
   /** Present while decoding with state; names are relative to the scope. */
   readonly memory?: Memory;
   /** True when a hook or the cache asks for this point: only then must a fused kernel be taken apart. */
@@ -19,3 +24,6 @@ export interface Tap {
   /** The same tap below a prefix: `tap.scope('mixer_1').at('hook_delta', …)`. */
   scope(prefix: string): Tap;
 }
+
+/** A tap that nobody listens to. */
+export const silent: Tap = { wants: () => false, at: (_point, value) => value, scope: () => silent };

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { Memory, Tap } from '@/lib/architectures/tap';
+import { type Memory, silent, type Tap } from '@/lib/architectures/tap';
 
-export type { Memory, Tap } from '@/lib/architectures/tap';
+export { type Memory, silent, type Tap } from '@/lib/architectures/tap';
 
 /**
  * Reads or replaces the tensor at a hook point. Returning a tensor of the same shape replaces it for
@@ -35,8 +35,8 @@ export function matcher(pattern: string): (name: string) => boolean {
   };
 }
 
-/** A tap that nobody listens to. */
-export const silent: Tap = { wants: () => false, at: (_point, value) => value, scope: () => silent };
+/** The same, under which two mixers may run as one. */
+export const joining: Tap = { ...silent, joins: true, scope: () => joining };
 
 /**
  * A tap over a list of hooks. Cost: one pattern test per hook and point, remembered per name.

@@ -8,7 +8,7 @@ import type { Model } from './model';
  */
 export function nextTokenLoss(model: Model, tokens: tf.Tensor2D): tf.Scalar {
   const [B, L] = tokens.shape;
-  const logits = model.forward(tokens).slice([0, 0, 0], [-1, L - 1, -1]);
+  const logits = model.forward(tokens, { joined: true }).slice([0, 0, 0], [-1, L - 1, -1]);
   const labels = tokens.slice([0, 1], [-1, L - 1]).reshape([B * (L - 1)]) as tf.Tensor1D;
   return crossEntropy(logits.reshape([B * (L - 1), model.config.V]) as tf.Tensor2D, labels);
 }

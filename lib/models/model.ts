@@ -4,7 +4,7 @@ import { architectureOf } from '@/lib/architectures';
 import { type Weights, weightsOf } from '@/lib/architectures/weights';
 import { type BlockConfig, type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint/types';
 import type { WeightFormat } from '@/lib/vocabulary';
-import { type Hook, listen, silent, type Tap } from './hooks';
+import { type Hook, joining, listen, silent, type Tap } from './hooks';
 import { PIECE, readPositions } from './pieces';
 import { type LogitPositions, positionsIn, rowsAt, type Tokens } from './positions';
 
@@ -12,6 +12,11 @@ export interface ForwardOptions {
   readonly hooks?: readonly Hook[];
   /** Which positions to unembed, in which order: the head costs as much as several blocks. Default all. */
   readonly logits?: LogitPositions;
+  /**
+   * Without hooks, the two Mamba-2 mixers of a differential block run as one of twice the width: the same values but for
+   * rounding, faster. For training; analyses keep one order of sums, so that a hook that replaces nothing changes nothing.
+   */
+  readonly joined?: boolean;
 }
 
 export interface BlockOutput {
@@ -39,7 +44,12 @@ export interface Model {
   /** The forward pass one block at a time; returns the last residual stream [B,L,d]. Stop early with `return()`. */
   blocksOf(tokens: Tokens, hooks?: readonly Hook[]): Generator<BlockOutput, tf.Tensor3D, void>;
   /** The same from the residual stream h [B,L,d] that enters block `first`; h stays the caller's. */
-  blocksFrom(h: tf.Tensor3D, first: number, hooks?: readonly Hook[]): Generator<BlockOutput, tf.Tensor3D, void>;
+  blocksFrom(
+    h: tf.Tensor3D,
+    first: number,
+    hooks?: readonly Hook[],
+    joined?: boolean,
+  ): Generator<BlockOutput, tf.Tensor3D, void>;
   /** W_U RMS(h; norm_f): residual stream [B,L,d] → logits [B,L,V], with `hook_norm` and `hook_logits`. */
   unembed(h: tf.Tensor3D, hooks?: readonly Hook[]): tf.Tensor3D;
   /** RMS(h; norm_f) of [..., d], which the head reads. */
@@ -170,13 +180,16 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
   const forwardAt = (tokens: Tokens, tap: Tap, logits: LogitPositions): tf.Tensor3D =>
     tf.tidy(() => unembedAt(wholeStream(tokens, tap, logits), tap));
 
+  const tapOf = (hooks: readonly Hook[] = [], joined = false): Tap =>
+    joined && hooks.length === 0 ? joining : listen(hooks);
+
   return {
     name,
     config,
     parameters,
-    forward: (tokens, { hooks = [], logits = 'all' } = {}) => forwardAt(tokens, listen(hooks), logits),
+    forward: (tokens, { hooks, logits = 'all', joined } = {}) => forwardAt(tokens, tapOf(hooks, joined), logits),
     blocksOf: (tokens, hooks = []) => blocksAfterEmbedding(tokens, listen(hooks)),
-    blocksFrom: (h, first, hooks = []) => blocksFrom(h, first, listen(hooks)),
+    blocksFrom: (h, first, hooks, joined) => blocksFrom(h, first, tapOf(hooks, joined)),
     unembed: (h, hooks = []) => unembedAt(h, listen(hooks)),
     finalNorm,
     get head() {

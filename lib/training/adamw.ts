@@ -93,7 +93,7 @@ export class AdamW {
  */
 export function clipGlobalNorm(gradients: ReadonlyMap<string, Float32Array>, limit: number): number {
   let sum = 0;
-  for (const gradient of gradients.values()) for (const g of gradient) sum += g * g;
+  for (const gradient of gradients.values()) for (let i = 0; i < gradient.length; i++) sum += gradient[i] * gradient[i];
   const norm = Math.sqrt(sum);
   const scale = Math.min(1, limit / (norm + 1e-6));
   if (scale < 1)

@@ -73,7 +73,7 @@ type Gradients = Map<string, tf.Tensor>;
 function wholeGraph(model: Model, tokens: tf.Tensor2D, lossOf: (logits: tf.Tensor3D) => tf.Scalar): Gradients {
   const names = [...model.parameters.keys()];
   const variables = [...model.parameters.values()];
-  const { value, grads } = tf.variableGrads(() => lossOf(model.forward(tokens)), variables);
+  const { value, grads } = tf.variableGrads(() => lossOf(model.forward(tokens, { joined: true })), variables);
   value.dispose();
   return new Map(
     names.flatMap((name, i): [string, tf.Tensor][] => {
@@ -110,7 +110,7 @@ function blockByBlock(model: Model, tokens: tf.Tensor2D, lossOf: (logits: tf.Ten
     });
   const embed = () => tf.gather(parameters.get(EMBEDDINGS) as tf.Variable, tokens) as tf.Tensor3D;
   const block = (h: tf.Tensor3D, i: number) => {
-    const run = model.blocksFrom(h, i);
+    const run = model.blocksFrom(h, i, [], true);
     const residual = (run.next().value as { residual: tf.Tensor3D }).residual.clone();
     run.return(residual);
     return residual;
