@@ -11,9 +11,10 @@
 // The gradient of the log-decay of step t is what flows across it: from S or a token before t to the chunk's end or a
 // token at or after t. It is summed from those flows alone, never as a difference of two large sums.
 //
-// A task is a few heads of one group of one sequence, one after the other; their dB and dC go to rows of the task's own,
-// summed in the tasks' order, so that the result does not depend on the number of threads.
-// Floor: 2 L H (5 N P + q (P + N) + q/2 P) operations at the speed of register tiles: 2.9 times the forward scan.
+// A task is a few heads of one group of one sequence. They lie side by side, so that what meets B, C and the states is one
+// wide product, and Σ over heads is inside it. Their dB and dC go to rows of the task's own, summed in the tasks' order, so
+// that the result does not depend on the number of threads.
+// Floor: 2 L H (6 N P + q P) + 2 L q N operations at the speed of register tiles: 2.8 times the forward scan.
 #include "../core/kernel.h"
 #include "partial_sums.inc"
 #include "ssd.inc"
@@ -34,99 +35,132 @@ struct SsdGradient {
   const float *S, *dy, *dlast;
   float *dx, *ddelta, *dS;
   const float* dots;
-  long wideP, wideN;
 
-  // Matrices of one chunk, [CHUNK][CHUNK] unless told, and of the scan's two states.
+  // Matrices of one chunk, a block of heads side by side, and of the block's states. Rows of N and of the block's width are
+  // `wideN` and `h.stride` apart.
   struct Buffers {
-    float *states;             // S at every chunk's start, [chunks][N][wideP]
-    float *adjoint;            // R, [N][wideP]
-    float *turned;             // Sᵀ or Rᵀ, [P][wideN]
-    float *x, *dy, *u;         // [CHUNK][wideP]
-    float *xTurned;            // [P][CHUNK]
-    float *B, *C, *fromS, *fromR; // [CHUNK][wideN]
-    float *K, *scaledK, *M;
+    long wideN;
+    float *states;                  // S at every chunk's start, [chunks][N][stride]
+    float *adjoint;                 // R, [N][stride]
+    float *turned;                  // Sᵀ or Rᵀ, [width][wideN]
+    float *x, *dy;                  // [CHUNK][stride]
+    float *written, *arriving;      // Δ_j w_j x_j and e_i dy_i, [CHUNK][stride]
+    float *fromS, *u;               // C_i S and w_j R B_j, [CHUNK][stride]
+    float *xTurned;                 // of one head, [P][CHUNK]
+    float *B, *C, *gradB, *gradC;   // [CHUNK][wideN]
+    float *K, *M, *sumK;            // of one head, and Σ_h K_ij Δ_j, [CHUNK][CHUNK]
 
-    Buffers(long chunks, long N, long P, long wideN, long wideP) {
-      float* at = workspace(1, (chunks + 1) * N * wideP + P * wideN + CHUNK * (3 * wideP + P + 4 * wideN + 3 * CHUNK));
+    Buffers(const SsdArguments& s, const HeadBlock& h) : wideN(spread(toLanes(s.N))) {
+      const long state = s.N * h.stride, rows = CHUNK * h.stride, factors = CHUNK * wideN, square = CHUNK * CHUNK;
+      float* at = workspace(1, (s.chunks() + 1) * state + h.width * wideN + 6 * rows + s.P * CHUNK + 4 * factors + 3 * square);
       const auto take = [&](long size) { float* taken = at; at += size; return taken; };
-      states = take(chunks * N * wideP), adjoint = take(N * wideP), turned = take(P * wideN);
-      x = take(CHUNK * wideP), dy = take(CHUNK * wideP), u = take(CHUNK * wideP), xTurned = take(P * CHUNK);
-      B = take(CHUNK * wideN), C = take(CHUNK * wideN), fromS = take(CHUNK * wideN), fromR = take(CHUNK * wideN);
-      K = take(CHUNK * CHUNK), scaledK = take(CHUNK * CHUNK), M = take(CHUNK * CHUNK);
+      states = take(s.chunks() * state), adjoint = take(state), turned = take(h.width * wideN);
+      x = take(rows), dy = take(rows), written = take(rows), arriving = take(rows), fromS = take(rows), u = take(rows);
+      B = take(factors), C = take(factors), gradB = take(factors), gradC = take(factors);
+      K = take(square), M = take(square), sumK = take(square);
+      xTurned = take(s.P * CHUNK);
     }
   };
 
-  // One head: dx and ddelta in place; returns dA and dD; adds to (or with `first` sets) dB and dC [L][N].
-  void run(long b, long h, bool first, float* dA, float* dD, float* dB, float* dC) const {
-    const long N = s.N, P = s.P, g = s.groupOf(h), stateSize = N * wideP;
-    const Buffers m(s.chunks(), N, P, wideN, wideP);
-    s.loadState(S, b, h, m.states);
+  // Heads of one group: dx and ddelta in place; dA and dD to their places; adds to (or with `first` sets) dB and dC [L][N].
+  void run(long b, const HeadBlock& h, bool first, float* dA, float* dD, float* dB, float* dC) const {
+    const long N = s.N, g = s.groupOf(h.first), stateSize = N * h.stride;
+    const Buffers m(s, h);
+    ChunkDecays d[BLOCK_HEADS];
+    h.loadStates(s, S, b, m.states);
     for (long c = 0; c + 1 < s.chunks(); c++) {
+      const long length = s.chunkLength(c), t0 = c * CHUNK;
       float* next = m.states + (c + 1) * stateSize;
       __builtin_memcpy(next, m.states + c * stateSize, stateSize * sizeof(float));
-      s.advance(next, m.u, s.decays(b, c, h), b, c, h);
+      h.loadDecays(s, b, c, d);
+      h.copy(s, m.written, s.xAt(b, t0, h.first), length, [&](long i, long j) { return d[i].step[j] * d[i].toEnd[j]; });
+      h.decay(next, N, d);
+      product(N, h.width, length, Factor{s.BAt(b, t0, g), 1, s.rowOfB()}, m.written, h.stride, next, h.stride, true);
     }
-    s.loadState(dlast, b, h, m.adjoint);
-    double sumA = 0, sumD = 0;
+    h.loadStates(s, dlast, b, m.adjoint);
+    double sumA[BLOCK_HEADS] = {}, sumD[BLOCK_HEADS] = {};
     for (long c = s.chunks() - 1; c >= 0; c--) {
       const long t0 = c * CHUNK;
-      const ChunkDecays d = s.decays(b, c, h);
-      const float* before = m.states + c * stateSize;
-      const auto one = [](long) { return 1.f; };
-      copyRows(m.x, wideP, s.xAt(b, t0, h), s.rowOfX(), d.length, P, one);
-      copyRows(m.dy, wideP, dy + (s.xAt(b, t0, h) - s.x), s.rowOfX(), d.length, P, one);
-      copyRows(m.B, wideN, s.BAt(b, t0, g), s.rowOfB(), d.length, N, one);
-      copyRows(m.C, wideN, s.CAt(b, t0, g), s.rowOfB(), d.length, N, one);
-      withinChunk(m, d, s.dotsAt(dots, b, c, g));
-      throughStates(m, d, before);
-      const float flow = d.whole * dot(before, m.adjoint, stateSize);
-      sumA += decayGradients(m, d, flow, b, t0, h, s.dotsAt(dots, b, c, g));
-      sumD += writeInput(m, d, b, t0, h);
-      writeFactors(m, d, first, dB + t0 * N, dC + t0 * N);
-      stepBack(m, d);
+      h.loadDecays(s, b, c, d);
+      loadChunk(m, h, d, b, c, g);
+      throughStates(m, h, d, m.states + c * stateSize);
+      for (long i = 0; i < h.count; i++) {
+        const long channel = i * h.wideP;
+        withinChunk(m, h, d[i], channel, i == 0, s.dotsAt(dots, b, c, g));
+        const float flow = d[i].whole * h.dotOf(m.states + c * stateSize + channel, m.adjoint + channel, N);
+        sumA[i] += decayGradients(m, h, d[i], channel, flow, b, t0, h.first + i, s.dotsAt(dots, b, c, g));
+        sumD[i] += writeInput(m, h, d[i], channel, b, t0, h.first + i);
+      }
+      writeFactors(m, d[0].length, first, dB + t0 * N, dC + t0 * N);
+      h.decay(m.adjoint, N, d);
+      product(N, h.width, d[0].length, Factor{m.C, 1, m.wideN}, m.arriving, h.stride, m.adjoint, h.stride, true);
     }
-    if (dS) s.storeState(dS, b, h, m.adjoint);
-    *dA = static_cast<float>(sumA);
-    *dD = static_cast<float>(sumD);
+    if (dS) h.storeStates(s, dS, b, m.adjoint);
+    for (long i = 0; i < h.count; i++) {
+      dA[i] = static_cast<float>(sumA[i]);
+      dD[i] = static_cast<float>(sumD[i]);
+    }
   }
 
-  // K_ij = l_ij dy_i.x_j, the same times Δ_j, and M_ij = l_ij C_i.B_j.
-  void withinChunk(const Buffers& m, const ChunkDecays& d, const float* group) const {
+  // The chunk's operands, of all heads.
+  void loadChunk(const Buffers& m, const HeadBlock& h, const ChunkDecays* d, long b, long c, long g) const {
+    const long t0 = c * CHUNK, length = d[0].length;
+    const float* dyAt = dy + (s.xAt(b, t0, h.first) - s.x);
+    const auto one = [](auto...) { return 1.f; };
+    h.copy(s, m.x, s.xAt(b, t0, h.first), length, one);
+    h.copy(s, m.dy, dyAt, length, one);
+    h.copy(s, m.written, s.xAt(b, t0, h.first), length, [&](long i, long j) { return d[i].step[j] * d[i].toEnd[j]; });
+    h.copy(s, m.arriving, dyAt, length, [&](long i, long j) { return d[i].fromStart[j]; });
+    copyRows(m.B, m.wideN, s.BAt(b, t0, g), s.rowOfB(), length, s.N, one);
+    copyRows(m.C, m.wideN, s.CAt(b, t0, g), s.rowOfB(), length, s.N, one);
+  }
+
+  // C_i S, w_j R B_j, and what dC and dB have of the states: Σ_h e_i S dy_i and Σ_h Δ_j w_j R x_j.
+  void throughStates(const Buffers& m, const HeadBlock& h, const ChunkDecays* d, const float* before) const {
+    const long length = d[0].length, N = s.N, columns = toLanes(N);
+    product(length, h.width, N, Factor{m.C, m.wideN, 1}, before, h.stride, m.fromS, h.stride, false);
+    product(length, h.width, N, Factor{m.B, m.wideN, 1}, m.adjoint, h.stride, m.u, h.stride, false);
+    h.scale(m.u, length, [&](long i, long j) { return d[i].toEnd[j]; });
+    transposeInto(m.turned, m.wideN, before, h.stride, N, h.width);
+    product(length, columns, h.width, Factor{m.arriving, h.stride, 1}, m.turned, m.wideN, m.gradC, m.wideN, false);
+    transposeInto(m.turned, m.wideN, m.adjoint, h.stride, N, h.width);
+    product(length, columns, h.width, Factor{m.written, h.stride, 1}, m.turned, m.wideN, m.gradB, m.wideN, false);
+  }
+
+  // One head's K_ij = l_ij dy_i.x_j and M_ij = l_ij C_i.B_j; K_ij Δ_j is added to (or with `first` set in) sumK.
+  void withinChunk(const Buffers& m, const HeadBlock& h, const ChunkDecays& d, long channel, bool first,
+                   const float* group) const {
     const vi lanes = laneNumbers();
-    transposeInto(m.xTurned, CHUNK, m.x, wideP, d.length, s.P);
-    product(d.length, CHUNK, s.P, Factor{m.dy, wideP, 1}, m.xTurned, CHUNK, m.K, CHUNK, false);
+    transposeInto(m.xTurned, CHUNK, m.x + channel, h.stride, d.length, s.P);
+    for (long i = 0; i < d.length; i += TILE_ROWS) {
+      const long rows = minimum(TILE_ROWS, d.length - i);
+      product(rows, toLanes(i + rows), s.P, Factor{m.dy + i * h.stride + channel, h.stride, 1}, m.xTurned, CHUNK,
+              m.K + i * CHUNK, CHUNK, false);
+    }
     for (long i = 0; i < d.length; i++)
       for (long j = 0; j < CHUNK; j += LANES) {
         const long at = i * CHUNK + j;
-        const vf decay = j > i ? vf{} : d.between(i, j, lanes);
-        const vf k = decay * load(m.K + at);
+        if (j > i) {
+          store(m.K + at, vf{});
+          store(m.M + at, vf{});
+          if (first) store(m.sumK + at, vf{});
+          continue;
+        }
+        const vf decay = d.between(i, j, lanes), k = decay * load(m.K + at);
+        const vf scaled = k * load(d.step + j);
         store(m.K + at, k);
-        store(m.scaledK + at, k * load(d.step + j));
         store(m.M + at, decay * load(group + at));
+        store(m.sumK + at, first ? scaled : scaled + load(m.sumK + at));
       }
   }
 
-  // fromS_i = e_i S dy_i and fromR_j = w_j R x_j, [CHUNK][wideN].
-  void throughStates(const Buffers& m, const ChunkDecays& d, const float* before) const {
-    transposeInto(m.turned, wideN, before, wideP, s.N, s.P);
-    product(d.length, wideN, s.P, Factor{m.dy, wideP, 1}, m.turned, wideN, m.fromS, wideN, false);
-    transposeInto(m.turned, wideN, m.adjoint, wideP, s.N, s.P);
-    product(d.length, wideN, s.P, Factor{m.x, wideP, 1}, m.turned, wideN, m.fromR, wideN, false);
-    for (long i = 0; i < d.length; i++)
-      for (long n = 0; n < wideN; n += LANES) {
-        const long at = i * wideN + n;
-        store(m.fromS + at, load(m.fromS + at) * splat(d.fromStart[i]));
-        store(m.fromR + at, load(m.fromR + at) * splat(d.toEnd[i]));
-      }
-  }
-
-  // ddelta of the chunk; returns its share of dA. `flow` goes from the state before the chunk to the one after it.
-  double decayGradients(const Buffers& m, const ChunkDecays& d, float flow, long b, long t0, long h,
-                        const float* group) const {
+  // ddelta of the chunk and a head; returns its share of dA. `flow` goes from the state before the chunk to the one after it.
+  double decayGradients(const Buffers& m, const HeadBlock& h, const ChunkDecays& d, long channel, float flow, long b,
+                        long t0, long head, const float* group) const {
     double toState[CHUNK], toEnd[CHUNK]; // of token j to the chunk's end; and the sum of those before it, times Δ
     double before = 0;
     for (long j = 0; j < d.length; j++) {
-      toState[j] = dot(m.B + j * wideN, m.fromR + j * wideN, s.N);
+      toState[j] = dot(m.x + j * h.stride + channel, m.u + j * h.stride + channel, h.wideP);
       toEnd[j] = before;
       before += toState[j] * d.step[j];
     }
@@ -139,58 +173,54 @@ struct SsdGradient {
       own[t] = k[t] * products[t];
       vf inside = vf{};
       for (long j = 0; j < t; j += LANES) {
-        const vf total = load(later + j) + select(lanes < static_cast<int32_t>(t - j), load(k + j) * load(products + j), vf{});
+        const vf here = load(k + j) * load(products + j);
+        const vf total =
+            load(later + j) + select(lanes < static_cast<int32_t>(t - j), here, vf{});
         store(later + j, total);
         inside += select(lanes < static_cast<int32_t>(t - j), total * load(d.step + j), vf{});
       }
-      fromState += dot(m.C + t * wideN, m.fromS + t * wideN, s.N);
+      fromState += dot(m.arriving + t * h.stride + channel, m.fromS + t * h.stride + channel, h.wideP);
       const double logDecay = flow + fromState + toEnd[t] + sumLanes(inside);
       share += logDecay * d.step[t];
-      ddelta[(b * s.L + t0 + t) * s.H + h] = static_cast<float>(logDecay * s.A[h] + toState[t] + own[t]);
+      ddelta[(b * s.L + t0 + t) * s.H + head] = static_cast<float>(logDecay * s.A[head] + toState[t] + own[t]);
     }
-    for (long j = 0; j < d.length; j++) ddelta[(b * s.L + t0 + j) * s.H + h] += later[j];
+    for (long j = 0; j < d.length; j++) ddelta[(b * s.L + t0 + j) * s.H + head] += later[j];
     return share;
   }
 
-  // dx of the chunk; returns its share of dD.
-  double writeInput(const Buffers& m, const ChunkDecays& d, long b, long t0, long h) const {
-    product(d.length, wideP, s.N, Factor{m.B, wideN, 1}, m.adjoint, wideP, m.u, wideP, false);
-    for (long j = 0; j < d.length; j++)
-      for (long p = 0; p < wideP; p += LANES)
-        store(m.u + j * wideP + p, load(m.u + j * wideP + p) * splat(d.toEnd[j]));
-    product(d.length, wideP, Factor{m.M, 1, CHUNK}, m.dy, wideP, m.u, wideP, true, [](long j) { return j; },
-            [&](long, long) { return d.length; });
-    const vf skip = splat(s.D ? s.D[h] : 0);
-    float* out = dx + (s.xAt(b, t0, h) - s.x);
+  // dx of the chunk and a head; returns its share of dD.
+  double writeInput(const Buffers& m, const HeadBlock& h, const ChunkDecays& d, long channel, long b, long t0,
+                    long head) const {
+    product(d.length, h.wideP, Factor{m.M, 1, CHUNK}, m.dy + channel, h.stride, m.u + channel, h.stride, true,
+            [](long j) { return j; }, [&](long, long) { return d.length; });
+    const vf skip = splat(s.D ? s.D[head] : 0);
+    float* out = dx + (s.xAt(b, t0, head) - s.x);
     vf sum = vf{};
     for (long j = 0; j < d.length; j++)
       for (long p = 0; p < s.P; p += LANES) {
-        const vf grad = load(m.dy + j * wideP + p);
-        sum += grad * load(m.x + j * wideP + p);
-        storePart(out + j * s.rowOfX() + p, splat(d.step[j]) * load(m.u + j * wideP + p) + skip * grad, s.P - p);
+        const long at = j * h.stride + channel + p;
+        const vf grad = load(m.dy + at);
+        sum += grad * load(m.x + at);
+        storePart(out + j * s.rowOfX() + p,
+                  splat(d.step[j]) * load(m.u + at) + skip * grad, s.P - p);
       }
     return sumLanes(sum);
   }
 
-  void writeFactors(const Buffers& m, const ChunkDecays& d, bool first, float* dB, float* dC) const {
-    product(d.length, wideN, Factor{m.scaledK, CHUNK, 1}, m.B, wideN, m.fromS, wideN, true, [](long) { return 0L; },
+  void writeFactors(const Buffers& m, long length, bool first, float* dB, float* dC) const {
+    const long columns = toLanes(s.N);
+    product(length, columns, Factor{m.sumK, CHUNK, 1}, m.B, m.wideN, m.gradC, m.wideN, true, [](long) { return 0L; },
             [](long i, long rows) { return i + rows; });
-    product(d.length, wideN, Factor{m.K, 1, CHUNK}, m.C, wideN, m.fromR, wideN, true, [](long j) { return j; },
-            [&](long, long) { return d.length; });
-    for (long i = 0; i < d.length; i++)
+    product(length, columns, Factor{m.sumK, 1, CHUNK}, m.C, m.wideN, m.gradB, m.wideN, true, [](long j) { return j; },
+            [&](long, long) { return length; });
+    for (long i = 0; i < length; i++)
       for (long n = 0; n < s.N; n += LANES) {
         const long lanes = s.N - n, at = i * s.N + n;
-        const vf c = load(m.fromS + i * wideN + n), b = splat(d.step[i]) * load(m.fromR + i * wideN + n);
+        const vf c = load(m.gradC + i * m.wideN + n);
+        const vf b = load(m.gradB + i * m.wideN + n);
         storePart(dC + at, first ? c : c + loadPart(dC + at, lanes), lanes);
         storePart(dB + at, first ? b : b + loadPart(dB + at, lanes), lanes);
       }
-  }
-
-  // R becomes the gradient of the state before the chunk.
-  void stepBack(const Buffers& m, const ChunkDecays& d) const {
-    for (long i = 0; i < s.N * wideP; i += LANES) store(m.adjoint + i, load(m.adjoint + i) * splat(d.whole));
-    copyRows(m.u, wideP, m.dy, wideP, d.length, wideP, [&](long i) { return d.fromStart[i]; });
-    product(s.N, wideP, d.length, Factor{m.C, 1, wideN}, m.u, wideP, m.adjoint, wideP, true);
   }
 };
 
@@ -204,13 +234,14 @@ KERNEL(ssdScanGrad) {
   float *sumA = sumC + tasks * rows, *sumD = sumA + s.batch * s.H;
   s.computeDots(dots);
   const SsdGradient gradient{s,  args.floats(6), args.floats(7), args.floats(8), args.floats(9), args.floats(10),
-                             args.floats(15), dots, padded(s.P), padded(s.N)};
+                             args.floats(15), dots};
   parallelFor(tasks, [&](long task) {
     const long slice = task % slices, g = task / slices % s.G, b = task / slices / s.G;
-    const long from = heads * slice / slices, to = heads * (slice + 1) / slices;
-    for (long i = from; i < to; i++) {
-      const long h = g * heads + i, at = b * s.H + h;
-      gradient.run(b, h, i == from, sumA + at, sumD + at, sumB + task * rows, sumC + task * rows);
+    const long from = heads * slice / slices, to = heads * (slice + 1) / slices, step = HeadBlock::most(s);
+    for (long i = from; i < to; i += step) {
+      const HeadBlock block(s, g * heads + i, minimum(step, to - i));
+      const long at = b * s.H + block.first;
+      gradient.run(b, block, i == from, sumA + at, sumD + at, sumB + task * rows, sumC + task * rows);
     }
   });
   sumParts(dA, sumA, s.batch, s.H, s.H);
