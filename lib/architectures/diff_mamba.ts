@@ -58,5 +58,5 @@ export const DIFF_MAMBA2: DifferentialArchitecture = {
     difference: { ...OF_OUTPUTS, lambda: 'sigmoid_sum', mixers: 'mamba2' },
   },
   tensors: tensors(mamba2Tensors),
-  forward: (u, w, block, tap) => (tap.joins ? joinedMixers(u, w, block) : apart(u, w, block, tap)),
+  forward: (u, w, block: DifferentialBlock, tap) => (tap.joins ? joinedMixers(u, w, block) : apart(u, w, block, tap)),
 };
