@@ -1,6 +1,7 @@
 'use client';
 import type { Progress, Run } from '@/lib/api/schemas';
-import { formatSeconds, ordinal } from '@/lib/figures/numbers';
+import { ordinal } from '@/lib/figures/numbers';
+import { formatDuration, formatForecast } from '@/lib/vocabulary';
 import { useForecast } from '../data/forecast';
 import { useHealth } from '../data/queries';
 import { requestOf, runOrCancel } from '../state/request';
@@ -30,7 +31,7 @@ function words(run: Run, progress: Progress | null): { line: string; detail: str
       };
     case 'running': {
       if (!progress) return { line: 'starting', detail: '' };
-      const left = progress.secondsLeft === null ? '' : ` · ${formatSeconds(progress.secondsLeft)} left`;
+      const left = progress.secondsLeft === null ? '' : ` · ${formatForecast(progress.secondsLeft)} left`;
       const name = run.models[progress.model]?.name ?? run.request.models[progress.model] ?? '';
       const step =
         progress.stage === 'loading'
@@ -39,7 +40,10 @@ function words(run: Run, progress: Progress | null): { line: string; detail: str
       return { line: `${step}${left}`, detail: '' };
     }
     case 'done':
-      return { line: `done in ${formatSeconds(seconds)}`, detail: `run ${run.id.slice(0, 8)}` };
+      return {
+        line: seconds === null ? 'done' : `done in ${formatDuration(seconds)}`,
+        detail: `run ${run.id.slice(0, 8)}`,
+      };
     case 'cancelled':
       return { line: 'cancelled', detail: `run ${run.id.slice(0, 8)}` };
     case 'error':

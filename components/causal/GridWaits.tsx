@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
-import { formatCount, formatForecast } from '@/lib/figures/numbers';
+import { formatCount } from '@/lib/figures/numbers';
+import { formatForecast } from '@/lib/vocabulary';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { View } from '../data/view';
 import { AxisTicks, RowLabel } from '../ui/AxisParts';

@@ -1,6 +1,6 @@
 'use client';
 import { memo, useEffect, useMemo } from 'react';
-import { formatForecast } from '@/lib/figures/numbers';
+import { formatForecast } from '@/lib/vocabulary';
 import type { Metric } from '../charts/curve';
 import { layerName } from '../charts/layerAxis';
 import { type DataTable, tableOf } from '../charts/table';

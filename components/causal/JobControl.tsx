@@ -1,7 +1,7 @@
 'use client';
 import type { ReactNode } from 'react';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
-import { formatSeconds } from '@/lib/figures/numbers';
+import { formatForecast } from '@/lib/vocabulary';
 import { cancelJob, isJobBusy, type Job } from '../state/jobs';
 
 const finished = (job: Job | undefined): number =>
@@ -14,7 +14,7 @@ function words(jobs: readonly (Job | undefined)[]): string {
   if (!busy) return jobs.some((job) => job?.state === 'cancelled') ? 'Cancelled; what is finished stays.' : '';
   if (busy.state !== 'running' || !busy.progress) return 'Waits for its turn.';
   const { done, total, secondsLeft } = busy.progress;
-  const left = secondsLeft === null ? '' : ` · ${formatSeconds(secondsLeft)} left`;
+  const left = secondsLeft === null ? '' : ` · ${formatForecast(secondsLeft)} left`;
   return `${modelOf(busy.request)} · step ${done} of ${total}${left}`;
 }
 

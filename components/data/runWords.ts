@@ -1,11 +1,11 @@
 import type { Health, RunSummary } from '@/lib/api/schemas';
-import { formatSeconds } from '@/lib/figures/numbers';
+import { formatDuration } from '@/lib/vocabulary';
 
 /** `done in 1.84 s`, `cancelled`, … */
 export function stateOf({ state, timing }: RunSummary): string {
   if (state === 'error') return 'stopped by an error';
   if (state !== 'done' || timing.startedAt === null || timing.finishedAt === null) return state;
-  return `done in ${formatSeconds((timing.finishedAt - timing.startedAt) / 1000)}`;
+  return `done in ${formatDuration((timing.finishedAt - timing.startedAt) / 1000)}`;
 }
 
 export function formatTime(instant: number): string {

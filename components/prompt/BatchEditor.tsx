@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import type { SnrRequestInput } from '@/lib/api/analyses';
-import { formatSeconds } from '@/lib/figures/numbers';
+import { formatForecast } from '@/lib/vocabulary';
 import { MOST } from '../data/batchText';
 import { useLensKind } from '../data/queries';
 import { chosenModels } from '../data/view';
@@ -40,7 +40,7 @@ function BatchStatus() {
     starting: 'sending',
     queued: 'waits for the device',
     running: progress
-      ? `${Math.floor((100 * progress.done) / progress.total)} %${left ? ` · ${formatSeconds(left)} left` : ''}`
+      ? `${Math.floor((100 * progress.done) / progress.total)} %${left ? ` · ${formatForecast(left)} left` : ''}`
       : 'starting',
     done: `done: ${result?.examples ?? 0} prompts, in “Signal by layer”`,
     cancelled: result ? `cancelled; ${result.models.map(({ model }) => model).join(', ')} is complete` : 'cancelled',

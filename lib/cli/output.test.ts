@@ -14,4 +14,16 @@ describe('a table', () => {
       ),
     );
   });
+
+  it('shows milliseconds as times', () => {
+    const text = table([
+      { key: 'a', ms: 6905e3, floor_ms: 0.42 },
+      { key: 'b', ms: 1840, floor_ms: null },
+    ]);
+    expect(text.split('\n').slice(0, 3)).toEqual([
+      'key  time        floor time',
+      'a    1 h 55 min  0.42 ms',
+      'b    1.84 s      –',
+    ]);
+  });
 });

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Measured } from '@/lib/analysis/allocation';
 import { InputError, type OutputTensor, writeNpz, writeSafetensors } from '@/lib/checkpoint';
-import type { WeightFormat } from '@/lib/vocabulary';
+import { formatDuration, type WeightFormat } from '@/lib/vocabulary';
 import { version } from '@/package.json';
 import type { Io } from './io';
 
@@ -74,11 +74,20 @@ const compact = (value: number) => {
   return size >= 1e-3 && size < 1e6 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 };
 
+/** The heading of a column of milliseconds, which readers are shown as times; undefined of another column. */
+const timeHeading = (column: string) => (column === 'ms' ? 'time' : /^(.*)_ms$/.exec(column)?.[1].concat(' time'));
+
+const showIn = (column: string, value: unknown) =>
+  timeHeading(column) && typeof value === 'number' ? formatDuration(value / 1000) : show(value);
+
 export function table(rows: readonly Readonly<Record<string, unknown>>[]): string {
   const columns = Object.keys(rows[0]);
-  const cells = [columns, ...rows.map((row) => columns.map((column) => show(row[column])))];
+  const headings = columns.map((column) => timeHeading(column) ?? column);
+  const cells = [headings, ...rows.map((row) => columns.map((column) => showIn(column, row[column])))];
   const widths = columns.map((_, c) => Math.max(...cells.map((line) => line[c].length)));
-  const numeric = columns.map((column) => rows.every((row) => typeof (row[column] ?? 0) === 'number'));
+  const numeric = columns.map(
+    (column) => !timeHeading(column) && rows.every((row) => typeof (row[column] ?? 0) === 'number'),
+  );
   const pad = (text: string, c: number) => (numeric[c] ? text.padStart(widths[c]) : text.padEnd(widths[c]));
   return cells.map((line) => `${line.map(pad).join('  ').trimEnd()}\n`).join('');
 }

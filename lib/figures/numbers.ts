@@ -61,19 +61,6 @@ export function formatRatio(value: Maybe): string {
 export const formatP = (p: Maybe): string =>
   present(p) && p <= LEAST_P * (1 + 1e-9) ? `≤ ${Number(LEAST_P.toPrecision(1))}` : formatPlain(p);
 
-/** Milliseconds below one second, else seconds: `840 ms`, `1.84 s`. */
-export function formatSeconds(seconds: Maybe): string {
-  if (!present(seconds)) return ABSENT;
-  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toPrecision(3)} s`;
-}
-
-/** A time that is only expected: `~40 ms`, `~3 s`, `~25 s`, `~4 min`. */
-export function formatForecast(seconds: number): string {
-  const rough = (value: number) => Number(value.toPrecision(value < 10 ? 1 : 2));
-  if (rough(seconds) < 1) return `~${Math.max(1, rough(1000 * seconds))} ms`;
-  return seconds < 90 ? `~${rough(seconds)} s` : `~${Math.round(seconds / 60)} min`;
-}
-
 /** 2 → `2nd`. */
 export function ordinal(n: number): string {
   const teen = n % 100 >= 11 && n % 100 <= 13;

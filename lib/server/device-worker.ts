@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type { Device, Health } from '@/lib/api/schemas';
+import { formatDuration } from '@/lib/vocabulary';
 import type { FoldersState } from './compute/models/model-folders';
 import { refusalOf } from './compute/refusal';
 import type { Observation } from './compute/runs/pace';
@@ -90,7 +91,7 @@ export class DeviceWorker {
     worker.unref();
     let reason = 'its thread ended';
     this.#watchOver(beat, () => {
-      reason = `it did not get from one step to the next in ${this.settings.stepSeconds} s and was ended`;
+      reason = `it did not get from one step to the next in ${formatDuration(this.settings.stepSeconds)} and was ended`;
       this.#end(worker);
     });
     worker.on('message', (message: Message) => this.#receive(message));

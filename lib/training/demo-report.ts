@@ -7,6 +7,7 @@ import { type QuestionKind, ROOMS } from '@/lib/data/vocabulary';
 import { splitWords, type WordTokenizer } from '@/lib/data/word-tokenizer';
 import type { Model } from '@/lib/models';
 import { Random } from '@/lib/random';
+import { formatDuration } from '@/lib/vocabulary';
 import { type DemoConfig, TRAINING_LENGTH, TRAINING_QUESTIONS } from './demo-config';
 import { accuracy } from './evaluate';
 import type { TrainingMetrics } from './train';
@@ -128,7 +129,7 @@ trains it again from the same seed. Its twin has the same depth, width, state si
 | Training | ${steps} steps of ${config.batch_size} stories, seed ${config.seed}; stories grow over the first ${growth} steps |
 | Loss | ${loss.answers} × cross-entropy of the answers + ${loss.text} × of every next token |
 | Optimizer | AdamW, learning rate ${optimizer.learning_rate} (${optimizer.warmup_steps} steps of warm-up; from step ${growth} a cosine to ${optimizer.final_learning_rate}${restart}), betas ${optimizer.betas.join(' and ')}, weight decay ${optimizer.weight_decay} (not on A_log, D, dt_bias, biases, block norms), gradient norm clipped to ${optimizer.clip_norm} |
-| Time | ${(report.seconds / 60).toFixed(1)} minutes on a shared 2-core machine (${report.device}) |
+| Time | ${formatDuration(report.seconds)} on a shared 2-core machine (${report.device}) |
 
 ## Held-out accuracy
 

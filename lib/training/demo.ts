@@ -6,6 +6,7 @@ import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '@/lib/checkpoin
 import { retrievalVocabulary, wordTokenizer } from '@/lib/data/word-tokenizer';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
+import { formatDuration } from '@/lib/vocabulary';
 import { DEMO } from './demo-config';
 import { demoExamples } from './demo-examples';
 import { type DemoReport, measureDemo, readme } from './demo-report';
@@ -21,7 +22,7 @@ function progress(name: string): (metrics: TrainingMetrics) => void {
     const accuracy = evaluation?.accuracy;
     const measured = typeof accuracy === 'number' ? `  held-out accuracy ${(100 * accuracy).toFixed(1)} %` : '';
     say(
-      `${name}  ${step}/${steps}  answers ${answers?.toFixed(3)}  text ${text?.toFixed(3)}  ${time.seconds.toFixed(0)} s${measured}`,
+      `${name}  ${step}/${steps}  answers ${answers?.toFixed(3)}  text ${text?.toFixed(3)}  ${formatDuration(time.seconds)}${measured}`,
     );
   };
 }

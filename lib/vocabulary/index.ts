@@ -227,4 +227,5 @@ export const RESAMPLES = 2000;
 export const LEAST_P = 2 / (RESAMPLES + 1);
 
 export * from './competing';
+export * from './durations';
 export * from './rollouts';

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
+import { formatDuration } from '@/lib/vocabulary';
 import type { FoldersState } from '../compute/models/model-folders';
 import { ServiceError } from '../errors';
 import { readerPath, type Settings } from '../settings';
@@ -157,8 +158,8 @@ export class Readers {
     const error = new ServiceError(
       slot.model === undefined ? 503 : 422,
       slot.model === undefined
-        ? `Reading the model folders took longer than ${seconds} s and was ended.`
-        : `The tokenizer of ${slot.model} did not come to an end with this text in ${seconds} s and was stopped.`,
+        ? `Reading the model folders took longer than ${formatDuration(seconds)} and was ended.`
+        : `The tokenizer of ${slot.model} did not come to an end with this text in ${formatDuration(seconds)} and was stopped.`,
       slot.model === undefined
         ? 'Try again; a disk or network that does not answer is the usual reason.'
         : 'Shorten the text, or replace the tokenizer.json: its regular expressions may take for ever.',
