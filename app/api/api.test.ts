@@ -190,6 +190,8 @@ describe('the API, through its own client', () => {
   });
 
   it('tells what a run will take, and refuses what it would refuse', async () => {
+    // Before any run: by the probe of the device.
+    expect((await client.estimate(request())).seconds).toBeGreaterThan(0);
     await follow((await client.startRun(request())).id);
     const one = await client.estimate(request());
     expect(one.weightBytes).toBe(0);

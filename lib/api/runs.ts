@@ -28,6 +28,6 @@ export const RunEstimateSchema = z.object({
   seconds: z
     .number()
     .nullable()
-    .meta({ description: 'From runs that this server has finished, loading apart; null before the first.' }),
+    .meta({ description: 'Expected from a probe of the device at the start and from runs since, loading of weights included; null without a device.' }),
 });
 export type RunEstimate = z.infer<typeof RunEstimateSchema>;

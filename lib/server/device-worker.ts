@@ -28,8 +28,8 @@ export interface DeviceWorkerListener {
   onAsk(asked: Asked): Promise<unknown>;
   /** These models are on the device or on their way there. */
   onLoaded(models: readonly string[]): void;
-  /** What a whole run took. */
-  onObserved(observation: Observation): void;
+  /** What a stage of a run, or of a probe of the device, took. */
+  onObserved(observation: Observation, probe: boolean): void;
   /** Activations of these runs are no longer in memory. */
   onReleased(ids: readonly string[]): void;
   /** The thread ended by itself; everything it held is gone. */
@@ -66,6 +66,8 @@ export class DeviceWorker {
   #pending = new Map<number, Pending>();
   #calls = 0;
   #deaths = 0;
+  /** Told when the thread is ready or has failed. */
+  #waiting: (() => void)[] = [];
 
   constructor(
     private readonly settings: Settings,
@@ -148,6 +150,18 @@ export class DeviceWorker {
     });
   }
 
+  /** Resolves once the thread is ready or has failed. */
+  opened(): Promise<void> {
+    this.start();
+    if (this.status !== 'starting') return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #settle(status: 'ready' | 'failed'): void {
+    this.status = status;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
   /** Tells the thread, and those that follow it, of folders that were added or are gone. */
   setFolders(folders: FoldersState): void {
     this.#folders = folders;
@@ -171,7 +185,7 @@ export class DeviceWorker {
     switch (message.kind) {
       case 'ready':
         this.device = message.device;
-        this.status = 'ready';
+        this.#settle('ready');
         this.#deaths = 0;
         return;
       case 'unusable':
@@ -201,7 +215,7 @@ export class DeviceWorker {
         this.listener.onLoaded(message.models);
         return;
       case 'observed':
-        this.listener.onObserved(message.observation);
+        this.listener.onObserved(message.observation, message.probe);
         return;
       case 'released':
         this.listener.onReleased(message.ids);
@@ -224,8 +238,8 @@ export class DeviceWorker {
   }
 
   #fail(message: string): void {
-    this.status = 'failed';
     this.error = message;
+    this.#settle('failed');
     this.#rejectAll(message);
   }
 

@@ -92,8 +92,8 @@ export type Message =
   | ({ kind: 'ask'; ask: number } & Asked)
   /** Models on the device or on their way there. */
   | { kind: 'loaded'; models: string[] }
-  /** What a whole run took. */
-  | { kind: 'observed'; observation: Observation }
+  /** What a stage of a run, or of a probe of the device, took. */
+  | { kind: 'observed'; observation: Observation; probe: boolean }
   | { kind: 'released'; ids: string[] };
 
 /** `workerData` of the worker. */

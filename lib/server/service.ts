@@ -22,6 +22,7 @@ import { AnalysisBook } from './analysis-book';
 import { ArchiveClient } from './archive/client';
 import type { Accepted } from './archive/protocol';
 import { isFinal, type Keeping, sharedFlag } from './book';
+import { loadingCost, sum } from './compute/runs/costs';
 import { Pace } from './compute/runs/pace';
 import { DeviceWorker } from './device-worker';
 import { ServiceError } from './errors';
@@ -75,7 +76,7 @@ export class Service {
       onLoaded: (models) => {
         this.#loaded = new Set(models);
       },
-      onObserved: (observation) => this.#pace.add(observation),
+      onObserved: (observation, probe) => this.#pace.add(observation, probe),
       onReleased: (ids) => this.#released(ids),
       onCrash: (reason) => {
         console.error(reason);
@@ -194,12 +195,13 @@ export class Service {
     return run;
   }
 
-  /** What a run would take, as far as this device has shown. */
+  /** What a run would take, loading included, as far as this device has shown; waits until it has. */
   async estimate(request: RunRequest): Promise<RunEstimate> {
-    const { steps, work, weights, ...measure } = await this.readers.call('measure', request);
-    const toLoad = weights.filter(({ name }) => !this.#loaded.has(name));
-    const weightBytes = toLoad.reduce((sum, { bytes }) => sum + bytes, 0);
-    return { ...measure, weightBytes, seconds: this.#pace.expect({ steps, work }) };
+    const { cost, weights, ...measure } = await this.readers.call('measure', request);
+    await this.worker.opened();
+    const toLoad = weights.filter(({ name }) => !this.#loaded.has(name)).map(({ parameters }) => parameters);
+    const weightBytes = 4 * toLoad.reduce((total, parameters) => total + parameters, 0);
+    return { ...measure, weightBytes, seconds: this.#pace.expect(sum([cost, ...toLoad.map(loadingCost)])) };
   }
 
   run = (id: string): Run => this.runs.get(id);

@@ -71,6 +71,7 @@ async function start(): Promise<void> {
       send({ kind: 'refusal', call, refusal: refusalOf(error) });
     }
   });
+  await computer.calibrate();
   send({ kind: 'ready', device: { ...device, weights: settings.weights } });
   await computer.warmUp();
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunRequestSchema } from '@/lib/api/schemas';
+import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { decodeSafetensors } from '@/lib/safetensors';
 import { TOKEN_TRACKS } from '@/lib/vocabulary';
@@ -11,6 +12,8 @@ import type { Settings } from '../settings';
 import { OneThread } from '../testing/one-thread';
 import { makeWorkspace, read, request, type Workspace } from '../testing/workspace';
 import { changeSince } from './models/loaded-models';
+import { loadingCost, runCost, sum, UNITS } from './runs/costs';
+import { Pace } from './runs/pace';
 
 let workspace: Workspace;
 
@@ -198,5 +201,36 @@ describe('Computer', () => {
     expect(await run('a', ['plain'])).toBe('done');
     await warming;
     expect(tf.memory().numTensors).toBeGreaterThan(before);
+  });
+});
+
+describe('what a run will take', () => {
+  it('is known of every stage after a probe, and learned of every stage that runs', async () => {
+    const { computer, messages, run } = computerOf();
+    await computer.calibrate();
+    const observed = () => messages.flatMap((message) => (message.kind === 'observed' ? [message] : []));
+    const unitsOf = (probe: boolean) =>
+      new Set(observed().flatMap((message) => (message.probe === probe ? Object.keys(message.observation.cost) : [])));
+    const stages = UNITS.filter((unit) => unit !== 'run');
+    expect([...unitsOf(true)].sort()).toEqual([...stages].sort());
+    expect(observed().every(({ observation }) => observation.seconds > 0)).toBe(true);
+    const pace = new Pace();
+    for (const { observation, probe } of observed()) pace.add(observation, probe);
+    const { config } = await loadCheckpoint(join(workspace.root, 'models', 'plain'), 'plain');
+    expect(pace.expect(sum([runCost(config, 16), loadingCost(1e4)]))).toBeGreaterThan(0);
+
+    await run('observed', ['plain', 'diff']);
+    expect([...unitsOf(false)].sort()).toEqual([...UNITS].sort());
+  });
+
+  it('is told from the first step on, where the device is known', async () => {
+    const { computer, messages, run } = computerOf();
+    await computer.calibrate();
+    await run('forecast', ['plain']);
+    const left = messages.flatMap((message) =>
+      message.kind === 'update' && message.update.type === 'progress' ? [message.update.progress.secondsLeft] : [],
+    );
+    expect(left[0]).toBeGreaterThan(0);
+    expect(left.at(-1)).toBeLessThan(left[0] as number);
   });
 });

@@ -20,7 +20,8 @@ import { Allocations } from './runs/allocations';
 import { answerOf } from './runs/answers';
 import { Attributions } from './runs/attributions';
 import { generate } from './runs/generation';
-import type { Observation } from './runs/pace';
+import { type Observation, Pace } from './runs/pace';
+import { probe } from './runs/probe';
 import { Readouts } from './runs/readouts';
 import type { ModelRecord } from './runs/record';
 import { Runner } from './runs/runner';
@@ -47,10 +48,11 @@ export class Computer {
   readonly #allocationBatches: AllocationBatches;
   readonly #channels: ChannelReadouts;
   readonly #store: RunStore;
+  readonly #pace = new Pace();
   readonly #stopWarmUp = new Int32Array(1);
 
   constructor(
-    settings: Settings,
+    private readonly settings: Settings,
     private readonly send: (message: Message) => void,
     words: Words,
     folders?: FoldersState,
@@ -141,6 +143,16 @@ export class Computer {
     return this.#methods[method](argument as never);
   }
 
+  /** Learns how fast the device is, before anything is asked of it. */
+  calibrate(): Promise<void> {
+    return probe(this.settings.weights, (observation) => this.#observe(observation, true));
+  }
+
+  #observe(observation: Observation, probe: boolean): void {
+    this.#pace.add(observation, probe);
+    this.send({ kind: 'observed', observation, probe });
+  }
+
   /**
    * Loads the bundled models and runs a few tokens through each, so that the first run finds weights on the
    * device and code compiled. Gives way as soon as a run is asked for.
@@ -154,6 +166,8 @@ export class Computer {
         await this.#run(
           { id: WARM_UP, models: [warmUpRequest(name, layers.length)], cancel: this.#stopWarmUp },
           () => undefined,
+          // Its stages are too small to say anything; the probe has shown them.
+          (observation) => isBesideStages(observation) && this.#observe(observation, false),
         );
         this.#store.forget(WARM_UP);
         this.#forgetMaps([WARM_UP]);
@@ -163,18 +177,26 @@ export class Computer {
     }
   }
 
-  #run(run: Argument<'run'>, tell: (update: RunUpdate) => void): Promise<'done' | 'cancelled'> {
+  /** @param observed told what the stages took */
+  #run(
+    run: Argument<'run'>,
+    tell: (update: RunUpdate) => void,
+    observed: (observation: Observation) => unknown = (observation) => this.#observe(observation, false),
+  ): Promise<'done' | 'cancelled'> {
     const tools = {
       catalogue: this.#catalogue,
       models: this.#models,
       store: this.#store,
       maps: this.#maps,
       readouts: this.#readouts,
-      observed: (observation: Observation) => this.send({ kind: 'observed', observation }),
+      pace: this.#pace,
+      observed,
     };
     return new Runner(run, tools, tell).execute();
   }
 }
+
+const isBesideStages = ({ cost }: Observation) => cost.model !== undefined || cost.run !== undefined;
 
 /** Computes one reading of a run. */
 type Reader<N extends ReadingName> = (

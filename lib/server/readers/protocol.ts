@@ -4,6 +4,7 @@ import type { RunEstimate } from '@/lib/api/runs';
 import type { ModelList, RunModel, RunRequest, Token, TokenizeRequest, VocabularyEntry } from '@/lib/api/schemas';
 import type { Encoding } from '@/lib/tokenizer';
 import type { FoldersState } from '../compute/models/model-folders';
+import type { Cost } from '../compute/runs/costs';
 import type { ChosenToken, PreparedAnalysis, PreparedGeneration, Refusal } from '../prepared';
 import type { Settings } from '../settings';
 
@@ -26,10 +27,10 @@ export interface Spelled {
 
 /** What a run would take, apart from what only the computing thread knows. */
 export interface Measure extends Pick<RunEstimate, 'activationBytes' | 'limitBytes'> {
-  readonly steps: number;
-  readonly work: number;
+  /** Without loading. */
+  readonly cost: Cost;
   /** Of each model. */
-  readonly weights: readonly { readonly name: string; readonly bytes: number }[];
+  readonly weights: readonly { readonly name: string; readonly parameters: number }[];
 }
 
 /** Methods of a reader: argument and result. None touches weights or the device. */

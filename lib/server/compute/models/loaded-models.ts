@@ -61,6 +61,11 @@ export class LoadedModels {
     }
   }
 
+  /** Whether a model is on the device, as far as anybody knows without looking at its files. */
+  has(name: string): boolean {
+    return this.#models.has(name);
+  }
+
   async #acquire(name: string, options?: LoadOptions): Promise<Loaded> {
     const fingerprint = fingerprintIn(this.weights, await this.catalogue.fingerprint(name));
     const known = this.#models.get(name);

@@ -15,40 +15,32 @@ export function activationBytes(config: ModelConfig, L: number): number {
   return 4 * inputs.reduce((sum, values) => sum + values, residuals);
 }
 
-/** Floating-point operations of one block with its map, up to a common factor: products and the implicit attention. */
-export function blockWork(block: BlockConfig, d: number, L: number): number {
-  const { E, N, H } = block.mixer;
-  return mixers(block) * (6 * L * E * d + (H > 0 ? L * L * (N + H) : L * L * E));
-}
-
-/** Of the lens at one entry: the unembedding of every position. */
-const lensWork = ({ d, V }: ModelConfig, L: number): number => 2 * L * d * V;
-
-const lensEntries = ({ blocks }: ModelConfig) => blocks.length + 2;
-
-/** Work of one model's part of a run from block `first` on, with or without its lens. */
-export const workLeft = (config: ModelConfig, L: number, first = 0, lensReady = false): number =>
-  config.blocks.slice(first).reduce((sum, block) => sum + blockWork(block, config.d, L), 0) +
-  (lensReady ? 0 : lensEntries(config) * lensWork(config, L));
-
-/** Blocks and lens entries: what a run costs however short the prompt. */
-export const stepsOf = (config: ModelConfig): number => config.blocks.length + lensEntries(config);
-
-/** Time left from work done and work to do, assuming that both go at the same speed. */
+/**
+ * Time left from work done and work to do. Where the device is known, work is in the seconds that it should take, and the
+ * beginning of a run is not trusted with more than it shows.
+ */
 export class Forecast {
   #done = 0;
   readonly #start = performance.now();
 
-  constructor(private readonly total: number) {}
+  /**
+   * @param total work to do
+   * @param prior work that counts as done at the expected speed of one unit a second; 0 where nothing is expected
+   */
+  constructor(
+    private readonly total: number,
+    private readonly prior = 0,
+  ) {}
 
   add(work: number): void {
     this.#done += work;
   }
 
-  /** Null before anything is done. */
+  /** Null before anything is done or known. */
   get secondsLeft(): number | null {
-    if (this.#done === 0) return null;
+    if (this.#done + this.prior === 0) return null;
     const elapsed = (performance.now() - this.#start) / 1000;
-    return Math.max(0, (elapsed * (this.total - this.#done)) / this.#done);
+    const perUnit = (elapsed + this.prior) / (this.#done + this.prior);
+    return Math.max(0, perUnit * (this.total - this.#done));
   }
 }

@@ -1,37 +1,79 @@
 import { describe, expect, it } from 'vitest';
+import type { Cost } from './costs';
 import { Pace } from './pace';
 
-const paceOf = (...seen: [steps: number, work: number, seconds: number][]) => {
+const paceOf = (...seen: [cost: Cost, seconds: number][]) => {
   const pace = new Pace();
-  for (const [steps, work, seconds] of seen) pace.add({ steps, work, seconds });
+  for (const [cost, seconds] of seen) pace.add({ cost, seconds });
   return pace;
 };
 
 describe('Pace', () => {
-  it('knows nothing before a run', () => {
-    expect(new Pace().expect({ steps: 10, work: 1e9 })).toBeNull();
+  it('knows nothing of what was never met, and compares it as on a plain processor', () => {
+    const pace = paceOf([{ entry: 10, unembedding: 1e9 }, 1]);
+    expect(pace.expect({ block: 10, product: 1e9 })).toBeNull();
+    expect(pace.expect({ entry: 10, product: 1e9 })).toBeNull();
+    expect(pace.expect({ entry: 10, unembedding: 1e9 })).toBeCloseTo(1, 6);
+    expect(new Pace().shares()({ product: 2e9 })).toBeCloseTo(2 * new Pace().shares()({ product: 1e9 }), 9);
   });
 
-  it('tells apart what steps and what work cost', () => {
-    const pace = paceOf([10, 1e6, 0.1 + 1e-4], [10, 1e9, 0.1 + 0.1], [50, 4e9, 0.5 + 0.4]);
-    expect(pace.expect({ steps: 100, work: 1e10 })).toBeCloseTo(1 + 1, 6);
+  it('tells apart what pieces and what operations cost', () => {
+    const pace = paceOf(
+      [{ block: 10, product: 1e6 }, 0.1 + 1e-4],
+      [{ block: 10, product: 1e9 }, 0.1 + 0.1],
+      [{ block: 50, product: 4e9 }, 0.5 + 0.4],
+    );
+    expect(pace.expect({ block: 100, product: 1e10 })).toBeCloseTo(1 + 1, 1);
+  });
+
+  it('tells stages apart: a slow lens does not slow a forward pass down', () => {
+    const pace = paceOf(
+      [{ block: 10, product: 1e9 }, 1],
+      [{ entry: 10, unembedding: 1e9 }, 5],
+      [{ map: 10, ssdRead: 1e9 }, 0.1],
+    );
+    expect(pace.expect({ block: 10, product: 1e9 })).toBeCloseTo(1, 2);
+    expect(pace.expect({ block: 10, product: 1e9, entry: 10, unembedding: 1e9 })).toBeCloseTo(6, 1);
+  });
+
+  it('begins with what a probe showed, and follows one real run at once', () => {
+    const pace = new Pace();
+    const probes: readonly (readonly [number, number])[] = [
+      [1e6, 2e-3],
+      [1e7, 3e-3],
+      [1e8, 1.2e-2],
+    ];
+    for (const [product, seconds] of probes) pace.add({ cost: { block: 1, product }, seconds }, true);
+    const large = { block: 48, product: 4e11 };
+    const first = pace.expect(large) as number;
+    expect(first).toBeGreaterThan(35);
+    expect(first).toBeLessThan(50);
+    pace.add({ cost: large, seconds: 1.8 * first });
+    expect((pace.expect(large) as number) / (1.8 * first)).toBeGreaterThan(1 / 1.15);
+    expect((pace.expect(large) as number) / (1.8 * first)).toBeLessThan(1.15);
   });
 
   it('goes by work after runs of one size', () => {
-    const pace = paceOf([10, 1e9, 1], [10, 1e9, 1]);
-    expect(pace.expect({ steps: 10, work: 3e9 })).toBeCloseTo(3, 6);
+    const pace = paceOf([{ unembedding: 1e9 }, 1], [{ unembedding: 1e9 }, 1]);
+    expect(pace.expect({ unembedding: 3e9 })).toBeCloseTo(3, 6);
   });
 
   it('never expects less than nothing', () => {
     // More work in less time: a device that was busy with something else the first time.
-    const pace = paceOf([10, 1e9, 2], [10, 4e9, 1], [20, 1e9, 1]);
-    for (const steps of [0, 10, 1000])
-      for (const work of [0, 1e6, 1e12]) expect(pace.expect({ steps, work })).toBeGreaterThanOrEqual(0);
+    const pace = paceOf(
+      [{ block: 10, product: 1e9 }, 2],
+      [{ block: 10, product: 4e9 }, 1],
+      [{ block: 20, product: 1e9 }, 1],
+    );
+    for (const block of [1, 10, 1000])
+      for (const product of [1, 1e6, 1e12]) expect(pace.expect({ block, product })).toBeGreaterThanOrEqual(0);
   });
 
-  it('forgets old runs', () => {
-    const pace = paceOf([10, 1e9, 100]);
-    for (let k = 0; k < 16; k++) pace.add({ steps: 10, work: 1e9, seconds: 1 });
-    expect(pace.expect({ steps: 10, work: 1e9 })).toBeCloseTo(1, 6);
+  it('counts the last runs most, and forgets old ones', () => {
+    const pace = paceOf([{ product: 1e9 }, 100]);
+    for (let k = 0; k < 3; k++) pace.add({ cost: { product: 1e9 }, seconds: 1 });
+    expect(pace.expect({ product: 1e9 })).toBeLessThan(1.3);
+    for (let k = 0; k < 12; k++) pace.add({ cost: { product: 1e9 }, seconds: 1 });
+    expect(pace.expect({ product: 1e9 })).toBeCloseTo(1, 6);
   });
 });

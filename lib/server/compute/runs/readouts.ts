@@ -15,7 +15,8 @@ import { checkTarget, positionOf } from './questions';
 import { isComplete, type ModelRecord } from './record';
 import { withModelOf } from './with-model';
 
-const TOP_TOKENS = 8;
+/** Tokens that a lens names at each place. */
+export const TOP_TOKENS = 8;
 /** Lenses of other targets that a run keeps. */
 const KEPT_LENSES = 4;
 

@@ -7,9 +7,10 @@ import { blockSummary, meanLambda } from '../maps/branches';
 import type { Maps } from '../maps/maps';
 import type { Catalogue } from '../models/catalogue';
 import { changeSince, type LoadedModels } from '../models/loaded-models';
-import { activationBytes, blockWork, Forecast, stepsOf, workLeft } from './estimate';
+import { blockCost, type Cost, lensCost, loadingCost, mapCost, runCost, sum } from './costs';
+import { activationBytes, Forecast } from './estimate';
 import { forwardInto } from './forward';
-import type { Observation } from './pace';
+import type { Observation, Pace } from './pace';
 import type { Readouts } from './readouts';
 import { isComplete, type ModelRecord } from './record';
 import type { RunStore } from './store';
@@ -20,9 +21,13 @@ export interface Tools {
   readonly store: RunStore;
   readonly maps: Maps;
   readonly readouts: Readouts;
-  /** Told of what a run took that was computed whole. */
-  observed(observation: Observation): void;
+  readonly pace: Pace;
+  /** Told of what a stage took. */
+  observed(observation: Observation): unknown;
 }
+
+/** Share of a run that its beginning is weighed against, where the device is known. */
+const TRUSTED = 0.1;
 
 /** Unwinds a run that was asked to stop. */
 class Cancelled extends Error {}
@@ -37,7 +42,9 @@ export class Runner {
   readonly #failures: string[] = [];
   #records: ModelRecord[] = [];
   #forecast = new Forecast(0);
-  #loadingMs = 0;
+  /** Parts of the forecast. */
+  #share: (cost: Cost) => number = () => 0;
+  #stagesMs = 0;
 
   constructor(
     private readonly run: WorkerMethods['run']['argument'],
@@ -48,14 +55,10 @@ export class Runner {
   async execute(): Promise<'done' | 'cancelled'> {
     const { id, models } = this.run;
     const configs = await Promise.all(models.map(({ name }) => this.tools.catalogue.config(name)));
-    const sum = (value: (config: ModelConfig, L: number, m: number) => number) =>
-      configs.reduce((total, config, m) => total + value(config, models[m].tokens.length, m), 0);
-    this.#records = this.tools.store.begin(id, sum(activationBytes));
-    const toDo = (config: ModelConfig, L: number, m: number) =>
-      workLeft(config, L, this.#records[m]?.blocks.length ?? 0, models[m].lensReady);
-    const work = sum(toDo);
-    this.#forecast = new Forecast(work);
-    const fresh = this.#records.length === 0;
+    const total = (value: (config: ModelConfig, L: number) => number) =>
+      configs.reduce((bytes, config, m) => bytes + value(config, models[m].tokens.length), 0);
+    this.#records = this.tools.store.begin(id, total(activationBytes));
+    this.#forecast = await this.#forecastOf(configs);
     const start = performance.now();
     try {
       for (const m of models.keys()) await this.#attempt(m, () => this.#forward(m));
@@ -67,9 +70,29 @@ export class Runner {
       this.tools.store.end(id);
     }
     if (this.#failures.length > 0) throw new Error(this.#failures.join(' '));
-    const seconds = (performance.now() - start - this.#loadingMs) / 1000;
-    if (fresh) this.tools.observed({ steps: sum(stepsOf), work, seconds });
+    this.tools.observed({ cost: { run: models.length }, seconds: (performance.now() - start - this.#stagesMs) / 1000 });
     return 'done';
+  }
+
+  /** Of what is still to do, loading included. */
+  async #forecastOf(configs: readonly ModelConfig[]): Promise<Forecast> {
+    const { models } = this.run;
+    const { catalogue, pace, models: loaded } = this.tools;
+    const toLoad = [...new Set(models.map(({ name }) => name))].filter((name) => !loaded.has(name));
+    const loading = await Promise.all(toLoad.map(async (name) => loadingCost(await catalogue.parameters(name))));
+    const computing = configs.map((config, m) =>
+      runCost(config, models[m].tokens.length, this.#records[m]?.blocks.length, models[m].lensReady),
+    );
+    const cost = sum([...loading, ...computing]);
+    this.#share = pace.shares();
+    const total = this.#share(cost);
+    return new Forecast(total, pace.expect(cost) === null ? 0 : TRUSTED * total);
+  }
+
+  /** Tells what a stage took. */
+  #took(cost: Cost, ms: number): void {
+    this.#stagesMs += ms;
+    this.tools.observed({ cost, seconds: ms / 1000 });
   }
 
   async #forward(m: number): Promise<void> {
@@ -78,10 +101,17 @@ export class Runner {
     const known = this.#records[m];
     if (known && isComplete(known)) return;
     await this.#step(m, 'loading', 0, 1);
-    const onProgress = (parameters: number, total: number) => this.#tellStep(m, 'loading', parameters, total);
+    let read = 0;
+    const onProgress = (parameters: number, total: number) => {
+      read = parameters;
+      this.#tellStep(m, 'loading', parameters, total);
+    };
     const asked = performance.now();
     const forward = async (model: Model, fingerprint: string) => {
-      this.#loadingMs += performance.now() - asked;
+      if (read > 0) {
+        this.#forecast.add(this.#share(loadingCost(read)));
+        this.#took(loadingCost(read), performance.now() - asked);
+      }
       const change = known && changeSince(known.fingerprint, fingerprint);
       if (change) throw new Error(`since this run was started ${change}; run the prompt again.`);
       const { config } = model;
@@ -89,8 +119,9 @@ export class Runner {
       const record: ModelRecord = known ?? { request, config, fingerprint, L, residuals: [], blocks: [] };
       this.#records[m] = record;
       if (!known) this.tell({ type: 'blocks', model: m, blocks: config.blocks.map(blockSummary) });
-      let forwardMs = 0;
-      let begun = 0;
+      let [forwardMs, mapMs, begun] = [0, 0, 0];
+      const computed: Cost[] = [];
+      const mapped: Cost[] = [];
       try {
         await forwardInto(record, model, {
           before: async (i) => {
@@ -98,14 +129,21 @@ export class Runner {
             begun = performance.now();
           },
           after: (i, block) => {
-            forwardMs += performance.now() - begun;
+            const end = performance.now();
+            forwardMs += end - begun;
             this.tools.maps.add({ run: id, model: m, layer: i }, config.blocks[i], block, L);
-            this.#forecast.add(blockWork(config.blocks[i], config.d, L));
+            mapMs += performance.now() - end;
+            const [pass, map] = [blockCost(config.blocks[i], L), mapCost(config.blocks[i], L)];
+            this.#forecast.add(this.#share(sum([pass, map])));
+            computed.push(pass);
+            mapped.push(map);
             this.tell({ type: 'layer', model: m, layer: i, lambda: meanLambda(block.lambda) });
           },
         });
       } finally {
         if (record.blocks.length > 0) this.tell({ type: 'signal', model: m, forwardMs });
+        this.#took(sum(computed), forwardMs);
+        this.#took(sum(mapped), mapMs);
       }
     };
     await this.tools.models.use(request.name, forward, { onProgress });
@@ -114,11 +152,14 @@ export class Runner {
   async #lens(m: number): Promise<void> {
     const record = this.#records[m];
     if (!record || !isComplete(record) || this.run.models[m].lensReady) return;
-    const work = workLeft(record.config, record.L, record.blocks.length);
+    const cost = lensCost(record.config, record.L);
+    const work = this.#share(cost);
+    const start = performance.now();
     await this.tools.readouts.lens(record, { target: record.request.target.id }, async (done, total) => {
       this.#forecast.add(work / total);
       await this.#step(m, 'lens', done, total);
     });
+    this.#took(cost, performance.now() - start);
     this.tell({ type: 'lens', model: m });
   }
 

@@ -1,0 +1,89 @@
+import { scansOf } from '@/lib/architectures/places';
+import type { BlockConfig, ModelConfig } from '@/lib/checkpoint/types';
+
+/**
+ * What the stages of a run consist of, each in a unit whose time is a property of the device: operations (a multiply-add is
+ * two), and pieces of work that cost something however small they are.
+ */
+export const UNITS = [
+  /** Forward passes of a block; operations of its projections; updates of S6 and of SSD states. */
+  'block',
+  'product',
+  's6State',
+  'ssdState',
+  /** Default maps; what an S6 map reads of channels and states, and an SSD map of states and heads. */
+  'map',
+  's6Read',
+  'ssdRead',
+  /** Lens entries; operations of their unembedding. */
+  'entry',
+  'unembedding',
+  /** Models that are loaded; their parameters. */
+  'model',
+  'parameter',
+  /** Models of a run: what it takes beside its stages. */
+  'run',
+] as const;
+
+export type Unit = (typeof UNITS)[number];
+export type Cost = Readonly<Partial<Record<Unit, number>>>;
+
+/** A product of fewer rows is bound by reading its matrix, which takes as long as this many rows. */
+const LEAST_ROWS = 16;
+
+const scans = (block: BlockConfig) => scansOf(block).length;
+
+/** Parameters of a scan's projections. */
+function projected({ d, E, N, R, H, G }: BlockConfig['mixer']): number {
+  return H > 0 ? d * (2 * E + 2 * G * N + H) + E * d : 2 * d * E + E * (R + 2 * N) + R * E + E * d;
+}
+
+/** The forward pass of one block over L tokens. */
+export function blockCost(block: BlockConfig, L: number): Cost {
+  const { E, N, H } = block.mixer;
+  const states = scans(block) * L * E * N;
+  return {
+    block: 1,
+    product: scans(block) * 2 * projected(block.mixer) * Math.max(L, LEAST_ROWS),
+    ...(H > 0 ? { ssdState: states } : { s6State: states }),
+  };
+}
+
+/** The default map of one block: the mean over its channels or heads. */
+export function mapCost(block: BlockConfig, L: number): Cost {
+  const { E, N, H } = block.mixer;
+  const pairs = scans(block) * L * L;
+  return { map: 1, ...(H > 0 ? { ssdRead: pairs * (N + H) } : { s6Read: pairs * E * N }) };
+}
+
+/** The lens at one entry: every position unembedded. */
+const entryCost = ({ d, V }: ModelConfig, L: number): Cost => ({
+  entry: 1,
+  unembedding: 2 * d * V * Math.max(L, LEAST_ROWS),
+});
+
+/** Residual streams that a lens unembeds: the embedding's and every block's. */
+const lensEntries = ({ blocks }: ModelConfig): number => blocks.length + 1;
+
+/** The whole lens. */
+export const lensCost = (config: ModelConfig, L: number): Cost => scaled(entryCost(config, L), lensEntries(config));
+
+/** Reading a model's weights to the device. */
+export const loadingCost = (parameters: number): Cost => ({ model: 1, parameter: parameters });
+
+export const scaled = (cost: Cost, factor: number): Cost =>
+  Object.fromEntries(Object.entries(cost).map(([unit, count]) => [unit, count * factor]));
+
+export function sum(costs: readonly Cost[]): Cost {
+  const total: Partial<Record<Unit, number>> = {};
+  for (const cost of costs) for (const unit of UNITS) if (cost[unit]) total[unit] = (total[unit] ?? 0) + cost[unit];
+  return total;
+}
+
+/** One model's part of a run from block `first` on, with or without its lens. Loading is apart. */
+export const runCost = (config: ModelConfig, L: number, first = 0, lensReady = false): Cost =>
+  sum([
+    { run: 1 },
+    ...config.blocks.slice(first).flatMap((block) => [blockCost(block, L), mapCost(block, L)]),
+    lensReady ? {} : lensCost(config, L),
+  ]);
