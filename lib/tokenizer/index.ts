@@ -1,5 +1,15 @@
 export { answerToken, answerTokens, firstOfSeveral, isUnknown, tokenSpan } from './answers';
 export { type BpeTrainingOptions, trainBpe } from './bpe-training';
+export {
+  BUNDLED,
+  bundledTokenizer,
+  fallbackNote,
+  ownTokenizer,
+  type TokenizerChoice,
+  type TokenizerSource,
+  tokenizerFor,
+  tokenizerLabel,
+} from './choice';
 export { tokenizerMissing } from './missing';
 export {
   CHARACTERS_PER_TOKEN,

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 /** Files of tokenizers that hold the same in another form. */
 const OTHER_FORMS = ['vocab.json', 'merges.txt', 'tokenizer.model', 'vocab.txt', 'spiece.model'];
 
-/** That a model has no tokenizer.json, what lies in its place, and how to make one; without the full stop. */
+/** That a model has no tokenizer that can be read, what lies in its place, and what to do; without the full stop. */
 export function tokenizerMissing(model: string, folder: string): string {
   const others = OTHER_FORMS.filter((name) => existsSync(join(folder, name)));
-  const instead = others.length > 0 ? ` (its ${others.join(' and ')} cannot be read)` : '';
+  const instead = others.length > 0 ? ` (its ${others.join(' and ')} cannot be read by itself)` : '';
   const make = others.length > 0 ? folder : 'NAME OF ITS TOKENIZER';
-  return `The model ${model} has no tokenizer.json${instead}; to make one, run in Python: from transformers import AutoTokenizer; AutoTokenizer.from_pretrained("${make}").save_pretrained("${folder}")`;
+  return `The model ${model} has no tokenizer.json${instead}; name another model's or a file with --tokenizer, or make one in Python: from transformers import AutoTokenizer; AutoTokenizer.from_pretrained("${make}").save_pretrained("${folder}")`;
 }

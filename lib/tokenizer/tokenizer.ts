@@ -7,6 +7,7 @@
 import { constants, existsSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { InputError } from '@/lib/input-error';
 import { addedTokenSplitter, type Splitter } from './added-tokens';
@@ -27,6 +28,7 @@ import { type Model, modelOf } from './model';
 import { type Normalizer, normalizerOf, plainNormalizer } from './normalizer';
 import { trimSpaces } from './offsets';
 import { type PreTokenizer, preTokenizerOf } from './pre-tokenizer';
+import { slowDefinition } from './slow-files';
 
 export interface Token {
   readonly id: number;
@@ -304,20 +306,34 @@ async function read(path: string): Promise<string> {
     );
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(unreadable);
   try {
-    return await file.readFile('utf8');
+    const bytes = await file.readFile();
+    return (path.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: LARGEST_TOKENIZER }) : bytes).toString('utf8');
   } finally {
     await file.close();
   }
 }
 
 /**
- * Reads a tokenizer.json, and of a tokenizer_config.json beside it which tokens are put around a text.
+ * Reads a tokenizer.json (also compressed, .gz) or a vocab.json with merges.txt beside it, and of a tokenizer_config.json which
+ * tokens are put around a text.
  * @throws InputError where a file is missing, too large, not JSON, or of a kind that is not known
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
-  const beside = join(dirname(path), 'tokenizer_config.json');
-  const config = existsSync(beside) ? await read(beside) : undefined;
-  return parseTokenizer(await read(path), basename(path), config);
+  const beside = async (name: string) => {
+    const file = join(dirname(path), name);
+    return existsSync(file) ? read(file) : null;
+  };
+  const label = basename(path);
+  const config = await beside('tokenizer_config.json');
+  if (label !== 'vocab.json') return parseTokenizer(await read(path), label, config ?? undefined);
+  const files = {
+    vocab: await read(path),
+    merges: await read(join(dirname(path), 'merges.txt')),
+    config,
+    specials: await beside('special_tokens_map.json'),
+    added: await beside('added_tokens.json'),
+  };
+  return usable(label, () => new JsonTokenizer(configured(slowDefinition(files), JSON.parse(config ?? '{}'))));
 }
 
 /** The same from the files' texts. @throws InputError */
@@ -326,10 +342,16 @@ export function parseTokenizer(text: string, label = 'tokenizer.json', config = 
     throw new InputError(
       `${label} is a Git LFS pointer and not the file itself; run \`git lfs install\` and \`git lfs pull\` in its folder.`,
     );
-  try {
+  return usable(label, () => {
     const definition = JSON.parse(text) as TokenizerDefinition;
     const whole = { ...definition, added_tokens: definition.added_tokens ?? [] };
     return new JsonTokenizer(configured(whole, JSON.parse(config) as TokenizerConfig));
+  });
+}
+
+function usable(label: string, make: () => Tokenizer): Tokenizer {
+  try {
+    return make();
   } catch (cause) {
     throw new InputError(`${label} is not a tokenizer that can be used: ${(cause as Error).message}`);
   }

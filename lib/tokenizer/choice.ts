@@ -1,0 +1,59 @@
+/** Which tokenizer reads a model's text: one that is asked for, its own, or the bundled one where the vocabulary fits. */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Where a tokenizer comes from: the model's folder, somebody's choice, or the bundled one in place of one that is missing. */
+export type TokenizerSource = 'model' | 'chosen' | 'fallback';
+
+export interface TokenizerChoice {
+  /** How outputs call it: its file, the bundled one's name, or the name of the model that it belongs to. */
+  readonly name: string;
+  readonly source: TokenizerSource;
+  /** What `loadTokenizer` reads. */
+  readonly path: string;
+}
+
+/** The bundled tokenizer. Models trained with it have as many rows of the vocabulary as its ids, or padded ones. */
+export const BUNDLED = { name: 'gpt-neox-20b', ids: 50277, rows: [50254, 50432] } as const;
+
+/** @param root the folder that holds `tokenizers/` */
+export const bundledTokenizer = (root: string): string => join(root, 'tokenizers', `${BUNDLED.name}.tokenizer.json.gz`);
+
+/** The two files in which GPT-2 and GPT-NeoX kept their vocabulary before tokenizer.json. */
+export const SLOW_FILES = ['vocab.json', 'merges.txt'] as const;
+
+/** The file of a folder's own tokenizer: tokenizer.json, or vocab.json with merges.txt beside it. */
+export function ownTokenizer(folder: string): string | undefined {
+  const file = join(folder, 'tokenizer.json');
+  if (existsSync(file)) return file;
+  const slow = SLOW_FILES.map((name) => join(folder, name));
+  return slow.every(existsSync) ? slow[0] : undefined;
+}
+
+const ofModel = (path: string): TokenizerChoice => ({
+  name: path.endsWith('vocab.json') ? SLOW_FILES.join(' + ') : 'tokenizer.json',
+  source: 'model',
+  path,
+});
+
+/**
+ * The tokenizer of a folder, or the bundled one where the folder has none and the model's vocabulary fits; undefined where
+ * that does not either.
+ * @param rows of the model's embedding
+ */
+export function tokenizerFor(folder: string, rows: number, root: string): TokenizerChoice | undefined {
+  const own = ownTokenizer(folder);
+  if (own) return ofModel(own);
+  const [least, most] = BUNDLED.rows;
+  if (rows < least || rows > most) return undefined;
+  return { name: BUNDLED.name, source: 'fallback', path: bundledTokenizer(root) };
+}
+
+/** What is said once of a model that is read with the bundled tokenizer. */
+export const fallbackNote = (model: string): string =>
+  `${model} has no tokenizer of its own: text is read and tokens are written with GPT-NeoX's (${BUNDLED.name}), which fits its vocabulary`;
+
+/** As one text, for metadata of files: `tokenizer.json`, `gpt-neox-20b (fallback)`. */
+export const tokenizerLabel = ({ name, source }: Pick<TokenizerChoice, 'name' | 'source'>): string =>
+  source === 'model' ? name : `${name} (${source})`;
