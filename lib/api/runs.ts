@@ -28,6 +28,6 @@ export const RunEstimateSchema = z.object({
   seconds: z
     .number()
     .nullable()
-    .meta({ description: 'Expected from a probe of the device at the start and from runs since, loading of weights included; null without a device.' }),
+    .meta({ description: 'Expected, loading included, by a probe of the device and by runs; null without a device.' }),
 });
 export type RunEstimate = z.infer<typeof RunEstimateSchema>;
