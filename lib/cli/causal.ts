@@ -6,6 +6,7 @@ import { layersOf } from './blocks';
 import type { Io } from './io';
 import { type CommonOptions, withCommon, withOut } from './options';
 import { choices, wholeNumber, words } from './parse';
+import { type NamedToken, namerOf } from './tokenizers';
 
 /** Options that the causal tests share. */
 export interface CausalOptions extends CommonOptions {
@@ -63,20 +64,13 @@ export async function questionOf(
   };
 }
 
-interface NamedToken {
-  readonly id: number;
-  /** As it is read; null without a tokenizer. */
-  readonly text: string | null;
-}
-
 /** Which tokens the target and the foil are: said on the terminal, and part of every JSON. */
 export async function namedQuestion(
   { target, foil }: { readonly target: number; readonly foil?: number },
-  { tokenizerPath }: Checkpoint,
+  checkpoint: Checkpoint,
   io: Io,
 ): Promise<{ target: NamedToken; foil?: NamedToken }> {
-  const tokenizer = tokenizerPath ? await loadTokenizer(tokenizerPath) : undefined;
-  const named = (id: number): NamedToken => ({ id, text: tokenizer?.tokenText(id) ?? null });
+  const named = await namerOf(checkpoint);
   const question = { target: named(target), ...(foil !== undefined && { foil: named(foil) }) };
   const shown = Object.entries(question).map(([role, { id, text }]) =>
     text === null ? `${role}: token ${id}` : `${role}: token ${id}, ${JSON.stringify(text)}`,

@@ -30,6 +30,13 @@ export const withWeights = (command: Command): Command =>
 
 export const withJson = (command: Command): Command => command.option('--json', 'print JSON to stdout');
 
+/** What reads text and names tokens, in place of the model's own. */
+export const withTokenizerOption = (command: Command): Command =>
+  command.option(
+    '--tokenizer <name|file>',
+    'of another model, a tokenizer.json or vocab.json, or gpt-neox-20b; default the model’s own, else gpt-neox-20b where it fits',
+  );
+
 /** Model, input, device and output, as every command that computes takes them. @param model how `--model` is given */
 export const withCommon = (
   command: Command,
@@ -40,11 +47,11 @@ export const withCommon = (
 ): Command =>
   withJson(
     withDevice(
-      withWeights(command)
+      withTokenizerOption(withWeights(command))
         .addOption(model)
         .option('--tokens <file>', 'token ids as JSON, one list per row: [[5, 9, 12]]')
         .option('--ids <list>', 'the token ids of one row instead: 5,9,12', indices('--ids'))
-        .option('--prompt <text>', 'a text instead; the model needs a tokenizer.json')
+        .option('--prompt <text>', 'a text instead')
         .option('--max-tokens <n>', 'longest row that is accepted', wholeNumber('--max-tokens', 1), LONGEST_INPUT),
     ),
   );

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Measured } from '@/lib/analysis/allocation';
 import { InputError, type OutputTensor, writeNpz, writeSafetensors } from '@/lib/checkpoint';
+import { type TokenizerChoice, tokenizerLabel } from '@/lib/tokenizer';
 import { formatDuration, type WeightFormat } from '@/lib/vocabulary';
 import { version } from '@/package.json';
 import type { Io } from './io';
@@ -11,14 +12,17 @@ export interface Provenance {
   readonly model: string;
   readonly device: string;
   readonly weights: WeightFormat;
+  /** What reads and writes tokens; null where nothing does. */
+  readonly tokenizer: Pick<TokenizerChoice, 'name' | 'source'> | null;
   readonly command: string;
   /** What of the model's files is not used as they say. */
   readonly warnings?: readonly string[];
 }
 
 /** What every JSON of results says of how it was made. */
-export const about = ({ weights, warnings = [] }: Provenance) => ({
+export const about = ({ weights, tokenizer, warnings = [] }: Provenance) => ({
   weights,
+  tokenizer,
   ...(warnings.length > 0 && { warnings }),
 });
 
@@ -33,8 +37,12 @@ export async function requireWritable(out: string | undefined, option = '--out')
 }
 
 /** The same as texts. */
-export function metadataOf({ warnings = [], ...rest }: Provenance): Record<string, string> {
-  return warnings.length > 0 ? { ...rest, warnings: warnings.join('\n') } : rest;
+export function metadataOf({ warnings = [], tokenizer, ...rest }: Provenance): Record<string, string> {
+  return {
+    ...rest,
+    ...(tokenizer && { tokenizer: tokenizerLabel(tokenizer) }),
+    ...(warnings.length > 0 && { warnings: warnings.join('\n') }),
+  };
 }
 
 /** Writes tensors as safetensors with metadata, or as NPZ by extension. */

@@ -1,10 +1,11 @@
-import { type Checkpoint, defaultRoots, loadCheckpoint, type ModelFolder } from '@/lib/checkpoint';
+import { defaultRoots, loadCheckpoint, type ModelFolder } from '@/lib/checkpoint';
 import { type Device, openDevice } from '@/lib/engine';
 import { fetchModel } from '@/lib/hub';
 import { createModel, defaultWeightFormat, type Model } from '@/lib/models';
 import type { WeightFormat } from '@/lib/vocabulary';
 import { type Io, progress } from './io';
 import type { Provenance } from './output';
+import { type ReadableCheckpoint, withTokenizer } from './tokenizers';
 
 export interface DeviceOptions {
   readonly device?: string;
@@ -13,12 +14,14 @@ export interface DeviceOptions {
 
 export interface ModelOptions extends DeviceOptions {
   readonly model: string;
+  /** A name or a file, in place of the model's own. */
+  readonly tokenizer?: string;
   readonly weights?: WeightFormat;
 }
 
 export interface Session {
   readonly device: Device;
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: ReadableCheckpoint;
   readonly model: Model;
   readonly provenance: Provenance;
 }
@@ -30,13 +33,16 @@ export const projectRoot = (): string => process.env.STATESCOPE_ROOT || process.
  * The checkpoint of `--model`: a folder, a name that `models` lists, or, where STATESCOPE_ALLOW_DOWNLOAD is 1, a model
  * of the hub. @throws InputError
  */
-export async function openCheckpointOf(options: Pick<ModelOptions, 'model'>, io: Io): Promise<Checkpoint> {
+export async function openCheckpointOf(
+  options: Pick<ModelOptions, 'model' | 'tokenizer'>,
+  io: Io,
+): Promise<ReadableCheckpoint> {
   const folder = await folderOf(options, io);
   const reading = progress(io, `loading ${folder.name}: million parameters`);
   const onProgress = (parameters: number, total: number) => reading.at(millions(parameters), millions(total));
   const checkpoint = await loadCheckpoint(folder.path, folder.name, { onProgress }).finally(reading.end);
   for (const warning of checkpoint.warnings ?? []) io.err(`warning: ${warning}\n`);
-  return checkpoint;
+  return withTokenizer(checkpoint, options.tokenizer, projectRoot(), io);
 }
 
 /** The folder of `--model`, fetched where that is allowed. @throws InputError */
@@ -54,7 +60,7 @@ const millions = (count: number) => Math.round(count / 1e6);
 
 /** Opens the device and puts the checkpoint on it. @param command the line that was typed, for the files' metadata */
 export async function openSession(
-  checkpoint: Checkpoint,
+  checkpoint: ReadableCheckpoint,
   options: ModelOptions,
   command: string,
   io: Io,
@@ -62,7 +68,14 @@ export async function openSession(
   const weights = options.weights ?? defaultWeightFormat();
   const device = await openDevice(options);
   io.err(`${checkpoint.name} on ${device.name} (${device.description}), weights in ${weights}\n`);
-  const { warnings } = checkpoint;
-  const provenance = { model: checkpoint.name, device: device.name, weights, command, ...(warnings && { warnings }) };
+  const { warnings, tokenizer } = checkpoint;
+  const provenance = {
+    model: checkpoint.name,
+    device: device.name,
+    weights,
+    tokenizer: tokenizer && { name: tokenizer.name, source: tokenizer.source },
+    command,
+    ...(warnings && { warnings }),
+  };
   return { device, checkpoint, model: createModel(checkpoint, { weights }), provenance };
 }

@@ -80,7 +80,7 @@ function register(name: 'allocation' | 'cancellation', program: Command, io: Io,
       for (const names of groups) {
         const own = { names: [] as string[], reads: [] as (readonly LayerReads[])[][] };
         for (const name of names) {
-          const checkpoint = await openCheckpointOf({ model: name }, io);
+          const checkpoint = await openCheckpointOf({ ...options, model: name }, io);
           const examples = await requestsOf(options, checkpoint, io);
           const session = await openSession(checkpoint, { ...options, model: name }, line, io);
           const several = severalTokens(examples);

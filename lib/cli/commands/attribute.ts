@@ -7,6 +7,7 @@ import { type CommonOptions, withCommon, withOut } from '../options';
 import { about, printJson, requireWritable, table, writeTensors } from '../output';
 import { indices, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
+import { type NamedToken, namerOf, showToken } from '../tokenizers';
 
 interface AttributeOptions extends CommonOptions {
   readonly targets: number[];
@@ -44,11 +45,13 @@ export function attributeCommand(program: Command, io: Io, line: string): void {
       ];
       if (options.out) await writeTensors(options.out, tensors, provenance);
       const labels = components.map(({ block, part }) => (part === 'embedding' ? part : `layer ${block} ${part}`));
-      if (!options.json) return io.out(readable(found, labels));
+      const named = await namerOf(checkpoint);
+      if (!options.json) return io.out(readable(found, labels, named));
       printJson(io, {
         ...about(provenance),
         components: labels,
         targets,
+        target_tokens: targets.map(named),
         positions,
         contributions: [...contributions],
         blocks: [...blocks],
@@ -59,7 +62,11 @@ export function attributeCommand(program: Command, io: Io, line: string): void {
 }
 
 /** One table per target and position. */
-function readable({ targets, positions, contributions, logits }: Attribution, labels: readonly string[]): string {
+function readable(
+  { targets, positions, contributions, logits }: Attribution,
+  labels: readonly string[],
+  named: (id: number) => NamedToken,
+): string {
   const P = positions.length;
   return targets
     .flatMap((target, t) =>
@@ -69,7 +76,7 @@ function readable({ targets, positions, contributions, logits }: Attribution, la
           contribution: contributions[(t * labels.length + c) * P + p],
         }));
         const logit = { component: 'logit', contribution: logits[t * P + p] };
-        return `target ${target}, position ${position}\n${table([...lines, logit])}`;
+        return `target ${showToken(named(target))}, position ${position}\n${table([...lines, logit])}`;
       }),
     )
     .join('\n');

@@ -41,7 +41,9 @@ export function convertCommand(program: Command, io: Io): void {
     .action(async ({ out, json, ...options }: ConvertOptions) => {
       const source = await openCheckpointOf(options, io);
       const { name, config, tensors, parameterCount } = convertCheckpoint(source, options);
-      await saveCheckpoint(out, config, tensors, { tokenizerPath: source.tokenizerPath });
+      const own = source.tokenizer?.name === 'tokenizer.json' ? source.tokenizerPath : undefined;
+      if (source.tokenizer && !own) io.err(`${source.tokenizer.name} is not copied: name it with --tokenizer\n`);
+      await saveCheckpoint(out, config, tensors, { tokenizerPath: own });
       const layers = config.blocks.map(({ kind }) => kind);
       if (json) return printJson(io, { name, path: out, layers, parameters: parameterCount });
       io.out(`${name} in ${out}: ${layers.join(', ')}; ${parameterCount} parameters\n`);

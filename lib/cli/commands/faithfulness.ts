@@ -77,7 +77,7 @@ export function faithfulnessCommand(program: Command, io: Io, line: string): voi
         [];
       let provenance: Provenance | undefined;
       for (const name of names) {
-        const checkpoint = await openCheckpointOf({ model: name }, io);
+        const checkpoint = await openCheckpointOf({ ...options, model: name }, io);
         const requests = await requestsOf(options, checkpoint, io);
         const session = await openSession(checkpoint, { ...options, model: name }, line, io);
         provenance = session.provenance;

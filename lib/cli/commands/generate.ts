@@ -9,6 +9,7 @@ import { type CommonOptions, withCommon } from '../options';
 import { about, metadataOf, type Provenance, printJson, requireWritable } from '../output';
 import { positiveNumber, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
+import { namerOf } from '../tokenizers';
 
 interface GenerateOptions extends CommonOptions, Sampling {
   readonly maxNewTokens: number;
@@ -40,7 +41,9 @@ export function generateCommand(program: Command, io: Io, line: string): void {
       const tokens = await addedTokens(model, rows, options, provenance, io);
       const tokenizer = checkpoint.tokenizerPath ? await loadTokenizer(checkpoint.tokenizerPath) : undefined;
       const text = tokenizer ? tokens.map((ids) => tokenizer.decode(ids)) : [];
-      if (options.json) return printJson(io, { ...about(provenance), tokens, text });
+      const named = await namerOf(checkpoint);
+      const texts = tokens.map((ids) => ids.map((id) => named(id).text));
+      if (options.json) return printJson(io, { ...about(provenance), tokens, token_texts: texts, text });
       tokens.forEach((ids, row) => {
         io.out(`${text[row] ?? ids.join(' ')}\n`);
       });

@@ -17,6 +17,7 @@ import { type CommonOptions, withCommon, withOut } from '../options';
 import { about, printJson, requireWritable, table, writeTensors } from '../output';
 import { indices } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
+import { type NamedToken, namerOf, showToken } from '../tokenizers';
 
 interface LensOptions extends CommonOptions {
   readonly targets: number[];
@@ -47,6 +48,7 @@ export function lensCommand(program: Command, io: Io, line: string): void {
       const request = { targets: options.targets, candidates, positions, translators };
       const lens = finish(lensSteps(model, residualsOf(model, rows), request), 'lens', io);
 
+      const named = await namerOf(checkpoint);
       const statistics = LENS_STATISTICS.filter((name) => name !== 'snr_candidates' || candidates);
       const prefix = translators ? 'tuned_lens' : 'logit_lens';
       const shape = [lens.entries.length, lens.B, positions.length];
@@ -68,10 +70,11 @@ export function lensCommand(program: Command, io: Io, line: string): void {
           ...about(provenance),
           lens: prefix,
           shape,
+          targets: options.targets.map(named),
           ...(tuned && { held_out: heldOut }),
           ...asJson(lens, statistics),
         });
-      io.out(readable(lens, statistics, options.targets));
+      io.out(readable(lens, statistics, options.targets.map(named)));
     });
 }
 
@@ -96,7 +99,7 @@ function asJson({ entries, positions, B, statistics }: Lens, names: readonly Len
 function readable(
   { entries, positions, B, statistics }: Lens,
   names: readonly LensStatistic[],
-  targets: readonly number[],
+  targets: readonly NamedToken[],
 ): string {
   const P = positions.length;
   return Array.from({ length: B * P }, (_, column) => {
@@ -105,6 +108,6 @@ function readable(
       entry,
       ...Object.fromEntries(names.map((name) => [name, statistics[name][k * B * P + column]])),
     }));
-    return `row ${row}, position ${positions[column % P]}, target ${targets[row]}\n${table(lines)}`;
+    return `row ${row}, position ${positions[column % P]}, target ${showToken(targets[row])}\n${table(lines)}`;
   }).join('\n');
 }

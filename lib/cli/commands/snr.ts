@@ -34,10 +34,11 @@ import {
 } from '@/lib/vocabulary';
 import { readExamples } from '../examples';
 import { finish, type Io } from '../io';
-import { withDevice, withJson, withWeights } from '../options';
+import { withDevice, withJson, withTokenizerOption, withWeights } from '../options';
 import { about, type Provenance, printJson, table } from '../output';
 import { choices, wholeNumber, words } from '../parse';
 import { type DeviceOptions, folderOf, openCheckpointOf, openSession } from '../session';
+import { type NamedToken, namerOf, showToken } from '../tokenizers';
 
 interface SnrOptions extends DeviceOptions {
   readonly models: string[];
@@ -49,6 +50,7 @@ interface SnrOptions extends DeviceOptions {
   readonly resamples: number;
   readonly seed: number;
   readonly weights?: WeightFormat;
+  readonly tokenizer?: string;
   readonly json?: boolean;
 }
 
@@ -57,7 +59,11 @@ const SEED = 42;
 /** Signal of the answer per layer over many prompts; two models on the same prompts with a paired test. */
 export function snrCommand(program: Command, io: Io, line: string): void {
   withJson(
-    withDevice(withWeights(program.command('snr').description('signal-to-noise per layer over a batch of prompts'))),
+    withDevice(
+      withTokenizerOption(
+        withWeights(program.command('snr').description('signal-to-noise per layer over a batch of prompts')),
+      ),
+    ),
   )
     .requiredOption('--models <a,b>', 'one model, or two to compare; seeds of one joined by +', words('--models'))
     .requiredOption(
@@ -85,14 +91,22 @@ export function snrCommand(program: Command, io: Io, line: string): void {
       const metrics = preset ? (['target_prob'] as const) : options.metric?.map(currentMetric);
       const { lenses, notes: lensNotes } = await lensesOf(options, groups, io);
       const notes = [...formerNames(options.metric ?? []), ...lensNotes];
-      const results: { provenance: Provenance; samples: SeedSamples; answers: Float64Array[] | undefined }[] = [];
+      const results: {
+        provenance: Provenance;
+        targets: readonly NamedToken[];
+        samples: SeedSamples;
+        answers: Float64Array[] | undefined;
+      }[] = [];
       for (const [g, group] of groups.entries()) {
         const seeds: SnrSamples[] = [];
         const scores: Float64Array[] = [];
         let provenance: Provenance | undefined;
+        let targets: readonly NamedToken[] = [];
         for (const [k, name] of group.entries()) {
-          const checkpoint = await openCheckpointOf({ model: name }, io);
+          const checkpoint = await openCheckpointOf({ ...options, model: name }, io);
           const examples = await readExamples(options, checkpoint);
+          const named = await namerOf(checkpoint);
+          targets = examples.map(({ target }) => named(target));
           const translators = lenses && (await readTunedLens(lenses[g][k], checkpoint.config.d));
           if (lenses) for (const fault of lensFaults(await readHeldOut(lenses[g][k]))) io.err(`${name}: ${fault}\n`);
           const session = await openSession(checkpoint, { ...options, model: name }, line, io);
@@ -110,6 +124,7 @@ export function snrCommand(program: Command, io: Io, line: string): void {
         const answers = scores.length === group.length ? scores : undefined;
         results.push({
           provenance: provenance as Provenance,
+          targets,
           samples: preset ? seeds.map(paperLabels) : seeds,
           answers,
         });
@@ -121,10 +136,11 @@ export function snrCommand(program: Command, io: Io, line: string): void {
         resamples: options.resamples,
       });
       const intervals = intervalsOf(groups.map(({ length }) => length));
-      const summary = results.map(({ provenance, samples, answers }, g) => ({
+      const summary = results.map(({ provenance, targets, samples, answers }, g) => ({
         model: provenance.model,
         seeds: groups[g].length,
         ...about(provenance),
+        targets,
         rows: summarise(samples, resampling()),
         ...(answers && {
           answer_logprob: seededMeans(
@@ -146,9 +162,9 @@ export function snrCommand(program: Command, io: Io, line: string): void {
           models: summary,
           ...(difference && { difference }),
         });
-      for (const { model, seeds, rows, answer_logprob: whole } of summary) {
+      for (const { model, seeds, targets, rows, answer_logprob: whole } of summary) {
         io.out(
-          `${model}, ${lens} lens, ${n} examples${seeds > 1 ? `, mean of ${seeds} seeds` : ''}; ${intervalsText(intervals)}\n${table(rows.map(shown))}\n`,
+          `${model}, ${lens} lens, ${n} examples${seeds > 1 ? `, mean of ${seeds} seeds` : ''}; ${intervalsText(intervals)}\n${targetsLine(targets)}\n${table(rows.map(shown))}\n`,
         );
         if (whole) io.out(`ln p of the whole answer\n${table([{ ...whole }])}\n`);
       }
@@ -205,5 +221,17 @@ function paperLabels({ entries, n, values }: SnrSamples): SnrSamples {
 }
 
 const shown = ({ entry, metric, ...rest }: SnrRow | SnrDifference) => ({ metric, entry, ...rest });
+
+/** What is measured, each token once, the most frequent first. */
+function targetsLine(targets: readonly NamedToken[]): string {
+  const counts = new Map<string, number>();
+  for (const target of targets) counts.set(showToken(target), (counts.get(showToken(target)) ?? 0) + 1);
+  const listed = [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .map(([token, count]) => (count > 1 ? `${token} ×${count}` : token));
+  return `targets: ${listed.slice(0, TARGETS_SHOWN).join(', ')}${listed.length > TARGETS_SHOWN ? ', …' : ''}`;
+}
+
+const TARGETS_SHOWN = 12;
 
 const percent = ({ done, total }: Steps): Steps => ({ done: Math.floor((100 * done) / total), total: 100 });

@@ -4,7 +4,7 @@ import { InputError } from '@/lib/checkpoint';
 import { loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
 import { readChunks, TUNED_LENS_DEFAULTS, trainTunedLens } from '@/lib/training/tuned-lens';
 import type { Io } from '../io';
-import { withDevice, withJson } from '../options';
+import { withDevice, withJson, withTokenizerOption } from '../options';
 import { printJson, table } from '../output';
 import { positiveNumber, wholeNumber } from '../parse';
 import { type ModelOptions, openCheckpointOf, openSession } from '../session';
@@ -26,7 +26,7 @@ const LENGTH = 2048;
 /** Fits a tuned lens; Ctrl-C stops after the current step with the state saved. */
 export function tunedLensCommand(program: Command, io: Io, line: string): void {
   const { steps, tokensPerStep, learningRate, seed } = TUNED_LENS_DEFAULTS;
-  withJson(withDevice(program.command('tuned-lens').description('fit a tuned lens to a model')))
+  withJson(withDevice(withTokenizerOption(program.command('tuned-lens').description('fit a tuned lens to a model'))))
     .requiredOption('--model <name|folder>', 'a name that "models" lists, or a folder with config.json')
     .requiredOption(
       '--data <file>',
