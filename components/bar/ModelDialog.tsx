@@ -22,7 +22,9 @@ function ModelRow({ model, chosen, onPick }: { model: ModelSummary; chosen: bool
       <Pattern differential={model.differential} />
       <small>
         {model.summary} · {model.dtype}
-        {!model.hasTokenizer && ' · has no tokenizer.json, so it cannot read text'}
+        {!model.hasTokenizer && ' · has no tokenizer, so it cannot read text'}
+        {model.tokenizer?.source === 'fallback' &&
+          ` · read with ${model.tokenizer.name}, having no tokenizer of its own`}
         {model.warnings?.map((warning) => ` · ${warning}`)}
       </small>
     </button>

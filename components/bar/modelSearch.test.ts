@@ -14,6 +14,7 @@ const model = (name: string, summary: string): ModelSummary => ({
   vocab_size: 10,
   tied: true,
   hasTokenizer: true,
+  tokenizer: { name: 'tokenizer.json', source: 'model' as const },
   hasTunedLens: false,
   heldOut: null,
 });

@@ -19,6 +19,7 @@ const model = (
   tied: true,
   summary: '',
   hasTokenizer,
+  tokenizer: null,
   hasTunedLens: false,
   heldOut: null,
 });

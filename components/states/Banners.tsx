@@ -1,7 +1,7 @@
 'use client';
 import { type ReactNode, useState } from 'react';
 import { ApiError } from '@/lib/api/client';
-import type { Run } from '@/lib/api/schemas';
+import type { Run, RunModel } from '@/lib/api/schemas';
 import { useForecast } from '../data/forecast';
 import { useHealth, useModels } from '../data/queries';
 import { troubleOf } from '../data/runWords';
@@ -157,9 +157,15 @@ export function Banners({ view }: { view: View | undefined }) {
   return null;
 }
 
-/** What of the models' files is not used as they say, beside every reading of the run. */
+/** Said of a model that is read with the bundled tokenizer. */
+const fallbackOf = ({ name, tokenizer }: Pick<RunModel, 'name' | 'tokenizer'>) =>
+  tokenizer?.source === 'fallback'
+    ? [`${name} has no tokenizer of its own: its tokens are those of ${tokenizer.name}.`]
+    : [];
+
+/** What of the models' files is not used as they say, and whose tokens are shown, beside every reading of the run. */
 export function ModelWarnings() {
-  const warnings = useRun().run?.models.flatMap((model) => model.warnings ?? []) ?? [];
+  const warnings = useRun().run?.models.flatMap((model) => [...(model.warnings ?? []), ...fallbackOf(model)]) ?? [];
   return [...new Set(warnings)].map((warning) => (
     <p key={warning} className="note bad" role="status" data-testid="model-warning">
       {warning}

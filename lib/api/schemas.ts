@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BLOCK_KINDS } from '@/lib/architectures/kinds';
-import { BRANCHES, FORMS, MIXERS, PATCH_POINTS, WEIGHT_FORMATS } from '@/lib/vocabulary';
+import { BRANCHES, FORMS, MIXERS, PATCH_POINTS, TOKENIZER_SOURCES, WEIGHT_FORMATS } from '@/lib/vocabulary';
 
 /**
  * Everything that travels between the page (or a script) and the server. The OpenAPI document, the
@@ -98,6 +98,15 @@ const warnings = z
   .optional()
   .meta({ description: 'What of the model’s files is not used as they say; left out where all is.' });
 
+const tokenizer = z
+  .object({
+    name: z.string().meta({ description: 'Its file, or the name of the bundled one.' }),
+    source: z
+      .enum(TOKENIZER_SOURCES)
+      .meta({ description: 'The model’s own, one that was chosen, or the bundled one.' }),
+  })
+  .meta({ description: 'What reads the model’s text and writes its tokens.' });
+
 const nats = z.number().nonnegative();
 const HeldOutSchema = z
   .object({
@@ -126,6 +135,7 @@ export const ModelSummarySchema = z.object({
   tied: z.boolean(),
   summary: z.string().meta({ description: 'One line: kinds, layers, width, parameters.' }),
   hasTokenizer: z.boolean().meta({ description: 'Runs need a tokenizer.' }),
+  tokenizer: tokenizer.nullable(),
   hasTunedLens: z.boolean().meta({ description: 'Whether the folder `tuned-lens` of the model holds a lens.' }),
   warnings,
   heldOut: HeldOutSchema.nullable().meta({ description: 'Of the tuned lens; null where it is not recorded.' }),
@@ -267,6 +277,7 @@ export type BlockSummary = z.infer<typeof BlockSummarySchema>;
 export const RunModelSchema = z.object({
   name: z.string(),
   warnings,
+  tokenizer: tokenizer.optional(),
   tokens: z.array(TokenSchema),
   position: count.meta({ description: 'Token at which signals are read by default.' }),
   needle: SpanSchema.nullable().meta({ description: 'The needle in tokens.' }),

@@ -2,6 +2,7 @@ import type { ExportKind } from '@/lib/api/export';
 import type { ReadingBody, ReadingQuery, Signal } from '@/lib/api/readings';
 import type { Run, RunModel } from '@/lib/api/schemas';
 import { decodeSafetensors, type OutputTensor } from '@/lib/safetensors';
+import { tokenizerLabel } from '@/lib/tokenizer';
 import { type Form, isOfShares, isReduced, isWeighed, SIGNAL_METRICS } from '@/lib/vocabulary';
 import type { Body } from '../protocol';
 
@@ -40,6 +41,7 @@ const about = (run: Run, model: RunModel): Record<string, string> => ({
   run: run.id,
   model: model.name,
   weights: run.device?.weights ?? 'float32',
+  ...(model.tokenizer && { tokenizer: tokenizerLabel(model.tokenizer) }),
   ...(model.warnings && { warnings: model.warnings.join('\n') }),
   prompt: run.request.prompt,
   tokens: JSON.stringify(model.tokens.map(({ text }) => text)),

@@ -13,7 +13,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import * as checkpoints from '@/lib/checkpoint';
+import { parseConfig } from '@/lib/checkpoint/config';
 import * as loading from '@/lib/checkpoint/load';
+import { Random } from '@/lib/random';
+import { initialCheckpoint } from '@/lib/training/initialise';
 import { Catalogue } from './catalogue';
 
 vi.mock('@/lib/checkpoint', async (original) => {
@@ -67,6 +70,32 @@ describe('a model folder', () => {
     const [model] = (await catalogue.list()).models;
     expect(model.warnings).toEqual([expect.stringMatching(/note "mine" is not known/)]);
     expect(await catalogue.warnings('good')).toEqual(model.warnings);
+  });
+
+  it('is read with GPT-NeoX’s tokenizer where it has none and the vocabulary fits', async () => {
+    const json = {
+      model_type: 'mamba2',
+      hidden_size: 8,
+      num_hidden_layers: 1,
+      head_dim: 4,
+      state_size: 4,
+      n_groups: 1,
+    };
+    const config = parseConfig({ ...json, vocab_size: 50280 }, new Map());
+    await checkpoints.saveCheckpoint(
+      folder('official'),
+      config,
+      initialCheckpoint(config, new Random(1), 'official').tensors,
+    );
+    cpSync(join(process.cwd(), 'tokenizers'), join(root, 'tokenizers'), { recursive: true });
+    const { models } = await catalogue.list();
+    expect(models.map(({ name, hasTokenizer, tokenizer }) => ({ name, hasTokenizer, tokenizer }))).toEqual([
+      { name: 'good', hasTokenizer: false, tokenizer: null },
+      { name: 'official', hasTokenizer: true, tokenizer: { name: 'gpt-neox-20b', source: 'fallback' } },
+    ]);
+    expect((await catalogue.tokenizer('official')).encode('hello world').ids).toEqual([25521, 1533]);
+    // Rows beyond the tokenizer's ids are padding, as with a tokenizer of its own.
+    expect((await catalogue.checkpoint('official')).config).toMatchObject({ V: 50280, vocabulary: 50277 });
   });
 
   it('is opened once for its config, until it changes', async () => {

@@ -16,7 +16,14 @@ import {
   problemOf,
 } from '@/lib/checkpoint';
 import { openCheckpoint } from '@/lib/checkpoint/load';
-import { loadTokenizer, type Tokenizer, tokenizerMissing } from '@/lib/tokenizer';
+import {
+  BUNDLED,
+  loadTokenizer,
+  type Tokenizer,
+  type TokenizerChoice,
+  tokenizerFor,
+  tokenizerMissing,
+} from '@/lib/tokenizer';
 import { ServiceError } from '../../errors';
 import { type FoldersState, ModelFolders } from './model-folders';
 
@@ -44,7 +51,7 @@ async function heldOutOf({ path }: ModelFolder): Promise<ModelList['models'][num
  * tokenizer. Not noticed is what a file system does not tell: a remote one may give no inodes and coarse times.
  */
 async function fingerprintOf(folder: string): Promise<string> {
-  const names = (await readdir(folder)).filter((name) => /\.(json|safetensors|bin)$/.test(name)).sort();
+  const names = (await readdir(folder)).filter((name) => /(\.(json|safetensors|bin)|^merges\.txt)$/.test(name)).sort();
   const parts = await Promise.all(
     names.map(async (name) => {
       try {
@@ -101,7 +108,11 @@ export class Catalogue {
    * @param dataFolder where folders that were added are kept
    * @param folders what another thread knows of them
    */
-  constructor(root: string, dataFolder: string | null, folders?: FoldersState) {
+  constructor(
+    private readonly root: string,
+    dataFolder: string | null,
+    folders?: FoldersState,
+  ) {
     this.#folders = new ModelFolders(root, dataFolder, folders);
   }
 
@@ -173,14 +184,22 @@ export class Catalogue {
 
   /** @throws ServiceError 404, InputError. */
   async checkpoint(name: string, options?: LoadOptions): Promise<Checkpoint> {
-    return loadCheckpoint((await this.folder(name)).path, name, options);
+    const checkpoint = await loadCheckpoint((await this.folder(name)).path, name, options);
+    const { config } = checkpoint;
+    if ((await this.tokenizerChoice(name))?.source !== 'fallback') return checkpoint;
+    return { ...checkpoint, config: { ...config, vocabulary: Math.min(config.V, BUNDLED.ids) } };
   }
 
-  /** @throws ServiceError 404, or 422 for a model without tokenizer.json. */
+  /** What reads a model's text; undefined where nothing does. @throws ServiceError 404, InputError. */
+  async tokenizerChoice(name: string): Promise<TokenizerChoice | undefined> {
+    return tokenizerFor((await this.folder(name)).path, (await this.config(name)).V, this.root);
+  }
+
+  /** @throws ServiceError 404, or 422 for a model without a tokenizer. */
   async tokenizer(name: string): Promise<Tokenizer> {
     const { path } = await this.folder(name);
-    const file = join(path, 'tokenizer.json');
-    if (!existsSync(file))
+    const choice = await this.tokenizerChoice(name);
+    if (!choice)
       throw new ServiceError(
         422,
         `The model ${name} has no tokenizer.json, so it cannot read text.`,
@@ -189,7 +208,7 @@ export class Catalogue {
     const fingerprint = await fingerprintOf(path);
     const known = this.#tokenizers.get(name);
     if (known?.fingerprint === fingerprint) return known.tokenizer;
-    const tokenizer = loadTokenizer(file);
+    const tokenizer = loadTokenizer(choice.path);
     this.#tokenizers.set(name, { fingerprint, tokenizer });
     tokenizer.catch((error) => error instanceof InputError || this.#tokenizers.delete(name));
     return tokenizer;
@@ -207,13 +226,15 @@ export class Catalogue {
     for (const folder of folders) {
       try {
         const { path: _path, warnings, ...listing } = await this.#listings.of(folder);
+        const tokenizer = tokenizerFor(folder.path, listing.vocab_size, this.root);
         list.models.push({
           ...listing,
           ...(warnings && { warnings: [...warnings] }),
           layers: [...listing.layers],
           differential: listing.layers.map(isDifferentialKind),
           summary: summarise({ ...listing, path: folder.path }),
-          hasTokenizer: existsSync(join(folder.path, 'tokenizer.json')),
+          hasTokenizer: tokenizer !== undefined,
+          tokenizer: tokenizer ? { name: tokenizer.name, source: tokenizer.source } : null,
           hasTunedLens: existsSync(join(folder.path, TUNED_LENS_FOLDER)),
           heldOut: await heldOutOf(folder),
         });

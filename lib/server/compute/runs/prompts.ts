@@ -133,9 +133,11 @@ export class Prompts {
     for (const name of request.models) {
       const config = await this.catalogue.config(name);
       const warnings = await this.catalogue.warnings(name);
+      const choice = await this.catalogue.tokenizerChoice(name);
       const model = {
         ...this.#prepareModel(name, config, await this.tokenizer(name), request),
         ...(warnings.length > 0 && { warnings: [...warnings] }),
+        ...(choice && { tokenizer: { name: choice.name, source: choice.source } }),
       };
       bytes += activationBytes(config, model.tokens.length);
       checkDefaultMaps(config, model.tokens.length, this.settings.mapBytes);
