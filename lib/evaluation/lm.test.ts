@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'statescope-lm-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const file = join(folder, 'text.txt');
-writeFileSync(file, 'Mary went to the kitchen. '.repeat(12));
+writeFileSync(file, 'Mary entered the kitchen. '.repeat(12));
 
 let asked: Asked;
 beforeAll(async () => {
@@ -118,6 +118,14 @@ describe('language modelling', () => {
     expect(lines.map(({ characters }) => characters)).toEqual(starts.map(({ length }) => length));
     const [{ bits_per_byte, bits_per_token }] = evaluation.summarise(seedsOf(lines), resampling).models;
     expect(bits_per_byte?.mean).toBeCloseTo(Number(bits_per_token?.mean), 10);
+  });
+
+  it('gives no bits a byte of text that the tokenizer does not know', async () => {
+    const path = join(folder, 'unknown.txt');
+    writeFileSync(path, 'Mary entered the cathedral. Mary entered the kitchen.');
+    const [{ bits_per_byte, bits_per_character, perplexity }] = (await measured({ text: [path] })).results.models;
+    expect([bits_per_byte, bits_per_character]).toEqual([null, null]);
+    expect(perplexity?.mean).toBeGreaterThan(1);
   });
 
   it('pairs two models window by window, where they read the same', async () => {

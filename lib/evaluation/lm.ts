@@ -76,7 +76,7 @@ export interface LmLine extends Line {
   readonly tokens: number;
   /** Of the scored tokens: −Σ ln p. */
   readonly nats: number;
-  /** UTF-8 bytes and characters that the scored tokens stand for; null where that is not known. */
+  /** UTF-8 bytes and characters that the scored tokens stand for; null where that is not known, as of unknown words. */
   readonly bytes: number | null;
   readonly characters: number | null;
   /** Mean loss of all tokens of the window by how many tokens there are before them, in the bounds of the settings' context. */
@@ -192,7 +192,13 @@ function documentOfText(text: string, tokenizer: Tokenizer): Document {
   const { ids, tokens } = tokenizer.encode(text);
   // What lies between two tokens counts with the later one.
   const end = (token: number) => (token < 0 ? 0 : tokens[token].end);
-  return { tokens: Int32Array.from(ids), sizeOf: (from, to) => sizeOfText(text.slice(end(from - 1), end(to - 1))) };
+  const own = Int32Array.from(ids);
+  const knows = knowsAll(tokenizer);
+  return {
+    tokens: own,
+    sizeOf: (from, to) =>
+      knows(own.subarray(from, to)) ? sizeOfText(text.slice(end(from - 1), end(to - 1))) : undefined,
+  };
 }
 
 function documentsOfSource(source: DataSource, { split, rows }: z.output<typeof lmSchema>): () => Document[] {
@@ -210,6 +216,12 @@ function documentsOfSource(source: DataSource, { split, rows }: z.output<typeof 
   };
 }
 
+/** Whether tokens say what the text was: one that stands for unknown words is predicted without saying which they are. */
+function knowsAll(tokenizer: Tokenizer): (tokens: Int32Array) => boolean {
+  const unknown = tokenizer.unknown === undefined ? -1 : tokenizer.vocabulary().indexOf(tokenizer.unknown);
+  return (tokens) => unknown < 0 || !tokens.includes(unknown);
+}
+
 const sizeOfText = (text: string): Size => ({ bytes: Buffer.byteLength(text), characters: [...text].length });
 
 const sum = (sizes: Iterable<Size | undefined>): Size => {
@@ -225,10 +237,11 @@ const sum = (sizes: Iterable<Size | undefined>): Size => {
  * What tokens stand for, by their tokenizer.json. Tokens of bytes are counted one by one, so that a character which two rows share is
  * neither lost nor counted twice; special tokens are no text.
  */
-function sizesBy(definition: TokenizerDefinition): (tokens: Int32Array) => Size {
+function sizesBy(definition: TokenizerDefinition): (tokens: Int32Array) => Size | undefined {
   if (definition.decoder?.type !== 'ByteLevel') {
     const tokenizer = parseTokenizer(JSON.stringify(definition));
-    return (tokens) => sizeOfText(tokenizer.decode(tokens));
+    const knows = knowsAll(tokenizer);
+    return (tokens) => (knows(tokens) ? sizeOfText(tokenizer.decode(tokens)) : undefined);
   }
   const special = new Set((definition.added_tokens ?? []).filter((token) => token.special).map(({ id }) => id));
   const sizes = new Map<number, Size>();
