@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
@@ -26,6 +27,9 @@ for (const task of ['qa1', 'qa2']) {
   mkdirSync(join(folder, task));
   for (const length of ['0k', '1k']) writeFileSync(join(folder, task, `${length}.json`), JSON.stringify(samples(7)));
 }
+
+const book = join(folder, 'book.txt');
+writeFileSync(book, gunzipSync(readFileSync('lib/data/testing/book.txt.gz')));
 
 let asked: Asked;
 beforeAll(async () => {
@@ -83,6 +87,36 @@ describe('BABILong', () => {
     expect(evaluationPrompt(' John went. ', 'Where is John? ')).toBe(
       '<context>\nJohn went.\n</context>\n\nQuestion: Where is John?',
     );
+  });
+
+  it('tells what it read of a composed sample: where the last deciding fact stands, and its depth of those asked for', async () => {
+    const evaluation = await babilongEvaluation({
+      ...{ babi: 'lib/data/testing/babi', background: book, documents: 'line' },
+      ...{
+        tasks: ['qa1'],
+        lengths: [600],
+        depths: [
+          [0, 0.5],
+          [0.5, 1],
+        ],
+        samples: 3,
+        batch: 2,
+        max_new_tokens: 1,
+      },
+    });
+    const items = evaluation.items(asked);
+    expect(items.map(({ depth, lines }) => [depth, lines])).toEqual([
+      [[0, 0.5], 2],
+      [[0, 0.5], 1],
+      [[0.5, 1], 2],
+      [[0.5, 1], 1],
+    ]);
+    for (const item of items)
+      for (const { fact_depth: depth, tokens } of await evaluation.evaluateItem(asked, item)) {
+        expect(depth).toBeGreaterThanOrEqual(item.depth?.[0] ?? 1);
+        expect(depth).toBeLessThanOrEqual(item.depth?.[1] ?? 0);
+        expect(tokens).toBeGreaterThan(600);
+      }
   });
 
   it('gives intervals over seeds, the ratio of two models, and every figure', async () => {

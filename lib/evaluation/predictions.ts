@@ -62,7 +62,7 @@ export interface Scored {
 }
 
 /** Both scores of stored predictions, row by row and by model, task and length. @throws InputError naming an unknown task */
-export function scorePredictions(predictions: readonly Prediction[], resampling: Resampling): Scored {
+export function scorePredictions(predictions: readonly Prediction[], resampling: () => Resampling): Scored {
   const rows = predictions.map(score);
   const n = rows.length;
   const right = (rule: keyof Score) => rows.filter((row) => row[rule]).length;
@@ -82,7 +82,7 @@ export function scorePredictions(predictions: readonly Prediction[], resampling:
       const of = (rule: keyof Score) =>
         estimated(
           [...seeds.values()].map((own) => own.map((index) => Number(rows[index][rule]))),
-          resampling,
+          resampling(),
         );
       return { model, task, length, n: indices.length, strict: of('strict'), first: of('first') };
     }),

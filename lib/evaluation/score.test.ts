@@ -22,7 +22,7 @@ describe('scores of answers', () => {
 
   it('are those that stored predictions of the paper’s first models have, row for row', () => {
     const predictions = parsePredictions(stored('predictions.jsonl'), 'predictions.jsonl');
-    const { n, rows, ...counts } = scorePredictions(predictions, resamplingOf(1, 50));
+    const { n, rows, ...counts } = scorePredictions(predictions, () => resamplingOf(1, 50));
     expect(n).toBe(120);
     expect(rows).toEqual(predictions.map(({ strict, first }) => ({ strict, first })));
     const strict = predictions.filter((row) => row.strict).length;

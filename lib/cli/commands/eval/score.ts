@@ -26,7 +26,7 @@ export function scoreCommand(parent: Command, io: Io): void {
       const text = await readFile(predictions, 'utf8').catch((cause: NodeJS.ErrnoException) => {
         throw new InputError(`The predictions ${predictions} cannot be read (${cause.code ?? cause.message}).`);
       });
-      const scored = scorePredictions(parsePredictions(text, predictions), resamplingOf(seed, resamples));
+      const scored = scorePredictions(parsePredictions(text, predictions), () => resamplingOf(seed, resamples));
       if (json) return printJson(io, scored);
       io.out(
         table(
