@@ -17,11 +17,14 @@ export interface LambdaReport {
 
 /** λ and σ(·) of every differential block, in order; empty for a plain model. */
 export function lambdasOf(model: Model): LambdaReport[] {
-  const weights = weightsOf(model.parameters, 'backbone.layers');
+  const names = [...model.parameters.keys()];
   return model.config.blocks.flatMap((block, i) => {
     if (!isDifferential(block)) return [];
     const { lambda: form, lambdaInit } = block;
-    const values = tf.tidy(() => lambdaOf(form, lambdaInit, weights.under(String(i))).dataSync() as Float32Array);
+    // Some kinds keep it in their mixer, and a constant has no parameter.
+    const place = names.find((name) => name.startsWith(`backbone.layers.${i}.`) && name.endsWith('.lambda_q1'));
+    const weights = weightsOf(model.parameters, place?.slice(0, -'.lambda_q1'.length));
+    const values = tf.tidy(() => lambdaOf(form, lambdaInit, weights).dataSync() as Float32Array);
     const lambda = values.reduce((sum, value) => sum + value, 0) / values.length;
     const isSigmoid = typeof form === 'string' && form.startsWith('sigmoid');
     return {
