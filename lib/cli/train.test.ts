@@ -129,7 +129,7 @@ describe('train', () => {
     const { code, out, err } = await outcomeOf('train', '--config', config, '--out', join(folder, 'stages'), '--json');
     expect(code).toBe(0);
     expect(err).toMatch(
-      /step 20 of 34: loss \d.*held-out accuracy 0\.\d+, \d+ tokens\/s, \d+ min left; first ended by its accuracy/,
+      /step 20 of 34: loss \d.*held-out accuracy 0\.\d+, \d+ tokens\/s, \d+ s left; first ended by its accuracy/,
     );
     expect(err).toMatch(/stage 2 ended by its steps/);
     expect(JSON.parse(out)).toMatchObject({ step: 24, finished: true, evaluation: { rows: 8 } });

@@ -52,9 +52,11 @@ export function trainCommand(program: Command, io: Io): void {
 function lineOf({ step, steps, stage, loss, evaluation, stage_end, time }: TrainingMetrics): string {
   const measured = evaluation ? `, ${measuresOf(evaluation)}` : '';
   const ended = stage_end && `; ${stage} ended by ${stage_end === 'steps' ? 'its steps' : 'its accuracy'}`;
-  const left = `${time.tokens_per_second.toFixed(0)} tokens/s, ${Math.ceil(time.left / 60)} min left`;
+  const left = `${time.tokens_per_second.toFixed(0)} tokens/s, ${durationOf(time.left)} left`;
   return `step ${step} of ${steps}: loss ${loss.toFixed(4)}${measured}, ${left}${ended ?? ''}`;
 }
+
+const durationOf = (seconds: number) => (seconds < 100 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`);
 
 /** Validation in a few words: the accuracy where answers are asked, else the loss. */
 function measuresOf({ accuracy, text }: Evaluation): string {
