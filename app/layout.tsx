@@ -10,6 +10,7 @@ import '@/components/styles/figures.css';
 import '@/components/styles/allocation.css';
 import '@/components/styles/causal.css';
 import '@/components/styles/runs.css';
+import '@/components/styles/training.css';
 import type { Metadata, Viewport } from 'next';
 import { NuqsAdapter } from 'nuqs/adapters/next/app';
 import { type ReactNode, Suspense } from 'react';

@@ -130,6 +130,8 @@ describe('the API, through its own client', () => {
     expect((await client.models()).models.map(({ name }) => name)).toContain('extra');
     expect((await client.removeModelFolder(added[0])).added).toEqual([]);
     expect((await client.models()).models.map(({ name }) => name)).not.toContain('extra');
+    expect(await client.training()).toEqual({ runs: [], folders: [models], broken: [] });
+    await expect(client.training({ folder: '/etc' })).rejects.toMatchObject({ status: 403 });
     const { id } = await client.startRun(request({ models: ['plain', 'diff'] }));
     const seen = await follow(id);
     expect(seen[0].event).toBe('run');

@@ -154,6 +154,9 @@ export function RunsPage() {
   return (
     <>
       <PageBar>
+        <a className="button quiet" href="/training">
+          Training
+        </a>
         <a className="button quiet" href="/api-docs">
           API
         </a>

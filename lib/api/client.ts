@@ -27,6 +27,7 @@ import {
   TokenizeReplySchema,
   VocabularyReplySchema,
 } from './schemas';
+import { type TrainingQuery, TrainingRunsSchema } from './training';
 
 /** A refusal by the server, or no answer at all (`status` 0). */
 export class ApiError extends Error {
@@ -174,6 +175,8 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     removeModelFolder: (folder: string, signal?: AbortSignal) =>
       json(ModelListSchema, pathOf('/api/models', { folder }), { method: 'DELETE', signal }),
     examples: (signal?: AbortSignal) => json(ExampleListSchema, '/api/examples', { signal }),
+    training: (query: TrainingQuery = {}, signal?: AbortSignal) =>
+      json(TrainingRunsSchema, pathOf('/api/training', query), { signal }),
     tokenize: (model: string, text: string, signal?: AbortSignal) =>
       post(TokenizeReplySchema, '/api/tokenize', { model, text }, signal),
     vocabulary: (model: string, q: string, signal?: AbortSignal, limit?: number) =>

@@ -13,6 +13,7 @@ import { GeneratedTokenSchema, GenerationEventSchemas, GenerationRequestSchema }
 import { READINGS, type ReadingName } from './readings';
 import { RunDeleteQuerySchema, RunEstimateSchema, RunPatchSchema } from './runs';
 import * as schemas from './schemas';
+import { TrainingQuerySchema, TrainingRunsSchema } from './training';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -23,6 +24,7 @@ const COMPONENTS = {
   ModelList: schemas.ModelListSchema,
   ModelFolder: schemas.ModelFolderSchema,
   ExampleList: schemas.ExampleListSchema,
+  TrainingRuns: TrainingRunsSchema,
   TokenizeRequest: schemas.TokenizeRequestSchema,
   TokenizeReply: schemas.TokenizeReplySchema,
   VocabularyReply: schemas.VocabularyReplySchema,
@@ -168,6 +170,13 @@ function paths() {
         ...ok('ExampleList', 'Examples'),
         ...refusals([]),
       }),
+    },
+    '/api/training': {
+      get: operation(
+        'Runs of `statescope train` among the models, in `runs/` and in `experiments/`, as they stand',
+        { ...ok('TrainingRuns', 'Curves, λ, evaluations and samples'), ...refusals([400, 403, 404, 503]) },
+        { parameters: query(TrainingQuerySchema) },
+      ),
     },
     '/api/tokenize': {
       post: operation(

@@ -18,6 +18,7 @@ import type {
   TokenizeRequest,
   VocabularyEntry,
 } from '@/lib/api/schemas';
+import type { TrainingRuns } from '@/lib/api/training';
 import { AnalysisBook } from './analysis-book';
 import { ArchiveClient } from './archive/client';
 import type { Accepted } from './archive/protocol';
@@ -181,6 +182,7 @@ export class Service {
   addFolder = (folder: string): Promise<ModelList> => this.readers.call('addFolder', folder);
   removeFolder = (folder: string): Promise<ModelList> => this.readers.call('removeFolder', folder);
   examples = (): Promise<ExampleList> => readExamples(this.settings.root);
+  training = (folder?: string): Promise<TrainingRuns> => this.readers.call('training', { folder });
   tokenize = (request: TokenizeRequest): Promise<Token[]> => this.readers.call('tokenize', request);
   vocabulary = (model: string, q: string, limit?: number): Promise<VocabularyEntry[]> =>
     this.readers.call('vocabulary', { model, q, limit });

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type Asked, batchOf, promptBatch, saidAt } from '@/lib/data/batches';
+import { type Asked, type Batch, batchOf, promptBatch, saidAt } from '@/lib/data/batches';
 import type { Row } from '@/lib/data/source';
 import type { WordTokenizer } from '@/lib/data/word-tokenizer';
 import type { Model } from '@/lib/models';
@@ -38,6 +38,14 @@ export interface Accuracy {
   readonly n: number;
 }
 
+/** Tokens of an answer, as they should be and as the model has them, and the end of what it read before. */
+export interface AnswerSample {
+  readonly label?: string;
+  readonly read: readonly number[];
+  readonly wanted: readonly number[];
+  readonly given: readonly number[];
+}
+
 /** A model on rows that it was not trained on. */
 export interface Evaluation {
   readonly rows: number;
@@ -48,7 +56,13 @@ export interface Evaluation {
   /** Mean cross-entropies in nats; null where there is nothing of the kind. */
   readonly answers: number | null;
   readonly text: number | null;
+  /** The last answers of the first rows that have any. */
+  readonly samples: readonly AnswerSample[];
 }
+
+/** Answers that are written down, and tokens before each. */
+const SAMPLES = 3;
+const SAMPLE_CONTEXT = 24;
 
 /** Logits that one batch of an evaluation may have: 128 MB. */
 const MOST_LOGITS = 2 ** 25;
@@ -59,6 +73,7 @@ export function evaluate(model: Model, rows: readonly Row[]): Evaluation {
   const counts = new Map<string, { right: number; n: number }>();
   const sums = { answers: 0, text: 0 };
   const labelled = { answers: 0, text: 0 };
+  const samples: AnswerSample[] = [];
   for (const part of batches(rows, Math.max(1, Math.floor(MOST_LOGITS / V)))) {
     const batch = batchOf(part);
     const { L } = batch;
@@ -72,6 +87,11 @@ export function evaluate(model: Model, rows: readonly Row[]): Evaluation {
       labelled.answers += 1;
     }
     part.forEach((row, b) => {
+      const last = row.answers.at(-1);
+      if (last && samples.length < SAMPLES) {
+        const [from, to] = saidAt(row, last);
+        if (to > from) samples.push(sampleOf(batch, best, b * L, [from, to], last.label));
+      }
       for (const span of row.answers) {
         const { label = 'answer' } = span;
         const count = counts.get(label) ?? { right: 0, n: 0 };
@@ -94,6 +114,23 @@ export function evaluate(model: Model, rows: readonly Row[]): Evaluation {
     labels: Object.fromEntries(sorted.map(([label, { right, n }]) => [label, { accuracy: right / n, n }])),
     answers: mean('answers'),
     text: mean('text'),
+    samples,
+  };
+}
+
+/** @param row where its first token stands in the batch @param said the positions of the row at which the answer is said */
+function sampleOf(
+  { tokens, labels }: Batch,
+  best: ArrayLike<number>,
+  row: number,
+  [from, to]: readonly [from: number, to: number],
+  label: string | undefined,
+): AnswerSample {
+  return {
+    ...(label !== undefined && { label }),
+    read: [...tokens.subarray(row + Math.max(0, from + 1 - SAMPLE_CONTEXT), row + from + 1)],
+    wanted: [...labels.subarray(row + from, row + to)],
+    given: Array.from({ length: to - from }, (_, k) => best[row + from + k]),
   };
 }
 

@@ -14,7 +14,7 @@ export {
   type TrainingConfig,
   trainingSchema,
 } from './config';
-export { type Accuracy, accuracy, type Evaluation, evaluate, predictions } from './evaluate';
+export { type Accuracy, type AnswerSample, accuracy, type Evaluation, evaluate, predictions } from './evaluate';
 export { Feed } from './feed';
 export { INITIAL, type InitialOptions, initialCheckpoint } from './initialise';
 export { type LambdaReport, lambdasOf } from './lambda';

@@ -2,6 +2,7 @@ import type { AnalysisRequest } from '@/lib/api/causal';
 import type { GeneratedToken, GenerationRequest } from '@/lib/api/generation';
 import type { RunEstimate } from '@/lib/api/runs';
 import type { ModelList, RunModel, RunRequest, Token, TokenizeRequest, VocabularyEntry } from '@/lib/api/schemas';
+import type { TrainingQuery, TrainingRuns } from '@/lib/api/training';
 import type { Encoding } from '@/lib/tokenizer';
 import type { FoldersState } from '../compute/models/model-folders';
 import type { Cost } from '../compute/runs/costs';
@@ -38,6 +39,7 @@ export interface ReaderMethods {
   models: { argument: null; result: ModelList };
   addFolder: { argument: string; result: ModelList };
   removeFolder: { argument: string; result: ModelList };
+  training: { argument: TrainingQuery; result: TrainingRuns };
   tokenize: { argument: TokenizeRequest; result: Token[] };
   vocabulary: { argument: { model: string; q: string; limit?: number }; result: VocabularyEntry[] };
   /** Resolves models, tokens, target and needle of a request, or refuses it. */

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import type { TrainingRuns } from '@/lib/api/training';
 import { prepareAllocations, prepareFormerly } from '../compute/causal/allocation-batches';
 import { prepareTest } from '../compute/causal/causal';
 import { prepareSnr } from '../compute/causal/snr-batches';
@@ -6,12 +8,14 @@ import type { FoldersState } from '../compute/models/model-folders';
 import { measureOf } from '../compute/runs/estimates';
 import { prepareGeneration } from '../compute/runs/generation';
 import { Prompts } from '../compute/runs/prompts';
+import { TrainingFolders } from '../compute/training-runs';
 import type { Settings } from '../settings';
 import type { ReaderMethod, ReaderMethods } from './protocol';
 
 /** Everything a reader does, apart from its message port: model folders, configs, headers, and text by tokenizers. */
 export class Reader {
   readonly catalogue: Catalogue;
+  readonly #runs = new TrainingFolders();
   readonly #tools: { readonly catalogue: Catalogue; readonly prompts: Prompts; readonly settings: Settings };
 
   /** @param beginning told of a model before its tokenizer is at work */
@@ -30,6 +34,7 @@ export class Reader {
     models: () => this.catalogue.list(),
     addFolder: (folder) => this.catalogue.addFolder(folder),
     removeFolder: (folder) => this.catalogue.removeFolder(folder),
+    training: ({ folder }) => this.#training(folder),
     tokenize: ({ model, text }) => this.#tools.prompts.tokenize(model, text),
     vocabulary: ({ model, q, limit }) => this.#tools.prompts.vocabulary(model, q, limit),
     prepare: (request) => this.#tools.prompts.prepare(request),
@@ -46,6 +51,13 @@ export class Reader {
     encodeWithin: ({ model, text, most }) => this.#tools.prompts.encodeWithin(model, text, most),
     answerTokens: ({ model, text }) => this.#tools.prompts.answerTokens(model, text),
   };
+
+  /** Where `train` and experiments leave runs: among the models, and in folders of their own beside them. */
+  #training(folder?: string): Promise<TrainingRuns> {
+    const { root } = this.#tools.settings;
+    const places = [...this.catalogue.places, join(root, 'runs'), join(root, 'experiments')];
+    return this.#runs.list(root, [...new Set(places)], folder);
+  }
 
   /** @throws ServiceError, InputError. */
   answer<M extends ReaderMethod>(

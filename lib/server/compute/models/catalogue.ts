@@ -125,6 +125,11 @@ export class Catalogue {
     this.#folders.state = state;
   }
 
+  /** The folders that models are looked for in, but for what was downloaded. */
+  get places(): readonly string[] {
+    return [...this.#folders.roots.slice(0, -1), ...this.#folders.added];
+  }
+
   /** Usable models, in the order in which the folders name them, and what is wrong with the others. */
   async list(): Promise<ModelList> {
     return this.#describeAll(await this.#folders.find());
