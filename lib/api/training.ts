@@ -4,13 +4,9 @@ const count = z.int().min(0);
 const measure = z.number().nullable();
 
 export const TrainingQuerySchema = z.object({
-  folder: z
-    .string()
-    .max(1000)
-    .optional()
-    .meta({
-      description: 'Only runs in it and up to four levels below; absolute, or from where the server was set up.',
-    }),
+  folder: z.string().max(1000).optional().meta({
+    description: 'Only runs in it and up to four levels below; absolute, or from where the server was set up.',
+  }),
 });
 export type TrainingQuery = z.input<typeof TrainingQuerySchema>;
 
