@@ -34,6 +34,8 @@ function largeCases(): OpCase[] {
     ssdCase({ batch: 2, L: 150, H: 3, P: 20, G: 1, N: 37, D: true, initial: true, final: true }),
     ssdCase({ batch: 2, L: 1, H: 4, P: 64, G: 2, N: 64, D: true, initial: true, final: true }),
     convCase({ batch: 3, L: 37, E: 130, K: 4, bias: true, silu: true }),
+    convCase({ batch: 2, L: 40, E: 150, K: 3, bias: true }),
+    convCase({ batch: 2, L: 17, E: 130, K: 2, silu: true }),
     convCase({ batch: 1, L: 600, E: 45, K: 5 }),
     normCase({ rows: 77, E: 131 }),
     normCase({ rows: 35, E: 3 * 67, groups: 3, gate: true }),
