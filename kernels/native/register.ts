@@ -20,6 +20,7 @@ import { partSizes } from './tfjs/part-sizes';
 import { reduce } from './tfjs/reduce';
 import { scans } from './tfjs/scan';
 import { sourceRow } from './tfjs/source-row';
+import { ssdMixer } from './tfjs/ssd-mixer';
 import { unary } from './tfjs/unary';
 
 export { configureNative, type NativeSettings, nativeInfo } from './addon';
@@ -45,6 +46,7 @@ const groups: readonly Overrides[] = [
   sourceRow,
   partSizes,
   mixerSteps,
+  ssdMixer,
 ];
 
 /** Above 'cpu' (1) and 'wasm' (2), so that tfjs itself would choose it too. */

@@ -13,5 +13,6 @@ export * from './rms-norm';
 export * from './selective-scan';
 export * from './silu';
 export * from './source-row';
+export * from './ssd-mixer';
 export * from './ssd-scan';
 export { OperandError } from './validate';

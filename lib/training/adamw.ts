@@ -76,7 +76,7 @@ export class AdamW {
     const kept = 1 - learningRate * (decays(name) ? weightDecay : 0);
     const stepSize = learningRate / (1 - beta1 ** this.count);
     const scale = 1 / Math.sqrt(1 - beta2 ** this.count);
-    const values = Float32Array.from(variable.dataSync());
+    const values = variable.dataSync().slice() as Float32Array;
     for (let i = 0; i < values.length; i++) {
       const g = gradient[i];
       first[i] = beta1 * first[i] + (1 - beta1) * g;

@@ -207,6 +207,6 @@ export function stepGradients(
 
 function addTo(sums: Map<string, Float32Array>, name: string, values: Float32Array): void {
   const sum = sums.get(name);
-  if (!sum) sums.set(name, Float32Array.from(values));
+  if (!sum) sums.set(name, values.slice());
   else for (let i = 0; i < sum.length; i++) sum[i] += values[i];
 }

@@ -2,9 +2,9 @@ import { kernels } from '../addon';
 import type { KernelInputs, Overrides } from '../override';
 import { allocateLike, gradientOutputs, optionalFloats } from './operands';
 
-/** [batch, L, E, K, silu] as the C++ convolutions take them. */
+/** [batch, L, E, K, silu, row] as the C++ convolutions take them. */
 function sizes({ inputs: { x, weight }, attrs }: KernelInputs): number[] {
-  return [...x.shape, weight.shape[2], attrs.silu ? 1 : 0];
+  return [...x.shape, weight.shape[2], attrs.silu ? 1 : 0, x.shape[2]];
 }
 
 /** The causal convolution of `kernels/ops`; inputs were checked there. */

@@ -20,8 +20,12 @@ const selective: Scan = {
 
 const ssd: Scan = {
   operands: ['x', 'delta', 'A', 'B', 'C', 'D', 'state'],
-  /** [batch, L, H, P, G, N] */
-  sizes: ({ inputs: { x, B } }) => [...x.shape, B.shape[2], B.shape[3]],
+  /** [batch, L, H, P, G, N, rowX, rowB] */
+  sizes({ inputs: { x, B } }) {
+    const [, , H, P] = x.shape;
+    const [, , G, N] = B.shape;
+    return [...x.shape, G, N, H * P, G * N];
+  },
   stateShape({ x, B }) {
     const [batch, , H, P] = x.shape;
     return [batch, H, P, B.shape[3]];

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import { rmsNorm, ssdScan, ssdScanWithState } from '@/kernels/ops';
+import { hasSsdMixer, rmsNorm, ssdMixer, ssdScan, ssdScanWithState } from '@/kernels/ops';
 import type { Tap } from '../tap';
 import type { MixerConfig } from '../types';
 import { convolve, linear, silu, splitLast } from './nn';
 import { ssdOfOneToken } from './one-token';
+import { SSD_POINTS } from './points';
 import type { SsdWeights } from './ssd-weights';
 import { at, explicitPositions, scanInKernel, scanInTheOpen } from './states';
 
@@ -23,7 +24,10 @@ export function ssd(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap
 function inFull(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap): tf.Tensor3D {
   const { E, N, H, P, G } = config;
   const [batch, L] = u.shape;
-  const [z0, xBC0, dt] = splitLast(linear(u, w.inProj), [E, E + 2 * G * N, H]);
+  const projected = linear(u, w.inProj);
+  const positions = explicitPositions(tap, L);
+  if (!positions && isUnobserved(config, tap)) return inOneKernel(projected, w, config);
+  const [z0, xBC0, dt] = splitLast(projected, [E, E + 2 * G * N, H]);
   const z = tap.at('hook_skip', z0);
   const [x0, B0, C0] = splitLast(convolve(tapInput(xBC0, config, tap), w.conv, tap), [E, G * N, G * N]);
   const x = tap.at('hook_ssm_input', x0);
@@ -34,7 +38,6 @@ function inFull(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap): t
   const C = tap.at('hook_C', C0.reshape([batch, L, G, N]) as tf.Tensor4D);
   const heads = x.reshape([batch, L, H, P]) as tf.Tensor4D;
 
-  const positions = explicitPositions(tap, L);
   if (positions === null && !tap.wants('hook_y')) {
     const output = scanInKernel({ x: heads, delta, A, B, C, D: w.D }, tap, ssdScan, ssdScanWithState);
     return gatedNorm(tap.at('hook_ssm_output', output.reshape([batch, L, E]) as tf.Tensor3D), z, w.norm, config, tap);
@@ -46,6 +49,22 @@ function inFull(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap): t
   const y = tap.at('hook_y', scanned.reshape([batch, L, E]) as tf.Tensor3D);
   const skip = heads.mul(w.D.reshape([H, 1])).reshape([batch, L, E]);
   return gatedNorm(tap.at('hook_ssm_output', y.add(skip) as tf.Tensor3D), z, w.norm, config, tap);
+}
+
+/** Nobody looks inside, no state is carried on and Δ is not clamped, on a device that has one kernel for all of it. */
+const isUnobserved = ({ timeStepLimit: [low, high] }: MixerConfig, tap: Tap): boolean =>
+  hasSsdMixer() &&
+  !tap.memory &&
+  low === 0 &&
+  high === Number.POSITIVE_INFINITY &&
+  !SSD_POINTS.some((point) => tap.wants(`hook_${point}`));
+
+function inOneKernel(projected: tf.Tensor3D, w: SsdWeights, { G, epsilon }: MixerConfig): tf.Tensor3D {
+  const { conv, dt_bias: dtBias, A_log, D, norm } = w;
+  const convWeight = conv('weight') as tf.Tensor3D;
+  const convBias = conv.has('bias') ? (conv('bias') as tf.Tensor1D) : undefined;
+  const A = tf.exp(A_log).neg() as tf.Tensor1D;
+  return ssdMixer({ projected, convWeight, convBias, dtBias, A, D, norm }, { groups: G, epsilon });
 }
 
 /** `hook_in_proj` shows x before the convolution, which runs over x, B and C together. */

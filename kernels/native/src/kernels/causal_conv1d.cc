@@ -1,8 +1,8 @@
 // Depthwise causal convolution with zero left padding, SiLU fused:
 //   c_t[e] = bias[e] + Σ_k weight[e,k] x_{t-K+1+k}[e],  y = c or SiLU(c)
-// causalConv1d(x, weight, bias|null, y, batch, L, E, K, silu)
-// causalConv1dGrad(x, weight, bias|null, dy, dx, dweight, dbias|null, batch, L, E, K, silu)
-// x, y [batch,L,E]; weight [E,1,K]; bias [E].
+// causalConv1d(x, weight, bias|null, y, batch, L, E, K, silu, row)
+// causalConv1dGrad(x, weight, bias|null, dy, dx, dweight, dbias|null, batch, L, E, K, silu, row)
+// x, y [batch,L,E]; weight [E,1,K]; bias [E]. Rows of x and dx are `row` apart, so that they may be columns of something wider.
 //
 // Floor: forward, 8 bytes of traffic per element and with SiLU about 25 instructions per vector; backward, 12 bytes and
 // about 45. Lanes are channels; the taps of a block of channels stay in the first-level cache.
@@ -17,7 +17,7 @@ enum : long { CONV_VECTORS = 8 };
 KERNEL(causalConv1d) {
   const long batch = args.integer(0), L = args.integer(1), E = args.integer(2), K = args.integer(3);
   const bool silu = args.integer(4) != 0;
-  const Conv conv{args.floats(0), args.floats(1), args.floats(2), L, E, K};
+  const Conv conv{args.floats(0), args.floats(1), args.floats(2), L, E, K, args.integer(5)};
   float* y = args.floats(3);
   const long vectors = ceilDiv(E, LANES), stride = vectors * LANES;
   float* taps = workspace(0, K * stride);
@@ -59,9 +59,8 @@ struct ConvStrip {
         dc[k] = dc[k + 1];
       }
       if (t < L) {
-        const long at = (base + t) * E + e;
-        x[FIXED - 1] = loadPart(conv.x + at, lanes);
-        vf d = loadPart(dy + at, lanes);
+        x[FIXED - 1] = loadPart(conv.x + (base + t) * conv.row + e, lanes);
+        vf d = loadPart(dy + (base + t) * E + e, lanes);
         if (silu) {
           vf c = bias;
           for (int k = 0; k < FIXED; k++) c += tap[k] * x[k];
@@ -77,7 +76,7 @@ struct ConvStrip {
       if (t < FIXED - 1) continue;
       vf into = vf{};
       for (int k = 0; k < FIXED; k++) into += tap[k] * dc[FIXED - 1 - k];
-      storePart(dx + (base + t - FIXED + 1) * E + e, into, lanes);
+      storePart(dx + (base + t - FIXED + 1) * conv.row + e, into, lanes);
     }
     for (int k = 0; k < FIXED; k++) {
       store(sums + k * stride, sum[k]);
@@ -147,7 +146,7 @@ void convGradOfAny(const Conv& conv, const float* dy, float* dx, float* dweight,
           store(biasSums + v * LANES, load(biasSums + v * LANES) + d);
           for (long k = maximum(0, K - 1 - t); k < K; k++) {
             float* sum = tapSums + k * stride + v * LANES;
-            store(sum, load(sum) + d * loadPart(conv.x + (b * L + t - K + 1 + k) * E + e, lanes));
+            store(sum, load(sum) + d * loadPart(conv.x + (b * L + t - K + 1 + k) * conv.row + e, lanes));
           }
         }
       for (long s = 0; s < L; s++)
@@ -156,7 +155,7 @@ void convGradOfAny(const Conv& conv, const float* dy, float* dx, float* dweight,
           vf sum = vf{};
           for (long k = maximum(0, s + K - L); k < K; k++)
             sum += load(taps + k * stride + v * LANES) * load(dc + (s + K - 1 - k) * stride + v * LANES);
-          storePart(dx + (b * L + s) * E + e, sum, E - e);
+          storePart(dx + (b * L + s) * conv.row + e, sum, E - e);
         }
     }
     for (long i = 0; i < minimum(stride, E - first); i++) {
@@ -168,7 +167,7 @@ void convGradOfAny(const Conv& conv, const float* dy, float* dx, float* dweight,
 
 KERNEL(causalConv1dGrad) {
   const long batch = args.integer(0), L = args.integer(1), E = args.integer(2), K = args.integer(3);
-  const Conv conv{args.floats(0), args.floats(1), args.floats(2), L, E, K};
+  const Conv conv{args.floats(0), args.floats(1), args.floats(2), L, E, K, args.integer(5)};
   const auto run = K == 4 ? convGrad<4> : K == 3 ? convGrad<3> : K == 2 ? convGrad<2> : convGradOfAny;
   run(conv, args.floats(3), args.floats(4), args.floats(5), args.floats(6), batch, args.integer(4) != 0);
 }

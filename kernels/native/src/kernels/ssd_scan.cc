@@ -1,8 +1,8 @@
 // The SSD recurrence of Mamba-2, float32, in chunks:
 //   S_t = exp(Δ_t A_h) S_{t-1} + Δ_t x_t B_t[g]ᵀ,  y_t = S_t C_t[g] + D_h x_t,  g = floor(h/(H/G))
-// ssdScan(x, delta, A, B, C, D|null, S|null, y, last|null, batch, L, H, P, G, N)
+// ssdScan(x, delta, A, B, C, D|null, S|null, y, last|null, batch, L, H, P, G, N, rowX, rowB)
 // x, y [batch,L,H,P]; delta [batch,L,H]; A, D [H]; B, C [batch,L,G,N]; S, the state before the first token (0 where null),
-// and last, the state after the last one, [batch,H,P,N].
+// and last, the state after the last one, [batch,H,P,N]. Tokens of x are rowX apart, those of B and C rowB.
 //
 // Within a chunk of q tokens, with the state S before it,
 //   y_i = [e_i C_i | M_i] [S ; x],  M_ij = (C_i.B_j) Δ_j exp(A Σ_{j<k<=i} Δ_k) for j <= i (+ D_h on the diagonal)
@@ -34,13 +34,13 @@ KERNEL(ssdScan) {
       for (long i = 0; i < d.length; i++) {
         float* row = left + i * depth;
         for (long n = 0; n < N; n += LANES)
-          storePart(row + n, splat(d.fromStart[i]) * loadPart(C + i * s.rowOfB() + n, N - n), N - n);
+          storePart(row + n, splat(d.fromStart[i]) * loadPart(C + i * s.rowB + n, N - n), N - n);
         for (long j = 0; j < CHUNK; j += LANES)
           store(row + N + j, j > i ? vf{} : d.between(i, j, lanes) * load(group + i * CHUNK + j) * load(d.step + j));
         if (s.D) row[N + i] += s.D[h];
       }
-      copyRows(right + N * width, width, s.xAt(b, t0, h), s.rowOfX(), d.length, P, [](long) { return 1.f; });
-      product(d.length, P, Factor{left, depth, 1}, right, width, y + (s.xAt(b, t0, h) - s.x), s.rowOfX(), false,
+      copyRows(right + N * width, width, s.xAt(b, t0, h), s.rowX, d.length, P, [](long) { return 1.f; });
+      product(d.length, P, Factor{left, depth, 1}, right, width, y + s.yAt(b, t0, h), s.rowOfY(), false,
               [](long) { return 0L; }, [&](long i, long m) { return N + i + m; });
       if (last || c + 1 < s.chunks()) s.advance(right, scaled, d, b, c, h);
     }

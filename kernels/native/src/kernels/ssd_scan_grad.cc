@@ -1,7 +1,8 @@
 // Gradients of the SSD scan, in chunks (equations of the recurrence: kernels/reference/ssd-scan.ts):
 // ssdScanGrad(x, delta, A, B, C, D|null, S|null, dy, dlast|null, dx, ddelta, dA, dB, dC, dD|null, dS|null,
-//             batch, L, H, P, G, N)
+//             batch, L, H, P, G, N, rowX, rowB)
 // S is the state before the first token and dlast the gradient of the one after the last, both 0 where null.
+// Tokens of x and dx are rowX apart, those of B, C, dB and dC rowB.
 //
 // For a chunk with the state S before it and R = ∂loss/∂(state after it), with e_i the decay from the chunk's start, w_j
 // the decay to its end, l_ij the decay from j to i, and K_ij = l_ij (dy_i.x_j) for j <= i:
@@ -73,9 +74,9 @@ struct SsdGradient {
       float* next = m.states + (c + 1) * stateSize;
       __builtin_memcpy(next, m.states + c * stateSize, stateSize * sizeof(float));
       h.loadDecays(s, b, c, d);
-      h.copy(s, m.written, s.xAt(b, t0, h.first), length, [&](long i, long j) { return d[i].step[j] * d[i].toEnd[j]; });
+      h.copy(s, m.written, s.xAt(b, t0, h.first), s.rowX, length, [&](long i, long j) { return d[i].step[j] * d[i].toEnd[j]; });
       h.decay(next, N, d);
-      product(N, h.width, length, Factor{s.BAt(b, t0, g), 1, s.rowOfB()}, m.written, h.stride, next, h.stride, true);
+      product(N, h.width, length, Factor{s.BAt(b, t0, g), 1, s.rowB}, m.written, h.stride, next, h.stride, true);
     }
     h.loadStates(s, dlast, b, m.adjoint);
     double sumA[BLOCK_HEADS] = {}, sumD[BLOCK_HEADS] = {};
@@ -105,14 +106,14 @@ struct SsdGradient {
   // The chunk's operands, of all heads.
   void loadChunk(const Buffers& m, const HeadBlock& h, const ChunkDecays* d, long b, long c, long g) const {
     const long t0 = c * CHUNK, length = d[0].length;
-    const float* dyAt = dy + (s.xAt(b, t0, h.first) - s.x);
+    const float* dyAt = dy + s.yAt(b, t0, h.first);
     const auto one = [](auto...) { return 1.f; };
-    h.copy(s, m.x, s.xAt(b, t0, h.first), length, one);
-    h.copy(s, m.dy, dyAt, length, one);
-    h.copy(s, m.written, s.xAt(b, t0, h.first), length, [&](long i, long j) { return d[i].step[j] * d[i].toEnd[j]; });
-    h.copy(s, m.arriving, dyAt, length, [&](long i, long j) { return d[i].fromStart[j]; });
-    copyRows(m.B, m.wideN, s.BAt(b, t0, g), s.rowOfB(), length, s.N, one);
-    copyRows(m.C, m.wideN, s.CAt(b, t0, g), s.rowOfB(), length, s.N, one);
+    h.copy(s, m.x, s.xAt(b, t0, h.first), s.rowX, length, one);
+    h.copy(s, m.dy, dyAt, s.rowOfY(), length, one);
+    h.copy(s, m.written, s.xAt(b, t0, h.first), s.rowX, length, [&](long i, long j) { return d[i].step[j] * d[i].toEnd[j]; });
+    h.copy(s, m.arriving, dyAt, s.rowOfY(), length, [&](long i, long j) { return d[i].fromStart[j]; });
+    copyRows(m.B, m.wideN, s.BAt(b, t0, g), s.rowB, length, s.N, one);
+    copyRows(m.C, m.wideN, s.CAt(b, t0, g), s.rowB, length, s.N, one);
   }
 
   // C_i S, w_j R B_j, and what dC and dB have of the states: Σ_h e_i S dy_i and Σ_h Δ_j w_j R x_j.
@@ -201,7 +202,7 @@ struct SsdGradient {
         const long at = j * h.stride + channel + p;
         const vf grad = load(m.dy + at);
         sum += grad * load(m.x + at);
-        storePart(out + j * s.rowOfX() + p,
+        storePart(out + j * s.rowX + p,
                   splat(d.step[j]) * load(m.u + at) + skip * grad, s.P - p);
       }
     return sumLanes(sum);
@@ -257,8 +258,9 @@ KERNEL(ssdScanGrad) {
           totalB += loadPart(sumB + part + slice * rows + n, lanes);
           totalC += loadPart(sumC + part + slice * rows + n, lanes);
         }
-        storePart(dB + row * s.N + n, totalB, lanes);
-        storePart(dC + row * s.N + n, totalC, lanes);
+        const long at = (b * s.L + t) * s.rowB + g * s.N + n;
+        storePart(dB + at, totalB, lanes);
+        storePart(dC + at, totalC, lanes);
       }
     }
   });

@@ -1,0 +1,75 @@
+import * as tf from '@tensorflow/tfjs';
+import { OperandError, requireDivisor, requireRank, requireShape } from './validate';
+
+/** What {@link ssdMixer} reads; all float32. C = E + 2·G·N channels of the convolution, P = E / H. */
+export interface SsdMixerTensors {
+  /** [z | x | B | C | dt] of every token, [B,L,E+C+H]. */
+  readonly projected: tf.Tensor3D;
+  /** [C,1,K] */
+  readonly convWeight: tf.Tensor3D;
+  /** [C] */
+  readonly convBias?: tf.Tensor1D;
+  /** [H] */
+  readonly dtBias: tf.Tensor1D;
+  /** [H] */
+  readonly A: tf.Tensor1D;
+  /** [H] */
+  readonly D: tf.Tensor1D;
+  /** [E] */
+  readonly norm: tf.Tensor1D;
+}
+
+export interface SsdMixerOptions {
+  readonly groups: number;
+  /** ε of the gated norm. */
+  readonly epsilon: number;
+}
+
+/** Whether the current device has the kernel; elsewhere a caller takes the mixer's operations one by one. */
+export const hasSsdMixer = (): boolean => tf.getKernel('SsdMixer', tf.getBackend()) !== undefined;
+
+/**
+ * A Mamba-2 mixer between its projections (equations A2, steps 2–5), with Δ not clamped: the convolution, softplus, scan and
+ * gated norm of `projected` in one kernel, to the last bit what they are one by one. They read and write columns of
+ * `projected` and of its gradient where they are, so that nothing is split or joined. Result [B,L,E]; differentiable in all
+ * inputs, and keeps 2E + 2·G·N + H floats a token for that. Only where `hasSsdMixer()`.
+ *
+ * @throws OperandError where shapes or dtypes do not fit.
+ */
+export function ssdMixer(inputs: SsdMixerTensors, { groups: G, epsilon }: SsdMixerOptions): tf.Tensor3D {
+  const op = 'ssdMixer';
+  const { projected, convWeight, convBias, dtBias, A, D, norm } = inputs;
+  const [batch, L] = requireRank(op, 'projected', projected, 'B,L,E+C+H');
+  const [C, , K] = requireRank(op, 'convWeight', convWeight, 'C,1,K');
+  const [E] = requireRank(op, 'norm', norm, 'E');
+  const [H] = requireRank(op, 'A', A, 'H');
+  requireShape(op, 'projected', projected, 'B,L,E+C+H', [batch, L, E + C + H]);
+  requireShape(op, 'convWeight', convWeight, 'C,1,K', [C, 1, K]);
+  if (convBias) requireShape(op, 'convBias', convBias, 'C', [C]);
+  requireShape(op, 'dtBias', dtBias, 'H', [H]);
+  requireShape(op, 'D', D, 'H', [H]);
+  requireDivisor(op, 'H', H, E);
+  requireDivisor(op, 'G', G, H);
+  if (C <= E || (C - E) % (2 * G) !== 0)
+    throw new OperandError(`${op}: the convolution has ${C} channels; it must have ${E} and 2·G·N, with G = ${G}`);
+  const named = { projected, convWeight, dtBias, A, D, norm, ...(convBias && { convBias }) };
+  const [names, tensors] = [Object.keys(named), Object.values(named) as tf.Tensor[]];
+  const attributes = { groups: G, epsilon };
+  const byName = (values: readonly tf.Tensor[]) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
+  const mixer = tf.customGrad((...given) => {
+    const save = given.pop() as tf.GradSaveFunc;
+    const operands = given as tf.Tensor[];
+    const outputs = tf.engine().runKernel('SsdMixer', byName(operands), attributes) as tf.Tensor[];
+    const [value, mixed, delta, scanned] = outputs;
+    save([...operands, mixed, delta, scanned]);
+    return {
+      value,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [keptMixed, keptDelta, keptScanned] = saved.slice(names.length);
+        const kept = { mixed: keptMixed, delta: keptDelta, scanned: keptScanned, dy };
+        return tf.engine().runKernel('SsdMixerGrad', { ...byName(saved), ...kept }, attributes) as tf.Tensor[];
+      },
+    };
+  });
+  return mixer(...tensors) as tf.Tensor3D;
+}
