@@ -75,8 +75,7 @@ struct SsdGradient {
       __builtin_memcpy(next, m.states + c * stateSize, stateSize * sizeof(float));
       h.loadDecays(s, b, c, d);
       h.copy(s, m.written, s.xAt(b, t0, h.first), s.rowX, length, [&](long i, long j) { return d[i].step[j] * d[i].toEnd[j]; });
-      h.decay(next, N, d);
-      product(N, h.width, length, Factor{s.BAt(b, t0, g), 1, s.rowB}, m.written, h.stride, next, h.stride, true);
+      h.advance(s, b, c, d, m.written, next);
     }
     h.loadStates(s, dlast, b, m.adjoint);
     double sumA[BLOCK_HEADS] = {}, sumD[BLOCK_HEADS] = {};
