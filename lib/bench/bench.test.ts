@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { expectedTensors } from '@/lib/checkpoint';
 import { median } from './measure';
-import { DIFF_MAMBA2_130M, MAMBA_130M, MAMBA2_130M, productsOf, SMALL } from './shapes';
+import { DIFF_MAMBA2_130M, MAMBA_130M, MAMBA2_130M, productsOf, SMALL, TRAINED_DIFF } from './shapes';
 
 describe('what benchmarks compare with', () => {
   it.each([
@@ -9,6 +9,7 @@ describe('what benchmarks compare with', () => {
     ['Mamba2-130m', MAMBA2_130M],
     ['Diff-Mamba-2', DIFF_MAMBA2_130M],
     ['the small model', SMALL],
+    ['the twin that is trained here', TRAINED_DIFF],
   ])('the products of %s use every weight matrix once', (_, shape) => {
     const matrices = [...expectedTensors(shape)].filter(([name]) => /(_proj|embeddings)\.weight$/.test(name));
     const weights = matrices.reduce((sum, [, [rows, columns]]) => sum + rows * columns, 0);

@@ -11,13 +11,13 @@ function mamba1(d: number): BlockConfig {
   return { kind: 'mamba1', mixer: { ...SHARED, d, E: 2 * d, N: 16, R: Math.ceil(d / 16), H: 0, P: 0, G: 0 } };
 }
 
-function mamba2(d: number): BlockConfig {
-  return { kind: 'mamba2', mixer: { ...SHARED, d, E: 2 * d, N: 128, R: 0, H: (2 * d) / 64, P: 64, G: 1 } };
+function mamba2(d: number, N = 128, P = 64): BlockConfig {
+  return { kind: 'mamba2', mixer: { ...SHARED, d, E: 2 * d, N, R: 0, H: (2 * d) / P, P, G: 1 } };
 }
 
 /** Two mixers of half the width and half the head size, as the paper's models have them. */
-function diffMamba2(d: number, index: number): BlockConfig {
-  const { mixer } = mamba2(d);
+function diffMamba2(d: number, index: number, N?: number, P?: number): BlockConfig {
+  const { mixer } = mamba2(d, N, P);
   const half = { ...mixer, E: mixer.E / 2, P: mixer.P / 2 };
   const lambdaInit = defaultLambdaInit(index);
   return { kind: 'diff_mamba2', mixer: half, lambda: 'sigmoid_sum', lambdaInit, subln: true };
@@ -48,6 +48,12 @@ export const SMALL_2 = config(() => mamba2(256), 8, 4096);
 
 /** The same with every other block differential. */
 export const SMALL_DIFF = config(alternate(256), 8, 4096);
+
+/** A Mamba-2 that this machine trains from nothing in hours: d = 128, 8 layers, 64 states, 8 heads of 32. */
+export const TRAINED_2 = config(() => mamba2(128, 64, 32), 8, 1500);
+
+/** Its twin, every block differential. */
+export const TRAINED_DIFF = config((index) => diffMamba2(128, index, 64, 32), 8, 1500);
 
 /** Fresh random weights of the shape. */
 export const randomCheckpoint = (shape: ModelConfig): Checkpoint =>
