@@ -38,8 +38,8 @@ export const storiesSchema = z.strictObject({
   /** Tokens of a row, at most; its last one is an answer. */
   length: z.int().min(SHORTEST_ROW).default(256),
   /** Persons and objects of a row; like every range here drawn anew for each. */
-  persons: upTo(PERSONS.length, 2).default([2, 6]),
-  objects: upTo(OBJECTS.length).default([1, 4]),
+  persons: upTo(PERSONS.length, 2).default([4, 6]),
+  objects: upTo(OBJECTS.length).default([2, 4]),
   /** Which questions are asked: the higher, the further the read-out is from the name (`CUES`); drawn for each question. */
   cue: upTo(CUES.length - 1).default([0, CUES.length - 1]),
   /** Words between a person and the room or object of a fact, beyond verb and article; drawn for each fact. */
@@ -117,9 +117,12 @@ class Story {
   }
 
   private move(): Fact {
-    const person = this.random.pick(this.persons);
-    const room = this.random.pick(ROOMS.filter((name) => name !== this.places.get(person)?.about));
-    const fact = this.say(person, this.random.pick(MOVES), room);
+    const { random } = this;
+    // Where few are in a room, the last who entered one is the answer too often.
+    const absent = this.persons.filter((name) => !this.places.has(name));
+    const person = random.pick(absent.length > 0 && random.uniform() < 0.5 ? absent : this.persons);
+    const room = random.pick(ROOMS.filter((name) => name !== this.places.get(person)?.about));
+    const fact = this.say(person, random.pick(MOVES), room);
     this.places.set(person, fact);
     for (const { about, person: holder } of this.holders.values()) if (holder === person) this.told.delete(about);
     return fact;

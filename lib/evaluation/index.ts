@@ -6,6 +6,15 @@ export {
   evaluationPrompt,
 } from './babilong';
 export { type CostLine, type CostResults, type CostSettings, costEvaluation, flopsPerToken } from './cost';
+export {
+  type Criterion,
+  criteria,
+  type Emergence,
+  type EmergenceReport,
+  emergence,
+  type LagLoss,
+  readOuts,
+} from './emergence';
 export type { Arm, Asked, Evaluation, Figure, Item, Line, ModelFacts, Reader } from './evaluation';
 export { EVALUATION_NAMES, EVALUATIONS, type EvaluationName } from './evaluations';
 export { type Estimated, estimated, estimatedRatio, resamplingOf } from './intervals';
