@@ -135,9 +135,12 @@ describe('the stories source', () => {
     for (const gap of [0, 1, 7, 16])
       for (const fact of await words(gap)) expect(fact.split(' ').length - 1).toBe(gap + 4);
     for (const [level, cue] of CUES.entries()) {
-      const rows = await open({ cue: [level, level], two_hops: 0 });
       const [, tail] = cue.split('{}');
-      expect(textOf(rows.row('test', 0))).toMatch(new RegExp(`${tail.replaceAll('?', '\\?')} \\w+$`));
+      for (const pause of [0, 5]) {
+        const rows = await open({ cue: [level, level], pause: [pause, pause], two_hops: 0 });
+        const between = `is \\w+( \\w+){${pause}}`;
+        expect(textOf(rows.row('test', 0))).toMatch(new RegExp(`${between}${tail.replaceAll('?', '\\?')} \\w+$`));
+      }
     }
     const distances = CUES.map((cue) => tokenizer.encode(cue.split('{}')[1]).ids.length);
     expect(distances[0]).toBe(3);

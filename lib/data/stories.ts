@@ -42,6 +42,8 @@ export const storiesSchema = z.strictObject({
   objects: upTo(OBJECTS.length).default([2, 4]),
   /** Which questions are asked: the higher, the further the read-out is from the name (`CUES`); drawn for each question. */
   cue: upTo(CUES.length - 1).default([0, CUES.length - 1]),
+  /** Words of manner between the name that is asked for and the rest of the question; drawn for each question. */
+  pause: upTo(MOST_MANNERS).default([0, 4]),
   /** Words between a person and the room or object of a fact, beyond verb and article; drawn for each fact. */
   gap: upTo(GAP_WORDS).default([0, GAP_WORDS]),
   /** Share of book text among the sentences. */
@@ -158,8 +160,9 @@ class Story {
     const place = this.places.get(last.person) as Fact;
     if (two) this.told.add(last.about);
     const cue = CUES[random.integer(...this.options.cue)];
+    const name = two ? `the ${last.about}` : last.person;
     return {
-      text: ` ${cue.replace('{}', two ? `the ${last.about}` : last.person)}`,
+      text: ` ${cue.replace('{}', [name, ...manners(random, random.integer(...this.options.pause))].join(' '))}`,
       label: two ? 'two-hop' : 'one-hop',
       person: last.person,
       room: place.about,
@@ -187,7 +190,7 @@ const MOST_QUESTIONS = 3;
 function compose(random: Random, options: StoriesOptions, sentences: readonly string[], encode: Encode): Piece[] {
   const noise = random.uniform(...options.noise);
   const questions = random.uniform(...options.questions);
-  const closing = encode(` ${CUES[options.cue[1]]}`).length + 2;
+  const closing = encode(` ${CUES[options.cue[1]]}`).length + 2 + options.pause[1];
   const most = options.length - closing - FACT - options.gap[1];
   const story = new Story(random, options);
   const pieces: Piece[] = [];

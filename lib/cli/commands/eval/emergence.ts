@@ -9,7 +9,7 @@ import { withDevice, withJson } from '../../options';
 import { printJson, table } from '../../output';
 import { wholeNumber } from '../../parse';
 import { type ModelOptions, openCheckpointOf, openSession } from '../../session';
-import { percent } from './score';
+import { percent } from './common';
 
 interface EmergenceOptions extends ModelOptions {
   readonly data: string;
