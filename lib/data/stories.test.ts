@@ -147,6 +147,24 @@ describe('the stories source', () => {
     expect(distances).toEqual([...new Set(distances)].sort((a, b) => a - b));
   });
 
+  it('names the persons of facts again where it is told to', async () => {
+    const rows = await open({ echoes: 1, noise: [0, 0] });
+    for (let index = 0; index < 10; index++) {
+      const row = rows.row('train', index);
+      const sentences = textOf(row)
+        .split('.')
+        .filter((sentence) => sentence.includes(','));
+      const facts = sentences.filter((sentence) => !sentence.includes('?'));
+      const echoes = row.answers.filter(({ label }) => label === 'echo');
+      expect(echoes.map(({ start, end }) => textOf(row, [start, end]).trim())).toEqual(
+        facts.map((sentence) => sentence.trim().split(' ')[0]),
+      );
+      for (const { start } of echoes) expect(textOf(row, [start - 2, start])).toMatch(/^, (as|and|so)$/);
+      const starts = row.answers.map(({ start }) => start);
+      expect(starts).toEqual([...starts].sort((a, b) => a - b));
+    }
+  });
+
   it('mixes in as much of the book as it is told', async () => {
     for (const noise of [0, 0.5]) {
       const rows = await open({ noise: [noise, noise], questions: [0, 0] });

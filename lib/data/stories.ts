@@ -8,6 +8,7 @@ import { loadBackground, projectPath } from './background';
 import { type AnswerSpan, type DataSource, type Row, SPLITS, type Split } from './source';
 import {
   CUES,
+  ECHOES,
   GAP_WORDS,
   LONGEST_MANNER,
   MOST_MANNERS,
@@ -44,6 +45,8 @@ export const storiesSchema = z.strictObject({
   cue: upTo(CUES.length - 1).default([0, CUES.length - 1]),
   /** Words of manner between the name that is asked for and the rest of the question; drawn for each question. */
   pause: upTo(MOST_MANNERS).default([0, 4]),
+  /** Share of facts that name their person again, behind the room or object: an answer labelled `echo`, to be had from the sentence alone. */
+  echoes: share.default(0),
   /** Words between a person and the room or object of a fact, beyond verb and article; drawn for each fact. */
   gap: upTo(GAP_WORDS).default([0, GAP_WORDS]),
   /** Share of book text among the sentences. */
@@ -71,6 +74,8 @@ interface Fact {
   readonly text: string;
   readonly person: string;
   readonly about: string;
+  /** Whether the person is named again. */
+  readonly echo: boolean;
 }
 
 /** A question, up to its answer. */
@@ -144,7 +149,9 @@ class Story {
     const words = random.integer(...this.options.gap);
     const qualities = random.integer(Math.max(0, words - MOST_MANNERS), Math.min(words, MOST_QUALITIES));
     const parts = [person, ...manners(random, words - qualities), verb, 'the', ...random.sample(QUALITIES, qualities)];
-    return { text: ` ${parts.join(' ')} ${about}.`, person, about };
+    const echo = random.uniform() < this.options.echoes;
+    const tail = echo ? random.pick(ECHOES).replace('{}', person) : '';
+    return { text: ` ${parts.join(' ')} ${about}${tail}.`, person, about, echo };
   }
 
   /** A question that the story answers, of another person than the `asked` ones; nothing where there is none. */
@@ -176,6 +183,8 @@ interface Piece {
   readonly ids: readonly number[];
   readonly fact?: Fact;
   readonly question?: Question;
+  /** Which token names the person of the fact again. */
+  readonly echo?: number;
 }
 
 type Encode = (text: string) => readonly number[];
@@ -194,7 +203,10 @@ function compose(random: Random, options: StoriesOptions, sentences: readonly st
   const most = options.length - closing - FACT - options.gap[1];
   const story = new Story(random, options);
   const pieces: Piece[] = [];
-  const told = (fact: Fact): Piece => ({ ids: encode(fact.text), fact });
+  const told = (fact: Fact): Piece => {
+    const ids = encode(fact.text);
+    return { ids, fact, ...(fact.echo && { echo: ids.lastIndexOf(encode(` ${fact.person}`)[0]) }) };
+  };
   const asked = (question: Question): Piece => ({ ids: encode(`${question.text} ${question.room}.`), question });
   let tokens = 0;
   const put = (piece: Piece) => {
@@ -234,9 +246,10 @@ function rowOf(pieces: readonly Piece[]): Row {
   const needle: Span[] = [];
   const competing: Span[] = [];
   let start = 0;
-  for (const { ids, fact, question } of pieces) {
+  for (const { ids, fact, question, echo } of pieces) {
     const end = start + ids.length;
     if (question) answers.push({ start: end - 2, end: end - 1, label: question.label });
+    if (echo !== undefined) answers.push({ start: start + echo, end: start + echo + 1, label: 'echo' });
     if (fact && closing.needle.includes(fact)) needle.push([start, end]);
     else if (question !== closing && namesAnother(fact?.about ?? question?.room, closing.room))
       competing.push([start, end]);

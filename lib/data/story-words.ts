@@ -47,3 +47,6 @@ export const GAP_WORDS = MOST_MANNERS + MOST_QUALITIES;
 /** The longest manner of at most so many words. */
 export const mannersOf = (words: number): readonly string[] => MANNERS[words - 1];
 export const LONGEST_MANNER = MANNERS.length;
+
+/** Name the person of a fact again; one word follows. */
+export const ECHOES = [', as {} said', ', and {} came', ', as {} did', ', so {} answered'] as const;
