@@ -48,5 +48,5 @@ export const GAP_WORDS = MOST_MANNERS + MOST_QUALITIES;
 export const mannersOf = (words: number): readonly string[] => MANNERS[words - 1];
 export const LONGEST_MANNER = MANNERS.length;
 
-/** Name the person of a fact again; one word follows. */
-export const ECHOES = [', as {} said', ', and {} came', ', as {} did', ', so {} answered'] as const;
+/** Name the person of a fact again, at once or a little behind the room or object; one word follows. */
+export const ECHOES = [' {} knew', ' that {} knew', ', as {} said', ', so {} answered'] as const;
