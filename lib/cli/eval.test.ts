@@ -54,12 +54,35 @@ describe('eval lm', () => {
     for (const { seeds } of models)
       for (const facts of seeds) {
         expect(facts).toMatchObject({ device: expect.any(String), weights: 'float32', parameters: expect.any(Number) });
-        expect(facts.tokenizer).toMatch(/^[0-9a-f]{64}$/);
+        const sha256 = expect.stringMatching(/^[0-9a-f]{64}$/);
+        expect(facts.tokenizer).toEqual({ name: 'tokenizer.json', source: 'model', sha256 });
       }
     const [both, plain] = results.models;
     expect([both.loss.seeds, plain.loss.seeds]).toEqual([2, 1]);
     expect(plain.perplexity.mean).toBeCloseTo(Math.exp(plain.loss.mean), 10);
     expect(plain.perplexity.low).toBeLessThan(plain.perplexity.mean);
+  });
+
+  it('reads text with another tokenizer where one is chosen', async () => {
+    const text = join(folder, 'short.txt');
+    writeFileSync(text, 'Mary entered the kitchen. John entered the garden.');
+    const args = [
+      'eval',
+      'lm',
+      '--model',
+      'demo-mamba2',
+      '--text',
+      text,
+      '--tokenizer',
+      'experiments/specimens/tokenizer.json',
+    ];
+    const { code, err } = await outcomeOf(...args, '--json');
+    expect([code, err]).toEqual([2, expect.stringContaining('outside the vocabulary')]);
+    const own = await outcomeOf(...args.slice(0, -2), '--tokenizer', 'demo-diff-mamba2', '--json');
+    expect(JSON.parse(own.out).models[0].seeds[0].tokenizer).toMatchObject({
+      name: 'demo-diff-mamba2',
+      source: 'chosen',
+    });
   });
 
   it('refuses in one sentence what cannot be run', async () => {

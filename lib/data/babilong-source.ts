@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { InputError } from '@/lib/input-error';
-import { loadTokenizer, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
+import { loadTokenizer, type Tokenizer, tokenizerText, tokenSpan } from '@/lib/tokenizer';
 import { paperPrompt } from '@/lib/vocabulary';
 import { type BabiQuestion, readBabi } from './babi';
 import { type Background, type ComposedSentence, type Composition, compose, factTokens } from './babilong-compose';
@@ -122,7 +121,7 @@ export async function babilongSource(options: BabilongSource): Promise<BabilongD
       sha256: hash.digest('hex'),
     },
     vocabularySize: tokenizer.vocabSize,
-    tokenizer: JSON.parse(await readFile(options.tokenizer, 'utf8')) as object,
+    tokenizer: JSON.parse(await tokenizerText(options.tokenizer)) as object,
     item(split, index) {
       const { labels: _, ...found } = item(split, index);
       return found;

@@ -28,8 +28,8 @@ export interface ModelFacts {
   readonly parameters: number;
   /** Of its weights and settings, so that results of another training under the same name are not taken for its own. */
   readonly sha256: string;
-  /** Of its tokenizer.json; null where it has none. */
-  readonly tokenizer: string | null;
+  /** What reads its text: how it is called, whether it is the model's own, and the SHA-256 of its file; null where there is none. */
+  readonly tokenizer: { readonly name: string; readonly source: string; readonly sha256: string } | null;
   readonly warnings?: readonly string[];
 }
 

@@ -18,4 +18,5 @@ export {
   parseTokenizer,
   type Token,
   type Tokenizer,
+  tokenizerText,
 } from './tokenizer';

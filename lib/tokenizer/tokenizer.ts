@@ -293,8 +293,8 @@ class JsonTokenizer implements Tokenizer {
   }
 }
 
-/** The text of a file that is not too large. Pipes and devices, which could wait for ever, are not opened. */
-async function read(path: string): Promise<string> {
+/** The text of a tokenizer's file, also compressed (.gz), that is not too large. Pipes and devices, which could wait for ever, are not opened. */
+export async function tokenizerText(path: string): Promise<string> {
   const unreadable = (cause: NodeJS.ErrnoException): never => {
     throw new InputError(`The tokenizer ${path} cannot be read (${cause.code}).`);
   };
@@ -321,14 +321,14 @@ async function read(path: string): Promise<string> {
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const beside = async (name: string) => {
     const file = join(dirname(path), name);
-    return existsSync(file) ? read(file) : null;
+    return existsSync(file) ? tokenizerText(file) : null;
   };
   const label = basename(path);
   const config = await beside('tokenizer_config.json');
-  if (label !== 'vocab.json') return parseTokenizer(await read(path), label, config ?? undefined);
+  if (label !== 'vocab.json') return parseTokenizer(await tokenizerText(path), label, config ?? undefined);
   const files = {
-    vocab: await read(path),
-    merges: await read(join(dirname(path), 'merges.txt')),
+    vocab: await tokenizerText(path),
+    merges: await tokenizerText(join(dirname(path), 'merges.txt')),
     config,
     specials: await beside('special_tokens_map.json'),
     added: await beside('added_tokens.json'),

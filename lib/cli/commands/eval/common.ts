@@ -19,7 +19,7 @@ import { loadTokenizer } from '@/lib/tokenizer';
 import { RESAMPLES, type WeightFormat } from '@/lib/vocabulary';
 import { readJson } from '../../input';
 import { type Io, progress } from '../../io';
-import { withDevice, withJson, withWeights } from '../../options';
+import { withDevice, withJson, withTokenizerOption, withWeights } from '../../options';
 import { printJson, table } from '../../output';
 import { wholeNumber, words } from '../../parse';
 import { type DeviceOptions, openCheckpointOf } from '../../session';
@@ -28,6 +28,7 @@ import { type DeviceOptions, openCheckpointOf } from '../../session';
 export interface EvaluationOptions extends DeviceOptions {
   readonly model?: string;
   readonly models?: string[];
+  readonly tokenizer?: string;
   readonly weights?: WeightFormat;
   readonly out?: string;
   readonly resamples: number;
@@ -39,7 +40,7 @@ export interface EvaluationOptions extends DeviceOptions {
 export const withEvaluation = (command: Command): Command =>
   withJson(
     withDevice(
-      withWeights(command)
+      withTokenizerOption(withWeights(command))
         .addOption(new Option('--model <name|folder>', 'the model').conflicts('models'))
         .option(
           '--models <a,b>',
@@ -102,7 +103,7 @@ export async function evaluate<I extends Item, L extends Line, S>(
   const arms: { label: string; seeds: Opening[] }[] = [];
   for (const { label, names } of named) {
     const seeds: Opening[] = [];
-    for (const name of names) seeds.push(await openingOf(name, device.name, weights, io));
+    for (const name of names) seeds.push(await openingOf(name, device.name, { ...options, weights }, io));
     arms.push({ label, seeds });
   }
   const bar = progress(io, `${evaluation.name}:`);
@@ -131,17 +132,16 @@ function print<S>(
 }
 
 /** Reads a model once for what its results are known by, and again when its turn comes. */
-async function openingOf(name: string, device: string, weights: WeightFormat, io: Io): Promise<Opening> {
-  const {
-    path,
-    name: found,
-    config,
-    tensors,
-    parameterCount,
-    tokenizerPath,
-    warnings,
-  } = await openCheckpointOf({ model: name }, io);
-  const tokenizer = tokenizerPath === undefined ? null : await sha256Of(tokenizerPath);
+async function openingOf(
+  model: string,
+  device: string,
+  { weights, tokenizer: wanted }: { readonly weights: WeightFormat; readonly tokenizer?: string },
+  io: Io,
+): Promise<Opening> {
+  const known = await openCheckpointOf({ model, tokenizer: wanted }, io);
+  const { name: found, config, tensors, parameterCount, tokenizer: chosen, warnings } = known;
+  const path = chosen?.path;
+  const tokenizer = chosen && { name: chosen.name, source: chosen.source, sha256: await sha256Of(chosen.path) };
   const facts = {
     ...{ name: found, device, weights, parameters: parameterCount, sha256: fingerprint(config, tensors), tokenizer },
     ...(warnings && { warnings }),
@@ -149,12 +149,13 @@ async function openingOf(name: string, device: string, weights: WeightFormat, io
   return {
     facts,
     async open(): Promise<Asked> {
-      const checkpoint = await openCheckpointOf({ model: path }, io);
+      // What is to be said of the model was said when it was read first.
+      const checkpoint = await openCheckpointOf({ model, tokenizer: wanted }, { ...io, err: () => {} });
       return {
         name: found,
         vocabulary: config.vocabulary,
         model: createModel(checkpoint, { weights }),
-        ...(tokenizerPath !== undefined && { tokenizerPath, tokenizer: await loadTokenizer(tokenizerPath) }),
+        ...(path !== undefined && { tokenizerPath: path, tokenizer: await loadTokenizer(path) }),
       };
     },
     close: ({ model }) => model.dispose(),
