@@ -15,7 +15,7 @@ import { SPLITS } from './source';
 const TESTING = join(__dirname, 'testing');
 const BABI = join(TESTING, 'babi');
 const unpacked = (path: string) => gunzipSync(readFileSync(path)).toString('utf8');
-const NEOX = unpacked(join(TESTING, '..', '..', 'tokenizer', 'testing', 'neox-20b.tokenizer.json.gz'));
+const NEOX = unpacked(join('tokenizers', 'gpt-neox-20b.tokenizer.json.gz'));
 
 /** A published sample; sentences are called as the published classes' description calls them. */
 interface Sample {
