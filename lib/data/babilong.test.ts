@@ -194,6 +194,12 @@ describe('the source of BABILong', () => {
     expect(() => narrow.row('train', 0)).toThrow('make the length longer or the depth wider');
   });
 
+  it('reads the compressed tokenizer that is bundled', async () => {
+    const path = join('tokenizers', 'gpt-neox-20b.tokenizer.json.gz');
+    const source = await babilongSource(babilongSourceSchema.parse({ babi: BABI, tasks: ['qa1'], tokenizer: path }));
+    expect(source.tokenizer).toEqual(JSON.parse(NEOX));
+  });
+
   it('tells the facts alone without a background', async () => {
     const source = await open({ background: undefined, length: undefined });
     const { input, facts } = source.item('test', 3);
