@@ -22,9 +22,11 @@ import { patchCommand } from './commands/patch';
 import { rolloutCommand } from './commands/rollout';
 import { runCommand } from './commands/run';
 import { snrCommand } from './commands/snr';
+import { sweepCommand } from './commands/sweep';
 import { tokenizerCommand } from './commands/tokenizer';
 import { trainCommand } from './commands/train';
 import { tunedLensCommand } from './commands/tuned-lens';
+import { workerCommand } from './commands/worker';
 import { type Io, processIo } from './io';
 
 const COMMANDS = [
@@ -50,6 +52,8 @@ const COMMANDS = [
   tunedLensCommand,
   convertCommand,
   evalCommand,
+  sweepCommand,
+  workerCommand,
   benchCommand,
 ] as const;
 

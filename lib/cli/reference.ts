@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Reference, ReferenceUsed } from '@/lib/analysis';
 import type { Checkpoint } from '@/lib/checkpoint';
-import { readExamples } from './examples';
+import { readExamples } from '@/lib/data/example-source';
 import { readIdRows } from './input';
 
 /** For commands that replace a part by what it has in other prompts. */

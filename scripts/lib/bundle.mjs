@@ -8,6 +8,7 @@ const ENTRIES = {
   worker: 'lib/server/worker.ts',
   reader: 'lib/server/readers/thread.ts',
   archive: 'lib/server/archive/thread.ts',
+  leases: 'lib/jobs/leases-thread.ts',
   rows: 'lib/training/rows-thread.ts',
   cli: 'lib/cli/main.ts',
   'train-demo': 'lib/training/demo.ts',

@@ -42,9 +42,9 @@ async function addon() {
   markDone('addon', wanted);
 }
 
-const BUNDLES = ['server', 'worker', 'reader', 'archive', 'rows', 'cli'];
+const BUNDLES = ['server', 'worker', 'reader', 'archive', 'rows', 'leases', 'cli'];
 
-/** dist/server.mjs, dist/worker.mjs, dist/reader.mjs, dist/archive.mjs, dist/rows.mjs and dist/cli.mjs. */
+/** The bundles in dist/, one file each. */
 async function bundles() {
   const wanted = digest(['lib', 'kernels', 'scripts/lib/bundle.mjs', 'package-lock.json', 'tsconfig.json']);
   const there = BUNDLES.every((name) => existsSync(join(ROOT, 'dist', `${name}.mjs`)));

@@ -16,12 +16,12 @@ import {
   severalTokens,
 } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
+import { readExamples } from '@/lib/data/example-source';
 import { Random } from '@/lib/random';
 import { loadTokenizer, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
 import { intervalsText, RESAMPLES, TOKEN_CLASSES } from '@/lib/vocabulary';
 import { layersOf } from '../blocks';
 import { announce, type CausalOptions, questionOf, withCausal } from '../causal';
-import { readExamples } from '../examples';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
 import { about, type Provenance, printJson, requireWritable, table, withInterval, writeTensors } from '../output';

@@ -16,10 +16,10 @@ import {
   type Watched,
 } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
+import { readExamples } from '@/lib/data/example-source';
 import { Random } from '@/lib/random';
 import { RESAMPLES } from '@/lib/vocabulary';
 import { announce, type CausalOptions, questionOf, withCausal } from '../causal';
-import { readExamples } from '../examples';
 import { curvesSvg } from '../faithfulnessPlot';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';

@@ -20,6 +20,7 @@ import {
   through,
 } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
+import { readExamples } from '@/lib/data/example-source';
 import { Random } from '@/lib/random';
 import type { WeightFormat } from '@/lib/vocabulary';
 import {
@@ -32,7 +33,6 @@ import {
   RESAMPLES,
   SIGNAL_METRICS,
 } from '@/lib/vocabulary';
-import { readExamples } from '../examples';
 import { finish, type Io } from '../io';
 import { withDevice, withJson, withTokenizerOption, withWeights } from '../options';
 import { about, type Provenance, printJson, table } from '../output';

@@ -3,6 +3,7 @@ import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { type Instances, joinInstances, onlyInstance } from './instances';
+import { migrateInTurn } from './migrate';
 import { databaseFolder } from './places';
 import type { ArchiveStart } from './protocol';
 
@@ -16,8 +17,6 @@ export interface Database {
 /** A PostgreSQL server that does not answer within these times (ms) counts as gone. */
 const CONNECT_MS = 2500;
 const QUERY_MS = 2500;
-/** New tables may have to wait for a server that is busy, and nobody waits for them. */
-const MIGRATE_MS = 60_000;
 
 /** Fills a database folder that does not exist yet; it appears when it is complete. */
 export async function copyTemplate(template: string, path: string): Promise<void> {
@@ -37,28 +36,8 @@ export async function copyTemplate(template: string, path: string): Promise<void
 export async function openDatabase(start: ArchiveStart): Promise<Database> {
   const { folder, migrations: migrationsFolder, template, databaseUrl, instance } = start;
   if (databaseUrl) {
-    const [{ default: pg }, { drizzle }, { migrate }] = await Promise.all([
-      import('pg'),
-      import('drizzle-orm/node-postgres'),
-      import('drizzle-orm/node-postgres/migrator'),
-    ]);
-    const connect = (max: number, queryMs: number) => {
-      const pool = new pg.Pool({
-        connectionString: databaseUrl,
-        max,
-        connectionTimeoutMillis: CONNECT_MS,
-        query_timeout: queryMs,
-        // The server gives up too what nobody waits for any more.
-        statement_timeout: 2 * queryMs,
-        keepAlive: true,
-        keepAliveInitialDelayMillis: 10_000,
-      });
-      // Without a listener a connection that breaks while idle would end the process; the next query tells.
-      pool.on('error', () => undefined);
-      return pool;
-    };
-    const migrating = connect(1, MIGRATE_MS);
-    await migrate(drizzle(migrating), { migrationsFolder }).finally(() => migrating.end().catch(() => undefined));
+    const [{ default: pg }, { drizzle }] = await Promise.all([import('pg'), import('drizzle-orm/node-postgres')]);
+    await migrateInTurn(databaseUrl, migrationsFolder);
     const client = () =>
       new pg.Client({
         connectionString: databaseUrl,
@@ -67,7 +46,18 @@ export async function openDatabase(start: ArchiveStart): Promise<Database> {
         keepAlive: true,
       });
     const instances = await joinInstances(instance, client);
-    const pool = connect(2, QUERY_MS);
+    const pool = new pg.Pool({
+      connectionString: databaseUrl,
+      max: 2,
+      connectionTimeoutMillis: CONNECT_MS,
+      query_timeout: QUERY_MS,
+      // The server gives up too what nobody waits for any more.
+      statement_timeout: 2 * QUERY_MS,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+    });
+    // Without a listener a connection that breaks while idle would end the process; the next query tells.
+    pool.on('error', () => undefined);
     const close = async () => {
       await Promise.all([pool.end(), instances.close()]);
     };

@@ -153,12 +153,14 @@ async function isSilent(path: string, found: { owner: Owner | null; beat: number
  * Takes a data folder for this process. A lock whose process is gone, or that gives no sign of life, is taken over; the log
  * says so. Takes up to 30 s where the lock is another machine's.
  * @param onLost called when another server has taken the folder over, which it does when this one stood still
+ * @param say hears of a lock that is taken over
  * @throws Error with one sentence when another process has it.
  */
 export async function lockFolder(
   folder: string,
   onLost: (error: Error) => void = () => undefined,
   times: LockTimes = TIMES,
+  say: (line: string) => void = console.info,
 ): Promise<Lock> {
   mkdirSync(folder, { recursive: true });
   const path = lockFile(folder);
@@ -191,7 +193,7 @@ export async function lockFolder(
       const winner = read(path)?.owner;
       if (winner && winner.token !== own.token) throw used(folder, winner, isHere(winner, own));
       if (winner) {
-        console.info(
+        say(
           `Took the folder ${folder} over from ${owner ? `process ${owner.pid}${isHere(owner, own) ? '' : ` on ${owner.host}`}, which is gone` : 'a lock that cannot be read'}.`,
         );
         break;

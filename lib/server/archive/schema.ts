@@ -1,4 +1,4 @@
-import { bigint, foreignKey, index, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { bigint, foreignKey, index, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 
 /**
  * The runs that are kept, one row each; their arrays lie beside the database as safetensors files. JSON is stored as
@@ -75,4 +75,36 @@ export const unfinished = pgTable(
     record: text('record').notNull(),
   },
   (table) => [primaryKey({ columns: [table.store, table.id] })],
+);
+
+/** Sweeps: work that is split into items, which are jobs of pg-boss (its tables have a schema of their own, `pgboss`). */
+export const sweeps = pgTable('sweeps', {
+  /** Made of all that its results depend on: the same question is the same sweep. */
+  id: text('id').primaryKey(),
+  kind: text('kind').notNull(),
+  /** What is asked, as JSON. */
+  request: text('request').notNull(),
+  items: integer('items').notNull(),
+  /** Milliseconds since 1970. */
+  createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+});
+
+/** What items came to, one row each: a second answer to the same item changes nothing. */
+export const sweepResults = pgTable(
+  'sweep_results',
+  {
+    sweep: text('sweep')
+      .notNull()
+      .references(() => sweeps.id, { onDelete: 'cascade' }),
+    item: integer('item').notNull(),
+    /** As JSON; empty where it failed. */
+    result: text('result').notNull(),
+    /** One sentence; null where it did not fail. */
+    error: text('error'),
+    /** Who did it: process and machine. */
+    worker: text('worker').notNull(),
+    /** Milliseconds that it took. */
+    took: integer('took').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.sweep, table.item] })],
 );

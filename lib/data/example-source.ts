@@ -15,19 +15,29 @@ export async function readExamples(
   { examples, seed }: { readonly examples: string; readonly seed: number },
   checkpoint: Checkpoint,
 ): Promise<SnrExample[]> {
+  const { text, name } = await exampleText(examples, seed);
+  return parseExamples(text, name, checkpoint);
+}
+
+/** The same as JSON lines, with what they are called in a sentence. @throws InputError where a file cannot be read. */
+export async function exampleText(examples: string, seed: number): Promise<{ text: string; name: string }> {
+  const demo = demoLines(examples, seed);
+  if (demo !== undefined) return { text: demo, name: 'the demo task' };
+  if (isBabilong(examples)) return { text: await babilongLines(examples), name: examples };
+  const text = await readFile(examples, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new InputError(`The examples ${examples} cannot be read (${cause.code ?? cause.message}).`);
+  });
+  return { text, name: examples };
+}
+
+/** JSON lines as a model reads them. @throws InputError naming the line. */
+export function parseExamples(text: string, source: string, checkpoint: Checkpoint): Promise<SnrExample[]> {
   const { tokenizerPath, name, path } = checkpoint;
   const reader = async () => {
     if (tokenizerPath) return readerOf(await loadTokenizer(tokenizerPath));
     throw new InputError(`${tokenizerMissing(name, path)}; or give its examples as tokens.`);
   };
-  const once = remembered(reader);
-  const demo = demoLines(examples, seed);
-  if (demo !== undefined) return parseSnrExamples(demo, 'the demo task', once);
-  if (isBabilong(examples)) return parseSnrExamples(await babilongLines(examples), examples, once);
-  const text = await readFile(examples, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new InputError(`The examples ${examples} cannot be read (${cause.code ?? cause.message}).`);
-  });
-  return parseSnrExamples(text, examples, once);
+  return parseSnrExamples(text, source, remembered(reader));
 }
 
 function remembered<T>(make: () => Promise<T>): () => Promise<T> {

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { defaultRoots } from '@/lib/checkpoint';
+import { exampleText } from '@/lib/data/example-source';
+import { fetchModel } from '@/lib/hub';
+import { InputError } from '@/lib/input-error';
+import { defaultWeightFormat } from '@/lib/models';
+import { RESAMPLES, SIGNAL_METRICS, WEIGHT_FORMATS } from '@/lib/vocabulary';
+import type { SweptModel, SweptSource } from './bench';
+import { fingerprintOf } from './fingerprint';
+import type { KindName, RequestOf } from './kinds';
+
+/** A model by its name or folder. @param root holds `models/` @throws InputError where it is not there. */
+export async function sweptModel(name: string, root: string): Promise<SweptModel> {
+  const { path } = await fetchModel(name, { roots: defaultRoots(root) });
+  return { name, fingerprint: await fingerprintOf(path) };
+}
+
+/** Prompts as `--examples` names them. @throws InputError */
+export async function sweptSource(examples: string, seed: number): Promise<SweptSource> {
+  const { text } = await exampleText(examples, seed);
+  return { name: examples, lines: text.split('\n').filter((line) => line.trim() !== '') };
+}
+
+const common = {
+  /** Names or folders, training seeds of one joined by +. */
+  models: z.array(z.string().min(1)).min(1),
+  /** Files of examples, or what else `--examples` takes: one a length or task. */
+  examples: z.array(z.string().min(1)).min(1),
+  weights: z.enum(WEIGHT_FORMATS).optional(),
+  resamples: z.number().int().positive().default(RESAMPLES),
+  seed: z.number().int().nonnegative().default(42),
+};
+
+/** A sweep as its file says it. */
+const fileSchema = z.discriminatedUnion('kind', [
+  z
+    .object({
+      kind: z.literal('snr'),
+      ...common,
+      metrics: z.array(z.enum(SIGNAL_METRICS)).min(1).optional(),
+      tuned: z.record(z.string(), z.string()).optional(),
+    })
+    .strict(),
+  z
+    .object({
+      kind: z.literal('allocation'),
+      ...common,
+      layers: z.array(z.number().int().nonnegative()).min(1).optional(),
+    })
+    .strict(),
+]);
+
+/** Reads everything that a sweep's file names, so that workers need the models only. @throws InputError */
+export async function requestOfFile(
+  value: unknown,
+  root: string,
+): Promise<{ [K in KindName]: { kind: K; request: RequestOf<K> } }[KindName]> {
+  const parsed = fileSchema.safeParse(value);
+  if (!parsed.success) {
+    const [{ path, message }] = parsed.error.issues;
+    throw new InputError(`The sweep is not one: ${[path.join('.'), message].filter(Boolean).join(': ')}.`);
+  }
+  const { kind, models, examples, weights = defaultWeightFormat(), ...rest } = parsed.data;
+  const groups: SweptModel[][] = [];
+  for (const group of models) groups.push(await Promise.all(group.split('+').map((name) => sweptModel(name, root))));
+  const sources = await Promise.all(examples.map((one) => sweptSource(one, rest.seed)));
+  return { kind, request: { models: groups, sources, weights, ...rest } } as never;
+}

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { missingPostgres, Postgres } from '@/scripts/lib/postgres.mjs';
+import { Workshop } from './testing/workshop';
+
+const MODELS = ['plain', 'deep'];
+const EXAMPLES = 8;
+const ITEMS = MODELS.length * EXAMPLES;
+
+let workshop: Workshop;
+let file: string;
+/** What one process finds, on the embedded database. */
+let alone: { summary: string; sweep: string };
+
+/** Summaries are long, and equal or not. */
+const digest = (text: string) => createHash('sha256').update(text).digest('hex');
+
+beforeAll(async () => {
+  workshop = await Workshop.make(MODELS);
+  file = await workshop.snrFile('sweep', MODELS, EXAMPLES);
+  const one = workshop.start(['sweep', 'run', file], { STATESCOPE_DATA: 'alone' });
+  expect(await one.ended, one.output.err).toBe(0);
+  alone = { summary: digest(one.output.out), sweep: JSON.parse(one.output.out).sweep };
+});
+afterAll(() => workshop?.remove());
+
+describe('a sweep on the embedded database', () => {
+  it('goes on where kill −9 has ended it, and comes to the same', async () => {
+    const env = { STATESCOPE_DATA: 'killed' };
+    const first = workshop.start(['sweep', 'run', file], env);
+    await first.says(/: [2-9] of 16 items/);
+    first.child.kill('SIGKILL');
+    expect(await first.ended).toBeNull();
+    const second = workshop.start(['sweep', 'run', file], env);
+    expect(await second.ended, second.output.err).toBe(0);
+    expect(digest(second.output.out)).toBe(alone.summary);
+    // The first sign of it tells of what the killed process has left.
+    expect(Number(/: (\d+) of 16 items/.exec(second.output.err)?.[1])).toBeGreaterThan(1);
+    const result = workshop.start(['sweep', 'result', alone.sweep], env);
+    expect(await result.ended, result.output.err).toBe(0);
+    const workers: { items: number }[] = JSON.parse(result.output.out).workers;
+    expect(workers).toHaveLength(2);
+    expect(workers.reduce((sum, { items }) => sum + items, 0)).toBe(ITEMS);
+  });
+
+  it('is not for workers', async () => {
+    const worker = workshop.start(['worker'], { STATESCOPE_DATA: 'alone' });
+    expect(await worker.ended).toBe(2);
+    expect(worker.output.err).toMatch(/set DATABASE_URL/);
+    const detached = workshop.start(['sweep', 'run', file, '--detach'], { STATESCOPE_DATA: 'alone' });
+    expect(await detached.ended).toBe(2);
+    expect(detached.output.err).toMatch(/--detach/);
+  });
+});
+
+const lacking = missingPostgres();
+if (lacking) console.warn(`Not run: workers on a PostgreSQL server (needs ${lacking}).`);
+
+describe.skipIf(lacking)(`workers on a PostgreSQL server${lacking ? ` (needs ${lacking})` : ''}`, () => {
+  let postgres: Postgres;
+  beforeAll(async () => {
+    postgres = await Postgres.create();
+    await postgres.start();
+  });
+  afterAll(() => postgres?.remove());
+
+  const rowsOf = (database: string) =>
+    postgres.query('SELECT item, result, worker FROM sweep_results WHERE error IS NULL ORDER BY item', database);
+  const active = async (database: string) =>
+    Number((await postgres.query("SELECT count(*) AS n FROM pgboss.job WHERE state = 'active'", database))[0].n);
+
+  /** The summary once all items have a result. */
+  async function summaryOf(env: Record<string, string>): Promise<string> {
+    for (;;) {
+      const status = workshop.start(['sweep', 'status', alone.sweep, '--json'], env);
+      expect(await status.ended, status.output.err).toBe(0);
+      const [{ done, failed }] = JSON.parse(status.output.out);
+      expect(failed).toEqual([]);
+      if (done === ITEMS) break;
+      await sleep(500);
+    }
+    const again = workshop.start(['sweep', 'run', file], env);
+    expect(await again.ended, again.output.err).toBe(0);
+    return digest(again.output.out);
+  }
+
+  it('share a sweep; what one had when it was killed goes to the other, and all comes to the same', async () => {
+    const env = { DATABASE_URL: await postgres.database('killed'), STATESCOPE_DATA: 'shared' };
+    const made = workshop.start(['sweep', 'run', file, '--detach'], env);
+    expect(await made.ended, made.output.err).toBe(0);
+    const one = workshop.start(['worker'], env);
+    await one.says('example');
+    one.child.kill('SIGSTOP');
+    // Stopped between two items or in one: wait for one that it has in hand.
+    while ((await active('killed')) === 0) {
+      one.child.kill('SIGCONT');
+      await sleep(20);
+      one.child.kill('SIGSTOP');
+    }
+    const held = await active('killed');
+    one.child.kill('SIGKILL');
+    expect(await one.ended).toBeNull();
+    const two = workshop.start(['worker', '--until-empty'], env);
+    expect(await two.ended, two.output.err).toBe(0);
+    expect(held).toBeGreaterThan(0);
+    const rows = await rowsOf('killed');
+    expect(rows.map(({ item }) => item)).toEqual(Array.from({ length: ITEMS }, (_, item) => item));
+    expect(new Set(rows.map(({ worker }) => worker)).size).toBe(2);
+    expect(await summaryOf(env)).toBe(alone.summary);
+  });
+
+  it('and a worker that stood still for longer than its lease adds nothing twice', async () => {
+    const env = { DATABASE_URL: await postgres.database('frozen'), STATESCOPE_DATA: 'shared' };
+    const made = workshop.start(['sweep', 'run', file, '--detach'], env);
+    expect(await made.ended, made.output.err).toBe(0);
+    const frozen = workshop.start(['worker', '--until-empty'], env);
+    await frozen.says('example');
+    frozen.child.kill('SIGSTOP');
+    const other = workshop.start(['worker', '--until-empty'], env);
+    expect(await other.ended, other.output.err).toBe(0);
+    frozen.child.kill('SIGCONT');
+    expect(await frozen.ended, frozen.output.err).toBe(0);
+    expect(await rowsOf('frozen')).toHaveLength(ITEMS);
+    expect(await summaryOf(env)).toBe(alone.summary);
+  });
+
+  it('wait for a database that was killed, and go on', async () => {
+    const env = { DATABASE_URL: await postgres.database('restarted'), STATESCOPE_DATA: 'shared' };
+    const run = workshop.start(['sweep', 'run', file], env);
+    const helper = workshop.start(['worker'], env);
+    await run.says(/: [2-9] of 16 items/);
+    await postgres.kill();
+    await sleep(1000);
+    await postgres.start();
+    expect(await run.ended, run.output.err).toBe(0);
+    expect(digest(run.output.out)).toBe(alone.summary);
+    helper.child.kill('SIGTERM');
+    expect(await helper.ended, helper.output.err).toBe(0);
+  });
+});
