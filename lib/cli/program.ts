@@ -11,6 +11,7 @@ import { channelsCommand } from './commands/channels';
 import { convertCommand } from './commands/convert';
 import { dataCommand } from './commands/data';
 import { evalCommand } from './commands/eval';
+import { experimentCommand } from './commands/experiment';
 import { faithfulnessCommand } from './commands/faithfulness';
 import { generateCommand } from './commands/generate';
 import { gradCommand } from './commands/grad';
@@ -53,6 +54,7 @@ const COMMANDS = [
   convertCommand,
   evalCommand,
   sweepCommand,
+  experimentCommand,
   workerCommand,
   benchCommand,
 ] as const;

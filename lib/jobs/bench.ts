@@ -6,6 +6,7 @@ import { type Device, openDevice } from '@/lib/engine';
 import { fetchModel } from '@/lib/hub';
 import { InputError } from '@/lib/input-error';
 import { createModel, type Model } from '@/lib/models';
+import { loadTokenizer, type Tokenizer } from '@/lib/tokenizer';
 import type { WeightFormat } from '@/lib/vocabulary';
 import { fingerprintOf } from './fingerprint';
 
@@ -20,6 +21,8 @@ export type SweptSource = z.infer<typeof sourceSchema>;
 export interface OpenModel {
   readonly checkpoint: Checkpoint;
   readonly model: Model;
+  /** Read once; undefined where the model has none. */
+  readonly tokenizer: () => Promise<Tokenizer | undefined>;
 }
 
 /** What a worker computes on: a device, and what it has loaded. Items come ordered by model, so that it keeps one. */
@@ -51,7 +54,13 @@ export class Bench {
     this.#open?.opened.model.dispose();
     this.#open = undefined;
     const checkpoint = await loadCheckpoint(path, found);
-    const opened = { checkpoint, model: createModel(checkpoint, { weights }) };
+    const { tokenizerPath } = checkpoint;
+    let read: Promise<Tokenizer | undefined> | undefined;
+    const tokenizer = () => {
+      read ??= tokenizerPath ? loadTokenizer(tokenizerPath) : Promise.resolve(undefined);
+      return read;
+    };
+    const opened = { checkpoint, model: createModel(checkpoint, { weights }), tokenizer };
     this.#open = { key, opened };
     return opened;
   }

@@ -6,7 +6,7 @@ import { InputError } from '@/lib/input-error';
 import type { Bench } from './bench';
 import { decode, encode } from './codec';
 import { type Connection, connect, type JobsPlace, persistently, type Sql } from './connection';
-import type { SweepKind } from './kind';
+import { type SweepKind, Withdrawn } from './kind';
 import { KINDS, type KindName, type RequestOf, type ResultOf } from './kinds';
 import { holdLeases, type Leases, NO_LEASES } from './leases';
 import { JOB_TABLE, QUEUE } from './queue';
@@ -142,11 +142,8 @@ export class JobEngine {
 
   /** Makes a sweep, or finds it where it was made before; its items without a result wait for workers from then on. */
   async submit<K extends KindName>(kind: K, asked: RequestOf<K>): Promise<Sweep<K>> {
-    const request = kindOf(kind).schema.parse(asked) as RequestOf<K>;
-    const text = encode(request);
-    const id = createHash('sha256').update(`${kind}\n${text}`).digest('hex').slice(0, 20);
-    const items = kindOf(kind).items(request);
-    const sweep = { id, kind, request, items };
+    const { text, ...sweep } = named(kind, asked);
+    const { id, items } = sweep;
     await persistently(() =>
       this.#connection.query(
         'INSERT INTO sweeps (id, kind, request, items, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING',
@@ -155,6 +152,13 @@ export class JobEngine {
     );
     await persistently(() => this.#enqueue(sweep));
     return sweep;
+  }
+
+  /** A sweep as {@link submit} would make it, where it was made; undefined, and nothing changed, where it was not. */
+  async find<K extends KindName>(kind: K, asked: RequestOf<K>): Promise<Sweep<K> | undefined> {
+    const { text: _text, ...sweep } = named(kind, asked);
+    const rows = await this.#connection.query('SELECT 1 FROM sweeps WHERE id = $1', [sweep.id]);
+    return rows.length > 0 ? sweep : undefined;
   }
 
   /** Lets items that failed be tried again. */
@@ -166,6 +170,21 @@ export class JobEngine {
         await sql.query(`DELETE FROM ${JOB_TABLE} WHERE name = $1 AND data->>'sweep' = $2 AND state > 'active'`, [
           QUEUE,
           id,
+        ]);
+      }),
+    );
+    await persistently(() => this.#enqueue(sweep));
+  }
+
+  /** Lets items that have a result be computed again, where what they made beside it is gone. */
+  async redo(id: string, items: readonly number[]): Promise<void> {
+    const sweep = await this.sweep(id);
+    await persistently(() =>
+      this.#connection.transaction(async (sql) => {
+        await sql.query('DELETE FROM sweep_results WHERE sweep = $1 AND item = ANY($2::int[])', [id, items]);
+        await sql.query(`DELETE FROM ${JOB_TABLE} WHERE name = $1 AND id = ANY($2::uuid[]) AND state > 'active'`, [
+          QUEUE,
+          items.map((item) => jobId(id, item)),
         ]);
       }),
     );
@@ -357,6 +376,11 @@ export class JobEngine {
       result = encode(await kind.run(sweep.request, item, bench, signal));
     } catch (cause) {
       if (signal?.aborted) return undefined;
+      if (cause instanceof Withdrawn) {
+        leases.drop(id);
+        const label = kind.label(sweep.request, item);
+        return { sweep: name, kind: sweep.kind, item, label, took: 0, error: cause.message };
+      }
       error = (cause as Error).message;
     }
     const took = Math.round(performance.now() - started);
@@ -364,7 +388,7 @@ export class JobEngine {
       this.#connection.transaction(async (sql) => {
         await sql.query(
           'INSERT INTO sweep_results (sweep, item, result, error, worker, took) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING',
-          [name, item, result, error, WORKER, took],
+          [name, item, result, error, `${WORKER} ${bench.device.name}`, took],
         );
         await this.#boss.complete(QUEUE, id, {}, { db: bossDb(sql) });
       }),
@@ -390,6 +414,14 @@ const bossDb = (sql: Sql): PgBoss.Db => ({
 
 /** Kinds as they are used where the name is not known before. */
 const kindOf = (name: KindName) => KINDS[name] as unknown as SweepKind<unknown, unknown>;
+
+/** A sweep by what it asks. */
+function named<K extends KindName>(kind: K, asked: RequestOf<K>): Sweep<K> & { readonly text: string } {
+  const request = kindOf(kind).schema.parse(asked) as RequestOf<K>;
+  const text = encode(request);
+  const id = createHash('sha256').update(`${kind}\n${text}`).digest('hex').slice(0, 20);
+  return { id, kind, request, items: kindOf(kind).items(request), text };
+}
 
 /** Jobs that are made together are taken in the order of their ids; the same item has the same job. */
 function jobId(sweep: string, item: number): string {

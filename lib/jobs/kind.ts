@@ -22,6 +22,11 @@ export interface SweepKind<Request, Result> {
   summarise(request: Request, results: readonly Result[]): unknown;
 }
 
+/** Thrown by an item whose work is another's now: it has no result here, and none is written down. */
+export class Withdrawn extends Error {
+  override readonly name = 'Withdrawn';
+}
+
 /** Splits the number of an item into its places along axes of these sizes, the last axis running fastest. */
 export function placesOf(item: number, sizes: readonly number[]): number[] {
   const places: number[] = [];

@@ -1,13 +1,16 @@
 import { z } from 'zod';
-import { defaultRoots } from '@/lib/checkpoint';
+import { defaultRoots, loadCheckpoint } from '@/lib/checkpoint';
 import { exampleText } from '@/lib/data/example-source';
+import type { EvaluationName } from '@/lib/evaluation';
 import { fetchModel } from '@/lib/hub';
 import { InputError } from '@/lib/input-error';
 import { defaultWeightFormat } from '@/lib/models';
+import { loadTokenizer } from '@/lib/tokenizer';
 import { RESAMPLES, SIGNAL_METRICS, WEIGHT_FORMATS } from '@/lib/vocabulary';
 import type { SweptModel, SweptSource } from './bench';
 import { fingerprintOf } from './fingerprint';
-import type { KindName, RequestOf } from './kinds';
+import type { RequestOf } from './kinds';
+import { evaluationOf } from './kinds/evaluation';
 
 /** A model by its name or folder. @param root holds `models/` @throws InputError where it is not there. */
 export async function sweptModel(name: string, root: string): Promise<SweptModel> {
@@ -19,6 +22,31 @@ export async function sweptModel(name: string, root: string): Promise<SweptModel
 export async function sweptSource(examples: string, seed: number): Promise<SweptSource> {
   const { text } = await exampleText(examples, seed);
   return { name: examples, lines: text.split('\n').filter((line) => line.trim() !== '') };
+}
+
+/** An evaluation by name, over arms of models. @throws InputError where a model is not there or cannot be asked this */
+export async function evaluationRequest(
+  evaluation: EvaluationName,
+  given: Readonly<Record<string, unknown>>,
+  arms: readonly { readonly label: string; readonly models: readonly string[] }[],
+  root: string,
+): Promise<Pick<RequestOf<'eval'>, 'evaluation' | 'settings' | 'arms'>> {
+  const settings = { ...given };
+  const made = await evaluationOf({ evaluation, settings });
+  const seedOf = async (name: string) => {
+    const { path } = await fetchModel(name, { roots: defaultRoots(root) });
+    const { config, tokenizerPath, name: found } = await loadCheckpoint(path);
+    const tokenizer = tokenizerPath ? await loadTokenizer(tokenizerPath) : undefined;
+    const items = made.items({ name: found, vocabulary: config.vocabulary, tokenizer, tokenizerPath }).length;
+    return { model: { name, fingerprint: await fingerprintOf(path) }, items };
+  };
+  const counted: RequestOf<'eval'>['arms'] = [];
+  for (const { label, models } of arms) {
+    const seeds: (typeof counted)[number]['seeds'] = [];
+    for (const name of models) seeds.push(await seedOf(name));
+    counted.push({ label, seeds });
+  }
+  return { evaluation, settings, arms: counted };
 }
 
 const common = {
@@ -54,7 +82,7 @@ const fileSchema = z.discriminatedUnion('kind', [
 export async function requestOfFile(
   value: unknown,
   root: string,
-): Promise<{ [K in KindName]: { kind: K; request: RequestOf<K> } }[KindName]> {
+): Promise<{ [K in 'snr' | 'allocation']: { kind: K; request: RequestOf<K> } }['snr' | 'allocation']> {
   const parsed = fileSchema.safeParse(value);
   if (!parsed.success) {
     const [{ path, message }] = parsed.error.issues;

@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missingPostgres, Postgres } from '@/scripts/lib/postgres.mjs';
@@ -137,5 +140,55 @@ describe.skipIf(lacking)(`workers on a PostgreSQL server${lacking ? ` (needs ${l
     expect(digest(run.output.out)).toBe(alone.summary);
     helper.child.kill('SIGTERM');
     expect(await helper.ended, helper.output.err).toBe(0);
+  });
+
+  it('train a run to the same bytes when its worker was killed on the way', async () => {
+    const folder = (name: string) => join(workshop.root, name);
+    const training = {
+      steps: 60,
+      checkpoint_every: 10,
+      log_every: 10,
+      evaluate_every: 30,
+      evaluation_examples: 8,
+      batch_size: 8,
+    };
+    const model = {
+      hidden_size: 16,
+      state_size: 4,
+      conv_kernel: 4,
+      expand: 1,
+      head_dim: 8,
+      n_groups: 1,
+      num_hidden_layers: 1,
+      layers: ['mamba2'],
+    };
+    const experiment = {
+      ...{ title: 'One run', question: 'Is it the same?', training: { ...training, data: { source: 'retrieval' } } },
+      ...{ arms: { one: { training: { model } } }, scales: { here: { seeds: [0] } } },
+    };
+    for (const name of ['whole', 'broken']) {
+      await mkdir(folder(name));
+      await writeFile(join(folder(name), 'experiment.json'), JSON.stringify(experiment));
+    }
+    const whole = workshop.start(['experiment', 'run', folder('whole')], { STATESCOPE_DATA: 'whole-data' });
+    expect(await whole.ended, whole.output.err).toBe(0);
+    const env = { DATABASE_URL: await postgres.database('training'), STATESCOPE_DATA: 'shared' };
+    const run = (name: string) => join(folder(name), 'here', 'runs', 'one-0');
+    const first = workshop.start(['experiment', 'run', folder('broken')], env);
+    while (!existsSync(join(run('broken'), 'training-state.safetensors'))) await sleep(20);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const steps = (await readFile(join(run('broken'), 'metrics.jsonl'), 'utf8')).trimEnd().split('\n').length;
+    expect(steps).toBeLessThan(6);
+    const second = workshop.start(['experiment', 'run', folder('broken')], env);
+    expect(await second.ended, second.output.err).toBe(0);
+    const bytes = (name: string) => readFile(join(run(name), 'model.safetensors'));
+    expect(Buffer.compare(await bytes('broken'), await bytes('whole'))).toBe(0);
+    const losses = async (name: string) =>
+      (await readFile(join(run(name), 'metrics.jsonl'), 'utf8'))
+        .trimEnd()
+        .split('\n')
+        .map((line) => ({ ...JSON.parse(line), time: null }));
+    expect(await losses('broken')).toEqual(await losses('whole'));
   });
 });

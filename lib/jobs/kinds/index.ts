@@ -1,8 +1,10 @@
 import { allocationKind } from './allocation';
+import { evaluationKind } from './evaluation';
 import { snrKind } from './snr';
+import { trainKind } from './train';
 
 /** What can be swept, by name. */
-export const KINDS = { snr: snrKind, allocation: allocationKind };
+export const KINDS = { snr: snrKind, allocation: allocationKind, train: trainKind, eval: evaluationKind };
 
 export type KindName = keyof typeof KINDS;
 export type RequestOf<K extends KindName> = Parameters<(typeof KINDS)[K]['items']>[0];

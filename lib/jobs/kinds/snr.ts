@@ -2,8 +2,8 @@ import { z } from 'zod';
 import {
   answerLogprob,
   compare,
-  readTunedLens,
   type Resampling,
+  readTunedLens,
   type SnrSamples,
   seededMeans,
   snrOf,
