@@ -187,7 +187,9 @@ describe('an experiment.json', () => {
   });
 
   it('is looked for by name, and names what it has', async () => {
-    expect((await outcomeOf('experiment', 'status', 'nothing')).err).toMatch(/There is no experiment "nothing"/);
+    expect((await outcomeOf('experiment', 'status', 'nothing', '--debug')).err).toMatch(
+      /There is no experiment "nothing".*at experimentFolder/s,
+    );
     expect((await outcomeOf('experiment', 'status', 'smoke', '--scale', 'paper')).err).toMatch(
       /has no scale "paper": it has smoke, here/,
     );

@@ -3,13 +3,16 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { missingPostgres, Postgres } from '@/scripts/lib/postgres.mjs';
 import { Workshop } from './testing/workshop';
 
 const MODELS = ['plain', 'deep'];
 const EXAMPLES = 8;
 const ITEMS = MODELS.length * EXAMPLES;
+
+// Processes start many times here, which takes minutes where others use the machine too.
+vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
 
 let workshop: Workshop;
 let file: string;
@@ -182,6 +185,8 @@ describe.skipIf(lacking)(`workers on a PostgreSQL server${lacking ? ` (needs ${l
     expect(steps).toBeLessThan(6);
     const second = workshop.start(['experiment', 'run', folder('broken')], env);
     expect(await second.ended, second.output.err).toBe(0);
+    // Taken a second time after the first worker's death and never again, though the run takes longer than a lease.
+    expect(await postgres.query('SELECT retry_count FROM pgboss.job', 'training')).toEqual([{ retry_count: 1 }]);
     const bytes = (name: string) => readFile(join(run(name), 'model.safetensors'));
     expect(Buffer.compare(await bytes('broken'), await bytes('whole'))).toBe(0);
     const losses = async (name: string) =>

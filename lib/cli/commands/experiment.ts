@@ -87,6 +87,8 @@ export function experimentCommand(program: Command, io: Io): void {
     const findings = await withEngine((engine) => findingsOf(engine, found, projectRoot()));
     tellReport(await writeReport(findings, projectRoot()), options, io);
   });
+  for (const command of experiment.commands)
+    command.option('--debug', 'show where an error comes from').allowExcessArguments(false);
 }
 
 const rowOf = ({ name, kind, status }: PartStatus) => ({

@@ -59,6 +59,8 @@ export function sweepCommand(program: Command, io: Io): void {
         });
       }),
     );
+  for (const command of sweep.commands)
+    command.option('--debug', 'show where an error comes from').allowExcessArguments(false);
 }
 
 const rowOf = (status: SweepStatus) => ({
