@@ -1,6 +1,6 @@
 /** The operations that tfjs lacks, with gradients; each device registers the kernels behind them. */
 export * from './attention';
-export { roundToBfloat16, toBfloat16Values } from './bfloat16';
+export { fromBfloat16, keepsBfloat16, roundToBfloat16, toBfloat16Values } from './bfloat16';
 export * from './block-attention';
 export * from './causal-conv1d';
 export * from './column-norms';

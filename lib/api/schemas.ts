@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BLOCK_KINDS } from '@/lib/architectures/kinds';
-import { BRANCHES, FORMS, MIXERS, PATCH_POINTS, TOKENIZER_SOURCES, WEIGHT_FORMATS } from '@/lib/vocabulary';
+import { BRANCHES, FORMS, MIXERS, PATCH_POINTS, TOKENIZER_SOURCES, WEIGHT_CHOICES } from '@/lib/vocabulary';
 
 /**
  * Everything that travels between the page (or a script) and the server. The OpenAPI document, the
@@ -55,9 +55,9 @@ export const DeviceSchema = z.object({
   name: z.string(),
   description: z.string(),
   threads: count,
-  weights: z.enum(WEIGHT_FORMATS).optional().meta({
+  weights: z.enum(WEIGHT_CHOICES).optional().meta({
     description:
-      'How models kept their matrices: as they are, or rounded to bf16. Absent in records of 0.1.0: float32.',
+      'How models kept their matrices: `file` as they are stored, where the device computes from that; widened to float32; or rounded to bf16. Absent in records of 0.1.0: float32.',
   }),
 });
 export type Device = z.infer<typeof DeviceSchema>;

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { toFloat32 } from '@/lib/safetensors/dtype';
 import { parseConfig } from './config';
 import { readText } from './files';
 import { parseJsonObject } from './json';
@@ -163,18 +164,37 @@ function allFinite(values: Float32Array): boolean {
 export interface LoadOptions {
   /** Told after each tensor how many of the parameters are in memory. */
   readonly onProgress?: (parameters: number, total: number) => void;
+  /** Keeps tensors that are stored as bfloat16 in their 16 bits; others, and by default these too, become float32. */
+  readonly keepBits?: boolean;
 }
+
+/** What is in memory of one tensor. */
+type Values = Float32Array | Uint16Array;
+
+const isFinite16 = (bits: Uint16Array) => bits.every((half) => (half & 0x7f80) !== 0x7f80);
+
+/** A tensor in its 16 bits, widened whenever somebody asks for its values. */
+const keptIn16 = (tensor: Omit<CheckpointTensor, 'data' | 'bits'>, bits: Uint16Array): CheckpointTensor => ({
+  ...tensor,
+  bits,
+  get data() {
+    return toFloat32(new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength), 'BF16');
+  },
+});
 
 /** The tensors with their values, each checked while the disk already reads the next. */
 async function* valuesOf(
   tensors: Iterable<[string, StoredTensor]>,
-): AsyncGenerator<[string, StoredTensor, Float32Array]> {
+  keepBits: boolean,
+): AsyncGenerator<[string, StoredTensor, Values]> {
   const rest = [...tensors];
-  let next = rest[0]?.[1].read();
+  const read = (tensor: StoredTensor): Promise<Values> =>
+    keepBits && tensor.readBits ? tensor.readBits() : tensor.read();
+  let next = rest[0] && read(rest[0][1]);
   try {
     for (const [i, [name, stored]] of rest.entries()) {
-      const data = await (next as Promise<Float32Array>);
-      next = rest[i + 1]?.[1].read();
+      const data = await (next as Promise<Values>);
+      next = rest[i + 1] && read(rest[i + 1][1]);
       yield [name, stored, data];
     }
   } finally {
@@ -185,15 +205,16 @@ async function* valuesOf(
 
 /**
  * Loads a checkpoint folder: Hugging Face `mamba`, `mamba2` and `diffmamba`, official state-spaces, or Statescope's own
- * format (equations B, B7). Every weight becomes float32; bf16 and fp16 are converted as they are read, so
- * memory is four bytes per parameter plus two tensors; float32 values stay in the memory that they were read into.
+ * format (equations B, B7). Every weight becomes float32, unless bf16 is to be kept; bf16 and fp16 are converted as they are
+ * read, so memory is four bytes per parameter plus two tensors. Values that are not converted stay in the memory that they were
+ * read into: of bf16 that is kept, two bytes per parameter and one tensor.
  * @param name what to call it; the folder's own name by default
  * @throws InputError for missing or broken files, unsupported architectures, tensors that do not fit, and NaN or Inf
  */
 export async function loadCheckpoint(
   folder: string,
   name = basename(resolve(folder)),
-  { onProgress }: LoadOptions = {},
+  { onProgress, keepBits = false }: LoadOptions = {},
 ): Promise<Checkpoint> {
   const open = await openCheckpoint(folder);
   try {
@@ -206,13 +227,14 @@ export async function loadCheckpoint(
     const config = apart ? { ...open.config, tied: false } : open.config;
     const warnings = apart ? [...open.warnings, headIsUsed(name)] : open.warnings;
     let parameters = 0;
-    for await (const [canonical, { name: sourceName, shape, dtype }, data] of valuesOf(stored)) {
-      if (!allFinite(data)) {
+    for await (const [canonical, { name: sourceName, shape, dtype }, data] of valuesOf(stored, keepBits)) {
+      if (!(data instanceof Uint16Array ? isFinite16(data) : allFinite(data))) {
         throw new InputError(
           `${name}: the tensor ${sourceName} holds NaN or infinite values; the checkpoint is damaged.`,
         );
       }
-      tensors.set(canonical, { sourceName, shape, dtype, data });
+      const tensor = { sourceName, shape, dtype };
+      tensors.set(canonical, data instanceof Uint16Array ? keptIn16(tensor, data) : { ...tensor, data });
       parameters += data.length;
       onProgress?.(parameters, total);
     }

@@ -43,13 +43,16 @@ export interface ModelConfig {
   readonly blocks: readonly BlockConfig[];
 }
 
-/** A weight, always float32 in memory; `dtype` is what the file held. */
+/** A weight; `dtype` is what the file held. */
 export interface CheckpointTensor {
   /** The name in the file, before any renaming (`backbone.embedding.weight` in official checkpoints). */
   readonly sourceName: string;
   readonly shape: readonly number[];
   readonly dtype: StoredDtype;
+  /** Its values. Of one that is kept in 16 bits a new array at each access. */
   readonly data: Float32Array;
+  /** The bits of a bfloat16 tensor that is kept as it was stored. */
+  readonly bits?: Uint16Array;
 }
 
 export interface Checkpoint {

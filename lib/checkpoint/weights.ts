@@ -19,6 +19,8 @@ export interface StoredTensor {
   readonly place?: string;
   /** Reads the values, all or those of a range; the memory is the caller's own. */
   read(range?: ElementRange): Promise<Float32Array>;
+  /** The same as the bits of bfloat16, where that is what is stored. */
+  readBits?(): Promise<Uint16Array>;
 }
 
 export interface WeightFiles {
@@ -38,6 +40,9 @@ async function safetensorsTensors(source: ByteSource): Promise<StoredTensor[]> {
     },
     read: async ([from, to] = [0, (end - start) / ELEMENT_BYTES[type]]) =>
       toFloat32(await source.read(start + from * ELEMENT_BYTES[type], (to - from) * ELEMENT_BYTES[type]), type),
+    ...(type === 'BF16' && {
+      readBits: async () => new Uint16Array((await source.read(start, end - start)).buffer),
+    }),
   }));
 }
 

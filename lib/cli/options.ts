@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { WEIGHT_FORMATS } from '@/lib/vocabulary';
+import { WEIGHT_CHOICES } from '@/lib/vocabulary';
 import type { InputOptions } from './input';
 import { indices, wholeNumber } from './parse';
 import type { DeviceOptions, ModelOptions } from './session';
@@ -24,8 +24,8 @@ export const withWeights = (command: Command): Command =>
   command.addOption(
     new Option(
       '--weights <format>',
-      'matrices in float32, or rounded to bf16: half the bytes (default: STATESCOPE_WEIGHTS, else float32)',
-    ).choices([...WEIGHT_FORMATS]),
+      'matrices as the file has them (bf16 stays 16 bits where the device computes from it), widened to float32, or rounded to bf16 (default: STATESCOPE_WEIGHTS, else file)',
+    ).choices([...WEIGHT_CHOICES]),
   );
 
 export const withJson = (command: Command): Command => command.option('--json', 'print JSON to stdout');

@@ -134,7 +134,7 @@ describe('--weights', () => {
       expectClose(byDefault.logits, bf16.logits, 0);
       process.env.STATESCOPE_WEIGHTS = 'int4';
       const refused = await outcomeOf('run', ...model(name), '--ids', '1', '--names', 'hook_logits');
-      expect(refused.err).toContain('STATESCOPE_WEIGHTS must be float32 or bf16, not "int4".');
+      expect(refused.err).toContain('STATESCOPE_WEIGHTS must be file, float32 or bf16, not "int4".');
       expect(refused.code).toBe(2);
     } finally {
       delete process.env.STATESCOPE_WEIGHTS;

@@ -1,8 +1,8 @@
 import { defaultRoots, loadCheckpoint, type ModelFolder } from '@/lib/checkpoint';
 import { type Device, openDevice } from '@/lib/engine';
 import { fetchModel } from '@/lib/hub';
-import { createModel, defaultWeightFormat, type Model } from '@/lib/models';
-import type { WeightFormat } from '@/lib/vocabulary';
+import { createModel, defaultWeightFormat, keptFormat, type Model } from '@/lib/models';
+import type { WeightChoice } from '@/lib/vocabulary';
 import { type Io, progress } from './io';
 import type { Provenance } from './output';
 import { type ReadableCheckpoint, withTokenizer } from './tokenizers';
@@ -16,7 +16,7 @@ export interface ModelOptions extends DeviceOptions {
   readonly model: string;
   /** A name or a file, in place of the model's own. */
   readonly tokenizer?: string;
-  readonly weights?: WeightFormat;
+  readonly weights?: WeightChoice;
 }
 
 export interface Session {
@@ -34,13 +34,14 @@ export const projectRoot = (): string => process.env.STATESCOPE_ROOT || process.
  * of the hub. @throws InputError
  */
 export async function openCheckpointOf(
-  options: Pick<ModelOptions, 'model' | 'tokenizer'>,
+  options: Pick<ModelOptions, 'model' | 'tokenizer' | 'weights'>,
   io: Io,
 ): Promise<ReadableCheckpoint> {
   const folder = await folderOf(options, io);
   const reading = progress(io, `loading ${folder.name}: million parameters`);
   const onProgress = (parameters: number, total: number) => reading.at(millions(parameters), millions(total));
-  const checkpoint = await loadCheckpoint(folder.path, folder.name, { onProgress }).finally(reading.end);
+  const keepBits = (options.weights ?? defaultWeightFormat()) !== 'float32';
+  const checkpoint = await loadCheckpoint(folder.path, folder.name, { onProgress, keepBits }).finally(reading.end);
   for (const warning of checkpoint.warnings ?? []) io.err(`warning: ${warning}\n`);
   return withTokenizer(checkpoint, options.tokenizer, projectRoot(), io);
 }
@@ -65,8 +66,9 @@ export async function openSession(
   command: string,
   io: Io,
 ): Promise<Session> {
-  const weights = options.weights ?? defaultWeightFormat();
+  const choice = options.weights ?? defaultWeightFormat();
   const device = await openDevice(options);
+  const weights = keptFormat(checkpoint, choice);
   io.err(`${checkpoint.name} on ${device.name} (${device.description}), weights in ${weights}\n`);
   const { warnings, tokenizer } = checkpoint;
   const provenance = {
@@ -77,5 +79,5 @@ export async function openSession(
     command,
     ...(warnings && { warnings }),
   };
-  return { device, checkpoint, model: createModel(checkpoint, { weights }), provenance };
+  return { device, checkpoint, model: createModel(checkpoint, { weights: choice }), provenance };
 }

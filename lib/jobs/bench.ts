@@ -7,7 +7,7 @@ import { fetchModel } from '@/lib/hub';
 import { InputError } from '@/lib/input-error';
 import { createModel, type Model } from '@/lib/models';
 import { loadTokenizer, type Tokenizer } from '@/lib/tokenizer';
-import type { WeightFormat } from '@/lib/vocabulary';
+import type { WeightChoice } from '@/lib/vocabulary';
 import { fingerprintOf } from './fingerprint';
 
 /** A model of a sweep: how it is found, and what tells it from another of that name. */
@@ -43,7 +43,7 @@ export class Bench {
   }
 
   /** @throws InputError where there is no such model here, or another of its name. */
-  async model({ name, fingerprint }: SweptModel, weights: WeightFormat): Promise<OpenModel> {
+  async model({ name, fingerprint }: SweptModel, weights: WeightChoice): Promise<OpenModel> {
     const key = `${name} ${fingerprint} ${weights}`;
     if (this.#open?.key === key) return this.#open.opened;
     const { path, name: found } = await fetchModel(name, { roots: defaultRoots(this.#root) });
@@ -53,7 +53,7 @@ export class Bench {
       );
     this.#open?.opened.model.dispose();
     this.#open = undefined;
-    const checkpoint = await loadCheckpoint(path, found);
+    const checkpoint = await loadCheckpoint(path, found, { keepBits: weights !== 'float32' });
     const { tokenizerPath } = checkpoint;
     let read: Promise<Tokenizer | undefined> | undefined;
     const tokenizer = () => {

@@ -6,7 +6,7 @@ import { fetchModel } from '@/lib/hub';
 import { InputError } from '@/lib/input-error';
 import { defaultWeightFormat } from '@/lib/models';
 import { loadTokenizer } from '@/lib/tokenizer';
-import { RESAMPLES, SIGNAL_METRICS, WEIGHT_FORMATS } from '@/lib/vocabulary';
+import { RESAMPLES, SIGNAL_METRICS, WEIGHT_CHOICES } from '@/lib/vocabulary';
 import type { SweptModel, SweptSource } from './bench';
 import { fingerprintOf } from './fingerprint';
 import type { RequestOf } from './kinds';
@@ -54,7 +54,7 @@ const common = {
   models: z.array(z.string().min(1)).min(1),
   /** Files of examples, or what else `--examples` takes: one a length or task. */
   examples: z.array(z.string().min(1)).min(1),
-  weights: z.enum(WEIGHT_FORMATS).optional(),
+  weights: z.enum(WEIGHT_CHOICES).optional(),
   resamples: z.number().int().positive().default(RESAMPLES),
   seed: z.number().int().nonnegative().default(42),
 };

@@ -15,6 +15,7 @@ export {
   createModel,
   type ForwardOptions,
   isMatrix,
+  keptFormat,
   type Model,
   type ModelSettings,
 } from './model';

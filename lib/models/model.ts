@@ -1,9 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
-import { rmsNorm, roundToBfloat16 } from '@/kernels/ops';
+import { fromBfloat16, keepsBfloat16, rmsNorm, roundToBfloat16 } from '@/kernels/ops';
 import { architectureOf } from '@/lib/architectures';
 import { type Weights, weightsOf } from '@/lib/architectures/weights';
-import { type BlockConfig, type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint/types';
-import type { WeightFormat } from '@/lib/vocabulary';
+import {
+  type BlockConfig,
+  type Checkpoint,
+  type CheckpointTensor,
+  InputError,
+  type ModelConfig,
+} from '@/lib/checkpoint/types';
+import type { WeightChoice, WeightFormat } from '@/lib/vocabulary';
 import { type Hook, joining, listen, silent, type Tap } from './hooks';
 import { PIECE, readPositions } from './pieces';
 import { type LogitPositions, positionsIn, rowsAt, type Tokens } from './positions';
@@ -74,25 +80,38 @@ const EMBEDDINGS = 'backbone.embeddings.weight';
 export interface ModelSettings {
   /**
    * `bf16` rounds the projections and embeddings to bfloat16 (relative error 2⁻⁸ a weight) for reading only: half the
-   * memory and half the time of a decoding step on the native device. Everything else stays float32.
+   * memory and half the time of a decoding step on the native device. Everything else stays float32. `file` keeps those that
+   * the checkpoint holds in bfloat16 where the device computes from that; nothing is rounded.
    */
-  readonly weights?: WeightFormat;
+  readonly weights?: WeightChoice;
 }
 
 /** Whether a parameter is one of the projections and embeddings that `bf16` rounds. */
 export const isMatrix = (name: string): boolean => /(_proj|embeddings|lm_head)\.weight$/.test(name);
 
-/** Puts a checkpoint's weights on the device. Cost: one copy of the weights. */
+/** What the matrices of a checkpoint are in on the current device, where one is asked for or the file's. */
+export function keptFormat({ tensors }: Checkpoint, choice: WeightChoice): WeightFormat {
+  if (choice !== 'file') return choice;
+  const kept = keepsBfloat16() && [...tensors].some(([name, { bits }]) => bits && isMatrix(name));
+  return kept ? 'bf16' : 'float32';
+}
+
+/** A parameter on the device. */
+function parameterOf(name: string, tensor: CheckpointTensor, choice: WeightChoice): tf.Tensor {
+  const { bits, shape } = tensor;
+  if (bits && choice !== 'float32' && isMatrix(name)) return fromBfloat16(bits, shape);
+  const values = tf.tensor(tensor.data, [...shape], 'float32');
+  return choice === 'bf16' && isMatrix(name) ? roundToBfloat16(values) : values;
+}
+
+/** Puts a checkpoint's weights on the device. Cost: one copy of the weights; none of those that are kept in bfloat16. */
 export function createModel(checkpoint: Checkpoint, { weights: format = 'float32' }: ModelSettings = {}): Model {
   const { config, name } = checkpoint;
   const parameters = new Map<string, tf.Variable>();
-  for (const [key, { data, shape }] of checkpoint.tensors)
+  for (const [key, tensor] of checkpoint.tensors)
     parameters.set(
       key,
-      tf.tidy(() => {
-        const values = tf.tensor(data, [...shape], 'float32');
-        return tf.variable(format === 'bf16' && isMatrix(key) ? roundToBfloat16(values) : values, true);
-      }),
+      tf.tidy(() => tf.variable(parameterOf(key, tensor, format), true)),
     );
   const weights = weightsOf(parameters);
 

@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { defaultWeightFormat } from '@/lib/models/weight-format';
-import type { WeightFormat } from '@/lib/vocabulary';
+import type { WeightChoice } from '@/lib/vocabulary';
 
 /** Limits and places, from the environment. Read once when the service starts. */
 export interface Settings {
@@ -10,7 +10,7 @@ export interface Settings {
   /** Longest prompt in tokens (STATESCOPE_MAX_TOKENS). */
   readonly maxTokens: number;
   /** How models keep their matrices (STATESCOPE_WEIGHTS). */
-  readonly weights: WeightFormat;
+  readonly weights: WeightChoice;
   /** Bytes of weights kept loaded (STATESCOPE_MODEL_MEMORY_MB). */
   readonly modelBytes: number;
   /** Bytes of activations kept for finished runs, the running one included (STATESCOPE_RUN_MEMORY_MB). */

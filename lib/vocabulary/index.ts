@@ -114,6 +114,10 @@ export const UNSCALED_METRICS: readonly SignalMetric[] = ['margin'];
 export const WEIGHT_FORMATS = ['float32', 'bf16'] as const;
 export type WeightFormat = (typeof WEIGHT_FORMATS)[number];
 
+/** What can be asked for: as the file has them where the device computes as fast from that, or one of the formats. */
+export const WEIGHT_CHOICES = ['file', ...WEIGHT_FORMATS] as const;
+export type WeightChoice = (typeof WEIGHT_CHOICES)[number];
+
 /**
  * What a source token is to a question, the first that applies: the read-out token; the span that decides the answer; one that
  * names another answer; the question and what stands between it and the read-out; token 0; everything else.

@@ -90,10 +90,13 @@ const count = (shape) => shape.reduce((product, size) => product * size, 1);
 
 /** The bytes of one tensor; bfloat16 by dropping the lower half, since the values are random anyway. */
 function bytesOf({ shape, value }, bf16) {
-  const values = Float32Array.from({ length: count(shape) }, (_, k) => value(k));
+  const values = new Float32Array(count(shape));
+  for (let k = 0; k < values.length; k++) values[k] = value(k);
   if (!bf16) return new Uint8Array(values.buffer);
-  const bits = new Uint32Array(values.buffer);
-  return new Uint8Array(Uint16Array.from(bits, (word) => word >>> 16).buffer);
+  const words = new Uint16Array(values.buffer);
+  const halves = new Uint16Array(values.length);
+  for (let k = 0; k < halves.length; k++) halves[k] = words[2 * k + 1];
+  return new Uint8Array(halves.buffer);
 }
 
 function writeFile(path, tensors, bf16) {

@@ -22,7 +22,7 @@ import {
 import { InputError } from '@/lib/checkpoint';
 import { readExamples } from '@/lib/data/example-source';
 import { Random } from '@/lib/random';
-import type { WeightFormat } from '@/lib/vocabulary';
+import type { WeightChoice } from '@/lib/vocabulary';
 import {
   currentMetric,
   formerNames,
@@ -49,7 +49,7 @@ interface SnrOptions extends DeviceOptions {
   readonly preset?: 'paper'[];
   readonly resamples: number;
   readonly seed: number;
-  readonly weights?: WeightFormat;
+  readonly weights?: WeightChoice;
   readonly tokenizer?: string;
   readonly json?: boolean;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RESAMPLES, WEIGHT_FORMATS } from '@/lib/vocabulary';
+import { RESAMPLES, WEIGHT_CHOICES } from '@/lib/vocabulary';
 import { modelSchema, type SweptModel, type SweptSource, sourceSchema } from '../bench';
 import { placesOf } from '../kind';
 
@@ -9,7 +9,7 @@ export const batchShape = {
   models: z.array(z.array(modelSchema).min(1)).min(1),
   /** Lengths, tasks or sets of prompts, each summarised by itself. */
   sources: z.array(sourceSchema).min(1),
-  weights: z.enum(WEIGHT_FORMATS),
+  weights: z.enum(WEIGHT_CHOICES),
   /** Of the bootstrap. */
   resamples: z.number().int().positive().default(RESAMPLES),
   seed: z.number().int().nonnegative().default(42),

@@ -9,7 +9,8 @@ import {
   type ModelFacts,
   resamplingOf,
 } from '@/lib/evaluation';
-import { RESAMPLES, WEIGHT_FORMATS } from '@/lib/vocabulary';
+import { keptFormat } from '@/lib/models';
+import { RESAMPLES, WEIGHT_CHOICES } from '@/lib/vocabulary';
 import { type Bench, modelSchema, type SweptModel } from '../bench';
 import type { SweepKind } from '../kind';
 
@@ -29,7 +30,7 @@ const schema = z
           .strict(),
       )
       .min(1),
-    weights: z.enum(WEIGHT_FORMATS),
+    weights: z.enum(WEIGHT_CHOICES),
     resamples: z.number().int().positive().default(RESAMPLES),
     seed: z.number().int().nonnegative().default(42),
   })
@@ -104,7 +105,7 @@ async function askedOf(
   return {
     asked: { name, vocabulary: config.vocabulary, tokenizer, tokenizerPath, model: opened },
     facts: {
-      ...{ name, device: bench.device.name, weights, parameters: parameterCount },
+      ...{ name, device: bench.device.name, weights: keptFormat(checkpoint, weights), parameters: parameterCount },
       ...{ sha256: model.fingerprint, tokenizer: null },
       ...(warnings && { warnings }),
     },

@@ -14,9 +14,9 @@ import {
   runEvaluation,
   type Summary,
 } from '@/lib/evaluation';
-import { createModel, defaultWeightFormat } from '@/lib/models';
+import { createModel, defaultWeightFormat, keptFormat } from '@/lib/models';
 import { loadTokenizer } from '@/lib/tokenizer';
-import { RESAMPLES, type WeightFormat } from '@/lib/vocabulary';
+import { RESAMPLES, type WeightChoice } from '@/lib/vocabulary';
 import { readJson } from '../../input';
 import { type Io, progress } from '../../io';
 import { withDevice, withJson, withTokenizerOption, withWeights } from '../../options';
@@ -29,7 +29,7 @@ export interface EvaluationOptions extends DeviceOptions {
   readonly model?: string;
   readonly models?: string[];
   readonly tokenizer?: string;
-  readonly weights?: WeightFormat;
+  readonly weights?: WeightChoice;
   readonly out?: string;
   readonly resamples: number;
   readonly seed: number;
@@ -135,10 +135,11 @@ function print<S>(
 async function openingOf(
   model: string,
   device: string,
-  { weights, tokenizer: wanted }: { readonly weights: WeightFormat; readonly tokenizer?: string },
+  { weights: choice, tokenizer: wanted }: { readonly weights: WeightChoice; readonly tokenizer?: string },
   io: Io,
 ): Promise<Opening> {
-  const known = await openCheckpointOf({ model, tokenizer: wanted }, io);
+  const known = await openCheckpointOf({ model, tokenizer: wanted, weights: choice }, io);
+  const weights = keptFormat(known, choice);
   const { name: found, config, tensors, parameterCount, tokenizer: chosen, warnings } = known;
   const path = chosen?.path;
   const tokenizer = chosen && { name: chosen.name, source: chosen.source, sha256: await sha256Of(chosen.path) };
@@ -150,11 +151,14 @@ async function openingOf(
     facts,
     async open(): Promise<Asked> {
       // What is to be said of the model was said when it was read first.
-      const checkpoint = await openCheckpointOf({ model, tokenizer: wanted }, { ...io, err: () => {} });
+      const checkpoint = await openCheckpointOf(
+        { model, tokenizer: wanted, weights: choice },
+        { ...io, err: () => {} },
+      );
       return {
         name: found,
         vocabulary: config.vocabulary,
-        model: createModel(checkpoint, { weights }),
+        model: createModel(checkpoint, { weights: choice }),
         ...(path !== undefined && { tokenizerPath: path, tokenizer: await loadTokenizer(path) }),
       };
     },

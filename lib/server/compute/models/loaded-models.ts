@@ -1,10 +1,10 @@
-import type { LoadOptions } from '@/lib/checkpoint';
+import type { Checkpoint, LoadOptions } from '@/lib/checkpoint';
 import { createModel, type Model } from '@/lib/models';
-import { WEIGHT_FORMATS, type WeightFormat } from '@/lib/vocabulary';
+import { WEIGHT_FORMATS, type WeightChoice } from '@/lib/vocabulary';
 import type { Catalogue } from './catalogue';
 
-/** What decides a model's numbers: its files, and how its matrices are kept. Bare files mean float32. */
-const fingerprintIn = (format: WeightFormat, files: string) => (format === 'float32' ? files : `${files} in ${format}`);
+/** What decides a model's numbers: its files, and whether its matrices are rounded. Bare files mean that they are not. */
+const fingerprintIn = (choice: WeightChoice, files: string) => (choice === 'bf16' ? `${files} in ${choice}` : files);
 
 /** Why a model does not give the numbers any more that it gave under another fingerprint; undefined where it does. */
 export function changeSince(kept: string, now: string): string | undefined {
@@ -18,6 +18,13 @@ export function changeSince(kept: string, now: string): string | undefined {
     ? `its weights were in ${before.format} and are in ${after.format} now (STATESCOPE_WEIGHTS)`
     : 'its files have changed';
 }
+
+/** Bytes of a checkpoint's weights, as they are kept. */
+const weightBytes = ({ tensors }: Checkpoint) =>
+  [...tensors.values()].reduce(
+    (total, { bits, shape }) => total + shape.reduce((product, size) => product * size, bits ? 2 : 4),
+    0,
+  );
 
 interface Loaded {
   readonly model: Model;
@@ -37,7 +44,7 @@ export class LoadedModels {
   constructor(
     private readonly catalogue: Catalogue,
     private readonly limit: number,
-    private readonly weights: WeightFormat,
+    private readonly weights: WeightChoice,
     /** Told of the models that are on the device or on their way there, when these change. */
     private readonly changed: (names: string[]) => void,
   ) {}
@@ -88,10 +95,10 @@ export class LoadedModels {
     const pending = this.#loading.get(key);
     if (pending) return pending;
     const loading = this.catalogue
-      .checkpoint(name, options)
+      .checkpoint(name, { ...options, keepBits: this.weights !== 'float32' })
       .then((checkpoint) => {
         const model = createModel(checkpoint, { weights: this.weights });
-        return { model, fingerprint, bytes: 4 * checkpoint.parameterCount, users: 0 };
+        return { model, fingerprint, bytes: weightBytes(checkpoint), users: 0 };
       })
       .finally(() => this.#loading.delete(key));
     this.#loading.set(key, loading);

@@ -7,7 +7,7 @@ import { createModel, type Model } from '@/lib/models';
 import { Random } from '@/lib/random';
 import { toFloat32 } from '@/lib/safetensors/dtype';
 import { initialCheckpoint } from '@/lib/training/initialise';
-import type { WeightFormat } from '@/lib/vocabulary';
+import type { WeightChoice } from '@/lib/vocabulary';
 import { blockCost, lensCost, loadingCost, mapCost } from './costs';
 import { forwardInto } from './forward';
 import type { Observation } from './pace';
@@ -102,7 +102,7 @@ type ProbeRecord = Pick<ModelRecord, 'config' | 'L' | 'residuals' | 'blocks'>;
  * Times every stage of a run on small random models, then on larger ones while that is quick: half a second on a usual
  * processor.
  */
-export async function probe(weights: WeightFormat, tell: (observation: Observation) => void): Promise<void> {
+export async function probe(weights: WeightChoice, tell: (observation: Observation) => void): Promise<void> {
   await probeLoading(tell);
   const random = new Random(1);
   for (const size of SIZES) {
