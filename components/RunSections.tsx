@@ -33,6 +33,10 @@ const AllocationSection = lazy(() =>
   import('./allocation/AllocationSection').then(({ AllocationSection: section }) => ({ default: section })),
 );
 
+const FaithfulnessSection = lazy(() =>
+  import('./faithfulness/FaithfulnessSection').then(({ FaithfulnessSection: section }) => ({ default: section })),
+);
+
 /** Prompt, signal, attention, lens and causal tests of a run, linked by what is selected and what is under the pointer. */
 export const RunSections = memo(function RunSections({ view }: { view: View }) {
   const targets = useTargetIds(view);
@@ -79,6 +83,9 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
       </WhenNear>
       <WhenNear height={480}>
         <AllocationSection view={view} targets={targets} foil={foil} staleMark={staleMark} />
+      </WhenNear>
+      <WhenNear height={200}>
+        <FaithfulnessSection view={view} foil={foil} staleMark={staleMark} />
       </WhenNear>
     </ShownMaps>
   );

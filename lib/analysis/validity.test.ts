@@ -193,10 +193,12 @@ describe('deletion and insertion of a planted model', () => {
     const [request] = plantedExamples();
     const n = request.tokens.length - 1;
     const curves = faithfulness(model, { ...request, orders: ['logit'], points: n }, new Random(1)).get('logit');
-    const { without } = knockoutGrid(model, { ...request, reads: 'block', together: true });
+    const { without, frozen_norms: frozen } = knockoutGrid(model, { ...request, reads: 'block', together: true });
     // The first step of deletion takes the needle alone.
     const needle = request.tokens.findIndex((token) => keyOf(token) === 'needle');
     expect(curves?.deletion[1]).toBeCloseTo(without[needle], 3);
+    expect(curves?.frozen_norms.deletion[1]).toBeCloseTo(frozen.without[needle], 3);
+    expect(frozen.without[needle]).not.toBeCloseTo(without[needle], 3);
     model.dispose();
   });
 

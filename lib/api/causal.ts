@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { MIXERS, PATCH_DIRECTIONS, PATCH_METRICS } from '@/lib/vocabulary';
 import { AllocationResultSchema, AllocationTaskSchema } from './allocation';
 import { ExamplesSchema, SnrResultSchema, SnrTaskSchema } from './analyses';
+import { FaithfulnessResultSchema, FaithfulnessTaskSchema } from './faithfulness';
 import { MemorySchema } from './memory';
 import { DeviceSchema, RunStateNameSchema, SpanSchema } from './schemas';
 
 /**
  * What travels for analyses that take their time (docs/analyses.md): the causal tests patching, knock-out, ablation,
- * overrides of λ and interventions, whose spans and positions count tokens; allocation and SNR
+ * overrides of λ and interventions, whose spans and positions count tokens; allocation, faithfulness and SNR
  * over a batch.
  */
 
@@ -173,6 +174,7 @@ export const AnalysisRequestSchema = z.discriminatedUnion('kind', [
   CancellationBatchSchema,
   InterveneSchema,
   AllocationTaskSchema,
+  FaithfulnessTaskSchema,
   SnrTaskSchema,
 ]);
 export type AnalysisRequest = z.output<typeof AnalysisRequestSchema>;
@@ -180,7 +182,7 @@ export type AnalysisRequestInput = z.input<typeof AnalysisRequestSchema>;
 /** A request by a name that `allocation` has taken over. */
 export type FormerRequest = Extract<AnalysisRequest, { kind: 'cancellation' | 'cancellation_batch' }>;
 /** A request for a causal test. */
-export type CausalRequest = Exclude<AnalysisRequest, { kind: 'snr' | 'allocation' }>;
+export type CausalRequest = Exclude<AnalysisRequest, { kind: 'snr' | 'allocation' | 'faithfulness' }>;
 
 export const AnalysisCreatedSchema = z.object({
   id: z.string(),
@@ -381,6 +383,7 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     })
     .meta(EARLIER),
   AllocationResultSchema,
+  FaithfulnessResultSchema,
   SnrResultSchema,
 ]);
 export type AnalysisResult = z.infer<typeof AnalysisResultSchema>;
@@ -388,7 +391,7 @@ export type AnalysisResult = z.infer<typeof AnalysisResultSchema>;
 export const AnalysisProgressSchema = z.object({
   done: count.meta({
     description:
-      'Steps that are finished: blocks; for an allocation each example of every model once as it is read, then its layers; for SNR each example three times: read, run, and looked at through the lens.',
+      'Steps that are finished: blocks; for an allocation each example of every model once as it is read, then its layers; for faithfulness each example of every model once as it is read, then 20 times; for SNR each example three times: read, run, and looked at through the lens.',
   }),
   total: count,
   secondsLeft: z.number().nonnegative().nullable(),

@@ -27,6 +27,9 @@ describe('faithfulness', () => {
       expect(one.deletion).toHaveLength(6);
       expect(one.deletion_area.low).toBeLessThanOrEqual(one.deletion_area.high);
       expect('above_random' in one).toBe(one.order !== 'random');
+      expect(one.frozen_norms.deletion).toHaveLength(6);
+      // With all sources there, nothing is removed that a norm could blow up.
+      expect(one.frozen_norms.deletion[0]).toBeCloseTo(one.deletion[0], 3);
     }
     // Its answer rests on the words that it reads, which are the needle's and the other room's.
     expect(classes.of).toBe(12);
@@ -35,7 +38,7 @@ describe('faithfulness', () => {
     expect(Math.abs(removed.needle.change)).toBeGreaterThan(Math.abs(removed.filler.change));
     const svg = readFileSync(plot, 'utf8');
     expect(svg).toContain('mamba2: deletion');
-    expect(svg.match(/<path /g)).toHaveLength(2 * ORDERS.length);
+    expect(svg.match(/<path [^>]*fill="none"/g)).toHaveLength(2 * ORDERS.length);
   });
 
   it('says the same of one prompt in a table, by ln p where that is asked for', async () => {

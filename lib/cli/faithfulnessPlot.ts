@@ -1,6 +1,7 @@
-import type { OrderSummary, Watched } from '@/lib/analysis';
+import type { OrderSummary } from '@/lib/analysis';
 import { type Curve, curvesFigure } from '@/lib/figures/curves';
 import { COLUMN } from '@/lib/figures/svg';
+import type { Watched } from '@/lib/vocabulary';
 
 interface Drawn {
   readonly model: string;

@@ -1,6 +1,7 @@
 import type { Budget } from '@/lib/analysis';
 import type { AllocationTask } from '@/lib/api/allocation';
 import type { SnrTask } from '@/lib/api/analyses';
+import type { FaithfulnessTask } from '@/lib/api/faithfulness';
 import type { NextToken, Sampling } from '@/lib/generation';
 import type { CausalTest } from './compute/causal/causal-tests';
 
@@ -34,7 +35,15 @@ export interface PreparedAllocations extends Noted {
   readonly budget: Budget;
 }
 
-export type PreparedAnalysis = PreparedTest | PreparedSnr | PreparedAllocations;
+/** Deletion and insertion curves over a batch, not yet read by any model, with what they will take at most. */
+export interface PreparedFaithfulness extends Noted {
+  readonly faithfulness: FaithfulnessTask;
+  /** Examples that the batch holds. */
+  readonly examples: number;
+  readonly budget: Budget;
+}
+
+export type PreparedAnalysis = PreparedTest | PreparedSnr | PreparedAllocations | PreparedFaithfulness;
 
 /** A prompt that is to be continued, as token ids. */
 export interface PreparedGeneration {

@@ -232,6 +232,7 @@ export const LEAST_P = 2 / (RESAMPLES + 1);
 
 export * from './competing';
 export * from './durations';
+export * from './faithfulness';
 export * from './rollouts';
 
 /** Where the tokenizer of a model comes from: its folder, somebody's choice, or the bundled one in place of a missing one. */

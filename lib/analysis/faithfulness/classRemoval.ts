@@ -18,6 +18,8 @@ export interface ClassRemoval {
   readonly change: number;
   /** The same without as many of the tokens outside the class, mean over draws; NaN where there are not so many. */
   readonly otherChange: number;
+  /** Both with every RMS norm dividing as in the untouched pass. */
+  readonly frozenNorms: { readonly change: number; readonly otherChange: number };
 }
 
 /**
@@ -48,8 +50,8 @@ export function* classRemovalSteps(
   const removed = [[], ...sets.map(({ tokens }) => tokens)];
   const values = yield* through(removedSteps(model, pass, removed, request, rows, watch), (step) => step);
   return names.map((name) => {
-    const changes = (others: boolean) =>
-      sets.flatMap((set, k) => (set.name === name && set.others === others ? [values[k + 1] - values[0]] : []));
+    const changes = (others: boolean, from = values.plain) =>
+      sets.flatMap((set, k) => (set.name === name && set.others === others ? [from[k + 1] - from[0]] : []));
     const mean = (list: readonly number[]) => list.reduce((sum, value) => sum + value, 0) / list.length;
     const share = reads.map(({ net: { norm } }) => {
       const total = norm.reduce((sum, value) => sum + value, 0) - norm[CLASS.self];
@@ -61,6 +63,7 @@ export function* classRemovalSteps(
       share: mean(share),
       change: changes(false)[0],
       otherChange: mean(changes(true)),
+      frozenNorms: { change: changes(false, values.frozen)[0], otherChange: mean(changes(true, values.frozen)) },
     };
   });
 }

@@ -1,17 +1,15 @@
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
+import type { Watched } from '@/lib/vocabulary';
 import type { DrawSource } from '../bootstrap';
 import { type Budget, budgetOf } from '../causal/budget';
-import { type Batch, baselineOf, inBatches, sweep } from '../causal/continuation';
+import { type Batch, baselineOf, inBatches, type STEP, sweep } from '../causal/continuation';
+import { bothWays, FrozenNorms, frozenBlocks, frozenSize } from '../causal/frozenNorms';
 import { knockoutHooks } from '../causal/knockoutHooks';
 import { measure, type Outline, type PromptQuestion, positionOf, requireQuestion, rowOf } from '../causal/question';
 import type { Span } from '../span';
 import { drain, type Steps, through } from '../steps';
 import { type Computed, ORDERS, type Order, scoresOf } from './orders';
-
-/** What is watched: the logit (or its difference to the foil's), or ln p of the target. */
-export const WATCHED = ['logit', 'logprob'] as const;
-export type Watched = (typeof WATCHED)[number];
 
 export interface FaithfulnessRequest extends PromptQuestion {
   /** Default: all. */
@@ -29,7 +27,12 @@ export interface Curves {
   readonly insertion: Float64Array;
 }
 
-export type CurvesByOrder = ReadonlyMap<Order, Curves>;
+/** As the model is, and with every RMS norm dividing as in the untouched pass: a norm blows up what a removal leaves. */
+export interface BothCurves extends Curves {
+  readonly frozen_norms: Curves;
+}
+
+export type CurvesByOrder = ReadonlyMap<Order, BothCurves>;
 
 const POINTS = 10;
 const DRAWS = 5;
@@ -42,9 +45,9 @@ export const faithfulnessBudget = (model: Outline, request: FaithfulnessRequest)
  * How well an order of the source tokens says what the answer rests on: the tokens are removed as sources, the first in
  * the order first, and the answer is watched (deletion); and given back in that order to a model that has none of them
  * (insertion). Removed is what any token reads of them in any layer, by scan and convolution, exactly as `knockout` does;
- * norms follow. The read-out token itself stays.
+ * norms follow, and are held once more. The read-out token itself stays.
  *
- * Yields after every block that is run. Cost: the maps of the orders, and two forward passes a point and order, batched.
+ * Yields after every block that is run. Cost: the maps of the orders, and four forward passes a point and order, batched.
  * @throws InputError where the request does not fit the model.
  */
 export function* faithfulnessSteps(
@@ -57,7 +60,7 @@ export function* faithfulnessSteps(
   const computed = orders.filter((order): order is Computed => order !== 'random');
   const depth = model.config.blocks.length;
   const lists = computed.length + (orders.includes('random') ? draws : 0);
-  const total = depth + Math.ceil((2 * lists * (points + 1)) / budget.rows) * depth;
+  const total = depth + removedBlocks(model, 2 * lists * (points + 1), budget.rows);
   const scores = yield* through(scoresOf(model, pass, request, computed), ({ done }) => ({ done, total }));
   const n = position;
   const rankings = [
@@ -76,15 +79,18 @@ export function* faithfulnessSteps(
     ({ done }) => ({ done: depth + done, total }),
   );
   const width = points + 1;
-  const found = new Map<Order, Curves>();
+  const found = new Map<Order, BothCurves>();
   for (const order of orders) {
     const own = rankings.flatMap((one, k) => (one.order === order ? [k] : []));
-    const mean = (start: number) =>
-      Float64Array.from(
-        { length: width },
-        (_, k) => own.reduce((sum, at) => sum + values[2 * at * width + start + k], 0) / own.length,
-      );
-    found.set(order, { deletion: mean(0), insertion: mean(width) });
+    const curvesOf = (from: Float64Array): Curves => {
+      const mean = (start: number) =>
+        Float64Array.from(
+          { length: width },
+          (_, k) => own.reduce((sum, at) => sum + from[2 * at * width + start + k], 0) / own.length,
+        );
+      return { deletion: mean(0), insertion: mean(width) };
+    };
+    found.set(order, { ...curvesOf(values.plain), frozen_norms: curvesOf(values.frozen) });
   }
   return found;
 }
@@ -92,6 +98,16 @@ export function* faithfulnessSteps(
 /** {@link faithfulnessSteps} in one go. */
 export const faithfulness = (model: Model, request: FaithfulnessRequest, random: DrawSource): CurvesByOrder =>
   drain(faithfulnessSteps(model, request, random));
+
+/** The watched value without sets of source tokens: as the model is, and with frozen norms. */
+export interface Removed {
+  readonly plain: Float64Array;
+  readonly frozen: Float64Array;
+}
+
+/** Blocks that {@link removedSteps} runs. */
+const removedBlocks = ({ config }: Outline, sets: number, size: number): number =>
+  frozenBlocks(config, 0) + 2 * Math.ceil(sets / size) * config.blocks.length;
 
 /**
  * The watched value of a prompt without each of these sets of source tokens. Yields after every block.
@@ -104,24 +120,24 @@ export function* removedSteps(
   question: PromptQuestion,
   size: number,
   watch: Watched,
-): Generator<Steps, Float64Array, void> {
+): Generator<Steps, Removed, void> {
   const { blocks } = model.config;
-  const values = new Float64Array(sets.length);
+  const values: Removed = { plain: new Float64Array(sets.length), frozen: new Float64Array(sets.length) };
   const all: Span = [0, pass.L];
-  function* batches(): Generator<Batch, void, void> {
+  function* batches(): Generator<Batch | typeof STEP, void, void> {
+    const norms = yield* FrozenNorms.of(model, pass, 0);
     for (const { start, part } of inBatches(sets, size)) {
       const removed = part.map((tokens) => ({ sources: spansOf(tokens), queries: all }));
-      yield {
-        first: 0,
-        rows: part.length,
-        hooks: blocks.flatMap((_, layer) => knockoutHooks(model, layer, removed, { reads: 'block' })),
-        receive: (logits) => {
-          for (const k of part.keys()) values[start + k] = watched(rowOf(logits, model, k), question, watch);
-        },
-      };
+      const hooks = blocks.flatMap((_, layer) => knockoutHooks(model, layer, removed, { reads: 'block' }));
+      yield* bothWays({ first: 0, rows: part.length, hooks }, norms, (plain, frozen) => {
+        for (const k of part.keys()) {
+          values.plain[start + k] = watched(rowOf(plain, model, k), question, watch);
+          values.frozen[start + k] = watched(rowOf(frozen, model, k), question, watch);
+        }
+      });
     }
   }
-  yield* sweep(model, pass, batches(), Math.ceil(sets.length / size) * blocks.length);
+  yield* sweep(model, pass, batches(), removedBlocks(model, sets.length, size));
   return values;
 }
 
@@ -160,7 +176,7 @@ function planOf(model: Outline, request: FaithfulnessRequest) {
     L,
     wanted: 2 * (orders.length + draws) * (points + 1),
     prompts: 1,
-    extra: { fixed: 4 * L * L * model.config.blocks.length, perRow: 2 * scans * L },
+    extra: { fixed: 4 * L * L * model.config.blocks.length + frozenSize(model.config, L), perRow: 2 * scans * L },
     limit: request.memory,
   });
   return { orders, points, draws, position, budget };

@@ -1,13 +1,12 @@
 export * from './classRemoval';
 export {
+  type BothCurves,
   type Curves,
   type CurvesByOrder,
   type FaithfulnessRequest,
   faithfulness,
   faithfulnessBudget,
   faithfulnessSteps,
-  WATCHED,
-  type Watched,
 } from './faithfulness';
 export { ORDERS, type Order } from './orders';
-export { type OrderSummary, summariseFaithfulness } from './summary';
+export { type CurveSummary, type OrderSummary, summariseFaithfulness } from './summary';

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Hook, Model } from '@/lib/models';
+import { SOURCE_ORDERS, type SourceOrder } from '@/lib/vocabulary';
 import { blockForm } from '../blockForm';
 import { capturedBlocks } from '../capturedBlocks';
 import { branchTerms } from '../causal/branchTerms';
@@ -15,20 +16,8 @@ import type { BlockCache } from '../s6Inputs';
 import { drain, type Steps } from '../steps';
 import { tidied } from '../tidied';
 
-/** What can say which sources matter: maps, products of maps, attributions, and chance to be held against. */
-export const ORDERS = [
-  's6',
-  'block',
-  'logit',
-  'norm',
-  'rollout_norm',
-  'rollout_alti',
-  'rollout_plain',
-  'attribution',
-  'gradient_input',
-  'random',
-] as const;
-export type Order = (typeof ORDERS)[number];
+export { SOURCE_ORDERS as ORDERS };
+export type Order = SourceOrder;
 
 /** Orders that a model computes, as opposed to drawing them. */
 export type Computed = Exclude<Order, 'random'>;

@@ -1,10 +1,9 @@
 import type { Measured } from '../allocation';
 import type { DrawSource } from '../bootstrap';
-import type { Curves, CurvesByOrder } from './faithfulness';
+import type { BothCurves, Curves, CurvesByOrder } from './faithfulness';
 import type { Order } from './orders';
 
-export interface OrderSummary {
-  readonly order: Order;
+export interface CurveSummary {
   /** Area under the curve between the model with no source, 0, and the whole one, 1: low where the order finds what matters. */
   readonly deletion_area: Measured | null;
   /** The same of insertion: high where it does. */
@@ -14,6 +13,12 @@ export interface OrderSummary {
   /** Means over prompts of the watched value: from all sources to none, and from none to all. */
   readonly deletion: readonly number[];
   readonly insertion: readonly number[];
+}
+
+export interface OrderSummary extends CurveSummary {
+  readonly order: Order;
+  /** The same with every RMS norm dividing as in the untouched pass. */
+  readonly frozen_norms: CurveSummary;
 }
 
 const LEVEL = 0.95;
@@ -41,32 +46,37 @@ export function summariseFaithfulness(
     const at = (share: number) => found[Math.round(share * (found.length - 1))];
     return { mean, low: at((1 - LEVEL) / 2), high: at((1 + LEVEL) / 2) };
   };
-  const area = (order: Order, which: keyof Curves) => (drawn: readonly number[]) => {
+  type Curved = (both: BothCurves) => Curves;
+  const area = (of: Curved, order: Order, which: keyof Curves) => (drawn: readonly number[]) => {
     let [inside, whole] = [0, 0];
     for (const k of drawn) {
-      const { deletion, insertion } = prompts[k].get(order) as Curves;
+      const { deletion, insertion } = of(prompts[k].get(order) as BothCurves);
       const [base, none] = [deletion[0], insertion[0]];
       inside += areaOf(which === 'deletion' ? deletion : insertion) - none;
       whole += base - none;
     }
     return inside / whole;
   };
-  const gain = (order: Order) => (drawn: readonly number[]) =>
-    area(order, 'insertion')(drawn) - area(order, 'deletion')(drawn);
-  const mean = (order: Order, which: keyof Curves) => {
-    const curves = prompts.map((prompt) => (prompt.get(order) as Curves)[which]);
+  const gain = (of: Curved, order: Order) => (drawn: readonly number[]) =>
+    area(of, order, 'insertion')(drawn) - area(of, order, 'deletion')(drawn);
+  const mean = (of: Curved, order: Order, which: keyof Curves) => {
+    const curves = prompts.map((prompt) => of(prompt.get(order) as BothCurves)[which]);
     return Array.from(curves[0], (_, k) => curves.reduce((sum, curve) => sum + curve[k], 0) / curves.length);
   };
-  return orders.map((order) => ({
-    order,
-    deletion_area: measured(area(order, 'deletion')),
-    insertion_area: measured(area(order, 'insertion')),
+  const summary = (of: Curved, order: Order): CurveSummary => ({
+    deletion_area: measured(area(of, order, 'deletion')),
+    insertion_area: measured(area(of, order, 'insertion')),
     ...(orders.includes('random') &&
       order !== 'random' && {
-        above_random: measured((drawn) => gain(order)(drawn) - gain('random')(drawn)),
+        above_random: measured((drawn) => gain(of, order)(drawn) - gain(of, 'random')(drawn)),
       }),
-    deletion: mean(order, 'deletion'),
-    insertion: mean(order, 'insertion'),
+    deletion: mean(of, order, 'deletion'),
+    insertion: mean(of, order, 'insertion'),
+  });
+  return orders.map((order) => ({
+    order,
+    ...summary((both) => both, order),
+    frozen_norms: summary(({ frozen_norms }) => frozen_norms, order),
   }));
 }
 

@@ -12,13 +12,11 @@ import {
   type Order,
   type Span,
   summariseFaithfulness,
-  WATCHED,
-  type Watched,
 } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
 import { readExamples } from '@/lib/data/example-source';
 import { Random } from '@/lib/random';
-import { RESAMPLES } from '@/lib/vocabulary';
+import { intervalsOf, intervalsText, RESAMPLES, WATCHED, type Watched } from '@/lib/vocabulary';
 import { announce, type CausalOptions, questionOf, withCausal } from '../causal';
 import { curvesSvg } from '../faithfulnessPlot';
 import { readTokens } from '../input';
@@ -109,18 +107,26 @@ export function faithfulnessCommand(program: Command, io: Io, line: string): voi
       }));
       const result = {
         ...(provenance && { device: provenance.device, ...about(provenance) }),
-        ...{ examples: prompts, watch: options.watch[0], points: options.points, models },
+        examples: prompts,
+        watch: options.watch[0],
+        points: options.points,
+        ...(prompts > 1 && { intervals: intervalsOf([1]) }),
+        models,
       };
       if (options.plot !== undefined) await write(options.plot, curvesSvg(models, options.watch[0]));
       if (options.json) return printJson(io, result);
       for (const { model, orders, classes } of models) {
-        const shown = orders.map(({ order, deletion_area, insertion_area, above_random }) => ({
+        const shown = orders.map(({ order, deletion_area, insertion_area, above_random, frozen_norms: frozen }) => ({
           order,
           'deletion (low is good)': withInterval(deletion_area),
           'insertion (high is good)': withInterval(insertion_area),
           'above random': withInterval(above_random ?? null),
+          'norms frozen: deletion': withInterval(frozen.deletion_area),
+          insertion: withInterval(frozen.insertion_area),
         }));
-        io.out(`${model}: ${prompts} example${prompts > 1 ? 's, 95 % intervals over prompts' : ''}\n${table(shown)}`);
+        io.out(
+          `${model}: ${prompts} example${prompts > 1 ? `s; ${intervalsText(intervalsOf([1]))}` : ''}\n${table(shown)}`,
+        );
         if (classes) {
           const { largest, of, by_class } = classes;
           io.out(
@@ -152,6 +158,7 @@ function summariseClasses(prompts: readonly (readonly ClassRemoval[])[]) {
         norm_share: mean(own.map(({ share }) => share)),
         change: mean(own.map(({ change }) => change)),
         change_of_as_many_others: mean(own.map(({ otherChange }) => otherChange)),
+        change_norms_frozen: mean(own.map(({ frozenNorms }) => frozenNorms.change)),
       };
     }),
   };

@@ -7,6 +7,7 @@ import { type Withdrawn, withdrawnBy } from './cancelling';
 import { AllocationBatches } from './causal/allocation-batches';
 import type { Words } from './causal/batch-examples';
 import { runTest } from './causal/causal';
+import { FaithfulnessBatches } from './causal/faithfulness-batches';
 import { SnrBatches } from './causal/snr-batches';
 import { ChannelReadouts } from './maps/channels';
 import { FormMaps } from './maps/form-maps';
@@ -46,6 +47,7 @@ export class Computer {
   readonly #snr: SnrBatches;
   readonly #allocations: Allocations;
   readonly #allocationBatches: AllocationBatches;
+  readonly #faithfulness: FaithfulnessBatches;
   readonly #channels: ChannelReadouts;
   readonly #store: RunStore;
   readonly #pace = new Pace();
@@ -69,6 +71,7 @@ export class Computer {
     this.#attributions = new Attributions(this.#models);
     this.#snr = new SnrBatches(this.#catalogue, this.#models, settings, words);
     this.#allocationBatches = new AllocationBatches(this.#catalogue, this.#models, settings, words);
+    this.#faithfulness = new FaithfulnessBatches(this.#catalogue, this.#models, settings, words);
     this.#channels = new ChannelReadouts(this.#models);
     const onReleased = (ids: string[]) => {
       this.#forgetMaps(ids);
@@ -95,6 +98,7 @@ export class Computer {
       const tell = (update: AnalysisUpdate) => this.send({ kind: 'analysis', id, update });
       if ('task' in analysis) return this.#snr.run({ id, analysis, cancel }, tell);
       if ('allocation' in analysis) return this.#allocationBatches.run({ id, analysis, cancel }, tell);
+      if ('faithfulness' in analysis) return this.#faithfulness.run({ id, analysis, cancel }, tell);
       return runTest({ id, analysis, cancel }, this.#models, tell);
     },
     generate: (job) => {

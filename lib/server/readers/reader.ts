@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { TrainingRuns } from '@/lib/api/training';
 import { prepareAllocations, prepareFormerly } from '../compute/causal/allocation-batches';
 import { prepareTest } from '../compute/causal/causal';
+import { prepareFaithfulness } from '../compute/causal/faithfulness-batches';
 import { prepareSnr } from '../compute/causal/snr-batches';
 import { Catalogue } from '../compute/models/catalogue';
 import type { FoldersState } from '../compute/models/model-folders';
@@ -41,6 +42,7 @@ export class Reader {
     measure: (request) => measureOf(request, this.#tools),
     prepareAnalysis: (request) => {
       if (request.kind === 'allocation') return prepareAllocations(request, this.#tools);
+      if (request.kind === 'faithfulness') return prepareFaithfulness(request, this.#tools);
       if (request.kind === 'snr') return prepareSnr(request, this.#tools);
       if (request.kind === 'cancellation' || request.kind === 'cancellation_batch')
         return prepareFormerly(request, this.#tools);

@@ -7,6 +7,7 @@ import {
   type AllocationRequest,
   allocationBatchSteps,
   drain,
+  faithfulness,
   lensOf,
   residualsOf,
   summariseAllocation,
@@ -14,11 +15,13 @@ import {
 import { AllocationResultSchema, AllocationTaskSchema } from '@/lib/api/allocation';
 import { type SnrRequestInput, SnrTaskSchema } from '@/lib/api/analyses';
 import type { AnalysisProgress } from '@/lib/api/causal';
+import { FaithfulnessResultSchema, FaithfulnessTaskSchema } from '@/lib/api/faithfulness';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { parseSnrExamples, readerOf } from '@/lib/data/snr-examples';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
+import { Random } from '@/lib/random';
 import { decodeSafetensors } from '@/lib/safetensors';
 import { loadTokenizer } from '@/lib/tokenizer';
 import { TUNED_LENS_DEFAULTS, trainTunedLens } from '@/lib/training/tuned-lens';
@@ -268,6 +271,67 @@ describe('the tuned lens of a model', () => {
     expect(run.tensors.get('snr_candidates')?.data[0]).toBeCloseTo(statistics.snr_candidates[0], 4);
     model.dispose();
     await rm(out, { recursive: true });
+  });
+});
+
+describe('faithfulness over a batch', () => {
+  const example = { prompt: PROMPT, target: 'kitchen', foil: 'garden' };
+  const prepare = (input: Partial<z.input<typeof FaithfulnessTaskSchema>> = {}) =>
+    computer.reader.answer(
+      'prepareAnalysis',
+      FaithfulnessTaskSchema.parse({
+        kind: 'faithfulness',
+        models: ['plain'],
+        examples: [example, { ...example, prompt: `John left. ${PROMPT}` }],
+        orders: ['norm', 'logit', 'random'],
+        points: 3,
+        draws: 2,
+        resamples: 30,
+        ...input,
+      }),
+    );
+  const run = async (input: Parameters<typeof prepare>[0] = {}, cancel = new Int32Array(1)) =>
+    computer.answer('analyse', { id: 'faithfulness', analysis: await prepare(input), cancel });
+  const ask = async (input: Parameters<typeof prepare>[0] = {}) =>
+    FaithfulnessResultSchema.parse(JSON.parse(JSON.stringify((await run(input)).result)));
+
+  it('says what the library says, with intervals, frozen norms and curves, the same for the same seed', async () => {
+    const found = await ask({ models: ['plain', 'diff'] });
+    expect(found).toMatchObject({ examples: 2, intervals: { over: 'prompts' } });
+    expect(found.models.map(({ model }) => model)).toEqual(['plain', 'diff']);
+    expect(found).toEqual(await ask({ models: ['plain', 'diff'] }));
+    const tokens = await computer.reader.answer('tokenize', { model: 'plain', text: PROMPT });
+    const id = async (word: string) =>
+      (await computer.reader.answer('answerTokens', { model: 'plain', text: word }))[0].id;
+    const model = createModel(await loadCheckpoint(folder('plain')));
+    const question = { target: await id('kitchen'), foil: await id('garden'), points: 3 };
+    const request = { tokens: tokens.map((token) => token.id), ...question, orders: ['norm'] as const };
+    const own = faithfulness(model, request, new Random(1)).get('norm');
+    model.dispose();
+    const [{ orders }] = (await ask({ examples: [example] })).models;
+    expect(orders[0].order).toBe('norm');
+    expect(orders[0].deletion_area).toEqual({ mean: expect.any(Number) });
+    for (const [k, value] of orders[0].deletion.entries()) expect(value).toBeCloseTo(own?.deletion[k] as number, 3);
+    for (const [k, value] of orders[0].frozen_norms.insertion.entries())
+      expect(value).toBeCloseTo(own?.frozen_norms.insertion[k] as number, 3);
+  });
+
+  it('tells how far it is, gives its curves as tensors, and stops between blocks', async () => {
+    told.length = 0;
+    const { tensors, state } = await run({ orders: ['norm'] });
+    expect(state).toBe('done');
+    const steps = told.flatMap(({ update }) => (update.type === 'progress' ? [update.progress] : []));
+    expect(steps.at(-1)).toMatchObject({ done: 42, total: 42 });
+    expect(steps.map(({ done }) => done)).toEqual([...steps.map(({ done }) => done)].sort((a, b) => a - b));
+    const found = decodeSafetensors((tensors as Uint8Array<ArrayBuffer>).buffer).tensors;
+    expect(found.get('0.norm.frozen_norms.deletion')?.shape).toEqual([4]);
+    expect(await run({}, Int32Array.of(1))).toEqual({ state: 'cancelled', result: null, tensors: null });
+  });
+
+  it('names the example that has no source', async () => {
+    await expect(ask({ examples: [example, { prompt: 'kitchen', target: 'kitchen' }] })).rejects.toThrow(
+      /Example 2: The prompt has one token/,
+    );
   });
 });
 
