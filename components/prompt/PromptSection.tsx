@@ -114,8 +114,10 @@ function CompetingNote() {
       return { prompt, target, candidates, needle, question, competing };
     }),
   );
+  // What an example brings was said by whoever wrote it.
+  const given = useSelection((s) => s.exampleId !== '') && asked.competing.length > 0;
   const found = foundCompeting(asked);
-  if (found.length === 0) return null;
+  if (given || found.length === 0) return null;
   const sentences = `${found.length} sentence${found.length > 1 ? 's' : ''}`;
   if (isFound(asked))
     return (
