@@ -223,8 +223,8 @@ export const FaithfulnessSection = memo(function FaithfulnessSection(props: {
       )}
       {!result && !busy && (
         <p className="note">
-          Which map is to be trusted here? The sources are removed in the order of each map, rollout and attribution, and
-          given back: some 600 passes over each prompt and model, in batches.
+          Which map is to be trusted here? The sources are removed in the order of each map, rollout and attribution,
+          and given back: some 600 passes over each prompt and model, in batches.
         </p>
       )}
       <div ref={ref} style={{ minHeight: result ? 300 : 24 }}>
