@@ -99,3 +99,14 @@ test('a link opens the run with its selection', async ({ page }) => {
   await expect(page.getByTestId('map-A')).toBeVisible();
   await expect(page.getByTestId('layer-strip')).toHaveAttribute('aria-valuenow', '1');
 });
+
+test('an address without a page says so in the page’s own colours, and leads back', async ({ page }) => {
+  await page.emulateMedia({ colorScheme: 'dark' });
+  const answer = await page.goto('/no/such/page');
+  expect(answer?.status()).toBe(404);
+  await expect(page.getByRole('heading', { name: 'There is no page at this address' })).toBeVisible();
+  const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  expect(Math.max(...(ground.match(/\d+/g) ?? []).slice(0, 3).map(Number))).toBeLessThan(60);
+  await page.getByRole('link', { name: '/', exact: true }).click();
+  await expect(page.getByTestId('run-button')).toBeVisible();
+});

@@ -85,7 +85,7 @@ export const LensAside = memo(function LensAside(props: {
         <h3>
           {name[0].toUpperCase() + name.slice(1)}, position {position}{' '}
           <em className="mono">
-            <TokenText text={view.tokens[position]?.text ?? ''} />
+            “<TokenText text={view.tokens[position]?.text ?? ''} />”
           </em>
         </h3>
         {offsets.some((at) => at !== undefined) ? (
