@@ -68,6 +68,8 @@ async function openServer(place: JobsPlace, connectionString: string): Promise<C
   });
   // Without a listener a connection that breaks while idle would end the process; the next query tells.
   pool.on('error', () => undefined);
+  // Of a connection that a transaction holds, the pool hears nothing: its next query fails, which is enough.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return {
     shared: true,
     query: async (text, values) => (await pool.query(text, values as unknown[])).rows,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { missingPostgres, Postgres } from '@/scripts/lib/postgres.mjs';
+import { connect } from './connection';
 import { Workshop } from './testing/workshop';
 
 const MODELS = ['plain', 'deep'];
@@ -129,6 +130,20 @@ describe.skipIf(lacking)(`workers on a PostgreSQL server${lacking ? ` (needs ${l
     expect(await frozen.ended, frozen.output.err).toBe(0);
     expect(await rowsOf('frozen')).toHaveLength(ITEMS);
     expect(await summaryOf(env)).toBe(alone.summary);
+  });
+
+  it('hear of a connection that ends while a transaction holds it by its next query', async () => {
+    const databaseUrl = await postgres.database('cut');
+    const connection = await connect({ root: process.cwd(), folder: workshop.root, databaseUrl });
+    const work = connection.transaction(async ({ query }) => {
+      const [{ pid }] = await query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      await postgres.query(`SELECT pg_terminate_backend(${pid})`);
+      await sleep(300);
+      await query('SELECT 1');
+    });
+    await expect(work).rejects.toThrow();
+    expect(await connection.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    await connection.close();
   });
 
   it('wait for a database that was killed, and go on', async () => {

@@ -58,6 +58,8 @@ export async function openDatabase(start: ArchiveStart): Promise<Database> {
     });
     // Without a listener a connection that breaks while idle would end the process; the next query tells.
     pool.on('error', () => undefined);
+    // Of a connection that a transaction holds, the pool hears nothing: its next query fails, which is enough.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     const close = async () => {
       await Promise.all([pool.end(), instances.close()]);
     };
