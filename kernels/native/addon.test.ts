@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { ADD_ON, needs } from '@/testing/needs';
-import { configureNative, isAvailable, kernels, nativeInfo, newFloats, unavailableReason } from './addon';
+import { configureNative, isAvailable, isOfSources, kernels, nativeInfo, newFloats, unavailableReason } from './addon';
+import { sourcesKey } from './build.mjs';
 
 if (!isAvailable) console.warn(`The native add-on is not tested: ${unavailableReason}`);
 
@@ -34,6 +35,14 @@ describe('add-on', needs(isAvailable, ADD_ON), () => {
     const kernelHasLargePages = existsSync('/sys/kernel/mm/transparent_hugepage/enabled');
     if (before !== null && after !== null && kernelHasLargePages)
       expect(after - before).toBeGreaterThanOrEqual(62 * 1024);
+  });
+
+  it('is of the sources that lie here, and is refused by a program of others', () => {
+    const built = inFreshProcess('process.stdout.write(addon.sources)');
+    expect(built).toBe(sourcesKey());
+    expect(isOfSources({ sources: built }, sourcesKey())).toBe(true);
+    expect(isOfSources({ sources: 'of another version' }, sourcesKey())).toBe(false);
+    expect(isOfSources({}, sourcesKey())).toBe(false);
   });
 
   it('changes threads and instruction set, and keeps what is not named', () => {

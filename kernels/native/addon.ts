@@ -14,7 +14,12 @@ export interface NativeSettings {
   readonly isa: string;
 }
 
+/** The key of the C++ sources that this program was made with; set by what bundles or runs it. */
+declare const STATESCOPE_SOURCES: string | undefined;
+
 interface Addon {
+  /** The key of the sources that the add-on was built from. */
+  readonly sources?: string;
   readonly kernels: Readonly<Record<string, KernelCall>>;
   configure(threads?: number, isa?: string): NativeSettings;
   preferLargePages(array: Float32Array): void;
@@ -44,12 +49,18 @@ function findAddon(): string | undefined {
   return roots.flatMap((root) => (root ? [join(root, RELATIVE_PATH)] : [])).find((path) => existsSync(path));
 }
 
+/** Whether an add-on belongs to a program: another version's kernels take other arguments and give wrong numbers. */
+export const isOfSources = ({ sources }: Pick<Addon, 'sources'>, wanted: string | undefined): boolean =>
+  wanted === undefined || sources === wanted;
+
 function open(): { addon: Addon | null; reason: string } {
   const path = findAddon();
   if (!path) return { addon: null, reason: 'The native add-on is not built; run `npm run build:addon`.' };
   const module = { exports: {} as Addon };
   try {
     process.dlopen(module, path);
+    if (!isOfSources(module.exports, typeof STATESCOPE_SOURCES === 'undefined' ? undefined : STATESCOPE_SOURCES))
+      return { addon: null, reason: 'The native add-on is of another version; run `npm run build:addon`.' };
     isa = module.exports.configure(availableParallelism(), process.env.STATESCOPE_ISA ?? '').isa;
     return { addon: module.exports, reason: '' };
   } catch (error) {

@@ -94,9 +94,19 @@ function withIncludes(file, seen = new Set()) {
   return seen;
 }
 
+/** The C++ sources in one word. It is built into the add-on and into what calls it, so that neither runs with another version's. */
+export function sourcesKey() {
+  const files = readdirSync(join(here, 'src'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  return hashOf(files.flatMap((file) => [relative(here, file), readFileSync(file)]));
+}
+
 /** Every object of the add-on: its source, its flags and the file name that its content gives it. */
 function listObjects({ name, version }) {
   const common = [...FLAGS, ...WARNINGS, ...includeFolders()];
+  const entry = join('src', 'addon.cc');
   const units = [
     ...['.', 'core'].flatMap((folder) => sourcesIn(folder, /\.cc$/)).map((source) => ({ source, set: null })),
     ...sourcesIn('kernels', /\.cc$/).flatMap((source) => INSTRUCTION_SETS.map((set) => ({ source, set }))),
@@ -110,14 +120,15 @@ function listObjects({ name, version }) {
           `-DSTATESCOPE_LANES=${set.lanes}`,
         ]
       : [];
-    const args = [...common, ...perSet, '-c', source];
+    const key = source === entry ? [`-DSTATESCOPE_SOURCES="${sourcesKey()}"`] : [];
+    const args = [...common, ...perSet, ...key, '-c', source];
     const contents = [...withIncludes(join(here, source))].map((file) => readFileSync(file));
-    const key = hashOf([name, version, ...args, ...contents]);
+    const content = hashOf([name, version, ...args, ...contents]);
     const stem = source
       .replace(/^src\//, '')
       .replace(/\.cc$/, '')
       .replaceAll('/', '-');
-    const object = join('build', 'objects', `${stem}${set ? `-${set.name}` : ''}-${key}.o`);
+    const object = join('build', 'objects', `${stem}${set ? `-${set.name}` : ''}-${content}.o`);
     return { source, args, object };
   });
 }

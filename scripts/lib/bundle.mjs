@@ -1,6 +1,7 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { sourcesKey } from '../../kernels/native/build.mjs';
 import { ROOT } from './root.mjs';
 
 const ENTRIES = {
@@ -30,6 +31,7 @@ export async function bundle(names) {
         target: 'node20',
         packages: 'external',
         alias: { '@': ROOT },
+        define: { STATESCOPE_SOURCES: JSON.stringify(sourcesKey()) },
         sourcemap: 'inline',
         logLevel: 'warning',
       });

@@ -1,5 +1,5 @@
-// The add-on's JavaScript side: { kernels: { name(...typedArraysOrNull, ...numbers) }, configure(threads, isa),
-// preferLargePages(array) }.
+// The add-on's JavaScript side: { sources, kernels: { name(...typedArraysOrNull, ...numbers) }, configure(threads, isa),
+// preferLargePages(array) }; STATESCOPE_SOURCES is the key of all sources, which the caller compares with its own.
 // Plain Node-API in C, so it compiles in a second and works in every Node version and every Worker.
 #include <node_api.h>
 
@@ -115,6 +115,9 @@ NAPI_MODULE_INIT() {
   napi_create_object(env, &table);
   for (const auto& entry : kernels()) defineFunction(env, table, entry.first.c_str(), callKernel, &entry.second);
   napi_set_named_property(env, exports, "kernels", table);
+  napi_value sources;
+  napi_create_string_utf8(env, STATESCOPE_SOURCES, NAPI_AUTO_LENGTH, &sources);
+  napi_set_named_property(env, exports, "sources", sources);
   defineFunction(env, exports, "configure", configure, nullptr);
   defineFunction(env, exports, "preferLargePages", largePages, nullptr);
   return exports;
