@@ -178,6 +178,8 @@ test('parts of the block can be left out: each check is another map, and the lin
   await expect(page.getByTestId('without-conv')).toHaveCount(0);
   await page.keyboard.press('f');
   await expect(page.locator('.legend')).toContainText('block map');
+  // Both maps have one scale: A's picture is not the last one before B's is there.
+  await expect(page.locator('[data-testid="maps"] .cells canvas')).toHaveCount(2);
   const pictures = [await picture(page, 0)];
   for (const part of ['conv', 'activation', 'gate', 'norm', 'D']) {
     await page.getByTestId(`without-${part}`).check();
