@@ -117,6 +117,20 @@ describe('the needle against the context of a signal', () => {
   });
 });
 
+describe('a needle behind the token that is read', () => {
+  it('has no share of what is read there', async () => {
+    const query = {
+      model: 1,
+      position: 3,
+      needle: [4, 6] as [number, number],
+      with: 'needle_against_context',
+    } as const;
+    const { needle_against_context: shares } = await read(computer, 'run', 'signal', query);
+    expect(shares).toHaveLength(5);
+    expect(shares?.every((share) => share === null || Number.isNaN(share))).toBe(true);
+  });
+});
+
 describe('work for a run that is there', () => {
   const question = { model: 1, needle: [1, 3] as [number, number], question: [[6, 8]] as [number, number][] };
 
