@@ -6,6 +6,7 @@ import type { TrainingRun } from '@/lib/api/training';
 import { formatCount, formatPlain } from '@/lib/figures/numbers';
 import { durationText, lambdaPlots, type TrainingPlot, trainingPlots } from '../charts/training';
 import { client } from '../data/client';
+import { retry } from '../data/readings';
 import { formatTime } from '../data/runWords';
 import { PageBar } from '../ui/tools';
 import { LinePlot } from './LinePlot';
@@ -103,6 +104,7 @@ export function TrainingPage() {
     queryKey: ['training', folder],
     queryFn: ({ signal }) => client.training({ folder: folder ?? undefined }, signal),
     refetchInterval: REFRESH_MS,
+    retry,
   });
   const runs = data?.runs.filter((run) => !hidden.includes(run.folder)) ?? [];
   const steps = Math.max(1, ...runs.map((run) => Math.max(run.step, run.finished ? 0 : run.steps)));
@@ -142,6 +144,7 @@ export function TrainingPage() {
             {error.message}
           </p>
         )}
+        {!data && !error && <p className="note">Reading the runs.</p>}
         {data?.broken.map(({ folder: path, message }) => (
           <p key={path} className="note">
             {path}: {message}
