@@ -11,6 +11,7 @@ import { ownPrompts } from '../state/batch';
 import { cancelJob, isJobBusy } from '../state/jobs';
 import { Choice } from '../ui/Choice';
 import { ClassLegend } from '../ui/ClassLegend';
+import { JobStatus } from '../ui/JobStatus';
 import { LinesEditor } from '../ui/LinesEditor';
 import { useNarrow, useWidth } from '../ui/measure';
 import { Section } from '../ui/Section';
@@ -71,7 +72,6 @@ export const AllocationSection = memo(function AllocationSection(props: {
   ].filter(Boolean);
   const differential = view.models.some(hasDiff);
   const shownPart = differential ? part : 'net';
-  const progress = job?.progress;
   const saveNumbers = () => {
     const numbers = result ?? { models: view.models.map(({ name }, k) => ({ model: name, ...own[k].data })) };
     save(new Blob([JSON.stringify(numbers)], { type: 'application/json' }), `${fileName(view)}-allocation.json`);
@@ -115,20 +115,7 @@ export const AllocationSection = memo(function AllocationSection(props: {
           This prompt only
         </button>
       )}
-      <span
-        className="note"
-        role="status"
-        data-testid="allocation-status"
-        data-state={busy ? 'busy' : result ? 'shown' : 'idle'}
-      >
-        {busy
-          ? progress
-            ? `step ${progress.done} of ${progress.total}`
-            : 'Waits for its turn.'
-          : job?.state === 'cancelled'
-            ? 'Cancelled; what is finished stays.'
-            : ''}
-      </span>
+      <JobStatus job={job} shown={Boolean(result)} testId="allocation-status" />
     </>
   );
   const hasNeedle = view.models.some(({ needle }) => needle);

@@ -6,6 +6,7 @@ import { intervalsText } from '@/lib/vocabulary';
 import type { View } from '../data/view';
 import { cancelJob, isJobBusy, openJob, startJob, useJobsOf } from '../state/jobs';
 import { Choice } from '../ui/Choice';
+import { JobStatus } from '../ui/JobStatus';
 import { useWidth } from '../ui/measure';
 import { Id } from '../ui/parts';
 import { Section } from '../ui/Section';
@@ -157,7 +158,6 @@ export const FaithfulnessSection = memo(function FaithfulnessSection(props: {
     const examples = prompts === 'own' ? [own] : `demo:${prompts}`;
     void startJob(JOB, { kind: 'faithfulness', models: names, examples });
   };
-  const progress = job?.progress;
   const controls = (
     <>
       <Segmented label="What norms do after a removal" options={NORMS} value={norms} onChange={setNorms} />
@@ -181,20 +181,7 @@ export const FaithfulnessSection = memo(function FaithfulnessSection(props: {
           Open the last of this run
         </button>
       )}
-      <span
-        className="note"
-        role="status"
-        data-testid="faithfulness-status"
-        data-state={busy ? 'busy' : result ? 'shown' : 'idle'}
-      >
-        {busy
-          ? progress
-            ? `step ${progress.done} of ${progress.total}`
-            : 'Waits for its turn.'
-          : job?.state === 'cancelled'
-            ? 'Cancelled; what is finished stays.'
-            : ''}
-      </span>
+      <JobStatus job={job} shown={Boolean(result)} testId="faithfulness-status" />
     </>
   );
   return (
