@@ -20,3 +20,23 @@ test('every map is put to the test: areas of both models, norms frozen too', asy
   await expect(page.locator('#faithfulness').getByTestId('data-table').locator('tbody tr')).toHaveCount(20);
   expect(complaints).toEqual([]);
 });
+
+test('own prompts are measured: one a line, begun from the prompt on the page', async ({ page }) => {
+  const complaints = await open(page);
+  await run(page);
+  for (const id of ['lens', 'causal', 'allocation', 'faithfulness'])
+    await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+  await page.getByTestId('faithfulness-own').click();
+  const lines = page.getByTestId('faithfulness-own-lines');
+  await expect(lines).toHaveValue(/^\{"prompt":"Mary/);
+  await lines.fill('{"prompt": "Where?"}');
+  await page.getByTestId('faithfulness-own-run').click();
+  await expect(page.getByTestId('faithfulness-editor')).toContainText('Line 1 has no target.');
+  const line = (name: string) =>
+    JSON.stringify({ prompt: `${name} went to the garden. Where is ${name}? Answer:`, target: 'garden' });
+  await lines.fill(`${line('Mary')}\n${line('John')}`);
+  await page.getByTestId('faithfulness-own-run').click();
+  await expect(page.locator('#faithfulness')).toContainText('Areas over 2 prompts', { timeout: 60_000 });
+  await expect(page.getByTestId('faithful-B').locator('tbody tr')).toHaveCount(10);
+  expect(complaints).toEqual([]);
+});

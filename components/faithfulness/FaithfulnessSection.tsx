@@ -1,17 +1,23 @@
 'use client';
 import { memo, useMemo, useState } from 'react';
+import type { SnrExampleInput } from '@/lib/api/analyses';
+import type { AnalysisRequestInput } from '@/lib/api/causal';
 import type { FaithfulnessResult } from '@/lib/api/faithfulness';
 import { formatValue } from '@/lib/figures/numbers';
 import { intervalsText } from '@/lib/vocabulary';
 import type { View } from '../data/view';
+import { ownPrompts } from '../state/batch';
 import { cancelJob, isJobBusy, openJob, startJob, useJobsOf } from '../state/jobs';
 import { Choice } from '../ui/Choice';
 import { JobStatus } from '../ui/JobStatus';
+import { LinesEditor } from '../ui/LinesEditor';
 import { useWidth } from '../ui/measure';
 import { Id } from '../ui/parts';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
 import { AREAS, areaDots, areasOf, areaTable, type Measured, type Norms, ORDER_NAMES, ROW } from './areas';
+
+type Examples = Extract<AnalysisRequestInput, { kind: 'faithfulness' }>['examples'];
 
 const JOB = 'faithfulness';
 const NAMES = 132;
@@ -117,10 +123,11 @@ function Numbers({ slot, orders, norms }: Measured & { readonly norms: Norms }) 
   );
 }
 
-/** What the areas are of, in words. */
-function wordsOf(result: FaithfulnessResult | undefined, stories: boolean): string {
-  if (!result) return '';
-  return stories ? `${result.examples} stories` : 'this prompt';
+/** What the areas are of, in words. @param shown the prompt on the page */
+function wordsOf(result: FaithfulnessResult, examples: Examples, shown: string): string {
+  if (typeof examples === 'string') return `${result.examples} stories`;
+  if (examples.length === 1 && examples[0].prompt === shown) return 'this prompt';
+  return result.examples === 1 ? '1 prompt' : `${result.examples} prompts`;
 }
 
 /** Which map says best what the answer rests on: sources are removed and given back in the order that it gives them. */
@@ -132,6 +139,8 @@ export const FaithfulnessSection = memo(function FaithfulnessSection(props: {
 }) {
   const { view, foil, staleMark } = props;
   const [prompts, setPrompts] = useState('own');
+  /** What the editor of own prompts begins with, while it is open. */
+  const [editing, setEditing] = useState<readonly SnrExampleInput[]>();
   const [norms, setNorms] = useState<Norms>('rescale');
   const [ref, width] = useWidth();
   const [job] = useJobsOf([JOB]);
@@ -139,25 +148,21 @@ export const FaithfulnessSection = memo(function FaithfulnessSection(props: {
   const names = useMemo(() => [...new Set(view.models.map(({ name }) => name))], [view.models]);
   const result = job?.result?.kind === 'faithfulness' ? job.result : undefined;
   const request = job?.answered?.kind === 'faithfulness' ? job.answered : undefined;
-  const stories = typeof request?.examples === 'string';
+  const { prompt } = view.run.request;
+  const own: SnrExampleInput = {
+    prompt,
+    target: view.target,
+    ...(foil && foil.trim() !== view.target.trim() && { foil }),
+    ...(view.position < view.tokens.length - 1 && { position: view.position }),
+  };
   const found = view.models.map(({ slot, name }): Measured => {
     return { slot, orders: result?.models.find(({ model }) => model === name)?.orders };
   });
-  const words = wordsOf(result, stories);
+  const words = result && request ? wordsOf(result, request.examples, prompt) : '';
   const kept = view.run.analyses
     .filter(({ question }) => question.startsWith(`faithfulness.${names.join('.')}.`))
     .at(-1);
-  const start = () => {
-    const { prompt } = view.run.request;
-    const own = {
-      prompt,
-      target: view.target,
-      ...(foil && foil.trim() !== view.target.trim() && { foil }),
-      ...(view.position < view.tokens.length - 1 && { position: view.position }),
-    };
-    const examples = prompts === 'own' ? [own] : `demo:${prompts}`;
-    void startJob(JOB, { kind: 'faithfulness', models: names, examples });
-  };
+  const start = (examples: Examples) => void startJob(JOB, { kind: 'faithfulness', models: names, examples });
   const controls = (
     <>
       <Segmented label="What norms do after a removal" options={NORMS} value={norms} onChange={setNorms} />
@@ -172,9 +177,18 @@ export const FaithfulnessSection = memo(function FaithfulnessSection(props: {
         type="button"
         className="button low"
         data-testid="faithfulness-run"
-        onClick={busy ? () => cancelJob(JOB) : start}
+        onClick={busy ? () => cancelJob(JOB) : () => start(prompts === 'own' ? [own] : `demo:${prompts}`)}
       >
         {busy ? 'Cancel' : 'Remove sources'}
+      </button>
+      <button
+        type="button"
+        className="button low"
+        data-testid="faithfulness-own"
+        aria-expanded={editing !== undefined}
+        onClick={() => setEditing(editing ? undefined : (ownPrompts(request?.examples ?? null) ?? [own]))}
+      >
+        Own prompts
       </button>
       {!job && kept && (
         <button type="button" className="link" onClick={() => openJob(JOB, kept.id)}>
@@ -203,6 +217,19 @@ export const FaithfulnessSection = memo(function FaithfulnessSection(props: {
         </aside>
       }
     >
+      {editing && (
+        <div className="editor" data-testid="faithfulness-editor">
+          <p className="note">
+            One prompt a line with its target, and with a foil and a position where it has them, as{' '}
+            <code>faithfulness --examples</code> takes them.
+          </p>
+          <LinesEditor testId="faithfulness-own" busy={busy} given={editing} onStart={start}>
+            <button type="button" className="button low" onClick={() => setEditing(undefined)}>
+              Close
+            </button>
+          </LinesEditor>
+        </div>
+      )}
       {job?.failure && (
         <p className="note bad" role="alert">
           {job.failure}
