@@ -156,6 +156,18 @@ test('a batch is measured over stories and over own lines with classes, cancelle
   expect(complaints).toEqual([]);
 });
 
+test('an answer of several tokens is scored whole beside the shares', async ({ page }) => {
+  await openAllocation(page);
+  await expect(page.getByTestId('allocation-answer')).toHaveCount(0);
+  await page.getByTestId('target-input').fill('garden kitchen');
+  await page.getByTestId('target-input').press('Enter');
+  const scores = page.getByTestId('allocation-answer');
+  await expect(scores).toContainText(/ln p of the whole answer: A −\d.*, B −\d/);
+  const [whole] =
+    (await page.getByTestId('whole-answer').getByRole('row').last().textContent())?.match(/−[\d.]+/) ?? [];
+  await expect(scores).toContainText(`A ${whole}`);
+});
+
 for (const theme of ['light', 'dark'] as const)
   test(`axe finds nothing in the section, ${theme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: theme });

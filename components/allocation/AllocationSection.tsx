@@ -1,5 +1,6 @@
 'use client';
 import { memo, useMemo, useState } from 'react';
+import { formatSigned } from '@/lib/figures/numbers';
 import { intervalsText } from '@/lib/vocabulary';
 import { allocationTable, type Found, MEASURE_INFO, MEASURES, PART_NAMES, PARTS } from '../charts/allocation';
 import { layerAxis } from '../charts/layerAxis';
@@ -53,14 +54,18 @@ export const AllocationSection = memo(function AllocationSection(props: {
   ]);
   const unknown = useUnknownWords(asked.map(([, name, word]) => [name, word]));
   const batch = useAllocationBatch(view);
-  const { job, result, layers: ofBatch } = batch;
+  const { job, result, models: ofBatch } = batch;
   const busy = isJobBusy(job);
   const axis = useMemo(() => layerAxis(width, view.layers, narrow), [width, view.layers, narrow]);
-  const layers = useSteady(view.models.map((_, k) => (result ? ofBatch[k] : own[k].data?.layers)));
+  const layers = useSteady(view.models.map((_, k) => (result ? ofBatch[k]?.layers : own[k].data?.layers)));
   const found = useMemo(
     () => view.models.map(({ slot }, k): Found => ({ slot, layers: layers[k] })),
     [view.models, layers],
   );
+  const scores = view.models.flatMap(({ slot }, k) => {
+    const score = result ? ofBatch[k]?.answer_logprob?.mean : own[k].data?.answer?.logprob;
+    return typeof score === 'number' ? [`${slot} ${formatSigned(score)}`] : [];
+  });
   const kind = ownPrompts(batch.examples) ? 'prompts' : 'stories';
   const words = result ? `${result.examples} ${kind}` : 'this prompt';
   const failures = [
@@ -157,6 +162,16 @@ export const AllocationSection = memo(function AllocationSection(props: {
           {failure}
         </p>
       ))}
+      {result?.note && (
+        <p className="note" data-testid="allocation-note">
+          {result.note}
+        </p>
+      )}
+      {scores.length > 0 && (
+        <p className="note" data-testid="allocation-answer">
+          ln p of the whole answer: {scores.join(', ')}. What is said in logits is of its first token only.
+        </p>
+      )}
       {!hasNeedle && !result && (
         <p className="note">Mark the needle in the prompt, the tokens that decide the answer, and run.</p>
       )}

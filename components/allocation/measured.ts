@@ -1,9 +1,9 @@
 'use client';
 import { keepPreviousData, useQueries } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo } from 'react';
-import type { AllocationResult, LayerAllocation } from '@/lib/api/allocation';
+import type { AllocationResult } from '@/lib/api/allocation';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
-import { classesAsked, useAnswerIds } from '../data/queries';
+import { classesAsked, useAnswerIds, useWholeAnswers } from '../data/queries';
 import { readingOf } from '../data/readings';
 import type { View } from '../data/view';
 import { dropJob, openJob, startJob, useJobs, useJobsOf } from '../state/jobs';
@@ -15,6 +15,7 @@ export const BATCH = 'allocation';
 
 /** What every layer of every model reads in the prompt on the page; an error says why there is none. */
 export function useOwnPrompt(view: View, targets: readonly (number | undefined)[], foil: string) {
+  const answers = useWholeAnswers(view);
   const foils = useAnswerIds(view.models.map(({ name }) => [name, foil]));
   return useQueries({
     queries: view.models.map((m, k) => {
@@ -23,6 +24,7 @@ export function useOwnPrompt(view: View, targets: readonly (number | undefined)[
         position: m.position,
         target: targets[k],
         foil: foils[k],
+        answer: answers[k]?.map(({ id }) => id),
         ...classesAsked(m),
       };
       return {
@@ -40,8 +42,8 @@ export function useOwnPrompt(view: View, targets: readonly (number | undefined)[
   });
 }
 
-const layersOf = (result: AllocationResult | undefined, name: string): readonly LayerAllocation[] | undefined =>
-  result?.models.find(({ model }) => model === name)?.layers;
+const modelOf = (result: AllocationResult | undefined, name: string) =>
+  result?.models.find(({ model }) => model === name);
 
 /** The batch over stories or own prompts, all models of the page in one job; a link opens the one that it names. */
 export function useAllocationBatch(view: View) {
@@ -73,13 +75,13 @@ export function useAllocationBatch(view: View) {
   };
   const request = job?.request.kind === 'allocation' ? job.request : undefined;
   // A batch of other models says nothing of these.
-  const shown = result && view.models.some(({ name }) => layersOf(result, name)) ? result : undefined;
+  const shown = result && view.models.some(({ name }) => modelOf(result, name)) ? result : undefined;
   return {
     job,
     result: shown,
     drop,
     start: (examples: Examples) => void start(examples),
-    layers: view.models.map(({ name }) => layersOf(shown, name)),
+    models: view.models.map(({ name }) => modelOf(shown, name)),
     examples: request?.examples ?? null,
     reopen: job === undefined && kept !== undefined ? () => reopen(kept) : undefined,
   };

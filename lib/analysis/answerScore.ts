@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
+import { positionOf } from './causal/question';
 import type { SnrExample } from './snrBatch';
 import type { Steps } from './steps';
 
@@ -34,18 +35,18 @@ export function answerLogprobs(model: Model, prompt: readonly number[], answer: 
 export const answerLogprob = (model: Model, prompt: readonly number[], answer: readonly number[]): number =>
   answerLogprobs(model, prompt, answer).reduce((sum, value) => sum + value, 0);
 
+/** What is scored: a prompt, where its answer begins, and the answer. */
+type Scored = Pick<SnrExample, 'tokens' | 'position' | 'target' | 'answer'>;
+
 /** How many of these answers have several tokens. */
-export const severalTokens = (examples: readonly SnrExample[]): number =>
+export const severalTokens = (examples: readonly Scored[]): number =>
   examples.filter(({ answer = [] }) => answer.length > 1).length;
 
 /** ln p of every example's whole answer, from where it is read. Yields after each. Cost: a forward pass an example. */
-export function* answerLogprobSteps(
-  model: Model,
-  examples: readonly SnrExample[],
-): Generator<Steps, Float64Array, void> {
+export function* answerLogprobSteps(model: Model, examples: readonly Scored[]): Generator<Steps, Float64Array, void> {
   const found = new Float64Array(examples.length);
-  for (const [k, { tokens, position = tokens.length - 1, target, answer = [target] }] of examples.entries()) {
-    found[k] = answerLogprob(model, tokens.slice(0, position + 1), answer);
+  for (const [k, { tokens, position = -1, target, answer = [target] }] of examples.entries()) {
+    found[k] = answerLogprob(model, tokens.slice(0, positionOf(position, tokens.length) + 1), answer);
     yield { done: k + 1, total: examples.length };
   }
   return found;

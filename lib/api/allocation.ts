@@ -73,7 +73,17 @@ export const AllocationResultSchema = z.object({
     .optional()
     .meta({ description: 'What the intervals of all models cover; absent where there are none, as of one prompt.' }),
   models: z
-    .array(z.object({ model: z.string(), seeds: count.optional(), layers: z.array(LayerAllocationSchema) }))
+    .array(
+      z.object({
+        model: z.string(),
+        seeds: count.optional(),
+        answer_logprob: measured.optional().meta({
+          description:
+            'ln p of the whole answer, each token given those before it, where some answers have several tokens.',
+        }),
+        layers: z.array(LayerAllocationSchema),
+      }),
+    )
     .meta({ description: 'Models that are finished; of the first one the prompts that are, where it was cancelled.' }),
   paired: z
     .array(

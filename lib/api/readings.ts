@@ -296,6 +296,9 @@ export const AnswerSchema = z.object({
 export const AllocationSchema = z.object({
   position: count,
   classes: z.array(z.enum(TOKEN_CLASSES)).meta({ description: 'Of every token up to the one that is read.' }),
+  answer: AnswerSchema.nullable().meta({
+    description: 'Score of the whole answer, null where it is one token: what is said in logits is of its first.',
+  }),
   layers: z.array(LayerAllocationSchema),
 });
 
@@ -304,6 +307,12 @@ const tokenSpans = z
   .regex(/^\d{1,7},\d{1,7}(;\d{1,7},\d{1,7}){0,99}$/, 'spans must be start,end in tokens, separated by semicolons')
   .transform((text) => text.split(';').map((span) => span.split(',').map(Number) as [number, number]))
   .pipe(z.array(SpanSchema))
+  .optional();
+
+const answerTokens = z
+  .string()
+  .regex(/^\d{1,7}(,\d{1,7}){0,999}$/, 'answer must be token ids separated by commas')
+  .transform((text) => text.split(',').map(Number))
   .optional();
 
 export const READINGS = {
@@ -435,12 +444,7 @@ export const READINGS = {
     z.object({
       model,
       position: position.meta({ description: "The token that the answer follows; default: the run's position." }),
-      answer: z
-        .string()
-        .regex(/^\d{1,7}(,\d{1,7}){0,999}$/, 'answer must be token ids separated by commas')
-        .transform((text) => text.split(',').map(Number))
-        .optional()
-        .meta({ description: "Token ids; default: those of the run's target." }),
+      answer: answerTokens.meta({ description: "Token ids; default: those of the run's target." }),
     }),
     json('Score', AnswerSchema),
   ),
@@ -456,6 +460,10 @@ export const READINGS = {
         description: 'What names another answer: `start,end` in tokens, separated by semicolons.',
       }),
       question: tokenSpans.meta({ description: 'The question, likewise.' }),
+      answer: answerTokens.meta({
+        description:
+          "Token ids of the whole answer, which is scored where there are several; default: those of the run's target, for that target.",
+      }),
     }),
     json('Reads by layer and class', AllocationSchema),
   ),

@@ -68,6 +68,21 @@ describe('allocation', () => {
     expect(JSON.parse(prompt.out).intervals).toBeUndefined();
   });
 
+  it('scores an answer of several tokens whole, as run --answer does', async () => {
+    const prompt = ['--prompt', 'Mary went to the garden. Where is Mary? Answer:', '--device', 'cpu', '--json'];
+    const whole = 'garden kitchen';
+    const scored = await outcomeOf('run', '--model', 'demo-mamba2', ...prompt, '--answer', whole);
+    const needle = ['--needle', 'Mary went to the garden.', '--layers', '0'];
+    const { code, out, err } = await outcomeOf(
+      ...['allocation', '--model', 'demo-mamba2', ...prompt, ...needle, '--target', whole],
+    );
+    expect(code, err).toBe(0);
+    const [{ logprob }] = JSON.parse(scored.out).answers;
+    expect(JSON.parse(out).models[0].answer_logprob).toEqual({ mean: logprob });
+    const single = await outcomeOf('allocation', '--model', 'demo-mamba2', ...prompt, ...needle, '--target', 'garden');
+    expect(JSON.parse(single.out).models[0].answer_logprob).toBeUndefined();
+  });
+
   it('says the same in a table, a dash where a class has no tokens', async () => {
     const { code, out } = await outcomeOf('allocation', '--model', planted('mamba1'), ...asked.slice(0, 6));
     expect(code).toBe(0);

@@ -37,6 +37,6 @@ export function countsOf(classes: Uint8Array): Float64Array {
   return counts;
 }
 
-/** What is to be said where what competes was found, not given. */
-export const foundNote = (found: number, n: number): string =>
-  `Of ${found} of ${n} examples, what competes was found: the sentences that name another candidate. Say it as "classes": {"competing": [[start, end]]}.`;
+/** What is to be said where what competes was found in a model's prompts, not given. */
+export const foundNote = (model: string, found: number, n: number): string =>
+  `Of ${found} of ${n} examples, what competes in ${model} was found: the sentences that name another candidate. Say it as "classes": {"competing": [[start, end]]}.`;

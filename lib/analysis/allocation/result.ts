@@ -1,12 +1,14 @@
 import type { OutputTensor } from '@/lib/checkpoint';
 import { InputError } from '@/lib/checkpoint/types';
 import { type Intervals, intervalsOf, TOKEN_CLASSES } from '@/lib/vocabulary';
+import { type BySeed, seededMeans } from '../bootstrap';
 import type { Budget } from '../causal/budget';
 import type { Outline } from '../causal/question';
 import { type AllocationRequest, allocationBudget } from './allocation';
 import type { LayerReads } from './reads';
 import {
   type LayerAllocation,
+  type Measured,
   type PairedDifference,
   pairedDifference,
   type Resampled,
@@ -17,6 +19,8 @@ import {
 export interface ReadModel {
   readonly names: readonly string[];
   readonly reads: readonly (readonly (readonly LayerReads[])[])[];
+  /** ln p of whole answers, by seed and prompt, where some have several tokens. */
+  readonly answers?: BySeed;
 }
 
 export interface ModelAllocation {
@@ -24,6 +28,8 @@ export interface ModelAllocation {
   readonly model: string;
   /** How many, where there are several. */
   readonly seeds?: number;
+  /** ln p of the whole answer, each token given those before it, where some answers have several tokens. */
+  readonly answer_logprob?: Measured | null;
   readonly layers: LayerAllocation[];
 }
 
@@ -54,15 +60,19 @@ export function* allocationResultSteps(
   const prompts = found[0].reads[0].length;
   const models: ModelAllocation[] = [];
   for (const model of found) {
-    const { names, reads } = model;
+    const { names, reads, answers } = model;
+    const hasIntervals = prompts > 1 || names.length > 1;
     const layers: LayerAllocation[] = [];
     for (const place of reads[0][0].keys()) {
-      layers.push(
-        summariseAllocation(atLayer(model, place), prompts > 1 || names.length > 1 ? resampling() : undefined),
-      );
+      layers.push(summariseAllocation(atLayer(model, place), hasIntervals ? resampling() : undefined));
       yield;
     }
-    models.push({ model: names.join('+'), ...(names.length > 1 && { seeds: names.length }), layers });
+    models.push({
+      model: names.join('+'),
+      ...(names.length > 1 && { seeds: names.length }),
+      ...(answers && { answer_logprob: wholeAnswers(answers, hasIntervals ? resampling() : undefined) }),
+      layers,
+    });
   }
   const paired: PairedAllocation[] = [];
   for (const [k, a] of found.entries())
@@ -80,6 +90,15 @@ export function* allocationResultSteps(
     ? intervalsOf(models.map(({ seeds = 1 }) => seeds))
     : undefined;
   return { examples: prompts, ...(intervals && { intervals }), models, ...(paired.length > 0 && { paired }) };
+}
+
+/** Null where the model gives no answer any probability. */
+function wholeAnswers(answers: BySeed, resampling: Resampled | undefined): Measured | null {
+  const [[[only]]] = answers;
+  if (!resampling) return Number.isFinite(only) ? { mean: only } : null;
+  const { prompts: random, seeds, resamples } = resampling;
+  const [{ mean, low, high }] = seededMeans(answers, { random, seeds, resamples });
+  return Number.isFinite(mean) ? { mean, low, high } : null;
 }
 
 const atLayer = ({ reads }: ReadModel, place: number) => reads.map((own) => own.map((prompt) => prompt[place]));

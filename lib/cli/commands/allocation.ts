@@ -4,6 +4,7 @@ import {
   allocationBatchSteps,
   allocationResultSteps,
   allocationTensors,
+  answerLogprobSteps,
   drain,
   foundNote,
   type LayerAllocation,
@@ -21,7 +22,7 @@ import { Random } from '@/lib/random';
 import { loadTokenizer, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
 import { intervalsText, RESAMPLES, TOKEN_CLASSES } from '@/lib/vocabulary';
 import { layersOf } from '../blocks';
-import { announce, type CausalOptions, questionOf, withCausal } from '../causal';
+import { announce, answerOf, type CausalOptions, questionOf, withCausal } from '../causal';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
 import { about, type Provenance, printJson, requireWritable, table, withInterval, writeTensors } from '../output';
@@ -79,22 +80,25 @@ function register(name: 'allocation' | 'cancellation', program: Command, io: Io,
       let provenance: Provenance | undefined;
       for (const names of groups) {
         const own = { names: [] as string[], reads: [] as (readonly LayerReads[])[][] };
+        const scores: Float64Array[][] = [];
         for (const name of names) {
           const checkpoint = await openCheckpointOf({ ...options, model: name }, io);
           const examples = await requestsOf(options, checkpoint, io);
           const session = await openSession(checkpoint, { ...options, model: name }, line, io);
           const several = severalTokens(examples);
-          if (several > 0) io.err(`${severalNote(several, examples.length)}\n`);
+          if (several > 0 && options.examples !== undefined)
+            io.err(`${severalNote(checkpoint.name, several, examples.length)}\n`);
           const guessed = examples.filter((one) => one.found).length;
-          if (guessed > 0) io.err(`${foundNote(guessed, examples.length)}\n`);
+          if (guessed > 0) io.err(`${foundNote(checkpoint.name, guessed, examples.length)}\n`);
           announce(io, 'allocation', requireAllocations(session.model, examples));
           own.reads.push(finish(allocationBatchSteps(session.model, examples), 'layer', io));
+          if (several > 0) scores.push([finish(answerLogprobSteps(session.model, examples), 'answer', io)]);
           own.names.push(checkpoint.name);
           const warnings = [...(provenance?.warnings ?? []), ...(session.provenance.warnings ?? [])];
           provenance = { ...session.provenance, warnings };
           session.model.dispose();
         }
-        found.push(own);
+        found.push({ ...own, ...(scores.length === names.length && { answers: scores }) });
       }
       const result = {
         device: provenance?.device,
@@ -107,11 +111,12 @@ function register(name: 'allocation' | 'cancellation', program: Command, io: Io,
         await writeTensors(options.out, allocationTensors(result), { ...provenance, model });
       }
       if (options.json) return printJson(io, result);
-      for (const { model, seeds, layers } of models) {
+      for (const { model, seeds, answer_logprob: whole, layers } of models) {
         const tokens = TOKEN_CLASSES.map((name) => `${name} ${plain(layers[0].tokens[name])}`).join(', ');
         io.out(
           `${model}: ${prompts} example${prompts > 1 ? 's' : ''}${seeds ? `, mean of ${seeds} training seeds` : ''}${intervals ? `; ${intervalsText(intervals)}` : ''}; tokens: ${tokens}\n${table(layers.flatMap(rowsOf))}`,
         );
+        if (whole !== undefined) io.out(`ln p of the whole answer: ${withInterval(whole)}\n`);
       }
       for (const { models: names, layers } of paired)
         io.out(
@@ -120,12 +125,10 @@ function register(name: 'allocation' | 'cancellation', program: Command, io: Io,
     });
 }
 
+type Asked = AllocationRequest & Pick<SnrExample, 'answer' | 'found'>;
+
 /** The prompts of the options. @throws InputError where a prompt has no needle. */
-async function requestsOf(
-  options: Omit<AllocationOptions, 'model'>,
-  checkpoint: Checkpoint,
-  io: Io,
-): Promise<(AllocationRequest & Pick<SnrExample, 'found'>)[]> {
+async function requestsOf(options: Omit<AllocationOptions, 'model'>, checkpoint: Checkpoint, io: Io): Promise<Asked[]> {
   const common = {
     layers: options.layers === 'all' ? undefined : layersOf(options.layers, checkpoint.config),
     memory: options.maxMemory * 2 ** 20,
@@ -137,9 +140,10 @@ async function requestsOf(
       throw new InputError(`Example ${index + 1} has no needle: name the part of the prompt that holds its answer.`);
     });
   }
-  const { needle, competing, question } = options;
-  if (options.target === undefined || needle === undefined)
+  const { needle, competing, question, target } = options;
+  if (target === undefined || needle === undefined)
     throw new InputError('Give --target and --needle of one prompt, or a batch as --examples.');
+  const answer = (await answerOf(target, checkpoint)).map(({ id }) => id);
   const [tokens] = await readTokens(options, checkpoint);
   const tokenizer = checkpoint.tokenizerPath ? await loadTokenizer(checkpoint.tokenizerPath) : undefined;
   const spans = (name: string, text: string | undefined) => partsOf(name, text, options.prompt, tokenizer);
@@ -151,13 +155,14 @@ async function requestsOf(
       competing: spans('--competing', competing),
       question: spans('--question', question),
       ...(await questionOf(options, checkpoint, io)),
+      ...(answer.length > 1 && { answer }),
       ...common,
     },
   ];
 }
 
-const severalNote = (several: number, n: number) =>
-  `${several} of ${n} answers have several tokens: what is said in logits is of the first only.`;
+const severalNote = (model: string, several: number, n: number) =>
+  `${several} of ${n} answers have several tokens in ${model}: what is said in logits is of the first only; "answer_logprob" is ln p of the whole answer, each token given those before it.`;
 
 const TOKENS = /^\d{1,9}:\d{1,9}(,\d{1,9}:\d{1,9})*$/;
 

@@ -6,6 +6,7 @@ import {
   allocationBudget,
   allocationResultSteps,
   allocationTensors,
+  answerLogprobSteps,
   drainAsync,
   foundNote,
   type LayerReads,
@@ -95,7 +96,10 @@ async function exampleOf(
 }
 
 const severalNote = (model: string, several: number, n: number) =>
-  `${several} of ${n} answers have several tokens in ${model}: what is said in logits is of the first only.`;
+  `${several} of ${n} answers have several tokens in ${model}: what is said in logits is of the first only; answer_logprob is ln p of the whole answer, each token given those before it.`;
+
+/** One prompt as a model reads it: what is asked, and whether what competes was found. */
+type Asked = AllocationRequest & Pick<SnrExample, 'answer' | 'found'>;
 
 const hasWords = ({ line }: SnrLine): boolean =>
   examplePrompt(line) !== undefined ||
@@ -130,31 +134,40 @@ export class AllocationBatches {
     let partial: readonly (readonly LayerReads[])[] = [];
     const noteOf = () => notes.join(' ') || undefined;
     try {
-      const batches = new Map<string, AllocationRequest[]>();
+      const batches = new Map<string, Asked[]>();
       for (const name of names) {
         const start = steps.done;
         const read = await this.#read(name, task, (k) => steps.to(start + k));
+        if (batches.has(name)) continue;
         batches.set(name, read);
         const several = severalTokens(read);
         if (several > 0) notes.push(severalNote(name, several, read.length));
         const guessed = read.filter((one) => one.found).length;
-        if (guessed > 0 && name === names[0]) notes.push(foundNote(guessed, read.length));
+        if (guessed > 0) notes.push(foundNote(name, guessed, read.length));
       }
+      const isScored = (name: string) => severalTokens(batches.get(name) as Asked[]) > 0;
+      steps.add(n * names.filter(isScored).length);
       for (const group of task.models) {
         const own = [group].flat();
         const reads: (readonly LayerReads[])[][] = [];
+        const answers: Float64Array[][] = [];
         for (const name of own) {
-          const start = steps.done;
-          const requests = batches.get(name) as AllocationRequest[];
-          const read = await this.models.use(name, (model) =>
-            drainAsync(allocationBatchSteps(model, requests), async (step) => {
+          const requests = batches.get(name) as Asked[];
+          await this.models.use(name, async (model) => {
+            const start = steps.done;
+            const read = await drainAsync(allocationBatchSteps(model, requests), async (step) => {
               if (found.length + reads.length === 0) partial = step.result;
               await steps.to(start + step.done);
-            }),
-          );
-          reads.push(read);
+            });
+            const scored = steps.done;
+            if (isScored(name))
+              answers.push([
+                await drainAsync(answerLogprobSteps(model, requests), ({ done }) => steps.to(scored + done)),
+              ]);
+            reads.push(read);
+          });
         }
-        found.push({ names: own, reads });
+        found.push({ names: own, reads, ...(answers.length === own.length && { answers }) });
         if (found.length < task.models.length)
           tell({ type: 'result', result: { kind: 'allocation', note: noteOf(), ...(await resultOf(found, task)) } });
       }
@@ -171,16 +184,10 @@ export class AllocationBatches {
   }
 
   /** The examples as one model reads them, checked. */
-  async #read(
-    name: string,
-    task: AllocationTask,
-    onExample: (done: number) => Promise<void>,
-  ): Promise<(AllocationRequest & Pick<SnrExample, 'found'>)[]> {
+  async #read(name: string, task: AllocationTask, onExample: (done: number) => Promise<void>): Promise<Asked[]> {
     const common = { layers: task.layers, memory: Math.min(task.memory_mb * MB, this.settings.runBytes) };
     const read = await batchExamples(name, task, this.words, this.settings, onExample);
-    const requests = read.map(
-      (example) => ({ ...example, ...common }) as AllocationRequest & Pick<SnrExample, 'found'>,
-    );
+    const requests = read.map((example) => ({ ...example, ...common }) as Asked);
     requireAllocations({ name, config: await this.catalogue.config(name) }, requests);
     return requests;
   }

@@ -393,6 +393,36 @@ describe('allocation over a batch', () => {
     expect(models[0].layers[0].net.norm_share.question?.mean).toBeGreaterThan(0);
   });
 
+  it('scores answers of several tokens whole, and says it of every model', async () => {
+    const several = examples.map((example) => ({ ...example, target: 'kitchen garden' }));
+    told.length = 0;
+    const { models, note } = await ask({ models: ['plain', ['diff', 'diff']], examples: several });
+    const steps = told.flatMap(({ update }) => (update.type === 'progress' ? [update.progress] : []));
+    expect(steps.at(-1)?.done).toBe(steps.at(-1)?.total);
+    for (const name of ['plain', 'diff'])
+      expect(note?.match(new RegExp(`3 of 3 answers have several tokens in ${name}:`, 'g'))).toHaveLength(1);
+    const task = SnrTaskSchema.parse({
+      ...{ kind: 'snr', models: ['plain', 'diff'], examples: several, metrics: ['margin'] },
+    });
+    const analysis = await computer.reader.answer('prepareAnalysis', task);
+    const { result } = await computer.answer('analyse', { id: 'scores', analysis, cancel: new Int32Array(1) });
+    if (result?.kind !== 'snr') throw new Error('not an SNR');
+    for (const [k, { answer_logprob: whole }] of models.entries()) {
+      expect(whole?.mean).toBeCloseTo(result.models[k].answer_logprob?.mean as number, 6);
+      expect(whole?.low).toBeLessThanOrEqual(whole?.mean as number);
+    }
+    const [alone] = (await ask({ examples: several.slice(0, 1) })).models;
+    expect(Object.keys(alone.answer_logprob ?? {})).toEqual(['mean']);
+    expect((await ask()).models[0].answer_logprob).toBeUndefined();
+  });
+
+  it('says of every model that what competes was found', async () => {
+    const candidates = ['kitchen', 'garden'];
+    const { note } = await ask({ models: ['plain', 'diff'], examples: [{ ...examples[0], candidates }] });
+    for (const name of ['plain', 'diff'])
+      expect(note).toContain(`Of 1 of 1 examples, what competes in ${name} was found`);
+  });
+
   it('tells how far it is by example and layer, and what the first model gave; gives means as tensors', async () => {
     told.length = 0;
     const { state, tensors } = await run({ models: ['plain', 'diff'] });

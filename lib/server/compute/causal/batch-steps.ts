@@ -17,7 +17,7 @@ export class BatchSteps {
    */
   constructor(
     private readonly reading: number,
-    private readonly total: number,
+    private total: number,
     private readonly cancel: AnalysisJob['cancel'],
     private readonly tell: (update: AnalysisUpdate) => void,
   ) {
@@ -26,6 +26,11 @@ export class BatchSteps {
 
   get done(): number {
     return this.#done;
+  }
+
+  /** Steps that only the reading of the examples has shown. */
+  add(steps: number): void {
+    this.total += steps;
   }
 
   /** Tells of it, and lets other requests go first. @throws STOPPED where the batch is cancelled before its last step */

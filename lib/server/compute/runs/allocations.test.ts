@@ -87,6 +87,26 @@ describe('allocation of a run', () => {
     expect(found.layers[0].net.norm_share.filler).toBeNull();
   });
 
+  it('scores an answer of several tokens whole, the run’s own or one that is asked, and says null of a single one', async () => {
+    const single = await read(computer, 'run', 'allocation', { model: 1 });
+    expect(single.answer).toBeNull();
+    const answer = [5, 9, 7];
+    const asked = await read(computer, 'run', 'allocation', { model: 1, position: 4, target: 5, answer });
+    expect(asked.answer).toEqual(await read(computer, 'run', 'answer', { model: 1, position: 4, answer }));
+    expect(asked.answer?.tokens).toHaveLength(3);
+    const several = RunRequestSchema.parse(request({ models: ['plain'], target: 'kitchen garden' }));
+    const models = await computer.reader.answer('prepare', several);
+    await computer.answer('run', { id: 'several', models, cancel: new Int32Array(1) });
+    const own = await read(computer, 'several', 'allocation', { model: 0 });
+    expect(own.answer?.tokens.map(({ id }) => id)).toEqual(models[0].answer?.map(({ id }) => id));
+    expect(own.answer?.logprob).toBeLessThan(own.answer?.tokens[0].logprob as number);
+    // Another target than the run's has one token, as far as is known.
+    expect((await read(computer, 'several', 'allocation', { model: 0, target: 5 })).answer).toBeNull();
+    await expect(read(computer, 'run', 'allocation', { model: 1, answer: [5, 1e6] })).rejects.toMatchObject({
+      status: 422,
+    });
+  });
+
   it.each([
     [{ needle: [40, 41] }, 422],
     [{ position: 4000 }, 422],

@@ -14,6 +14,7 @@ import { TOKEN_CLASSES } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import { pause, type Withdrawn } from '../cancelling';
 import type { LoadedModels } from '../models/loaded-models';
+import { answerOf, ownAnswer } from './answers';
 import { checkTarget, positionOf } from './questions';
 import { isComplete, type ModelRecord } from './record';
 import { withModelOf } from './with-model';
@@ -31,12 +32,13 @@ export class Allocations {
   constructor(private readonly models: LoadedModels) {}
 
   /**
-   * Cost: one row of each block's operator, the first time.
+   * Cost: one row of each block's operator, the first time; and a forward pass where the answer has several tokens.
    * @throws ServiceError 409 before all layers are there, 422 for a question without a needle or outside the run.
    */
   async allocation(record: ModelRecord, query: ReadingQuery<'allocation'>, withdrawn: Withdrawn): Promise<Allocation> {
     const { request, config, residuals } = record;
     const { target = request.target.id, needle = request.needle, foil, competing, question } = query;
+    const { answer = target === request.target.id ? ownAnswer(record) : [target] } = query;
     checkTarget(record, target);
     if (foil !== undefined) checkTarget(record, foil);
     if (!needle)
@@ -58,7 +60,8 @@ export class Allocations {
       const layer = summariseAllocation([[answered(each, direction)]], undefined);
       return { ...layer, chance: Number.isFinite(layer.chance) ? layer.chance : null };
     });
-    return { position, classes: Array.from(classes, (place) => TOKEN_CLASSES[place]), layers };
+    const score = answer.length > 1 ? await answerOf(this.models, record, { answer, position }) : null;
+    return { position, answer: score, classes: Array.from(classes, (place) => TOKEN_CLASSES[place]), layers };
   }
 
   /**

@@ -7,14 +7,18 @@ import { withModelOf } from './with-model';
 
 const finite = (value: number) => (Number.isFinite(value) ? value : null);
 
+/** All tokens of a run's own answer. */
+export const ownAnswer = ({ request }: ModelRecord): number[] =>
+  (request.answer ?? [request.target]).map(({ id }) => id);
+
 /** ln p of a whole answer after a run's prompt. Cost: one forward pass over both. @throws ServiceError 409, 422. */
 export function answerOf(
   models: LoadedModels,
   record: ModelRecord,
-  query: ReadingQuery<'answer'>,
+  query: Pick<ReadingQuery<'answer'>, 'answer' | 'position'>,
 ): Promise<AnswerScore> {
   const { request } = record;
-  const { answer = (request.answer ?? [request.target]).map(({ id }) => id) } = query;
+  const { answer = ownAnswer(record) } = query;
   for (const id of answer) checkTarget(record, id);
   const position = positionOf(record, query.position ?? request.position);
   const prompt = request.tokens.slice(0, position + 1).map(({ id }) => id);
