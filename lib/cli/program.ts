@@ -22,6 +22,7 @@ import { modelsCommand } from './commands/models';
 import { patchCommand } from './commands/patch';
 import { rolloutCommand } from './commands/rollout';
 import { runCommand } from './commands/run';
+import { serveCommand } from './commands/serve';
 import { snrCommand } from './commands/snr';
 import { sweepCommand } from './commands/sweep';
 import { tokenizerCommand } from './commands/tokenizer';
@@ -31,6 +32,7 @@ import { workerCommand } from './commands/worker';
 import { type Io, processIo } from './io';
 
 const COMMANDS = [
+  serveCommand,
   modelsCommand,
   runCommand,
   generateCommand,

@@ -11,6 +11,7 @@ export const PLAIN_DOOR = {
   STATESCOPE_ALLOWED_HOSTS: '',
   STATESCOPE_TRUST_PROXY: '',
   STATESCOPE_READ_ONLY: '',
+  STATESCOPE_FRAMED_BY: '',
 };
 
 export async function freePort() {

@@ -84,6 +84,18 @@ describe('pages of other origins', () => {
     }
   });
 
+  it('may show a page in a frame where the server was told so, and still nothing else', () => {
+    const framing = readDoorSettings({ PORT: '3211', STATESCOPE_FRAMED_BY: 'local, https://lab.example.org' });
+    expect(framing.framedBy).toEqual(['http://127.0.0.1:*', 'http://localhost:*', 'https://lab.example.org']);
+    const frame = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' };
+    expect(status(framing, { headers: frame })).toBe(0);
+    expect(status(local, { headers: frame })).toBe(403);
+    expect(status(framing, { url: '/api/runs', headers: frame })).toBe(403);
+    expect(status(framing, { method: 'POST', headers: frame })).toBe(403);
+    expect(status(framing, { headers: { ...frame, 'sec-fetch-dest': 'object' } })).toBe(403);
+    expect(() => readDoorSettings({ STATESCOPE_FRAMED_BY: '*' })).toThrow('STATESCOPE_FRAMED_BY must be "local" or');
+  });
+
   it('are known by their origin where the browser says nothing else', () => {
     const post = (origin: string, host = '127.0.0.1:3211') =>
       status(local, { method: 'POST', url: '/api/runs', headers: { origin, host } });

@@ -92,11 +92,15 @@ function hostRefusal({ headers }: Asked, { ownHosts, allowedHosts, open }: DoorS
 export const isForeign = ({ headers: { 'sec-fetch-site': site } }: Asked): boolean =>
   site === 'cross-site' || site === 'same-site';
 
-/** A link that somebody follows, wherever it stands; what is shown in frames or fetched is none. */
-function isNavigation(asked: Asked): boolean {
+/**
+ * A link that somebody follows, wherever it stands; what is fetched is none. In a frame too where some origin may show the
+ * page in one: which, the browser looks up in the page's policy.
+ */
+function isNavigation(asked: Asked, { framedBy }: DoorSettings): boolean {
   const { 'sec-fetch-mode': mode, 'sec-fetch-dest': destination } = asked.headers;
   const isPage = !isApi(asked) && !pathOf(asked).startsWith('/_next/');
-  return isReading(asked) && isPage && mode === 'navigate' && destination === 'document';
+  const isShown = destination === 'document' || (destination === 'iframe' && framedBy.length > 0);
+  return isReading(asked) && isPage && mode === 'navigate' && isShown;
 }
 
 function isOwnOrigin(origin: string, { headers }: Asked, { allowedHosts }: DoorSettings): boolean {
@@ -111,7 +115,7 @@ function isOwnOrigin(origin: string, { headers }: Asked, { allowedHosts }: DoorS
 
 /** Pages of other origins, other ports of this machine included, may link here and nothing else. */
 function originRefusal(asked: Asked, door: DoorSettings): Refusal | null {
-  if (isNavigation(asked)) return null;
+  if (isNavigation(asked, door)) return null;
   const { origin } = asked.headers;
   const foreign = isForeign(asked) || (origin !== undefined && !isOwnOrigin(origin, asked, door));
   if (!foreign) return null;

@@ -24,6 +24,8 @@ async function opened(settings: Partial<DoorSettings> = {}, room = 20): Promise<
     { ...readDoorSettings({}), ...settings },
     {
       request: (request, response) => {
+        response.setHeader('Content-Security-Policy', "default-src 'self'; frame-ancestors 'none'");
+        response.setHeader('X-Frame-Options', 'DENY');
         if (request.url?.endsWith('/events')) response.writeHead(200).write('event: run\n\n');
         else if (request.method === 'POST')
           request.resume().on('end', () => setTimeout(() => response.end('hello'), 50));
@@ -191,5 +193,16 @@ describe('listening', () => {
     await failed({ port }).toThrow(`Port ${port} of 127.0.0.1 is taken`);
     await failed({ host: '192.0.2.77', port: 0 }).toThrow('which is not an address of this machine.');
     await failed({ host: 'no-such-host.invalid', port: 0 }).toThrow('which is no known name');
+  });
+});
+
+describe('frames', () => {
+  it('are for nobody, or for the origins that the server was told of', async () => {
+    const closed = await get(await opened());
+    expect(closed.headers).toMatchObject({ 'x-frame-options': 'DENY' });
+    expect(closed.headers['content-security-policy']).toBe("default-src 'self'; frame-ancestors 'none'");
+    const shown = await get(await opened({ framedBy: ['http://localhost:*'] }));
+    expect(shown.headers['x-frame-options']).toBeUndefined();
+    expect(shown.headers['content-security-policy']).toBe("default-src 'self'; frame-ancestors http://localhost:*");
   });
 });

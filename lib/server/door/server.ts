@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { refuse, welcome } from './answers';
 import { asksForWork, Crowd } from './crowd';
+import { framed } from './framed';
 import { type Asked, judge, type Refusal } from './rules';
 import type { DoorSettings } from './settings';
 import { Streams } from './streams';
@@ -61,6 +62,7 @@ export function makeDoor(settings: DoorSettings, inside: Inside): Door {
     const verdict = judge(asked, settings);
     if (verdict.kind === 'refuse') return refuse(asked, response, verdict.refusal);
     if (verdict.kind === 'welcome') return welcome(asked, response, verdict.welcome);
+    if (settings.framedBy.length > 0) framed(response, settings.framedBy);
     const letIn = (full: Refusal | null) => (full ? refuse(asked, response, full) : inside.request(request, response));
     // A small body has come with its headers, and is read once this event is over.
     if (asksForWork(asked)) setImmediate(() => letIn(crowd.enter(request, response)));

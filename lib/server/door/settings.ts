@@ -23,6 +23,24 @@ export interface DoorSettings {
   readonly trustProxy: boolean;
   /** Nothing that lasts may be changed (STATESCOPE_READ_ONLY). */
   readonly readOnly: boolean;
+  /** Origins whose pages may show this one in a frame, as a Content-Security-Policy names them (STATESCOPE_FRAMED_BY). */
+  readonly framedBy: readonly string[];
+}
+
+/** Pages of this machine on any port, as those of notebooks are. */
+const LOCAL_ORIGINS = ['http://127.0.0.1:*', 'http://localhost:*'];
+
+/** @throws Error with one sentence for what is no list of origins. */
+function framersOf(text: string): string[] {
+  const origins = text.split(',').map((each) => each.trim());
+  return origins.flatMap((each) => {
+    if (each === '') return [];
+    if (each === 'local') return LOCAL_ORIGINS;
+    if (URL.canParse(each) && new URL(each).origin === each) return [each];
+    throw new Error(
+      `STATESCOPE_FRAMED_BY must be "local" or origins such as https://lab.example.org, separated by commas, not "${each}".`,
+    );
+  });
 }
 
 const NAME = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/i;
@@ -81,5 +99,6 @@ export function readDoorSettings(env: Environment): DoorSettings {
     allowedHosts,
     trustProxy: isOn(env, 'STATESCOPE_TRUST_PROXY'),
     readOnly: isOn(env, 'STATESCOPE_READ_ONLY'),
+    framedBy: framersOf(env.STATESCOPE_FRAMED_BY ?? ''),
   };
 }
