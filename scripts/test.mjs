@@ -3,8 +3,10 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from './lib/chromium.mjs';
+import { PYTHON, python } from './lib/python.mjs';
 import { ROOT } from './lib/root.mjs';
 import { run, runHeld, say } from './lib/run.mjs';
+import { PLAIN_DOOR } from './lib/serve.mjs';
 import { database, page, prepare } from './lib/setup.mjs';
 import { pageTestsOf, skippedLines, skippedUnitTests } from './lib/skipped.mjs';
 
@@ -84,6 +86,21 @@ async function pageTests(browser) {
   }
 }
 
+/** The Python package, against a server of its own. */
+async function pythonTests(interpreter) {
+  say('tests of the Python package');
+  if (!interpreter) {
+    total.skipped += 1;
+    skipped.push({ suite: 'python', title: 'all tests', reason: PYTHON });
+    return;
+  }
+  const file = join(RESULTS, 'python.json');
+  const code = await runHeld(interpreter, [join(ROOT, 'python', 'tests', '__main__.py'), file], { env: PLAIN_DOOR });
+  const report = readJson(file);
+  addCounts({ passed: report?.passed ?? 0, failed: report?.failed ?? 0, skipped: report?.skipped.length ?? 0 }, code);
+  skipped.push(...(report?.skipped ?? []).map((each) => ({ suite: 'python', ...each })));
+}
+
 /** The short form of every scenario of `npm run chaos`; each of its checks counts as a test. */
 async function chaosTests() {
   say('chaos: broken servers, stores, disks, models, texts and requests');
@@ -105,6 +122,7 @@ await Promise.all([
   buildAndTypes(),
   step('lint and format', bin('biome'), ['ci', '.', '--reporter=summary']),
 ]);
+await pythonTests(await python());
 await chaosTests();
 await pageTests(browser);
 for (const line of skippedLines(skipped)) console.log(line);

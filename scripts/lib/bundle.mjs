@@ -13,6 +13,7 @@ const ENTRIES = {
   rows: 'lib/training/rows-thread.ts',
   cli: 'lib/cli/main.ts',
   'train-demo': 'lib/training/demo.ts',
+  'python-client': 'lib/api/python-main.ts',
 };
 
 /** Programs that Node runs outside of Next, one file each; packages stay in node_modules. */
