@@ -19,6 +19,8 @@ export interface SavedTensor {
 export interface SaveOptions {
   /** A tokenizer.json to copy into the folder, with the tokenizer_config.json beside it. */
   readonly tokenizerPath?: string;
+  /** The text of one that is in another form. */
+  readonly tokenizer?: string;
   /** Texts for the weight file's `__metadata__`. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
@@ -32,7 +34,7 @@ async function fill(
   folder: string,
   configText: string,
   tensors: readonly OutputTensor[],
-  { tokenizerPath, metadata = {} }: SaveOptions,
+  { tokenizerPath, tokenizer, metadata = {} }: SaveOptions,
 ): Promise<void> {
   await writeAtomically(join(folder, 'config.json'), [new TextEncoder().encode(configText)]);
   const target = join(folder, 'tokenizer.json');
@@ -41,6 +43,10 @@ async function fill(
     const settings = join(dirname(tokenizerPath), SETTINGS);
     if (existsSync(settings)) await copyFile(settings, join(folder, SETTINGS));
     else await rm(join(folder, SETTINGS), { force: true });
+  }
+  if (tokenizer !== undefined) {
+    await writeAtomically(target, [new TextEncoder().encode(tokenizer)]);
+    await rm(join(folder, SETTINGS), { force: true });
   }
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt', ...metadata });
 }

@@ -1,7 +1,8 @@
 import { InputError } from '@/lib/input-error';
 import { Bench, type ItemReport, JobEngine, placeOfEnvironment, type SweepStatus } from '@/lib/jobs';
+import { projectRoot } from '@/lib/project-root';
 import type { Io } from './io';
-import { type DeviceOptions, projectRoot } from './session';
+import type { DeviceOptions } from './session';
 
 /** Opens the engine of jobs for a piece of work, and closes it after. */
 export async function withEngine<T>(work: (engine: JobEngine) => Promise<T>): Promise<T> {

@@ -2,10 +2,11 @@ import { defaultRoots, loadCheckpoint, type ModelFolder } from '@/lib/checkpoint
 import { type Device, openDevice } from '@/lib/engine';
 import { fetchModel } from '@/lib/hub';
 import { createModel, defaultWeightFormat, keptFormat, type Model } from '@/lib/models';
+import { projectRoot } from '@/lib/project-root';
+import { type ReadableCheckpoint, readable } from '@/lib/readable';
 import type { WeightChoice } from '@/lib/vocabulary';
 import { type Io, progress } from './io';
 import type { Provenance } from './output';
-import { type ReadableCheckpoint, withTokenizer } from './tokenizers';
 
 export interface DeviceOptions {
   readonly device?: string;
@@ -26,9 +27,6 @@ export interface Session {
   readonly provenance: Provenance;
 }
 
-/** The folder that holds `models/`. */
-export const projectRoot = (): string => process.env.STATESCOPE_ROOT || process.cwd();
-
 /**
  * The checkpoint of `--model`: a folder, a name that `models` lists, or, where STATESCOPE_ALLOW_DOWNLOAD is 1, a model
  * of the hub. @throws InputError
@@ -43,7 +41,10 @@ export async function openCheckpointOf(
   const keepBits = (options.weights ?? defaultWeightFormat()) !== 'float32';
   const checkpoint = await loadCheckpoint(folder.path, folder.name, { onProgress, keepBits }).finally(reading.end);
   for (const warning of checkpoint.warnings ?? []) io.err(`warning: ${warning}\n`);
-  return withTokenizer(checkpoint, options.tokenizer, projectRoot(), io);
+  return readable(checkpoint, projectRoot(), {
+    tokenizer: options.tokenizer,
+    onNote: (note) => io.err(`${note}; --tokenizer takes another\n`),
+  });
 }
 
 /** The folder of `--model`, fetched where that is allowed. @throws InputError */

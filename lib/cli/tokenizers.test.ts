@@ -1,6 +1,7 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { saveCheckpoint } from '@/lib/checkpoint';
 import { parseConfig } from '@/lib/checkpoint/config';
@@ -142,5 +143,47 @@ describe('the tokenizer of a model', () => {
     expect((await outcomeOf(...line, 'nobody')).err).toMatch(
       /--tokenizer "nobody" is no tokenizer: give a tokenizer.json/,
     );
+  });
+
+  it('is kept with a converted model where it was chosen, also one that is compressed, and not where it only fits', async () => {
+    const bundled = gunzipSync(readFileSync('tokenizers/gpt-neox-20b.tokenizer.json.gz')).toString('utf8');
+    const cases = [
+      [await wordless(73), ['--tokenizer', 'demo-mamba2'], readFileSync('models/demo-mamba2/tokenizer.json', 'utf8')],
+      [await wordless(50280), ['--tokenizer', 'gpt-neox-20b'], bundled],
+      [await wordless(50280), [], undefined],
+    ] as const;
+    for (const [k, [model, options, kept]] of cases.entries()) {
+      const out = join(root, `converted-${k}`);
+      const line = ['convert', '--model', model, '--to', 'diff_mamba2', '--pattern', 'all', '--out', out, ...options];
+      const { code, err } = await outcomeOf(...line);
+      expect(code, err).toBe(0);
+      const file = join(out, 'tokenizer.json');
+      expect(existsSync(file) ? readFileSync(file, 'utf8') : undefined).toBe(kept);
+    }
+  });
+
+  it('can be named for the checkpoint that a training begins with, which keeps it; not for a fresh model', async () => {
+    const stories = { source: 'retrieval', sentences: [2, 3] };
+    const shared = { data: stories, steps: 1, batch_size: 2, evaluation_examples: 4, precision: 'float32' };
+    const train = async (name: string, config: object, ...options: string[]) => {
+      const file = join(root, `${name}.json`);
+      writeFileSync(file, JSON.stringify({ ...shared, ...config }));
+      const line = ['train', '--config', file, '--out', join(root, name), '--device', 'cpu', '--json', ...options];
+      return { folder: join(root, name), ...(await outcomeOf(...line)) };
+    };
+    const from = { checkpoint: await wordless(73) };
+    const done = await train('told', { from }, '--tokenizer', 'demo-mamba2');
+    expect(done.code, done.err).toBe(0);
+    expect(JSON.parse(readFileSync(join(done.folder, 'training.json'), 'utf8')).from).toEqual({
+      ...from,
+      tokenizer: 'demo-mamba2',
+    });
+    const kept = (name: string) => readFileSync(join(name, 'tokenizer.json'), 'utf8');
+    expect(kept(done.folder)).toBe(kept('models/demo-mamba2'));
+    const other = await train('other', { from: { checkpoint: await wordless(50280) } });
+    expect(other.err).toMatch(/tokenizer of the data is not that of model/);
+    const model = { hidden_size: 16, num_hidden_layers: 1, layers: ['mamba2'], state_size: 4, head_dim: 8 };
+    const fresh = await train('fresh', { model }, '--tokenizer', 'demo-mamba2');
+    expect(fresh.err).toMatch(/--tokenizer is for the checkpoint that a run begins with/);
   });
 });

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { InputError } from '@/lib/input-error';
+import { projectRoot } from '@/lib/project-root';
 import { SPLITS, type Split } from './source';
 import { OBJECTS, PERSONS, ROOMS } from './story-words';
 
@@ -13,8 +14,7 @@ export interface Background {
 }
 
 /** A path that is not absolute starts at the project. */
-export const projectPath = (path: string): string =>
-  isAbsolute(path) ? path : join(process.env.STATESCOPE_ROOT || process.cwd(), path);
+export const projectPath = (path: string): string => (isAbsolute(path) ? path : join(projectRoot(), path));
 
 const HEADING = /^\w+ \d+$/;
 const [FEWEST_WORDS, MOST_WORDS] = [4, 18];

@@ -136,6 +136,18 @@ describe('text as a source', () => {
     await expect(open({ path: join(TESTING, name), field, tokens: 'bytes' })).rejects.toThrow(message);
   });
 
+  it('takes a tokenizer that is compressed as the same one, and keeps it with the data', async () => {
+    const packed = await put('packed/tokenizer.json.gz', gzipSync(readFileSync(BPE)));
+    const path = await put('d/train.txt', start);
+    const held_out = { validation: 0, test: 0 };
+    const [plain, compressed] = [
+      await open({ path, tokens: BPE, held_out }),
+      await open({ path, tokens: packed, held_out }),
+    ];
+    expect(compressed.tokenizer).toEqual(plain.tokenizer);
+    expect(textOf(compressed, 'train')).toBe(textOf(plain, 'train'));
+  });
+
   it('reads every training row once before one comes again, in an order of the seed', async () => {
     const path = await put('b.txt', book.slice(0, 5000));
     const fields = {

@@ -6,7 +6,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { partialName } from '@/lib/checkpoint/partial';
 import { InputError } from '@/lib/input-error';
-import { loadTokenizer } from '@/lib/tokenizer';
+import { loadTokenizer, tokenizerJson } from '@/lib/tokenizer';
 import { byteTokenizer, characterTokenizer } from './alphabets';
 import { DOCUMENT_CUTS, filesOf } from './documents';
 import { type IdRange, type IdType, idTypeFor, readRow, rowsIn } from './id-file';
@@ -40,7 +40,7 @@ export const runningFields = {
 export const textSourceSchema = z.strictObject({
   /** A .txt, .jsonl or .parquet file (the first two also as .gz), or a folder of them. */
   path: z.string().min(1),
-  /** `bytes`, `characters`, or a tokenizer.json. */
+  /** `bytes`, `characters`, or a tokenizer: a tokenizer.json (also .gz), or a vocab.json with merges.txt beside it. */
   tokens: z.string().min(1),
   /** What of a text file is one document; a record of a .jsonl or .parquet is one. */
   documents: z.enum(DOCUMENT_CUTS).default('file'),
@@ -99,7 +99,7 @@ export async function textSource(options: TextSource): Promise<DataSource> {
   const files = filesOf(path, FILES);
   const splits = splitsOf(files, path);
   const digests = await digestsOf(files, options.cache);
-  const tokenizerText = tokens === 'bytes' || tokens === 'characters' ? tokens : await tokenizerOf(tokens);
+  const tokenizerText = tokens === 'bytes' || tokens === 'characters' ? tokens : await tokenizerJson(tokens);
   const recipe = { CACHE_VERSION, documents, field, by, held_out: options.held_out, tokenizerText, splits, digests };
   const key = createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 32);
   const folder = join(cacheFolder(options.cache), key);
@@ -188,11 +188,6 @@ export async function digestsOf(files: readonly string[], given: string | undefi
 export const sha256OfAll = (digests: readonly string[]): string =>
   digests.length === 1 ? digests[0] : sha256OfText(digests.join(''));
 
-async function tokenizerOf(path: string): Promise<string> {
-  await loadTokenizer(path);
-  return readFileSync(path, 'utf8');
-}
-
 async function coderOf({ tokens, path, ...options }: TextSource, files: readonly string[]): Promise<Coder> {
   if (tokens === 'bytes')
     return {
@@ -218,7 +213,7 @@ async function coderOf({ tokens, path, ...options }: TextSource, files: readonly
   const tokenizer = await loadTokenizer(tokens);
   return {
     vocabularySize: tokenizer.vocabSize,
-    tokenizer: JSON.parse(readFileSync(tokens, 'utf8')) as object,
+    tokenizer: JSON.parse(await tokenizerJson(tokens)) as object,
     separator: endOfText(tokenizer.vocabulary()),
     encode: (text) =>
       tokenizer

@@ -6,6 +6,7 @@ import { type Device, openDevice } from '@/lib/engine';
 import { fetchModel } from '@/lib/hub';
 import { InputError } from '@/lib/input-error';
 import { createModel, type Model } from '@/lib/models';
+import { readable } from '@/lib/readable';
 import { loadTokenizer, type Tokenizer } from '@/lib/tokenizer';
 import type { WeightChoice } from '@/lib/vocabulary';
 import { fingerprintOf } from './fingerprint';
@@ -53,7 +54,8 @@ export class Bench {
       );
     this.#open?.opened.model.dispose();
     this.#open = undefined;
-    const checkpoint = await loadCheckpoint(path, found, { keepBits: weights !== 'float32' });
+    const loaded = await loadCheckpoint(path, found, { keepBits: weights !== 'float32' });
+    const checkpoint = await readable(loaded, this.#root);
     const { tokenizerPath } = checkpoint;
     let read: Promise<Tokenizer | undefined> | undefined;
     const tokenizer = () => {

@@ -5,6 +5,7 @@ import type { EvaluationName } from '@/lib/evaluation';
 import { fetchModel } from '@/lib/hub';
 import { InputError } from '@/lib/input-error';
 import { defaultWeightFormat } from '@/lib/models';
+import { readable } from '@/lib/readable';
 import { loadTokenizer } from '@/lib/tokenizer';
 import { RESAMPLES, SIGNAL_METRICS, WEIGHT_CHOICES } from '@/lib/vocabulary';
 import type { SweptModel, SweptSource } from './bench';
@@ -35,7 +36,7 @@ export async function evaluationRequest(
   const made = await evaluationOf({ evaluation, settings });
   const seedOf = async (name: string) => {
     const { path } = await fetchModel(name, { roots: defaultRoots(root) });
-    const { config, tokenizerPath, name: found } = await loadCheckpoint(path);
+    const { config, tokenizerPath, name: found } = await readable(await loadCheckpoint(path), root);
     const tokenizer = tokenizerPath ? await loadTokenizer(tokenizerPath) : undefined;
     const items = made.items({ name: found, vocabulary: config.vocabulary, tokenizer, tokenizerPath }).length;
     return { model: { name, fingerprint: await fingerprintOf(path) }, items };

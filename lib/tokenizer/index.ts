@@ -18,5 +18,6 @@ export {
   parseTokenizer,
   type Token,
   type Tokenizer,
+  tokenizerJson,
   tokenizerText,
 } from './tokenizer';

@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { BUNDLED, bundledTokenizer, tokenizerFor } from './choice';
 import type { TokenizerDefinition } from './definition';
-import { loadTokenizer } from './tokenizer';
+import { loadTokenizer, parseTokenizer, tokenizerJson } from './tokenizer';
 
 const folder = join(process.cwd(), 'lib/tokenizer/testing');
 
@@ -75,6 +75,8 @@ describe('vocab.json and merges.txt', () => {
     });
     const tokenizer = await loadTokenizer(join(target, 'vocab.json'));
     expect(tokenizer.vocabSize).toBe(sizes[name]);
+    const joined = parseTokenizer(await tokenizerJson(join(target, 'vocab.json')));
+    expect(joined.encode(cases[0].text)).toEqual(tokenizer.encode(cases[0].text));
     for (const { text, tokenizers } of cases) {
       expect(tokenizer.encode(text).ids, text).toEqual(tokenizers[name].ids);
       expect(tokenizer.decode(tokenizers[name].ids, { skipSpecial: true })).toBe(tokenizers[name].decoded);

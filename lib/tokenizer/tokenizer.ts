@@ -319,13 +319,33 @@ export async function tokenizerText(path: string): Promise<string> {
  * @throws InputError where a file is missing, too large, not JSON, or of a kind that is not known
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
+  const { text, config } = await filesOf(path);
+  return parseTokenizer(text, basename(path), config ?? undefined);
+}
+
+/**
+ * The same as the text of one tokenizer.json, to be kept with a model: that of the file where it is one and no
+ * tokenizer_config.json changes it.
+ * @throws InputError as {@link loadTokenizer}
+ */
+export async function tokenizerJson(path: string): Promise<string> {
+  const { text, config } = await filesOf(path);
+  return usable(basename(path), () => {
+    const definition = parsed(text, basename(path));
+    const own = configured(definition, JSON.parse(config ?? '{}') as TokenizerConfig);
+    return own === definition ? text : JSON.stringify(own);
+  });
+}
+
+/** The texts of tokenizer.json, or what vocab.json and its neighbours come to, and of tokenizer_config.json. */
+async function filesOf(path: string): Promise<{ readonly text: string; readonly config: string | null }> {
   const beside = async (name: string) => {
     const file = join(dirname(path), name);
     return existsSync(file) ? tokenizerText(file) : null;
   };
   const label = basename(path);
   const config = await beside('tokenizer_config.json');
-  if (label !== 'vocab.json') return parseTokenizer(await tokenizerText(path), label, config ?? undefined);
+  if (label !== 'vocab.json') return { text: await tokenizerText(path), config };
   const files = {
     vocab: await tokenizerText(path),
     merges: await tokenizerText(join(dirname(path), 'merges.txt')),
@@ -333,26 +353,27 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
     specials: await beside('special_tokens_map.json'),
     added: await beside('added_tokens.json'),
   };
-  return usable(label, () => new JsonTokenizer(configured(slowDefinition(files), JSON.parse(config ?? '{}'))));
+  return { text: usable(label, () => JSON.stringify(slowDefinition(files))), config };
 }
 
 /** The same from the files' texts. @throws InputError */
-export function parseTokenizer(text: string, label = 'tokenizer.json', config = '{}'): Tokenizer {
+export const parseTokenizer = (text: string, label = 'tokenizer.json', config = '{}'): Tokenizer =>
+  usable(label, () => new JsonTokenizer(configured(parsed(text, label), JSON.parse(config) as TokenizerConfig)));
+
+function parsed(text: string, label: string): TokenizerDefinition {
   if (text.startsWith('version https://git-lfs.'))
     throw new InputError(
       `${label} is a Git LFS pointer and not the file itself; run \`git lfs install\` and \`git lfs pull\` in its folder.`,
     );
-  return usable(label, () => {
-    const definition = JSON.parse(text) as TokenizerDefinition;
-    const whole = { ...definition, added_tokens: definition.added_tokens ?? [] };
-    return new JsonTokenizer(configured(whole, JSON.parse(config) as TokenizerConfig));
-  });
+  const definition = JSON.parse(text) as TokenizerDefinition;
+  return { ...definition, added_tokens: definition.added_tokens ?? [] };
 }
 
-function usable(label: string, make: () => Tokenizer): Tokenizer {
+function usable<T>(label: string, make: () => T): T {
   try {
     return make();
   } catch (cause) {
+    if (cause instanceof InputError) throw cause;
     throw new InputError(`${label} is not a tokenizer that can be used: ${(cause as Error).message}`);
   }
 }

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { type Checkpoint, type CheckpointTensor, InputError, isDifferential } from '@/lib/checkpoint';
 import { convertCheckpoint } from '@/lib/conversion';
 import { Random } from '@/lib/random';
+import { tokenizerJson } from '@/lib/tokenizer';
 import { modelConfigOf, type TrainingConfig } from './config';
 import { INITIAL, initialCheckpoint, isLambda } from './initialise';
 import type { DataDescription } from './rows';
@@ -15,13 +15,13 @@ export interface Beginning {
 
 /**
  * The fresh model of a configuration, or the checkpoint that it names, converted where it says so.
- * @param open reads the checkpoint of a name or folder
+ * @param open reads the checkpoint of a name or folder, with another tokenizer than its own where one is named
  * @throws InputError where model, checkpoint and data do not fit together
  */
 export async function beginningOf(
   config: TrainingConfig,
   data: DataDescription,
-  open: (checkpoint: string) => Promise<Checkpoint>,
+  open: (checkpoint: string, tokenizer?: string) => Promise<Checkpoint>,
 ): Promise<Beginning> {
   const tokenizer = tokenizerOf(data);
   if (!config.from) {
@@ -33,7 +33,7 @@ export async function beginningOf(
     const model = modelConfigOf(config, data.vocabularySize);
     return { checkpoint: initialCheckpoint(model, new Random(config.seed), config.name, initial), tokenizer };
   }
-  const base = await open(config.from.checkpoint);
+  const base = await open(config.from.checkpoint, config.from.tokenizer);
   const checkpoint = config.from.convert ? converted(base, config) : base;
   return withData({ ...checkpoint, name: config.name }, data);
 }
@@ -46,7 +46,7 @@ export async function withData(checkpoint: Checkpoint, data: DataDescription): P
     throw new InputError(
       `The data have ${data.vocabularySize} tokens and ${checkpoint.name} knows ${vocabulary}: encode them with its tokenizer.`,
     );
-  const own = checkpoint.tokenizerPath && (await readFile(checkpoint.tokenizerPath, 'utf8'));
+  const own = checkpoint.tokenizerPath && (await tokenizerJson(checkpoint.tokenizerPath));
   if (own && tokenizer && vocabularyOf(own) !== vocabularyOf(tokenizer))
     throw new InputError(
       `The tokenizer of the data is not that of ${checkpoint.name}: the same numbers would be other words.`,

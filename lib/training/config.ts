@@ -54,6 +54,8 @@ export const stageSchema = z.strictObject({
 const fromSchema = z.strictObject({
   /** A folder, or a name that `statescope models` lists. */
   checkpoint: z.string().min(1),
+  /** In place of the checkpoint's own, or where it has none: as `--tokenizer` names it. */
+  tokenizer: z.string().min(1).optional(),
   convert: z
     .strictObject({
       to: z.enum(CONVERSION_KINDS),

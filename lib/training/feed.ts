@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { InputError } from '@/lib/checkpoint';
 import type { Place } from '@/lib/data/mixture';
 import type { Row } from '@/lib/data/source';
+import { projectRoot } from '@/lib/project-root';
 import type { DataDescription, Recipe, RowReader, StepRows } from './rows';
 
 /** The methods of {@link RowReader}, called in another thread. */
@@ -41,7 +42,7 @@ export class Feed {
   #next = '';
 
   private constructor(recipe: Recipe) {
-    const path = join(process.env.STATESCOPE_ROOT || process.cwd(), 'dist', 'rows.mjs');
+    const path = join(projectRoot(), 'dist', 'rows.mjs');
     if (!existsSync(path)) throw new Error(`${path} is missing: run \`npm run setup\`.`);
     this.#worker = new Worker(pathToFileURL(path), { workerData: recipe });
     this.#worker.on('message', (reply: RowReply) => this.#onReply(reply));

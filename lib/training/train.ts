@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type Checkpoint, InputError, loadCheckpoint, resolveModel, saveCheckpoint } from '@/lib/checkpoint';
 import { writeAtomically } from '@/lib/checkpoint/files';
+import { projectRoot } from '@/lib/project-root';
+import { readable } from '@/lib/readable';
 import { type Beginning, beginningOf, withData } from './begin';
 import { parseTrainingConfig, type TrainingConfig } from './config';
 import type { Evaluation } from './evaluate';
@@ -43,8 +45,8 @@ export interface TrainOptions {
   readonly onNote?: (note: string) => void;
   /** Stops after the current step, with the state saved. */
   readonly signal?: AbortSignal;
-  /** Reads the checkpoint that `from` names; by default a folder or a name that `models` lists. */
-  readonly openCheckpoint?: (checkpoint: string) => Promise<Checkpoint>;
+  /** Reads the checkpoint that `from` names, and its tokenizer; by default a folder or a name that `models` lists. */
+  readonly openCheckpoint?: (checkpoint: string, tokenizer?: string) => Promise<Checkpoint>;
 }
 
 export interface TrainResult {
@@ -61,9 +63,9 @@ const CONFIG = 'training.json';
 
 const bytes = (text: string) => [new TextEncoder().encode(text)];
 
-const openListed = async (checkpoint: string): Promise<Checkpoint> => {
+const openListed = async (checkpoint: string, tokenizer?: string): Promise<Checkpoint> => {
   const { path, name } = await resolveModel(checkpoint);
-  return loadCheckpoint(path, name);
+  return readable(await loadCheckpoint(path, name), projectRoot(), { tokenizer });
 };
 
 /**

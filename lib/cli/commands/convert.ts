@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { saveCheckpoint } from '@/lib/checkpoint';
 import {
@@ -7,14 +8,16 @@ import {
   type ConversionLayout,
   convertCheckpoint,
 } from '@/lib/conversion';
+import { tokenizerJson } from '@/lib/tokenizer';
 import type { Io } from '../io';
-import { withJson } from '../options';
+import { withJson, withTokenizerOption } from '../options';
 import { printJson } from '../output';
 import { indices, wholeNumber } from '../parse';
 import { openCheckpointOf } from '../session';
 
 interface ConvertOptions {
   readonly model: string;
+  readonly tokenizer?: string;
   readonly to: ConversionKind;
   readonly pattern: 'all' | 'quarter' | 'alternate' | number[];
   readonly layout: ConversionLayout;
@@ -27,7 +30,7 @@ const NAMED = ['all', 'quarter', 'alternate'] as const;
 
 /** Turns blocks of a plain model into differential ones and saves the result in Statescope's own format. */
 export function convertCommand(program: Command, io: Io): void {
-  withJson(program.command('convert').description('make a differential model of a plain one'))
+  withJson(withTokenizerOption(program.command('convert').description('make a differential model of a plain one')))
     .requiredOption('--model <name|folder>', 'a name that "models" lists, or a folder with config.json')
     .addOption(new Option('--to <kind>', 'kind of the new blocks').choices(CONVERSION_KINDS).makeOptionMandatory())
     .requiredOption('--pattern <blocks>', 'all, quarter (the last), alternate (even ones), or a list: 0,3', patternOf)
@@ -41,9 +44,12 @@ export function convertCommand(program: Command, io: Io): void {
     .action(async ({ out, json, ...options }: ConvertOptions) => {
       const source = await openCheckpointOf(options, io);
       const { name, config, tensors, parameterCount } = convertCheckpoint(source, options);
-      const own = source.tokenizer?.name === 'tokenizer.json' ? source.tokenizerPath : undefined;
-      if (source.tokenizer && !own) io.err(`${source.tokenizer.name} is not copied: name it with --tokenizer\n`);
-      await saveCheckpoint(out, config, tensors, { tokenizerPath: own });
+      // What is only taken because it fits is taken again for the new model, which has the same vocabulary.
+      const kept = source.tokenizer?.source === 'fallback' ? undefined : source.tokenizerPath;
+      const isCopied = kept !== undefined && basename(kept) === 'tokenizer.json';
+      await saveCheckpoint(out, config, tensors, {
+        ...(isCopied ? { tokenizerPath: kept } : kept !== undefined && { tokenizer: await tokenizerJson(kept) }),
+      });
       const layers = config.blocks.map(({ kind }) => kind);
       if (json) return printJson(io, { name, path: out, layers, parameters: parameterCount });
       io.out(`${name} in ${out}: ${layers.join(', ')}; ${parameterCount} parameters\n`);

@@ -12,11 +12,12 @@ import {
   type Scale,
   writeReport,
 } from '@/lib/experiments';
+import { projectRoot } from '@/lib/project-root';
 import type { Io } from '../io';
 import { finishSweep, withBench, withEngine } from '../jobs';
 import { withDevice, withJson } from '../options';
 import { printJson, table } from '../output';
-import { type DeviceOptions, projectRoot } from '../session';
+import type { DeviceOptions } from '../session';
 
 interface ScaleOptions {
   readonly scale: Scale;

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { defaultRoots, listModels } from '@/lib/checkpoint';
+import { projectRoot } from '@/lib/project-root';
 import type { Io } from '../io';
 import { withJson } from '../options';
 import { printJson, printRows } from '../output';
-import { projectRoot } from '../session';
 
 /** Lists the checkpoints of `models/`, of STATESCOPE_MODELS and of the Hugging Face cache. */
 export function modelsCommand(program: Command, io: Io): void {

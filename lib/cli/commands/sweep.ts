@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { InputError } from '@/lib/input-error';
 import { isOver, requestOfFile, type SweepStatus } from '@/lib/jobs';
+import { projectRoot } from '@/lib/project-root';
 import { readJson } from '../input';
 import type { Io } from '../io';
 import { finishSweep, withBench, withEngine } from '../jobs';
 import { withDevice, withJson } from '../options';
 import { printJson, printRows } from '../output';
-import { type DeviceOptions, projectRoot } from '../session';
+import type { DeviceOptions } from '../session';
 
 interface RunOptions extends DeviceOptions {
   readonly detach?: boolean;
