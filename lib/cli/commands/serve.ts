@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Command, InvalidArgumentError } from 'commander';
+import { projectRoot } from '@/lib/project-root';
 import type { Io } from '../io';
-import { projectRoot } from '../session';
 
 interface ServeOptions {
   readonly port?: string;
