@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type Checkpoint, InputError, withoutMark } from '@/lib/checkpoint';
-import { loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
+import { foreignTokenizer, loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
 
 export interface InputOptions {
   readonly tokens?: string;
@@ -48,7 +48,7 @@ export async function readTokens(options: InputOptions, checkpoint: Checkpoint):
     const stray = row.find((id) => id < 0 || id >= V);
     if (stray !== undefined)
       throw new InputError(
-        `Token id ${stray} is outside the vocabulary of ${checkpoint.name}: ids go from 0 to ${V - 1}.`,
+        `Token id ${stray} is outside the vocabulary of ${checkpoint.name}: ids go from 0 to ${V - 1}${options.prompt === undefined ? '' : foreignTokenizer(checkpoint.tokenizerPath)}.`,
       );
   });
   return rows;

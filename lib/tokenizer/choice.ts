@@ -1,7 +1,7 @@
 /** Which tokenizer reads a model's text: one that is asked for, its own, or the bundled one where the vocabulary fits. */
 
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** Where a tokenizer comes from: the model's folder, somebody's choice, or the bundled one in place of one that is missing. */
 export type TokenizerSource = 'model' | 'chosen' | 'fallback';
@@ -31,11 +31,9 @@ export function ownTokenizer(folder: string): string | undefined {
   return slow.every(existsSync) ? slow[0] : undefined;
 }
 
-const ofModel = (path: string): TokenizerChoice => ({
-  name: path.endsWith('vocab.json') ? SLOW_FILES.join(' + ') : 'tokenizer.json',
-  source: 'model',
-  path,
-});
+/** How the file of a tokenizer is called, or both of its files. */
+export const tokenizerFiles = (path: string): string =>
+  basename(path) === SLOW_FILES[0] ? SLOW_FILES.join(' + ') : basename(path);
 
 /**
  * The tokenizer of a folder, or the bundled one where the folder has none and the model's vocabulary fits; undefined where
@@ -44,7 +42,7 @@ const ofModel = (path: string): TokenizerChoice => ({
  */
 export function tokenizerFor(folder: string, rows: number, root: string): TokenizerChoice | undefined {
   const own = ownTokenizer(folder);
-  if (own) return ofModel(own);
+  if (own) return { name: tokenizerFiles(own), source: 'model', path: own };
   const [least, most] = BUNDLED.rows;
   if (rows < least || rows > most) return undefined;
   return { name: BUNDLED.name, source: 'fallback', path: bundledTokenizer(root) };

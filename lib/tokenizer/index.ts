@@ -10,7 +10,7 @@ export {
   tokenizerFor,
   tokenizerLabel,
 } from './choice';
-export { tokenizerMissing } from './missing';
+export { foreignTokenizer, tokenizerMissing } from './missing';
 export {
   CHARACTERS_PER_TOKEN,
   type Encoding,
