@@ -2,26 +2,38 @@
 
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { toFloat32 } from '@/lib/safetensors/dtype';
+import { canBeWeights, storedDtype, toFloat32 } from '@/lib/safetensors/dtype';
 import { parseConfig } from './config';
 import { readText } from './files';
 import { parseJsonObject } from './json';
 import { EMBEDDING, HEAD, namingOf } from './names';
-import { checkTensors, shortList } from './schema';
+import { checkTensors, expectedTensors, shortList } from './schema';
 import type { ElementRange } from './torch-file';
-import { type Checkpoint, type CheckpointTensor, InputError, type ModelConfig, readable } from './types';
+import {
+  type Checkpoint,
+  type CheckpointTensor,
+  InputError,
+  type ModelConfig,
+  readable,
+  type StoredDtype,
+} from './types';
 import { withTokenizer } from './vocabulary';
 import { openWeights, type StoredTensor, type WeightFiles } from './weights';
+
+/** A tensor of the model. */
+export interface StoredWeight extends StoredTensor {
+  readonly dtype: StoredDtype;
+}
 
 export interface OpenCheckpoint {
   /** Its vocabulary is the config's: no tokenizer is read. */
   readonly config: ModelConfig;
   /** By canonical name; a tied head is left out. */
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tensors: ReadonlyMap<string, StoredWeight>;
   readonly parameterCount: number;
   readonly warnings: readonly string[];
   /** A stored head that is the embedding as far as was looked. */
-  readonly twin?: StoredTensor;
+  readonly twin?: StoredWeight;
   close(): Promise<void>;
 }
 
@@ -61,9 +73,8 @@ async function agree(a: StoredTensor, b: StoredTensor, ranges: Iterable<ElementR
 
 /** The tensors under the names that they have here. @throws InputError where two different ones would have the same */
 async function named(
-  { tensors, unused }: WeightFiles,
+  { tensors }: WeightFiles,
   label: string,
-  warn: (text: string) => void,
 ): Promise<{ tensors: Map<string, StoredTensor>; outside: readonly string[] }> {
   const { canonical, outside } = namingOf(
     tensors.map(({ name }) => name),
@@ -80,11 +91,8 @@ async function named(
       throw new InputError(
         `${label}: ${other.name} and ${tensor.name} are two different tensors for ${name}; remove one.`,
       );
-    // Of what is used, the dtype is asked for here: integers are refused.
-    byName.set(name, other ?? { ...tensor, dtype: tensor.dtype });
+    byName.set(name, other ?? tensor);
   }
-  const left = [...outside, ...unused];
-  if (left.length > 0) warn(`${label}: not part of the model and not used: ${shortList(left)}.`);
   return { tensors: byName, outside };
 }
 
@@ -111,21 +119,42 @@ const headIsUsed = (label: string) =>
 
 type Matched = Omit<OpenCheckpoint, 'close'>;
 
+/** Takes away the counters that training leaves among the weights: integers that no weight of the model is called as. */
+function withoutCounters(tensors: Map<string, StoredTensor>, config: ModelConfig): string[] {
+  const expected = expectedTensors(config);
+  const counters = [...tensors].filter(
+    ([name, { type }]) => !canBeWeights(type) && !expected.has(name) && name !== HEAD,
+  );
+  for (const [name] of counters) tensors.delete(name);
+  return counters.map(([, { name }]) => name);
+}
+
+/** @throws InputError for integers */
+const asWeight = (tensor: StoredTensor): StoredWeight => ({ ...tensor, dtype: storedDtype(tensor.type, tensor.name) });
+
 async function match(weights: WeightFiles, configText: string, label: string): Promise<Matched> {
   const warnings: string[] = [];
   const warn = (text: string) => warnings.push(readable(text));
-  const { tensors, outside } = await named(weights, label, warn);
+  const { tensors, outside } = await named(weights, label);
   const shapes = () => new Map([...tensors].map(([name, { shape }]) => [name, shape]));
   const place = `${label}/config.json`;
   const read = parseConfig(parseJsonObject(configText, place), shapes(), place, warn);
+  const left = [...outside, ...weights.unused, ...withoutCounters(tensors, read)];
   const apart = read.tied && (await tie(tensors, label)) === 'apart';
   if (apart) warn(headIsUsed(label));
   const config = apart ? { ...read, tied: false } : read;
   const twin = config.tied ? tensors.get(HEAD) : undefined;
   if (twin) tensors.delete(HEAD);
   checkTensors(config, shapes(), label, outside);
+  if (left.length > 0) warn(`${label}: not part of the model and not used: ${shortList(left)}.`);
   const parameterCount = [...tensors.values()].reduce((sum, { shape }) => sum + elements(shape), 0);
-  return { config, tensors, warnings, parameterCount, ...(twin && { twin }) };
+  return {
+    config,
+    tensors: new Map([...tensors].map(([name, tensor]) => [name, asWeight(tensor)])),
+    warnings,
+    parameterCount,
+    ...(twin && { twin: asWeight(twin) }),
+  };
 }
 
 /**
@@ -184,9 +213,9 @@ const keptIn16 = (tensor: Omit<CheckpointTensor, 'data' | 'bits'>, bits: Uint16A
 
 /** The tensors with their values, each checked while the disk already reads the next. */
 async function* valuesOf(
-  tensors: Iterable<[string, StoredTensor]>,
+  tensors: Iterable<[string, StoredWeight]>,
   keepBits: boolean,
-): AsyncGenerator<[string, StoredTensor, Values]> {
+): AsyncGenerator<[string, StoredWeight, Values]> {
   const rest = [...tensors];
   const read = (tensor: StoredTensor): Promise<Values> =>
     keepBits && tensor.readBits ? tensor.readBits() : tensor.read();

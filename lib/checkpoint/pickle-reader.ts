@@ -13,8 +13,10 @@ export class Reader {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  fail(what: string): InputError {
-    return new InputError(`${this.label} cannot be read: ${what} at byte ${this.position} of its pickle.`);
+  /** @param remedy a sentence, where there is something to do */
+  fail(what: string, remedy?: string): InputError {
+    const place = `at byte ${this.position} of its pickle`;
+    return new InputError(`${this.label} cannot be read: ${what} ${place}.${remedy ? ` ${remedy}` : ''}`);
   }
 
   private take(length: number): number {

@@ -87,7 +87,10 @@ class Machine {
     if (typeof module !== 'string' || typeof name !== 'string') throw this.reader.fail('a name is not a text');
     const path = `${module}.${name}`;
     if (!this.world.allows(path)) {
-      throw this.reader.fail(`it asks for the Python object ${path}, and only plain tensors are read`);
+      throw this.reader.fail(
+        `it asks for the Python object ${path}, and only plain tensors are read`,
+        'In Python, torch.save(model.state_dict(), FILE) writes these alone.',
+      );
     }
     this.push(new PickleGlobal(path));
   }

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -144,6 +144,18 @@ describe('models on disk', () => {
     }
     await expect(resolveModel('nothing', { roots })).rejects.toThrow(/no model "nothing".*known models: .*tiny/);
     await expect(resolveModel('nothing', { roots: [] })).rejects.toThrow(/no models were found/);
+  });
+
+  it('says of a path that is no model what it is, and what to name instead', async () => {
+    const place = at('elsewhere');
+    const said = (path: string) => resolveModel(path, { roots: [] }).catch(({ message }: Error) => message);
+    for (const step of ['checkpoint-10', 'checkpoint-9'])
+      await cp(at('models', 'tiny'), join(place, 'trainer', step), { recursive: true });
+    expect(await said(join(place, 'trainer'))).toMatch(/holds some: checkpoint-9, checkpoint-10; name one/);
+    expect(await said(join(place, 'trainer', 'checkpoint-9', 'config.json'))).toMatch(/is a file.*by its folder/);
+    await mkdir(join(place, 'peft'));
+    await writeFile(join(place, 'peft', 'adapter_model.safetensors'), '');
+    expect(await said(join(place, 'peft'))).toMatch(/has no config\.json.*adapter alone: merge it/);
   });
 });
 

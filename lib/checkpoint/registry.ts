@@ -3,8 +3,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { basename, delimiter, join, resolve } from 'node:path';
-import { isComplete } from './complete';
+import { basename, delimiter, join, relative, resolve } from 'node:path';
+import { insteadOfWeights, isComplete } from './complete';
 import { readText } from './files';
 import { openCheckpoint } from './load';
 import { type BlockKind, type CheckpointFormat, InputError, type StoredDtype } from './types';
@@ -104,7 +104,7 @@ async function withCheckpoints(name: string, path: string): Promise<ModelFolder[
 async function foldersIn(root: string): Promise<ModelFolder[]> {
   if (isModel(root)) return withCheckpoints(basename(root), root);
   const found: ModelFolder[] = [];
-  for (const name of await subfolders(root)) {
+  for (const name of inOrder(await subfolders(root))) {
     const path = join(root, name);
     if (name.startsWith(HUB_PREFIX)) {
       const snapshot = await snapshotOf(path);
@@ -203,6 +203,7 @@ export async function resolveModel(
   if (named) return named;
   const path = resolve(nameOrFolder);
   if (!namesOnly && isModel(path)) return known.find((model) => model.path === path) ?? { name: basename(path), path };
+  if (!namesOnly && existsSync(path)) throw new InputError(await notAModel(path));
   const names = known.map(({ name }) => name);
   const have = names.length
     ? `known models: ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}`
@@ -210,4 +211,16 @@ export async function resolveModel(
   throw new InputError(
     `There is no model ${JSON.stringify(nameOrFolder)}${namesOnly ? '' : ' and no such folder with a config.json'}; ${have}.`,
   );
+}
+
+/** What a path holds in the place of a model, and what to name instead. */
+async function notAModel(path: string): Promise<string> {
+  if (!(await stat(path)).isDirectory())
+    return `${path} is a file; a model is named by its folder, which holds config.json and the weights.`;
+  const inside = (await foldersIn(path)).map((model) => relative(path, model.path));
+  if (inside.length > 0) {
+    const shown = inside.slice(0, 6).join(', ') + (inside.length > 6 ? ', …' : '');
+    return `${path} is no model itself, but holds some: ${shown}; name one of these folders.`;
+  }
+  return `${path} has no config.json, which says what the weights mean: copy it beside them from the model that they are of.${insteadOfWeights(path)}`;
 }

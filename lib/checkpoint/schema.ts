@@ -18,6 +18,10 @@ export function expectedTensors(config: ModelConfig): Map<string, Shape> {
   return new Map(tensors);
 }
 
+/** What GPTQ, AWQ, bitsandbytes, HQQ and others store in the place of a weight or beside it. */
+const QUANTISED =
+  /\.(?:qweight|qzeros|scales|g_idx|SCB|absmax|quant_map|quant_state\.\w+|W_q|weight_(?:packed|scale|zero_point)|weight\.(?:absmax|quant_\w+|nested_\w+))(?:\.|$)/;
+
 const SHOWN = 3;
 
 /** The first few of many, for a sentence. */
@@ -50,6 +54,10 @@ export function checkTensors(
   if (adapters)
     throw new InputError(
       `${label} holds LoRA adapters beside its weights; merge them first (merge_and_unload() of peft) and save the model again.`,
+    );
+  if (missing.length > 0 && unknown.some((name) => QUANTISED.test(name)))
+    throw new InputError(
+      `${label} holds quantised weights (${shortList(unknown.filter((name) => QUANTISED.test(name)))}), which are not read: take the original model, or dequantise it (model.dequantize() of transformers) and save it again.`,
     );
   const faults = [
     missing.length > 0 && `missing: ${shortList(missing)}`,

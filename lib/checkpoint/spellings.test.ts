@@ -170,6 +170,46 @@ describe('training checkpoints', () => {
     expect(values((await loadCheckpoint(await folderOf(file))).tensors)).toEqual(right());
   });
 
+  it('with the weights several dicts deep, and those of a name that is known first', async () => {
+    const deep = torch(weights(), (opcodes) =>
+      dict([['checkpoint', dict([['trainer', dict([['anything', opcodes(weights())]])]])]]),
+    );
+    expect(values((await loadCheckpoint(await folderOf(deep))).tensors)).toEqual(right());
+    const two = torch(weights(), (opcodes) =>
+      dict([
+        ['ema', dict([['shadow', opcodes(weights())]])],
+        ['run', dict([['model', opcodes(weights())]])],
+      ]),
+    );
+    const { tensors, warnings } = await loadCheckpoint(await folderOf(two));
+    expect(values(tensors)).toEqual(right());
+    expect(warnings).toEqual([expect.stringMatching(/not used: all of ema\.shadow\.$/)]);
+    const rivals = torch(weights(), (opcodes) =>
+      dict([
+        ['a', dict([['model', opcodes(weights())]])],
+        ['b', dict([['model', opcodes(weights())]])],
+      ]),
+    );
+    expect(await refusal(await folderOf(rivals))).toMatch(/several sets of weights \(a\.model, b\.model\)/);
+  });
+
+  it('with counters among the weights leave these out, and say so', async () => {
+    const counter: OutputTensor = { name: 'backbone.steps_seen', shape: [1], data: new Int32Array(1) };
+    const file = encodeSafetensors([...weights().map(([name, shape, data]) => ({ name, shape, data })), counter]);
+    const { tensors, warnings } = await loadCheckpoint(await folderOf(file));
+    expect(values(tensors)).toEqual(right());
+    expect(warnings).toEqual([expect.stringMatching(/not used: backbone\.steps_seen\.$/)]);
+  });
+
+  it.each(['qweight', 'weight_packed', 'W_q', 'weight.absmax'])(
+    'with quantised weights (%s) say how to save plain ones',
+    async (end) => {
+      const packed = weights().filter(([name]) => !name.endsWith('0.mixer.in_proj.weight'));
+      const odd: Named = [`backbone.layers.0.mixer.in_proj.${end}`, [2], new Float32Array(2)];
+      expect(await refusal(await folderOf(safetensors([...packed, odd])))).toMatch(/quantised weights.*dequantise/);
+    },
+  );
+
   it('say which of several sets of weights is used, and refuse to choose among unknown ones', async () => {
     const two = (a: string, b: string) =>
       torch(weights(), (opcodes) =>

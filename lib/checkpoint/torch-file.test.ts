@@ -85,6 +85,7 @@ describe('files that must be refused', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['a call of os.system', wrap(call('os', 'system')), /asks for the Python object os\.system/],
     ['a call of eval', wrap(call('builtins', 'eval')), /asks for the Python object builtins\.eval/],
+    ['a whole module', wrap(call('torch.nn.modules.linear', 'Linear')), /torch\.save\(model\.state_dict\(\), FILE\)/],
     ['a call of a storage class', wrap(call('torch', 'FloatStorage')), /not a function/],
     ['a view beyond its storage', one({ shape: [2, 4], strides: [4, 1] }), /beyond its storage/],
     ['a stride beyond its storage', one({ strides: [1000, 1] }), /beyond its storage/],

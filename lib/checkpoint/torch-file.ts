@@ -185,9 +185,27 @@ const STATE_DICTS = ['state_dict', 'model_state_dict', 'model', 'module', 'model
 const tensorNames = (dict: ReadonlyMap<unknown, unknown>): string[] =>
   [...dict].flatMap(([name, value]) => (typeof name === 'string' && value instanceof TensorView ? name : []));
 
+/** How many dicts a training program puts around the weights at most. */
+const DEEPEST_STATE_DICT = 4;
+
+/** Every dict of a model's weights inside of another, by where it lies: `model`, `checkpoint.model`. */
+function innerStateDicts(dict: ReadonlyMap<unknown, unknown>): Map<string, ReadonlyMap<unknown, unknown>> {
+  const found = new Map<string, ReadonlyMap<unknown, unknown>>();
+  const look = (around: ReadonlyMap<unknown, unknown>, path: readonly string[]) => {
+    for (const [name, value] of around) {
+      if (typeof name !== 'string' || !(value instanceof Map)) continue;
+      const at = [...path, name];
+      if (nameAModel(tensorNames(value))) found.set(at.join('.'), value);
+      else if (at.length < DEEPEST_STATE_DICT) look(value, at);
+    }
+  };
+  look(dict, []);
+  return found;
+}
+
 /**
  * The dict of the weights in a file: the file's own, or the one that a training checkpoint keeps beside the state of its
- * optimiser, one level below.
+ * optimiser.
  * @throws InputError where several could be meant
  */
 function stateDictOf(
@@ -195,16 +213,16 @@ function stateDictOf(
   label: string,
   onUnused: (name: string) => void,
 ): ReadonlyMap<unknown, unknown> {
-  const inner = new Map<string, ReadonlyMap<unknown, unknown>>();
-  for (const [name, value] of file)
-    if (typeof name === 'string' && value instanceof Map && nameAModel(tensorNames(value))) inner.set(name, value);
-  const own = inner.size === 0 || nameAModel(tensorNames(file));
-  const chosen = inner.size === 1 ? [...inner.keys()][0] : STATE_DICTS.find((name) => inner.has(name));
-  const found = own ? file : inner.get(chosen ?? '');
-  for (const name of inner.keys()) if (found && inner.get(name) !== found) onUnused(`all of ${name}`);
+  const inner = innerStateDicts(file);
+  const places = [...inner.keys()];
+  const called = STATE_DICTS.map((name) => places.filter((place) => place.split('.').at(-1) === name));
+  const [chosen, ...rivals] = places.length === 1 ? places : (called.find(({ length }) => length > 0) ?? []);
+  const own = places.length === 0 || nameAModel(tensorNames(file));
+  const found = own ? file : rivals.length === 0 ? inner.get(chosen ?? '') : undefined;
+  for (const [place, dict] of inner) if (found && dict !== found) onUnused(`all of ${place}`);
   if (found) return found;
   throw new InputError(
-    `${label} holds several sets of weights (${[...inner.keys()].join(', ')}): save the one that is meant on its own.`,
+    `${label} holds several sets of weights (${places.join(', ')}): save the one that is meant on its own.`,
   );
 }
 

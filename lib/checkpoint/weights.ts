@@ -2,19 +2,19 @@
 
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { ELEMENT_BYTES, storedDtype, toFloat32 } from '@/lib/safetensors/dtype';
+import { ELEMENT_BYTES, type ElementType, toFloat32 } from '@/lib/safetensors/dtype';
 import { insteadOfWeights, LARGEST_INDEX } from './complete';
 import { type ByteSource, openFile, readText } from './files';
 import { parseJsonObject } from './json';
 import { readSafetensorsHeader } from './safetensors';
 import { type ElementRange, listTorchTensors } from './torch-file';
-import { InputError, type StoredDtype } from './types';
+import { InputError } from './types';
 
 export interface StoredTensor {
   /** The name in the file. */
   readonly name: string;
   readonly shape: readonly number[];
-  readonly dtype: StoredDtype;
+  readonly type: ElementType;
   /** The same for tensors that are one in the file. */
   readonly place?: string;
   /** Reads the values, all or those of a range; the memory is the caller's own. */
@@ -35,9 +35,7 @@ async function safetensorsTensors(source: ByteSource): Promise<StoredTensor[]> {
   return [...entries.values()].map(({ name, type, shape, start, end }) => ({
     name,
     shape,
-    get dtype() {
-      return storedDtype(type, name);
-    },
+    type,
     read: async ([from, to] = [0, (end - start) / ELEMENT_BYTES[type]]) =>
       toFloat32(await source.read(start + from * ELEMENT_BYTES[type], (to - from) * ELEMENT_BYTES[type]), type),
     ...(type === 'BF16' && {

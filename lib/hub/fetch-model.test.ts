@@ -100,6 +100,14 @@ describe('fetching a model', () => {
     expect(server.requests).toBe(requests);
   });
 
+  it('downloads vocab.json and what belongs to it where there is no tokenizer.json', async () => {
+    const files = read(plainCase, 'config.json', 'model.safetensors');
+    const slow = ['vocab.json', 'merges.txt', 'special_tokens_map.json', 'added_tokens.json', 'tokenizer_config.json'];
+    for (const name of slow) files.set(name, text({ of: name }));
+    const server = await serve(files);
+    expect(readdirSync((await fetchFrom(server)).path)).toEqual(expect.arrayContaining(slow));
+  });
+
   it('tells how far it is', async () => {
     const server = await serve();
     const seen: DownloadProgress[] = [];

@@ -49,12 +49,18 @@ function endpointOf(given: string | undefined): string {
   return endpoint.replace(/\/+$/, '');
 }
 
+/** Where there is no tokenizer.json, the files that it is made from. */
+const tokenizerNames = (hasOwn: boolean): string[] => [
+  ...(hasOwn ? ['tokenizer.json'] : ['vocab.json', 'merges.txt', 'special_tokens_map.json', 'added_tokens.json']),
+  'tokenizer_config.json',
+];
+
 /** The files of a model to be downloaded, config.json last. */
 async function filesOf(source: RemoteModel, repository: Repository, patience: Patience): Promise<RemoteFile[]> {
   const { endpoint, model, files } = source;
   const config = files.get('config.json');
   if (!config) throw new InputError(`${endpoint} has no model ${model} with a config.json: check the name.`);
-  const tokenizer = ['tokenizer.json', 'tokenizer_config.json'].flatMap((name) => files.get(name) ?? []);
+  const tokenizer = tokenizerNames(files.has('tokenizer.json')).flatMap((name) => files.get(name) ?? []);
   return [...(await weightsOf(source, repository, patience)), ...tokenizer, config];
 }
 

@@ -34,13 +34,19 @@ const STORED: Partial<Record<ElementType, StoredDtype>> = {
   F64: 'float64',
 };
 
+/** Whether values of a type can be weights: floating-point numbers. */
+export const canBeWeights = (type: ElementType): boolean => STORED[type] !== undefined;
+
 /**
  * The dtype under which a weight is reported.
  * @throws InputError for integer and boolean tensors, which no supported architecture has.
  */
 export function storedDtype(type: ElementType, name: string): StoredDtype {
   const dtype = STORED[type];
-  if (!dtype) throw new InputError(`The tensor ${name} holds ${type} values; weights must be F32, F16, BF16 or F64.`);
+  if (!dtype)
+    throw new InputError(
+      `The tensor ${name} holds ${type} values; weights must be F32, F16, BF16 or F64. Quantised models are not read: save the model with plain weights.`,
+    );
   return dtype;
 }
 
