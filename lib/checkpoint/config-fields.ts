@@ -19,7 +19,7 @@ const HF_SPELLINGS: Readonly<Record<string, readonly string[]>> = {
   conv_kernel: words('d_conv mamba2_conv_kernel'),
   time_step_rank: words('dt_rank'),
   time_step_limit: words('dt_limit'),
-  layer_norm_epsilon: words('norm_eps rms_norm_eps norm_epsilon layer_norm_eps rms_eps'),
+  layer_norm_epsilon: words('norm_eps rms_norm_eps norm_epsilon layer_norm_eps rms_eps eps'),
   head_dim: words('headdim mamba2_head_dim'),
   n_groups: words('ngroups'),
   num_heads: words('n_heads nheads mamba2_num_heads'),
@@ -96,8 +96,23 @@ const HARMLESS: ReadonlySet<string> = new Set(
   `),
 );
 
-/** Notes of programs and people, whatever they are called in full. */
-const NOTE = /^_|_token_ids?$|(?:^|_)(?:dropout|path|name|dir|seed|steps|epochs?|lr)$/;
+/** Notes of programs and people, whatever they are called in full: how a model was trained, when, by whom, and how fast it is. */
+const NOTE = new RegExp(
+  [
+    '^_|_token_ids?$|(?:^|_)(?:dropout|path|name|dir|seed|steps|epochs?|lr|url|hash|date|timestamp|author|revision|tags|flops|params|parameters)$',
+    '(?:^|_)(?:train|training|eval|evaluation|validation|optim|optimi[sz]er|adamw?|learning|warmup|grad|gradient|dataset|datasets|wandb|logging|checkpointing|deepspeed|fsdp|metadata|scheduler|tokenizer)(?:_|$)',
+    '^(?:batch_size|.*_batch_size|weight_decay|trust_remote_code|low_cpu_mem_usage|created_at|fused?_.*|(?:use_)?(?:bf16|fp16|amp|tf32))$',
+    '^(?:use_)?(?:flash|triton|cuda|compile|kernel)(?:_|$)',
+    '^(?!(?:mamba|ssm|mixer|layer|block)_).*_version$',
+  ].join('|'),
+);
+
+/** Texts under such names choose between equations; other texts are remarks. */
+const CHOICE =
+  /(?:^|_)(?:act|activation|activations|norm|normali[sz]ation|scan|mode|kind|type|variant|method|mixer|layer|block|positional|embedding|direction)(?:_|$)/;
+
+/** Texts that choose what is computed anyway. */
+const USUAL_CHOICE = /^(?:none|null|default|silu|swish|rms_?norm)$/i;
 
 interface Neutral {
   /** Values that say what is computed anyway. */
@@ -141,6 +156,7 @@ const NEUTRAL: Readonly<Record<string, Neutral>> = {
   lm_head_multiplier: one('scaled logits'),
   logit_softcapping: none('capped logits'),
   final_logit_softcapping: none('capped logits'),
+  activation: { values: ['silu', 'swish'], meaning: 'the activation must be silu' },
   bidirectional: none('a scan in both directions'),
   norm_bias: none('norms with a bias'),
   lm_head_bias: none('a head with a bias'),
@@ -223,7 +239,8 @@ export function checkedFields(
     const shown = `${field} ${JSON.stringify(value)}`;
     if (neutral) throw new InputError(`${label}: ${shown} is not supported: ${neutral.meaning}.`);
     if (value === false) continue;
-    if (typeof value === 'string') warn(`${label}: the field ${shown} is not known and was not read.`);
+    if (typeof value === 'string' && (!CHOICE.test(field) || USUAL_CHOICE.test(value)))
+      warn(`${label}: the field ${shown} is not known and was not read.`);
     else {
       throw new InputError(
         `${label}: the field ${shown} is not known, and may change what the model computes; remove it from the file if it does not.`,

@@ -23,6 +23,10 @@ function isFalcon({ fields }: ConfigInput, type: 'mamba' | 'falcon_mamba'): bool
   return type === 'falcon_mamba' || fields.flag('use_bcdt_rms', fields.raw('mixer_rms_eps') !== undefined);
 }
 
+/** Whether `intermediate_size` is the width of the weights: files of `mamba` also carry one that was left behind wrong. */
+const isStoredWidth = ({ fields, shapes }: ConfigInput): boolean =>
+  fields.raw('intermediate_size') === shapes.get(`${blockPrefix(0)}mixer.out_proj.weight`)?.[1];
+
 /** `mamba`, and FalconMamba, whose `intermediate_size` counts and whose norms of δ, B and C are always on. */
 function readMamba1(input: ConfigInput, type: 'mamba' | 'falcon_mamba'): ModelConfig {
   const { fields } = input;
@@ -32,7 +36,10 @@ function readMamba1(input: ConfigInput, type: 'mamba' | 'falcon_mamba'): ModelCo
   const expanded = () => innerWidth(fields, fields.positive('expand', 2), d);
   const mixer: MixerConfig = {
     d,
-    E: falcon && fields.raw('intermediate_size') !== undefined ? fields.size('intermediate_size') : expanded(),
+    E:
+      fields.raw('intermediate_size') !== undefined && (falcon || isStoredWidth(input))
+        ? fields.size('intermediate_size')
+        : expanded(),
     N: fields.size('state_size', 16),
     K: fields.size('conv_kernel', 4),
     R: timeStepRank(fields, 'time_step_rank', d),

@@ -11,6 +11,7 @@ import {
 } from './config-common';
 import { checkedFields } from './config-fields';
 import { Fields, type JsonObject } from './json';
+import { blockPrefix } from './names';
 import type { MixerConfig, ModelConfig } from './types';
 
 /** ε of every norm in mamba_ssm; it is not a field of the config. */
@@ -39,6 +40,15 @@ function mixerOf(ssm: Fields, layer: 'Mamba1' | 'Mamba2', d: number): MixerConfi
   return { ...common, N: ssm.size('d_state', 128), R: 0, H: headCount(ssm, common.E, P, G), P, G };
 }
 
+/** Mamba1 where nothing is said, as in mamba_ssm, unless weights that only Mamba2 has are stored. */
+function layerOf(ssm: Fields, shapes: ConfigInput['shapes'], warn: (text: string) => void): 'Mamba1' | 'Mamba2' {
+  ssm.only('layer', ['Mamba1', 'Mamba2'], 'the layer must be Mamba1 or Mamba2');
+  const said = ssm.text('layer');
+  const isStored = said === undefined && shapes.has(`${blockPrefix(0)}mixer.dt_bias`);
+  if (isStored) warn(`${ssm.label}: the layer is not named; the weights are those of Mamba2, which is taken.`);
+  return said === 'Mamba2' || isStored ? 'Mamba2' : 'Mamba1';
+}
+
 /** @throws InputError for hybrids with attention or MLP blocks and for LayerNorm models */
 export function readOfficial(input: ConfigInput, warn: (text: string) => void = () => undefined): ModelConfig {
   const { fields } = input;
@@ -52,8 +62,7 @@ export function readOfficial(input: ConfigInput, warn: (text: string) => void = 
   if (typeof ssmValues !== 'object') throw fields.fail('ssm_cfg', 'an object');
   const label = `${fields.label} (ssm_cfg)`;
   const ssm = new Fields(checkedFields(ssmValues as JsonObject, 'ssm_cfg', label, warn), label);
-  ssm.only('layer', ['Mamba1', 'Mamba2'], 'the layer must be Mamba1 or Mamba2');
-  const layer = ssm.text('layer') === 'Mamba2' ? 'Mamba2' : 'Mamba1';
+  const layer = layerOf(ssm, input.shapes, warn);
   const d = fields.size('d_model');
   const mixer = mixerOf(ssm, layer, d);
   const multiple = fields.size('pad_vocab_size_multiple', 8);

@@ -10,6 +10,30 @@ import { InputError, type ModelConfig } from './types';
 
 const HF_TYPES = ['mamba', 'falcon_mamba', 'mamba2'] as const;
 
+/** What transformers calls its classes in `architectures`, by the model_type that they belong to. */
+const CLASSES: readonly (readonly [RegExp, (typeof HF_TYPES)[number]])[] = [
+  [/^FalconMamba/, 'falcon_mamba'],
+  [/^Mamba2/, 'mamba2'],
+  [/^Mamba(?!\d)/, 'mamba'],
+];
+
+/**
+ * The type of a config: its model_type, unless it has none, or calls FalconMamba what it is a kind of; then `architectures`
+ * says which classes wrote it.
+ */
+function typeOf(json: JsonObject, label: string, warn: (text: string) => void): unknown {
+  const [written] = Array.isArray(json.architectures) ? json.architectures : [];
+  const ofClass = CLASSES.find(([name]) => typeof written === 'string' && name.test(written))?.[1];
+  const type = json.model_type ?? undefined;
+  const given = typeof type === 'string' ? type.toLowerCase() : type;
+  const isSilent = given === undefined && !isOfficial(json);
+  if (ofClass === undefined || !(isSilent || (given === 'mamba' && ofClass === 'falcon_mamba'))) return given;
+  warn(
+    `${label}: model_type ${given === undefined ? 'is missing' : JSON.stringify(type)}, but architectures says ${written}; it is read as ${ofClass}.`,
+  );
+  return ofClass;
+}
+
 const has = (json: JsonObject, ...fields: string[]) => fields.some((field) => (json[field] ?? undefined) !== undefined);
 
 /** Sizes under the names of mamba_ssm, also where somebody has added a model_type. */
@@ -17,6 +41,9 @@ const isOfficial = (json: JsonObject): boolean =>
   has(json, 'd_model') &&
   !has(json, 'hidden_size', 'num_hidden_layers') &&
   (!has(json, 'model_type') || has(json, 'n_layer'));
+
+/** What people write in the place of a model_type that mamba_ssm has not. */
+const OFFICIAL_TYPE = 'mamba_ssm';
 
 /**
  * Reads a parsed config.json. Every field is read, known to be harmless, or refused (`config-fields.ts`); missing ones take the
@@ -30,20 +57,21 @@ export function parseConfig(
   label = 'config.json',
   warn: (text: string) => void = () => undefined,
 ): ModelConfig {
-  const type = json.model_type;
+  const type = typeOf(json, label, warn);
   const inputOf = (family: ConfigFamily) => ({
     fields: new Fields(checkedFields(json, family, label, warn), label),
     shapes,
   });
   if (type === 'statescope') return readStatescope(inputOf('statescope'));
   const hf = HF_TYPES.find((known) => known === type);
-  if ((type === undefined || hf) && isOfficial(json)) return readOfficial(inputOf('official'), warn);
+  if ((type === undefined || hf || type === OFFICIAL_TYPE) && isOfficial(json))
+    return readOfficial(inputOf('official'), warn);
   if (hf) return readHf(inputOf(hf), hf);
   if (type === undefined)
     throw new InputError(
       `${label} has neither a model_type (mamba, falcon_mamba, mamba2, statescope) nor d_model and n_layer as official state-spaces checkpoints have; add what is missing.`,
     );
   throw new InputError(
-    `${label}: model_type ${JSON.stringify(type)} is not supported; Statescope reads mamba, falcon_mamba, mamba2 (also diffmamba), official state-spaces and statescope checkpoints.`,
+    `${label}: model_type ${JSON.stringify(json.model_type)} is not supported; Statescope reads mamba, falcon_mamba, mamba2 (also diffmamba), official state-spaces and statescope checkpoints.`,
   );
 }

@@ -328,6 +328,16 @@ describe('fields of config.json', () => {
     [{ ...official, mup: true }, /μP/],
     [{ ...official, ssm_cfg: { a_new_scale: 0.5 } }, /ssm_cfg\): the field a_new_scale/],
     [{ ...CONFIG, rms_norm: false }, /LayerNorm/],
+    [{ ...two, scan_type: 'bidirectional' }, /scan_type "bidirectional" is not known, and may change/],
+    [{ ...two, norm_type: 'layernorm' }, /norm_type/],
+    [{ ...two, activation: 'gelu' }, /the activation must be silu/],
+    [{ ...official, ssm_cfg: { activation: 'relu' } }, /the activation must be silu/],
+    [{ ...two, num_meta_tokens: 128 }, /num_meta_tokens/],
+    [{ ...two, logit_clip: 30 }, /logit_clip/],
+    [{ ...two, use_dt_norm: true }, /use_dt_norm/],
+    [{ ...two, layer_types: ['mamba', 'attention'] }, /layer_types/],
+    [{ ...two, ssm_version: 3 }, /ssm_version/],
+    [{ ...two, time_step_bias: 0.1 }, /time_step_bias/],
   ])('that change the equations are refused: %j', (json, message) => {
     expect(() => parseConfig(json, new Map())).toThrow(InputError);
     expect(() => parseConfig(json, new Map())).toThrow(message);
@@ -338,7 +348,40 @@ describe('fields of config.json', () => {
     { ...two, logits_scaling: 1, moe_cfg: {}, a_new_scale: null, a_new_flag: false, wandb_id_path: 'x' },
     { ...CONFIG, d_inner: 16, d_model: 7, n_layer: 9, ssm_cfg: {}, fused_add_norm: true, pad_vocab_size_multiple: 8 },
     { ...official, attn_cfg: {}, attn_layer_idx: [], residual_in_fp32: true, tie_embeddings: true },
+    { ...two, transformers_version: '9.0', auto_map: { AutoModel: 'a.b' }, peft_version: 2, created_at: 1.7e9 },
+    { ...two, train_tokens: 1e11, num_train_epochs: 3, weight_decay: 0.1, grad_clip: 1, total_params: 1e9, seed: 3 },
+    { ...two, use_flash_attention_2: true, fused_dropout_add_ln: true, bf16: true, gradient_checkpointing_ratio: 0.5 },
+    { ...two, tokenizer_settings: { a: 1 }, dataset_mix: [0.5, 0.5], trust_remote_code: true, wandb_run: ['x'] },
+    { ...official, ssm_cfg: { activation: 'swish' } },
   ])('that change nothing are passed over: %j', (json) => expect(told(json).warnings).toEqual([]));
+
+  it('say by the class that wrote them what the model_type does not', () => {
+    const of = (architecture: string, fields: object) => told({ ...fields, architectures: [architecture] });
+    const { model_type: _, ...untyped } = two;
+    expect(of('Mamba2ForCausalLM', untyped).config.format).toBe('hf-mamba2');
+    expect(of('MambaForCausalLM', { ...CONFIG, model_type: null }).warnings).toEqual([
+      expect.stringMatching(/model_type is missing, but architectures says MambaForCausalLM; it is read as mamba\./),
+    ]);
+    const falcon = of('FalconMambaForCausalLM', CONFIG);
+    expect(falcon.config.format).toBe('hf-falcon-mamba');
+    expect(falcon.warnings).toEqual([expect.stringMatching(/model_type "mamba", but architectures says FalconMamba/)]);
+    // A config of mamba_ssm stays one, and a type that is known counts more than a class.
+    expect(of('MambaForCausalLM', official).config.format).toBe('official-mamba');
+    expect(of('MambaForCausalLM', two).config.format).toBe('hf-mamba2');
+    expect(told({ ...CONFIG, model_type: 'Mamba' }).config.format).toBe('hf-mamba');
+    expect(told({ ...official, model_type: 'mamba_ssm' }).config.format).toBe('official-mamba');
+    expect(() => of('JambaForCausalLM', untyped)).toThrow(/has neither a model_type/);
+  });
+
+  it('take the inner width of the weights where it is said, and the layer where only its weights say it', () => {
+    const widths = (stored: number) => new Map([['backbone.layers.0.mixer.out_proj.weight', [8, stored]]]);
+    const E = (stored: number) => told({ ...CONFIG, intermediate_size: 12 }, widths(stored)).config.blocks[0].mixer.E;
+    expect([E(12), E(16)]).toEqual([12, 16]);
+    const stored = new Map([['backbone.layers.0.mixer.dt_bias', [2]]]);
+    const { config, warnings } = told({ ...official, ssm_cfg: { d_state: 4, headdim: 8 } }, stored);
+    expect(config.format).toBe('official-mamba2');
+    expect(warnings).toEqual([expect.stringMatching(/the layer is not named; the weights are those of Mamba2/)]);
+  });
 
   it('that are not known, or not asked for, are told', () => {
     expect(told({ ...two, note: 'mine' }).warnings).toEqual([expect.stringMatching(/note "mine" is not known/)]);
