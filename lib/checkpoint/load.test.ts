@@ -204,9 +204,32 @@ describe('a folder made here', () => {
       ['weights.safetensors', /call it model\.safetensors/],
       ['adapter_model.safetensors', /merge it into its model/],
       ['model.gguf', /GGUF/],
+      ['model-00001-of-00002.safetensors', /is a shard without its index: copy model\.safetensors\.index\.json/],
+      ['pytorch_model-00001-of-00002.bin', /is a shard without its index: copy pytorch_model\.bin\.index\.json/],
+      ['mp_rank_00_model_states.pt', /DeepSpeed: its zero_to_fp32\.py/],
+      ['__0_0.distcp', /merge-weights/],
     ] as const)
       expect(await refusal(await folderWith({ 'config.json': config, [name]: 'x' }))).toMatch(remedy);
     expect(await refusal(await folderWith({ 'config.json': config, 'optimizer.pt': 'x' }))).toMatch(/is needed\.$/);
+  });
+
+  it('knows the files of one format under the name of another, and texts in the place of weights', async () => {
+    const config = JSON.stringify(CONFIG);
+    const file = encodeSafetensors(tinyTensors().values());
+    const wrong = (name: string, content: string | Uint8Array) =>
+      folderWith({ 'config.json': config, [name]: content }).then(refusal);
+    expect(await wrong('pytorch_model.bin', file)).toMatch(/is a safetensors file: call it model\.safetensors/);
+    const torch = torchZip(statePickle([]), {});
+    expect(await wrong('model.safetensors', torch)).toMatch(/is what torch\.save writes: call it pytorch_model\.bin/);
+    expect(await wrong('model.safetensors', `GGUF${'\0'.repeat(9)}`)).toMatch(/GGUF/);
+    for (const content of ['{"error": "Repository not found"}', 'Access to this model is restricted.'])
+      expect(await wrong('model.safetensors', content)).toMatch(/holds a text and no weights.*download the file again/);
+    expect(await wrong('model.safetensors', '')).toMatch(/only 0 bytes; copy or download/);
+  });
+
+  it('says how many blocks there are where the config counts others', async () => {
+    const folder = await withTensors(tinyTensors(), { ...CONFIG, num_hidden_layers: 3 });
+    expect(await refusal(folder)).toMatch(/The config counts 3 blocks and the weights are of 1: mend/);
   });
 
   it('refuses a config that is no file, or that never ends, without reading it', async () => {
@@ -277,7 +300,9 @@ describe('a folder made here', () => {
         /says that a\.safetensors holds/,
       );
       expect(await refusal(await withIndex('{}'))).toMatch(/no weight_map/);
-      expect(await refusal(await withIndex(index(() => 'c.safetensors')))).toMatch(/cannot be opened/);
+      expect(await refusal(await withIndex(index(() => 'c.safetensors')))).toMatch(
+        /names 1 of 1 shards that are not there \(c\.safetensors\): copy or download/,
+      );
       const twice = { ...shards, 'b.safetensors': encodeSafetensors(all.slice(3)) };
       expect(await refusal(await withIndex(index(right), twice))).toMatch(/in both a\.safetensors and b\.safetensors/);
     });

@@ -11,10 +11,21 @@ import {
 } from '@/lib/safetensors';
 import type { ElementType } from '@/lib/safetensors/dtype';
 import { type ByteSource, openFile, writeAtomically } from './files';
+import { InputError } from './types';
+
+/** How files begin that are no safetensors, and what they are. */
+const OTHERS: readonly (readonly [RegExp, string])[] = [
+  [/^PK/, 'is what torch.save writes: call it pytorch_model.bin.'],
+  [/^GGUF/, 'is a GGUF file, which is not read: take the original weights.'],
+  [/^[\t\n\r\x20-\x7e]{8}/, 'holds a text and no weights: open it to see what it says, and download the file again.'],
+];
 
 /** Reads and checks the header of an open file; reads nothing else. */
 export async function readSafetensorsHeader(source: ByteSource): Promise<SafetensorsHeader> {
   const prefix = await source.read(0, Math.min(8, source.size));
+  const beginning = String.fromCharCode(...prefix);
+  const what = OTHERS.find(([start]) => start.test(beginning))?.[1];
+  if (what) throw new InputError(`${source.label} ${what}`);
   const length = safetensorsHeaderLength(prefix, source.size, source.label);
   return parseSafetensorsHeader(await source.read(8, length), source.size, source.label);
 }

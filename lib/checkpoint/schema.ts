@@ -64,5 +64,16 @@ export function checkTensors(
     unknown.length > 0 && `unknown: ${shortList(unknown)}`,
     misshapen.length > 0 && `of the wrong shape: ${shortList(misshapen)}`,
   ].filter(Boolean);
-  throw new InputError(`${label}: the weights do not fit the config; tensors ${faults.join('; ')}.`);
+  const [said, found] = [config.blocks.length, blocksIn(stored.keys())];
+  const count =
+    said === found
+      ? ''
+      : ` The config counts ${said} blocks and the weights are of ${found}: mend the one that is wrong.`;
+  throw new InputError(`${label}: the weights do not fit the config; tensors ${faults.join('; ')}.${count}`);
+}
+
+/** How many blocks there are names of. */
+function blocksIn(names: Iterable<string>): number {
+  const numbers = [...names].flatMap((name) => /^backbone\.layers\.(\d+)\./.exec(name)?.[1] ?? []);
+  return new Set(numbers).size;
 }

@@ -144,6 +144,9 @@ function gather(span: Float32Array, { shape, strides, count }: TensorView): Floa
 
 function explainOldFormat(first: Uint8Array, label: string): InputError {
   const isPickle = first[0] === 0x80;
+  // Of safetensors, the length of a header of JSON.
+  if (first.length === 9 && first[8] === 0x7b && first.subarray(4, 8).every((byte) => byte === 0))
+    return new InputError(`${label} is a safetensors file: call it model.safetensors.`);
   return new InputError(
     isPickle
       ? `${label} is in the format of PyTorch before 1.6, which is not read; load it in Python and save it again with torch.save or as safetensors.`
@@ -228,7 +231,7 @@ function stateDictOf(
 
 /** The folder inside the archive that holds `data.pkl`; its name is whatever the file was called when it was saved. */
 async function findPickle(source: ByteSource): Promise<{ members: Map<string, ZipMember>; folder: string }> {
-  const first = await source.read(0, Math.min(2, source.size));
+  const first = await source.read(0, Math.min(9, source.size));
   if (first[0] !== 0x50 || first[1] !== 0x4b) throw explainOldFormat(first, source.label);
   const members = await readZipDirectory(source);
   const pickle = [...members.keys()].find((name) => name.split('/').length === 2 && name.endsWith('/data.pkl'));

@@ -7,6 +7,7 @@ import { insteadOfWeights, LARGEST_INDEX } from './complete';
 import { type ByteSource, openFile, readText } from './files';
 import { parseJsonObject } from './json';
 import { readSafetensorsHeader } from './safetensors';
+import { shortList } from './schema';
 import { type ElementRange, listTorchTensors } from './torch-file';
 import { InputError } from './types';
 
@@ -96,6 +97,11 @@ async function openSharded(
     }
   }
   const folder = dirname(indexPath);
+  const absent = (files as string[]).filter((file) => !existsSync(join(folder, file)));
+  if (absent.length > 0)
+    throw new InputError(
+      `${label} names ${absent.length} of ${files.length} shards that are not there (${shortList(absent)}): copy or download them too.`,
+    );
   const weights = await openAll(
     (files as string[]).map((file) => join(folder, file)),
     tensorsOf,

@@ -38,7 +38,9 @@ function parseEntry(name: string, value: unknown, dataStart: number, label: stri
   if (!isRecord(value)) throw broken('has no description');
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_BYTES, dtype)) {
-    throw broken(`has the unknown dtype ${JSON.stringify(dtype)}`);
+    throw broken(
+      `has the unknown dtype ${JSON.stringify(dtype)}; save the model with weights of F32, F16 or BF16 (8-bit and quantised ones are not read)`,
+    );
   }
   if (!Array.isArray(shape) || !shape.every(isCount)) throw broken('has a shape that is not a list of sizes');
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
@@ -78,11 +80,15 @@ function checkLayout(entries: Iterable<SafetensorsEntry>, dataStart: number, fil
 /** Length of the JSON header. @param prefix the first eight bytes @throws InputError where it cannot be true */
 export function safetensorsHeaderLength(prefix: Uint8Array, fileSize: number, label: string): number {
   if (fileSize < 8 || prefix.byteLength < 8) {
-    throw new InputError(`${label} is not valid safetensors: it has only ${fileSize} bytes.`);
+    throw new InputError(
+      `${label} is not valid safetensors: it has only ${fileSize} bytes; copy or download it again.`,
+    );
   }
   const length = Number(new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true));
   if (length > LARGEST_HEADER || length < 2) {
-    throw new InputError(`${label} is not valid safetensors: its header claims to be ${length} bytes long.`);
+    throw new InputError(
+      `${label} is not valid safetensors: its header claims to be ${length} bytes long; download it again.`,
+    );
   }
   if (8 + length > fileSize) {
     throw new InputError(

@@ -273,4 +273,25 @@ describe('files that cannot be used', () => {
     await expect(loadTokenizer(join(folder, 'tokenizer.json'))).rejects.toThrow(InputError);
     await rm(folder, { recursive: true });
   });
+
+  it.each([
+    ['tokenizer.json', 'tokenizer.json'],
+    ['tokenizer_config.json', 'tokenizer.json'],
+    ['vocab.json', 'vocab.json'],
+    ['merges.txt', 'vocab.json'],
+  ])('says that %s is a pointer of Git LFS, or what else it is', async (name, opened) => {
+    const folder = await mkdtemp(join(tmpdir(), 'statescope-tokenizer-'));
+    const whole = JSON.stringify({ model: { type: 'WordLevel', vocab: { a: 0 } } });
+    const files = { 'tokenizer.json': whole, 'vocab.json': '{"a": 0}', 'merges.txt': '' };
+    for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
+    const said = async (text: string) => {
+      await writeFile(join(folder, name), text);
+      return loadTokenizer(join(folder, opened)).catch(({ message }: Error) => message);
+    };
+    expect(await said('version https://git-lfs.github.com/spec/v1\n')).toMatch(
+      new RegExp(`^${name} is a Git LFS pointer.*git lfs pull`),
+    );
+    if (name.endsWith('.json')) expect(await said('<html>')).toMatch(new RegExp(`^${name} .*; replace the file`));
+    await rm(folder, { recursive: true });
+  });
 });

@@ -353,20 +353,37 @@ async function filesOf(path: string): Promise<{ readonly text: string; readonly 
     specials: await beside('special_tokens_map.json'),
     added: await beside('added_tokens.json'),
   };
+  refusePointer(files.vocab, label);
+  refusePointer(files.merges, 'merges.txt');
   return { text: usable(label, () => JSON.stringify(slowDefinition(files))), config };
 }
 
 /** The same from the files' texts. @throws InputError */
 export const parseTokenizer = (text: string, label = 'tokenizer.json', config = '{}'): Tokenizer =>
-  usable(label, () => new JsonTokenizer(configured(parsed(text, label), JSON.parse(config) as TokenizerConfig)));
+  usable(label, () => new JsonTokenizer(configured(parsed(text, label), parsedConfig(config))));
 
 function parsed(text: string, label: string): TokenizerDefinition {
-  if (text.startsWith('version https://git-lfs.'))
-    throw new InputError(
-      `${label} is a Git LFS pointer and not the file itself; run \`git lfs install\` and \`git lfs pull\` in its folder.`,
-    );
+  refusePointer(text, label);
   const definition = JSON.parse(text) as TokenizerDefinition;
   return { ...definition, added_tokens: definition.added_tokens ?? [] };
+}
+
+function refusePointer(text: string, label: string): void {
+  if (!text.startsWith('version https://git-lfs.')) return;
+  throw new InputError(
+    `${label} is a Git LFS pointer and not the file itself; run \`git lfs install\` and \`git lfs pull\` in its folder.`,
+  );
+}
+
+/** The settings beside a tokenizer. @throws InputError */
+function parsedConfig(text: string): TokenizerConfig {
+  const label = 'tokenizer_config.json';
+  refusePointer(text, label);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new InputError(`${label} is not JSON (${(cause as Error).message}); replace the file.`);
+  }
 }
 
 function usable<T>(label: string, make: () => T): T {
@@ -374,6 +391,7 @@ function usable<T>(label: string, make: () => T): T {
     return make();
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
-    throw new InputError(`${label} is not a tokenizer that can be used: ${(cause as Error).message}`);
+    const remedy = cause instanceof SyntaxError ? '; replace the file, or choose another tokenizer.' : '';
+    throw new InputError(`${label} is not a tokenizer that can be used: ${(cause as Error).message}${remedy}`);
   }
 }
