@@ -169,6 +169,20 @@ export const PATCH_METRICS = [
 ] as const;
 export type PatchMetric = (typeof PATCH_METRICS)[number];
 
+/** Measures that have a slope in the logits: those that attribution patching follows. */
+export const ATTRIBUTION_METRICS = [
+  'logit_difference',
+  'target_logit',
+  'margin',
+  'target_prob',
+  'target_logprob',
+  'kl',
+] as const satisfies readonly PatchMetric[];
+export type AttributionMetric = (typeof ATTRIBUTION_METRICS)[number];
+
+/** Kinds of points that attribution patching tells by itself; `mixer_1`, `mixer_2` are what a branch brings to the subtraction. */
+export const ATTRIBUTION_POINTS = ['hook_resid_pre', 'hook_out_proj', 'mixer_1', 'mixer_2', 'hook_h'] as const;
+
 /** Clean and corrupted must be so far apart in a measure for an effect, which is divided by that distance, to say anything. */
 export const LEAST_GAPS: Readonly<Record<PatchMetric, number>> = {
   logit_difference: 0.5,

@@ -47,7 +47,7 @@ export function budgetOf(config: ModelConfig, { L, wanted, prompts, extra = {}, 
 export const megabytes = (bytes: number): number => Math.max(1, Math.ceil(bytes / 2 ** 20));
 
 /** Values of one row that are alive within the largest block: streams, projections, and a dozen tensors of its width. */
-function blockValues({ blocks, d }: ModelConfig, L: number): number {
+export function blockValues({ blocks, d }: ModelConfig, L: number): number {
   const values = blocks.map((block) => {
     const { E, N, R, H, G } = block.mixer;
     const mixer = 12 * E + (H > 0 ? 4 * G * N + 2 * H : R + 4 * N);

@@ -12,10 +12,7 @@ export function requirePoint(
   layers: readonly number[],
   { point, mixer }: { readonly point: string; readonly mixer?: Mixer },
 ): void {
-  if (WITHOUT_POSITIONS.test(point))
-    throw new InputError(
-      `${point} is not one row per token, so it cannot be patched at a position: choose another point.`,
-    );
+  requireTokens(point);
   for (const layer of layers) {
     const block = config.blocks[layer];
     const known = point === 'ssm' || point === 'conv' ? memoryOf(block) : hookPointsOf(block);
@@ -25,4 +22,12 @@ export function requirePoint(
       `Layer ${layer} (${block.kind}) has no hook point ${point}${mixer ? ` in ${mixer}` : ''}: see docs/hooks.md for their names.`,
     );
   }
+}
+
+/** @throws InputError where a point is not one row per token. */
+export function requireTokens(point: string): void {
+  if (WITHOUT_POSITIONS.test(point))
+    throw new InputError(
+      `${point} is not one row per token, so it cannot be patched at a position: choose another point.`,
+    );
 }

@@ -1,5 +1,8 @@
 export * from './ablate';
 export type { AlignedSpans } from './alignment';
+export type { Agreement, CheckedAttribution, CheckedCell } from './attributionCheck';
+export { checkedAttribution, checkedAttributionSteps } from './attributionCheck';
+export * from './attributionPatch';
 export { type Budget, DEFAULT_MEMORY, megabytes } from './budget';
 export { type Component, UNITS, type Unit } from './components';
 export * from './intervention';

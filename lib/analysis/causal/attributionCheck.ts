@@ -1,0 +1,133 @@
+import type { Model } from '@/lib/models';
+import { correlation, rankCorrelation } from '../correlation';
+import type { Span } from '../span';
+import { drain, type Progress, through } from '../steps';
+import { attributionPatchSteps, type PatchAttribution, type PatchAttributionRequest } from './attributionPatch';
+import { placeOf } from './components';
+import { type Patched, patchSteps } from './patch';
+import type { PatchRequest } from './patchPlan';
+import { MIXERS } from './points';
+
+/** A cell that was patched as well, in the measure's own unit. */
+export interface CheckedCell {
+  readonly layer: number;
+  readonly span: Span;
+  /** The measure as estimated, and as it is. */
+  readonly estimated: number;
+  readonly exact: number;
+}
+
+/** How far the estimates of one kind of point agree with exact patching, over the cells that were checked. */
+export interface Agreement {
+  readonly point: string;
+  readonly cells: readonly CheckedCell[];
+  /** Spearman's and Pearson's, of the changes; NaN with fewer than three cells, or where one side is all the same. */
+  readonly rank_correlation: number;
+  readonly correlation: number;
+}
+
+export interface CheckedAttribution extends PatchAttribution {
+  /** Of every kind of point, once its cells have been patched. */
+  readonly agreement: readonly Agreement[];
+}
+
+/**
+ * Attribution patching, and exact patching of the strongest `check` cells of every kind of point, the largest |change| first.
+ * Cost: that of both; of the exact part the blocks l … once for every cell of layer l.
+ */
+export function* checkedAttributionSteps(
+  model: Model,
+  request: PatchAttributionRequest,
+  check: number,
+): Generator<Progress<CheckedAttribution>, CheckedAttribution, void> {
+  let blocks = 0;
+  const found = yield* through(attributionPatchSteps(model, request), ({ done, total, result }) => {
+    blocks = total;
+    return { done, total: total + checksOf(result, check), result: { ...result, agreement: [] } };
+  });
+  const agreement: Agreement[] = [];
+  let done = blocks;
+  const total = blocks + found.points.reduce((sum, _, k) => sum + chosenOf(found, k, check).length, 0);
+  for (const [k, { point }] of found.points.entries()) {
+    const cells: CheckedCell[] = [];
+    for (const [layer, columns] of byLayer(chosenOf(found, k, check), found)) {
+      const spans = columns.map((column) => found.spans[column]);
+      const steps = patchSteps(model, exactRequest(model, request, point, layer, spans));
+      const before = done;
+      const exact = yield* through(steps, (step) => ({
+        done: before + Math.floor((columns.length * step.done) / (step.total + 1)),
+        total,
+        result: { ...found, agreement: [...agreement] },
+      }));
+      done += columns.length;
+      const of = exact.metrics[found.metric] as Patched;
+      spans.forEach((span, c) => {
+        const row = found.layers.indexOf(layer);
+        const estimated = found.points[k].patched[row * found.spans.length + columns[c]];
+        cells.push({ layer, span, estimated, exact: of.patched[c] });
+      });
+    }
+    agreement.push(agreementOf(point, cells, startOf(found)));
+  }
+  return { ...found, agreement };
+}
+
+/** {@link checkedAttributionSteps} in one go. */
+export const checkedAttribution = (model: Model, request: PatchAttributionRequest, check: number): CheckedAttribution =>
+  drain(checkedAttributionSteps(model, request, check));
+
+/** The measure of the run that receives. */
+const startOf = ({ direction, clean, corrupted }: PatchAttribution) => (direction === 'denoise' ? corrupted : clean);
+
+export const agreementOf = (point: string, cells: readonly CheckedCell[], start: number): Agreement => {
+  const estimated = Float64Array.from(cells, (cell) => cell.estimated - start);
+  const exact = Float64Array.from(cells, (cell) => cell.exact - start);
+  return {
+    point,
+    cells,
+    rank_correlation: rankCorrelation(estimated, exact),
+    correlation: correlation(estimated, exact),
+  };
+};
+
+/** Indices of the strongest cells of the k-th kind of point. */
+function chosenOf({ points, ...found }: PatchAttribution, k: number, check: number): number[] {
+  const start = startOf({ points, ...found });
+  const change = (at: number) => Math.abs(points[k].patched[at] - start);
+  return [...points[k].patched.keys()]
+    .filter((at) => Number.isFinite(points[k].patched[at]))
+    .sort((a, b) => change(b) - change(a) || a - b)
+    .slice(0, check);
+}
+
+/** How many cells will be patched; known before any estimate is. */
+const checksOf = ({ points, layers, spans }: PatchAttribution, check: number): number =>
+  points.reduce(
+    (sum, { layers: having }) => sum + Math.min(check, layers.filter((l) => having.includes(l)).length * spans.length),
+    0,
+  );
+
+/** Columns by layer, in the order of layers. */
+function byLayer(cells: readonly number[], { layers, spans }: PatchAttribution): [number, number[]][] {
+  const columns = new Map<number, number[]>();
+  for (const at of cells) {
+    const layer = layers[Math.floor(at / spans.length)];
+    columns.set(layer, [...(columns.get(layer) ?? []), at % spans.length]);
+  }
+  return [...columns].sort(([a], [b]) => a - b);
+}
+
+/** The exact test of some cells of one layer. */
+function exactRequest(
+  model: Model,
+  { points: _points, metric: _metric, steps: _steps, ...request }: PatchAttributionRequest,
+  point: string,
+  layer: number,
+  spans: readonly Span[],
+): PatchRequest {
+  const mixer = MIXERS.find((each) => each === point);
+  const common = { ...request, layers: [layer], spans };
+  if (!mixer) return { ...common, point };
+  const { name, channels } = placeOf(model, { layer, unit: 'mixer', mixer });
+  return { ...common, point: name.slice(`blocks.${layer}.`.length), channels };
+}

@@ -1,0 +1,443 @@
+import * as tf from '@tensorflow/tfjs';
+import { hookPointsOf, scansAt } from '@/lib/architectures/places';
+import { InputError, isDifferential } from '@/lib/checkpoint/types';
+import type { Model } from '@/lib/models';
+import { type AttributionMetric, type PatchDirection, patchEffect } from '@/lib/vocabulary';
+import type { Span } from '../span';
+import { drain, type Progress } from '../steps';
+import { blockGradients, measuredAt, normedInput } from './attributionGradients';
+import { type ScanRun, stateAttribution } from './attributionStates';
+import { type Budget, blockValues, budgetOf } from './budget';
+import { placeOf } from './components';
+import { type Baseline, baselineOf, type Captured, captureBlock } from './continuation';
+import { requireTokens } from './hookPoints';
+import { type PatchPlan, type PatchRequest, patchPlan, rolesOf } from './patchPlan';
+import { type PatchWarning, patchWarnings } from './patchWarnings';
+import { MIXERS, type Mixer, pointNames } from './points';
+import { layersOf, metricOf, type Outline } from './question';
+
+export interface PatchAttributionRequest extends Omit<PatchRequest, 'point' | 'mixer' | 'channels' | 'heads'> {
+  /**
+   * Kinds of points: hook points with a row per token, `mixer_1` and `mixer_2` (what a branch brings to the subtraction), `hook_h` and
+   * `ssm` (states, as exact patching takes them). Default: the residual stream, block outputs, and branches where there are any.
+   */
+  readonly points?: readonly string[];
+  /** Default `logit_difference`, or `target_logit` without a foil. */
+  readonly metric?: AttributionMetric;
+  /** Points on the way from the one run to the other that gradients are taken at; default 1, the run that receives. */
+  readonly steps?: number;
+}
+
+/** Estimates of one kind of point. */
+export interface AttributedPoint {
+  readonly point: string;
+  /** Layers that have it. */
+  readonly layers: readonly number[];
+  /** The measure as if it were patched, [layers, spans] over all layers of the request; NaN where a layer has no such point, or is not done yet. */
+  readonly patched: Float64Array;
+}
+
+export interface PatchAttribution {
+  readonly direction: PatchDirection;
+  readonly metric: AttributionMetric;
+  readonly steps: number;
+  readonly layers: readonly number[];
+  readonly spans: readonly Span[];
+  readonly position: number;
+  readonly clean: number;
+  readonly corrupted: number;
+  readonly points: readonly AttributedPoint[];
+  readonly cautions: readonly PatchWarning[];
+}
+
+interface AttributionPlan extends PatchPlan {
+  readonly points: readonly string[];
+  readonly metric: AttributionMetric;
+  readonly steps: number;
+}
+
+const STATES = /^(?:(mixer_[12])\.)?(hook_h|ssm)$/;
+/** Formed only by a recurrence in the open, whose tape would hold a state a token. */
+const IN_THE_OPEN = /(^|\.)hook_[AB]_bar$/;
+const MOST_STEPS = 64;
+
+/** Memory of an attribution, before it runs. @throws InputError where the request does not fit the model. */
+export const attributionBudget = (model: Outline, request: PatchAttributionRequest): Budget =>
+  attributionPlan(model, request).budget;
+
+/**
+ * Attribution patching (Nanda 2023; Kramár et al., arXiv 2403.00745): an estimate of every {@link patchGrid} at once. The run that
+ * receives is followed back once, block by block, and the difference between the two runs at each point and token is weighed with the gradient:
+ *
+ *     patched ≈ m + Σ_c (a_source − a_own)[t,c] ∂m/∂a[t,c]
+ *
+ * What is added to the residual stream is followed exactly through the next RMS norm, which is flat along the stream, and only behind it to first
+ * order: g_u · (norm(h + δ) − norm(h)) + g_h⁺ · δ. At the last token behind the last block the measure itself is taken. `steps` > 1 takes the mean
+ * gradient over runs whose embeddings lie between both prompts (integrated gradients; Hanna et al., arXiv 2403.17806): where softplus, SiLU,
+ * gates and norms are saturated, the slope at one end says little.
+ *
+ * Cost: both forward passes, then a step runs every block once more and back, about three forward passes in all (four with the first two shared out);
+ * kinds other than streams and block outputs run every block of the source too, states add {@link stateAttribution}. Memory: the residual streams of both runs, and the activations of one block.
+ * Yields after every block; stop early with `return()`.
+ * @throws InputError as {@link patchGrid}, and for a measure that has no slope.
+ */
+export function* attributionPatchSteps(
+  model: Model,
+  request: PatchAttributionRequest,
+): Generator<Progress<PatchAttribution>, PatchAttribution, void> {
+  const plan = attributionPlan(model, request);
+  const { direction, layers, spans, position, points, metric, steps } = plan;
+  const roles = rolesOf(request);
+  const source = baselineOf(model, roles.source.tokens, plan.sourcePosition);
+  const receiver = baselineOf(model, roles.receiver.tokens, position);
+  const clean = direction === 'denoise' ? source : receiver;
+  const question = { ...request, metric };
+  const measured = (run: Baseline) => measuredAt(model, lastRow(run, model.config.d), question, clean.logits).value;
+  const values = { clean: measured(clean), corrupted: measured(direction === 'denoise' ? receiver : source) };
+  const start = direction === 'denoise' ? values.corrupted : values.clean;
+  const found = points.map((point) => ({
+    point,
+    layers: layers.filter((layer) => hasPoint(model, layer, point)),
+    sums: new Float64Array(layers.length * spans.length).fill(Number.NaN),
+    steps: new Int32Array(layers.length),
+  }));
+  const result = (): PatchAttribution => ({
+    direction,
+    metric,
+    steps,
+    layers,
+    spans,
+    position,
+    ...values,
+    points: found.map(({ point, layers: having, sums, steps: seen }) => ({
+      point,
+      layers: having,
+      patched: sums.map((sum, k) => {
+        const count = seen[Math.floor(k / spans.length)];
+        return start + sum / count;
+      }),
+    })),
+    cautions: patchWarnings(request as PatchRequest, plan, { [metric]: values }),
+  });
+  const { blocks } = model.config;
+  const total = steps * (blocks.length - layers[0]);
+  let done = 0;
+  for (let step = 0; step < steps; step++) {
+    const way =
+      steps === 1
+        ? receiver
+        : between(model, { source, receiver, counterpart: plan.counterpart }, (step + 0.5) / steps);
+    const runs = { source, receiver, way };
+    let behind = lastAdded(model, runs, question, clean.logits);
+    for (let layer = blocks.length - 1; layer >= layers[0]; layer--) {
+      const row = layers.indexOf(layer);
+      const asked = row < 0 ? [] : found.filter(({ layers: having }) => having.includes(layer));
+      const told = new Map<string, SpanValues>();
+      behind = attributed(model, runs, plan, layer, behind, new Set(asked.map(({ point }) => point)), told);
+      for (const { point, sums, steps: seen } of asked) {
+        const of = told.get(point) as SpanValues;
+        seen[row] += 1;
+        spans.forEach((span, column) => {
+          const at = row * spans.length + column;
+          sums[at] = (Number.isNaN(sums[at]) ? 0 : sums[at]) + of(span);
+        });
+      }
+      done += 1;
+      yield { done, total, result: result() };
+    }
+  }
+  return result();
+}
+
+/** {@link attributionPatchSteps} in one go. */
+export const attributionPatch = (model: Model, request: PatchAttributionRequest): PatchAttribution =>
+  drain(attributionPatchSteps(model, request));
+
+/** Effects of one kind of point, [layers, spans], as {@link patchEffect} has them. */
+export const attributedEffects = ({ patched }: AttributedPoint, of: PatchAttribution): Float64Array =>
+  patched.map((value) => patchEffect(value, of, of.direction));
+
+/** First-order change of the measure by patching a span. */
+type SpanValues = (span: Span) => number;
+
+type Runs = Readonly<Record<'source' | 'receiver', Baseline>> & { readonly way: Pick<Baseline, 'streams' | 'L'> };
+
+/** What adding δ [L,d] to the residual stream behind a block does to the measure, token by token. */
+interface Added {
+  of(delta: Float32Array): Float64Array;
+  /** ∂m of the stream, [L,d]. */
+  readonly gradient: Float32Array;
+}
+
+/** Behind the last block only the token that is read counts, and the measure is known. */
+function lastAdded(
+  model: Model,
+  { receiver, way }: Runs,
+  question: Parameters<typeof measuredAt>[2],
+  clean: Float32Array,
+): Added {
+  const { d } = model.config;
+  const own = lastRow(receiver, d);
+  const gradient = new Float32Array(receiver.L * d);
+  gradient.set(measuredAt(model, lastRow(way, d), question, clean).gradient, (receiver.L - 1) * d);
+  return {
+    gradient,
+    of: (delta) => {
+      const changes = new Float64Array(receiver.L);
+      const at = (receiver.L - 1) * d;
+      const measured = (row: Float32Array) => measuredAt(model, row, question, clean).value;
+      changes[receiver.L - 1] = measured(own.map((value, c) => value + delta[at + c])) - measured(own);
+      return changes;
+    },
+  };
+}
+
+/**
+ * Follows the measure back through one block, and tells what patching each of these points does.
+ * @returns the same for what enters the block
+ */
+function attributed(
+  model: Model,
+  { source, receiver, way }: Runs,
+  { counterpart }: AttributionPlan,
+  layer: number,
+  behind: Added,
+  points: ReadonlySet<string>,
+  told: Map<string, SpanValues>,
+): Added {
+  const { d, blocks } = model.config;
+  const block = blocks[layer];
+  const { L } = receiver;
+  const aligned = (from: Captured | Float32Array, to: Captured | Float32Array, width: number) =>
+    differenceOf(valuesIn(from), valuesIn(to), width, counterpart);
+  const stateful = [...points].flatMap((point) => scansOfState(layer, block, point));
+  const rowed = [...points].filter(
+    (point) => !STATES.test(point) && point !== 'hook_resid_pre' && point !== 'hook_out_proj',
+  );
+  const inputs = [...new Set(stateful.flatMap((scan) => SCAN_POINTS.map(scan.at)))];
+  const names = [
+    ...new Set([...rowed.flatMap((point) => placesOf(model, layer, point).map(({ name }) => name)), ...inputs]),
+  ];
+  const from = names.length > 0 ? captureBlock(model, source, layer, names) : new Map<string, Captured>();
+  const to = names.length > 0 ? captureBlock(model, receiver, layer, names) : from;
+  const norm = `blocks.${layer}.hook_normalized_input`;
+  const edits = new Map<string, readonly number[]>([[norm, [1, L, d]]]);
+  for (const name of names)
+    if (!name.endsWith('hook_A') && (!inputs.includes(name) || name.endsWith('hook_y')))
+      edits.set(name, (to.get(name) as Captured).shape);
+  const { stream, points: seen } = blockGradients(model, layer, way.streams[layer], behind.gradient, edits);
+  const gradient = (name: string) => seen.get(name)?.gradient as Float32Array;
+
+  for (const point of rowed) {
+    const parts = placesOf(model, layer, point).map(({ name, channels }) => {
+      const [a, b] = [from.get(name) as Captured, to.get(name) as Captured];
+      const width = b.data.length / L;
+      return weighed(aligned(a, b, width), gradient(name), width, channels);
+    });
+    told.set(point, summed(Float64Array.from({ length: L }, (_, t) => parts.reduce((sum, part) => sum + part[t], 0))));
+  }
+  for (const point of points) {
+    const scans = scansOfState(layer, block, point);
+    if (scans.length === 0) continue;
+    const alongWay = way === receiver ? to : captureBlock(model, way, layer, inputs);
+    const found = scans.map((scan) => {
+      const run = (kept: ReadonlyMap<string, Captured>) => runOf(scan.at, kept);
+      const runs = { source: run(from), own: run(to), along: run(alongWay) };
+      return stateAttribution(runs, gradient(scan.at('y')), counterpart, block.mixer);
+    });
+    const alone = point.endsWith('ssm');
+    told.set(point, ([begin, end]) =>
+      found.reduce((sum, { now, later }) => {
+        let reads = later[end - 1];
+        if (!alone) for (let t = begin; t < end; t++) reads += now[t];
+        return sum + reads;
+      }, 0),
+    );
+  }
+  if (points.has('hook_out_proj'))
+    told.set('hook_out_proj', summed(behind.of(aligned(written(source, layer), written(receiver, layer), d))));
+  const own = receiver.streams[layer];
+  const read = normedInput(model, layer, own);
+  const added: Added = {
+    gradient: stream,
+    of: (delta) => {
+      const changed = normedInput(
+        model,
+        layer,
+        own.map((value, k) => value + delta[k]),
+      );
+      const through = weighed(
+        changed.map((value, k) => value - read[k]),
+        gradient(norm),
+        d,
+      );
+      const past = weighed(delta, behind.gradient, d);
+      return past.map((value, t) => value + through[t]);
+    },
+  };
+  if (points.has('hook_resid_pre'))
+    told.set('hook_resid_pre', summed(added.of(aligned(source.streams[layer], own, d))));
+  return added;
+}
+
+const SCAN_POINTS = ['ssm_input', 'delta', 'A', 'B', 'C', 'y'] as const;
+
+/** The scans whose states a point stands for; none where it is no state. */
+function scansOfState(layer: number, block: Model['config']['blocks'][number], point: string) {
+  const [, mixer] = STATES.exec(point) ?? [];
+  return STATES.test(point) ? scansAt(layer, block, mixer as Mixer | undefined) : [];
+}
+
+const runOf = (at: (point: string) => string, kept: ReadonlyMap<string, Captured>): ScanRun => {
+  const of = (point: string) => kept.get(at(point)) as Captured;
+  return { x: of('ssm_input'), delta: of('delta'), A: of('A'), B: of('B'), C: of('C') };
+};
+
+/** Where a kind of point is in a layer: hook points, and channels of their last axis (all where absent). */
+function placesOf(model: Outline, layer: number, point: string) {
+  const mixer = MIXERS.find((each) => each === point);
+  if (mixer) return [placeOf(model, { layer, unit: 'mixer', mixer })];
+  const known = hookPointsOf(model.config.blocks[layer]);
+  return pointNames(layer, point)
+    .filter((name) => known.has(name.slice(`blocks.${layer}.`.length)))
+    .map((name) => ({ name, channels: undefined }));
+}
+
+const valuesIn = (from: Captured | Float32Array): Float32Array => (from instanceof Float32Array ? from : from.data);
+
+/** What a block adds to the stream, [L,d]. */
+const written = ({ streams }: Baseline, layer: number): Float32Array =>
+  streams[layer + 1].map((value, k) => value - streams[layer][k]);
+
+const lastRow = ({ streams, L }: Pick<Baseline, 'streams' | 'L'>, d: number): Float32Array =>
+  streams[streams.length - 1].slice((L - 1) * d, L * d);
+
+/** source − own, token by token; 0 where a token has no counterpart. */
+function differenceOf(from: Float32Array, to: Float32Array, width: number, counterpart: Int32Array): Float32Array {
+  const difference = new Float32Array(counterpart.length * width);
+  counterpart.forEach((place, t) => {
+    if (place < 0) return;
+    for (let c = 0; c < width; c++) difference[t * width + c] = from[place * width + c] - to[t * width + c];
+  });
+  return difference;
+}
+
+/** Σ_c δ[t,c] g[t,c] of every token. */
+function weighed(
+  delta: Float32Array,
+  gradient: Float32Array,
+  width: number,
+  channels?: readonly number[],
+): Float64Array {
+  const chosen = channels ?? Array.from({ length: width }, (_, c) => c);
+  return Float64Array.from({ length: delta.length / width }, (_, t) => {
+    let sum = 0;
+    for (const c of chosen) sum += delta[t * width + c] * gradient[t * width + c];
+    return sum;
+  });
+}
+
+/** A span's tokens together: to first order their changes add up. */
+const summed =
+  (values: Float64Array): SpanValues =>
+  ([start, end]) =>
+    values.subarray(start, end).reduce((sum, value) => sum + value, 0);
+
+/** A run whose embeddings are `share` of the way from the receiving prompt to the source. */
+function between(
+  model: Model,
+  {
+    source,
+    receiver,
+    counterpart,
+  }: { readonly source: Baseline; readonly receiver: Baseline; readonly counterpart: Int32Array },
+  share: number,
+): Pick<Baseline, 'streams' | 'L'> {
+  const { d } = model.config;
+  const own = receiver.streams[0];
+  const gap = differenceOf(source.streams[0], own, d, counterpart);
+  return streamsFrom(
+    model,
+    own.map((value, k) => value + share * gap[k]),
+  );
+}
+
+/** Residual streams of the blocks over an embedding [L,d]. */
+function streamsFrom(model: Model, embedded: Float32Array): Pick<Baseline, 'streams' | 'L'> {
+  const { d } = model.config;
+  const L = embedded.length / d;
+  const streams = [embedded];
+  const start = tf.tensor3d(embedded, [1, L, d]);
+  const last = drainEach(model.blocksFrom(start, 0), ({ residual }) => {
+    streams.push((residual.dataSync() as Float32Array).slice());
+  });
+  tf.dispose([start, last]);
+  return { streams, L };
+}
+
+function drainEach<T, R>(steps: Generator<T, R, void>, each: (value: T) => void): R {
+  let step = steps.next();
+  while (!step.done) {
+    each(step.value);
+    step = steps.next();
+  }
+  return step.value;
+}
+
+/** @throws InputError */
+function attributionPlan(model: Outline, request: PatchAttributionRequest): AttributionPlan {
+  const { points = pointsOf(model, layersOf(model, request.layers)), metric = metricOf(request), steps = 1 } = request;
+  const plan = patchPlan(model, { ...request, point: 'hook_resid_pre' });
+  if (metric === 'logit_difference' && request.foil === undefined)
+    throw new InputError('The metric logit_difference is target minus foil: give a foil.');
+  if (metric === 'kl' && plan.direction === 'noise' && steps === 1)
+    throw new InputError(
+      'KL from the clean run has no slope at the clean run: take another metric, denoise, or more steps.',
+    );
+  if (!Number.isInteger(steps) || steps < 1 || steps > MOST_STEPS)
+    throw new InputError(`An attribution takes 1 to ${MOST_STEPS} steps, not ${steps}.`);
+  for (const point of points) requireAttributed(model, plan.layers, point);
+  const L = Math.max(plan.position, plan.sourcePosition) + 1;
+  const { d, V, blocks } = model.config;
+  const states = points.some((point) => STATES.test(point));
+  const budget = budgetOf(model.config, {
+    L,
+    wanted: 1,
+    prompts: steps > 1 ? 3 : 2,
+    extra: {
+      // What both runs had at the points asked for, and the states of one channel.
+      fixed:
+        2 * blockValues(model.config, L) +
+        (states ? 4 * L * Math.max(...blocks.map(({ mixer }) => mixer.N)) : 0) +
+        4 * L * d,
+      // The tape of one block, the gradients of it, and of the unembedding.
+      perRow: 2 * blockValues(model.config, L) + 4 * V,
+    },
+    limit: request.memory,
+  });
+  return { ...plan, points, metric, steps, budget };
+}
+
+/** The residual stream, block outputs, and branches where there are any. */
+const pointsOf = ({ config }: Outline, layers: readonly number[]): string[] => [
+  'hook_resid_pre',
+  'hook_out_proj',
+  ...(layers.some((layer) => isDifferential(config.blocks[layer])) ? MIXERS : []),
+];
+
+function hasPoint(model: Outline, layer: number, point: string): boolean {
+  const block = model.config.blocks[layer];
+  if (MIXERS.some((mixer) => mixer === point)) return isDifferential(block);
+  const [, mixer] = STATES.exec(point) ?? [];
+  if (STATES.test(point)) return scansAt(layer, block, mixer as Mixer | undefined).length > 0;
+  return placesOf(model, layer, point).length > 0;
+}
+
+/** @throws InputError where no layer has the point, or no gradient can be taken there. */
+function requireAttributed(model: Outline, layers: readonly number[], point: string): void {
+  if (point === 'conv' || IN_THE_OPEN.test(point))
+    throw new InputError(`There is no attribution for ${point}: patch it exactly, or choose another point.`);
+  requireTokens(point);
+  if (!layers.some((layer) => hasPoint(model, layer, point)))
+    throw new InputError(`No layer that was chosen has a point ${point}: see docs/hooks.md for their names.`);
+}
