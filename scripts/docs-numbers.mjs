@@ -165,6 +165,51 @@ async function causal() {
   };
 }
 
+/** Attribution patching against exact patching, over all cells. */
+async function attributions() {
+  const of = async (model, points, ...more) => {
+    const { agreement, layers, spans } = await statescope(
+      'patch',
+      '--model',
+      model,
+      '--prompt',
+      story('hallway'),
+      '--corrupted',
+      story('office'),
+      ...QUESTION,
+      '--attribution',
+      '--points',
+      points.join(),
+      '--check',
+      '10000',
+      ...more,
+    );
+    return { agreement, cells: layers.length * spans.length };
+  };
+  const shared = ['hook_resid_pre', 'hook_out_proj', 'hook_h'];
+  const [plain, diff] = PAIR;
+  const [a, b] = [await of(plain, shared), await of(diff, [...shared, 'mixer_1', 'mixer_2'])];
+  const steps = await of(diff, ['hook_resid_pre'], '--steps', '8');
+  const cell = (found) => `${fixed(found.rank_correlation, 2)}, ${fixed(found.correlation, 3)}`;
+  const rows = [
+    ['kind of point', 'A', 'B'],
+    ['---', '---', '---'],
+    ...b.agreement.map((found, k) => [`\`${found.point}\``, a.agreement[k] ? cell(a.agreement[k]) : '–', cell(found)]),
+  ];
+  const room = ({ agreement: [{ cells }] }) => {
+    const { estimated, exact } = cells.find(({ layer, span: [start] }) => layer === 0 && start === ROOM);
+    return [estimated, exact].map((value) => fixed(value, 1));
+  };
+  const [once, exact] = room(b);
+  return {
+    'attribution.table': `\n${table(rows)}\n`,
+    'attribution.cells': String(a.cells),
+    'attribution.once': once,
+    'attribution.often': room(steps)[0],
+    'attribution.exact': exact,
+  };
+}
+
 const SNR = { margin_std: 2, target_log_odds: 2, target_prob: 3, needle_against_context: 3 };
 
 async function batches() {
@@ -259,6 +304,7 @@ async function measured() {
       ...(await maps(folder, hallway)),
       ...(await logits(hallway, garden)),
       ...(await causal()),
+      ...(await attributions()),
       ...(await batches()),
       ...(await curves()),
     };

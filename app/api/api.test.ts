@@ -323,6 +323,28 @@ describe('the API, through its own client', () => {
     await expect(client.analysis(id)).rejects.toMatchObject({ status: 404 });
   });
 
+  it('estimates patches at once, and patches the strongest cells too', async () => {
+    const { id } = await client.startAnalysis({
+      kind: 'patch_attribution',
+      model: 'diff',
+      clean: [4, 5, 6],
+      corrupted: [4, 7, 6],
+      target: 5,
+      foil: 7,
+      check: 2,
+    });
+    await followed(id);
+    const { state, result } = await client.analysis(id);
+    if (result?.kind !== 'patch_attribution') throw new Error(`${state}, ${result?.kind}`);
+    expect(result.agreement.map(({ cells }) => cells.length)).toEqual([2, 2, 2, 2]);
+    const [first] = result.points;
+    expect(first.point).toBe('hook_resid_pre');
+    const tensors = await client.analysisTensors(id);
+    expect([...(tensors.get('attribution.hook_resid_pre.patched')?.data ?? [])]).toEqual(
+      first.patched.flat().map((value) => Math.fround(value as number)),
+    );
+  });
+
   it('answers about text', async () => {
     expect((await client.tokenize('plain', 'Mary.')).tokens).toHaveLength(2);
     expect((await client.vocabulary('plain', 'kitch')).tokens.map(({ text }) => text)).toEqual(['kitchen']);

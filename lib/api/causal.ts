@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MIXERS, PATCH_DIRECTIONS, PATCH_METRICS } from '@/lib/vocabulary';
+import { ATTRIBUTION_METRICS, MIXERS, PATCH_DIRECTIONS, PATCH_METRICS } from '@/lib/vocabulary';
 import { AllocationResultSchema, AllocationTaskSchema } from './allocation';
 import { ExamplesSchema, SnrResultSchema, SnrTaskSchema } from './analyses';
 import { FaithfulnessResultSchema, FaithfulnessTaskSchema } from './faithfulness';
@@ -44,16 +44,9 @@ const common = {
   layers: counts(10_000).optional().meta({ description: 'Layer numbers from 0; default all.' }),
 };
 
-const PatchSchema = z.object({
-  kind: z.literal('patch'),
-  ...common,
+const pair = {
   clean: PromptSchema,
   corrupted: PromptSchema,
-  point: z
-    .string()
-    .regex(/^[\w.]{1,100}$/, 'point must be the name of a hook point')
-    .default('hook_resid_pre')
-    .meta({ description: 'A hook point of the block, `hook_h` (states), or `ssm`, `conv` (what decoding remembers).' }),
   direction: z.enum(PATCH_DIRECTIONS).optional().meta({
     description:
       '`denoise` (default) carries the clean run into the corrupted prompt, `noise` the corrupted run into the clean prompt.',
@@ -67,9 +60,54 @@ const PatchSchema = z.object({
     .max(1000)
     .optional()
     .meta({ description: 'Tokens that stand for each other; default each for the one at its place.' }),
+};
+
+const PatchSchema = z.object({
+  kind: z.literal('patch'),
+  ...common,
+  ...pair,
+  point: z
+    .string()
+    .regex(/^[\w.]{1,100}$/, 'point must be the name of a hook point')
+    .default('hook_resid_pre')
+    .meta({ description: 'A hook point of the block, `hook_h` (states), or `ssm`, `conv` (what decoding remembers).' }),
   mixer: MixerSchema.optional(),
   channels: counts(100_000).optional(),
   heads: counts(100_000).optional(),
+});
+
+const PatchAttributionSchema = z.object({
+  kind: z.literal('patch_attribution'),
+  ...common,
+  ...pair,
+  points: z
+    .array(z.string().regex(/^[\w.]{1,100}$/, 'points must be names of hook points'))
+    .min(1)
+    .max(20)
+    .optional()
+    .meta({
+      description:
+        'Hook points of the block, `mixer_1` and `mixer_2` (what a branch brings to the subtraction), `hook_h` (states), `ssm`; default the residual stream, block outputs and branches.',
+    }),
+  metric: z
+    .enum(ATTRIBUTION_METRICS)
+    .optional()
+    .meta({
+      description: 'Measure that is followed; default the logit difference, or the logit of the target without a foil.',
+    }),
+  steps: z
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .meta({
+      description: 'Runs between both prompts that gradients are averaged over; 1 takes the run that receives.',
+    }),
+  check: count
+    .max(10_000)
+    .default(0)
+    .meta({ description: 'The strongest cells of every kind of point that are patched exactly as well.' }),
 });
 
 const KnockoutSchema = z.object({
@@ -167,6 +205,7 @@ const InterveneSchema = z.object({
 
 export const AnalysisRequestSchema = z.discriminatedUnion('kind', [
   PatchSchema,
+  PatchAttributionSchema,
   KnockoutSchema,
   AblateSchema,
   LambdaSchema,
@@ -259,6 +298,20 @@ const formSummary = z.object({
   removed: z.object({ needle: estimate, noise: estimate }),
 });
 
+const cautions = z
+  .array(
+    z.object({
+      kind: z.enum(['small_gap', 'no_foil', 'other_tokens']),
+      text: z.string(),
+      metric: z.enum(PATCH_METRICS).optional().meta({ description: 'Of a small gap.' }),
+      positions: z
+        .array(count)
+        .optional()
+        .meta({ description: 'Of other tokens that differ, in the prompt that receives.' }),
+    }),
+  )
+  .meta({ description: 'Why effects may not mean what they seem to.' });
+
 export const AnalysisResultSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('patch'),
@@ -276,19 +329,42 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
       .meta({
         description: 'Every measure of the same runs; an effect is the share of the way to the run that gives.',
       }),
-    cautions: z
+    cautions,
+  }),
+  z.object({
+    kind: z.literal('patch_attribution'),
+    direction: z.enum(PATCH_DIRECTIONS),
+    metric: z.enum(ATTRIBUTION_METRICS),
+    steps: count,
+    layers: z.array(count),
+    spans: z.array(SpanSchema),
+    position: count,
+    clean: number,
+    corrupted: number,
+    points: z
       .array(
         z.object({
-          kind: z.enum(['small_gap', 'no_foil', 'other_tokens']),
-          text: z.string(),
-          metric: z.enum(PATCH_METRICS).optional().meta({ description: 'Of a small gap.' }),
-          positions: z
-            .array(count)
-            .optional()
-            .meta({ description: 'Of other tokens that differ, in the prompt that receives.' }),
+          point: z.string(),
+          layers: z.array(count).meta({ description: 'Layers that have it; the rows of others are null.' }),
+          patched: grid.meta({ description: 'Estimates of the measure, by layer and span.' }),
+          effect: grid,
         }),
       )
-      .meta({ description: 'Why effects may not mean what they seem to.' }),
+      .meta({ description: 'Estimates by kind of point.' }),
+    agreement: z
+      .array(
+        z.object({
+          point: z.string(),
+          cells: z.array(z.object({ layer: count, span: SpanSchema, estimated: number, exact: number })),
+          rank_correlation: number,
+          correlation: number,
+        }),
+      )
+      .meta({
+        description:
+          'Cells that were patched exactly as well, and how far the changes agree: Spearman’s and Pearson’s.',
+      }),
+    cautions,
   }),
   z.object({
     kind: z.literal('knockout'),

@@ -88,6 +88,29 @@ describe('patch', () => {
     expect(bare.err).toMatch(/warning: There is no foil/);
   });
 
+  it('estimates all cells at once, and says how far the checked ones agree', async () => {
+    const out = file('attribution.safetensors');
+    const args = ['patch', '--attribution', ...model, ...tokens([clean, corrupted]), ...question];
+    const outcome = await outcomeOf(...args, '--check', '4', '--out', out, '--json');
+    expect(outcome).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/attribution patching, .*MB beside the weights/),
+    });
+    const report = JSON.parse(outcome.out);
+    const kinds = ['hook_resid_pre', 'hook_out_proj', 'mixer_1', 'mixer_2'];
+    expect(report.points.map(({ point }: { point: string }) => point)).toEqual(kinds);
+    expect(report.agreement.map(({ point }: { point: string }) => point)).toEqual(kinds);
+    const exact = JSON.parse((await outcomeOf('patch', ...args.slice(2), '--json')).out);
+    for (const { layer, span, exact: value } of report.agreement[0].cells)
+      expect(value).toBeCloseTo(exact.patched[layer][span[0]], 5);
+    expect(report.agreement[0].cells).toHaveLength(4);
+    expect(await values(out, 'attribution.mixer_2.effect')).toEqual(
+      report.points[3].effect.flat().map((value: number) => Math.fround(value)),
+    );
+    const shown = await outcomeOf(...args, '--points', 'hook_h', '--steps', '2', '--metric', 'target_logprob');
+    expect(shown.out).toMatch(/target_logprob\), denoise, estimated by attribution, gradients over 2 steps\nhook_h\n/);
+  });
+
   it('takes an alignment', async () => {
     const rows = tokens([[1, ...clean], corrupted]);
     const { code, out } = await outcomeOf(...['patch', ...model, ...rows, ...question, '--align', '1:6=0:5', '--json']);
@@ -218,6 +241,10 @@ describe('bad input', () => {
     [['patch', ...question, '--tokens', 'T2', '--spans', '3-4'], /--spans takes spans of tokens such as 3:5/],
     [['patch', ...question, '--tokens', 'T2', '--align', '0:2'], /--align takes pairs of spans/],
     [['patch', ...question, '--tokens', 'T1'], /must hold two rows/],
+    [['patch', ...question, '--tokens', 'T2', '--check', '3'], /--check is of an attribution: give --attribution too/],
+    [['patch', ...question, '--tokens', 'T2', '--attribution', '--mixer', 'mixer_1'], /leave --mixer out/],
+    [['patch', ...question, '--tokens', 'T2', '--attribution', '--metric', 'target_rank'], /has no slope to follow/],
+    [['patch', ...question, '--tokens', 'T2', '--attribution', '--points', 'conv'], /no attribution for conv/],
     [['patch', ...question, '--tokens', 'T2', '--direction', 'up'], /--direction takes denoise, noise/],
     [['patch', '--target', '3', '--tokens', 'T2', '--metric', 'logit_difference'], /give a --foil/],
     [['knockout', ...question, '--tokens', 'T1', '--layers', '77'], /There is no layer 77/],

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { rmsNorm } from '@/kernels/ops';
 import type { Hook, Model } from '@/lib/models';
 import type { AttributionMetric } from '@/lib/vocabulary';
+import { tidied } from '../tidied';
 import { type Captured, valuesOf } from './continuation';
 import type { Question } from './question';
 
@@ -55,7 +56,7 @@ export function measuredAt(
   clean: Float32Array,
 ): Measured {
   const { d, vocabulary } = model.config;
-  return tf.tidy(() => {
+  return tidied(() => {
     const measure = (h: tf.Tensor) =>
       measureTensor(
         model
@@ -95,7 +96,7 @@ export function blockGradients(
   const L = h.length / d;
   const names = [...shapes.keys()];
   const seen = new Map<string, Captured>();
-  return tf.tidy(() => {
+  return tidied(() => {
     const through = (stream: tf.Tensor, ...edits: tf.Tensor[]) => {
       const hooks = names.map(
         (name, k): Hook => [

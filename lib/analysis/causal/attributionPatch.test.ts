@@ -11,6 +11,7 @@ import { ATTRIBUTION_METRICS } from '@/lib/vocabulary';
 import { bundledCase, loadModel } from '../testing/fixtures';
 import { plantedCheckpoint, plantedExamples } from '../testing/plantedModel';
 import { type RandomCase, randomCases, randomModel } from '../testing/randomModel';
+import { tidied } from '../tidied';
 import {
   type AttributedPoint,
   attributedEffects,
@@ -97,8 +98,8 @@ describe('attribution patching', () => {
               for (let t = 0; t < L; t++) expect(patched[layer * L + t]).toBeNaN();
               continue;
             }
-            const own = tf.tidy(() => wholeGradients(model, random.tokens, names));
-            const source = tf.tidy(() => valuesAt(model, random.others, names));
+            const own = tidied(() => wholeGradients(model, random.tokens, names));
+            const source = tidied(() => valuesAt(model, random.others, names));
             for (let t = 0; t < L; t++) {
               const changes = names.map(
                 (name) =>
@@ -125,8 +126,8 @@ describe('attribution patching', () => {
         for (const layer of found.layers)
           for (let t = 0; t < L; t++) {
             const names = scansAt(layer, model.config.blocks[layer]).map(({ at }) => at(`h.${t}`));
-            const own = tf.tidy(() => wholeGradients(model, random.tokens, names));
-            const source = tf.tidy(() => valuesAt(model, random.others, names));
+            const own = tidied(() => wholeGradients(model, random.tokens, names));
+            const source = tidied(() => valuesAt(model, random.others, names));
             const change = names.reduce(
               (sum, name) =>
                 sum + byHand(source.get(name) ?? [], own.values.get(name) ?? [], own.gradients.get(name) ?? [], 1)[0],
@@ -153,8 +154,8 @@ describe('attribution patching', () => {
         for (let t = 0; t < L; t++) expectNear(output.patched[last * L + t], exact.patched[last * L + t]);
         for (const layer of found.layers) {
           const at = ['resid_pre', 'normalized_input', 'resid_post'].map((point) => `blocks.${layer}.hook_${point}`);
-          const own = tf.tidy(() => wholeGradients(model, random.tokens, at));
-          const source = tf.tidy(() => valuesAt(model, random.others, at));
+          const own = tidied(() => wholeGradients(model, random.tokens, at));
+          const source = tidied(() => valuesAt(model, random.others, at));
           const of = (map: Map<string, number[]>, k: number) => map.get(at[k]) as number[];
           const weight = model.parameters.get(`backbone.layers.${layer}.norm.weight`)?.dataSync() as Float32Array;
           const normed = Array.from({ length: L }, (_, t) => {

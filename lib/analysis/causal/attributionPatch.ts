@@ -117,7 +117,7 @@ export function* attributionPatchSteps(
         return start + sum / count;
       }),
     })),
-    cautions: patchWarnings(request as PatchRequest, plan, { [metric]: values }),
+    cautions: patchWarnings(request, plan, { [metric]: values }),
   });
   const { blocks } = model.config;
   const total = steps * (blocks.length - layers[0]);

@@ -101,7 +101,11 @@ export function patchPlan(model: Outline, request: PatchRequest): PatchPlan {
 }
 
 /** Which prompt values are taken from, and which they are carried into. */
-export function rolesOf({ clean, corrupted, direction = 'denoise' }: PatchRequest) {
+export function rolesOf({
+  clean,
+  corrupted,
+  direction = 'denoise',
+}: Pick<PatchRequest, 'clean' | 'corrupted' | 'direction'>) {
   const [good, bad] = [
     { name: 'clean', tokens: clean },
     { name: 'corrupted', tokens: corrupted },

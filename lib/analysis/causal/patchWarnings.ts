@@ -11,9 +11,11 @@ export interface PatchWarning {
   readonly positions?: readonly number[];
 }
 
+type Asked = Pick<PatchRequest, 'clean' | 'corrupted' | 'direction' | 'target' | 'foil'>;
+
 /** Warnings of a patching, known once the two prompts have been run. */
 export function patchWarnings(
-  request: PatchRequest,
+  request: Asked,
   plan: PatchPlan,
   metrics: Readonly<Partial<Record<PatchMetric, { readonly clean: number; readonly corrupted: number }>>>,
 ): PatchWarning[] {
@@ -47,7 +49,7 @@ interface Exchange {
  * Tokens beside the swapped ones that differ. One word exchanged for another is one swap, wherever and however often, and so is
  * the exchange back; it is the one that has target and foil, if any.
  */
-function otherTokens(request: PatchRequest, { counterpart }: PatchPlan): PatchWarning[] {
+function otherTokens(request: Asked, { counterpart }: PatchPlan): PatchWarning[] {
   const { source, receiver } = rolesOf(request);
   const exchanges = exchangesOf(receiver.tokens, source.tokens, counterpart);
   const names = new Map(exchanges.map((each) => [nameOf(each), each]));

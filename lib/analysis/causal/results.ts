@@ -1,5 +1,7 @@
 import type { OutputTensor } from '@/lib/checkpoint';
 import type { Ablation } from './ablate';
+import type { CheckedAttribution } from './attributionCheck';
+import { attributedEffects } from './attributionPatch';
 import type { Intervention } from './intervention';
 import type { KnockoutGrid, Knockouts } from './knockout';
 import type { LambdaOverride } from './lambda';
@@ -37,6 +39,26 @@ export function patchTensors({ direction, layers, spans, patched, effect, metric
     ...pair('patch', patched, effect),
     ...Object.entries(metrics).flatMap(([name, of]) => pair(`patch.${name}`, of.patched, effectsOf(of, direction))),
   ];
+}
+
+/** `patched` and `effect` by layer and span of every kind of point, and the cells that were checked. */
+export function attributionJson({ points, ...rest }: CheckedAttribution) {
+  const rows = (values: Float64Array) => nested(values, rest.spans.length);
+  const each = points.map((own) => ({
+    ...own,
+    patched: rows(own.patched),
+    effect: rows(attributedEffects(own, { points, ...rest })),
+  }));
+  return { ...rest, points: each };
+}
+
+/** `attribution.POINT.patched` and `attribution.POINT.effect` [layers, spans]. */
+export function attributionTensors(found: CheckedAttribution): OutputTensor[] {
+  const shape = [found.layers.length, found.spans.length];
+  return found.points.flatMap((own) => [
+    tensorOf(`attribution.${own.point}.patched`, shape, own.patched),
+    tensorOf(`attribution.${own.point}.effect`, shape, attributedEffects(own, found)),
+  ]);
 }
 
 /** `without` and `change` by row and span, as the model is and with frozen norms. */

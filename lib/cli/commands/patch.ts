@@ -1,6 +1,12 @@
 import type { Command } from 'commander';
 import {
   type AlignedSpans,
+  attributedEffects,
+  attributionBudget,
+  attributionJson,
+  attributionTensors,
+  type CheckedAttribution,
+  checkedAttributionSteps,
   effectsOf,
   metricOf,
   type Patched,
@@ -12,7 +18,14 @@ import {
   type Span,
 } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
-import { PATCH_DIRECTIONS, PATCH_METRICS, type PatchDirection, type PatchMetric } from '@/lib/vocabulary';
+import {
+  ATTRIBUTION_METRICS,
+  type AttributionMetric,
+  PATCH_DIRECTIONS,
+  PATCH_METRICS,
+  type PatchDirection,
+  type PatchMetric,
+} from '@/lib/vocabulary';
 import {
   announce,
   type CausalOptions,
@@ -28,12 +41,16 @@ import {
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
 import { about, printJson, requireWritable, table, writeTensors } from '../output';
-import { choices, indices } from '../parse';
+import { choices, indices, wholeNumber, words } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
 interface PatchOptions extends CausalOptions {
   readonly corrupted?: string;
   readonly point: string;
+  readonly attribution?: boolean;
+  readonly points?: string[];
+  readonly steps?: number;
+  readonly check?: number;
   readonly direction: PatchDirection[];
   readonly metric?: PatchMetric[];
   readonly spans?: Span[];
@@ -66,6 +83,22 @@ export function patchCommand(program: Command, io: Io, line: string): void {
     .option('--align <list>', 'tokens that stand for each other, clean=corrupted: 0:4=0:4,6:9=5:8', alignment)
     .option('--channels <list>', 'patch only these channels', indices('--channels'))
     .option('--heads <list>', 'patch only these heads', indices('--heads'))
+    .option('--attribution', 'estimate all cells at once by one backward pass, at several kinds of points')
+    .option(
+      '--points <list>',
+      'of an attribution: hook points, mixer_1, mixer_2, hook_h, ssm; default streams, block outputs, branches',
+      words('--points'),
+    )
+    .option(
+      '--steps <n>',
+      'of an attribution: runs between both prompts that gradients are averaged over (1)',
+      wholeNumber('--steps', 1),
+    )
+    .option(
+      '--check <n>',
+      'of an attribution: patch the strongest n cells of every kind exactly, too (0)',
+      wholeNumber('--check', 0),
+    )
     .action(async (options: PatchOptions) => {
       await requireWritable(options.out);
       const checkpoint = await openCheckpointOf(options, io);
@@ -74,6 +107,7 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       const direction = options.direction[0];
       const question = await questionOf(options, checkpoint, io);
       const metric = options.metric?.[0] ?? metricOf(question);
+      requireOptions(options, metric);
       if (metric === 'logit_difference' && question.foil === undefined)
         throw new InputError('--metric logit_difference is target minus foil: give a --foil.');
       const request = {
@@ -91,6 +125,23 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       };
       const answer = await namedQuestion(question, checkpoint, io);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
+      if (options.attribution) {
+        const { points, steps, check = 0 } = options;
+        const attributed = { ...request, points, steps, metric: metric as AttributionMetric };
+        const budget = attributionBudget(model, attributed);
+        announce(io, 'attribution patching', budget);
+        const found = finish(checkedAttributionSteps(model, attributed, check), 'step', io);
+        if (options.out) await writeTensors(options.out, attributionTensors(found), provenance);
+        if (options.json)
+          return printJson(io, {
+            ...about(provenance),
+            ...answer,
+            ...attributionJson(found),
+            memory_bytes: budget.bytes,
+          });
+        for (const { text } of found.cautions) io.err(`warning: ${text}\n`);
+        return io.out(estimates(found));
+      }
       const budget = patchBudget(model, request);
       announce(io, `patching ${point}`, budget);
       const grid = finish(patchSteps(model, request), 'block', io);
@@ -110,6 +161,56 @@ export function patchCommand(program: Command, io: Io, line: string): void {
         `clean ${of.clean.toFixed(4)}, corrupted ${of.corrupted.toFixed(4)} (${metric}), ${direction}\n${readable(grid, of)}`,
       );
     });
+}
+
+/** @throws InputError for options that only the other way of patching has. */
+function requireOptions(options: PatchOptions, metric: PatchMetric): void {
+  const { attribution, mixer, channels, heads, points, steps, check } = options;
+  const given = (named: Readonly<Record<string, unknown>>) =>
+    Object.entries(named).find(([, value]) => value !== undefined)?.[0];
+  if (!attribution) {
+    const stray = given({ points, steps, check });
+    if (stray) throw new InputError(`--${stray} is of an attribution: give --attribution too, or leave it out.`);
+    return;
+  }
+  const stray = given({ mixer, channels, heads });
+  if (stray)
+    throw new InputError(
+      `An attribution takes whole points: leave --${stray} out, or name mixer_1, mixer_2 as --points.`,
+    );
+  if (!ATTRIBUTION_METRICS.some((name) => name === metric))
+    throw new InputError(
+      `${metric} has no slope to follow: take ${ATTRIBUTION_METRICS.join(', ')} with --attribution.`,
+    );
+}
+
+/** The strongest estimates of every kind of point, with what patching them does where that was checked. */
+function estimates(found: CheckedAttribution): string {
+  const { direction, metric, layers, spans, clean, corrupted, steps } = found;
+  const parts = found.points.map((own) => {
+    const agreement = found.agreement.find(({ point }) => point === own.point);
+    const effects = attributedEffects(own, found);
+    const cells = layers.flatMap((layer, row) =>
+      spans.map((span, column) => {
+        const at = row * spans.length + column;
+        const checked = agreement?.cells.find((cell) => cell.layer === layer && cell.span === span);
+        return {
+          layer,
+          tokens: spanName(span),
+          estimated: own.patched[at],
+          effect: effects[at],
+          exact: checked?.exact,
+        };
+      }),
+    );
+    const known = cells.filter(({ effect }) => Number.isFinite(effect));
+    const agrees = agreement
+      ? `: ${agreement.cells.length} cells patched, rank correlation ${agreement.rank_correlation.toFixed(3)}, correlation ${agreement.correlation.toFixed(3)}`
+      : '';
+    return `${own.point}${agrees}\n${table(strongest(known, ({ effect }) => effect))}`;
+  });
+  const over = steps > 1 ? `, gradients over ${steps} steps` : '';
+  return `clean ${clean.toFixed(4)}, corrupted ${corrupted.toFixed(4)} (${metric}), ${direction}, estimated by attribution${over}\n${parts.join('\n')}`;
 }
 
 function alignment(text: string): AlignedSpans[] {

@@ -4,7 +4,12 @@ import {
   ablationBudget,
   ablationJson,
   ablationSteps,
+  attributionBudget,
+  attributionJson,
+  attributionTensors,
   type Budget,
+  type CheckedAttribution,
+  checkedAttributionSteps,
   type Intervention,
   type InterventionRequest,
   interventionBudget,
@@ -23,6 +28,7 @@ import {
   lambdaJson,
   lambdaSteps,
   type Outline,
+  type PatchAttributionRequest,
   type PatchGrid,
   type PatchRequest,
   type Progress,
@@ -39,6 +45,7 @@ import type { Model } from '@/lib/models';
 
 interface Requests {
   patch: PatchRequest;
+  patch_attribution: PatchAttributionRequest & { readonly check: number };
   knockout: KnockoutRequest;
   ablate: AblationRequest;
   lambda: LambdaRequest;
@@ -47,6 +54,7 @@ interface Requests {
 
 interface Results {
   patch: PatchGrid;
+  patch_attribution: CheckedAttribution;
   knockout: KnockoutGrid;
   ablate: Ablation;
   lambda: LambdaOverride;
@@ -77,6 +85,14 @@ const METHODS: { [K in Kind]: Method<Requests[K], Results[K]> } = {
     json: patchJson,
     tensors: patchTensors,
     finished: ({ patched }) => computed(patched),
+  },
+  patch_attribution: {
+    budget: attributionBudget,
+    steps: (model, { check, ...request }) => checkedAttributionSteps(model, request, check),
+    json: attributionJson,
+    tensors: attributionTensors,
+    finished: ({ points, agreement }) =>
+      agreement.length + points.reduce((sum, { patched }) => sum + computed(patched), 0),
   },
   knockout: {
     budget: knockoutBudget,

@@ -62,6 +62,11 @@ async function testOf(request: PromptTest, { prompts, settings }: Tools): Promis
         request: { ...common, clean, corrupted, point, direction, spans, align, mixer, channels, heads },
       };
     }
+    case 'patch_attribution': {
+      const { kind, points, direction, metric, steps, spans, align, check } = request;
+      const [clean, corrupted] = [await read(request.clean), await read(request.corrupted)];
+      return { kind, request: { ...common, clean, corrupted, points, direction, metric, steps, spans, align, check } };
+    }
     case 'knockout': {
       const { kind, spans, queries, reads, mixer, together } = request;
       const tokens = await read(request.prompt);
