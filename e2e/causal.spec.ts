@@ -5,8 +5,16 @@ import { expect, type Locator, type Page, test } from '@playwright/test';
 import { writeModel } from '../lib/server/testing/workspace';
 import { open, pickModel, run } from './page';
 
-/** Runs the first example and brings the causal tests onto the screen. */
+/** The same, set to exact patches of every token. */
 async function openCausal(page: Page): Promise<string[]> {
+  const complaints = await openEstimates(page);
+  await page.getByTestId('patch-how-exact').check();
+  await page.getByTestId('causal-rows').selectOption('tokens');
+  return complaints;
+}
+
+/** Runs the first example and brings the causal tests onto the screen. */
+async function openEstimates(page: Page): Promise<string[]> {
   const complaints = await open(page);
   await run(page);
   await page.locator('#lens').scrollIntoViewIfNeeded();
@@ -25,6 +33,48 @@ async function cellAt(page: Page, layer: number, token: number): Promise<[number
   if (!box) throw new Error('the grid is not on the page');
   return [box.x + ((layer + 1.25) / 6) * box.width, box.y + ((token + 0.5) / 29) * box.height];
 }
+
+test('every patch is estimated first; the strongest are patched, and what is clicked or drawn over the rows', async ({
+  page,
+}) => {
+  const complaints = await openEstimates(page);
+  await expect(page.getByTestId('causal-waiting')).toContainText('from about 4 forward passes of each model');
+  await page.getByTestId('causal-run').click();
+  await shown(page);
+  await expect(page.getByTestId('checked-cell')).toHaveCount(24);
+  await expect(page.getByTestId('agreement-words')).toContainText(/A \d\.\d\d over 12 cells, B \d\.\d\d over 12 cells/);
+  await expect(page.getByTestId('agreement').locator('circle')).toHaveCount(24);
+  const row = (name: RegExp) => aside(page).getByRole('row', { name });
+  await page.mouse.move(...(await cellAt(page, 1, 28)));
+  await expect(row(/^estimated effect/)).toContainText(/\+0\.\d+.*\+0\.\d+/);
+  await expect(row(/^effect when patched/)).toContainText(/\+0\.99.*\+1\.00/);
+  await page.mouse.move(...(await cellAt(page, 0, 8)));
+  await page.mouse.down();
+  await page.mouse.up();
+  const exact = page.getByTestId('exact-cell');
+  await expect(exact).toContainText('Patched: layer 0, token 8');
+  await expect(exact.getByRole('row', { name: /^effect/ })).toContainText(/\+1\.00.*\+1\.00/);
+  await page.mouse.move(...(await cellAt(page, 0, 10)));
+  await page.mouse.down();
+  await page.mouse.move(...(await cellAt(page, 0, 13)), { steps: 4 });
+  await page.mouse.up();
+  await expect(exact).toContainText('Patched: layer 0, tokens 10–13 together');
+  await expect(exact.getByRole('row', { name: /^effect/ })).toContainText(/[+−]?0(\.0\d*)?/);
+  expect((await new AxeBuilder({ page }).include('#causal').analyze()).violations).toEqual([]);
+  expect(complaints).toEqual([]);
+});
+
+test('exact patches begin with a row a sentence', async ({ page }) => {
+  await openEstimates(page);
+  await page.getByTestId('patch-how-exact').check();
+  await expect(page.getByTestId('causal-waiting')).toContainText(/One row for each sentence.*: 56 cells/);
+  await page.getByTestId('causal-run').click();
+  await shown(page);
+  for (const token of [5, 8]) {
+    await page.mouse.move(...(await cellAt(page, 0, token)));
+    await expect(aside(page).getByRole('row', { name: /^effect/ })).toContainText(/\+1\.00.*\+1\.00/);
+  }
+});
 
 test('a patch brings the answer back at the room before block 0, linked with the rest of the page', async ({
   page,

@@ -27,6 +27,8 @@ interface GridProps {
   readonly label: string;
   /** Whether a drag over the rows chooses a span of tokens. */
   readonly brushes: boolean;
+  /** Cells of each model with a mark, as `layer.token` of its own. */
+  readonly checked?: readonly ReadonlySet<string>[];
 }
 
 /** Selected layer, what is under the pointer, the pin and the span. Only this is redrawn on hover. */
@@ -96,6 +98,28 @@ function GridOverlay({
   );
 }
 
+/** A mark in the corner of cells. */
+function Marks({ view, layout, checked }: Pick<GridProps, 'view' | 'checked'> & { layout: GridLayout }) {
+  return view.models.flatMap((model, m) =>
+    Array.from({ length: layout.rows }, (_, row) => row).flatMap((row) => {
+      const own = ownToken(model, row);
+      return Array.from({ length: model.layers }, (_, layer) => layer).flatMap((layer) => {
+        if (own === undefined || !checked?.[m]?.has(`${layer}.${own}`)) return [];
+        const { x, width } = layout.cell(layer, m);
+        const size = Math.min(6, width);
+        return (
+          <path
+            key={`${model.slot}.${layer}.${own}`}
+            className="ink"
+            data-testid="checked-cell"
+            d={`M${x},${layout.y(row)}h${size}l${-size},${Math.min(6, layout.row)}z`}
+          />
+        );
+      });
+    }),
+  );
+}
+
 function Labels({ view, axis, layout, marked }: Pick<GridProps, 'view' | 'axis' | 'marked'> & { layout: GridLayout }) {
   const needle = view.models[0].needle;
   return (
@@ -156,7 +180,7 @@ function Labels({ view, axis, layout, marked }: Pick<GridProps, 'view' | 'axis' 
 
 /** Layers by tokens of both models: hover, pin, a cursor for the keyboard, and where asked for a span of tokens. */
 export const CausalGrid = memo(function CausalGrid(props: GridProps) {
-  const { view, axis, values, limit, marked, label, brushes } = props;
+  const { view, axis, values, limit, marked, label, brushes, checked } = props;
   const rows = view.position + 1;
   const layout = useMemo(() => gridLayout(axis, rows, view.models.length), [axis, rows, view.models.length]);
   const [spoken, setSpoken] = useState('');
@@ -214,6 +238,11 @@ export const CausalGrid = memo(function CausalGrid(props: GridProps) {
       >
         <GridCells axis={axis} layout={layout} models={view.models} values={values} limit={limit} />
         <Labels view={view} axis={axis} layout={layout} marked={marked} />
+        {checked && (
+          <svg className="layer" width={axis.width} height={layout.height} aria-hidden="true">
+            <Marks view={view} layout={layout} checked={checked} />
+          </svg>
+        )}
         <GridOverlay view={view} axis={axis} layout={layout} brushes={brushes} />
         <div
           className="hit cells"

@@ -6,7 +6,7 @@ import { isJobBusy } from '../state/jobs';
 import { Choice } from '../ui/Choice';
 import { SlotHead, ValueRow } from '../ui/parts';
 import { CausalGrid } from './CausalGrid';
-import { GridWaits } from './GridWaits';
+import { GridWaits, tooLong } from './GridWaits';
 import { JobControl } from './JobControl';
 import { SpanBlock, SpanStrip, spanValues, useSpan } from './KnockoutSpan';
 import {
@@ -15,6 +15,7 @@ import {
   cellValues,
   NormsChoice,
   NormsNote,
+  RowsChoice,
   SignedScale,
   StrongestCells,
   UntestedKey,
@@ -43,12 +44,13 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
   const reads = useCausal((s) => s.reads);
   const branch = useCausal((s) => s.branch);
   const norms = useCausal((s) => s.norms);
+  const rows = useCausal((s) => s.rows);
   const foil = useFoil(view);
   const cell = useInspectedCell(view);
   const names = view.models.map(({ slot }) => jobName('knockout', slot));
   const requests = useMemo(
-    () => view.models.map((model) => knockoutRequest(view, model, { queries, reads, branch }, foil)),
-    [view, queries, reads, branch, foil],
+    () => view.models.map((model) => knockoutRequest(view, model, { queries, reads, branch, rows }, foil)),
+    [view, queries, reads, branch, rows, foil],
   );
   const { jobs, stale, start } = useAsked(names, requests);
   const found = useMemo(() => jobs.map((job) => resultOf(job, 'knockout')), [jobs]);
@@ -85,6 +87,7 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
         onChange={(value) => setCausal({ reads: value })}
       />
       {branches && <BranchChoice />}
+      <RowsChoice />
       <NormsChoice />
     </>
   );
@@ -95,7 +98,7 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
       table={
         found.some(Boolean)
           ? () =>
-              gridTable(`Knock-out of each token, logit of ${versus}`, view, [
+              gridTable(`Knock-out of each ${rows === 'tokens' ? 'token' : 'sentence'}, logit of ${versus}`, view, [
                 { name: 'change, logits', values: each[0] },
                 { name: 'change with norms frozen, logits', values: each[1] },
                 { name: 'without it, logits', values: found.map((one) => knockoutValues(one, 'rescale')) },
@@ -133,10 +136,10 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
       }
     >
       <JobControl
-        verb="Knock out every token"
+        verb={rows === 'tokens' ? 'Knock out every token' : 'Knock out every sentence'}
         names={names}
         jobs={jobs}
-        problem={undefined}
+        problem={tooLong(view, NORMS.length, rows)}
         stale={stale}
         onRun={start}
         legend={
@@ -150,7 +153,7 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
         {axis && !begun && (
           <>
             <SpanChips tokens={sources} />
-            <GridWaits view={view} axis={axis} runs={NORMS.length}>
+            <GridWaits view={view} axis={axis} runs={NORMS.length} rows={rows}>
               {strip}
             </GridWaits>
           </>
@@ -171,9 +174,9 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
         )}
       </div>
       <p className="convention">
-        <b>Change</b> of the logit of {versus} at position {view.position} when a token is no longer read in one layer:
-        negative where it spoke for the answer. Δ, B, C and gates stay as they were computed, so a token still acts
-        through them. <NormsNote />
+        <b>Change</b> of the logit of {versus} at position {view.position} when a{' '}
+        {rows === 'tokens' ? 'token' : 'sentence'} is no longer read in one layer: negative where it spoke for the
+        answer. Δ, B, C and gates stay as they were computed, so a token still acts through them. <NormsNote />
       </p>
     </TestSection>
   );

@@ -1,24 +1,43 @@
 'use client';
 import { memo, useMemo } from 'react';
-import { formatCount, formatPlain, formatSigned } from '@/lib/figures/numbers';
-import type { PatchMetric } from '@/lib/vocabulary';
+import { formatCount, formatPlain, formatSigned, type Maybe } from '@/lib/figures/numbers';
+import { ATTRIBUTION_METRICS, type PatchMetric, patchEffect } from '@/lib/vocabulary';
 import { ownToken, type View } from '../data/view';
 import { isJobBusy } from '../state/jobs';
 import { Choice } from '../ui/Choice';
 import { SlotHead, ValueRow } from '../ui/parts';
+import { Agreement } from './Agreement';
 import { CausalGrid } from './CausalGrid';
-import { GridWaits } from './GridWaits';
+import { EstimateWaits, GridWaits, tooLong } from './GridWaits';
 import { type GridValues, numberIn } from './grid';
 import { JobControl } from './JobControl';
 import { PairEditor } from './PairEditor';
-import { BranchChoice, CellTitle, cellValues, SignedScale, StrongestCells, useInspectedCell } from './parts';
+import {
+  BranchChoice,
+  CellTitle,
+  cellValues,
+  HowSwitch,
+  RowsChoice,
+  SignedScale,
+  StrongestCells,
+  useInspectedCell,
+} from './parts';
 import { isBranched, POINT_INFO, pointsIn } from './points';
-import { patchRequest } from './requests';
-import { gridTable, patchEffects, patchedValues, type ResultOf, resultOf, warningsOf } from './results';
-import { jobName, setCausal, useCausal } from './settings';
+import { isEstimated } from './requests';
+import {
+  type CheckedEffect,
+  checkedEffects,
+  estimatedEffects,
+  estimatedValues,
+  gridTable,
+  patchEffects,
+  patchedValues,
+  warningsOf,
+} from './results';
+import { setCausal, useCausal } from './settings';
 import { type TestProps, TestSection } from './TestSection';
-import { useAsked } from './useAsked';
 import { usePair } from './usePair';
+import { type PatchedCells, useExactCells, usePatches } from './usePatches';
 
 const DIRECTIONS = [
   { value: 'denoise', label: 'clean into corrupted (denoise)' },
@@ -43,42 +62,93 @@ const shown = (value: number | null | undefined, measure: PatchMetric): string =
 /** Colours say how much of the clean answer comes back: all of it saturates. */
 const LIMIT = 1;
 
-function PatchAside(props: {
-  view: View;
-  found: readonly (ResultOf<'patch'> | undefined)[];
-  effects: readonly (GridValues | undefined)[];
-  measure: PatchMetric;
-}) {
-  const { view, found, effects, measure } = props;
+/** What was patched exactly beside the estimates. */
+function ExactCells({ view, cells, measure }: { view: View; cells: PatchedCells; measure: PatchMetric }) {
+  const [first, last] = cells.tokens;
+  const values = cells.found.map((each) => {
+    const of = each?.metrics[measure];
+    const value = of?.patched[0]?.[0];
+    if (!each || !of || value === null || value === undefined || of.clean === null || of.corrupted === null) return '–';
+    return formatSigned(patchEffect(value, { clean: of.clean, corrupted: of.corrupted }, each.direction));
+  });
+  const where = first === last ? `token ${first}` : `tokens ${first}–${last} together`;
+  return (
+    <div className="block" data-testid="exact-cell" aria-busy={cells.isBusy}>
+      <h3>
+        Patched: layer {cells.layer}, {where}
+      </h3>
+      <table className="values">
+        <SlotHead slots={view.models.map(({ slot }) => slot)} />
+        <tbody>
+          <ValueRow name="effect" values={values} />
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+interface PatchAsideProps {
+  readonly view: View;
+  readonly effects: readonly (GridValues | undefined)[];
+  readonly patched: readonly (GridValues | undefined)[];
+  /** The measure of the two runs, model by model. */
+  readonly runs: readonly ({ readonly clean: number | null; readonly corrupted: number | null } | undefined)[];
+  readonly measure: PatchMetric;
+  readonly isEstimate: boolean;
+  readonly cells: PatchedCells | undefined;
+  readonly checked: readonly (readonly CheckedEffect[])[];
+  readonly correlations: readonly Maybe[];
+}
+
+function PatchAside({
+  view,
+  effects,
+  patched,
+  runs,
+  measure,
+  isEstimate,
+  cells,
+  checked,
+  correlations,
+}: PatchAsideProps) {
   const cell = useInspectedCell(view);
   const slots = view.models.map(({ slot }) => slot);
-  const patched = view.models.map((model, k) => {
+  const values = view.models.map((model, k) => {
     const own = ownToken(model, cell.position);
-    const value = own === undefined ? undefined : patchedValues(found[k], measure)?.(cell.layer, own);
-    return shown(numberIn(value), measure);
+    return shown(numberIn(own === undefined ? undefined : patched[k]?.(cell.layer, own)), measure);
   });
-  const unpatched = (which: 'clean' | 'corrupted') =>
-    found.map((each) => shown(each?.metrics[measure]?.[which], measure));
+  const exact = view.models.map((model, k) => {
+    const own = ownToken(model, cell.position);
+    const found = checked[k].find(({ layer, token }) => layer === cell.layer && token === own);
+    return found ? formatSigned(found.exact) : '–';
+  });
   const { label } = MEASURES.find(({ value }) => value === measure) ?? MEASURES[0];
   return (
     <aside aria-label="Patched cell">
       <div className="block">
         <CellTitle view={view} cell={cell} />
-        {found.some(Boolean) ? (
+        {runs.some(Boolean) ? (
           <table className="values">
             <SlotHead caption={label} slots={slots} />
             <tbody>
-              <ValueRow name="effect" values={cellValues(view, cell, effects)} />
-              <ValueRow name="patched" values={patched} />
-              <ValueRow kind="rule" name="clean" values={unpatched('clean')} />
-              <ValueRow name="corrupted" values={unpatched('corrupted')} />
+              <ValueRow name={isEstimate ? 'estimated effect' : 'effect'} values={cellValues(view, cell, effects)} />
+              {isEstimate && <ValueRow name="effect when patched" values={exact} />}
+              <ValueRow name={isEstimate ? 'estimated' : 'patched'} values={values} />
+              <ValueRow kind="rule" name="clean" values={runs.map((run) => shown(run?.clean, measure))} />
+              <ValueRow name="corrupted" values={runs.map((run) => shown(run?.corrupted, measure))} />
             </tbody>
           </table>
         ) : (
           <p className="note">Not computed yet.</p>
         )}
       </div>
-      <StrongestCells title="Largest effects: layer @position token" view={view} values={effects} />
+      {isEstimate && cells && <ExactCells view={view} cells={cells} measure={measure} />}
+      <StrongestCells
+        title={`Largest ${isEstimate ? 'estimates' : 'effects'}: layer @position token`}
+        view={view}
+        values={effects}
+      />
+      {isEstimate && <Agreement view={view} checked={checked} correlations={correlations} />}
     </aside>
   );
 }
@@ -86,27 +156,50 @@ function PatchAside(props: {
 /** Where the answer is on its way: one layer and token of one run at a time, carried into the other. */
 export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measure }: TestProps) {
   const point = useCausal((s) => s.point);
-  const branch = useCausal((s) => s.branch);
   const direction = useCausal((s) => s.direction);
   const asked = useCausal((s) => s.measure);
+  const rows = useCausal((s) => s.rows);
   const { pair, isOwn, tokens, differing, problem } = usePair(view);
-  const names = view.models.map(({ slot }) => jobName('patch', slot));
-  const requests = useMemo(
-    () => view.models.map((model) => patchRequest(view, model, { point, branch, direction }, pair)),
-    [view, point, branch, direction, pair],
+  const { how, names, jobs, stale, start, exact, estimated } = usePatches(view, pair);
+  const isEstimate = how === 'estimate';
+  const measures = MEASURES.filter(
+    ({ value }) =>
+      (pair.foil || value !== 'logit_difference') &&
+      (!isEstimate ||
+        (ATTRIBUTION_METRICS.some((name) => name === value) && (value !== 'kl' || direction === 'denoise'))),
   );
-  const { jobs, stale, start } = useAsked(names, requests);
-  const found = useMemo(() => jobs.map((job) => resultOf(job, 'patch')), [jobs]);
-  const measures = MEASURES.filter(({ value }) => pair.foil || value !== 'logit_difference');
-  const shownBy = measures.some(({ value }) => value === asked) ? asked : 'target_logit';
-  const effects = useMemo(() => found.map((each) => patchEffects(each, shownBy)), [found, shownBy]);
-  const warnings = useMemo(() => warningsOf(found, shownBy), [found, shownBy]);
+  const shownBy = isEstimate
+    ? (estimated.find(Boolean)?.metric ?? asked)
+    : measures.some(({ value }) => value === asked)
+      ? asked
+      : 'target_logit';
+  const effects = useMemo(
+    () => (isEstimate ? estimated.map(estimatedEffects) : exact.map((each) => patchEffects(each, shownBy))),
+    [isEstimate, estimated, exact, shownBy],
+  );
+  const patched = useMemo(
+    () => (isEstimate ? estimated.map(estimatedValues) : exact.map((each) => patchedValues(each, shownBy))),
+    [isEstimate, estimated, exact, shownBy],
+  );
+  const checked = useMemo(() => estimated.map(checkedEffects), [estimated]);
+  const marks = useMemo(
+    () => checked.map((cells) => new Set(cells.map(({ layer, token }) => `${layer}.${token}`))),
+    [checked],
+  );
+  const runs = isEstimate ? estimated : exact.map((each) => each?.metrics[shownBy]);
+  const found = isEstimate ? estimated : exact;
+  const cells = useExactCells(view, pair, isEstimate && estimated.some(Boolean));
+  const warnings = useMemo(
+    () => warningsOf(isEstimate ? estimated : exact, shownBy),
+    [isEstimate, estimated, exact, shownBy],
+  );
   const begun = jobs.some((job) => job?.result || isJobBusy(job));
   const { label, note } = POINT_INFO[point];
   const versus = pair.foil ? `${view.target.trim()} against ${pair.foil}` : view.target.trim();
   const by = measures.find(({ value }) => value === shownBy)?.label ?? '';
   const controls = (
     <>
+      {isEstimated(point) && <HowSwitch />}
       <Choice
         caption="Carry over"
         label="What is carried over"
@@ -126,12 +219,13 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
       />
       <Choice
         caption="Measure"
-        label="What the runs are compared by; nothing is computed again"
+        label={`What the runs are compared by${isEstimate ? '' : '; nothing is computed again'}`}
         testId="patch-measure"
-        value={shownBy}
+        value={measures.some(({ value }) => value === asked) ? asked : measures[0].value}
         options={measures}
         onChange={(value) => setCausal({ measure: value })}
       />
+      {!isEstimate && <RowsChoice />}
     </>
   );
   return (
@@ -141,26 +235,39 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
       table={
         found.some(Boolean)
           ? () =>
-              gridTable(`Patching of the ${label} (${direction}), ${versus}`, view, [
+              gridTable(`Patching of the ${label} (${direction}${isEstimate ? ', estimated' : ''}), ${versus}`, view, [
                 { name: `effect by ${by}`, values: effects },
-                ...measures.map(({ value, label }) => ({
+                ...(isEstimate ? [{ name: `estimated, ${by}`, values: patched }] : []),
+                ...(isEstimate ? [] : measures).map(({ value, label }) => ({
                   name: `patched, ${value === 'target_rank' ? 'rank of target from 0' : label}`,
-                  values: found.map((each) => patchedValues(each, value)),
+                  values: exact.map((each) => patchedValues(each, value)),
                 })),
               ])
           : undefined
       }
-      aside={<PatchAside view={view} found={found} effects={effects} measure={shownBy} />}
+      aside={
+        <PatchAside
+          view={view}
+          effects={effects}
+          patched={patched}
+          runs={runs}
+          measure={shownBy}
+          isEstimate={isEstimate}
+          cells={cells}
+          checked={checked}
+          correlations={estimated.map((each) => each?.agreement[0]?.rank_correlation)}
+        />
+      }
     >
       <PairEditor pair={pair} tokens={tokens} differing={differing} isOwn={isOwn} />
       <JobControl
-        verb="Patch every token"
+        verb={isEstimate ? 'Estimate every patch' : rows === 'tokens' ? 'Patch every token' : 'Patch every sentence'}
         names={names}
         jobs={jobs}
-        problem={problem}
+        problem={problem ?? (isEstimate ? undefined : tooLong(view, 1, rows))}
         stale={stale}
         onRun={start}
-        legend={<SignedScale limit={LIMIT} meaning={`effect by ${by}`} />}
+        legend={<SignedScale limit={LIMIT} meaning={`${isEstimate ? 'estimated ' : ''}effect by ${by}`} />}
       />
       {warnings.map((warning) => (
         <p key={warning} className="note caution" role="note" data-testid="patch-caution">
@@ -168,7 +275,9 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
         </p>
       ))}
       <div ref={measure}>
-        {axis && !begun && <GridWaits view={view} axis={axis} />}
+        {axis &&
+          !begun &&
+          (isEstimate ? <EstimateWaits view={view} axis={axis} /> : <GridWaits view={view} axis={axis} rows={rows} />)}
         {axis && begun && (
           <CausalGrid
             view={view}
@@ -176,7 +285,8 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
             values={effects}
             limit={LIMIT}
             marked={differing}
-            brushes={false}
+            brushes={isEstimate}
+            checked={isEstimate ? marks : undefined}
             label={`Patching of the ${label}: layers by tokens, ${view.models.map(({ slot }) => slot).join(' left, ')}${view.models.length > 1 ? ' right' : ''}. Arrow keys move, Enter pins.`}
           />
         )}
@@ -196,7 +306,16 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
             needed.
           </>
         )}{' '}
-        Effects do not add up. Bold: tokens in which the prompts differ.
+        {isEstimate ? (
+          <>
+            Estimated for every cell at once from one backward pass: the difference of the two runs there, times the
+            slope of the measure. Flat ways are underestimated; cells with a corner are patched, and so is what you
+            click, or drag over the tokens.
+          </>
+        ) : (
+          'Effects do not add up.'
+        )}{' '}
+        Bold: tokens in which the prompts differ.
       </p>
     </TestSection>
   );

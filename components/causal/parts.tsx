@@ -12,7 +12,7 @@ import { SlotList, TokenText } from '../ui/parts';
 import { RampBar } from '../ui/RampBar';
 import { Segmented } from '../ui/Segmented';
 import { type GridValues, strongestCells, UNTESTED } from './grid';
-import { type CausalTest, type GridCell, setCausal, useCausal } from './settings';
+import { type CausalSettings, type CausalTest, type GridCell, setCausal, useCausal } from './settings';
 
 const TESTS: readonly { value: CausalTest; label: string; testId: string }[] = [
   { value: 'patch', label: 'patch', testId: 'causal-patch' },
@@ -43,6 +43,44 @@ export function BranchChoice() {
       value={branch}
       options={BRANCHES}
       onChange={(value) => setCausal({ branch: value })}
+    />
+  );
+}
+
+const HOWS = [
+  { value: 'estimate', label: 'estimate', testId: 'patch-how-estimate' },
+  { value: 'exact', label: 'exact', testId: 'patch-how-exact' },
+] as const satisfies readonly { value: CausalSettings['how']; label: string; testId: string }[];
+
+/** Whether all patches are estimated at once, or made one by one. */
+export function HowSwitch() {
+  const how = useCausal((s) => s.how);
+  return (
+    <Segmented
+      label="How patches are made"
+      options={HOWS}
+      value={how}
+      onChange={(value) => setCausal({ how: value })}
+    />
+  );
+}
+
+const ROWS = [
+  { value: 'sentences', label: 'sentences' },
+  { value: 'tokens', label: 'tokens' },
+] as const;
+
+/** What has a row of its own in an exact test. */
+export function RowsChoice() {
+  const rows = useCausal((s) => s.rows);
+  return (
+    <Choice
+      caption="Rows"
+      label="What has a row of its own: a sentence, or a token"
+      testId="causal-rows"
+      value={rows}
+      options={ROWS}
+      onChange={(value) => setCausal({ rows: value })}
     />
   );
 }

@@ -1,9 +1,10 @@
 import type { SnrExampleInput } from '@/lib/api/analyses';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
 import { partNamed } from '@/lib/api/parts';
-import { examplePrompt } from '@/lib/vocabulary';
+import { ATTRIBUTION_METRICS, type AttributionMetric, examplePrompt } from '@/lib/vocabulary';
 import { hasBranches, type ModelView, ownToken, promptOf, targetOf, type View } from '../data/view';
 import { isBranched, layersAt } from './points';
+import { sentenceSpans } from './rows';
 import { type CausalSettings, type Changes, isChanged } from './settings';
 
 /** Layers that have branches with scans of their own. */
@@ -17,11 +18,14 @@ const questionOf = (view: View, model: ModelView, foil: string) => ({
   ...(foil.trim() !== '' && foil.trim() !== view.target.trim() && { foil: foil.trim() }),
 });
 
+/** What has a row; default every token. */
+type Rows = Partial<Pick<CausalSettings, 'rows'>>;
+
 /** The patching request of one model; undefined where it has no such point. */
 export function patchRequest(
   view: View,
   model: ModelView,
-  { point, branch, direction }: Pick<CausalSettings, 'point' | 'branch' | 'direction'>,
+  { point, branch, direction, rows }: Pick<CausalSettings, 'point' | 'branch' | 'direction'> & Rows,
   pair: { readonly corrupted: string; readonly foil: string },
 ): AnalysisRequestInput | undefined {
   const mixer = isBranched(view.models, point) ? branch : '';
@@ -35,6 +39,50 @@ export function patchRequest(
     corrupted: pair.corrupted,
     ...(direction === 'noise' && { direction }),
     ...(layers && mixer && { layers, mixer }),
+    ...(rows === 'sentences' && { spans: sentenceSpans(model) }),
+  };
+}
+
+/** Exact patching of the tokens [first, last] of model A together, in one layer; undefined where the model has no such cell. */
+export function patchCellRequest(
+  view: View,
+  model: ModelView,
+  settings: Pick<CausalSettings, 'point' | 'branch' | 'direction'>,
+  pair: { readonly corrupted: string; readonly foil: string },
+  layer: number,
+  [first, last]: readonly [number, number],
+): AnalysisRequestInput | undefined {
+  const whole = patchRequest(view, model, settings, pair);
+  const ends = [first, Math.min(last, view.position)].map((token) => ownToken(model, token));
+  if (whole?.kind !== 'patch' || ends.some((end) => end === undefined)) return undefined;
+  if (layer >= model.layers || (whole.layers && !whole.layers.includes(layer))) return undefined;
+  const [start, end] = ends as number[];
+  return { ...whole, layers: [layer], spans: [[start, Math.min(end, model.position) + 1]] };
+}
+
+/** Cells of every model that are patched as well, to see how far estimates hold. */
+const CHECKED = 12;
+
+/** Whether a point can be estimated: the convolution's inputs have no gradient that is worth following. */
+export const isEstimated = (point: CausalSettings['point']): boolean => point !== 'conv';
+
+/** The estimate of all patches of one model; undefined where it has no such point. */
+export function attributionRequest(
+  view: View,
+  model: ModelView,
+  { point, branch, direction, measure }: Pick<CausalSettings, 'point' | 'branch' | 'direction' | 'measure'>,
+  pair: { readonly corrupted: string; readonly foil: string },
+): AnalysisRequestInput | undefined {
+  const exact = patchRequest(view, model, { point, branch, direction }, pair);
+  if (exact?.kind !== 'patch' || !isEstimated(point)) return undefined;
+  const { mixer, point: _point, kind: _kind, ...common } = exact;
+  const metric = ATTRIBUTION_METRICS.find((name): name is AttributionMetric => name === measure);
+  return {
+    kind: 'patch_attribution',
+    ...common,
+    points: [mixer ? `${mixer}.${point}` : point],
+    ...(metric && { metric }),
+    check: CHECKED,
   };
 }
 
@@ -42,7 +90,7 @@ export function patchRequest(
 export function knockoutRequest(
   view: View,
   model: ModelView,
-  { queries, reads, branch }: Pick<CausalSettings, 'queries' | 'reads' | 'branch'>,
+  { queries, reads, branch, rows }: Pick<CausalSettings, 'queries' | 'reads' | 'branch'> & Rows,
   foil: string,
   span?: { readonly tokens: readonly [number, number]; readonly together: boolean },
 ): AnalysisRequestInput | undefined {
@@ -58,6 +106,7 @@ export function knockoutRequest(
     queries,
     reads,
     ...(layers && branch && { layers, mixer: branch }),
+    ...(!span && rows === 'sentences' && { spans: sentenceSpans(model) }),
     ...(span && { spans: [[first, Math.min(last, model.position) + 1]], together: span.together }),
   };
 }

@@ -15,7 +15,7 @@ export type ResultOf<K extends AnalysisResult['kind']> = Extract<AnalysisResult,
 export const resultOf = <K extends AnalysisResult['kind']>(job: Job | undefined, kind: K): ResultOf<K> | undefined =>
   job?.result?.kind === kind ? (job.result as ResultOf<K>) : undefined;
 
-/** Cells of a grid of single tokens: rows are layers, columns spans of one token. */
+/** Cells of a grid: rows are layers, columns spans of tokens, each of which has what its span has. */
 function cellsOf(
   layers: readonly number[],
   spans: readonly (readonly [number, number])[],
@@ -23,7 +23,11 @@ function cellsOf(
   tested?: readonly boolean[],
 ): GridValues {
   const rowOf = new Map(layers.map((layer, row) => [layer, row]));
-  const columnOf = new Map(spans.map(([start], column) => [start, column]));
+  const columnOf = new Map(
+    spans.flatMap(([start, end], column) =>
+      Array.from({ length: end - start }, (_, k): [number, number] => [start + k, column]),
+    ),
+  );
   return (layer, token) => {
     const [row, column] = [rowOf.get(layer), columnOf.get(token)];
     if (row === undefined || column === undefined) return undefined;
@@ -56,8 +60,45 @@ export function patchedValues(found: ResultOf<'patch'> | undefined, measure: Pat
   return found && of ? cellsOf(found.layers, found.spans, of.patched) : undefined;
 }
 
+/** Estimated effects of the first kind of point. */
+export function estimatedEffects(found: ResultOf<'patch_attribution'> | undefined): GridValues | undefined {
+  const own = found?.points[0];
+  return found && own ? cellsOf(found.layers, found.spans, own.effect) : undefined;
+}
+
+export function estimatedValues(found: ResultOf<'patch_attribution'> | undefined): GridValues | undefined {
+  const own = found?.points[0];
+  return found && own ? cellsOf(found.layers, found.spans, own.patched) : undefined;
+}
+
+/** A cell that was estimated and patched, as effects. */
+export interface CheckedEffect {
+  readonly layer: number;
+  readonly token: number;
+  readonly estimated: number;
+  readonly exact: number;
+}
+
+/** The cells of an estimate that were patched as well. */
+export function checkedEffects(found: ResultOf<'patch_attribution'> | undefined): readonly CheckedEffect[] {
+  const { clean, corrupted, direction } = found ?? { clean: null, corrupted: null, direction: 'denoise' as const };
+  if (clean === null || corrupted === null) return [];
+  const effect = (value: number | null) => patchEffect(value ?? Number.NaN, { clean, corrupted }, direction);
+  return (found?.agreement[0]?.cells ?? [])
+    .map(({ layer, span: [token], estimated, exact }) => ({
+      layer,
+      token,
+      estimated: effect(estimated),
+      exact: effect(exact),
+    }))
+    .filter(({ estimated, exact }) => Number.isFinite(estimated) && Number.isFinite(exact));
+}
+
 /** What is to be kept in mind with effects by one measure, each sentence once. */
-export const warningsOf = (found: readonly (ResultOf<'patch'> | undefined)[], measure: PatchMetric): string[] => [
+export const warningsOf = (
+  found: readonly (ResultOf<'patch' | 'patch_attribution'> | undefined)[],
+  measure: PatchMetric,
+): string[] => [
   ...new Set(
     found.flatMap((each) =>
       (each?.cautions ?? []).flatMap(({ text, metric }) => (metric === undefined || metric === measure ? [text] : [])),

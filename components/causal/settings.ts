@@ -32,6 +32,10 @@ export interface CausalSettings {
   readonly direction: PatchDirection;
   /** What the patched runs are compared by. */
   readonly measure: PatchMetric;
+  /** Whether patches are estimated at once, or made one by one. */
+  readonly how: 'estimate' | 'exact';
+  /** What has a row of its own in exact tests: a sentence, or a token. */
+  readonly rows: 'sentences' | 'tokens';
   readonly queries: 'later' | 'answer';
   readonly reads: 'scan' | 'block';
   /** Whether norms divide by what remains after a removal, as the model does, or as in the unchanged run. */
@@ -53,6 +57,8 @@ export const useCausal = create<CausalSettings>()(() => ({
   branch: '',
   direction: 'denoise',
   measure: 'logit_difference',
+  how: 'estimate',
+  rows: 'sentences',
   queries: 'later',
   reads: 'scan',
   norms: 'rescale',

@@ -71,6 +71,8 @@ export const CAUSAL: LinkedSettings<CausalSettings> = {
   point: field('point', parseAsStringLiteral(PATCH_POINTS)),
   way: field('direction', parseAsStringLiteral(PATCH_DIRECTIONS)),
   by: field('measure', parseAsStringLiteral(PATCH_METRICS)),
+  how: field('how', parseAsStringLiteral(['estimate', 'exact'])),
+  rows: field('rows', parseAsStringLiteral(['sentences', 'tokens'])),
   mixer: setting(
     parseAsStringLiteral(MIXERS),
     ({ branch }) => branch || null,

@@ -130,6 +130,8 @@ describe('the settings of the tests in a link', () => {
       branch: 'mixer_2',
       direction: 'noise',
       measure: 'kl',
+      how: 'exact',
+      rows: 'tokens',
       queries: 'answer',
       reads: 'block',
       norms: 'frozen',

@@ -89,21 +89,12 @@ const PatchAttributionSchema = z.object({
       description:
         'Hook points of the block, `mixer_1` and `mixer_2` (what a branch brings to the subtraction), `hook_h` (states), `ssm`; default the residual stream, block outputs and branches.',
     }),
-  metric: z
-    .enum(ATTRIBUTION_METRICS)
-    .optional()
-    .meta({
-      description: 'Measure that is followed; default the logit difference, or the logit of the target without a foil.',
-    }),
-  steps: z
-    .number()
-    .int()
-    .min(1)
-    .max(64)
-    .default(1)
-    .meta({
-      description: 'Runs between both prompts that gradients are averaged over; 1 takes the run that receives.',
-    }),
+  metric: z.enum(ATTRIBUTION_METRICS).optional().meta({
+    description: 'Measure that is followed; default the logit difference, or the logit of the target without a foil.',
+  }),
+  steps: z.number().int().min(1).max(64).default(1).meta({
+    description: 'Runs between both prompts that gradients are averaged over; 1 takes the run that receives.',
+  }),
   check: count
     .max(10_000)
     .default(0)

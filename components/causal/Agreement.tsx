@@ -1,0 +1,75 @@
+'use client';
+import { memo } from 'react';
+import { formatSigned, type Maybe } from '@/lib/figures/numbers';
+import type { View } from '../data/view';
+import type { CheckedEffect } from './results';
+
+const SIDE = 172;
+const EDGE = 26;
+
+/** Two digits, and no sign for what rounds to 0. */
+const correlationText = (value: Maybe): string =>
+  typeof value === 'number' ? value.toFixed(2).replace('-', '−') : '–';
+
+/** Estimated effects against exact ones, a dot for each cell that was patched, and how far their order agrees. */
+export const Agreement = memo(function Agreement(props: {
+  view: View;
+  checked: readonly (readonly CheckedEffect[])[];
+  /** Spearman’s of each model. */
+  correlations: readonly Maybe[];
+}) {
+  const { view, checked, correlations } = props;
+  if (checked.every((cells) => cells.length === 0)) return null;
+  const all = checked.flat().flatMap(({ estimated, exact }) => [estimated, exact]);
+  const high = Math.max(1e-9, ...all);
+  const least = Math.min(0, ...all);
+  // What is as good as 0 has no place of its own beside it.
+  const low = least < -high / 50 ? least : 0;
+  const at = (value: number) => EDGE + ((value - low) / (high - low)) * (SIDE - 2 * EDGE);
+  const [x, y] = [at, (value: number) => SIDE - at(value)];
+  const words = view.models.map(
+    ({ slot }, k) => `${slot} ${correlationText(correlations[k])} over ${checked[k].length} cells`,
+  );
+  return (
+    <div className="block" data-testid="agreement">
+      <h3>Estimated against exact</h3>
+      <svg
+        width={SIDE}
+        height={SIDE}
+        role="img"
+        aria-label={`Estimated against exact effects; rank correlation ${words.join(', ')}`}
+      >
+        <path className="rule" d={`M${x(low)},${y(low)}H${x(high)}M${x(low)},${y(low)}V${y(high)}`} />
+        <path className="grid" d={`M${x(low)},${y(low)}L${x(high)},${y(high)}`} />
+        {[low, high].map((value) => (
+          <g key={value}>
+            <text className="axis small" x={x(value)} y={y(low) + 12} textAnchor="middle">
+              {formatSigned(value)}
+            </text>
+            {value !== low && (
+              <text className="axis small" x={x(low)} y={y(value) - 5} textAnchor="middle">
+                {formatSigned(value)}
+              </text>
+            )}
+          </g>
+        ))}
+        <text className="axis small" x={SIDE / 2} y={SIDE - 2} textAnchor="middle">
+          estimated
+        </text>
+        <text className="axis small" x={0} y={0} textAnchor="middle" transform={`translate(9,${SIDE / 2}) rotate(-90)`}>
+          exact
+        </text>
+        {view.models.map(({ slot }, k) =>
+          checked[k].map(({ layer, token, estimated, exact }) => (
+            <circle key={`${slot}.${layer}.${token}`} className={`${slot}-fill`} cx={x(estimated)} cy={y(exact)} r="3">
+              <title>{`${slot}, layer ${layer}, token ${token}: estimated ${formatSigned(estimated)}, exact ${formatSigned(exact)}`}</title>
+            </circle>
+          )),
+        )}
+      </svg>
+      <p className="note">
+        Rank correlation of the strongest cells: <span data-testid="agreement-words">{words.join(', ')}</span>.
+      </p>
+    </div>
+  );
+});
