@@ -86,7 +86,7 @@ describe('createClient', () => {
       map: encodeSafetensors({ map: { shape: [2, 2], data: Float32Array.of(1, 0, 2, 1) } }, metadata),
       thumbnails: encodeSafetensors(
         { thumbnails: { shape: [2, 1, 1], data: Float32Array.of(5, 6) } },
-        { form: 's6', reduce: 'mean', layers: '2', size: '1' },
+        { form: 's6', reduce: 'mean', first: '0', layers: '2', size: '1' },
       ),
       lens: encodeSafetensors(
         {

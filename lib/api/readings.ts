@@ -82,22 +82,27 @@ const layer = asked;
 const target = asked.optional().meta({ description: "Token id; default: the run's target." });
 const position = askedPosition.meta({ description: "Default: the run's position." });
 
+const without = z
+  .string()
+  .regex(
+    /^(conv|activation|gate|norm|D)(,(conv|activation|gate|norm|D)){0,4}$/,
+    'without must name conv, activation, gate, norm or D',
+  )
+  .transform((text) => BLOCK_COMPONENTS.filter((part) => text.split(',').includes(part)))
+  .optional()
+  .meta({ description: 'Parts of the form `block` that are replaced by the identity, separated by commas.' });
+const targetOfLogit = asked
+  .optional()
+  .meta({ description: "Token id of the form `logit`; default: the run's target." });
+
 const MapQuerySchema = z.object({
   model,
   layer,
   branch: BranchSchema.optional().meta({ description: "Default: the block's last branch." }),
   reduce: ReduceSchema.default('mean'),
   form: FormSchema.default('s6'),
-  target: asked.optional().meta({ description: "Token id of the form `logit`; default: the run's target." }),
-  without: z
-    .string()
-    .regex(
-      /^(conv|activation|gate|norm|D)(,(conv|activation|gate|norm|D)){0,4}$/,
-      'without must name conv, activation, gate, norm or D',
-    )
-    .transform((text) => BLOCK_COMPONENTS.filter((part) => text.split(',').includes(part)))
-    .optional()
-    .meta({ description: 'Parts of the form `block` that are replaced by the identity, separated by commas.' }),
+  target: targetOfLogit,
+  without,
 });
 
 export const MapMetadataSchema = z.object({
@@ -185,15 +190,17 @@ export interface Rollout {
 }
 
 export const ThumbnailsMetadataSchema = z.object({
-  form: z.literal('s6'),
+  form: FormSchema,
   reduce: ReduceSchema,
-  layers: written.int().meta({ description: 'Layers present: 0 … layers − 1.' }),
+  first: written.int().meta({ description: 'The first layer present.' }),
+  layers: written.int().meta({ description: 'How many are present.' }),
   size: written.int(),
 });
 
-/** Thumbnails of the layers that are finished, each `size` × `size`, one after the other. */
+/** Thumbnails of finished layers, each `size` × `size`, one after the other. */
 export interface Thumbnails {
   readonly size: number;
+  /** From `metadata.first` on. */
   readonly layers: readonly Float32Array[];
   readonly metadata: z.output<typeof ThumbnailsMetadataSchema>;
 }
@@ -383,11 +390,21 @@ export const READINGS = {
     }),
   ),
   thumbnails: reading(
-    'Small maps of all finished layers',
+    'Small maps of the finished layers',
     z.object({
       model,
       branch: BranchSchema.optional().meta({ description: 'Plain blocks always show `single`.' }),
       reduce: ReduceSchema.default('mean'),
+      form: FormSchema.default('s6'),
+      target: targetOfLogit,
+      without,
+      first: layer.default(0).meta({ description: 'The first layer that is wanted.' }),
+      count: z.coerce
+        .number<number>()
+        .int()
+        .min(1)
+        .optional()
+        .meta({ description: 'How many layers at most. Default: all that are finished.' }),
       size: z.coerce.number<number>().int().min(4).max(256).default(56),
     }),
     tensors(

@@ -48,7 +48,7 @@ describe('schemas', () => {
       needle: [2, 5],
       position: -1,
     });
-    expect(ThumbnailsQuerySchema.parse({})).toEqual({ model: 0, reduce: 'mean', size: 56 });
+    expect(ThumbnailsQuerySchema.parse({})).toEqual({ model: 0, reduce: 'mean', form: 's6', first: 0, size: 56 });
   });
 
   it.each([

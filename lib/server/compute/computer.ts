@@ -117,7 +117,8 @@ export class Computer {
     tracks: (record, _id, query) => tracksBody(record, query),
     pair: (record, _id, query) => this.#channels.pair(record, query),
     rollout: (record, id, query, withdrawn) => this.#rollouts.body(record, id, query, withdrawn),
-    thumbnails: (record, id, query) => this.#maps.thumbnails(record, id, query),
+    thumbnails: (record, id, query, withdrawn) =>
+      (isAlone(query) ? this.#maps : this.#formMaps).thumbnails(record, id, query, withdrawn),
     lens: (record, _id, query) => this.#readouts.lensBody(record, query),
     signal: (record, _id, query, withdrawn) => this.#readouts.signal(record, query, withdrawn),
     attribution: (record, _id, query) => this.#attributions.attribution(record, query),
@@ -211,7 +212,7 @@ type Reader<N extends ReadingName> = (
 ) => ReadingBody<N> | Promise<ReadingBody<N>>;
 
 /** Whether a map is that of the scan alone, which every run has. */
-const isAlone = ({ form }: ReadingQuery<'map'>) => form === 's6';
+const isAlone = ({ form }: Pick<ReadingQuery<'map'>, 'form'>) => form === 's6';
 
 /** A run over the first token ids of the vocabulary, whatever they mean. */
 function warmUpRequest(name: string, layers: number): RunModel {

@@ -1,6 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AskedReading, MapMetadataSchema, RolloutMetadataSchema } from '@/lib/api/readings';
+import {
+  type AskedReading,
+  MapMetadataSchema,
+  RolloutMetadataSchema,
+  ThumbnailsMetadataSchema,
+} from '@/lib/api/readings';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { openDevice } from '@/lib/engine';
 import { decodeSafetensors } from '@/lib/safetensors';
@@ -205,5 +210,51 @@ describe('a rollout', () => {
   it('is refused where it takes too much memory', async () => {
     const { rollout } = await ran({ mapBytes: await enoughForRuns() });
     await expect(rollout({ method: 'attribution' })).rejects.toMatchObject({ status: 422 });
+  });
+});
+
+describe('thumbnails', () => {
+  /** Those of the second model, whose first block is differential. */
+  async function thumbnailsOf(query: AskedReading<'thumbnails'>) {
+    const { computer, map } = await ran();
+    const body = await read(computer, 'run', 'thumbnails', { model: 1, size: 256, ...query });
+    const { tensors, metadata } = decodeSafetensors(body.buffer);
+    const { shape, data } = tensors.get('thumbnails') as { shape: number[]; data: Float32Array };
+    const [count, side] = shape;
+    const layers = Array.from({ length: count }, (_, k) => data.subarray(k * side * side, (k + 1) * side * side));
+    return { layers, metadata: ThumbnailsMetadataSchema.parse(metadata), map };
+  }
+
+  it.each([
+    { form: 's6', branch: 'mixer_1' },
+    { form: 'block', branch: 'lambda_mixer_2', without: ['gate'] },
+    { form: 'logit', branch: 'mixer_1', target: 3 },
+    { form: 'norm', branch: 'lambda_mixer_2' },
+  ] as const)('are of the form, branch and parts that are asked for, as the large map: %j', async (query) => {
+    const { layers, metadata, map } = await thumbnailsOf(query);
+    expect(metadata).toMatchObject({ form: query.form, first: 0, layers: 3 });
+    // Both are as large as the prompt is long.
+    expect(layers[0]).toEqual((await map({ model: 1, layer: 0, ...query })).data);
+  });
+
+  it('are of the layers that are asked for', async () => {
+    const all = await thumbnailsOf({ form: 'norm' });
+    const some = await thumbnailsOf({ form: 'norm', first: 1, count: 1 });
+    expect(some.metadata).toMatchObject({ first: 1, layers: 1 });
+    expect(some.layers).toEqual([all.layers[1]]);
+    expect((await thumbnailsOf({ first: 3 })).layers).toEqual([]);
+  });
+
+  it('let a map be answered first, and end once nobody waits for them', async () => {
+    const { computer, map } = await ran();
+    const withdrawn = new Int32Array(1);
+    const thumbnails = read(computer, 'run', 'thumbnails', { form: 'norm' }, withdrawn);
+    await map({ layer: 0 });
+    Atomics.store(withdrawn, 0, 1);
+    await expect(thumbnails).rejects.toMatchObject({ status: 499 });
+  });
+
+  it('say what the form does not have', async () => {
+    await expect(thumbnailsOf({ without: ['gate'] })).rejects.toMatchObject({ status: 422 });
   });
 });

@@ -26,6 +26,7 @@ import { withModelOf } from '../runs/with-model';
 import { blockOf, checkView, contributionBranches, defaultBranch } from './branches';
 import { mapBody } from './map-body';
 import { checkedMapBytes } from './map-memory';
+import { shownBranch, THUMBNAIL_BYTES, thumbnail, thumbnailsBody } from './thumbnail';
 
 const KEPT_BYTES = 256 * 1024 * 1024;
 
@@ -61,6 +62,7 @@ const keyOf = ({ run, model, layer, form, branch, reduce, without, target }: Vie
  */
 export class FormMaps {
   #kept = new LeastRecentlyUsed<MadeMap>(KEPT_BYTES);
+  #thumbnails = new LeastRecentlyUsed<Float32Array>(THUMBNAIL_BYTES);
   #shared = new Shared<MadeMap>();
 
   constructor(
@@ -85,9 +87,27 @@ export class FormMaps {
     return { bytes, limit_bytes: this.limit, kept: this.#kept.get(keyOf(view)) !== undefined };
   }
 
+  /** Thumbnails of finished layers as a safetensors body. @throws ServiceError as {@link map} does. */
+  thumbnails(record: ModelRecord, run: string, query: ReadingQuery<'thumbnails'>, withdrawn: Withdrawn): Promise<Body> {
+    const one = async (layer: number, size: number) => {
+      const has = contributionBranches(record.config.blocks[layer]);
+      const view = viewOf(record, run, { ...query, layer, branch: shownBranch(query.branch, has) });
+      const key = `${keyOf(view)}/${size}`;
+      const known = this.#thumbnails.get(key);
+      if (known) return known;
+      this.#bytesOf(record, view);
+      const { data } = thumbnail((await this.#made(record, view, withdrawn)).map, record.L, size);
+      this.#thumbnails.set(key, data);
+      return data;
+    };
+    return thumbnailsBody(record, query, one, withdrawn);
+  }
+
   /** Drops what belongs to these runs. */
   forget(runs: readonly string[]): void {
-    this.#kept.deleteWhere((key) => runs.includes(key.slice(0, key.indexOf('/'))));
+    const belongs = (key: string) => runs.includes(key.slice(0, key.indexOf('/')));
+    this.#kept.deleteWhere(belongs);
+    this.#thumbnails.deleteWhere(belongs);
   }
 
   #bytesOf({ config, L }: ModelRecord, { layer, form }: View): number {

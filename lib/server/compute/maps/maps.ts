@@ -1,20 +1,19 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { requireFinite } from '@/lib/analysis/attentionCost';
 import { type AttentionMap, attentionOf, type BlockCache, differenceOf, lambdaTimes } from '@/lib/analysis/s6Attention';
 import type { MapEstimate, ReadingQuery } from '@/lib/api/readings';
 import type { Reduce } from '@/lib/api/schemas';
 import type { BlockConfig } from '@/lib/checkpoint';
-import { encodeSafetensors } from '@/lib/safetensors';
 import type { Branch } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Body } from '../../protocol';
+import type { Withdrawn } from '../cancelling';
 import { LeastRecentlyUsed } from '../memory';
 import type { ModelRecord } from '../runs/record';
 import { blockOf, branchesOf, checkView, defaultBranch } from './branches';
 import { largest } from './form-maps';
 import { mapBody } from './map-body';
 import { checkedMapBytes } from './map-memory';
-import { thumbnail } from './thumbnail';
+import { shownBranch, THUMBNAIL_BYTES, thumbnail, thumbnailsBody } from './thumbnail';
 
 interface Place {
   readonly run: string;
@@ -31,7 +30,6 @@ const keyOf = ({ run, model, layer }: Place, branch: Branch, reduce: Reduce) =>
   `${run}/${model}/${layer}/${branch}/${reduce}`;
 
 const MAP_BYTES = 256 * 1024 * 1024;
-const THUMBNAIL_BYTES = 64 * 1024 * 1024;
 const THUMBNAIL_SIZE = 56;
 
 /** Implicit-attention maps and their thumbnails, computed when asked for and remembered up to a limit. */
@@ -61,26 +59,16 @@ export class Maps {
   }
 
   /**
-   * Thumbnails of all finished layers as a safetensors body. A plain block shows its only branch whatever is
-   * asked for, and a differential block its default one when `single` is. The event loop turns between layers.
+   * Thumbnails of finished layers as a safetensors body. A plain block shows its only branch whatever is asked for, and a
+   * differential block its default one when `single` is. @throws ServiceError as {@link map} does.
    */
-  async thumbnails(record: ModelRecord, run: string, query: ReadingQuery<'thumbnails'>): Promise<Body> {
-    const { model, branch, reduce, size } = query;
-    const blocks = [...record.blocks];
-    const s = Math.min(size, record.L);
-    const data = new Float32Array(blocks.length * s * s);
-    for (const [layer, block] of blocks.entries()) {
-      const settings = record.config.blocks[layer];
-      const shown = branch && branchesOf(settings).includes(branch) ? branch : defaultBranch(settings);
-      checkView(settings, layer, shown, reduce);
-      this.#bytesOf(record, layer);
-      data.set(this.#thumbnail({ run, model, layer }, block, record.L, shown, reduce, s), layer * s * s);
-      await turn();
-    }
-    return encodeSafetensors(
-      { thumbnails: { shape: [blocks.length, s, s], data } },
-      { form: 's6', reduce, layers: String(blocks.length), size: String(s) },
-    );
+  thumbnails(record: ModelRecord, run: string, query: ReadingQuery<'thumbnails'>, withdrawn: Withdrawn): Promise<Body> {
+    const one = (layer: number, size: number) => {
+      const shown = shownBranch(query.branch, branchesOf(record.config.blocks[layer]));
+      const { place, branch, reduce } = this.#asked(record, run, { ...query, layer, branch: shown });
+      return this.#thumbnail(place, record.blocks[layer], record.L, branch, reduce, size);
+    };
+    return thumbnailsBody(record, query, one, withdrawn);
   }
 
   /** The map of a scan, or the default map of a block, from memory where it is there. */

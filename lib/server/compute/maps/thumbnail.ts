@@ -1,3 +1,44 @@
+import type { ReadingQuery } from '@/lib/api/readings';
+import { encodeSafetensors } from '@/lib/safetensors';
+import type { Branch } from '@/lib/vocabulary';
+import type { Body } from '../../protocol';
+import { pause, type Withdrawn } from '../cancelling';
+import type { ModelRecord } from '../runs/record';
+
+/** Bytes of thumbnails that are remembered. */
+export const THUMBNAIL_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Thumbnails of the finished layers among those that are asked for, as a safetensors body. Others' requests go first between
+ * two layers, and nothing more is made once nobody waits.
+ * @param one the thumbnail of a layer, `size` a side
+ */
+export async function thumbnailsBody(
+  { blocks, L }: ModelRecord,
+  query: ReadingQuery<'thumbnails'>,
+  one: (layer: number, size: number) => Float32Array | Promise<Float32Array>,
+  withdrawn: Withdrawn,
+): Promise<Body> {
+  const { form, reduce, first, count = blocks.length } = query;
+  // Layers finish meanwhile.
+  const end = Math.min(first + count, blocks.length);
+  const layers = Math.max(0, end - first);
+  const s = Math.min(query.size, L);
+  const data = new Float32Array(layers * s * s);
+  for (let k = 0; k < layers; k++) {
+    await pause(withdrawn);
+    data.set(await one(first + k, s), k * s * s);
+  }
+  return encodeSafetensors(
+    { thumbnails: { shape: [layers, s, s], data } },
+    { form, reduce, first: String(first), layers: String(layers), size: String(s) },
+  );
+}
+
+/** The branch whose thumbnail is shown of a block: the one that is asked for where the block has it. */
+export const shownBranch = (asked: Branch | undefined, has: readonly Branch[]): Branch =>
+  asked && has.includes(asked) ? asked : (has[has.length - 1] as Branch);
+
 /**
  * Shrinks an L × L map to s × s (s = min(size, L)); each cell keeps the value of largest magnitude, with its
  * sign, so that a single strong read is never averaged away. Cost: one pass over the map.
