@@ -1,5 +1,5 @@
 'use client';
-import type { Progress, Run } from '@/lib/api/schemas';
+import type { Progress, Run, RunRequest } from '@/lib/api/schemas';
 import { ordinal } from '@/lib/figures/numbers';
 import { formatDuration, formatForecast } from '@/lib/vocabulary';
 import { useForecast } from '../data/forecast';
@@ -8,16 +8,14 @@ import { requestOf, runOrCancel } from '../state/request';
 import { isEnded, useRun } from '../state/run';
 import { type Selection, useSelection } from '../state/selection';
 
-const STAGES = { loading: 'loading', forward: 'layer', signal: 'signal', lens: 'lens' } as const;
-
-/** Share of the whole run that is finished, models one after the other. */
-function fraction(run: Run, progress: Progress | null): number {
-  const count = Math.max(1, run.request.models.length);
-  if (!progress) return 0;
-  const stages = { loading: [0, 0.1], forward: [0.1, 0.6], signal: [0.7, 0.05], lens: [0.75, 0.25] } as const;
-  const [start, width] = stages[progress.stage];
-  const own = start + (width * progress.layer) / Math.max(1, progress.layers);
-  return Math.min(1, (progress.model + own) / count);
+/** The phase that a run is in, of which model where there are two: “B: layer 12 of 48”. */
+export function phase({ models }: RunRequest, { model, stage, layer, layers }: Progress): string {
+  const whose = models.length > 1 ? `${'AB'[model]}: ` : '';
+  if (stage === 'loading') {
+    const percent = layer > 0 ? `, ${Math.floor((100 * layer) / layers)} %` : '';
+    return `${whose}loading weights${percent}`;
+  }
+  return `${whose}${stage === 'lens' ? 'lens, entry' : 'layer'} ${layer} of ${layers}`;
 }
 
 function words(run: Run, progress: Progress | null): { line: string; detail: string } {
@@ -31,13 +29,11 @@ function words(run: Run, progress: Progress | null): { line: string; detail: str
       };
     case 'running': {
       if (!progress) return { line: 'starting', detail: '' };
-      const left = progress.secondsLeft === null ? '' : ` · ${formatForecast(progress.secondsLeft)} left`;
-      const name = run.models[progress.model]?.name ?? run.request.models[progress.model] ?? '';
-      const step =
-        progress.stage === 'loading'
-          ? `loading ${name}${progress.layer > 0 ? ` · ${Math.floor((100 * progress.layer) / progress.layers)} %` : ''}`
-          : `${STAGES[progress.stage]} ${progress.layer} of ${progress.layers}`;
-      return { line: `${step}${left}`, detail: '' };
+      const { secondsLeft } = progress;
+      return {
+        line: phase(run.request, progress),
+        detail: secondsLeft === null ? '' : `${formatForecast(secondsLeft)} left`,
+      };
     }
     case 'done':
       return {
@@ -73,30 +69,29 @@ export function RunControl({ stale }: { stale: boolean }) {
       ? { line: 'sending', detail: '' }
       : { line: lacking ?? idle, detail: lacking ? '' : forecast };
   const shown = !busy && stale && run ? { line: 'inputs changed', detail: forecast } : status;
+  const percent = Math.round(100 * (progress?.share ?? 0));
   const refused = !busy && refusal !== null && lacking === null;
   return (
     <div className="run">
       <div className="status" role="status" aria-live="polite" data-testid="status" data-state={run?.state ?? 'idle'}>
         {refused ? 'cannot run' : shown.line}
-        {busy && run ? (
+        {shown.detail && !refused && (
+          <span className="detail" data-testid="forecast">
+            <br />
+            {shown.detail}
+          </span>
+        )}
+        {busy && run && (
           <div
             className="progress"
             role="progressbar"
             aria-label="Progress of the run"
             aria-valuemin={0}
             aria-valuemax={100}
-            aria-valuenow={Math.round(fraction(run, progress) * 100)}
+            aria-valuenow={percent}
           >
-            <i style={{ width: `${fraction(run, progress) * 100}%` }} />
+            <i style={{ width: `${percent}%` }} />
           </div>
-        ) : (
-          shown.detail &&
-          !refused && (
-            <span className="detail" data-testid="forecast">
-              <br />
-              {shown.detail}
-            </span>
-          )
         )}
       </div>
       <button

@@ -313,7 +313,8 @@ export const ProgressSchema = z.object({
     .number()
     .nonnegative()
     .nullable()
-    .meta({ description: 'Estimate for the whole run; null before one exists.' }),
+    .meta({ description: 'Estimate for the whole run, which never rises; null before one exists.' }),
+  share: z.number().min(0).max(1).meta({ description: 'Of the work of the whole run that is done.' }),
 });
 export type Progress = z.infer<typeof ProgressSchema>;
 

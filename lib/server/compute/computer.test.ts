@@ -226,11 +226,17 @@ describe('what a run will take', () => {
   it('is told from the first step on, where the device is known', async () => {
     const { computer, messages, run } = computerOf();
     await computer.calibrate();
-    await run('forecast', ['plain']);
-    const left = messages.flatMap((message) =>
-      message.kind === 'update' && message.update.type === 'progress' ? [message.update.progress.secondsLeft] : [],
+    await run('forecast', ['plain', 'diff']);
+    const told = messages.flatMap((message) =>
+      message.kind === 'update' && message.update.type === 'progress' ? [message.update.progress] : [],
     );
+    const left = told.map(({ secondsLeft }) => secondsLeft as number);
     expect(left[0]).toBeGreaterThan(0);
-    expect(left.at(-1)).toBeLessThan(left[0] as number);
+    expect(left.at(-1)).toBeLessThan(left[0]);
+    // More time is never asked for, and what is done is never taken back.
+    expect([...left].sort((a, b) => b - a)).toEqual(left);
+    const shares = told.map(({ share }) => share);
+    expect([...shares].sort((a, b) => a - b)).toEqual(shares);
+    expect(shares.at(-1)).toBeGreaterThan(0.5);
   });
 });

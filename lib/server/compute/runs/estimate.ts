@@ -17,10 +17,12 @@ export function activationBytes(config: ModelConfig, L: number): number {
 
 /**
  * Time left from work done and work to do. Where the device is known, work is in the seconds that it should take, and the
- * beginning of a run is not trusted with more than it shows.
+ * beginning of a run is not trusted with more than it shows: where it goes faster than expected, the rest is believed to by
+ * no more than the share that is done. What is said never rises: who waits is not told of more time than before.
  */
 export class Forecast {
   #done = 0;
+  #least = Number.POSITIVE_INFINITY;
   readonly #start = performance.now();
 
   /**
@@ -41,6 +43,13 @@ export class Forecast {
     if (this.#done + this.prior === 0) return null;
     const elapsed = (performance.now() - this.#start) / 1000;
     const perUnit = (elapsed + this.prior) / (this.#done + this.prior);
-    return Math.max(0, perUnit * (this.total - this.#done));
+    const pace = this.prior > 0 && perUnit < 1 ? 1 - (1 - perUnit) * this.share : perUnit;
+    this.#least = Math.min(this.#least, Math.max(0, pace * (this.total - this.#done)));
+    return this.#least;
+  }
+
+  /** Work done of all there is, 0 … 1. */
+  get share(): number {
+    return this.total > 0 ? Math.min(1, this.#done / this.total) : 0;
   }
 }

@@ -103,13 +103,14 @@ export class Runner {
     await this.#step(m, 'loading', 0, 1);
     let read = 0;
     const onProgress = (parameters: number, total: number) => {
+      this.#forecast.add(this.#share({ parameter: parameters - read }));
       read = parameters;
       this.#tellStep(m, 'loading', parameters, total);
     };
     const asked = performance.now();
     const forward = async (model: Model, fingerprint: string) => {
       if (read > 0) {
-        this.#forecast.add(this.#share(loadingCost(read)));
+        this.#forecast.add(this.#share({ model: 1 }));
         this.#took(loadingCost(read), performance.now() - asked);
       }
       const change = known && changeSince(known.fingerprint, fingerprint);
@@ -155,17 +156,20 @@ export class Runner {
     const cost = lensCost(record.config, record.L);
     const work = this.#share(cost);
     const start = performance.now();
+    let entries = 0;
     await this.tools.readouts.lens(record, { target: record.request.target.id }, async (done, total) => {
+      entries = total;
       this.#forecast.add(work / total);
       await this.#step(m, 'lens', done, total);
     });
+    this.#tellStep(m, 'lens', entries, entries);
     this.#took(cost, performance.now() - start);
     this.tell({ type: 'lens', model: m });
   }
 
   #tellStep(model: number, stage: Stage, layer: number, layers: number): void {
-    const { secondsLeft } = this.#forecast;
-    this.tell({ type: 'progress', progress: { model, stage, layer, layers, secondsLeft } });
+    const { secondsLeft, share } = this.#forecast;
+    this.tell({ type: 'progress', progress: { model, stage, layer, layers, secondsLeft, share } });
   }
 
   async #step(model: number, stage: Stage, layer: number, layers: number): Promise<void> {
