@@ -209,7 +209,10 @@ test('exported figures have their tokens, settings and ramps, as the page shows 
   const prompt = await figure('prompt');
   for (const word of ['Sandra', 'hallway', 'bathroom']) expect(prompt).toContain(`>${word}</text>`);
   expect(prompt.match(/<rect[^>]*fill="rgb/g)?.length).toBeGreaterThan(0);
-  expect((await figure('lens')).match(/data-ramp[^>]*>(<rect[^>]*>(<\/rect>)?){48}/)).not.toBeNull();
+  const lens = await figure('lens');
+  // Cells are pictures, what they say is text.
+  expect(lens.match(/<text[^>]*IBM Plex Mono[^>]*>bathroom<\/text>/)).not.toBeNull();
+  expect(lens.match(/data-ramp[^>]*>(<rect[^>]*>(<\/rect>)?){48}/)).not.toBeNull();
   const causal = await figure('causal');
   // One of the blocks and branches is off: an empty box.
   expect(causal.match(/rx="2" fill="none"/g)).toHaveLength(1);
@@ -218,8 +221,22 @@ test('exported figures have their tokens, settings and ramps, as the page shows 
   // Controls stay on the page; rows that are buttons are the text of their table.
   const maps = await figure('attention');
   expect(maps).toContain('>Convention.<');
+  // What the maps are of, the equation of the branches, and what the controls were set to.
+  expect(maps).toContain('S6 α, signed mean over heads');
+  for (const term of ['mixer 1', 'λ·mixer 2', 'difference', '−', '=']) expect(maps).toContain(`>${term}</text>`);
+  expect(maps).toContain('Reduction over channels: signed mean');
+  expect(maps).toContain('>by |A|</text>');
+  expect(prompt).toContain('>6 words</text>');
+  expect(prompt).not.toContain('A click on a token');
   for (const control of ['Saturate at', 'Heads by', 'per row', 'Zoom']) expect(maps).not.toContain(control);
   expect(causal).toContain('tnum');
+  await page.keyboard.press('Escape');
+  await page.getByTestId('causal-knockout').check();
+  await page.keyboard.press('e');
+  const knockout = await figure('causal');
+  for (const said of ['Who stops reading: all later tokens', 'What is cut: in the scan', 'both branches'])
+    expect(knockout).toContain(said);
+  expect(knockout).not.toContain('Drag over');
 });
 
 test('a local folder is added from the page; one outside the allowed folders is refused', async ({ page }) => {

@@ -276,6 +276,8 @@ describe('the API, through its own client', () => {
       unit: 'logits',
       convention: logit.metadata.convention,
     });
+    // A sum over all channels: nothing reduces it.
+    expect(contributions.metadata).not.toHaveProperty('reduce');
 
     const product = await client.read(id, 'rollout', { model: 1, method: 'attribution', start: 1, position: 5 });
     const weighed = await file('what=rollout&method=attribution&start=1&position=5&format=safetensors');

@@ -30,7 +30,7 @@ export const Heads = memo(function Heads(props: {
   if (!reduces(form) || product || !channels.some(Boolean)) return null;
   const [one, two] = layout.maps;
   return (
-    <div className="heads-row" data-export="omit">
+    <div className="heads-row" data-export="omit tool">
       <Choice
         caption={channels.find(Boolean)?.metadata.unit === 'head' ? 'Heads by' : 'Channels by'}
         label="Statistic that ranks heads and channels"

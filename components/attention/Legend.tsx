@@ -7,11 +7,12 @@ import { exceeds } from '../charts/values';
 import type { DrawnMap } from '../data/drawnMaps';
 import type { MapPanel } from '../data/panels';
 import { ownToken } from '../data/view';
-import { quantityOf } from '../state/forms';
+import { holdsIdentity, quantityOf } from '../state/forms';
 import { useHover } from '../state/hover';
 import { spanOf, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
-import { DrawnCanvas, type Pen } from '../ui/canvas';
+import { DrawnCanvas } from '../ui/canvas';
+import type { Pen } from '../ui/drawings';
 import { usePixelRatio } from '../ui/measure';
 import { PanelMark } from './MapHeading';
 
@@ -100,6 +101,7 @@ export const Legend = memo(function Legend({ panels }: { panels: readonly MapPan
     useSelection((s) => s.form),
     useSelection(spanOf),
   );
+  const identity = useSelection((s) => !holdsIdentity(spanOf(s)));
   const clip = useSelection((s) => s.clip);
   const limit = useSelection((s) => s.limit);
   const palette = usePalette();
@@ -123,7 +125,8 @@ export const Legend = memo(function Legend({ panels }: { panels: readonly MapPan
         </div>
       ))}
       <div className="note words">
-        <b>{quantity}</b> · {values === 'row' ? 'share of the row’s Σ|·|' : unit}
+        <b>{quantity}</b>
+        {identity ? '' : ', drawn without I'} · {values === 'row' ? 'share of the row’s Σ|·|' : unit}
         <br />
         {sharing}
         {values === 'log' ? ', logarithmic' : ''}, {saturationRule(clip, limit)}

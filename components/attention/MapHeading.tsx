@@ -49,8 +49,10 @@ export const MapName = memo(function MapName({ entry, layer }: { entry: LayerMap
         </small>
         <small className={tooLarge ? 'bad' : undefined} data-machine>
           {error === undefined
-            ? (entry.error ??
-              (product && map ? `layers ${layer} to ${model.layers - 1}, one after the other` : '\u00a0'))
+            ? // Why there is no map stands in its place.
+              product && map
+              ? `layers ${layer} to ${model.layers - 1}, one after the other`
+              : '\u00a0'
             : tooLarge
               ? `map error ${formatPlain(error)}, above ${formatPlain(ERROR_LIMIT)}: do not read small values`
               : `map error ${formatPlain(error)}`}
@@ -119,7 +121,7 @@ export const BranchEquation = memo(function BranchEquation(props: {
   if (product)
     return <span className="note">Branches are subtracted in every layer before layers are multiplied.</span>;
   return (
-    <div className="equation" role="radiogroup" data-export="omit" aria-label={`Branch of ${model.slot}`}>
+    <div className="equation" role="radiogroup" aria-label={`Branch of ${model.slot}`}>
       {DIFFERENCE_TERMS.map((term, k) => (
         <TermChoice
           key={term}
@@ -151,7 +153,7 @@ const TermChoice = memo(function TermChoice(props: {
           {sign}
         </span>
       )}
-      <label>
+      <label data-export="keep">
         <input
           type="radio"
           data-testid={testId}

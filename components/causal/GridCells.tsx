@@ -6,7 +6,8 @@ import type { LayerAxis } from '../charts/layerAxis';
 import { valueScale } from '../charts/values';
 import { type ModelView, ownToken } from '../data/view';
 import { usePalette } from '../state/theme';
-import { DrawnCanvas, type Pen } from '../ui/canvas';
+import { DrawnCanvas } from '../ui/canvas';
+import type { Pen } from '../ui/drawings';
 import { useFontsReady, usePixelRatio } from '../ui/measure';
 import { type GridLayout, type GridValues, UNTESTED } from './grid';
 

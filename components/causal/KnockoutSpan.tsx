@@ -129,7 +129,7 @@ export function SpanBlock(props: { view: View; layer: number; found: SpanFound; 
           </table>
         </>
       ) : (
-        <p className="note">
+        <p className="note" data-export="omit">
           Drag over {begun ? 'the rows' : 'the tokens'}, or press Shift and an arrow there, to knock out a span of them
           in each layer and in all layers together.
         </p>

@@ -1,12 +1,15 @@
 import { visible } from '../charts/tokens';
+import { type CanvasDrawing, drawingOf, drawWithoutText } from '../ui/drawings';
 import { embeddedFonts } from './fonts';
 import { CELLS_AS_RECTANGLES, rectanglesOf } from './rectangles';
 
-/** A figure of the page as a drawing that needs nothing else: text stays text, each canvas is one image. */
+/** A figure of the page as a drawing that needs nothing else: text stays text, what else a canvas shows is one image. */
 
 const SVG = 'http://www.w3.org/2000/svg';
 const MARGIN = 16;
 const LINE = 15;
+/** Dots of a canvas that is drawn anew, for each of the page's. */
+const FINER = 4;
 /** Width of a character of the note at its size, on average. */
 const CHARACTER = 5.6;
 
@@ -17,11 +20,12 @@ const CHARACTER = 5.6;
  * - `omit`: it is no part of the figure, with all that is inside;
  * - `keep`: it is part of the figure although it is a control: a button that names a row, or is a token of a text;
  * - `setting`: a control that is drawn as it is set;
+ * - `tool`: a control that says nothing of what the figure shows, or holds such controls: what it is set to is not written below;
  * - `cells`: its canvas has one pixel a cell;
  * - `surface`: it takes the pointer, in a saved page too;
  * - `bracket`, with `first` and `last` at its ends: a needle's bracket stands over it.
  */
-type Word = 'figure' | 'omit' | 'keep' | 'setting' | 'cells' | 'surface' | 'bracket' | 'first' | 'last';
+type Word = 'figure' | 'omit' | 'keep' | 'setting' | 'tool' | 'cells' | 'surface' | 'bracket' | 'first' | 'last';
 
 /** The selector of what is marked with a word. */
 export const marked = (word: Word): string => `[data-export~="${word}"]`;
@@ -112,7 +116,9 @@ class Drawing {
     const box = this.#place(node.getBoundingClientRect());
     if (node instanceof HTMLCanvasElement) {
       if (node.width * node.height === 0 || box.width === 0) return;
+      const drawing = drawingOf(node);
       if (this.options.rectangles && node.closest(marked('cells'))) this.#rectangles(node, box, into);
+      else if (drawing) this.#redrawn(drawing, box, into);
       else
         into.append(
           element('image', {
@@ -130,6 +136,45 @@ class Drawing {
     for (const child of node.childNodes) {
       if (child instanceof Element) this.add(child, inside);
       else if (child instanceof Text && child.data.trim()) this.#lines(child, style, inside);
+    }
+  }
+
+  /** A picture drawn anew, finer than the screen shows it, with its text as text. */
+  #redrawn(
+    { width, height, draw }: CanvasDrawing,
+    box: { x: number; y: number; width: number; height: number },
+    into: SVGElement,
+  ): void {
+    const sheet = new OffscreenCanvas(Math.ceil(width * FINER), Math.ceil(height * FINER));
+    const context = sheet.getContext('2d');
+    if (!context) return;
+    context.scale(FINER, FINER);
+    const texts = drawWithoutText(context, draw);
+    const copy = document.createElement('canvas');
+    [copy.width, copy.height] = [sheet.width, sheet.height];
+    copy.getContext('2d')?.drawImage(sheet, 0, 0);
+    into.append(
+      element('image', {
+        ...box,
+        href: copy.toDataURL(),
+        preserveAspectRatio: 'none',
+        style: 'image-rendering:pixelated',
+      }),
+    );
+    for (const { text, x, y, fill, family, size, weight, anchor, clip } of texts) {
+      this.#note(family, text);
+      const drawn = element('text', {
+        x: box.x + x,
+        y: box.y + y,
+        fill,
+        'font-family': family,
+        'font-size': size,
+        'font-weight': weight,
+        'text-anchor': anchor,
+      });
+      drawn.textContent = text;
+      const place = clip && { x: box.x + clip.x, y: box.y + clip.y, width: clip.width, height: clip.height };
+      (place ? this.#clip(place, into) : into).append(drawn);
     }
   }
 
@@ -310,6 +355,30 @@ class Drawing {
   }
 }
 
+/**
+ * What the controls of a figure are set to, which are no part of the drawing: “Form: S6 α · Reduction over channels: signed
+ * mean”. Those that are drawn, or say nothing of the figure, are left out.
+ */
+function settingsOf(figure: HTMLElement): string {
+  const controls = figure.querySelectorAll<HTMLElement>('select, [role="radiogroup"], input[type="checkbox"]');
+  return [...controls]
+    .filter(
+      (control) => control.checkVisibility() && !control.closest(`${marked('tool')}, ${marked('setting')}, dialog`),
+    )
+    .flatMap((control) => {
+      if (control instanceof HTMLInputElement)
+        return control.checked ? [control.closest('label')?.textContent ?? ''] : [];
+      const chosen =
+        control instanceof HTMLSelectElement
+          ? control.selectedOptions[0]?.text
+          : control.querySelector('input:checked')?.closest('label')?.textContent;
+      return chosen ? [`${control.getAttribute('aria-label')}: ${chosen}`] : [];
+    })
+    .map((said) => said.trim())
+    .filter(Boolean)
+    .join(' · ');
+}
+
 /** Breaks text into lines of about `width` pixels. */
 function wrap(text: string, width: number): string[] {
   const most = Math.max(20, Math.floor(width / CHARACTER));
@@ -347,7 +416,7 @@ export async function figureSvg(
   const width = Math.ceil(box.width);
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(name).trim();
-  const lines = wrap(note, width);
+  const lines = [settingsOf(figure), note].filter(Boolean).flatMap((text) => wrap(text, width));
   const height = Math.ceil(box.height) + lines.length * LINE + MARGIN;
   const full = { width: width + 2 * MARGIN, height: height + 2 * MARGIN };
   const svg = element('svg', {
@@ -367,7 +436,7 @@ export async function figureSvg(
   for (const name of font.split(',')) drawing.families.add(name.replaceAll(/["']/g, '').trim());
   if (options.bare) return svg;
   const fonts = document.createElementNS(SVG, 'style');
-  fonts.textContent = await embeddedFonts(drawing.families, drawing.text + visible(note));
+  fonts.textContent = await embeddedFonts(drawing.families, drawing.text + visible(lines.join(' ')));
   svg.prepend(fonts);
   return svg;
 }

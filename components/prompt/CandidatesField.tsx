@@ -27,6 +27,7 @@ export function CandidatesField() {
         type="button"
         className="link"
         data-testid="candidates-edit"
+        data-export="keep"
         title={candidates.join(', ')}
         onClick={() => setDraft(candidates.map((word) => word.trim()).join(', '))}
       >

@@ -6,7 +6,8 @@ import type { LayerAxis } from '../charts/layerAxis';
 import { type LensCell, type LensColour, lensAmount, runLabel, tokenRuns, WIDE_CELL } from '../charts/lensCells';
 import { displayToken } from '../charts/tokens';
 import { usePalette } from '../state/theme';
-import { DrawnCanvas, type Pen } from './canvas';
+import { DrawnCanvas } from './canvas';
+import type { Pen } from './drawings';
 import { useFontsReady, usePixelRatio } from './measure';
 
 const FONT = "500 10.5px 'IBM Plex Mono', monospace";

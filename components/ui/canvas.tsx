@@ -1,10 +1,8 @@
 'use client';
 import { type CSSProperties, memo, useEffect, useLayoutEffect, useRef } from 'react';
 import type { Raster } from '../charts/raster';
+import { keepDrawing, type Pen } from './drawings';
 import { Pictures } from './pictures';
-
-/** What draws a picture. */
-export type Pen = OffscreenCanvasRenderingContext2D;
 
 /** One sheet for all pictures, which are handed over to their canvases whole. */
 let sheet: OffscreenCanvas | undefined;
@@ -94,6 +92,7 @@ export function DrawnCanvas(props: {
   useEffect(() => {
     const [across, down] = [width, height].map((length) => Math.max(1, Math.round(length * pixelRatio)));
     if (!ref.current) return;
+    keepDrawing(ref.current, { width, height, draw });
     const make = () =>
       drawn(across, down, (context) => {
         context.scale(pixelRatio, pixelRatio);

@@ -85,7 +85,10 @@ function mapNumbers(run: Run, model: RunModel, query: ReadingQuery<'map'>, body:
   const rest = tensors.get('rest');
   const { form } = query;
   const L = model.tokens.length;
-  const view = [form === 's6' ? [] : form, metadata.branch, form === 's6' || form === 'block' ? metadata.reduce : []];
+  // Contributions are sums over all channels: nothing reduces them.
+  const { reduce, ...said } = metadata;
+  const reduced = form === 's6' || form === 'block';
+  const view = [form === 's6' ? [] : form, metadata.branch, reduced ? reduce : []];
   return {
     name: `layer-${query.layer}-${view.flat().join('-').replace(':', '-')}`,
     tensors: [
@@ -96,7 +99,8 @@ function mapNumbers(run: Run, model: RunModel, query: ReadingQuery<'map'>, body:
     metadata: {
       ...about(run, model),
       layer: String(query.layer),
-      ...metadata,
+      ...said,
+      ...(reduced && { reduce }),
       unit: MAP_UNITS[form],
       ...(rest && { rest: 'bias terms that belong to no source, by destination' }),
       axes: AXES,
