@@ -2,10 +2,11 @@
 import { memo } from 'react';
 import { formatPlain } from '@/lib/figures/numbers';
 import type { LayerMaps } from '../data/mapQueries';
+import { useMapWords } from '../data/mapWords';
 import { usePanels } from '../data/panels';
 import { useShownMaps } from '../data/shownMaps';
 import type { View } from '../data/view';
-import { SPAN_INFO } from '../state/forms';
+import { entryMeaning, SPAN_INFO } from '../state/forms';
 import { useMaximised } from '../state/maximised';
 import { isEnded } from '../state/run';
 import { spanOf, useSelection } from '../state/selection';
@@ -22,13 +23,14 @@ import { rowTable } from './rowTable';
 /** Largest side of a map that has the page for itself: legend and labels stay on the screen with it. */
 const sideOfMaximised = () => Math.max(560, window.innerHeight - 300);
 
-/** The convention of each map, said once where the models share it. */
+/** What an entry means, and the convention of each map, said once where the models share it. */
 function Convention({ entries }: { entries: readonly LayerMaps[] }) {
+  const meaning = useSelection((s) => entryMeaning(s.form, spanOf(s)));
   const said = entries.filter(({ map }) => map !== undefined);
   const texts = new Set(said.map(({ map }) => map?.metadata.convention));
   return (
     <p className="convention">
-      <b>Convention.</b>{' '}
+      {meaning} <b>Convention.</b>{' '}
       {texts.size <= 1
         ? (said[0]?.map?.metadata.convention ?? 'stated with the first map')
         : said.map(({ model, map }) => (
@@ -49,6 +51,7 @@ export const AttentionSection = memo(function AttentionSection(props: { view: Vi
   const span = useSelection(spanOf);
   const last = Math.max(...view.models.map(({ layers }) => layers)) - 1;
   const maximised = useMaximised((s) => s.section === 'attention');
+  const words = useMapWords(view);
   // The table follows the locked row.
   useSelection((s) => s.lock);
   return (
@@ -56,8 +59,8 @@ export const AttentionSection = memo(function AttentionSection(props: { view: Vi
       id="attention"
       title={
         <>
-          {SPAN_INFO[span].title}, {span === 'layer' ? `layer ${view.layer}` : `layers ${view.layer}–${last}`}{' '}
-          <em>{staleMark}</em>
+          {SPAN_INFO[span].title}, {span === 'layer' ? `layer ${view.layer}` : `layers ${view.layer}–${last}`}
+          <span className="paper-only">: {words}</span> <em>{staleMark}</em>
         </>
       }
       controls={<MapControls view={view} peak={maps[0] && formatPlain(maps[0].half.peak)} />}

@@ -2,6 +2,7 @@
 import { memo } from 'react';
 import { isReduced } from '@/lib/vocabulary';
 import { fitWindow, wholeWindow, zoomedAt } from '../charts/window';
+import { REDUCTION_LABELS } from '../data/mapWords';
 import { canSubtract } from '../data/panels';
 import { useShownMaps } from '../data/shownMaps';
 import { hasBranches, type View } from '../data/view';
@@ -78,9 +79,9 @@ function Reduce({ view }: { view: View }) {
   const normalised = useSelection((s) => spanOf(s) === 'normalised');
   const heads = view.models.some(({ model }) => (model.blocks[view.layer]?.heads ?? 0) > 0);
   const options: readonly { value: Reduction; label: string }[] = [
-    ...(normalised ? [] : [{ value: 'mean', label: 'signed mean' } as const]),
-    { value: 'mean_abs', label: 'mean of |·|' },
-    ...(product ? [] : [{ value: 'max', label: 'largest |·|' } as const]),
+    ...(normalised ? [] : [{ value: 'mean', label: REDUCTION_LABELS.mean } as const]),
+    { value: 'mean_abs', label: REDUCTION_LABELS.mean_abs },
+    ...(product ? [] : [{ value: 'max', label: REDUCTION_LABELS.max } as const]),
     ...(product ? [] : [{ value: 'one', label: heads ? 'one head' : 'one channel' } as const]),
   ];
   return (
@@ -186,7 +187,13 @@ export const MapControls = memo(function MapControls({ view, peak }: { view: Vie
   return (
     <>
       <Control caption="Form">
-        <Segmented label="Form" options={FORM_OPTIONS} value={form} onChange={(value) => select({ form: value })} />
+        {/* A product over layers is of no form: choosing one leaves it. */}
+        <Segmented
+          label="Form"
+          options={FORM_OPTIONS}
+          value={span === 'layer' ? form : undefined}
+          onChange={(value) => select({ form: value, span: 'layer' })}
+        />
       </Control>
       {form === 's6' && <Layers />}
       {reduces(form) && (span === 'layer' || isReduced(span)) && <Reduce view={view} />}

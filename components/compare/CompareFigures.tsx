@@ -11,17 +11,6 @@ import { select } from '../state/selection';
 import { useNarrow } from '../ui/measure';
 import { useSteady } from '../ui/steady';
 
-/** Maps and lenses, token beside token. */
-function TokenFigures({ view, targets }: { view: View; targets: readonly (number | undefined)[] }) {
-  const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
-  return (
-    <ShownMaps view={view} targets={targets}>
-      <AttentionSection view={view} staleMark="" />
-      <LensSection view={view} lenses={lenses} staleMark="" />
-    </ShownMaps>
-  );
-}
-
 /** The figures of two runs; without those that need matching tokens where there is an obstacle. */
 export const CompareFigures = memo(function CompareFigures({ view, obstacle }: { view: View; obstacle?: string }) {
   const targets = useTargetIds(view);
@@ -32,7 +21,7 @@ export const CompareFigures = memo(function CompareFigures({ view, obstacle }: {
   useEffect(() => {
     if (!new URLSearchParams(location.search).has('diff')) select({ difference: true });
   }, []);
-  return (
+  const figures = (
     <>
       {!narrow && <LayerRail view={view} signals={signals} />}
       <SignalSection view={view} signals={signals} lenses={lenses} staleMark="" />
@@ -41,8 +30,18 @@ export const CompareFigures = memo(function CompareFigures({ view, obstacle }: {
           {obstacle}
         </p>
       ) : (
-        <TokenFigures view={view} targets={targets} />
+        <>
+          <AttentionSection view={view} staleMark="" />
+          <LensSection view={view} lenses={lenses} staleMark="" />
+        </>
       )}
     </>
+  );
+  return obstacle ? (
+    figures
+  ) : (
+    <ShownMaps view={view} targets={targets}>
+      {figures}
+    </ShownMaps>
   );
 });

@@ -5,7 +5,8 @@ import { DIFFERENTIAL_BRANCHES } from '@/lib/vocabulary';
 import { type HalfMap, toHalf } from '../charts/half';
 import { Pyramid } from '../charts/pyramid';
 import { rowShares, saturation, type ValueMode, type ValueScale, valueScale } from '../charts/values';
-import { isOfSizes, isSigned, overLayers, useSelection } from '../state/selection';
+import { holdsIdentity } from '../state/forms';
+import { isOfSizes, isSigned, overLayers, spanOf, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { Recent } from '../ui/recent';
 import { useSteady } from '../ui/steady';
@@ -38,27 +39,36 @@ export const errorTooLarge = (error: number | undefined): boolean => error !== u
 
 /** What four-up shows of a differential block, in this order. */
 
-const known = new WeakMap<Float32Array, Map<boolean, MapCells>>();
+const known = new WeakMap<Float32Array, Map<string, MapCells>>();
 
-/** The cells of a map, made once for as long as the map is kept. */
-export function cellsOf(data: Float32Array, L: number, mode: ValueMode): MapCells {
+/** A map minus the identity. */
+function withoutIdentity(data: Float32Array, L: number): Float32Array {
+  const rest = data.slice();
+  for (let i = 0; i < L; i++) rest[i * L + i] -= 1;
+  return rest;
+}
+
+/** The cells of a map, with or without the identity in it, made once for as long as the map is kept. */
+export function cellsOf(data: Float32Array, L: number, mode: ValueMode, identity = true): MapCells {
   const shares = mode === 'row';
-  const made = known.get(data) ?? new Map<boolean, MapCells>();
+  const made = known.get(data) ?? new Map<string, MapCells>();
   known.set(data, made);
-  let cells = made.get(shares);
+  const key = `${shares} ${identity}`;
+  let cells = made.get(key);
   if (!cells) {
-    const values = shares ? rowShares(data, L) : data;
+    const own = identity ? data : withoutIdentity(data, L);
+    const values = shares ? rowShares(own, L) : own;
     const half = toHalf(values, L);
     cells = { values, half, pyramid: new Pyramid(half) };
-    made.set(shares, cells);
+    made.set(key, cells);
   }
   return cells;
 }
 
 /** Everything of an entry that shares its scale: the chosen map, or all branches where all are shown. */
-function shownHalves({ map, branches }: LayerMaps, mode: ValueMode, all: boolean): HalfMap[] {
+function shownHalves({ map, branches }: LayerMaps, mode: ValueMode, all: boolean, identity: boolean): HalfMap[] {
   const maps = all && branches ? DIFFERENTIAL_BRANCHES.map((branch) => branches[branch]) : [map];
-  return maps.flatMap((one) => (one ? [cellsOf(one.data, one.L, mode).half] : []));
+  return maps.flatMap((one) => (one ? [cellsOf(one.data, one.L, mode, identity).half] : []));
 }
 
 /** Two models, three branches of a layer and of the one before. */
@@ -71,6 +81,7 @@ export function useDrawnMaps(maps: readonly LayerMaps[]): readonly (DrawnMap | u
   const signedForm = useSelection(isSigned);
   const sizes = useSelection(isOfSizes);
   const product = useSelection((s) => overLayers(s) && s.branch === 'diff');
+  const identity = useSelection((s) => !holdsIdentity(spanOf(s)));
   const clip = useSelection((s) => s.clip);
   const limit = useSelection((s) => s.limit);
   const all = useSelection((s) => s.allBranches);
@@ -81,7 +92,7 @@ export function useDrawnMaps(maps: readonly LayerMaps[]): readonly (DrawnMap | u
     branch === 'diff' || (all && branches !== undefined) || (product && hasDiff(model));
   const signed = signedForm || (sizes && entries.some(subtracts));
   return useMemo(() => {
-    const halves = entries.map((entry) => shownHalves(entry, mode, all));
+    const halves = entries.map((entry) => shownHalves(entry, mode, all, identity));
     const limitOf = (own: HalfMap[]) => limit ?? saturation(own, clip);
     const common = limitOf(halves.flat());
     const kind = signed ? 'diverging' : 'sequential';
@@ -90,10 +101,10 @@ export function useDrawnMaps(maps: readonly LayerMaps[]): readonly (DrawnMap | u
       const { map } = source;
       if (!map) return undefined;
       const own = shared ? common : limitOf(halves[k]);
-      return drawn.recall([source, own, signed, mode, table], () => {
+      return drawn.recall([source, own, signed, mode, table, identity], () => {
         const scale = valueScale(own, signed, mode);
-        return { ...cellsOf(map.data, map.L, mode), source, L: map.L, raw: map.data, scale, kind, table };
+        return { ...cellsOf(map.data, map.L, mode, identity), source, L: map.L, raw: map.data, scale, kind, table };
       });
     });
-  }, [entries, mode, shared, signed, clip, limit, all, palette]);
+  }, [entries, mode, shared, signed, clip, limit, all, identity, palette]);
 }

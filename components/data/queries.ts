@@ -1,15 +1,15 @@
 'use client';
 import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import type { AnswerScore, AttributionReply, Channels, Lens, Signal, Thumbnails, Tracks } from '@/lib/api/readings';
-import { refusedPart, refusedReduction } from '@/lib/api/refusals';
+import type { AnswerScore, AttributionReply, Channels, Lens, Signal, Tracks } from '@/lib/api/readings';
+import { refusedPart } from '@/lib/api/refusals';
 import type { LensKind, RunRequestInput, VocabularyEntry } from '@/lib/api/schemas';
 import { sameWord } from '../charts/tokens';
 import { overLayers, reduces, useSelection } from '../state/selection';
 import { client } from './client';
 import type { FoundMaps } from './mapQueries';
-import { FOREVER, readingOf, reduceFor, retry } from './readings';
-import { hasBranches, type ModelView, type View } from './view';
+import { FOREVER, readingOf, retry } from './readings';
+import type { ModelView, View } from './view';
 
 const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.state !== 'running';
 
@@ -197,27 +197,6 @@ export function useAttributions(
       return {
         ...readingOf(m, 'attribution', query),
         enabled: m.model.signalReady && isFinished(view) && targets[k] !== undefined,
-        placeholderData: keepPreviousData,
-      };
-    }),
-  });
-}
-
-/** Thumbnails of every finished layer; they are asked for again as layers finish. */
-export function useThumbnails(view: View, size: number): UseQueryResult<Thumbnails>[] {
-  const branch = useSelection((s) => s.branch);
-  const reduction = useSelection((s) => s.reduction);
-  const part = useSelection((s) => s.part);
-  return useQueries({
-    queries: view.models.map((m) => {
-      const reduce = reduceFor({ reduction, part }, m, view.layer);
-      const query = { model: m.index, branch: m.model.blocks.some(hasBranches) ? branch : undefined, reduce, size };
-      return {
-        ...readingOf(m, 'thumbnails', query, m.model.mapsReady),
-        enabled:
-          m.model.mapsReady > 0 &&
-          size > 0 &&
-          !m.model.blocks.slice(0, m.model.mapsReady).some((block, layer) => refusedReduction(block, layer, reduce)),
         placeholderData: keepPreviousData,
       };
     }),

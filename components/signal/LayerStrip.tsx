@@ -2,17 +2,21 @@
 import { memo, useMemo } from 'react';
 import type { Lens } from '@/lib/api/readings';
 import { formatPlain } from '@/lib/figures/numbers';
+import type { Form } from '@/lib/vocabulary';
 import type { LayerAxis } from '../charts/layerAxis';
 import { useTokenTexts } from '../data/queries';
 import { lensRow } from '../data/series';
 import { blockName, isDiff, type ModelView, type View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';
-import { select } from '../state/selection';
+import { select, useSelection } from '../state/selection';
 import { AxisTicks, RowLabel } from '../ui/AxisParts';
 import { HitArea } from '../ui/HitArea';
 import { LensRowCanvas } from '../ui/LensRowCanvas';
 import { StripThumbnails } from './StripThumbnails';
 import { type StripLayout, stripLayout } from './stripLayout';
+
+/** Short names of the forms beside the small maps; the caption below says all of it. */
+const SMALL_LABELS: Readonly<Record<Form, string>> = { s6: 'S6 α', block: 'block', logit: 'logit', norm: 'norm' };
 
 /** Upper end of the λ track, unless a block has more. */
 const LAMBDA_TOP = 1.8;
@@ -155,6 +159,7 @@ export const LayerStrip = memo(function LayerStrip(props: {
   const { view, axis, lenses, vocabulary, valueText } = props;
   const withLambda = view.models.some(({ model }) => model.blocks.some(isDiff));
   const count = view.models.length;
+  const small = useSelection((s) => SMALL_LABELS[s.form]);
   const strip = useMemo(() => stripLayout(axis, view.layer, count, withLambda), [axis, view.layer, count, withLambda]);
   const kinds = view.models
     .map(({ slot, model }) => (model.blocks[view.layer] ? `${slot} ${blockName(model.blocks[view.layer])} block` : ''))
@@ -208,7 +213,7 @@ export const LayerStrip = memo(function LayerStrip(props: {
             <RowLabel
               y={strip.thumbnailTops[row] + strip.thumbnail / 2 + 4}
               slot={slot}
-              text="attention"
+              text={small}
               narrow={axis.narrow}
             />
             <RowLabel y={strip.lensTops[row] + 14} slot={slot} text={`lens @${position}`} narrow={axis.narrow} />

@@ -4,6 +4,7 @@ import type { Lens, Signal } from '@/lib/api/readings';
 import { formatValue } from '@/lib/figures/numbers';
 import { METRIC_INFO, METRICS } from '../charts/curve';
 import { layerAxis } from '../charts/layerAxis';
+import { useThumbnailWords } from '../data/mapWords';
 import { useLensKind, useModels } from '../data/queries';
 import { metricOnAxis } from '../data/series';
 import type { View } from '../data/view';
@@ -43,6 +44,13 @@ const Key = ({ n }: { n: number | undefined }) => (
 /** The paper's figure: needle probability through tuned lenses on a linear axis, its labels. */
 const paperPreset = (paper: boolean) =>
   select(paper ? { paper, metric: 'p', logAxis: false, lens: 'tuned' } : { paper });
+
+/** What the small maps above show. */
+const StripCaption = ({ view }: { view: View }) => (
+  <p className="note" data-testid="strip-caption">
+    Small maps: {useThumbnailWords(view)}.
+  </p>
+);
 
 export const SignalSection = memo(function SignalSection(props: {
   view: View;
@@ -129,6 +137,7 @@ export const SignalSection = memo(function SignalSection(props: {
               <DifferenceCurve view={view} axis={axis} signals={signals} batch={batch} metric={metric} paper={paper} />
             )}
             <LayerStrip view={view} axis={axis} lenses={lenses} vocabulary={vocabulary} valueText={valueText} />
+            <StripCaption view={view} />
           </>
         )}
       </div>

@@ -9,7 +9,7 @@ export const FORM_INFO: Record<Form, { readonly label: string; readonly quantity
   s6: { label: 'S6 α', quantity: 'implicit attention α', unit: 'no unit' },
   block: { label: 'block', quantity: 'block map', unit: 'no unit' },
   logit: { label: 'logit contribution', quantity: 'contribution to the target’s logit', unit: 'logits' },
-  norm: { label: 'norm', quantity: 'norm of the contribution', unit: 'residual stream' },
+  norm: { label: 'norm', quantity: 'norm of the contribution', unit: 'length in the residual stream' },
 };
 
 /** What is drawn: the selected layer's map, or a product over it and all later layers. */
@@ -68,6 +68,23 @@ export const SPAN_INFO: Record<LayerSpan, Quantity & { readonly label: string; r
     quantity: 'product of I + scaled α⁺ ⊙ ∇⁺, rows divided by their sums',
     unit: 'no unit',
   },
+};
+
+/** Products that hold every position's own way past all layers: the pictures leave that identity out. */
+export const holdsIdentity = (span: LayerSpan): boolean => span === 'plain' || span === 'attribution';
+
+/** What an entry of the maps says, for people who do not know the formula. */
+export const entryMeaning = (form: Form, span: LayerSpan): string =>
+  span === 'layer'
+    ? ENTRY_MEANINGS[form]
+    : 'Row i, column j: how much of what position j held before the first of these layers reaches position i after the last.';
+
+const ENTRY_MEANINGS: Readonly<Record<Form, string>> = {
+  s6: 'Row i, column j: how strongly the scan at position i takes in what position j put into it.',
+  block: 'Row i, column j: how much of what stood at position j the whole block passes on to position i.',
+  logit:
+    'Row i, column j: what the layer adds to the target’s logit at position i by what it read at j; a row and its bias terms are all that it adds.',
+  norm: 'Row i, column j: length of the vector that the layer adds at position i for what it read at j.',
 };
 
 /** What the drawn values are. */

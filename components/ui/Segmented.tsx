@@ -11,8 +11,10 @@ export interface Option<T extends string> {
 export function Segmented<T extends string>(props: {
   label: string;
   options: readonly Option<T>[];
-  value: T;
+  /** Undefined where none of them holds. */
+  value: T | undefined;
   onChange: (value: T) => void;
+  disabled?: boolean;
 }) {
   const name = useId();
   return (
@@ -26,6 +28,7 @@ export function Segmented<T extends string>(props: {
             name={name}
             value={value}
             checked={props.value === value}
+            disabled={props.disabled}
             onChange={() => props.onChange(value)}
           />
           {label}
