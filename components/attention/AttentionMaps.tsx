@@ -2,7 +2,7 @@
 import { useMemo, useState } from 'react';
 import type { Channels } from '@/lib/api/readings';
 import { formatValue } from '@/lib/figures/numbers';
-import { cellsTop, mapLayout } from '../charts/mapLayout';
+import { cellsTop, type MapLayout, mapLayout } from '../charts/mapLayout';
 import { topSources } from '../charts/pair';
 import { displayToken } from '../charts/tokens';
 import { fitWindow, mapFrame } from '../charts/window';
@@ -28,6 +28,9 @@ import { useMapCursor } from './mapCursor';
 const PANEL_HEAD = 26;
 /** Branches beside each other. */
 const BRANCH_COLUMNS = 4;
+
+/** Where a map ends on the page, 0 before the first. */
+const endOf = (map: MapLayout['maps'][number] | undefined): number => (map ? map.left + map.size : 0);
 
 /** One sentence for people who do not see the maps. */
 function summaryOf(view: View, maps: readonly (DrawnMap | undefined)[]): string {
@@ -120,12 +123,12 @@ export function AttentionMaps(props: {
   return (
     <>
       {headHeight > 0 && (
-        <div className="map-heads" style={{ height: headHeight }}>
+        <div className="map-heads" style={{ minHeight: headHeight }}>
           {panels.map((panel, k) => (
             <div
               key={panel.key}
               className={tight ? 'map-head stacked' : 'map-head'}
-              style={{ left: layout.maps[k].left, width: layout.maps[k].size, bottom: 4 }}
+              style={{ marginLeft: layout.maps[k].left - endOf(layout.maps[k - 1]), width: layout.maps[k].size }}
             >
               {head(panel, k)}
             </div>

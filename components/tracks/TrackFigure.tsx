@@ -96,18 +96,18 @@ export const TrackFigure = memo(function TrackFigure(props: {
           const { scale, base, paths } = rows[row];
           return (
             <g key={name}>
-              <text className="title" x="0" y={base - 14}>
+              <text className="title" x="0" y={base - 18}>
                 {label}
               </text>
               {unit && !narrow && (
-                <text className="axis small" x="0" y={base - 3}>
+                <text className="axis small" x="0" y={base - 7}>
                   {unit}
                 </text>
               )}
-              <text className="axis small" x={axis.gutter - 6} y={base - 25} textAnchor="end">
+              <text className="axis small" x={axis.gutter - 6} y={base - 31} textAnchor="end">
                 {formatPlain(scale.high)}
               </text>
-              <text className="axis small" x={axis.gutter - 6} y={base + 1} textAnchor="end">
+              <text className="axis small" x={axis.gutter - 6} y={base + 3} textAnchor="end">
                 {formatPlain(scale.low)}
               </text>
               <line className="grid" x1={axis.gutter} x2={width} y1={base + 0.5} y2={base + 0.5} />
