@@ -145,3 +145,67 @@ test('the needle is dragged over the tokens, and candidates are edited in place'
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('candidates-edit')).toHaveText('3 words');
 });
+
+test('small maps are of the form, reduction and branch of the large ones, and say so', async ({ page }) => {
+  await open(page);
+  await run(page);
+  const caption = page.getByTestId('strip-caption');
+  const strip = page.getByTestId('layer-strip');
+  const picture = () =>
+    strip
+      .locator('canvas')
+      .nth(1)
+      .evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
+  await expect(strip.locator('canvas')).toHaveCount(2 * 4 + 2);
+  await expect(caption).toContainText('S6 α, signed mean over heads, difference');
+  const before = await picture();
+  const asked = page.waitForRequest((request) => /thumbnails\?.*form=norm/.test(request.url()));
+  await page.getByTestId('form-norm').check();
+  await asked;
+  await expect(caption).toContainText('norm, difference');
+  await expect(strip.locator('text', { hasText: 'norm' })).toHaveCount(2);
+  await expect(strip.locator('canvas')).toHaveCount(2 * 4 + 2);
+  await expect.poll(picture).not.toBe(before);
+  await page.getByTestId('form-s6').check();
+  await page.getByTestId('span-select').selectOption('norm');
+  await expect(caption).toContainText('each layer by itself');
+});
+
+test('maps in view are answered before small ones are asked for', async ({ page }) => {
+  await open(page);
+  await run(page);
+  await expect(page.getByTestId('layer-strip').locator('canvas')).toHaveCount(2 * 4 + 2);
+  const order: string[] = [];
+  page.on('request', (request) => {
+    if (/thumbnails\?.*reduce=max/.test(request.url())) order.push('thumbnails asked');
+  });
+  page.on('requestfinished', (request) => {
+    if (/\/map\?.*reduce=max/.test(request.url())) order.push('map');
+  });
+  await page.route(/\/map\?.*reduce=max/, async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await route.continue();
+  });
+  await page.getByTestId('reduce-select').selectOption('max');
+  await expect(page.getByTestId('inspector')).toContainText('is being made');
+  await expect.poll(() => order.filter((entry) => entry === 'thumbnails asked').length).toBe(2);
+  // One of the plain block, three of the equation.
+  expect(order.slice(0, 4)).toEqual(Array(4).fill('map'));
+});
+
+test('heads are one stop of the Tab key, and arrows go on from it', async ({ page }) => {
+  await open(page);
+  await run(page);
+  const heads = page.getByTestId('heads-A');
+  await expect(heads.locator('.bars button[tabindex="0"]')).toHaveCount(1);
+  const layer = await page.getByTestId('layer-strip').getAttribute('aria-valuenow');
+  await heads.locator('.bars button').first().focus();
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  await expect(heads.locator('.bars button').nth(2)).toBeFocused();
+  await page.keyboard.press('End');
+  await page.keyboard.press('Enter');
+  await expect(heads.locator('.bars button').last()).toHaveAttribute('aria-pressed', 'true');
+  await expect(heads.locator('.bars button[aria-pressed="true"]')).toHaveAttribute('tabindex', '0');
+  await expect(page.getByTestId('layer-strip')).toHaveAttribute('aria-valuenow', layer as string);
+});

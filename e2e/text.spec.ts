@@ -60,7 +60,9 @@ test.describe('of 48 layers', () => {
   test.beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'statescope-deep-'));
     const kinds = (differs: boolean) =>
-      Array.from({ length: 48 }, (_, layer) => (differs && layer % 2 === 1 ? 'diff_mamba2' : 'mamba2') as const);
+      Array.from({ length: 48 }, (_, layer) =>
+        differs && layer % 2 === 1 ? ('diff_mamba2' as const) : ('mamba2' as const),
+      );
     await writeModel(folder, 'a-deep-mamba2-with-a-long-name', { layers: kinds(false), expand: 2 });
     await writeModel(folder, 'a-deep-diff-mamba2-with-a-long-name', { layers: kinds(true), expand: 2 });
     server = await serve({ STATESCOPE_MODELS: folder });

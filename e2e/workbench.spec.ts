@@ -110,3 +110,44 @@ test('an address without a page says so in the page’s own colours, and leads b
   await page.getByRole('link', { name: '/', exact: true }).click();
   await expect(page.getByTestId('run-button')).toBeVisible();
 });
+
+test('the first result moves nothing in the prompt', async ({ page }) => {
+  await open(page);
+  const place = async () => (await page.getByTestId('chip-0').boundingBox())?.y;
+  const before = await place();
+  await run(page);
+  expect(await place()).toBe(before);
+});
+
+test('another text has no target until one is chosen', async ({ page }) => {
+  await open(page);
+  await page.getByTestId('prompt-edit').click();
+  await page.getByTestId('prompt-text').fill('The quick brown fox jumps over the lazy dog.');
+  await page.getByTestId('prompt-apply').click();
+  await expect(page.getByTestId('status')).toContainText('choose a target token');
+  await expect(page.getByTestId('candidates-edit')).toHaveText('whole vocabulary');
+});
+
+test('a link to a run that is gone says so, and what it asks is run again', async ({ page }) => {
+  await page.goto('/?a=demo-mamba2&b=demo-diff-mamba2&example=person-early&run=00000000');
+  await expect(page.getByTestId('error-banner')).toContainText('00000000');
+  await page.getByRole('button', { name: 'Run this prompt' }).click();
+  await expectState(page, 'done');
+  await expect(page.getByTestId('error-banner')).toHaveCount(0);
+});
+
+test('nothing of the header is cut', async ({ page }) => {
+  await open(page);
+  for (const width of [1440, 1024, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    const lines = page.locator('.picker small span:visible');
+    await expect(lines).toHaveCount(2);
+    const cut = await lines.evaluateAll((spans) =>
+      spans.filter((span) => {
+        const line = span.parentElement as HTMLElement;
+        return span.getBoundingClientRect().right > line.getBoundingClientRect().right + 0.5;
+      }),
+    );
+    expect(cut, `at ${width}`).toEqual([]);
+  }
+});

@@ -1,5 +1,5 @@
 'use client';
-import { memo } from 'react';
+import { type KeyboardEvent, memo, useRef } from 'react';
 import type { Channels } from '@/lib/api/readings';
 import { formatPlain } from '@/lib/figures/numbers';
 import type { ModelView } from '../data/view';
@@ -23,11 +23,28 @@ export const HeadBars = memo(function HeadBars(props: {
   const { slot } = model;
   const one = useSelection((s) => s.reduction === 'one');
   const chosen = useSelection((s) => s.part[slot]);
+  const bars = useRef<HTMLDivElement>(null);
   const branch = useSelection((s) => branchOfUnits(channels, s.branch));
   const ranked = rankedUnits(channels, branch, statistic);
   if (ranked.length === 0) return null;
   const { unit } = channels.metadata;
   const shown = ranked.slice(0, SHOWN);
+  const at = one ? shown.findIndex(({ index }) => index === chosen) : -1;
+  // One stop on the way through the page; the arrows go on from there.
+  const stop = Math.max(0, at);
+  const onKeyDown = (event: KeyboardEvent) => {
+    const buttons = [...(bars.current?.children ?? [])];
+    const now = buttons.indexOf(document.activeElement as Element);
+    const steps: Readonly<Record<string, number>> = {
+      ArrowLeft: now - 1,
+      ArrowRight: now + 1,
+      Home: 0,
+      End: buttons.length - 1,
+    };
+    if (now < 0 || !(event.key in steps)) return;
+    event.preventDefault();
+    (buttons[Math.min(buttons.length - 1, Math.max(0, steps[event.key]))] as HTMLElement).focus();
+  };
   const top = Math.max(...shown.map(({ value }) => Math.abs(value)), Number.MIN_VALUE);
   return (
     <div className="heads" data-testid={`heads-${slot}`}>
@@ -40,8 +57,13 @@ export const HeadBars = memo(function HeadBars(props: {
       >
         Σ {ranked.length}
       </button>
-      <fieldset className="bars" aria-label={`${unit}s of ${slot} by ${CHANNEL_NAMES[statistic]}`}>
-        <div>
+      <fieldset
+        className="bars"
+        onKeyDown={onKeyDown}
+        data-arrows
+        aria-label={`${unit}s of ${slot} by ${CHANNEL_NAMES[statistic]}`}
+      >
+        <div ref={bars}>
           {shown.map(({ index, value }, rank) => {
             const label = `${unit} ${index}, ${CHANNEL_NAMES[statistic]} ${formatPlain(value)}`;
             const height = Math.max(1, (Math.abs(value) / top) * HEIGHT);
@@ -50,6 +72,7 @@ export const HeadBars = memo(function HeadBars(props: {
                 // biome-ignore lint/suspicious/noArrayIndexKey: bars are ranks; the same bars then take other heights.
                 key={rank}
                 type="button"
+                tabIndex={rank === stop ? 0 : -1}
                 aria-pressed={one && chosen === index}
                 aria-label={label}
                 title={label}

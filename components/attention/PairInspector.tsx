@@ -7,6 +7,7 @@ import { alphaShare } from '../charts/alphaShare';
 import { pairFacts, topSources } from '../charts/pair';
 import { cut } from '../charts/tokens';
 import { type DrawnMap, ERROR_LIMIT } from '../data/drawnMaps';
+import { useShownMaps } from '../data/shownMaps';
 import { BRANCH_NAMES, ownToken, type View } from '../data/view';
 import { quantityOf } from '../state/forms';
 import { useHover } from '../state/hover';
@@ -20,6 +21,12 @@ const SOURCES = 6;
 const VALUE_LETTERS = 9;
 const TOKEN_LETTERS = 9;
 const NAME_LETTERS = 11;
+
+const steady = (content: ReactNode, letters = VALUE_LETTERS) => (
+  <Steady key="value" letters={letters}>
+    {content}
+  </Steady>
+);
 
 const MapCheck = memo(function MapCheck(props: {
   slots: readonly ModelSlot[];
@@ -57,8 +64,12 @@ const MapCheck = memo(function MapCheck(props: {
 });
 
 /** A row of contributions and the bias terms, which together are what the layer adds to the logit. */
-function RowSum(props: { view: View; maps: readonly (DrawnMap | undefined)[]; destination: number }) {
-  const { view, maps, destination } = props;
+const RowSum = memo(function RowSum(props: {
+  slots: readonly ModelSlot[];
+  maps: readonly (DrawnMap | undefined)[];
+  destination: number;
+}) {
+  const { slots, maps, destination } = props;
   const sums = maps.map((map) => {
     const own = map && ownToken(map.source.model, destination);
     if (!map || own === undefined || own >= map.L) return undefined;
@@ -66,20 +77,34 @@ function RowSum(props: { view: View; maps: readonly (DrawnMap | undefined)[]; de
     const rest = map.source.map?.rest?.[own];
     return { sources, rest, all: sources + (rest ?? 0) };
   });
+  const row = (name: string, values: readonly (number | undefined)[], kind?: 'sub' | 'rule') => (
+    <ValueRow kind={kind} name={name} values={values.map((value) => steady(formatSigned(value)))} />
+  );
   return (
     <div className="block">
-      <h3>Row {destination} adds up</h3>
-      <table className="values">
-        <SlotHead slots={view.models.map(({ slot }) => slot)} />
+      <h3 className="steady">Row {destination} adds up</h3>
+      <table className="values under-pointer">
+        <SlotHead slots={slots} />
         <tbody>
-          <ValueRow name="sum over sources" values={sums.map((sum) => formatSigned(sum?.sources))} />
-          <ValueRow kind="sub" name="bias terms" values={sums.map((sum) => formatSigned(sum?.rest))} />
-          <ValueRow kind="rule" name="layer’s contribution" values={sums.map((sum) => formatSigned(sum?.all))} />
+          {row(
+            'sum over sources',
+            sums.map((sum) => sum?.sources),
+          )}
+          {row(
+            'bias terms',
+            sums.map((sum) => sum?.rest),
+            'sub',
+          )}
+          {row(
+            'layer’s contribution',
+            sums.map((sum) => sum?.all),
+            'rule',
+          )}
         </tbody>
       </table>
     </div>
   );
-}
+});
 
 /** The needle's share of a row of α, which the literature calls attention SNR. */
 function AlphaShare(props: {
@@ -127,12 +152,6 @@ function factsOf(map: DrawnMap | undefined, destination: number, source: number)
   return { ...pairFacts(map.raw, map.L, i, j), distance: i - j, of: i + 1, term, diff: branches !== undefined };
 }
 
-const steady = (content: ReactNode, letters = VALUE_LETTERS) => (
-  <Steady key="value" letters={letters}>
-    {content}
-  </Steady>
-);
-
 /** The strongest sources of a row by one model, and what every model reads from them. Another column changes a mark only. */
 const RowSources = memo(function RowSources(props: {
   maps: readonly (DrawnMap | undefined)[];
@@ -152,8 +171,8 @@ const RowSources = memo(function RowSources(props: {
   return (
     <div className="block">
       <h3 className="steady ranked">
-        Position {destination} reads most{' '}
-        <em>
+        Position {destination} reads most <em className="paper-only">{`by |${model.slot}|`}</em>
+        <em data-export="omit">
           by{' '}
           {slots.map((slot) => (
             <button
@@ -214,9 +233,11 @@ export const PairInspector = memo(function PairInspector({
 }) {
   const hover = useHover();
   const lock = useSelection((s) => s.lock);
-  const [ranking, setRanking] = useState<ModelSlot>('B');
+  const [ranking, setRanking] = useState<ModelSlot>('A');
+  const coming = useShownMaps().entries.some(({ ready, error }) => ready && !error);
   const form = useSelection((s) => s.form);
-  const { unit } = quantityOf(form, useSelection(spanOf));
+  const span = useSelection(spanOf);
+  const { unit } = quantityOf(form, span);
   const slots = useMemo(() => view.models.map(({ slot }) => slot), [view.models]);
   const pair = inspectedPair(view, hover, lock, maps);
   const { destination, source } = pair;
@@ -229,7 +250,9 @@ export const PairInspector = memo(function PairInspector({
       <aside aria-label="Inspector: one source and destination" data-testid="inspector">
         <div className="block">
           <h3>Source → destination</h3>
-          <p className="note">Layer {view.layer} has no map yet.</p>
+          <p className="note">
+            {coming ? `The map of layer ${view.layer} is being made.` : `Layer ${view.layer} has no map yet.`}
+          </p>
         </div>
       </aside>
     );
@@ -279,8 +302,10 @@ export const PairInspector = memo(function PairInspector({
         marked={ownToken(leading.source.model, source)}
         onRank={setRanking}
       />
-      {form === 's6' && <AlphaShare view={view} slots={slots} maps={maps} destination={destination} />}
-      {form === 'logit' && <RowSum view={view} maps={maps} destination={destination} />}
+      {form === 's6' && span === 'layer' && (
+        <AlphaShare view={view} slots={slots} maps={maps} destination={destination} />
+      )}
+      {form === 'logit' && <RowSum slots={slots} maps={maps} destination={destination} />}
       <MapCheck slots={slots} maps={maps} />
     </aside>
   );

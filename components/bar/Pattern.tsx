@@ -4,7 +4,14 @@ import type { ModelSummary } from '@/lib/api/schemas';
 export function Pattern({ differential }: Pick<ModelSummary, 'differential'>) {
   const pitch = differential.length > 24 ? 2 : 4;
   return (
-    <svg className="pattern" width={differential.length * pitch} height="8" aria-hidden="true">
+    <svg
+      className="pattern"
+      width={differential.length * pitch}
+      height="8"
+      viewBox={`0 0 ${differential.length * pitch} 8`}
+      preserveAspectRatio="none"
+      aria-hidden="true"
+    >
       {differential.map((subtracts, k) => (
         <rect
           // biome-ignore lint/suspicious/noArrayIndexKey: blocks are known by their place.

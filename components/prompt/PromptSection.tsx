@@ -3,6 +3,7 @@ import { lazy, memo, Suspense, useMemo, useState } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import type { Token } from '@/lib/api/schemas';
 import { visible } from '../charts/tokens';
+import { useMapWords } from '../data/mapWords';
 import { useExamples, useModels, useTokens } from '../data/queries';
 import { useShownMaps } from '../data/shownMaps';
 import type { View } from '../data/view';
@@ -39,20 +40,22 @@ function ExampleMenu() {
   const { data } = useExamples();
   const exampleId = useSelection((s) => s.exampleId);
   return (
-    <Select
-      label="Example prompt"
-      testId="example-select"
-      value={exampleId}
-      options={[
-        ...(data?.examples ?? []).map(({ id, title }) => ({ value: id, label: title })),
-        { value: '', label: 'Own text' },
-      ]}
-      onChange={(id) => {
-        const chosen = data?.examples.find((example) => example.id === id);
-        if (chosen) loadExample(chosen);
-        else select({ exampleId: '' });
-      }}
-    />
+    <Control tool>
+      <Select
+        label="Example prompt"
+        testId="example-select"
+        value={exampleId}
+        options={[
+          ...(data?.examples ?? []).map(({ id, title }) => ({ value: id, label: title })),
+          { value: '', label: 'Own text' },
+        ]}
+        onChange={(id) => {
+          const chosen = data?.examples.find((example) => example.id === id);
+          if (chosen) loadExample(chosen);
+          else select({ exampleId: '' });
+        }}
+      />
+    </Control>
   );
 }
 
@@ -138,10 +141,11 @@ function CompetingNote() {
 /** What the lanes show, once they do. */
 function LanesNote({ view }: { view: View }) {
   const { maps } = useShownMaps();
+  const words = useMapWords(view);
   if (!maps.some(Boolean)) return null;
   return (
     <>
-      Lanes under each token: what position {view.position} reads from it in layer {view.layer}
+      Lanes under each token: what position {view.position} reads from it in layer {view.layer} ({words})
       {view.models.length > 1 && (
         <>
           , <Id slot="A" small /> above <Id slot="B" small />
@@ -170,6 +174,9 @@ export const PromptSection = memo(function PromptSection(props: {
   // The end of a run's prompt may be tokens that were generated, which reading the text would not give.
   const tokens = current && prompt === current.run.request.prompt ? current.tokens : read;
   const lanes = useMemo(() => current?.models.map(({ slot }) => slot) ?? [], [current]);
+  // Controls of what a run brings stand there before it, so that nothing moves when it comes.
+  const pair = useSelection((s) => s.modelB !== '');
+  const slots: readonly ModelSlot[] = lanes.length > 0 ? lanes : pair ? ['A', 'B'] : ['A'];
   const vocabulary = models?.models.find(({ name }) => name === model)?.vocab_size;
   const controls = (
     <>
@@ -192,30 +199,28 @@ export const PromptSection = memo(function PromptSection(props: {
       >
         Batch
       </button>
-      <Control caption="Click sets">
+      <Control tool caption="Click sets">
         <Segmented label="A click on a token sets" options={CLICK_SETS} value={clickSets} onChange={setClickSets} />
       </Control>
-      {lanes.length > 0 && (
-        <label className="checkbox">
-          <input
-            type="checkbox"
-            data-testid="tracks-toggle"
-            checked={tracks}
-            onChange={({ target }) => select({ tracks: target.checked })}
-          />
-          Tracks
-        </label>
-      )}
-      {lanes.length > 0 && (
-        <Control caption="Paint text">
-          <Segmented
-            label="Paint the text with what a position reads"
-            options={[PAINT_OFF, ...lanes.map((slot) => ({ value: slot, label: slot, testId: `paint-${slot}` }))]}
-            value={lanes.includes(paint as ModelSlot) ? paint : ''}
-            onChange={setPaint}
-          />
-        </Control>
-      )}
+      <label className="checkbox" data-export="tool">
+        <input
+          type="checkbox"
+          data-testid="tracks-toggle"
+          checked={tracks}
+          disabled={lanes.length === 0}
+          onChange={({ target }) => select({ tracks: target.checked })}
+        />
+        Tracks
+      </label>
+      <Control tool caption="Paint text" title="Shows on the text itself what a position reads from every token">
+        <Segmented
+          label="Paint the text with what a position reads"
+          options={[PAINT_OFF, ...slots.map((slot) => ({ value: slot, label: slot, testId: `paint-${slot}` }))]}
+          value={lanes.includes(paint as ModelSlot) ? paint : ''}
+          disabled={lanes.length === 0}
+          onChange={setPaint}
+        />
+      </Control>
       <span className="grow" />
       <span className="note">
         {tokens.length} tokens

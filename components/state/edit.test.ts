@@ -27,3 +27,11 @@ it('lets what was painted stand, at its words', () => {
   editPrompt(state(), `Well. ${PROMPT}`);
   expect(competing()).toEqual(['John']);
 });
+
+it('keeps target and candidates while the text has to do with them, and forgets them with it', () => {
+  editCandidates(state(), ['garden', 'kitchen']);
+  editPrompt(state(), 'John is in the Kitchen. Where is John? Answer:');
+  expect([state().target, state().candidates]).toEqual(['garden', ['garden', 'kitchen']]);
+  editPrompt(state(), 'The quick brown fox jumps over the lazy dog.');
+  expect([state().target, state().candidates]).toEqual(['', []]);
+});

@@ -40,6 +40,13 @@ export const editCandidates = (selection: Asked & Pick<Selection, 'competing'>, 
     ...(mayFind(selection) && { competing: foundCompeting({ ...selection, candidates }) }),
   });
 
+/** Whether a text has nothing to do with the answers of the one before: neither the target nor a candidate stands in it. */
+const isOther = (text: string, { target, candidates }: Pick<Selection, 'target' | 'candidates'>): boolean => {
+  const words = [target, ...candidates].map((word) => word.trim().toLowerCase()).filter(Boolean);
+  return !words.some((word) => text.toLowerCase().includes(word));
+};
+
+/** Another text keeps its classes where their words still stand; target and candidates of another story are gone. */
 export const editPrompt = (selection: Asked & Pick<Selection, 'competing'>, text: string): void => {
   const { prompt, competing } = selection;
   const moved = (spans: Spans) => spans.flatMap((span) => [moveSpan(prompt, text, span)].filter((one) => one !== null));
@@ -52,6 +59,7 @@ export const editPrompt = (selection: Asked & Pick<Selection, 'competing'>, text
     lock: null,
     needle,
     question,
+    ...(isOther(text, selection) && { target: '', candidates: [] }),
     competing: mayFind(selection) ? foundCompeting({ ...selection, prompt: text, needle, question }) : moved(competing),
   });
 };

@@ -84,10 +84,19 @@ function finished(view: View): string {
 export function Banners({ view }: { view: View | undefined }) {
   const { run, failure } = useRun();
   const { refusal } = useForecast();
+  const canRun = useSelection((selection) => typeof requestOf(selection) !== 'string');
   const { data: models, error: unlisted } = useModels();
   if (failure)
     return (
-      <Banner error actions={<CopyDetails details={[failure.message, failure.hint].filter(Boolean).join('\n')} />}>
+      <Banner
+        error
+        actions={
+          <>
+            <CopyDetails details={[failure.message, failure.hint].filter(Boolean).join('\n')} />
+            {canRun && <RunAgain label="Run this prompt" />}
+          </>
+        }
+      >
         <b>{failure.message}</b> {failure.hint}
       </Banner>
     );
