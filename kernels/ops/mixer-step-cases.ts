@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import * as reference from '../reference';
-import { Random } from '../reference/test-support';
+import { Random } from '../reference/random';
 import {
   type Mamba1StepWeights,
   type Mamba2StepWeights,

@@ -13,7 +13,7 @@ import {
   ssdAttentionInput,
   ssdInput,
 } from '../reference/cases';
-import { Random } from '../reference/test-support';
+import { Random } from '../reference/random';
 import {
   causalConv1d,
   crossEntropy,

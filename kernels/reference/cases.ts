@@ -7,7 +7,7 @@ import type {
   SsdAttentionInput,
   SsdScanInput,
 } from '.';
-import { Random } from './test-support';
+import { Random } from './random';
 
 /** Random inputs for tests, as float64 arrays whose values float32 holds exactly. */
 const f32 = (values: Float64Array): Float64Array => values.map(Math.fround);

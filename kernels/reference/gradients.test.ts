@@ -26,7 +26,8 @@ import {
   scanInput,
   ssdInput,
 } from './cases';
-import { dot, expectClose, finiteDifferences, Random } from './test-support';
+import { Random } from './random';
+import { dot, expectClose, finiteDifferences } from './test-support';
 
 /** Compares the gradients of Σ dy·f(input) with central differences in every array of `input` that `grads` names. */
 function checkGradients<T extends object>(

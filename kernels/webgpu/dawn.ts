@@ -130,7 +130,8 @@ let instance: GPU | undefined;
 export async function openGpu(): Promise<Gpu | null> {
   const dawn: { create: typeof create; globals: object } = await import('webgpu');
   Object.assign(globalThis, dawn.globals);
-  instance ??= dawn.create([]);
+  // A web page gets timestamps in steps of 100 µs, which is longer than most programs take.
+  instance ??= dawn.create(['disable-dawn-features=timestamp_quantization']);
   const gpu = instance;
   const adapter = await finished(keepingTicks(() => gpu.requestAdapter({ powerPreference: 'high-performance' })));
   if (!adapter) return null;

@@ -37,7 +37,7 @@ export function dispatchesOf(body: () => void): Dispatched[] {
 
 const wordsOf = ({ shape }: tf.TensorInfo) => tf.util.sizeFromShape(shape);
 
-function note(program: Parameters<Run>[0], inputs: readonly tf.TensorInfo[], result: tf.TensorInfo): Dispatched {
+export function note(program: Parameters<Run>[0], inputs: readonly tf.TensorInfo[], result: tf.TensorInfo): Dispatched {
   const { shaderKey, flops } = program as Parameters<Run>[0] & { flops?: number };
   const [read, written] = [inputs.map(wordsOf), wordsOf(result)];
   // A slice and a gather touch what they copy, not all of the array that they copy from.

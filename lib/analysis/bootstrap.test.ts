@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '@/kernels/reference/test-support';
+import { Random } from '@/kernels/reference/random';
 import { bootstrapMeans, pairedDifferences, seededDifferences, seededMeans } from './bootstrap';
 
 /** A seeded source of whole numbers. */

@@ -9,9 +9,9 @@ const [BANDWIDTH, RATE] = [3e12, 60e12];
 
 const L = 512;
 
-/** Milliseconds of the programs one after another, each at the limit that binds it. */
-const rooflineMs = (programs: readonly Dispatched[]): number =>
-  programs.reduce((sum, { bytes, flops }) => sum + 1000 * Math.max(bytes / BANDWIDTH, flops / RATE), 0);
+/** Milliseconds of the programs one after another, each at the limit that binds it: bytes and float32 operations a second. */
+export const rooflineMs = (programs: readonly Dispatched[], bandwidth = BANDWIDTH, rate = RATE): number =>
+  programs.reduce((sum, { bytes, flops }) => sum + 1000 * Math.max(bytes / bandwidth, flops / rate), 0);
 
 function programsOf(shape: ModelConfig, layers: number): Dispatched[] {
   const model = randomModel({ ...shape, blocks: shape.blocks.slice(0, layers) });
@@ -28,7 +28,7 @@ export function forwardOnGpu(shape: ModelConfig): { dispatches: number; bytes: n
   return {
     dispatches: whole((programs) => programs.length),
     bytes: whole((programs) => programs.reduce((sum, { bytes }) => sum + bytes, 0)),
-    ms: whole(rooflineMs),
+    ms: whole((programs) => rooflineMs(programs)),
   };
 }
 

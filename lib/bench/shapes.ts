@@ -40,6 +40,18 @@ export const MAMBA2_130M = config(() => mamba2(768), 24, 50288);
 /** Diff-Mamba-2 of the same shape, every other block differential. */
 export const DIFF_MAMBA2_130M = config(alternate(768), 24, 50288);
 
+/** Mamba-370m: d = 1024, 48 layers. */
+export const MAMBA_370M = config(() => mamba1(1024), 48, 50280);
+
+/** Mamba2-370m: d = 1024, 48 layers, 32 heads of 64, N = 128. */
+export const MAMBA2_370M = config(() => mamba2(1024), 48, 50288);
+
+/** Diff-Mamba-2 of that shape, every other block differential. */
+export const DIFF_MAMBA2_370M = config(alternate(1024), 48, 50288);
+
+/** A shape that a processor which imitates a GPU gets through in seconds: a differential block and a plain one. */
+export const TINY_DIFF = config((index) => (index === 0 ? diffMamba2(64, index, 16, 32) : mamba2(64, 16, 32)), 2, 500);
+
 /** A model that a laptop can train: d = 256, 8 layers. */
 export const SMALL = config(() => mamba1(256), 8, 4096);
 

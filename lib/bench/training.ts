@@ -13,16 +13,16 @@ import { randomModel, SMALL, SMALL_2, SMALL_DIFF, TRAINED_2, TRAINED_DIFF, token
 const [ROWS, L] = [4, 512];
 
 /** One step of AdamW on the next tokens of a batch. */
-function stepOf(model: Model): () => void {
+export function stepOf(model: Model, count = ROWS, length = L): () => void {
   const optimizer = new AdamW(model.parameters, {
     betas: [0.9, 0.999],
     epsilon: 1e-8,
     weightDecay: 0.1,
     decays: decaysInLanguageModels,
   });
-  const rows = tokensOf(ROWS, L, model.config.V);
+  const rows = tokensOf(count, length, model.config.V);
   return () => {
-    const tokens = tf.tensor2d(rows.flat(), [ROWS, L], 'int32');
+    const tokens = tf.tensor2d(rows.flat(), [count, length], 'int32');
     const { loss, gradients } = lossAndGradients(model, tokens);
     optimizer.step(new Map([...gradients].map(([name, value]) => [name, value.dataSync() as Float32Array])), 1e-4);
     tf.dispose([loss, tokens, ...gradients.values()]);
@@ -93,7 +93,7 @@ export const trainingBenchmark: Benchmark = {
   run: (device) => {
     const floor = 3 * productsMs(SMALL, ROWS * L);
     const models = [SMALL, SMALL_2, SMALL_DIFF].map(randomModel);
-    const [first, ...others] = mediansMs(...models.map(stepOf));
+    const [first, ...others] = mediansMs(...models.map((model) => stepOf(model)));
     const parameters = models.map(parametersOf);
     for (const model of models) model.dispose();
     const shape = shapeOf(SMALL);

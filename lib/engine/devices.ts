@@ -1,5 +1,5 @@
 /** The devices that can run a model, in the order in which `auto` tries them. */
-export const DEVICES = ['tensorflow', 'webgpu', 'native', 'wasm', 'cpu'] as const;
+export const DEVICES = ['webgpu', 'tensorflow', 'native', 'wasm', 'cpu'] as const;
 
 export type DeviceName = (typeof DEVICES)[number];
 

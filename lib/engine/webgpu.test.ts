@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { registerWebgpu } from '@/kernels/webgpu/register';
 import { allowSoftwareAdapter } from '@/kernels/webgpu/testing/software-adapter';
 import { ADAPTER, needs } from '@/testing/needs';
-import { openDevice } from '.';
+import { DEVICES, openDevice } from '.';
 
 allowSoftwareAdapter();
 const adapter = await registerWebgpu();
@@ -11,6 +11,10 @@ describe('choosing the webgpu device', () => {
   it('works with any adapter, and names it', needs(adapter, ADAPTER), async () => {
     const device = await openDevice({ device: 'webgpu' });
     expect(device).toEqual({ name: 'webgpu', threads: 1, description: `WebGPU, ${adapter?.name}` });
+  });
+
+  it('comes before TensorFlow, which has not been tried on a card', () => {
+    expect(DEVICES.indexOf('webgpu')).toBeLessThan(DEVICES.indexOf('tensorflow'));
   });
 
   it(

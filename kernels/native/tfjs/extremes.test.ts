@@ -4,7 +4,8 @@ import { ADD_ON, needs } from '@/testing/needs';
 import { blockAttention, s6Attention, selectiveScan, ssdAttention, ssdScan } from '../../ops';
 import * as reference from '../../reference';
 import { blockFold, s6AttentionInput, scanInput, ssdAttentionInput, ssdInput } from '../../reference/cases';
-import { expectClose, Random } from '../../reference/test-support';
+import { Random } from '../../reference/random';
+import { expectClose } from '../../reference/test-support';
 import { isAvailable } from '../addon';
 import { configureNative, nativeInfo, registerNative } from '../register';
 

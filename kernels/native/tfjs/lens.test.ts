@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ADD_ON, needs } from '@/testing/needs';
 import { LENS_VALUES, type LensValues, lensStatistics } from '../../ops';
 import { lensStatistics as definition } from '../../reference';
-import { Random } from '../../reference/test-support';
+import { Random } from '../../reference/random';
 import { isAvailable } from '../addon';
 import { configureNative, nativeInfo } from '../register';
 import { onEverySetting } from '../test-support';

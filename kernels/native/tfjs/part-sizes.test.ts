@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ADD_ON, needs } from '@/testing/needs';
 import { partSizes } from '../../ops';
-import { expectClose, Random } from '../../reference/test-support';
+import { Random } from '../../reference/random';
+import { expectClose } from '../../reference/test-support';
 import { isAvailable } from '../addon';
 import { onEverySetting } from '../test-support';
 

@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ADD_ON, needs } from '@/testing/needs';
 import { sourceRow } from '../../ops';
 import { registerPortable } from '../../portable/register';
-import { expectClose, Random } from '../../reference/test-support';
+import { Random } from '../../reference/random';
+import { expectClose } from '../../reference/test-support';
 import { isAvailable } from '../addon';
 import { onEverySetting } from '../test-support';
 

@@ -1,0 +1,107 @@
+"""The shapes of the check through PyTorch, a line of JSON each: {"what": ..., "ms": ...}. Float32, TF32 off, as the webgpu device computes."""
+
+import json
+import statistics
+import sys
+import time
+
+SMALL = "--small" in sys.argv
+
+try:
+    import torch
+except ImportError:
+    print(json.dumps({"missing": "this python3 has no PyTorch"}))
+    sys.exit(0)
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+torch.backends.cuda.matmul.allow_tf32 = False
+torch.backends.cudnn.allow_tf32 = False
+
+
+def settle():
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+
+
+def say(what, run, runs=3 if SMALL else 10):
+    """Prints the median wall time of `run`, after two that warm up."""
+    times = []
+    for k in range(runs + 2):
+        settle()
+        start = time.perf_counter()
+        run()
+        settle()
+        times.append(1000 * (time.perf_counter() - start))
+    print(json.dumps({"what": f"{what}, torch {torch.__version__} on {DEVICE}", "ms": statistics.median(times[2:])}), flush=True)
+
+
+def ssd(x, delta, A, B, C, chunk=64):
+    """The scan of Mamba-2 in chunks, as matrix products: x [b,L,H,P], delta [b,L,H], A [H], B and C [b,L,N]."""
+    b, L, H, P = x.shape
+    n = L // chunk
+    x, delta = (x * delta[..., None]).view(b, n, chunk, H, P), (delta * A).view(b, n, chunk, H)
+    B, C = B.view(b, n, chunk, -1), C.view(b, n, chunk, -1)
+    sums = delta.cumsum(2)
+    y = torch.einsum("bntk,bnsk,bntsh,bnshp->bnthp", C, B, decays(sums), x)
+    states = torch.einsum("bnsk,bnsh,bnshp->bnhpk", B, torch.exp(sums[:, :, -1:] - sums), x)
+    h = torch.zeros_like(states[:, 0])
+    carried = []
+    for i in range(n):
+        carried.append(h)
+        h = torch.exp(sums[:, i, -1])[..., None, None] * h + states[:, i]
+    y = y + torch.einsum("bntk,bnth,bnhpk->bnthp", C, torch.exp(sums), torch.stack(carried, 1))
+    return y.reshape(b, L, H, P)
+
+
+def decays(sums):
+    """exp of the sum of decays from behind s to t, for s <= t: [b,n,t,s,H]."""
+    difference = sums[:, :, :, None] - sums[:, :, None]
+    t = torch.arange(sums.shape[2], device=sums.device)
+    return torch.where((t[:, None] >= t[None])[..., None], difference, -torch.inf).exp()
+
+
+def products(side):
+    a, b = torch.randn(side, side, device=DEVICE), torch.randn(side, side, device=DEVICE)
+    say(f"product of {side}³", lambda: a @ b.T)
+
+
+def copies(count):
+    a = torch.randn(count, device=DEVICE)
+    say(f"copy of {4 * count / 1e6:.0f} MB", lambda: a.clone())
+
+
+def scans(L, H, P, N):
+    draw = lambda *shape: torch.randn(*shape, device=DEVICE)
+    x, delta, A = draw(1, L, H, P), 0.01 * torch.rand(1, L, H, device=DEVICE), -torch.rand(H, device=DEVICE)
+    B, C = draw(1, L, N), draw(1, L, N)
+    what = f"SSD scan in chunks, L {L}, H {H}, P {P}, N {N}"
+    say(what, lambda: ssd(x, delta, A, B, C))
+    fused = torch.compile(ssd)
+    say(f"{what}, fused by torch.compile", lambda: fused(x, delta, A, B, C))
+
+
+def forwards(lengths):
+    try:
+        from transformers import Mamba2Config, Mamba2ForCausalLM, MambaConfig, MambaForCausalLM
+    except ImportError:
+        print(json.dumps({"what": "transformers is not installed", "ms": None}))
+        return
+    d, layers, V = (64, 2, 500) if SMALL else (768, 24, 50280)
+    models = {
+        "Mamba": lambda: MambaForCausalLM(MambaConfig(vocab_size=V, hidden_size=d, num_hidden_layers=layers)),
+        "Mamba-2": lambda: Mamba2ForCausalLM(
+            Mamba2Config(vocab_size=V, hidden_size=d, num_hidden_layers=layers, num_heads=2 * d // 64, head_dim=64, n_groups=1)
+        ),
+    }
+    for name, make in models.items():
+        model = make().to(DEVICE).eval()
+        for rows, L in lengths:
+            ids = torch.randint(0, V, (rows, L), device=DEVICE)
+            with torch.no_grad():
+                say(f"forward of {name}, d {d}, {layers} layers, L {L}, batch {rows}, all logits", lambda: model(ids, use_cache=False).logits)
+
+
+products(128 if SMALL else 4096)
+copies(1 << (18 if SMALL else 26))
+scans(*((128, 2, 16, 16) if SMALL else (512, 24, 64, 128)))
+forwards([(1, 70)] if SMALL else [(1, 512), (1, 2048), (8, 512)])
