@@ -10,6 +10,7 @@ export * from './mixer-steps';
 export * from './part-sizes';
 export { KERNELS, type KernelName } from './registry';
 export * from './rms-norm';
+export * from './s6-mixer';
 export * from './selective-scan';
 export * from './silu';
 export * from './source-row';

@@ -12,7 +12,7 @@ export interface SsdMixerTensors {
   /** [H] */
   readonly dtBias: tf.Tensor1D;
   /** [H] */
-  readonly A: tf.Tensor1D;
+  readonly A_log: tf.Tensor1D;
   /** [H] */
   readonly D: tf.Tensor1D;
   /** [E] */
@@ -25,8 +25,11 @@ export interface SsdMixerOptions {
   readonly epsilon: number;
 }
 
-/** Whether the current device has the kernel; elsewhere a caller takes the mixer's operations one by one. */
-export const hasSsdMixer = (): boolean => tf.getKernel('SsdMixer', tf.getBackend()) !== undefined;
+/** Whether the current device has the kernel, and its gradient where that is asked for; elsewhere a caller takes the mixer's operations one by one. */
+export const hasSsdMixer = (): boolean => {
+  const has = (kernel: string) => tf.getKernel(kernel, tf.getBackend()) !== undefined;
+  return has('SsdMixer') && (has('SsdMixerGrad') || !tf.engine().isTapeOn());
+};
 
 /**
  * A Mamba-2 mixer between its projections (equations A2, steps 2–5), with Δ not clamped: the convolution, softplus, scan and
@@ -38,11 +41,11 @@ export const hasSsdMixer = (): boolean => tf.getKernel('SsdMixer', tf.getBackend
  */
 export function ssdMixer(inputs: SsdMixerTensors, { groups: G, epsilon }: SsdMixerOptions): tf.Tensor3D {
   const op = 'ssdMixer';
-  const { projected, convWeight, convBias, dtBias, A, D, norm } = inputs;
+  const { projected, convWeight, convBias, dtBias, A_log, D, norm } = inputs;
   const [batch, L] = requireRank(op, 'projected', projected, 'B,L,E+C+H');
   const [C, , K] = requireRank(op, 'convWeight', convWeight, 'C,1,K');
   const [E] = requireRank(op, 'norm', norm, 'E');
-  const [H] = requireRank(op, 'A', A, 'H');
+  const [H] = requireRank(op, 'A_log', A_log, 'H');
   requireShape(op, 'projected', projected, 'B,L,E+C+H', [batch, L, E + C + H]);
   requireShape(op, 'convWeight', convWeight, 'C,1,K', [C, 1, K]);
   if (convBias) requireShape(op, 'convBias', convBias, 'C', [C]);
@@ -52,7 +55,7 @@ export function ssdMixer(inputs: SsdMixerTensors, { groups: G, epsilon }: SsdMix
   requireDivisor(op, 'G', G, H);
   if (C <= E || (C - E) % (2 * G) !== 0)
     throw new OperandError(`${op}: the convolution has ${C} channels; it must have ${E} and 2·G·N, with G = ${G}`);
-  const named = { projected, convWeight, dtBias, A, D, norm, ...(convBias && { convBias }) };
+  const named = { projected, convWeight, dtBias, A_log, D, norm, ...(convBias && { convBias }) };
   const [names, tensors] = [Object.keys(named), Object.values(named) as tf.Tensor[]];
   const attributes = { groups: G, epsilon };
   const byName = (values: readonly tf.Tensor[]) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
@@ -60,14 +63,14 @@ export function ssdMixer(inputs: SsdMixerTensors, { groups: G, epsilon }: SsdMix
     const save = given.pop() as tf.GradSaveFunc;
     const operands = given as tf.Tensor[];
     const outputs = tf.engine().runKernel('SsdMixer', byName(operands), attributes) as tf.Tensor[];
-    const [value, mixed, delta, scanned] = outputs;
-    save([...operands, mixed, delta, scanned]);
+    const [value, ...kept] = outputs;
+    save([...operands, ...kept]);
     return {
       value,
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [keptMixed, keptDelta, keptScanned] = saved.slice(names.length);
-        const kept = { mixed: keptMixed, delta: keptDelta, scanned: keptScanned, dy };
-        return tf.engine().runKernel('SsdMixerGrad', { ...byName(saved), ...kept }, attributes) as tf.Tensor[];
+        const [mixed, delta, scanned] = saved.slice(names.length);
+        const inputs = { ...byName(saved), mixed, delta, scanned, dy };
+        return tf.engine().runKernel('SsdMixerGrad', inputs, attributes) as tf.Tensor[];
       },
     };
   });

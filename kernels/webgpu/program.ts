@@ -21,6 +21,8 @@ export interface Dispatch {
   readonly threads: number;
   /** Workgroups along x, y, z. */
   readonly groups: readonly [number, number?, number?];
+  /** Elements of inputs that are read in part, columns of a wider array; for estimates. */
+  readonly parts?: Readonly<Record<string, number>>;
   /** Of its matrix products, where they and not its traffic may bound it; for estimates. */
   readonly flops?: number;
   /** WGSL, with `fn main(index: i32)`: the flat number of the thread. */
@@ -29,15 +31,16 @@ export interface Dispatch {
 
 /** Queues the program and returns its output; nothing waits. */
 export function dispatch(backend: Backend, what: Dispatch): tf.TensorInfo {
-  const { name, constants = {}, uniforms, floats = {}, threads, code, flops } = what;
+  const { name, constants = {}, uniforms, floats = {}, threads, code, flops, parts } = what;
   const inputs = Object.entries(what.inputs).filter(
     (entry): entry is [string, tf.TensorInfo] => entry[1] !== undefined,
   );
   const output = 'dataId' in what.output ? what.output : backend.makeTensorInfo([...what.output], 'float32');
   const size = tf.util.sizeFromShape(output.shape);
   const [x, y = 1, z = 1] = what.groups;
-  const program: WebGPUProgram & { flops?: number } = {
+  const program: WebGPUProgram & Pick<Dispatch, 'flops' | 'parts'> = {
     flops,
+    parts,
     outputShape: [size],
     variableNames: inputs.map(([input]) => input),
     uniforms: [

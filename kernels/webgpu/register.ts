@@ -8,7 +8,9 @@ import { attention } from './tfjs/attention';
 import { conv } from './tfjs/conv';
 import type { Kernel } from './tfjs/kernel';
 import { loss } from './tfjs/loss';
+import { mixers } from './tfjs/mixers';
 import { norm } from './tfjs/norm';
+import { registerProducts } from './tfjs/products';
 import { scan } from './tfjs/scan';
 import { scanSsd } from './tfjs/scan-ssd';
 
@@ -23,6 +25,15 @@ const kernels: Readonly<Record<Exclude<KernelName, keyof typeof composedBlockKer
   ...scanSsd,
   ...attention,
 };
+
+const functionOf =
+  (kernel: Kernel): tf.KernelFunc =>
+  ({ inputs, attrs, backend }) =>
+    kernel({
+      backend: backend as Backend,
+      inputs: inputs as Record<string, tf.TensorInfo>,
+      attrs: attrs ?? {},
+    });
 
 /** Above the processor's back ends (native has 4), so that tfjs itself would choose it too. */
 const PRIORITY = 5;
@@ -41,22 +52,16 @@ export async function registerWebgpu(): Promise<AdapterDescription | null> {
   if (!gpu) return null;
   const webgpu = await createBackend(gpu);
   for (const [kernelName, kernel] of Object.entries(kernels))
-    tf.registerKernel({
-      kernelName,
-      backendName: 'webgpu',
-      kernelFunc: ({ inputs, attrs, backend }) =>
-        kernel({
-          backend: backend as Backend,
-          inputs: inputs as Record<string, tf.TensorInfo>,
-          attrs: attrs ?? {},
-        }),
-    });
+    tf.registerKernel({ kernelName, backendName: 'webgpu', kernelFunc: functionOf(kernel) });
   for (const [kernelName, kernel] of Object.entries<ComposedKernel>(composedBlockKernels))
     tf.registerKernel({
       kernelName,
       backendName: 'webgpu',
       kernelFunc: ({ inputs, attrs }) => tf.tidy(() => kernel({ ...inputs } as Record<string, tf.Tensor>, attrs ?? {})),
     });
+  for (const [kernelName, kernel] of Object.entries<Kernel>(mixers))
+    tf.registerKernel({ kernelName, backendName: 'webgpu', kernelFunc: functionOf(kernel) });
+  registerProducts();
   tf.registerBackend('webgpu', () => webgpu, PRIORITY);
   adapter = gpu.description;
   return adapter;

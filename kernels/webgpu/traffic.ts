@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Backend } from './program';
+import type { Backend, Dispatch } from './program';
 
 /** One program that a computation queues. */
 export interface Dispatched {
@@ -38,8 +38,8 @@ export function dispatchesOf(body: () => void): Dispatched[] {
 const wordsOf = ({ shape }: tf.TensorInfo) => tf.util.sizeFromShape(shape);
 
 export function note(program: Parameters<Run>[0], inputs: readonly tf.TensorInfo[], result: tf.TensorInfo): Dispatched {
-  const { shaderKey, flops } = program as Parameters<Run>[0] & { flops?: number };
-  const [read, written] = [inputs.map(wordsOf), wordsOf(result)];
+  const { shaderKey, flops, parts, variableNames } = program as Parameters<Run>[0] & Pick<Dispatch, 'flops' | 'parts'>;
+  const [read, written] = [inputs.map((input, i) => parts?.[variableNames[i]] ?? wordsOf(input)), wordsOf(result)];
   // A slice and a gather touch what they copy, not all of the array that they copy from.
   const copies = /^(slice|gather)/.test(shaderKey);
   const words = copies ? 2 * written : read.reduce((sum, size) => sum + size, written);

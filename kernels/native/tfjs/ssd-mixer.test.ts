@@ -21,7 +21,7 @@ function inputsOf({ batch, L, H, P, G, N, K, bias }: Sizes): SsdMixerTensors {
     convWeight: drawn(C, 1, K),
     ...(bias && { convBias: drawn<tf.Tensor1D>(C) }),
     dtBias: drawn(H),
-    A: drawn<tf.Tensor1D>(H).abs().neg(),
+    A_log: drawn(H),
     D: drawn(H),
     norm: drawn(E),
   };
@@ -29,7 +29,8 @@ function inputsOf({ batch, L, H, P, G, N, K, bias }: Sizes): SsdMixerTensors {
 
 /** The same one by one (equations A2, steps 2–5). */
 function oneByOne(inputs: SsdMixerTensors, { H, P, G, N }: Sizes): tf.Tensor3D {
-  const { projected, convWeight, convBias = null, dtBias, A, D, norm } = inputs;
+  const { projected, convWeight, convBias = null, dtBias, A_log, D, norm } = inputs;
+  const A = tf.exp(A_log).neg() as tf.Tensor1D;
   const [batch, L] = projected.shape;
   const E = H * P;
   const [z, xBC, dt] = tf.split(projected, [E, E + 2 * G * N, H], 2);

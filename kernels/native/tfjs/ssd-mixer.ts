@@ -9,7 +9,7 @@ function layoutOf({ inputs, attrs }: KernelInputs) {
   const [batch, L, W] = inputs.projected.shape;
   const [C, , K] = inputs.convWeight.shape;
   const [E] = inputs.norm.shape;
-  const [H] = inputs.A.shape;
+  const [H] = inputs.A_log.shape;
   const G = attrs.groups as number;
   const N = (C - E) / (2 * G);
   return {
@@ -36,6 +36,14 @@ function shiftedSteps(backend: NativeBackend, call: KernelInputs): Float32Array 
   return steps;
 }
 
+/** A = −exp(A_log) [H], for the caller to recycle. */
+function rates(backend: NativeBackend, { A_log }: KernelInputs['inputs']): Float32Array {
+  const values = backend.allocate(A_log.shape[0]);
+  kernels.exp(backend.floats(A_log), values);
+  kernels.neg(values, values);
+  return values;
+}
+
 /** The Mamba-2 mixer of `kernels/ops` between its projections; inputs were checked there. */
 export const ssdMixer: Overrides = {
   SsdMixer(call) {
@@ -51,7 +59,9 @@ export const ssdMixer: Overrides = {
     kernels.softplus(steps, delta);
     backend.recycle(steps);
     const [x, B, readers] = parts(mixed);
-    kernels.ssdScan(x, delta, floats('A'), B, readers, floats('D'), null, scanned, null, ...sizes.scan);
+    const A = rates(backend, inputs);
+    kernels.ssdScan(x, delta, A, B, readers, floats('D'), null, scanned, null, ...sizes.scan);
+    backend.recycle(A);
     kernels.rmsNorm(scanned, floats('norm'), projected, y, ...sizes.norm);
     return [
       backend.output([batch, L, E], y),
@@ -75,7 +85,7 @@ export const ssdMixer: Overrides = {
     };
     const into = gradientOf('projected') as Float32Array;
     const [dConvWeight, dDtBias] = [gradientOf('convWeight'), gradientOf('dtBias')];
-    const [dA, dD, dNorm] = [gradientOf('A'), gradientOf('D'), gradientOf('norm')];
+    const [dALog, dD, dNorm] = [gradientOf('A_log'), gradientOf('D'), gradientOf('norm')];
     const dConvBias = gradientOf('convBias');
     const projected = backend.floats(inputs.projected);
     const [dScanned, dMixed, dDelta] = [E, C, H].map((columns) => backend.allocate(rows * columns));
@@ -93,8 +103,12 @@ export const ssdMixer: Overrides = {
 
     const [x, B, readers] = parts(backend.floats(inputs.mixed));
     const [dx, dB, dReaders] = parts(dMixed);
-    const values = [x, floats('delta'), floats('A'), B, readers, floats('D'), null, dScanned, null];
-    kernels.ssdScanGrad(...values, dx, dDelta, dA, dB, dReaders, dD, null, ...sizes.scan);
+    const A = rates(backend, inputs);
+    const values = [x, floats('delta'), A, B, readers, floats('D'), null, dScanned, null];
+    kernels.ssdScanGrad(...values, dx, dDelta, dALog, dB, dReaders, dD, null, ...sizes.scan);
+    // dA/dA_log = A.
+    if (dALog) kernels.multiply(dALog, A, dALog, 1, H, 1, 1);
+    backend.recycle(A);
 
     const [from, to] = [projected, into].map((columns) => columns.subarray(E));
     kernels.causalConv1dGrad(

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { ACTIVATIONS } from '../activations';
 import { type Backend, dispatch, groupsFor } from '../program';
 import { sizeOf } from '../shapes';
-import { type Convolution, preactivation } from './causal-conv1d';
+import { type Convolution, inputColumns, preactivation } from './causal-conv1d';
 
 const code = ({ bias, silu }: Convolution) => `${silu ? ACTIVATIONS + preactivation(bias !== undefined) : ''}
 fn main(index: i32) {
@@ -32,7 +32,7 @@ export function causalConv1dGrad(backend: Backend, what: Convolution, dy: tf.Ten
     inputs: silu ? { x, weight, bias, dy } : { weight, dy },
     output: x.shape,
     constants: { K: weight.shape[2], silu },
-    uniforms: { L, E, count },
+    uniforms: { L, E, count, ...inputColumns(what) },
     threads: 128,
     groups: [groupsFor(count, 128)],
     code: code(what),

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { ACTIVATIONS } from '../activations';
 import { type Backend, dispatch, groupsFor } from '../program';
-import { type Convolution, preactivation } from './causal-conv1d';
+import { type Convolution, inputColumns, preactivation } from './causal-conv1d';
 
 /** Tokens whose products one thread adds up. */
 const TOKENS = 32;
@@ -43,7 +43,7 @@ export function causalConv1dWeightGrad(
     inputs: silu ? { x, weight, bias, dy } : { x, dy },
     output: [count * (K + 1)],
     constants: { K, silu },
-    uniforms: { L, E, rows: batch * L, count },
+    uniforms: { L, E, rows: batch * L, count, ...inputColumns(what) },
     threads: 64,
     groups: [groupsFor(count, 64)],
     code: code(what),

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { type Backend, dispatch } from '../program';
 import { sizeOf } from '../shapes';
-import { NORM_THREADS, type Norm, normPrelude } from './rms-norm';
+import { gateUniforms, NORM_THREADS, type Norm, normPrelude } from './rms-norm';
 
 const code = (gated: boolean) => `${normPrelude(gated)}
 fn main(index: i32) {
@@ -42,7 +42,7 @@ export function rmsNormGrad(backend: Backend, norm: Norm, dy: tf.TensorInfo): tf
     name: 'rms norm grad',
     inputs: { x, weight, gate, dy },
     output: [count * (gate ? 2 : 1) + units],
-    uniforms: { E, groups, units, count },
+    uniforms: { E, groups, units, count, ...gateUniforms(norm) },
     floats: { epsilon },
     threads: NORM_THREADS,
     groups: [units],

@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import { ACTIVATIONS } from '../activations';
+import { alone, type Columns, columnUniforms } from '../columns';
 import { type Backend, dispatch } from '../program';
 import { sizeOf } from '../shapes';
 
@@ -7,6 +8,8 @@ export interface Norm {
   readonly x: tf.TensorInfo;
   readonly weight: tf.TensorInfo;
   readonly gate?: tf.TensorInfo;
+  /** Where the gate lies; default an array of its own. */
+  readonly gateColumns?: Columns;
   readonly groups: number;
   readonly epsilon: number;
 }
@@ -28,7 +31,8 @@ fn total(value: f32) -> f32 {
   workgroupBarrier();
   return sum;
 }
-fn input(at: i32) -> f32 { return x[at]${gated ? ' * siluOf(gate[at])' : ''}; }
+${gated ? '// From an element of x to that of the gate.\nvar<private> toGate: i32;' : ''}
+fn input(at: i32) -> f32 { return x[at]${gated ? ' * siluOf(gate[at + toGate])' : ''}; }
 fn inverseRms(start: i32, width: i32) -> f32 {
   var square = 0.0;
   if (start >= 0) {
@@ -39,8 +43,13 @@ fn inverseRms(start: i32, width: i32) -> f32 {
 // First element of this workgroup's group of channels, or -1 for workgroups beyond the last.
 fn startOf(index: i32, width: i32) -> i32 {
   let unit = index / ${NORM_THREADS};
+  ${gated ? 'toGate = unit / uniforms.groups * (uniforms.gateStride - uniforms.E) + uniforms.gateOffset;' : ''}
   return select(-1, unit * width, unit < uniforms.units);
 }`;
+
+/** Uniforms that `startOf` reads where there is a gate. */
+export const gateUniforms = ({ gate, gateColumns, weight }: Norm): Record<string, number> =>
+  gate ? columnUniforms('gate', gateColumns ?? alone(weight.shape[0])) : {};
 
 const code = (gated: boolean) => `${normPrelude(gated)}
 fn main(index: i32) {
@@ -54,14 +63,16 @@ fn main(index: i32) {
 }`;
 
 /** u · weight / sqrt(mean u² + ε) by row and group, u = x · SiLU(gate). Floor: 8 bytes of traffic per element, 12 with a gate. */
-export function rmsNorm(backend: Backend, { x, weight, gate, groups, epsilon }: Norm): tf.TensorInfo {
+export function rmsNorm(backend: Backend, norm: Norm): tf.TensorInfo {
+  const { x, weight, gate, groups, epsilon } = norm;
   const E = weight.shape[0];
   const units = (sizeOf(x.shape) / E) * groups;
   return dispatch(backend, {
     name: 'rms norm',
     inputs: { x, weight, gate },
     output: x.shape,
-    uniforms: { E, groups, units },
+    parts: { gate: sizeOf(x.shape) },
+    uniforms: { E, groups, units, ...gateUniforms(norm) },
     floats: { epsilon },
     threads: NORM_THREADS,
     groups: [units],

@@ -1,13 +1,13 @@
 import type * as tf from '@tensorflow/tfjs';
 import { type Backend, dispatch, groupsFor } from '../program';
-import { type Scan, type ScanGradient, scanSizes } from './selective-scan';
+import { rateOf, type Scan, type ScanGradient, scanSizes } from './selective-scan';
 
-const code = (reverse: boolean, started: boolean) => `
+const code = (scan: Scan, reverse: boolean, started: boolean) => `
 fn main(index: i32) {
   if (index >= uniforms.count) { return; }
   let channelState = index % (uniforms.E * N);
   let b = index / (uniforms.E * N);
-  let rate = A[channelState];
+  let rate = ${rateOf(scan, 'channelState')};
   var h = ${started ? 'initial[index]' : '0.0'};
   for (var i = 0; i < uniforms.chunks; i++) {
     let chunk = b * uniforms.chunks + ${reverse ? 'uniforms.chunks - 1 - i' : 'i'};
@@ -45,11 +45,11 @@ export function selectiveScanCarry(
     name: `selective scan carry ${gradient ? 'reverse' : ''}`,
     inputs: { A: scan.A, local, initial },
     output: [(chunks + 1) * count],
-    constants: { N },
+    constants: { N, logarithmic: scan.logarithmic ?? false },
     uniforms: { E, chunks, count, states: count * chunks },
     threads: 64,
     groups: [groupsFor(count, 64)],
-    code: code(gradient !== undefined, initial !== undefined),
+    code: code(scan, gradient !== undefined, initial !== undefined),
   });
   return { packed, end: count * chunks };
 }

@@ -1,7 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
 import { ACTIVATIONS } from '../activations';
+import { columnAt } from '../columns';
 import { type Backend, dispatch, groupsFor } from '../program';
-import { type Scan, type ScanGradient, scanSizes, stepOf } from './selective-scan';
+import { rateOf, type Scan, type ScanGradient, scanColumns, scanSizes, stepOf } from './selective-scan';
 
 const code = (scan: Scan, gradient: ScanGradient | undefined) => `${ACTIVATIONS}${stepOf(scan)}
 fn main(index: i32) {
@@ -10,6 +11,8 @@ fn main(index: i32) {
   let chunk = i32(workgroupId.y);
   if (e >= uniforms.E) { return; }
   var h: array<f32, N>;
+  var rates: array<f32, N>;
+  for (var n = 0; n < N; n++) { rates[n] = ${rateOf(scan, 'e * N + n')}; }
   var elapsed = 0.0;
   for (var i = 0; i < Q; i++) {
     let t = chunk * Q + ${gradient ? 'Q - 1 - i' : 'i'};
@@ -20,8 +23,8 @@ fn main(index: i32) {
     elapsed += step;
     ${gradient ? `let du = dy[at]${scan.z ? ' * siluOf(z[at])' : ''};` : 'let write = step * x[at];'}
     for (var n = 0; n < N; n++) {
-      let decay = exp(step * A[e * N + n]);
-      ${gradient ? 'h[n] = decay * (h[n] + C[row * N + n] * du);' : 'h[n] = decay * h[n] + write * B[row * N + n];'}
+      let decay = exp(step * rates[n]);
+      ${gradient ? 'h[n] = decay * (h[n] + C[row * N + n] * du);' : `h[n] = decay * h[n] + write * ${columnAt('B', 'row', 'n')};`}
     }
   }
   let unit = (b * uniforms.chunks + chunk) * uniforms.E + e;
@@ -36,7 +39,7 @@ fn main(index: i32) {
  * Floor: one exponential and two multiply-adds a state update; 8 bytes of traffic per token and channel.
  */
 export function selectiveScanState(backend: Backend, scan: Scan, Q: number, gradient?: ScanGradient): tf.TensorInfo {
-  const { x, delta, A, B, C, z, softplus } = scan;
+  const { x, delta, A, B, C, z, softplus, logarithmic = false } = scan;
   const { batch, L, E, N } = scanSizes(scan);
   const chunks = groupsFor(L, Q);
   const states = batch * chunks * E * N;
@@ -44,8 +47,9 @@ export function selectiveScanState(backend: Backend, scan: Scan, Q: number, grad
     name: `selective scan state ${gradient ? 'grad' : ''}`,
     inputs: gradient ? { delta, A, C, z, dy: gradient.dy } : { x, delta, A, B },
     output: [states + batch * chunks * E],
-    constants: { N, Q, softplus },
-    uniforms: { L, E, chunks, states },
+    parts: { B: batch * L * N },
+    constants: { N, Q, softplus, logarithmic },
+    uniforms: { L, E, chunks, states, ...(gradient ? {} : scanColumns(scan, ['B'])) },
     threads: 64,
     groups: [groupsFor(E, 64), chunks, batch],
     code: code(scan, gradient),

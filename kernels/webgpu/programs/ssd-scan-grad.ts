@@ -28,7 +28,12 @@ fn overlap(lane: i32) -> f32 {
   return sum;
 }`;
 
-const code = (carried: boolean) => `${TILE_PRELUDE}${SSD_PLACE}${DECAY_TILE}
+const code = (carried: boolean) => `${TILE_PRELUDE}${SSD_PLACE}
+fn decayAt(t: i32) -> f32 {
+  if (!within(t)) { return 0.0; }
+  return A[head] * delta[headAt(t)];
+}
+${DECAY_TILE}
 var<private> tileN: i32;
 // (dy_t·x_s)(C_t·B_s) exp(..) at [t, s]; later sums of rows, by thread.
 var<workgroup> pairs: array<f32, ${CHUNK * CHUNK}>;

@@ -1,19 +1,19 @@
 import type * as tf from '@tensorflow/tfjs';
 import { type Backend, dispatch, groupsFor } from '../program';
 import { multiplier, TILE, TILE_PRELUDE, TILE_THREADS } from '../tile';
-import { CHUNK, SSD_PLACE, type Ssd, ssdSizes } from './ssd-scan';
+import { CHUNK, operandAt, SSD_PLACE, type Ssd, ssdColumns, ssdParts, ssdSizes, ssdSteps } from './ssd-scan';
 
-const code = (gradient: boolean) => `${TILE_PRELUDE}${SSD_PLACE}
+const code = (ssd: Ssd, gradient: boolean) => `${TILE_PRELUDE}${SSD_PLACE}${ssdSteps(ssd)}
 var<private> tileP: i32;
 var<private> tileN: i32;
 var<workgroup> weight: array<f32, ${CHUNK}>;
 fn source(p: i32, t: i32) -> f32 {
   if (tileP + p >= uniforms.P || !within(t)) { return 0.0; }
-  return weight[t] * ${gradient ? 'dy' : 'x'}[headAt(t) * uniforms.P + tileP + p];
+  return weight[t] * ${gradient ? 'dy[headAt(t) * uniforms.P + tileP + p]' : operandAt('x', 't', 'tileP + p')};
 }
 fn direction(t: i32, n: i32) -> f32 {
   if (tileN + n >= uniforms.N || !within(t)) { return 0.0; }
-  return ${gradient ? 'C' : 'B'}[groupAt(t) * uniforms.N + tileN + n];
+  return ${operandAt(gradient ? 'C' : 'B', 't', 'tileN + n')};
 }
 ${multiplier({ name: 'outer', lhs: 'source', rhs: 'direction', lhsAlongK: false, rhsAlongK: false })}
 fn main(index: i32) {
@@ -24,7 +24,7 @@ fn main(index: i32) {
   if (lane < ${CHUNK}) { decays[lane] = decayAt(lane); }
   workgroupBarrier();
   if (lane < ${CHUNK}) {
-    ${gradient ? 'weight[lane] = exp(decayInto(lane));' : 'weight[lane] = select(0.0, exp(decayOut(lane)) * delta[headAt(min(lane, uniforms.L - 1 - start))], within(lane));'}
+    ${gradient ? 'weight[lane] = exp(decayInto(lane));' : 'weight[lane] = exp(decayOut(lane)) * stepAt(lane);'}
   }
   workgroupBarrier();
   var sum: array<vec4<f32>, 4>;
@@ -52,12 +52,16 @@ export function ssdScanState(backend: Backend, ssd: Ssd, dy?: tf.TensorInfo): tf
   const units = batch * groupsFor(L, CHUNK) * H;
   return dispatch(backend, {
     name: `ssd scan state ${dy ? 'grad' : ''}`,
-    inputs: dy ? { delta, A, C, dy } : { x, delta, A, B },
+    inputs: dy ? { delta, A, C, dy } : { x, delta, A, B, dtBias: ssd.mixer?.dtBias },
     output: [units * P * N + units],
-    uniforms: { L, H, P, G: sizes.G, N, chunks: groupsFor(L, CHUNK), states: units * P * N },
+    parts: ssdParts(ssd),
+    uniforms: {
+      ...{ L, H, P, G: sizes.G, N, chunks: groupsFor(L, CHUNK), states: units * P * N },
+      ...ssdColumns(ssd, dy ? ['delta', 'C'] : ['x', 'delta', 'B']),
+    },
     threads: TILE_THREADS,
     groups: [groupsFor(P, TILE), groupsFor(N, TILE), units],
     flops: 2 * batch * L * H * P * N,
-    code: code(dy !== undefined),
+    code: code(ssd, dy !== undefined),
   });
 }

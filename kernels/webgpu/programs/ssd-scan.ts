@@ -1,4 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
+import { ACTIVATIONS } from '../activations';
+import { alone, type Columns, columnAt, columnUniforms } from '../columns';
 import { type Backend, dispatch, groupsFor } from '../program';
 import { multiplier, TILE, TILE_PRELUDE, TILE_THREADS } from '../tile';
 
@@ -12,12 +14,24 @@ export interface Ssd {
   readonly D?: tf.TensorInfo;
   /** The state before the first token [B,H,P,N]. */
   readonly state?: tf.TensorInfo;
+  /** Of a pass forward inside a mixer: its operands are columns of wider arrays, and Δ and A are still to be made. */
+  readonly mixer?: SsdOfMixer;
+}
+
+export interface SsdOfMixer {
+  readonly sizes: SsdSizes;
+  readonly columns: Readonly<Record<'x' | 'delta' | 'B' | 'C', Columns>>;
+  /** Δ = softplus(delta + dtBias); A holds ln(−A) [H]. */
+  readonly dtBias: tf.TensorInfo;
 }
 
 /** Tokens of a chunk: one tile. */
 export const CHUNK = TILE;
 
-export function ssdSizes({ x, B }: Ssd): Readonly<Record<'batch' | 'L' | 'H' | 'P' | 'G' | 'N', number>> {
+export type SsdSizes = Readonly<Record<'batch' | 'L' | 'H' | 'P' | 'G' | 'N', number>>;
+
+export function ssdSizes({ x, B, mixer }: Ssd): SsdSizes {
+  if (mixer) return mixer.sizes;
   const [batch, L, H, P] = x.shape;
   const [, , G, N] = B.shape;
   return { batch, L, H, P, G, N };
@@ -43,10 +57,6 @@ fn place(at: i32) {
 fn within(t: i32) -> bool { return start + t < uniforms.L; }
 fn headAt(t: i32) -> i32 { return (row + t) * uniforms.H + head; }
 fn groupAt(t: i32) -> i32 { return (row + t) * uniforms.G + head / (uniforms.H / uniforms.G); }
-fn decayAt(t: i32) -> f32 {
-  if (!within(t)) { return 0.0; }
-  return A[head] * delta[headAt(t)];
-}
 // Exponent of the decay from before the chunk to behind token t, and from behind token t to the end of the chunk.
 fn decayInto(t: i32) -> f32 {
   var sum = 0.0;
@@ -59,6 +69,37 @@ fn decayOut(t: i32) -> f32 {
   return sum;
 }
 `;
+
+/** Uniforms that say where the operands of a pass forward lie. */
+export function ssdColumns(ssd: Ssd, names: readonly ('x' | 'delta' | 'B' | 'C')[]): Record<string, number> {
+  const { H, P, G, N } = ssdSizes(ssd);
+  const own = { x: alone(H * P), delta: alone(H), B: alone(G * N), C: alone(G * N) };
+  return Object.assign({}, ...names.map((name) => columnUniforms(name, (ssd.mixer?.columns ?? own)[name])));
+}
+
+/** Elements of each operand that a pass reads. */
+export function ssdParts(ssd: Ssd): Readonly<Record<'x' | 'delta' | 'B' | 'C', number>> {
+  const { batch, L, H, P, G, N } = ssdSizes(ssd);
+  const rows = batch * L;
+  return { x: rows * H * P, delta: rows * H, B: rows * G * N, C: rows * G * N };
+}
+
+/** WGSL: Δ of token t, within the text, and the exponent of its decay; `x`, `B` and `C` of a token are read by {@link operandAt}. */
+export const ssdSteps = ({ mixer }: Ssd): string => `${mixer ? ACTIVATIONS : ''}
+fn stepAt(t: i32) -> f32 {
+  if (!within(t)) { return 0.0; }
+  return ${mixer ? `softplusOf(${columnAt('delta', 'row + t', 'head')} + dtBias[head])` : columnAt('delta', 'row + t', 'head')};
+}
+fn decayAt(t: i32) -> f32 { return ${mixer ? '-exp(A[head])' : 'A[head]'} * stepAt(t); }
+`;
+
+/** WGSL: an element of x (p), B or C (n) of token t. */
+export const operandAt = (name: 'x' | 'B' | 'C', t: string, element: string): string =>
+  columnAt(
+    name,
+    `row + ${t}`,
+    name === 'x' ? `head * uniforms.P + ${element}` : `head / (uniforms.H / uniforms.G) * uniforms.N + ${element}`,
+  );
 
 /** `fillDecayTile(lane)` puts exp(Σ_{s<k≤t} A Δ_k) at mix[t, s] for s ≤ t and 0 above; 32 lanes take a column each. */
 export const DECAY_TILE = `
@@ -74,29 +115,26 @@ fn fillDecayTile(lane: i32) {
 `;
 
 /** Forward, rows are targets t and columns sources s; for the gradient the other way round, with B and C exchanged. */
-const code = (gradient: boolean, carried: boolean, skip: boolean) => {
-  const [own, other, source] = gradient ? ['B', 'C', 'dy'] : ['C', 'B', 'x'];
+const code = (ssd: Ssd, gradient: boolean, carried: boolean, skip: boolean) => {
+  const [own, other] = gradient ? (['B', 'C'] as const) : (['C', 'B'] as const);
+  const source = gradient ? 'dy[headAt(r) * uniforms.P + tileP + p]' : operandAt('x', 'r', 'tileP + p');
   const mixed = gradient ? `mix[column * ${CHUNK} + r]` : `mix[r * ${CHUNK} + column] * stepAt(column)`;
   const edge = gradient ? 'decayOut' : 'decayInto';
   const written = gradient ? 'stepAt(r) * value' : 'value';
-  return `${TILE_PRELUDE}${SSD_PLACE}${DECAY_TILE}
+  return `${TILE_PRELUDE}${SSD_PLACE}${ssdSteps(ssd)}${DECAY_TILE}
 var<private> tileP: i32;
 var<workgroup> mixed: array<f32, ${CHUNK * CHUNK}>;
-fn stepAt(t: i32) -> f32 {
-  if (!within(t)) { return 0.0; }
-  return delta[headAt(t)];
-}
 fn own(r: i32, n: i32) -> f32 {
   if (n >= uniforms.N || !within(r)) { return 0.0; }
-  return ${own}[groupAt(r) * uniforms.N + n];
+  return ${operandAt(own, 'r', 'n')};
 }
 fn other(n: i32, r: i32) -> f32 {
   if (n >= uniforms.N || !within(r)) { return 0.0; }
-  return ${other}[groupAt(r) * uniforms.N + n];
+  return ${operandAt(other, 'r', 'n')};
 }
 fn source(r: i32, p: i32) -> f32 {
   if (tileP + p >= uniforms.P || !within(r)) { return 0.0; }
-  return ${source}[headAt(r) * uniforms.P + tileP + p];
+  return ${source};
 }
 fn mixedAt(r: i32, k: i32) -> f32 { return mixed[r * ${CHUNK} + k]; }
 ${multiplier({ name: 'agree', lhs: 'own', rhs: 'other', lhsAlongK: true, rhsAlongK: true })}
@@ -160,12 +198,13 @@ export function ssdScan(backend: Backend, ssd: Ssd, carry?: tf.TensorInfo, dy?: 
   const chunks = groupsFor(L, CHUNK);
   return dispatch(backend, {
     name: `ssd scan ${dy ? 'grad' : ''}`,
-    inputs: dy ? { dy, delta, A, B, C, D, carry } : { x, delta, A, B, C, D, carry },
-    output: x.shape,
-    uniforms: { L, H, P, G, N, chunks },
+    inputs: dy ? { dy, delta, A, B, C, D, carry } : { x, delta, A, B, C, D, carry, dtBias: ssd.mixer?.dtBias },
+    output: [batch, L, H, P],
+    parts: ssdParts(ssd),
+    uniforms: { L, H, P, G, N, chunks, ...ssdColumns(ssd, dy ? ['delta', 'B', 'C'] : ['x', 'delta', 'B', 'C']) },
     threads: TILE_THREADS,
     groups: [groupsFor(P, TILE), batch * chunks * H],
     flops: 2 * batch * L * H * ((carry ? P * N : 0) + CHUNK * (P + N * groupsFor(P, TILE))),
-    code: code(dy !== undefined, carry !== undefined, D !== undefined),
+    code: code(ssd, dy !== undefined, carry !== undefined, D !== undefined),
   });
 }

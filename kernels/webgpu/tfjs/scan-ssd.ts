@@ -18,6 +18,10 @@ function carryOf(backend: Backend, ssd: Ssd, gradient?: ScanGradient): Carry {
   return carry;
 }
 
+/** The states before each chunk of a pass forward, where it has more than one chunk. */
+export const ssdCarry = (backend: Backend, ssd: Ssd): Carry | undefined =>
+  ssdSizes(ssd).L > CHUNK ? carryOf(backend, ssd) : undefined;
+
 export const scanSsd = {
   SsdScan: (call) => {
     const { backend, attrs } = call;

@@ -8,7 +8,8 @@ import { sumParts } from '../programs/sum-parts';
 import type { Call, Kernel } from './kernel';
 
 /** Tokens of a chunk: short ones give more threads; backward, a thread keeps the states of a whole chunk. */
-const [FORWARD, BACKWARD] = [32, 16];
+export const FORWARD = 32;
+const BACKWARD = 16;
 
 const scanOf = ({ inputs: { x, delta, A, B, C, D, z, state }, attrs }: Call): Scan => ({
   x,
@@ -22,7 +23,7 @@ const scanOf = ({ inputs: { x, delta, A, B, C, D, z, state }, attrs }: Call): Sc
   softplus: attrs.softplus as boolean,
 });
 
-function carryOf(backend: Backend, scan: Scan, Q: number, gradient?: ScanGradient): Carry {
+export function scanCarry(backend: Backend, scan: Scan, Q: number, gradient?: ScanGradient): Carry {
   const local = selectiveScanState(backend, scan, Q, gradient);
   const carry = selectiveScanCarry(backend, scan, local, Q, gradient);
   discard(backend, local);
@@ -35,7 +36,7 @@ export const scan = {
     const of = scanOf(call);
     const { batch, L, E, N } = scanSizes(of);
     const carried = L > FORWARD || of.state || attrs.finalState;
-    const carry = carried ? carryOf(backend, of, FORWARD) : undefined;
+    const carry = carried ? scanCarry(backend, of, FORWARD) : undefined;
     const results = [selectiveScan(backend, of, FORWARD, carry?.packed)];
     if (carry && attrs.finalState)
       results.push(sumParts(backend, carry.packed, { offset: carry.end, shape: [batch, E, N] }));
@@ -49,8 +50,8 @@ export const scan = {
     const of = scanOf(call);
     const { batch, L, N } = scanSizes(of);
     const carried = L > BACKWARD || of.state || dState;
-    const carry = carried ? carryOf(backend, of, BACKWARD) : undefined;
-    const back = carried ? carryOf(backend, of, BACKWARD, { dy, dState }) : undefined;
+    const carry = carried ? scanCarry(backend, of, BACKWARD) : undefined;
+    const back = carried ? scanCarry(backend, of, BACKWARD, { dy, dState }) : undefined;
     const carries = carry && back && { carry: carry.packed, back: back.packed };
     const { packed, chunks, tiles, at } = selectiveScanGrad(backend, of, dy, BACKWARD, carries);
     const copy = (offset: number, { shape }: tf.TensorInfo) => sumParts(backend, packed, { offset, shape });

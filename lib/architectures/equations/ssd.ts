@@ -63,8 +63,7 @@ function inOneKernel(projected: tf.Tensor3D, w: SsdWeights, { G, epsilon }: Mixe
   const { conv, dt_bias: dtBias, A_log, D, norm } = w;
   const convWeight = conv('weight') as tf.Tensor3D;
   const convBias = conv.has('bias') ? (conv('bias') as tf.Tensor1D) : undefined;
-  const A = tf.exp(A_log).neg() as tf.Tensor1D;
-  return ssdMixer({ projected, convWeight, convBias, dtBias, A, D, norm }, { groups: G, epsilon });
+  return ssdMixer({ projected, convWeight, convBias, dtBias, A_log, D, norm }, { groups: G, epsilon });
 }
 
 /** `hook_in_proj` shows x before the convolution, which runs over x, B and C together. */

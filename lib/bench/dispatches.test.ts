@@ -1,0 +1,30 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { registerWebgpu } from '@/kernels/webgpu/register';
+import { allowSoftwareAdapter } from '@/kernels/webgpu/testing/software-adapter';
+import { ADAPTER, needs } from '@/testing/needs';
+import { forwardOnGpu } from './dispatches';
+import { MAMBA_130M, MAMBA2_130M } from './shapes';
+
+allowSoftwareAdapter();
+const adapter = await registerWebgpu();
+
+/** Programs do not depend on the vocabulary, and a small one keeps the test light; its head is 34 MB of the 0.3 GB it has at 50 280. */
+const withFewTokens = <T extends { V: number; vocabulary: number }>(shape: T): T => ({
+  ...shape,
+  V: 64,
+  vocabulary: 64,
+});
+
+describe('what a forward pass at L = 512 asks of a GPU', needs(adapter, ADAPTER), () => {
+  beforeAll(() => tf.setBackend('webgpu'));
+
+  it.each([
+    { name: 'Mamba-130m', shape: MAMBA_130M, programs: 243, gigabytes: 1.85 },
+    { name: 'Mamba2-130m', shape: MAMBA2_130M, programs: 219, gigabytes: 2.65 },
+  ])('$name: $programs programs and $gigabytes GB beside the head', ({ shape, programs, gigabytes }) => {
+    const { dispatches, bytes } = forwardOnGpu(withFewTokens(shape));
+    expect(dispatches).toBe(programs);
+    expect(bytes / 1e9).toBeCloseTo(gigabytes, 2);
+  });
+});
