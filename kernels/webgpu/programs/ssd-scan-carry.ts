@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { type Backend, dispatch, groupsFor } from '../program';
 import type { ScanGradient } from './selective-scan';
 import type { Carry } from './selective-scan-carry';
-import { CHUNK, type Ssd, ssdSizes } from './ssd-scan';
+import { type Ssd, ssdSizes } from './ssd-scan';
 
 const code = (reverse: boolean, started: boolean) => `
 fn main(index: i32) {
@@ -25,9 +25,15 @@ fn main(index: i32) {
  * of every chunk; with `gradient`, the gradient of the state behind each chunk and that of the state before the first.
  * A thread follows one element through the chunks. Floor: 8 bytes of traffic per chunk and state element.
  */
-export function ssdScanCarry(backend: Backend, ssd: Ssd, local: tf.TensorInfo, gradient?: ScanGradient): Carry {
+export function ssdScanCarry(
+  backend: Backend,
+  ssd: Ssd,
+  local: tf.TensorInfo,
+  Q: number,
+  gradient?: ScanGradient,
+): Carry {
   const { batch, L, H, P, N } = ssdSizes(ssd);
-  const chunks = groupsFor(L, CHUNK);
+  const chunks = groupsFor(L, Q);
   const count = batch * H * P * N;
   const initial = gradient ? gradient.dState : ssd.state;
   const packed = dispatch(backend, {

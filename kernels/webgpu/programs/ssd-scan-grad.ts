@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { type Backend, dispatch, groupsFor } from '../program';
 import { multiplier, TILE, TILE_PRELUDE, TILE_THREADS } from '../tile';
-import { CHUNK, DECAY_TILE, SSD_PLACE, type Ssd, ssdSizes } from './ssd-scan';
+import { BACKWARD as CHUNK, DECAY_TILE, type Ssd, ssdPlace, ssdSizes } from './ssd-scan';
 
 /** Where the sections of the packed result begin, in words. */
 export interface PackedSsdGradient {
@@ -28,7 +28,7 @@ fn overlap(lane: i32) -> f32 {
   return sum;
 }`;
 
-const code = (carried: boolean) => `${TILE_PRELUDE}${SSD_PLACE}
+const code = (carried: boolean) => `${TILE_PRELUDE}${ssdPlace(CHUNK)}
 fn decayAt(t: i32) -> f32 {
   if (!within(t)) { return 0.0; }
   return A[head] * delta[headAt(t)];
@@ -86,7 +86,7 @@ fn main(index: i32) {
     if (within(lane)) { steps[lane] = delta[headAt(lane)]; }
   }
   workgroupBarrier();
-  fillDecayTile(lane);
+  fillDecayTile(lane, 0, 0);
   workgroupBarrier();
   var alike: array<vec4<f32>, 4>;
   likeness(&alike, uniforms.P);

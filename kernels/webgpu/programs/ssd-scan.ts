@@ -25,8 +25,8 @@ export interface SsdOfMixer {
   readonly dtBias: tf.TensorInfo;
 }
 
-/** Tokens of a chunk: one tile. */
-export const CHUNK = TILE;
+/** Tokens of a chunk: long ones write and read fewer states; backward a chunk is one tile. */
+export const [FORWARD, BACKWARD] = [2 * TILE, TILE];
 
 export type SsdSizes = Readonly<Record<'batch' | 'L' | 'H' | 'P' | 'G' | 'N', number>>;
 
@@ -41,17 +41,17 @@ export function ssdSizes({ x, B, mixer }: Ssd): SsdSizes {
  * Where a workgroup works: `unit` is (batch · chunks + chunk) · H + head, tokens count from the chunk's `start`. `decays`
  * holds A·Δ of its tokens, zero beyond the end; sums of them go from one token to another, never as differences.
  */
-export const SSD_PLACE = `
+export const ssdPlace = (Q: number): string => `
 var<private> unit: i32;
 var<private> head: i32;
 var<private> start: i32;
 var<private> row: i32;
-var<workgroup> decays: array<f32, ${CHUNK}>;
+var<workgroup> decays: array<f32, ${Q}>;
 fn place(at: i32) {
   unit = at;
   head = at % uniforms.H;
   let chunk = at / uniforms.H;
-  start = chunk % uniforms.chunks * ${CHUNK};
+  start = chunk % uniforms.chunks * ${Q};
   row = chunk / uniforms.chunks * uniforms.L + start;
 }
 fn within(t: i32) -> bool { return start + t < uniforms.L; }
@@ -65,7 +65,7 @@ fn decayInto(t: i32) -> f32 {
 }
 fn decayOut(t: i32) -> f32 {
   var sum = 0.0;
-  for (var k = t + 1; k < ${CHUNK}; k++) { sum += decays[k]; }
+  for (var k = t + 1; k < ${Q}; k++) { sum += decays[k]; }
   return sum;
 }
 `;
@@ -101,42 +101,52 @@ export const operandAt = (name: 'x' | 'B' | 'C', t: string, element: string): st
     name === 'x' ? `head * uniforms.P + ${element}` : `head / (uniforms.H / uniforms.G) * uniforms.N + ${element}`,
   );
 
-/** `fillDecayTile(lane)` puts exp(Σ_{s<k≤t} A Δ_k) at mix[t, s] for s ≤ t and 0 above; 32 lanes take a column each. */
+/**
+ * `fillDecayTile(lane, target, source)` puts exp(Σ_{s<k≤t} A Δ_k) at mix[t, s] for s ≤ t and 0 above, of the 32 tokens from
+ * `target` and from `source` ≤ `target` on; 32 lanes take a column each.
+ */
 export const DECAY_TILE = `
-var<workgroup> mix: array<f32, ${CHUNK * CHUNK}>;
-fn fillDecayTile(lane: i32) {
-  if (lane >= ${CHUNK}) { return; }
+var<workgroup> mix: array<f32, ${TILE * TILE}>;
+fn fillDecayTile(lane: i32, target_: i32, source: i32) {
+  if (lane >= ${TILE}) { return; }
+  let s = source + lane;
   var sum = 0.0;
-  for (var t = 0; t < ${CHUNK}; t++) {
-    if (t > lane) { sum += decays[t]; }
-    mix[t * ${CHUNK} + lane] = select(0.0, exp(sum), t >= lane);
+  for (var t = source; t < target_ + ${TILE}; t++) {
+    if (t > s) { sum += decays[t]; }
+    if (t >= target_) { mix[(t - target_) * ${TILE} + lane] = select(0.0, exp(sum), t >= s); }
   }
 }
 `;
 
 /** Forward, rows are targets t and columns sources s; for the gradient the other way round, with B and C exchanged. */
-const code = (ssd: Ssd, gradient: boolean, carried: boolean, skip: boolean) => {
+const code = (ssd: Ssd, Q: number, gradient: boolean, carried: boolean, skip: boolean) => {
   const [own, other] = gradient ? (['B', 'C'] as const) : (['C', 'B'] as const);
-  const source = gradient ? 'dy[headAt(r) * uniforms.P + tileP + p]' : operandAt('x', 'r', 'tileP + p');
-  const mixed = gradient ? `mix[column * ${CHUNK} + r]` : `mix[r * ${CHUNK} + column] * stepAt(column)`;
+  const source = gradient
+    ? 'dy[headAt(columnStart + r) * uniforms.P + tileP + p]'
+    : operandAt('x', '(columnStart + r)', 'tileP + p');
+  const mixed = gradient ? `mix[column * ${TILE} + r]` : `mix[r * ${TILE} + column] * stepAt(columnStart + column)`;
   const edge = gradient ? 'decayOut' : 'decayInto';
-  const written = gradient ? 'stepAt(r) * value' : 'value';
-  return `${TILE_PRELUDE}${SSD_PLACE}${ssdSteps(ssd)}${DECAY_TILE}
+  const written = gradient ? 'stepAt(t) * value' : 'value';
+  return `${TILE_PRELUDE}${ssdPlace(Q)}${ssdSteps(ssd)}${DECAY_TILE}
 var<private> tileP: i32;
-var<workgroup> mixed: array<f32, ${CHUNK * CHUNK}>;
+// First tokens of the tile's rows and of the columns at hand.
+var<private> rowStart: i32;
+var<private> columnStart: i32;
+var<workgroup> tiles: i32;
+var<workgroup> mixed: array<f32, ${TILE * TILE}>;
 fn own(r: i32, n: i32) -> f32 {
-  if (n >= uniforms.N || !within(r)) { return 0.0; }
-  return ${operandAt(own, 'r', 'n')};
+  if (n >= uniforms.N || !within(rowStart + r)) { return 0.0; }
+  return ${operandAt(own, '(rowStart + r)', 'n')};
 }
 fn other(n: i32, r: i32) -> f32 {
-  if (n >= uniforms.N || !within(r)) { return 0.0; }
-  return ${operandAt(other, 'r', 'n')};
+  if (n >= uniforms.N || !within(columnStart + r)) { return 0.0; }
+  return ${operandAt(other, '(columnStart + r)', 'n')};
 }
 fn source(r: i32, p: i32) -> f32 {
-  if (tileP + p >= uniforms.P || !within(r)) { return 0.0; }
+  if (tileP + p >= uniforms.P || !within(columnStart + r)) { return 0.0; }
   return ${source};
 }
-fn mixedAt(r: i32, k: i32) -> f32 { return mixed[r * ${CHUNK} + k]; }
+fn mixedAt(r: i32, k: i32) -> f32 { return mixed[r * ${TILE} + k]; }
 ${multiplier({ name: 'agree', lhs: 'own', rhs: 'other', lhsAlongK: true, rhsAlongK: true })}
 ${multiplier({ name: 'gather', lhs: 'mixedAt', rhs: 'source', lhsAlongK: true, rhsAlongK: false })}
 ${
@@ -152,33 +162,39 @@ ${multiplier({ name: 'recall', lhs: 'own', rhs: 'state', lhsAlongK: true, rhsAlo
 fn main(index: i32) {
   place(i32(workgroupId.y));
   tileP = i32(workgroupId.x) * ${TILE};
+  rowStart = i32(workgroupId.z) * ${TILE};
   let lane = i32(localIndex);
-  if (lane < ${CHUNK}) { decays[lane] = decayAt(lane); }
-  workgroupBarrier();
-  fillDecayTile(lane);
-  workgroupBarrier();
-  var agreement: array<vec4<f32>, 4>;
-  agree(&agreement, uniforms.N);
-  for (var i = 0; i < 4; i++) {
-    for (var j = 0; j < 4; j++) {
-      let r = tileRow() + i;
-      let column = tileColumn() + j;
-      mixed[r * ${CHUNK} + column] = agreement[i][j] * ${mixed};
-    }
-  }
+  if (lane == 0) { tiles = i32(workgroupId.z) + 1; }
+  if (lane < ${Q}) { decays[lane] = decayAt(lane); }
   workgroupBarrier();
   var sum: array<vec4<f32>, 4>;
-  gather(&sum, ${CHUNK});
+  let count = workgroupUniformLoad(&tiles);
+  for (var tile = 0; tile < count; tile++) {
+    columnStart = tile * ${TILE};
+    fillDecayTile(lane, rowStart, columnStart);
+    workgroupBarrier();
+    var agreement = array<vec4<f32>, 4>();
+    agree(&agreement, uniforms.N);
+    for (var i = 0; i < 4; i++) {
+      for (var j = 0; j < 4; j++) {
+        let r = tileRow() + i;
+        let column = tileColumn() + j;
+        mixed[r * ${TILE} + column] = agreement[i][j] * ${mixed};
+      }
+    }
+    workgroupBarrier();
+    gather(&sum, ${TILE});
+  }
   var recalled: array<vec4<f32>, 4>;
   ${carried ? 'recall(&recalled, uniforms.N);' : ''}
   for (var i = 0; i < 4; i++) {
-    let r = tileRow() + i;
-    let scale = exp(${edge}(r));
+    let t = rowStart + tileRow() + i;
+    let scale = exp(${edge}(t));
     for (var j = 0; j < 4; j++) {
       let p = tileColumn() + j;
-      if (within(r) && tileP + p < uniforms.P) {
+      if (within(t) && tileP + p < uniforms.P) {
         let value = sum[i][j] + scale * recalled[i][j];
-        result[headAt(r) * uniforms.P + tileP + p] = ${written}${skip ? ' + D[head] * source(r, p)' : ''};
+        result[headAt(t) * uniforms.P + tileP + p] = ${written}${skip ? ' + D[head] * source(tileRow() + i, p)' : ''};
       }
     }
   }
@@ -186,25 +202,33 @@ fn main(index: i32) {
 };
 
 /**
- * y [B,L,H,P] by chunks of 32 tokens: (C_t·B_s) exp(A ΣΔ) Δ_s within a chunk, and what `carry` [B, chunks, H, P, N], the
+ * y [B,L,H,P] by chunks of Q tokens (a multiple of 32; 32 with `dy`): (C_t·B_s) exp(A ΣΔ) Δ_s within a chunk, and what `carry` [B, chunks, H, P, N], the
  * states before each chunk, gives (nothing where absent). With `dy`, the gradient dx instead, `carry` being the
- * gradients of the states behind each chunk. A workgroup has 32 of the P columns of one head and chunk.
+ * gradients of the states behind each chunk. A workgroup has 32 tokens and 32 of the P columns of one head and chunk.
  *
- * Floor: 2·B·L·H·(P·N + 32·P + 32·N·⌈P/32⌉) flops as matrix products; 8 bytes of traffic per element of x and the states.
+ * Floor: 2·B·L·H·(P·N + S·P + S·N·⌈P/32⌉) flops with S = (Q + 32)/2 sources a token, as matrix products; 8 bytes of traffic per element of x and the states.
  */
-export function ssdScan(backend: Backend, ssd: Ssd, carry?: tf.TensorInfo, dy?: tf.TensorInfo): tf.TensorInfo {
+export function ssdScan(
+  backend: Backend,
+  ssd: Ssd,
+  Q: number,
+  carry?: tf.TensorInfo,
+  dy?: tf.TensorInfo,
+): tf.TensorInfo {
   const { x, delta, A, B, C, D } = ssd;
   const { batch, L, H, P, G, N } = ssdSizes(ssd);
-  const chunks = groupsFor(L, CHUNK);
+  const chunks = groupsFor(L, Q);
+  const sources = (Q + TILE) / 2;
   return dispatch(backend, {
     name: `ssd scan ${dy ? 'grad' : ''}`,
     inputs: dy ? { dy, delta, A, B, C, D, carry } : { x, delta, A, B, C, D, carry, dtBias: ssd.mixer?.dtBias },
     output: [batch, L, H, P],
     parts: ssdParts(ssd),
+    constants: { Q },
     uniforms: { L, H, P, G, N, chunks, ...ssdColumns(ssd, dy ? ['delta', 'B', 'C'] : ['x', 'delta', 'B', 'C']) },
     threads: TILE_THREADS,
-    groups: [groupsFor(P, TILE), batch * chunks * H],
-    flops: 2 * batch * L * H * ((carry ? P * N : 0) + CHUNK * (P + N * groupsFor(P, TILE))),
-    code: code(ssd, dy !== undefined, carry !== undefined, D !== undefined),
+    groups: [groupsFor(P, TILE), batch * chunks * H, Q / TILE],
+    flops: 2 * batch * L * H * ((carry ? P * N : 0) + sources * (P + N * groupsFor(P, TILE))),
+    code: code(ssd, Q, dy !== undefined, carry !== undefined, D !== undefined),
   });
 }

@@ -3,7 +3,7 @@ import { causalConv1d } from '../programs/causal-conv1d';
 import { product } from '../programs/product';
 import { rmsNorm } from '../programs/rms-norm';
 import { selectiveScan } from '../programs/selective-scan';
-import { ssdScan } from '../programs/ssd-scan';
+import { FORWARD as SSD_FORWARD, ssdScan } from '../programs/ssd-scan';
 import type { Kernel } from './kernel';
 import { FORWARD, scanCarry } from './scan';
 import { ssdCarry } from './scan-ssd';
@@ -59,7 +59,7 @@ export const mixers = {
       },
     };
     const carry = ssdCarry(backend, ssd)?.packed;
-    const scanned = ssdScan(backend, ssd, carry);
+    const scanned = ssdScan(backend, ssd, SSD_FORWARD, carry);
     const flat = { ...scanned, shape: [batch, L, E] };
     const gate = { gate: projected, gateColumns: at(0, wide) };
     const y = rmsNorm(backend, { x: flat, weight: norm, ...gate, groups: G, epsilon: attrs.epsilon as number });

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { type Backend, discard } from '../program';
 import type { ScanGradient } from '../programs/selective-scan';
 import type { Carry } from '../programs/selective-scan-carry';
-import { CHUNK, type Ssd, ssdScan, ssdSizes } from '../programs/ssd-scan';
+import { BACKWARD, FORWARD, type Ssd, ssdScan, ssdSizes } from '../programs/ssd-scan';
 import { ssdScanCarry } from '../programs/ssd-scan-carry';
 import { ssdScanGrad } from '../programs/ssd-scan-grad';
 import { ssdScanState } from '../programs/ssd-scan-state';
@@ -11,24 +11,24 @@ import type { Call, Kernel } from './kernel';
 
 const ssdOf = ({ inputs: { x, delta, A, B, C, D, state } }: Call): Ssd => ({ x, delta, A, B, C, D, state });
 
-function carryOf(backend: Backend, ssd: Ssd, gradient?: ScanGradient): Carry {
-  const local = ssdScanState(backend, ssd, gradient?.dy);
-  const carry = ssdScanCarry(backend, ssd, local, gradient);
+function carryOf(backend: Backend, ssd: Ssd, Q: number, gradient?: ScanGradient): Carry {
+  const local = ssdScanState(backend, ssd, Q, gradient?.dy);
+  const carry = ssdScanCarry(backend, ssd, local, Q, gradient);
   discard(backend, local);
   return carry;
 }
 
 /** The states before each chunk of a pass forward, where it has more than one chunk. */
 export const ssdCarry = (backend: Backend, ssd: Ssd): Carry | undefined =>
-  ssdSizes(ssd).L > CHUNK ? carryOf(backend, ssd) : undefined;
+  ssdSizes(ssd).L > FORWARD ? carryOf(backend, ssd, FORWARD) : undefined;
 
 export const scanSsd = {
   SsdScan: (call) => {
     const { backend, attrs } = call;
     const of = ssdOf(call);
     const { batch, L, H, P, N } = ssdSizes(of);
-    const carry = L > CHUNK || of.state || attrs.finalState ? carryOf(backend, of) : undefined;
-    const results = [ssdScan(backend, of, carry?.packed)];
+    const carry = L > FORWARD || of.state || attrs.finalState ? carryOf(backend, of, FORWARD) : undefined;
+    const results = [ssdScan(backend, of, FORWARD, carry?.packed)];
     if (carry && attrs.finalState)
       results.push(sumParts(backend, carry.packed, { offset: carry.end, shape: [batch, H, P, N] }));
     discard(backend, carry?.packed);
@@ -40,11 +40,11 @@ export const scanSsd = {
     const { dy, dState } = inputs;
     const of = ssdOf(call);
     const { batch, L, H, G, N } = ssdSizes(of);
-    const carried = L > CHUNK || of.state || dState;
-    const carry = carried ? carryOf(backend, of) : undefined;
-    const back = carried ? carryOf(backend, of, { dy, dState }) : undefined;
+    const carried = L > BACKWARD || of.state || dState;
+    const carry = carried ? carryOf(backend, of, BACKWARD) : undefined;
+    const back = carried ? carryOf(backend, of, BACKWARD, { dy, dState }) : undefined;
     const carries = carry && back && { carry: carry.packed, back: back.packed };
-    const dx = ssdScan(backend, of, back?.packed, dy);
+    const dx = ssdScan(backend, of, BACKWARD, back?.packed, dy);
     const { packed, chunks, at } = ssdScanGrad(backend, of, dy, carries);
     const overHeads = (offset: number, { shape }: tf.TensorInfo) =>
       sumParts(backend, packed, { offset, shape, parts: H / G, inner: N });
