@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { blockOf } from '@/lib/architectures';
-import { BLOCK_KINDS, type BlockKind, InputError, type ModelConfig } from '@/lib/checkpoint/types';
+import { BLOCK_KINDS, type SingleKind, InputError, type ModelConfig } from '@/lib/checkpoint/types';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
 import { Random } from '@/lib/random';
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 
 /** A small model of one architecture with random weights. */
-function randomModel(kind: BlockKind, seed: number, K: number, N: number) {
+function randomModel(kind: SingleKind, seed: number, K: number, N: number) {
   const two = kind.includes('mamba2') || kind === 'diff_s6_mamba2';
   const d = 12;
   const E = ['diff_mamba1', 'diff_mamba2'].includes(kind) ? d : 2 * d;
@@ -51,7 +51,7 @@ function randomModel(kind: BlockKind, seed: number, K: number, N: number) {
 }
 
 /** The skips of the two scans of Diff-S6 cancel, and with them most digits of what is left. */
-const toleranceOf = (kind: BlockKind) => (kind === 'diff_s6' ? 1e-2 : 1e-4);
+const toleranceOf = (kind: SingleKind) => (kind === 'diff_s6' ? 1e-2 : 1e-4);
 
 describe('every form of random models', () => {
   it.each(BLOCK_KINDS)('of %s gives back the forward pass', (kind) => {

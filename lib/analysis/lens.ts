@@ -136,7 +136,7 @@ function measure(
       const h = tf.tensor2d(gather(stream, places, d), [places.length, d]);
       return translators && s < translators.length ? translate(h, translators[s]) : h;
     });
-    return model.finalNorm(tf.stack(rows) as tf.Tensor3D);
+    return model.readout(tf.stack(rows) as tf.Tensor3D);
   });
   try {
     return lensStatistics({ hidden, head: model.head }, { ...options, vocabulary: model.config.vocabulary });

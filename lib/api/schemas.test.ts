@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BLOCK_KINDS } from '@/lib/checkpoint/types';
+import { ALL_KINDS } from '@/lib/checkpoint/types';
 import { LensMetadataSchema, READINGS } from './readings';
 import { RunPatchSchema } from './runs';
 import { BlockKindSchema, RunRequestSchema, SpanSchema } from './schemas';
@@ -10,7 +10,7 @@ const ThumbnailsQuerySchema = READINGS.thumbnails.query;
 
 describe('schemas', () => {
   it('know every block kind', () => {
-    expect(BlockKindSchema.options).toEqual([...BLOCK_KINDS]);
+    expect(BlockKindSchema.options).toEqual([...ALL_KINDS]);
   });
 
   it('fill in the defaults of a run request', () => {

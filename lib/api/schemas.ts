@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BLOCK_KINDS } from '@/lib/architectures/kinds';
+import { ALL_KINDS } from '@/lib/architectures/kinds';
 import { BRANCHES, FORMS, MIXERS, PATCH_POINTS, TOKENIZER_SOURCES, WEIGHT_CHOICES } from '@/lib/vocabulary';
 
 /**
@@ -10,7 +10,7 @@ import { BRANCHES, FORMS, MIXERS, PATCH_POINTS, TOKENIZER_SOURCES, WEIGHT_CHOICE
  * "layer k" is the output of block k.
  */
 
-export const BlockKindSchema = z.enum(BLOCK_KINDS).meta({ description: 'Architecture of one block.' });
+export const BlockKindSchema = z.enum(ALL_KINDS).meta({ description: 'Architecture of one block.' });
 export type BlockKind = z.infer<typeof BlockKindSchema>;
 
 export const BranchSchema = z.enum(BRANCHES).meta({

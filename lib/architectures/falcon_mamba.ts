@@ -7,7 +7,7 @@ import type { PlainArchitecture, Scan } from './types';
 
 const plain = s6Scan('single', 'mixer');
 
-const scan: Scan = {
+export const FALCON_SCAN: Scan = {
   ...plain,
   points: plain.points.flatMap((point) => (point === 'delta_1' ? [point, 'dt_norm'] : [point])),
 };
@@ -22,7 +22,7 @@ export const FALCON_MAMBA: PlainArchitecture = {
   label: 'FalconMamba',
   expand: 2,
   ownEpsilon: 1e-6,
-  anatomy: { scans: [scan] },
+  anatomy: { scans: [FALCON_SCAN] },
   tensors: ({ mixer }) => under('mixer', mamba1Tensors(mixer)),
   forward: (u, w, { mixer }, tap) => {
     const normed = (value: tf.Tensor3D) => rootMeanSquared(value, mixer.epsilon);

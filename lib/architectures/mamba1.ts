@@ -3,7 +3,7 @@ import { hasS6Mixer, s6Mixer } from '@/kernels/ops';
 import { convolve, linear, splitLast } from './equations/nn';
 import { mamba1BlockOfOneToken, mamba1OfOneToken } from './equations/one-token';
 import { S6_POINTS } from './equations/points';
-import { s6 } from './equations/s6';
+import { type Normed, s6 } from './equations/s6';
 import { s6Scan } from './equations/scans';
 import { explicitPositions } from './equations/states';
 import { convolution, projection, selectiveScan, under } from './equations/tensors';
@@ -29,7 +29,7 @@ export function mamba1InFull(
   w: Weights,
   { E, N }: MixerConfig,
   tap: Tap,
-  normed?: (value: tf.Tensor3D) => tf.Tensor3D,
+  normed?: Normed,
 ): tf.Tensor3D {
   const projected = linear(u, w.under('in_proj'));
   if (!normed && isUnobserved(w, u.shape[1], tap)) return linear(inOneKernel(projected, w), w.under('out_proj'));

@@ -11,9 +11,14 @@ import type { Weights } from './weights';
 
 /** Mamba-2 mixer (Dao & Gu, arXiv 2405.21060; equations A2): u [B,L,d] → W_out SSD(u) [B,L,d]. */
 export function mamba2(u: tf.Tensor3D, w: Weights, config: MixerConfig, tap: Tap): tf.Tensor3D {
+  return tap.at('hook_out_proj', mamba2Output(u, w, config, tap));
+}
+
+/** The same, for a block in which it is not all that is added. */
+export function mamba2Output(u: tf.Tensor3D, w: Weights, config: MixerConfig, tap: Tap): tf.Tensor3D {
   const [weights, outProj] = [mamba2Weights(w), w.under('out_proj')];
-  const out = ssdOfOneToken(u, weights, config, tap, outProj) ?? linear(ssd(u, weights, config, tap), outProj);
-  return tap.at('hook_out_proj', out);
+  const step = config.variant ? null : ssdOfOneToken(u, weights, config, tap, outProj);
+  return step ?? linear(ssd(u, weights, config, tap), outProj);
 }
 
 /** Rows of the input projection: [z | x | B | C | dt]. */
@@ -23,8 +28,8 @@ export const mamba2Tensors = (m: MixerConfig): Shapes => [
   ...projection('in_proj', mamba2Rows(m), m.d, m.useBias),
   ...convolution(m.E + 2 * m.G * m.N, m),
   ...stateSpaceDual(m),
-  ['norm.weight', [m.E]],
-  ...projection('out_proj', m.d, m.E, m.useBias),
+  ...(m.variant?.norm === 'none' ? [] : ([['norm.weight', [m.E]]] satisfies Shapes)),
+  ...projection('out_proj', m.d, m.E, m.useOutBias ?? m.useBias),
 ];
 
 export const MAMBA2: PlainArchitecture = {

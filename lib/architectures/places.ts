@@ -1,9 +1,9 @@
 /** Where things are in a block, by the names of hook points (docs/hooks.md), of decoding state and of parameters. */
 
-import { BLOCK_POINTS } from './equations/points';
+import { ATTENTION_POINTS, BLOCK_POINTS } from './equations/points';
 import { ARCHITECTURES, anatomyOf } from './index';
-import { BLOCK_KINDS, type BlockKind } from './kinds';
-import { type BlockConfig, isDifferential, type Scan, type ScanBranch } from './types';
+import { ALL_KINDS, type BlockKind } from './kinds';
+import { type Attention, type BlockConfig, isDifferential, type Scan, type ScanBranch } from './types';
 
 /** A scan of block i, with the full names of its points and parameters. */
 export interface PlacedScan extends Scan {
@@ -11,6 +11,22 @@ export interface PlacedScan extends Scan {
   at(point: string): string;
   /** `backbone.layers.i.mixer.conv1d.weight`, given what lies in the block. */
   parameter(name: string): string;
+}
+
+/** The attention of block i, likewise. */
+export interface PlacedAttention extends Attention {
+  at(point: (typeof ATTENTION_POINTS)[number]): string;
+  parameter(name: string): string;
+}
+
+export function attentionAt(i: number, block: { readonly kind: BlockKind }): PlacedAttention | undefined {
+  const { attention } = anatomyOf(block);
+  if (!attention) return undefined;
+  return {
+    ...attention,
+    at: (point) => `blocks.${i}.hook_${point}`,
+    parameter: (name) => `backbone.layers.${i}.${name}`,
+  };
 }
 
 /** Empty, or the prefix under which a scan has a point of its own. */
@@ -37,22 +53,31 @@ export function hookPointsOf(block: BlockConfig): ReadonlySet<string> {
   const { scans, difference } = anatomyOf(block);
   const subtracted = difference ? [...difference.branches.map(({ point }) => point), 'hook_lambda', 'hook_diff'] : [];
   return new Set([
-    ...BLOCK_POINTS.map((point) => `hook_${point}`),
+    ...[...BLOCK_POINTS, ...besideScans(block)].map((point) => `hook_${point}`),
     ...scans.flatMap((scan) => scan.points.map((point) => localName(scan, point))),
     ...subtracted,
     ...(isDifferential(block) && block.subln ? ['hook_subln'] : []),
   ]);
 }
 
+/** Points of attention, of outputs of mixers that are not all that a block adds, and of MLPs, without `hook_`. */
+function besideScans(block: { readonly kind: BlockKind }): string[] {
+  const { scans, attention, mlp = [] } = anatomyOf(block);
+  return [...(attention ? ATTENTION_POINTS : []), ...scans.flatMap(({ output }) => output ?? []), ...mlp];
+}
+
 /** What decoding remembers of a block, by the names of its state. */
 export const memoryOf = (block: BlockConfig): ReadonlySet<string> =>
-  new Set(scansOf(block).flatMap((scan) => ['ssm', 'conv'].map((name) => `${prefixOf(scan, name)}${name}`)));
+  new Set([
+    ...scansOf(block).flatMap((scan) => ['ssm', 'conv'].map((name) => `${prefixOf(scan, name)}${name}`)),
+    ...(anatomyOf(block).attention ? ['keys', 'values', 'attended'] : []),
+  ]);
 
 /** Every name that a hook point inside a block can have, whatever the block and without the prefix of its mixer. */
 export const POINT_NAMES: readonly string[] = [
   ...new Set([
-    ...BLOCK_POINTS.map((point) => `hook_${point}`),
-    ...BLOCK_KINDS.flatMap((kind) => {
+    ...[...BLOCK_POINTS, ...ALL_KINDS.flatMap((kind) => besideScans({ kind }))].map((point) => `hook_${point}`),
+    ...ALL_KINDS.flatMap((kind) => {
       const { scans, difference } = ARCHITECTURES[kind].anatomy;
       const ports = difference?.branches.map(({ point }) => point.slice(point.indexOf('hook_'))) ?? [];
       return [...scans.flatMap(({ points }) => points.map((point) => `hook_${point}`)), ...ports];

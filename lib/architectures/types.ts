@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { DifferentialKind, PlainKind } from './kinds';
+import type { DifferentialKind, HybridKind, PlainKind } from './kinds';
 import type { Tap } from './tap';
 import type { Weights } from './weights';
 
@@ -25,6 +25,42 @@ export interface MixerConfig {
   readonly useConvBias: boolean;
   /** ε of the RMSNorm inside the mixer: the gated one of Mamba-2, those of δ, B and C of FalconMamba. */
   readonly epsilon: number;
+  /** Whether the output projection has a bias, where that is not `useBias`. */
+  readonly useOutBias?: boolean;
+  /** What a Falcon-H1 mixer does otherwise than Mamba-2. */
+  readonly variant?: SsdVariant;
+}
+
+/** Multipliers of a Mamba-2 mixer's input and of what its input projection gives, and where its norm is. */
+export interface SsdVariant {
+  readonly input: number;
+  readonly parts: readonly [z: number, x: number, B: number, C: number, dt: number];
+  /** `none`: the gated value goes to the output projection as it is. */
+  readonly norm: 'after_gate' | 'before_gate' | 'none';
+}
+
+/** Causal softmax attention of H query heads and KV key heads of D components; query head h reads key head ⌊h / (H/KV)⌋. */
+export interface AttentionConfig {
+  readonly H: number;
+  readonly KV: number;
+  readonly D: number;
+  /** What the products q·k are multiplied by before the softmax. */
+  readonly scale: number;
+  /** Rotation of the first `width` components of each head, pairs (i, i + width/2) by position · θ^(−2i/width). */
+  readonly rope?: { readonly theta: number; readonly width: number };
+  readonly useBias: boolean;
+  /** What its input and its keys are multiplied by. */
+  readonly input: number;
+  readonly keys: number;
+}
+
+/** An MLP between two projections of `width` rows. */
+export interface MlpConfig {
+  readonly width: number;
+  readonly useBias: boolean;
+  /** What the gate is multiplied by before its activation, and the output after the last projection. */
+  readonly gate: number;
+  readonly output: number;
 }
 
 /**
@@ -47,9 +83,24 @@ export interface DifferentialBlock {
   readonly subln: boolean;
 }
 
-export type BlockConfig = PlainBlock | DifferentialBlock;
+/** A block of a model with attention: mixers in parallel, then an MLP, each where its kind has one. */
+export interface HybridBlock {
+  readonly kind: HybridKind;
+  /** Sizes of its scan; without one, d alone counts, E is what attention or the MLP is wide, and the rest is 0. */
+  readonly mixer: MixerConfig;
+  readonly attention?: AttentionConfig;
+  readonly mlp?: MlpConfig;
+  /** ε of the norm before the MLP. */
+  readonly epsilon: number;
+  /** What each part is multiplied by when it is added to the residual stream. */
+  readonly scales: { readonly mamba: number; readonly attention: number; readonly mlp: number };
+}
+
+export type BlockConfig = PlainBlock | DifferentialBlock | HybridBlock;
 
 export const isDifferential = (block: BlockConfig): block is DifferentialBlock => 'lambda' in block;
+
+export const isHybrid = (block: BlockConfig): block is HybridBlock => 'scales' in block;
 
 export type Shape = readonly number[];
 
@@ -72,6 +123,8 @@ export interface Scan {
   readonly shared: readonly string[];
   /** What the output projection reads, the last of its points: v [L,E]. */
   readonly inner: string;
+  /** Where what the output projection gives is seen, of a block in which it is not all that is added; else `out_proj`. */
+  readonly output?: string;
   /** Names of parameters below `backbone.layers.i`. */
   readonly parameters: {
     readonly conv: string;
@@ -80,6 +133,11 @@ export interface Scan {
     readonly norm?: string;
     readonly outProj: string;
   };
+}
+
+/** The softmax attention of a block: where its parameters lie, below `backbone.layers.i`. */
+export interface Attention {
+  readonly parameters: { readonly outProj: string };
 }
 
 /** Where a branch of a difference is read: a hook point of the block, all of its channels or one half of them. */
@@ -108,6 +166,10 @@ export interface Anatomy {
   /** None where a block has no recurrence. */
   readonly scans: readonly Scan[];
   readonly difference?: Difference;
+  /** Beside the scans, or alone. */
+  readonly attention?: Attention;
+  /** Hook points of its MLP, without `hook_`, in order. */
+  readonly mlp?: readonly string[];
 }
 
 /** One kind of block: its equation, its tensors, its anatomy. */
@@ -123,6 +185,8 @@ export interface Architecture {
   tensors(block: BlockConfig): Shapes;
   /** What a block adds to the residual stream: normalised input u [B,L,d] → [B,L,d]; `w` is scoped to `backbone.layers.i`. */
   forward(u: tf.Tensor3D, w: Weights, block: BlockConfig, tap: Tap): tf.Tensor3D;
+  /** What a block adds after its mixers, to the residual stream h [B,L,d] that they have added to: its MLP with the norm before it. */
+  feedForward?(h: tf.Tensor3D, w: Weights, block: BlockConfig, tap: Tap): tf.Tensor3D;
   /**
    * The whole block with its norm and its sum, h + mixer(RMS(h)), for one token while decoding, where a device has a kernel
    * for it and nobody looks inside; else null.
@@ -130,5 +194,7 @@ export interface Architecture {
   step?(h: tf.Tensor3D, w: Weights, block: BlockConfig, tap: Tap, epsilon: number): tf.Tensor3D | null;
 }
 
+/** Of blocks that are no difference. */
+export type HybridArchitecture = PlainArchitecture;
 export type PlainArchitecture = Architecture & { readonly anatomy: { readonly difference?: undefined } };
 export type DifferentialArchitecture = Architecture & { readonly anatomy: { readonly difference: Difference } };

@@ -7,7 +7,8 @@
 import { type JsonObject, toNumber } from './json';
 import { InputError } from './types';
 
-export type ConfigFamily = 'mamba' | 'falcon_mamba' | 'mamba2' | 'official' | 'ssm_cfg' | 'statescope';
+type HybridFamily = 'granitemoehybrid' | 'falcon_h1' | 'bamba' | 'nemotron_h' | 'jamba';
+export type ConfigFamily = 'mamba' | 'falcon_mamba' | 'mamba2' | 'official' | 'ssm_cfg' | 'statescope' | HybridFamily;
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
 
@@ -55,6 +56,17 @@ const HF_READ = words(
   'hidden_size num_hidden_layers vocab_size unpadded_vocab_size state_size expand conv_kernel use_bias use_conv_bias layer_norm_epsilon tie_word_embeddings hidden_act',
 );
 
+const HYBRID_READ = words(
+  'hidden_size num_hidden_layers vocab_size unpadded_vocab_size tie_word_embeddings hidden_act num_attention_heads num_key_value_heads',
+);
+
+const ROPE = words('rope_theta rope_parameters rope_scaling');
+
+/** Of Granite, Falcon-H1 and Bamba. */
+const HYBRID_MAMBA2 = words(
+  'mamba_n_heads mamba_n_groups mamba_d_head mamba_d_state mamba_d_conv mamba_expand mamba_conv_bias mamba_proj_bias time_step_limit rms_norm_eps attention_bias',
+);
+
 const READ: Readonly<Record<ConfigFamily, readonly string[]>> = {
   mamba: [...HF_READ, ...words('time_step_rank use_bcdt_rms mixer_rms_eps intermediate_size')],
   falcon_mamba: [...HF_READ, ...words('time_step_rank use_bcdt_rms mixer_rms_eps intermediate_size')],
@@ -67,6 +79,50 @@ const READ: Readonly<Record<ConfigFamily, readonly string[]>> = {
   ),
   statescope: words(
     'hidden_size num_hidden_layers vocab_size unpadded_vocab_size layers expand state_size conv_kernel time_step_rank head_dim n_groups time_step_limit use_bias use_conv_bias layer_norm_epsilon tie_word_embeddings subln lambda lambda_init mixer_rms_eps',
+  ),
+  granitemoehybrid: [
+    ...HYBRID_READ,
+    ...HYBRID_MAMBA2,
+    ...ROPE,
+    ...words(
+      'num_local_experts normalization_function residual_multiplier shared_intermediate_size position_embedding_type attention_multiplier layer_types layers_block_type embedding_multiplier logits_scaling',
+    ),
+  ],
+  falcon_h1: [
+    ...HYBRID_READ,
+    ...HYBRID_MAMBA2,
+    ...ROPE,
+    ...words(
+      'mamba_d_ssm ssm_multipliers ssm_in_multiplier ssm_out_multiplier mamba_rms_norm mamba_norm_before_gate projectors_bias head_dim mlp_multipliers attention_in_multiplier attention_out_multiplier key_multiplier intermediate_size mlp_bias embedding_multiplier lm_head_multiplier',
+    ),
+  ],
+  bamba: [...HYBRID_READ, ...HYBRID_MAMBA2, ...ROPE, ...words('attn_layer_indices intermediate_size mlp_bias')],
+  nemotron_h: [
+    ...HYBRID_READ,
+    ...words(
+      'mlp_hidden_act mamba_hidden_act hybrid_override_pattern layers_block_type mamba_num_heads mamba_head_dim n_groups ssm_state_size conv_kernel time_step_min use_bias use_conv_bias head_dim intermediate_size mlp_bias layer_norm_epsilon',
+    ),
+  ],
+  jamba: [
+    ...HYBRID_READ,
+    ...words(
+      'num_experts attn_layer_period attn_layer_offset mamba_d_state mamba_d_conv mamba_dt_rank mamba_expand mamba_conv_bias mamba_proj_bias intermediate_size rms_norm_eps',
+    ),
+  ],
+};
+
+/** What only some classes of transformers write, and never ask where a model has what is read here. */
+const WITHOUT_EFFECT: Readonly<Partial<Record<ConfigFamily, ReadonlySet<string>>>> = {
+  // Without experts only the shared MLP is left.
+  granitemoehybrid: new Set(words('intermediate_size num_experts_per_tok output_router_logits router_aux_loss_coef')),
+  bamba: new Set(words('partial_rotary_factor attn_rotary_emb z_loss_coefficient')),
+  nemotron_h: new Set(
+    words(
+      'expand attention_bias mamba_proj_bias rms_norm_eps sliding_window time_step_limit mtp_layers_block_type num_nextn_predict_layers moe_intermediate_size moe_latent_size moe_shared_expert_intermediate_size moe_shared_expert_overlap n_group n_routed_experts n_shared_experts norm_topk_prob num_experts_per_tok output_router_logits routed_scaling_factor topk_group',
+    ),
+  ),
+  jamba: new Set(
+    words('num_experts_per_tok expert_layer_offset expert_layer_period output_router_logits router_aux_loss_coef'),
   ),
 };
 
@@ -93,6 +149,7 @@ const HARMLESS: ReadonlySet<string> = new Set(
     finetuning_task id2label label2id num_labels prefix task_specific_params problem_type classifier_dropout
     keys_to_ignore_at_inference ignore_index verbose seed learning_rate weight_decay batch_size warmup_steps
     unsloth_version unsloth_fixed pretraining_tp loss_type
+    mamba_chunk_size init_method num_logits_to_keep use_mamba_kernels mamba_ssm_cache_dtype calc_logits_for_entire_prompt
   `),
 );
 
@@ -128,6 +185,7 @@ const none = (meaning: string): Neutral => ({ values: [0, false], meaning });
 const NEUTRAL: Readonly<Record<string, Neutral>> = {
   rms_norm: { values: [true], meaning: 'models with LayerNorm' },
   rmsnorm: { values: [true], meaning: 'the gated norm is part of the mixer' },
+  mamba_use_mlp: { values: [true], meaning: 'every block has an MLP' },
   D_has_hdim: { values: [false], meaning: 'D has one value per head' },
   is_encoder_decoder: none('there is no encoder'),
   add_cross_attention: none('there is no encoder'),
@@ -210,6 +268,11 @@ const SPELLINGS: Readonly<Record<ConfigFamily, Readonly<Record<string, readonly 
   official: OFFICIAL_SPELLINGS,
   ssm_cfg: {},
   statescope: {},
+  granitemoehybrid: {},
+  falcon_h1: {},
+  bamba: {},
+  nemotron_h: {},
+  jamba: {},
 };
 
 /** Fields of flash-linear-attention alone; the classes of transformers know none of them. */
@@ -234,6 +297,7 @@ export function checkedFields(
   ]);
   for (const [field, value] of Object.entries(json)) {
     if (known.has(field) || HARMLESS.has(field) || NOTE.test(field) || isNothing(value)) continue;
+    if (WITHOUT_EFFECT[family]?.has(field)) continue;
     const neutral = Object.hasOwn(NEUTRAL, field) ? NEUTRAL[field] : ownRule(json, family, field, label, warn);
     if (neutral === 'harmless' || neutral?.values.some((allowed) => same(allowed, value))) continue;
     const shown = `${field} ${JSON.stringify(value)}`;

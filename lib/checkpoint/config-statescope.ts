@@ -22,12 +22,13 @@ import { Fields, type JsonObject, toNumber } from './json';
 import {
   BLOCK_KINDS,
   type BlockConfig,
-  type BlockKind,
   InputError,
   isDifferential,
+  isHybrid,
   type LambdaForm,
   type MixerConfig,
   type ModelConfig,
+  type SingleKind,
 } from './types';
 
 const PER_BLOCK = [
@@ -73,7 +74,7 @@ function readBlock(
   i: number,
   common: Pick<MixerConfig, 'd' | 'timeStepLimit' | 'useBias' | 'useConvBias' | 'epsilon'>,
 ): BlockConfig {
-  const kind = own.raw('layers') as BlockKind;
+  const kind = own.raw('layers') as SingleKind;
   if (!BLOCK_KINDS.includes(kind)) throw own.fail('layers', `one of ${BLOCK_KINDS.join(', ')}`);
   const { d } = common;
   const { expand, ownEpsilon } = ARCHITECTURES[kind];
@@ -142,12 +143,22 @@ function lambdaToWrite(block: BlockConfig): LambdaForm | null {
   return subln === undefined && JSON.stringify(block.lambda) === JSON.stringify(published) ? null : block.lambda;
 }
 
+/** @throws InputError for models that only the files of their own type can hold */
+export function requireSingle({ blocks }: ModelConfig): void {
+  const hybrid = blocks.find(isHybrid);
+  if (!hybrid) return;
+  throw new InputError(
+    `Models with ${hybrid.kind} blocks are read and not written: train or convert a model without attention.`,
+  );
+}
+
 /**
  * The config.json that `readStatescope` reads back to the same blocks.
- * @throws InputError where Mamba-2 blocks differ in their Δ range, or mixers in their biases
+ * @throws InputError where Mamba-2 blocks differ in their Δ range, or mixers in their biases, and for blocks of hybrids
  */
 export function writeStatescope(config: ModelConfig): JsonObject {
   const { blocks, d, epsilon } = config;
+  requireSingle(config);
   const every = <T>(of: (mixer: MixerConfig) => T) => shared(blocks.map(({ mixer }) => of(mixer)));
   const single = <T>(field: string, values: readonly T[]): T => {
     if (new Set(values.map((value) => String(value))).size <= 1) return values[0];

@@ -3,6 +3,7 @@
 import type { StoredShapes } from './config-common';
 import { type ConfigFamily, checkedFields } from './config-fields';
 import { readHf } from './config-hf';
+import { HYBRID_TYPES, readHybrid } from './config-hybrid';
 import { readOfficial } from './config-official';
 import { readStatescope } from './config-statescope';
 import { Fields, type JsonObject } from './json';
@@ -33,6 +34,12 @@ function typeOf(json: JsonObject, label: string, warn: (text: string) => void): 
   );
   return ofClass;
 }
+
+/** Relatives of what is read, and what they have beyond it. */
+const NOT_READ: Readonly<Record<string, string>> = {
+  zamba: 'its blocks share transformers that read the embedding beside the residual stream',
+  zamba2: 'its blocks share transformers that read the embedding beside the residual stream',
+};
 
 const has = (json: JsonObject, ...fields: string[]) => fields.some((field) => (json[field] ?? undefined) !== undefined);
 
@@ -67,11 +74,14 @@ export function parseConfig(
   if ((type === undefined || hf || type === OFFICIAL_TYPE) && isOfficial(json))
     return readOfficial(inputOf('official'), warn);
   if (hf) return readHf(inputOf(hf), hf);
+  const hybrid = HYBRID_TYPES.find((known) => known === type);
+  if (hybrid) return readHybrid(inputOf(hybrid), hybrid);
   if (type === undefined)
     throw new InputError(
       `${label} has neither a model_type (mamba, falcon_mamba, mamba2, statescope) nor d_model and n_layer as official state-spaces checkpoints have; add what is missing.`,
     );
+  const why = Object.hasOwn(NOT_READ, String(type)) ? ` (${NOT_READ[String(type)]})` : '';
   throw new InputError(
-    `${label}: model_type ${JSON.stringify(json.model_type)} is not supported; Statescope reads mamba, falcon_mamba, mamba2 (also diffmamba), official state-spaces and statescope checkpoints.`,
+    `${label}: model_type ${JSON.stringify(json.model_type)} is not supported${why}; Statescope reads mamba, falcon_mamba, mamba2 (also diffmamba), ${HYBRID_TYPES.join(', ')}, official state-spaces and statescope checkpoints.`,
   );
 }

@@ -15,6 +15,13 @@ export const blockPrefix = (i: number): string => `backbone.layers.${i}.`;
 /** What torch.compile, FSDP and activation checkpointing write between the parts of a name. */
 const WRAPPERS = /(?<=^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\./g;
 
+/** What hybrids call the tensors that every model has: the embedding, the norm before the head, and that before a block. */
+const OF_HYBRIDS: readonly (readonly [pattern: RegExp, name: string])[] = [
+  [/^embed_tokens\.weight$/, 'embeddings.weight'],
+  [/^(?:final_layernorm|norm)\.weight$/, 'norm_f.weight'],
+  [/^(layers\.\d+\.)input_layernorm\.weight$/, '$1norm.weight'],
+];
+
 /** A name of the backbone, split after whatever stands before its own part. */
 const OF_BACKBONE = /^(|.*?\.)((?:embeddings?|norm_f)\.weight|layers\.\d+\..+)$/;
 const OF_HEAD = /^(|.*\.)lm_head\.weight$/;
@@ -59,7 +66,8 @@ export function namingOf(names: readonly string[], label: string): Naming {
     else if (!bare.startsWith(root)) outside.push(name);
     else {
       const own = bare.slice(root.length);
-      canonical.set(name, own === 'embedding.weight' ? EMBEDDING : `backbone.${own}`);
+      const usual = OF_HYBRIDS.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), own);
+      canonical.set(name, usual === 'embedding.weight' ? EMBEDDING : `backbone.${usual}`);
     }
   }
   return { canonical, outside };

@@ -3,11 +3,13 @@
 import type { BlockConfig } from '@/lib/architectures/types';
 import type { StoredDtype } from '@/lib/safetensors/dtype';
 
-export { BLOCK_KINDS, type BlockKind } from '@/lib/architectures/kinds';
+export { ALL_KINDS, BLOCK_KINDS, type BlockKind, type SingleKind } from '@/lib/architectures/kinds';
 export {
   type BlockConfig,
   type DifferentialBlock,
+  type HybridBlock,
   isDifferential,
+  isHybrid,
   type LambdaForm,
   type MixerConfig,
   type PlainBlock,
@@ -21,6 +23,11 @@ export const CHECKPOINT_FORMATS = [
   'hf-falcon-mamba',
   'hf-mamba2',
   'hf-diffmamba2',
+  'hf-granitemoehybrid',
+  'hf-falcon-h1',
+  'hf-bamba',
+  'hf-nemotron-h',
+  'hf-jamba',
   'official-mamba',
   'official-mamba2',
   'statescope',
@@ -40,6 +47,8 @@ export interface ModelConfig {
   readonly vocabulary: number;
   readonly epsilon: number;
   readonly tied: boolean;
+  /** What the embedding and the logits are multiplied by, of models that do. */
+  readonly scales?: { readonly embedding: number; readonly logits: number };
   readonly blocks: readonly BlockConfig[];
 }
 

@@ -5,6 +5,8 @@ import { type Hook, listen, matcher } from './hooks';
 /**
  * What a model remembers of the text so far: per mixer the last K−1 inputs of its convolution
  * (`blocks.0.conv` [B,K−1,channels]) and its SSM state (`blocks.0.mixer_1.ssm` [B,E,N], Mamba-2 [B,H,P,N]).
+ * Attention keeps the keys and values of every token (`blocks.0.keys`, `blocks.0.values` [B,T,KV,D], shorter rows at the end)
+ * and how many tokens each row has (`blocks.0.attended` [B]).
  * The tensors are the caller's: they may be read, saved, and replaced by others of the same shape.
  */
 export interface DecodingState {
@@ -52,6 +54,16 @@ export function editState({ position, tensors }: DecodingState, edits: readonly 
   return { position, tensors: new Map(edited) };
 }
 
+/** Names of tensors that have a row for every token of the text, on their second axis. */
+export const GROWS = /\.(?:keys|values)$/;
+
+/** Zeros before the tokens of shorter texts, which their row's own count says are none. */
+function equallyLong(name: string, parts: readonly tf.Tensor[]): tf.Tensor[] {
+  if (!GROWS.test(name)) return [...parts];
+  const longest = Math.max(...parts.map(({ shape }) => shape[1] as number));
+  return parts.map((part) => part.pad(part.shape.map((size, axis) => (axis === 1 ? [longest - size, 0] : [0, 0]))));
+}
+
 /**
  * The states of texts that were read one by one, as one of all their rows. `position` is that of the longest: rows need not have read
  * equally many tokens. The given states stay valid; the joined one is the caller's.
@@ -60,7 +72,10 @@ export function joinStates(states: readonly DecodingState[]): DecodingState {
   const [first] = states;
   const tensors = [...first.tensors.keys()].map((name) => {
     const parts = states.map((state) => state.tensors.get(name) as tf.Tensor);
-    return [name, parts.length === 1 ? parts[0].clone() : tf.concat(parts, 0)] as const;
+    return [
+      name,
+      parts.length === 1 ? parts[0].clone() : tf.tidy(() => tf.concat(equallyLong(name, parts), 0)),
+    ] as const;
   });
   return { position: Math.max(...states.map(({ position }) => position)), tensors: new Map(tensors) };
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import { type Decoder, extend } from './decode';
-import { type DecodingState, disposeState, POSITION } from './decoding-state';
+import { type DecodingState, disposeState, GROWS, POSITION } from './decoding-state';
 
 /**
  * A state of this model from what `exportState` gave, or from tensors made by hand; without `position` it counts as
@@ -21,8 +21,9 @@ export function importState(
   const tensors = new Map<string, tf.Tensor>();
   for (const [name, [, ...rest]] of shapes) {
     const found = stored.get(name);
-    const shape = [rows, ...rest];
+    const needed = [rows, ...rest];
     if (!found) throw new InputError(`The state lacks ${name}: it is of another model.`);
+    const shape = GROWS.test(name) ? [rows, found.shape[1], ...rest.slice(1)] : needed;
     if (found.shape.join() !== shape.join())
       throw new InputError(`${name} of the state has shape [${found.shape}] and this model needs [${shape}].`);
     const data = Float32Array.from(found.data, Number);

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { fromBfloat16, keepsBfloat16, rmsNorm, roundToBfloat16 } from '@/kernels/ops';
 import { architectureOf } from '@/lib/architectures';
+import { times } from '@/lib/architectures/equations/nn';
 import { type Weights, weightsOf } from '@/lib/architectures/weights';
 import {
   type BlockConfig,
@@ -58,8 +59,10 @@ export interface Model {
   ): Generator<BlockOutput, tf.Tensor3D, void>;
   /** W_U RMS(h; norm_f): residual stream [B,L,d] → logits [B,L,V], with `hook_norm` and `hook_logits`. */
   unembed(h: tf.Tensor3D, hooks?: readonly Hook[]): tf.Tensor3D;
-  /** RMS(h; norm_f) of [..., d], which the head reads. */
-  finalNorm<T extends tf.Tensor>(h: T): T;
+  /** What W_U times it makes logits: RMS(h; norm_f) of [..., d], times the model's own scale of logits where it has one. */
+  readout<T extends tf.Tensor>(h: T): T;
+  /** The residual stream that enters block 0 [B,L,d]. */
+  embed(tokens: Tokens): tf.Tensor3D;
   /** W_U [V,d], tied or not; it belongs to the model. */
   readonly head: tf.Tensor2D;
   /** Keeps the tensors whose names match; memory is what was asked for. */
@@ -87,7 +90,7 @@ export interface ModelSettings {
 }
 
 /** Whether a parameter is one of the projections and embeddings that `bf16` rounds. */
-export const isMatrix = (name: string): boolean => /(_proj|embeddings|lm_head)\.weight$/.test(name);
+export const isMatrix = (name: string): boolean => /(_proj|put_linear|embeddings|lm_head)\.weight$/.test(name);
 
 /** What the matrices of a checkpoint are in on the current device, where one is asked for or the file's. */
 export function keptFormat({ tensors }: Checkpoint, choice: WeightChoice): WeightFormat {
@@ -117,15 +120,17 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
 
   const head = () => parameters.get(config.tied ? EMBEDDINGS : 'lm_head.weight') as unknown as tf.Tensor2D;
 
-  const finalNorm = <T extends tf.Tensor>(h: T): T =>
+  const { embedding: embeddingScale = 1, logits: logitScale = 1 } = config.scales ?? {};
+
+  const normed = <T extends tf.Tensor>(h: T): T =>
     rmsNorm(h, weights('backbone.norm_f.weight') as tf.Tensor1D, { epsilon: config.epsilon });
 
   function unembedAt(h: tf.Tensor3D, tap: Tap): tf.Tensor3D {
     return tf.tidy(() => {
       const [B, L] = h.shape;
-      const normed = tap.at('hook_norm', finalNorm(h));
-      const flat = tf.matMul(normed.reshape([B * L, config.d]), head(), false, true);
-      return tap.at('hook_logits', flat.reshape([B, L, config.V]) as tf.Tensor3D);
+      const read = tap.at('hook_norm', normed(h));
+      const flat = tf.matMul(read.reshape([B * L, config.d]), head(), false, true);
+      return tap.at('hook_logits', times(flat, logitScale).reshape([B, L, config.V]) as tf.Tensor3D);
     });
   }
 
@@ -142,7 +147,11 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
       const scale = w('norm.weight') as tf.Tensor1D;
       const u = at.at('hook_normalized_input', rmsNorm(resid, scale, { epsilon: config.epsilon }));
       // A clone, because a hook may return a tensor of its own, which the next block must not dispose of.
-      return at.at('hook_resid_post', resid.add(architectureOf(block).forward(u, w, block, at)) as tf.Tensor3D).clone();
+      const { forward, feedForward } = architectureOf(block);
+      const mixed = resid.add(forward(u, w, block, at)) as tf.Tensor3D;
+      const mid = feedForward ? at.at('hook_resid_mid', mixed) : mixed;
+      const left = feedForward ? (mid.add(feedForward(mid, w, block, at)) as tf.Tensor3D) : mid;
+      return at.at('hook_resid_post', left).clone();
     });
   }
 
@@ -174,7 +183,7 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
   function embed(tokens: Tokens, tap: Tap): tf.Tensor3D {
     return tf.tidy(() => {
       const ids = tokenTensor(tokens, config.V, name);
-      return tap.at('hook_embed', tf.gather(weights(EMBEDDINGS), ids) as tf.Tensor3D).clone();
+      return tap.at('hook_embed', times(tf.gather(weights(EMBEDDINGS), ids) as tf.Tensor3D, embeddingScale)).clone();
     });
   }
 
@@ -210,7 +219,8 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
     blocksOf: (tokens, hooks = []) => blocksAfterEmbedding(tokens, listen(hooks)),
     blocksFrom: (h, first, hooks, joined) => blocksFrom(h, first, tapOf(hooks, joined)),
     unembed: (h, hooks = []) => unembedAt(h, listen(hooks)),
-    finalNorm,
+    readout: (h) => times(normed(h), logitScale),
+    embed: (tokens) => embed(tokens, silent),
     get head() {
       return head();
     },

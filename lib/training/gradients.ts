@@ -108,7 +108,7 @@ function blockByBlock(model: Model, tokens: tf.Tensor2D, lossOf: (logits: tf.Ten
       });
       return inputs.map((_input, i) => grads[i].clone());
     });
-  const embed = () => tf.gather(parameters.get(EMBEDDINGS) as tf.Variable, tokens) as tf.Tensor3D;
+  const embed = () => model.embed(tokens);
   const block = (h: tf.Tensor3D, i: number) => {
     const run = model.blocksFrom(h, i, [], true);
     const residual = (run.next().value as { residual: tf.Tensor3D }).residual.clone();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ARCHITECTURES, blockOf, familyOf } from '@/lib/architectures';
 import { scansOf } from '@/lib/architectures/places';
 import {
-  type BlockKind,
+  type SingleKind,
   type Checkpoint,
   type CheckpointTensor,
   expectedTensors,
@@ -27,7 +27,7 @@ export type Strengths = Readonly<Record<(typeof KEYS)[number], number>>;
 const KEYS = ['needle', 'competing', 'filler', 'question', 'self'] as const satisfies readonly TokenClass[];
 
 export interface Plan {
-  readonly kind: BlockKind;
+  readonly kind: SingleKind;
   readonly first: Strengths;
   /** Of the second branch of a differential block. */
   readonly second?: Strengths;

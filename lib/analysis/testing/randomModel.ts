@@ -4,7 +4,7 @@ import { expectedTensors } from '@/lib/checkpoint/schema';
 import {
   BLOCK_KINDS,
   type BlockConfig,
-  type BlockKind,
+  type SingleKind,
   type LambdaForm,
   type ModelConfig,
 } from '@/lib/checkpoint/types';
@@ -12,7 +12,7 @@ import { createModel, type Model } from '@/lib/models';
 
 /** A small model to be made, with tokens for it. */
 export interface RandomCase {
-  readonly kinds: readonly BlockKind[];
+  readonly kinds: readonly SingleKind[];
   readonly seed: number;
   readonly heads: number;
   readonly groups: number;
@@ -37,7 +37,7 @@ const prompts = (longest: number) =>
   });
 
 /** Models of one to three blocks of any kinds, with random sizes, weights and prompts. */
-export const randomCases = (longest = 9, kinds: readonly BlockKind[] = BLOCK_KINDS): fc.Arbitrary<RandomCase> =>
+export const randomCases = (longest = 9, kinds: readonly SingleKind[] = BLOCK_KINDS): fc.Arbitrary<RandomCase> =>
   fc
     .record({
       kinds: fc.array(fc.constantFrom(...kinds), { minLength: 1, maxLength: 3 }),

@@ -49,7 +49,8 @@ function joinedWeights(first: SsdWeights, second: SsdWeights, { E, G, N, H }: Mi
         ),
       ),
     );
-  const joined = (name: 'dt_bias' | 'A_log' | 'D' | 'norm') => tf.concat([first[name], second[name]]) as tf.Tensor1D;
+  const joined = (name: 'dt_bias' | 'A_log' | 'D' | 'norm') =>
+    tf.concat([first[name] as tf.Tensor1D, second[name] as tf.Tensor1D]);
   return {
     inProj: both('inProj', [E, E, G * N, G * N, H]),
     conv: both('conv', [E, G * N, G * N]),

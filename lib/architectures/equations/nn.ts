@@ -15,6 +15,9 @@ export function linear(x: tf.Tensor3D, w: Weights): tf.Tensor3D {
 export const rootMeanSquared = (x: tf.Tensor3D, epsilon: number): tf.Tensor3D =>
   rmsNorm(x, tf.ones([x.shape[2]]), { epsilon });
 
+/** m · x. */
+export const times = <T extends tf.Tensor>(x: T, m: number): T => (m === 1 ? x : x.mul(m));
+
 export const silu = <T extends tf.Tensor>(x: T): T => x.mul(x.sigmoid());
 
 /** Splits the last axis of [B,L,sum] into tensors of the given widths. */

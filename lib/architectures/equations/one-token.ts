@@ -113,7 +113,7 @@ function ssdStepOf(
     dtBias,
     A_log,
     D,
-    norm,
+    norm: norm as tf.Tensor1D,
     groups,
     epsilon,
     timeStepLimit,

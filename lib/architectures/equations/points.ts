@@ -8,6 +8,12 @@ export const INPUT_POINTS = ['skip', 'in_proj', 'conv', 'ssm_input'] as const;
 
 const RECURRENCE = ['delta_2', 'delta', 'A', 'A_bar', 'B', 'B_bar', 'C', 'h', 'y', 'ssm_output', 'after_skip'] as const;
 
+/** What softmax attention shows. */
+export const ATTENTION_POINTS = ['q', 'k', 'v', 'attn_pattern', 'z', 'attn_out'] as const;
+
+/** What an MLP shows, with the norm before it. */
+export const MLP_POINTS = ['resid_mid', 'mlp_input', 'mlp_gate', 'mlp_up', 'mlp_act', 'mlp_out'] as const;
+
 /** What `s6` and the input of a Mamba-1 mixer show. */
 export const S6_POINTS = [...INPUT_POINTS, 'delta_1', ...RECURRENCE] as const;
 

@@ -13,6 +13,9 @@ export interface S6Weights {
   readonly D: tf.Tensor1D;
 }
 
+/** A norm of δ, B or C before they are used. */
+export type Normed = (value: tf.Tensor3D, of: 'dt' | 'b' | 'c') => tf.Tensor3D;
+
 const AFTER_DELTA = ['hook_delta', 'hook_y', 'hook_ssm_output', 'hook_after_skip'];
 
 /**
@@ -20,21 +23,17 @@ const AFTER_DELTA = ['hook_delta', 'hook_y', 'hook_ssm_output', 'hook_after_skip
  * x, z [B,L,E] → (C·S + D x) ⊙ SiLU(z) [B,L,E], where S_t = exp(Δ_t A) S_{t−1} + Δ_t B_t x_t.
  * Cost O(B L E N). Intermediate tensors exist only where `tap` asks for them.
  *
- * @param normed what FalconMamba does to δ, B and C before they are used
+ * @param normed what FalconMamba and Jamba do to δ, B and C before they are used
  */
-export function s6(
-  x: tf.Tensor3D,
-  z: tf.Tensor3D,
-  w: S6Weights,
-  N: number,
-  tap: Tap,
-  normed?: (value: tf.Tensor3D) => tf.Tensor3D,
-): tf.Tensor3D {
+export function s6(x: tf.Tensor3D, z: tf.Tensor3D, w: S6Weights, N: number, tap: Tap, normed?: Normed): tf.Tensor3D {
   const R = w.dtProj('weight').shape[1] as number;
   const [delta1, ...projected] = splitLast(linear(x, w.xProj), [R, N, N]);
   const lowRank = tap.at('hook_delta_1', delta1);
-  const delta2 = tap.at('hook_delta_2', linear(normed ? tap.at('hook_dt_norm', normed(lowRank)) : lowRank, w.dtProj));
-  const [B0, C0] = normed ? projected.map(normed) : projected;
+  const delta2 = tap.at(
+    'hook_delta_2',
+    linear(normed ? tap.at('hook_dt_norm', normed(lowRank, 'dt')) : lowRank, w.dtProj),
+  );
+  const [B0, C0] = normed ? [normed(projected[0], 'b'), normed(projected[1], 'c')] : projected;
 
   const positions = explicitPositions(tap, x.shape[1]);
   const fused = positions === null && !AFTER_DELTA.some((point) => tap.wants(point));

@@ -8,7 +8,8 @@ export interface SsdWeights {
   readonly dt_bias: tf.Tensor1D;
   readonly A_log: tf.Tensor1D;
   readonly D: tf.Tensor1D;
-  readonly norm: tf.Tensor1D;
+  /** Absent in mixers without a norm. */
+  readonly norm?: tf.Tensor1D;
 }
 
 /** Those of a mixer that shares nothing. */
@@ -18,5 +19,5 @@ export const mamba2Weights = (w: Weights): SsdWeights => ({
   dt_bias: w('dt_bias') as tf.Tensor1D,
   A_log: w('A_log') as tf.Tensor1D,
   D: w('D') as tf.Tensor1D,
-  norm: w('norm.weight') as tf.Tensor1D,
+  norm: w.has('norm.weight') ? (w('norm.weight') as tf.Tensor1D) : undefined,
 });

@@ -18,13 +18,13 @@ import { at, explicitPositions, scanInKernel, scanInTheOpen } from './states';
  * Head h reads group floor(h / (H/G)); the norm is taken over each of the G slices of E/G channels.
  */
 export function ssd(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap): tf.Tensor3D {
-  return ssdOfOneToken(u, w, config, tap) ?? inFull(u, w, config, tap);
+  return (config.variant ? null : ssdOfOneToken(u, w, config, tap)) ?? inFull(u, w, config, tap);
 }
 
 function inFull(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap): tf.Tensor3D {
   const { E, N, H, P, G } = config;
   const [batch, L] = u.shape;
-  const projected = linear(u, w.inProj);
+  const projected = projection(u, w, config);
   const positions = explicitPositions(tap, L);
   if (!positions && isUnobserved(config, tap)) return inOneKernel(projected, w, config);
   const [z0, xBC0, dt] = splitLast(projected, [E, E + 2 * G * N, H]);
@@ -51,9 +51,17 @@ function inFull(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap): t
   return gatedNorm(tap.at('hook_ssm_output', y.add(skip) as tf.Tensor3D), z, w.norm, config, tap);
 }
 
+/** W_in u; of Falcon-H1 W_in (m u) + b with each of its parts times a multiplier of its own. */
+function projection(u: tf.Tensor3D, { inProj }: SsdWeights, { E, N, G, H, variant }: MixerConfig): tf.Tensor3D {
+  if (!variant) return linear(u, inProj);
+  const factors = [E, E, G * N, G * N, H].map((width, k) => tf.fill([width], variant.parts[k]));
+  return linear(u.mul(variant.input) as tf.Tensor3D, inProj).mul(tf.concat(factors));
+}
+
 /** Nobody looks inside, no state is carried on and Δ is not clamped, on a device that has one kernel for all of it. */
-const isUnobserved = ({ timeStepLimit: [low, high] }: MixerConfig, tap: Tap): boolean =>
+const isUnobserved = ({ timeStepLimit: [low, high], variant }: MixerConfig, tap: Tap): boolean =>
   hasSsdMixer() &&
+  !variant &&
   !tap.memory &&
   low === 0 &&
   high === Number.POSITIVE_INFINITY &&
@@ -63,7 +71,8 @@ function inOneKernel(projected: tf.Tensor3D, w: SsdWeights, { G, epsilon }: Mixe
   const { conv, dt_bias: dtBias, A_log, D, norm } = w;
   const convWeight = conv('weight') as tf.Tensor3D;
   const convBias = conv.has('bias') ? (conv('bias') as tf.Tensor1D) : undefined;
-  return ssdMixer({ projected, convWeight, convBias, dtBias, A_log, D, norm }, { groups: G, epsilon });
+  const tensors = { projected, convWeight, convBias, dtBias, A_log, D, norm: norm as tf.Tensor1D };
+  return ssdMixer(tensors, { groups: G, epsilon });
 }
 
 /** `hook_in_proj` shows x before the convolution, which runs over x, B and C together. */
@@ -80,13 +89,19 @@ function clampedSoftplus(x: tf.Tensor, [low, high]: readonly [number, number]): 
   ) as tf.Tensor3D;
 }
 
+/** RMS(y ⊙ SiLU(z)); of Falcon-H1 also RMS(y) ⊙ SiLU(z), or y ⊙ SiLU(z), where the gate is the last that is done. */
 function gatedNorm(
   y: tf.Tensor3D,
   z: tf.Tensor3D,
-  weight: tf.Tensor1D,
-  { epsilon, G }: MixerConfig,
+  norm: tf.Tensor1D | undefined,
+  { epsilon, G, variant }: MixerConfig,
   tap: Tap,
 ): tf.Tensor3D {
+  const weight = norm as tf.Tensor1D;
+  if (variant && variant.norm !== 'after_gate') {
+    const first = variant.norm === 'none' ? y : rmsNorm(y, weight, { epsilon, groups: G });
+    return tap.at('hook_gated_norm', tap.at('hook_after_skip', first.mul(silu(z)) as tf.Tensor3D));
+  }
   const normed = tap.wants('hook_after_skip')
     ? rmsNorm(tap.at('hook_after_skip', y.mul(silu(z)) as tf.Tensor3D), weight, { epsilon, groups: G })
     : rmsNorm(y, weight, { epsilon, groups: G, gate: z });

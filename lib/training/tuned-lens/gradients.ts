@@ -48,7 +48,7 @@ export function addGradients(
 }
 
 const logDistribution = (model: Model, head: tf.Tensor2D, h: tf.Tensor2D) => {
-  const logits = tf.matMul(model.finalNorm(h), head, false, true);
+  const logits = tf.matMul(model.readout(h), head, false, true);
   return logits.sub(tf.logSumExp(logits, 1, true)) as tf.Tensor2D;
 };
 
@@ -63,7 +63,7 @@ function gradientAt(
   tokens: number,
 ) {
   const { d } = model.config;
-  const normed = (W: tf.Tensor2D, b: tf.Tensor1D) => model.finalNorm(h.add(tf.matMul(h, W, false, true)).add(b));
+  const normed = (W: tf.Tensor2D, b: tf.Tensor1D) => model.readout(h.add(tf.matMul(h, W, false, true)).add(b));
   const [W, b] = [tf.tensor2d(weight, [d, d]), tf.tensor1d(bias)];
   const logits = tf.matMul(normed(W, b) as tf.Tensor2D, head, false, true);
   const seen = logits.sub(tf.logSumExp(logits, 1, true));
