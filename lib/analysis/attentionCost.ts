@@ -1,9 +1,11 @@
 import { scansOf } from '@/lib/architectures/places';
-import { type BlockConfig, InputError, type ModelConfig } from '@/lib/checkpoint/types';
+import type { AttentionConfig } from '@/lib/architectures/types';
+import { type BlockConfig, InputError, isHybrid, type ModelConfig } from '@/lib/checkpoint/types';
+import type { Form } from '@/lib/vocabulary';
 import { stripWidth } from './normForm';
 
 /** The forms of implicit attention: see docs/analyses.md. */
-export type MapForm = 's6' | 'block' | 'logit' | 'norm';
+export type MapForm = Form;
 
 /** What is asked of every layer. */
 export interface AttentionRequest {
@@ -29,28 +31,45 @@ export function attentionBytes(config: ModelConfig, L: number, request: Attentio
 
 function capturedBytes(block: BlockConfig, d: number, L: number): number {
   const { E, N } = block.mixer;
-  return 4 * (scansOf(block).length * L * (5 * E + 2 * N) + 2 * L * d);
+  const attention = isHybrid(block) ? block.attention : undefined;
+  const heads = attention ? 2 * (attention.H + attention.KV) * attention.D : 0;
+  return 4 * (L * (scansOf(block).length * (5 * E + 2 * N) + heads) + 2 * L * d);
 }
 
 /** Tensors [L,E] that are alive at once while a map of a form is made and checked, in the tests' measurements rounded up, and scratch of kernels. */
-const TENSORS: Readonly<Record<MapForm, number>> = { s6: 17, block: 44, logit: 30, norm: 26 };
+const TENSORS: Readonly<Record<MapForm, number>> = { s6: 17, softmax: 8, block: 44, logit: 30, norm: 26 };
 
 /** Maps [L,L] that are alive at once. */
 const MAPS = 4;
+
+/** The same of attention, whose scores, mask, weights and products with values are whole. */
+const ATTENTION_MAPS = 8;
 
 /**
  * Bytes that one map of a block takes while it is made, what the forward pass left not counted: factors of every channel,
  * the check against the forward pass, projections with what follows them, and in the norm form a strip of sources.
  */
 export function mapBytes(block: BlockConfig, d: number, L: number, form: MapForm): number {
-  const { E, N, H, G, K } = block.mixer;
+  const attention = isHybrid(block) ? block.attention : undefined;
+  const own = attention ? attentionMapBytes(attention, d, L, form) : 0;
   const scans = scansOf(block).length;
+  if (scans === 0 || form === 'softmax') return own;
+  const { E, N, H, G, K } = block.mixer;
   const inputs = 4 * L * 2 * Math.max(G, 1) * N + (H > 0 ? H : E * N) + E * K;
   const factors = TENSORS[form] * L * (form === 's6' && H > 0 ? H : E);
-  if (form === 's6' || form === 'block') return 4 * (factors + inputs + MAPS * L * L);
+  if (form === 's6' || form === 'block') return Math.max(own, 4 * (factors + inputs + MAPS * L * L));
   const projections = scans * 4 * d * E + L * d;
   const strip = form === 'norm' ? scans * stripWidth(L, E) * L * (E + 3 * d) : 0;
-  return 4 * (factors + inputs + projections + strip + MAPS * L * L);
+  return own + 4 * (factors + inputs + projections + strip + MAPS * L * L);
+}
+
+/** The same of attention: its queries, keys and values, one head's weights, and in the norm form a strip of every channel. */
+function attentionMapBytes({ H, KV, D }: AttentionConfig, d: number, L: number, form: MapForm): number {
+  const E = H * D;
+  const held = L * (3 * E + 4 * KV * D);
+  const projected = form === 'norm' || form === 'logit' ? 4 * d * E + L * d : 0;
+  const strip = form === 'norm' ? stripWidth(L, E) * L * (2 * E + 3 * d + 3 * H) : 0;
+  return 4 * (held + projected + strip + ATTENTION_MAPS * L * L);
 }
 
 /** Tensors [L,E] that a block leaves in a pass whose gradient is wanted, with those of the gradient itself. */
@@ -61,7 +80,10 @@ export function gradientBytes({ blocks, d, V }: ModelConfig, L: number): number 
   const values = blocks.map((block) => {
     const { E, N, G } = block.mixer;
     const perToken = GRADIENT_TENSORS * E + 8 * N * Math.max(G, 1);
-    return L * (10 * d + scansOf(block).length * perToken);
+    const attention = isHybrid(block) ? block.attention : undefined;
+    const attended = attention ? 8 * (attention.H + attention.KV) * attention.D + 4 * attention.H * L : 0;
+    const mlp = isHybrid(block) ? 8 * (block.mlp?.width ?? 0) : 0;
+    return L * (10 * d + scansOf(block).length * perToken + attended + mlp);
   });
   return 4 * (values.reduce((sum, value) => sum + value, 0) + 4 * L * V);
 }

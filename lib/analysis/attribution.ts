@@ -1,13 +1,25 @@
 import * as tf from '@tensorflow/tfjs';
 import { anatomyOf } from '@/lib/architectures';
-import { type BlockConfig, InputError, isDifferential } from '@/lib/checkpoint/types';
+import type { Port } from '@/lib/architectures/types';
+import { type BlockConfig, InputError, isDifferential, isHybrid } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { logitDirections } from './direction';
-import { halfOf, type Operator, operatorOf } from './operator';
+import { halfOf, type MixerName, type Operator, operatorOf } from './operator';
 import { drain } from './steps';
 
-/** Which part of a block: all of a plain mixer, branch 1, −λ · branch 2, or the biases of its output projections. */
-export type AttributionPart = 'embedding' | 'mixer' | 'branch_1' | 'minus_lambda_branch_2' | 'bias';
+/**
+ * Which part of a block: all of a plain mixer, branch 1, −λ · branch 2, attention and Mamba of a hybrid, the biases of output
+ * projections, or all of an MLP.
+ */
+export type AttributionPart =
+  | 'embedding'
+  | 'mixer'
+  | 'branch_1'
+  | 'minus_lambda_branch_2'
+  | 'attention'
+  | 'mamba'
+  | 'bias'
+  | 'mlp';
 
 export interface AttributionComponent {
   /** −1 for the embedding. */
@@ -72,12 +84,18 @@ export function directLogitAttribution(
     const read = (name: string) => at(`blocks.${index}.${name}`);
     const seen = isDifferential(block) ? { diff: read('hook_diff'), lambda: read('hook_lambda') } : {};
     const operator = operatorOf(model, { index, out: read('hook_out_proj'), ...seen });
-    const found = covectors.map((u, k) => partsAt(operator, read, k % positions.length, u));
+    const mlp = mlpOf(block);
+    const found = covectors.map((u, k) => {
+      const parts = partsAt(operator, isDifferential(block), read, k % positions.length, u);
+      return mlp ? { ...parts, mlp: mlp.scale * dotAt(read(mlp.point), k % positions.length, u) } : parts;
+    });
     for (const part of Object.keys(found[0]) as Exclude<AttributionPart, 'embedding'>[]) {
       components.push({ block: index, part });
       rows.push(Float64Array.from(found, (parts) => parts[part] as number));
     }
-    totals.push(Float64Array.from(against(read('hook_out_proj'))));
+    const mixed = against(read('hook_out_proj'));
+    const behind = found.map((parts) => (mlp && operator.branches.length > 0 ? (parts.mlp as number) : 0));
+    totals.push(Float64Array.from(mixed, (value, k) => value + behind[k]));
   });
   const logits = Float64Array.from(covectors, (u, k) => dotAt(last, k % positions.length, u));
   return {
@@ -118,8 +136,20 @@ function picked(value: tf.Tensor, positions: readonly number[]): Float32Array {
 /** Hook points, relative to the block, that its parts are read at. */
 const portNames = (block: BlockConfig): string[] => {
   const branches = anatomyOf(block).difference?.branches.map(({ point }) => point) ?? [];
-  return ['hook_out_proj', ...(branches.length > 0 ? [...new Set(branches), 'hook_lambda', 'hook_diff'] : [])];
+  const { scans, attention } = anatomyOf(block);
+  const outputs = [...scans.flatMap(({ output }) => output ?? []), ...(attention ? ['attn_out'] : [])];
+  const mlp = mlpOf(block);
+  return [
+    'hook_out_proj',
+    ...outputs.map((output) => `hook_${output}`),
+    ...(mlp ? [mlp.point] : []),
+    ...(branches.length > 0 ? [...new Set(branches), 'hook_lambda', 'hook_diff'] : []),
+  ];
 };
+
+/** Where the MLP of a block is seen, and what it is multiplied by. */
+const mlpOf = (block: BlockConfig) =>
+  isHybrid(block) && block.mlp ? { point: 'hook_mlp_out', scale: block.scales.mlp } : undefined;
 
 /**
  * What the parts of a block add to u · out at one position: `mixer` of a plain block, the branches of a differential one
@@ -128,6 +158,7 @@ const portNames = (block: BlockConfig): string[] => {
  */
 function partsAt(
   operator: Operator,
+  differential: boolean,
   read: (hook: string) => Float32Array,
   position: number,
   u: Float64Array,
@@ -144,9 +175,17 @@ function partsAt(
   });
   let bias = 0;
   for (let c = 0; c < d; c++) bias += u[c] * (fixed?.[position * d + c] ?? 0);
-  const [first, second] = values;
-  const parts = second === undefined ? { mixer: first } : { branch_1: first, minus_lambda_branch_2: second };
+  const parts = Object.fromEntries(
+    branches.map(({ mixer, port }, k) => [nameOf(mixer, port, k, differential), values[k]]),
+  );
   return fixed ? { ...parts, bias } : parts;
+}
+
+/** What a branch of a block is called. */
+function nameOf(mixer: MixerName, { point }: Port, k: number, differential: boolean): AttributionPart {
+  if (differential) return k === 0 ? 'branch_1' : 'minus_lambda_branch_2';
+  if (mixer === 'attention') return 'attention';
+  return point === 'hook_out_proj' ? 'mixer' : 'mamba';
 }
 
 /** Rows of [targets · positions] values, one per component, to [targets, components, positions]. */

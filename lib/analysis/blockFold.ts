@@ -132,9 +132,8 @@ function groupScales(inputs: S6Inputs, parameters: ScanParameters, G: number): F
   const { L, E } = inputs;
   return tidied(() => {
     const gate = silu(tf.tensor2d(inputs.z, [L, E]));
-    const gated = forwardScan(inputs, parameters)
-      .mul(gate)
-      .reshape([L, G, E / G]);
+    const scan = forwardScan(inputs, parameters);
+    const gated = (parameters.normFirst ? scan : scan.mul(gate)).reshape([L, G, E / G]);
     return tf
       .rsqrt(tf.mean(tf.square(gated), 2).add(parameters.epsilon))
       .dataSync()

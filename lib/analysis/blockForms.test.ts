@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { blockOf } from '@/lib/architectures';
-import { BLOCK_KINDS, type SingleKind, InputError, type ModelConfig } from '@/lib/checkpoint/types';
+import { BLOCK_KINDS, InputError, type ModelConfig, type SingleKind } from '@/lib/checkpoint/types';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
 import { Random } from '@/lib/random';

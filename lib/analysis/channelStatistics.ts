@@ -30,6 +30,10 @@ export interface ChannelStatistics {
  * @throws InputError where weights or activations are not finite
  */
 export function channelStatistics(cache: BlockCache, operator: Operator): ChannelStatistics[] {
+  if (cache.scans.size === 0)
+    throw new InputError(
+      `Layer ${cache.index} (${cache.kind}) has no recurrence, so its channels have no half-lives: choose a layer with a scan.`,
+    );
   const energies = [...cache.scans.keys()].map((scan) => outputEnergies(cache, operator, scan));
   const total = energies.reduce((sum, each) => each.reduce((a, b) => a + b, sum), 0);
   return [...cache.scans].map(([scan, inputs], k) => {

@@ -1,8 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { blockColumns } from '@/kernels/ops';
-import type { FoldedScan } from './blockFold';
 import { valuesOf } from './blockForm';
-import { foldedTerm, partOf } from './contributions';
+import { heldMixer, wholeOf } from './contributions';
 import { type NormProgress, stripWidth } from './normForm';
 import type { Operator } from './operator';
 import type { BlockCache } from './s6Inputs';
@@ -32,11 +30,9 @@ export function* shareSteps(
 ): Generator<NormProgress, Float32Array, void> {
   const { d } = operator;
   const L = stream.length / d;
-  const terms = [...operator.scans.keys()].map((scan) => {
-    const folded = tf.tidy(
-      () => foldedTerm(cache, operator, scan) as unknown as tf.TensorContainer,
-    ) as unknown as FoldedScan;
-    return { folded, weight: tf.tensor2d(partOf(operator, scan), [d, folded.x0.shape[1]]) };
+  const terms = wholeOf(operator).map(({ mixer, weight }) => {
+    const held = heldMixer(cache, operator, mixer);
+    return { held, weight: tf.tensor2d(weight, [d, held.E]) };
   });
   const before = tf.tensor2d(stream, [L, d]);
   const after = tf.tidy(() => before.add<tf.Tensor2D>(tf.tensor2d(cache.out, [L, d])));
@@ -47,11 +43,12 @@ export function* shareSteps(
       const count = Math.min(width, L - first);
       const rows = L - first;
       const sizes = tidied(() => {
-        const parts = terms.map(({ folded, weight }) => {
-          const columns = blockColumns(folded.of, { ...folded.fold, weight: folded.x0 }, { first, count });
+        const parts = terms.map(({ held, weight }) => {
+          const columns = held.columns({ first, count });
           return tf.matMul(columns.reshape([columns.shape[0], rows * count]), weight, true, true);
         });
-        const read = tf.addN(parts).reshape<tf.Tensor3D>([rows, count, d]);
+        const given = parts.length > 0 ? tf.addN(parts) : tf.zeros([rows * count, d]);
+        const read = given.reshape<tf.Tensor3D>([rows, count, d]);
         return valuesOf(
           sizesOf(withOwn(read, before.slice([first, 0], [count, d])), after.slice([first, 0], [rows, d]), measure),
         );
@@ -63,7 +60,10 @@ export function* shareSteps(
     }
     return divided(shares, L);
   } finally {
-    for (const { folded, weight } of terms) tf.dispose([folded, weight] as unknown as tf.TensorContainer);
+    for (const { held, weight } of terms) {
+      held.dispose();
+      weight.dispose();
+    }
     tf.dispose([before, after]);
   }
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type BlockKind, InputError } from '@/lib/checkpoint/types';
+import { InputError, type SingleKind } from '@/lib/checkpoint/types';
 import { openDevice } from '@/lib/engine';
 import type { Model } from '@/lib/models';
 import {
@@ -24,14 +24,14 @@ import {
 import { blocksOf } from './testing/fixtures';
 import { randomModel } from './testing/randomModel';
 
-const KINDS: readonly BlockKind[] = ['mamba1', 'mamba2', 'diff_mamba1', 'diff_mamba2', 'diff_s6_mamba2'];
+const KINDS: readonly SingleKind[] = ['mamba1', 'mamba2', 'diff_mamba1', 'diff_mamba2', 'diff_s6_mamba2'];
 const REDUCTIONS = ['mean', 'mean_abs', 'max', 'channel:3'];
 
 beforeAll(async () => {
   await openDevice();
 });
 
-const modelOf = (kind: BlockKind) => randomModel({ kinds: [kind, kind], seed: 4, heads: 2, groups: 1, N: 5, K: 4 });
+const modelOf = (kind: SingleKind) => randomModel({ kinds: [kind, kind], seed: 4, heads: 2, groups: 1, N: 5, K: 4 });
 
 const tokensOf = (L: number) => [Array.from({ length: L }, (_, t) => (5 * t * t) % 17)];
 
@@ -97,7 +97,7 @@ describe.each(KINDS)('every form of %s is finite and right', (kind) => {
   });
 });
 
-describe.each<BlockKind>(['mamba1', 'diff_mamba2'])('numbers that are none in weights of %s', (kind) => {
+describe.each<SingleKind>(['mamba1', 'diff_mamba2'])('numbers that are none in weights of %s', (kind) => {
   const names = [...modelOf(kind).parameters.keys()].filter((name) => name.startsWith('backbone.layers.0.'));
 
   it.each(names)('%s are never drawn: a map is finite or refused in one sentence', (name) => {

@@ -1,18 +1,27 @@
 import * as tf from '@tensorflow/tfjs';
-import { scansAt } from '@/lib/architectures/places';
-import { InputError } from '@/lib/checkpoint/types';
+import { attentionAt, scansAt } from '@/lib/architectures/places';
+import { InputError, isHybrid } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { valuesOf } from './blockForm';
-import { scanAttention } from './s6Attention';
-import type { BlockCache, S6Inputs, ScanBranch } from './s6Inputs';
+import type { MixerName } from './operator';
+import { type Reduction, scanAttention } from './s6Attention';
+import type { AttentionInputs, BlockCache, S6Inputs } from './s6Inputs';
+import { softmaxMap } from './softmaxForm';
 import { tidied } from './tidied';
 
-/** Gradient of one logit with respect to each scan's gated output, mean over channels [L], by block and scan. */
-export type OutputGradients = readonly ReadonlyMap<ScanBranch, Float32Array>[];
+/** Gradient of one logit with respect to what each mixer's output projection reads, mean over channels [L], by block and mixer. */
+export type OutputGradients = readonly ReadonlyMap<MixerName, Float32Array>[];
+
+interface Place {
+  readonly index: number;
+  readonly mixer: MixerName;
+  readonly name: string;
+  readonly E: number;
+}
 
 /**
  * ∂ logit[position, target] / ∂ v for the gated output v [L,E] of every scan: what enters the output projection, after the
- * gated norm of Mamba-2 kinds. The mean over channels is kept. λ of a differential block is in the gradient of its second
+ * gated norm of Mamba-2 kinds, and for z of attention. The mean over channels is kept. λ of a differential block is in the gradient of its second
  * branch.
  *
  * Cost: one forward and one backward pass. Memory: the activations of a training step of one row.
@@ -23,9 +32,18 @@ export function outputGradients(
   { position, target }: { readonly position: number; readonly target: number },
 ): OutputGradients {
   const { blocks } = model.config;
-  const places = blocks.flatMap((block, index) =>
-    scansAt(index, block).map(({ name: scan, inner, at }) => ({ index, scan, name: at(inner), E: block.mixer.E })),
-  );
+  const places = blocks.flatMap((block, index): Place[] => {
+    const scans = scansAt(index, block).map(({ name, inner, at }) => ({
+      index,
+      mixer: name,
+      name: at(inner),
+      E: block.mixer.E,
+    }));
+    const attention = attentionAt(index, block);
+    if (!attention || !isHybrid(block) || !block.attention) return scans;
+    const { H, D } = block.attention;
+    return [...scans, { index, mixer: 'attention', name: attention.at('z'), E: H * D }];
+  });
   const L = row.length;
   const means = tidied(() => {
     const logit = (...edits: tf.Tensor[]) => {
@@ -42,7 +60,7 @@ export function outputGradients(
   });
   return blocks.map(
     (_, index) =>
-      new Map(places.flatMap((place, k) => (place.index === index ? [[place.scan, means[k]] as const] : []))),
+      new Map(places.flatMap((place, k) => (place.index === index ? [[place.mixer, means[k]] as const] : []))),
   );
 }
 
@@ -92,16 +110,18 @@ function scaled(values: Float32Array): Float32Array {
  */
 export function attributionCodeMap(block: BlockCache, weights: Float32Array): Float32Array {
   const inputs = block.scans.get('single');
-  if (!inputs)
+  const { attention } = block;
+  if (inputs ? attention : !attention)
     throw new InputError(
-      `Layer ${block.index} (${block.kind}) has two scans, and the published code of Mamba-Attribution knows blocks of one: take attribution, or norm.`,
+      `Layer ${block.index} (${block.kind}) has two mixers, and the published code of Mamba-Attribution knows blocks of one: take attribution, or norm.`,
     );
-  const { L } = inputs;
-  const [how, units] = inputs.family === 'mamba1' ? (['channel', inputs.E] as const) : (['head', inputs.H] as const);
+  const L = weights.length;
+  const [how, units] =
+    inputs?.family === 'mamba1' ? (['channel', inputs.E] as const) : (['head', headsOf(block)] as const);
   const mean = new Float32Array(L * L);
   let most = 0;
   for (let index = 0; index < units; index++)
-    scanAttention(inputs, { how, index }).map.forEach((value, k) => {
+    mixerMap(block, inputs ? 'single' : 'attention', { how, index }).forEach((value, k) => {
       mean[k] += Math.max(0, value) / units;
       most = Math.max(most, value);
     });
@@ -112,17 +132,18 @@ export function attributionCodeMap(block: BlockCache, weights: Float32Array): Fl
  * One layer of Mamba-Attribution (Ali et al., arXiv 2403.01590; equations C1): (mean_e ∇v ⊙ mean_e α)⁺ [L,L], each
  * target's row weighed by the gradient at that target. In a differential block the terms of the branches are added
  * before what is negative is cut off. Roll it out over layers with {@link rollout}.
- * @param meanOf mean map of a scan, where it is at hand
+ * @param meanOf mean map of a mixer, where it is at hand
  */
 export function attributionMap(
   block: BlockCache,
-  gradients: ReadonlyMap<ScanBranch, Float32Array>,
-  meanOf = (scan: ScanBranch) => scanAttention(block.scans.get(scan) as S6Inputs, { how: 'mean' }).map,
+  gradients: ReadonlyMap<MixerName, Float32Array>,
+  meanOf = (mixer: MixerName) => mixerMap(block, mixer, { how: 'mean' }),
 ): Float32Array {
-  const terms = [...block.scans.keys()].map((scan) => {
-    const gradient = gradients.get(scan);
-    if (!gradient) throw new Error(`There is no gradient of scan ${scan}.`);
-    return meanOf(scan).map((value, k) => value * gradient[Math.floor(k / gradient.length)]);
+  const mixers: MixerName[] = [...block.scans.keys(), ...(block.attention ? (['attention'] as const) : [])];
+  const terms = mixers.map((mixer) => {
+    const gradient = gradients.get(mixer);
+    if (!gradient) throw new Error(`There is no gradient of ${mixer}.`);
+    return meanOf(mixer).map((value, k) => value * gradient[Math.floor(k / gradient.length)]);
   });
   return terms[0].map((_, k) =>
     Math.max(
@@ -130,4 +151,16 @@ export function attributionMap(
       terms.reduce((sum, term) => sum + term[k], 0),
     ),
   );
+}
+
+/** The map of a mixer of a block by itself: of a scan, or the softmax weights of attention. */
+const mixerMap = ({ scans, attention }: BlockCache, mixer: MixerName, reduction: Reduction): Float32Array =>
+  mixer === 'attention'
+    ? softmaxMap(attention as AttentionInputs, reduction).map
+    : scanAttention(scans.get(mixer) as S6Inputs, reduction).map;
+
+/** Heads of the one mixer of a block. */
+function headsOf({ scans, attention }: BlockCache): number {
+  const inputs = scans.get('single');
+  return inputs?.family === 'mamba2' ? inputs.H : (attention?.H ?? 0);
 }

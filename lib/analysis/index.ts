@@ -40,6 +40,7 @@ export { type RolloutOptions, rollout, rolloutSteps } from './rollout';
 export * from './s6Attention';
 export * from './snr';
 export * from './snrBatch';
+export { attentionBlockForm, softmaxMap } from './softmaxForm';
 export type { Span } from './span';
 export * from './steps';
 export { type TokenTracks, tokenTracks } from './tokenTracks';

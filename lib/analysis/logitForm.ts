@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { blockAttention } from '@/kernels/ops';
 import { type Model, silent, type Tokens } from '@/lib/models';
 import { valuesOf } from './blockForm';
-import { type ContributionMap, foldedTerm, innerOf, isWhole, termsOf } from './contributions';
+import { type ContributionMap, heldMixer, isWhole, termsOf } from './contributions';
 import type { Operator } from './operator';
 import { relativeError } from './reconstruction';
 import type { Branch } from './s6Attention';
@@ -38,19 +37,18 @@ export function logitForm(cache: BlockCache, operator: Operator, direction: Floa
   const map = new Float32Array(L * L);
   const rest = new Float32Array(L);
   const expected = new Float32Array(L);
-  for (const { scan, weight } of termsOf(cache, operator, branch)) {
+  for (const { mixer, weight } of termsOf(cache, operator, branch)) {
+    const held = heldMixer(cache, operator, mixer);
     const term = tidied(() => {
-      const folded = foldedTerm(cache, operator, scan);
-      const E = folded.x0.shape[1];
-      const read = tf.matMul(tf.tensor2d(direction, [L, d]), tf.tensor2d(weight, [d, E]));
-      const inner = innerOf(cache, operator, scan, folded);
-      const fold = { ...folded.fold, target: folded.fold.target.mul<tf.Tensor2D>(read), weight: folded.x0 };
+      const read = tf.matMul(tf.tensor2d(direction, [L, d]), tf.tensor2d(weight, [d, held.E])) as tf.Tensor2D;
+      const inner = held.inner();
       return {
-        map: valuesOf(blockAttention(folded.of, fold, 'sum')),
+        map: valuesOf(held.along(read)),
         rest: valuesOf(tf.sum(inner.rest.mul(read), 1)),
         expected: valuesOf(tf.sum(inner.forward.mul(read), 1)),
       };
     });
+    held.dispose();
     addTo(map, term.map);
     addTo(rest, term.rest);
     addTo(expected, term.expected);

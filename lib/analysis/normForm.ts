@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { blockColumns, columnNorms } from '@/kernels/ops';
-import type { FoldedScan } from './blockFold';
+import { columnNorms } from '@/kernels/ops';
 import { valuesOf } from './blockForm';
-import { type ContributionMap, foldedTerm, innerOf, isWhole, type Term, termsOf } from './contributions';
+import { type ContributionMap, type HeldMixer, heldMixer, isWhole, type Term, termsOf } from './contributions';
 import type { Operator } from './operator';
 import { relativeError } from './reconstruction';
 import type { Branch } from './s6Attention';
@@ -40,7 +39,7 @@ export function* normSteps(
   branch: Branch,
 ): Generator<NormProgress, ContributionMap, void> {
   const L = cache.out.length / operator.d;
-  const terms = termsOf(cache, operator, branch).map((term) => held(cache, operator, term));
+  const terms = termsOf(cache, operator, branch).map((term) => termOf(cache, operator, term));
   try {
     const map = new Float32Array(L * L);
     const width = stripWidth(L, Math.max(...terms.map(({ sums }) => sums.length / L)));
@@ -59,7 +58,10 @@ export function* normSteps(
       convention: `‖T[i,j] u_j‖₂ of ${branch === 'diff' ? 'the difference as an operator, exact' : branch}, every norm frozen`,
     };
   } finally {
-    for (const { folded, weight } of terms) tf.dispose([folded, weight] as unknown as tf.TensorContainer);
+    for (const { held, weight } of terms) {
+      held.dispose();
+      weight.dispose();
+    }
   }
 }
 
@@ -73,19 +75,20 @@ export function normForm(cache: BlockCache, operator: Operator, branch: Branch):
 
 /** A term on the device while its strips are taken. */
 interface HeldTerm {
-  readonly scan: Term['scan'];
-  readonly folded: FoldedScan;
+  readonly held: HeldMixer;
   readonly weight: tf.Tensor2D;
   /** Σ_j of what the sources give to each channel, up to the strip that was taken last [E,L]. */
   readonly sums: Float32Array;
 }
 
-function held(cache: BlockCache, operator: Operator, { scan, weight }: Term): HeldTerm {
-  const folded = tf.tidy(
-    () => foldedTerm(cache, operator, scan) as unknown as tf.TensorContainer,
-  ) as unknown as FoldedScan;
-  const [L, E] = folded.x0.shape;
-  return { scan, folded, weight: tf.tensor2d(weight, [operator.d, E]), sums: new Float32Array(E * L) };
+function termOf(cache: BlockCache, operator: Operator, { mixer, weight }: Term): HeldTerm {
+  const held = heldMixer(cache, operator, mixer);
+  const { E } = held;
+  return {
+    held,
+    weight: tf.tensor2d(weight, [operator.d, E]),
+    sums: new Float32Array((E * cache.out.length) / operator.d),
+  };
 }
 
 /** ‖Σ_m W_m p_m[i,j]‖ for the sources of a strip [L − first, count]; adds Σ_j p_m[i,j] to the terms' sums. */
@@ -94,8 +97,8 @@ function stripNorms(
   range: { readonly first: number; readonly count: number },
 ): Float32Array {
   return tidied(() => {
-    const [first, second] = terms.map(({ folded, weight, sums }) => {
-      const columns = blockColumns(folded.of, { ...folded.fold, weight: folded.x0 }, range);
+    const [first, second] = terms.map(({ held, weight, sums }) => {
+      const columns = held.columns(range);
       accumulate(sums, tf.sum(columns, 2).dataSync() as Float32Array, columns.shape[1]);
       return { weight, columns };
     });
@@ -115,8 +118,8 @@ function errorOf(cache: BlockCache, operator: Operator, terms: readonly HeldTerm
   const { d, fixed } = operator;
   const L = cache.out.length / d;
   return tidied(() => {
-    const parts = terms.map(({ scan, folded, weight, sums }) => {
-      const inner = innerOf(cache, operator, scan, folded);
+    const parts = terms.map(({ held, weight, sums }) => {
+      const inner = held.inner();
       const write = (values: tf.Tensor2D) => tf.matMul(values, weight, false, true);
       const given = tf.transpose(tf.tensor2d(sums, [weight.shape[1], L]));
       return { got: write(given.add(inner.rest)), expected: write(inner.forward) };

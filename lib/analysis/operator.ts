@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { anatomyOf } from '@/lib/architectures';
-import { type PlacedScan, scansAt } from '@/lib/architectures/places';
+import { attentionAt, type PlacedScan, scansAt } from '@/lib/architectures/places';
 import type { Port, ScanBranch } from '@/lib/architectures/types';
-import { isDifferential, type MixerConfig, SUBLN_EPSILON } from '@/lib/checkpoint/types';
+import { type BlockConfig, isDifferential, isHybrid, type MixerConfig, SUBLN_EPSILON } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import type { BlockCache } from './s6Inputs';
 
@@ -18,20 +18,25 @@ export interface ScanParameters {
   /** Weight of the gated norm [E], of SSD scans. */
   readonly norm?: Float32Array;
   readonly epsilon: number;
+  /** Whether the norm comes before the gate. */
+  readonly normFirst: boolean;
 }
+
+/** What gives an inner output: a scan, or attention. */
+export type MixerName = ScanBranch | 'attention';
 
 /** What one branch of a block (all of a plain one) makes of the inner output v [E] of its scan. */
 export interface OperatorBranch {
-  readonly scan: ScanBranch;
-  /** Where its value is seen before it is subtracted; of a plain block what it adds. */
+  readonly mixer: MixerName;
+  /** Where its value is seen before it is subtracted or multiplied; of a plain block what it adds. */
   readonly port: Port;
-  /** 1, or −λ, of a channel of what is subtracted. */
+  /** 1, or −λ, of a channel of what is subtracted; of a hybrid the multiplier of its output. */
   factor(channel: number): number;
   /** Of an output projection that comes before the subtraction, at the port. */
   readonly bias?: Float32Array;
   /** W: row-major [d,E], the weight of subln included; cost: one copy. */
   weight(): Float32Array;
-  /** The same times 1 or −λ: the branch's share of the block. */
+  /** The same times 1, −λ or the multiplier: the branch's share of the block. */
   part(): Float32Array;
   /**
    * scale · part · v of inner outputs v [rows,E]: [rows,d], without a copy of the weights; call it inside `tf.tidy`.
@@ -51,7 +56,7 @@ export interface OperatorBranch {
 export interface Operator {
   readonly d: number;
   readonly scans: ReadonlyMap<ScanBranch, ScanParameters>;
-  /** One, or the two of a differential block, which may read the same scan. */
+  /** One, or the two of a differential block, which may read the same scan, or attention and a scan, or none of an MLP. */
   readonly branches: readonly OperatorBranch[];
   /** [rows]: (1 − λ_init) / rms(δ_i), or 1. */
   readonly scale: Float32Array;
@@ -84,16 +89,42 @@ function need(read: Read, name: string): Float32Array {
   return found;
 }
 
-function parametersOf({ parameters, parameter }: PlacedScan, { E, K, epsilon }: MixerConfig, read: Read) {
+function parametersOf({ parameters, parameter }: PlacedScan, { E, K, epsilon, variant }: MixerConfig, read: Read) {
   const { conv, D, norm } = parameters;
   return {
     D: need(read, parameter(D)).slice(),
     K,
     taps: need(read, parameter(`${conv}.weight`)).slice(0, E * K),
     convBias: read(parameter(`${conv}.bias`))?.slice(0, E),
-    norm: norm === undefined ? undefined : need(read, parameter(norm)).slice(),
+    norm: norm === undefined || variant?.norm === 'none' ? undefined : need(read, parameter(norm)).slice(),
     epsilon,
+    normFirst: variant?.norm === 'before_gate',
   };
+}
+
+/** A mixer of a block: where its output projection is, where what that gives is seen, and its multiplier. */
+interface PlacedMixer {
+  readonly name: MixerName;
+  readonly outProj: string;
+  readonly port: Port;
+  readonly multiplier: number;
+}
+
+function mixersOf(index: number, block: BlockConfig): PlacedMixer[] {
+  const scales = isHybrid(block) ? block.scales : { mamba: 1, attention: 1 };
+  const attention = attentionAt(index, block);
+  const scans = scansAt(index, block).map(({ name, parameter, parameters, output = 'out_proj' }): PlacedMixer => {
+    return {
+      name,
+      outProj: parameter(parameters.outProj),
+      port: { point: `hook_${output}` },
+      multiplier: scales.mamba,
+    };
+  });
+  if (!attention) return scans;
+  const outProj = attention.parameter(attention.parameters.outProj);
+  const port = { point: 'hook_attn_out' };
+  return [{ name: 'attention', outProj, port, multiplier: scales.attention }, ...scans];
 }
 
 /**
@@ -112,22 +143,24 @@ export function operatorOf(model: Model, seen: Pick<BlockCache, 'index' | 'lambd
     isDifferential(block) && block.subln && difference?.subln !== undefined
       ? need(read, scans[0].parameter(difference.subln)).slice()
       : undefined;
-  const { E } = block.mixer;
   const rows = seen.out.length / d;
-  const width = after ? E : difference?.doubled ? d / 2 : d;
+  const width = after ? block.mixer.E : difference?.doubled ? d / 2 : d;
   const scale = scaleOf();
 
-  const ports: readonly Port[] = difference?.branches ?? [{ point: 'hook_out_proj' }];
-  const branches = ports.map((port, k): OperatorBranch => {
-    const { name, parameters, parameter } = scans[Math.min(k, scans.length - 1)];
-    const factor = (channel: number) =>
-      k === 0 ? 1 : typeof lambda === 'number' ? -lambda : -lambda[lambda.length === 1 ? 0 : channel];
-    const outProj = parameter(parameters.outProj);
+  const mixers = mixersOf(index, block);
+  const parts = difference
+    ? difference.branches.map((port, k) => ({ ...mixers[Math.min(k, mixers.length - 1)], port }))
+    : mixers;
+  const branches = parts.map(({ name, outProj, port, multiplier }, k): OperatorBranch => {
+    const factor = (channel: number) => {
+      if (!difference) return multiplier;
+      return k === 0 ? 1 : typeof lambda === 'number' ? -lambda : -lambda[lambda.length === 1 ? 0 : channel];
+    };
     const made = (of: (channel: number) => number) => projected(need(read, `${outProj}.weight`), port, of);
     const weights = () => model.parameters.get(`${outProj}.weight`) as unknown as tf.Tensor2D;
     const bias = after ? undefined : read(`${outProj}.bias`);
     return {
-      scan: name,
+      mixer: name,
       port,
       factor,
       bias: bias && halfOf(bias, port),
@@ -158,6 +191,7 @@ export function operatorOf(model: Model, seen: Pick<BlockCache, 'index' | 'lambd
   /** Rows of an output projection as the residual stream gets them, times a factor of each channel that is subtracted. */
   function projected(W: Float32Array, port: Port, of: (channel: number) => number): Float32Array {
     const result = new Float32Array(W.length);
+    const E = columnsOf(W);
     const { rows, columns } = factorsOf(of);
     for (let r = 0; r < d; r++) {
       const from = rowOf(r, port) * E;
@@ -169,16 +203,16 @@ export function operatorOf(model: Model, seen: Pick<BlockCache, 'index' | 'lambd
 
   /** What a projection's rows or, where it follows the subtraction, its columns are multiplied by. */
   function factorsOf(of: (channel: number) => number): { rows?: Float64Array; columns?: Float64Array } {
-    if (after) return { columns: Float64Array.from({ length: E }, (_, c) => (subln?.[c] ?? 1) * of(c)) };
+    if (after) return { columns: Float64Array.from({ length: width }, (_, c) => (subln?.[c] ?? 1) * of(c)) };
     // A plain block's scale is 1.
-    if (!difference) return {};
+    if (!difference && of(0) === 1) return {};
     return { rows: Float64Array.from({ length: d }, (_, r) => (subln?.[r] ?? 1) * of(r % width)) };
   }
 
   function writtenBy(W: tf.Tensor2D, port: Port, of: (channel: number) => number, inner: tf.Tensor2D): tf.Tensor2D {
     const { rows, columns } = factorsOf(of);
     if (columns) return tf.matMul(inner.mul(tf.tensor1d(Float32Array.from(columns))), W, false, true);
-    const seen = port.half ? W.slice([rowOf(0, port), 0], [width, E]) : W;
+    const seen = port.half ? W.slice([rowOf(0, port), 0], [width, W.shape[1]]) : W;
     const through: tf.Tensor2D = tf.matMul(inner, seen, false, true);
     const wide = port.half ? tf.concat([through, through], 1) : through;
     return rows ? wide.mul(tf.tensor1d(Float32Array.from(rows))) : wide;
@@ -198,9 +232,13 @@ export function operatorOf(model: Model, seen: Pick<BlockCache, 'index' | 'lambd
     return fixed;
   }
 
+  /** Inner channels that an output projection reads: all of it, halved rows included, is [rows,E]. */
+  function columnsOf(W: Float32Array): number {
+    return W.length / d;
+  }
+
   function covector(u: Float64Array, row: number): Float64Array {
-    const { parameters, parameter } = scans[0];
-    const through = after ? transposed(need(read, `${parameter(parameters.outProj)}.weight`), u) : u;
+    const through = after ? transposed(need(read, `${mixers[0].outProj}.weight`), u) : u;
     const v = new Float64Array(width);
     for (let k = 0; k < through.length; k++) v[k % width] += scale[row] * (subln?.[k] ?? 1) * through[k];
     return v;

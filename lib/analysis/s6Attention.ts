@@ -1,13 +1,18 @@
 import * as tf from '@tensorflow/tfjs';
 import { blockAttention, type ChannelReduction, type HeadReduction, s6Attention, ssdAttention } from '@/kernels/ops';
-import { scansOf } from '@/lib/architectures/places';
+import { anatomyOf } from '@/lib/architectures';
 import { type BlockKind, InputError } from '@/lib/checkpoint/types';
-import { DIFFERENTIAL_BRANCHES } from '@/lib/vocabulary';
+import { type Branch, DIFFERENTIAL_BRANCHES, PARALLEL_BRANCHES } from '@/lib/vocabulary';
 import { alone } from './blockFold';
 import { reconstructionErrorOf } from './reconstruction';
+import { type AttentionMap, isMagnitude, parseReduction, type Reduction, requireIndex } from './reductions';
 import type { BlockCache, S6Inputs, ScanBranch } from './s6Inputs';
+import { softmaxMap } from './softmaxForm';
 
+export type { Branch } from '@/lib/vocabulary';
+export * from './reductions';
 export {
+  type AttentionInputs,
   type BlockCache,
   blockCache,
   captureNames,
@@ -18,46 +23,41 @@ export {
   type ScanBranch,
 } from './s6Inputs';
 
-/** Every map of a block: its scans, λ · branch 2, and branch 1 − λ · branch 2. */
-export type Branch = ScanBranch | 'lambda_mixer_2' | 'diff';
-
-/** How the channels or heads of one scan become one map. */
-export type Reduction =
-  | { readonly how: 'mean' }
-  | { readonly how: 'mean_abs' }
-  | { readonly how: 'max' }
-  | { readonly how: 'channel'; readonly index: number }
-  | { readonly how: 'head'; readonly index: number };
-
-export interface AttentionMap {
-  /** [L,L], target i (rows) by source j (columns), zero for j > i. */
-  readonly map: Float32Array;
-  readonly L: number;
-  /**
-   * Relative error of the map used as what it stands for, against the scan itself; see {@link reconstructionErrorOf}.
-   * Differences carry the larger one of their branches.
-   */
-  readonly reconstructionError: number;
-  /** What the numbers are, for people. */
-  readonly convention: string;
-  /** Whether the values are sizes, which have no sign. */
-  readonly magnitude?: boolean;
+/**
+ * The maps that a block of this kind has as an exact operator; the last one says most about it. None of an MLP, which reads no
+ * other token.
+ */
+export function branchesOf(kind: BlockKind): readonly Branch[] {
+  const { scans, attention } = anatomyOf({ kind });
+  if (scans.length === 2) return DIFFERENTIAL_BRANCHES;
+  if (scans.length === 1 && attention) return [...PARALLEL_BRANCHES, 'single'];
+  return scans.length === 1 || attention ? ['single'] : [];
 }
 
-/** The maps that a block of this kind has; the last one says most about it. */
-export const branchesOf = (kind: BlockKind): readonly Branch[] =>
-  scansOf({ kind }).length === 1 ? ['single'] : DIFFERENTIAL_BRANCHES;
+/** Those of the mixers' own maps, which have no sum where two stand side by side. */
+export const mixerBranchesOf = (kind: BlockKind): readonly Branch[] =>
+  isParallel(kind) ? PARALLEL_BRANCHES : branchesOf(kind);
 
-/** Reads `mean`, `mean_abs`, `max`, `channel:5` or `head:0`. @throws InputError for anything else. */
-export function parseReduction(text: string): Reduction {
-  if (text === 'mean' || text === 'mean_abs' || text === 'max') return { how: text };
-  const [, how, index] = /^(channel|head):(\d{1,9})$/.exec(text) ?? [];
-  if (how === 'channel' || how === 'head') return { how, index: Number(index) };
-  throw new InputError(`There is no reduction "${text}": choose mean, mean_abs, max, channel:NUMBER or head:NUMBER.`);
+const isParallel = (kind: BlockKind): boolean => branchesOf(kind).length === PARALLEL_BRANCHES.length + 1;
+
+/** Whether a block reads other tokens at all: one that is an MLP has no map. */
+export const readsTokens = (kind: BlockKind): boolean => branchesOf(kind).length > 0;
+
+/** Which of a block's branches are softmax attention. */
+export function isSoftmax(kind: BlockKind, branch: Branch): boolean {
+  const { scans, attention } = anatomyOf({ kind });
+  return attention !== undefined && (branch === 'attention' || (branch === 'single' && scans.length === 0));
 }
 
-/** Whether a reduction leaves sizes: their difference over two branches is signed, and no size of a difference. */
-export const isMagnitude = ({ how }: Reduction): boolean => how === 'mean_abs' || how === 'max';
+/** The branch of a block that is the own map of one of its mixers. */
+export function branchOfMixer(kind: BlockKind, mixer: ScanBranch | 'attention'): Branch {
+  if (isParallel(kind)) return mixer === 'attention' ? 'attention' : 'mamba';
+  return mixer === 'attention' ? 'single' : mixer;
+}
+
+/** The scan that a branch is the map of, or is all of. */
+export const scanOf = (branch: Branch): ScanBranch =>
+  branch === 'mixer_1' || branch === 'mixer_2' ? branch : 'single';
 
 /**
  * S6 implicit attention of one scan (equations C1, C3), without D: α[i,j] is the weight of source j in output i. A
@@ -146,11 +146,6 @@ function conventionOf(inputs: S6Inputs, reduction: Reduction): string {
   return `${reduction.how} ${reduction.index}`;
 }
 
-export function requireIndex(what: string, index: number, count: number): void {
-  if (index < count) return;
-  throw new InputError(`There is no ${what} ${index}: this block's ${what}s go from 0 to ${count - 1}.`);
-}
-
 /** λ of a differential block as one number. @throws InputError where it has one value per channel, or none that is finite. */
 function scalarLambda({ index, lambda }: BlockCache): number {
   if (typeof lambda === 'number' && !Number.isFinite(lambda))
@@ -199,16 +194,23 @@ export function attentionOf(
   { branch, reduce }: { readonly branch: Branch; readonly reduce: string },
 ): AttentionMap {
   const reduction = parseReduction(reduce);
+  if (block.attention && isSoftmax(block.kind, branch)) return softmaxMap(block.attention, reduction);
+  if (!mixerBranchesOf(block.kind).includes(branch)) throw noBranch(block, branch);
   const scan = (name: ScanBranch) => scanAttention(requireScan(block, name, branch), reduction);
   if (branch === 'lambda_mixer_2') return lambdaTimes(scan('mixer_2'), block);
   if (branch === 'diff') return differenceOf(scan('mixer_1'), scan('mixer_2'), block);
-  return scan(branch);
+  return scan(scanOf(branch));
 }
 
 function requireScan({ scans, index, kind }: BlockCache, name: ScanBranch, asked: Branch): S6Inputs {
   const inputs = scans.get(name);
   if (inputs) return inputs;
-  throw new InputError(
-    `Layer ${index} (${kind}) has no branch ${asked}: choose one of ${branchesOf(kind).join(', ')}.`,
-  );
+  throw noBranch({ index, kind }, asked);
+}
+
+function noBranch({ index, kind }: Pick<BlockCache, 'index' | 'kind'>, asked: Branch): InputError {
+  const known = mixerBranchesOf(kind);
+  if (known.length === 0)
+    return new InputError(`Layer ${index} (${kind}) reads no other token, so it has no map: choose another layer.`);
+  return new InputError(`Layer ${index} (${kind}) has no branch ${asked}: choose one of ${known.join(', ')}.`);
 }

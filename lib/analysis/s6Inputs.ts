@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
-import { scansAt } from '@/lib/architectures/places';
+import { attentionAt, scansAt } from '@/lib/architectures/places';
 import type { Family, ScanBranch } from '@/lib/architectures/types';
-import { type BlockKind, isDifferential, type MixerConfig, type ModelConfig } from '@/lib/checkpoint/types';
+import { type BlockKind, isDifferential, isHybrid, type MixerConfig, type ModelConfig } from '@/lib/checkpoint/types';
 
 export type { Family, ScanBranch };
 
@@ -50,15 +50,32 @@ export interface Mamba2Inputs extends ScanInputs {
 
 export type S6Inputs = Mamba1Inputs | Mamba2Inputs;
 
+/** What softmax attention of H query heads and KV key heads of D components read and gave, for one sequence. */
+export interface AttentionInputs {
+  readonly L: number;
+  readonly H: number;
+  readonly KV: number;
+  readonly D: number;
+  readonly scale: number;
+  /** [L,H·D] and [L,KV·D], rotated where it rotates them. */
+  readonly q: Float32Array;
+  readonly k: Float32Array;
+  /** [L,KV·D] */
+  readonly v: Float32Array;
+  /** What the output projection reads [L,H·D]. */
+  readonly z: Float32Array;
+}
+
 /** What a block left behind for one sequence, in memory of its own: independent of the device and of the cache. */
 export interface BlockCache {
   readonly index: number;
   readonly kind: BlockKind;
-  /** One entry, `single`, for plain blocks; `mixer_1` and `mixer_2` for differential ones. */
+  /** One entry, `single`, for plain blocks; `mixer_1` and `mixer_2` for differential ones; none for attention alone or an MLP. */
   readonly scans: ReadonlyMap<ScanBranch, S6Inputs>;
+  readonly attention?: AttentionInputs;
   /** λ of a differential block; an array where it has one value per channel. */
   readonly lambda?: number | Float32Array;
-  /** What the block adds to the residual stream [L,d]. */
+  /** What the block adds to the residual stream before its MLP, if it has one [L,d]. */
   readonly out: Float32Array;
   /** Branch 1 − λ · branch 2 [L,width], of differential blocks. */
   readonly diff?: Float32Array;
@@ -75,6 +92,9 @@ const POINTS = {
   z: 'skip',
 } as const;
 
+/** What {@link AttentionInputs} hold. */
+const ATTENDED = ['q', 'k', 'v', 'z'] as const;
+
 type Quantity = keyof typeof POINTS;
 
 const QUANTITIES = Object.keys(POINTS) as Quantity[];
@@ -87,7 +107,9 @@ export function captureNames(config: ModelConfig, block: number): string[] {
   const settings = config.blocks[block];
   const names = scansAt(block, settings).flatMap(({ at }) => QUANTITIES.map((quantity) => at(POINTS[quantity])));
   const whole = isDifferential(settings) ? ['hook_out_proj', 'hook_lambda', 'hook_diff'] : ['hook_out_proj'];
-  return [...new Set(names), ...whole.map((point) => `blocks.${block}.${point}`)];
+  const attention = attentionAt(block, settings);
+  const read = attention ? ATTENDED.map((point) => attention.at(point)) : [];
+  return [...new Set(names), ...read, ...whole.map((point) => `blocks.${block}.${point}`)];
 }
 
 /**
@@ -115,6 +137,13 @@ export function blockCache(
     }),
   );
   const out = copy(read(`blocks.${block}.hook_out_proj`), batchIndex);
+  const attended = attentionAt(block, settings);
+  if (attended && isHybrid(settings) && settings.attention) {
+    const { H, KV, D, scale } = settings.attention;
+    const [q, k, v, z] = ATTENDED.map((point) => copy(read(attended.at(point)), batchIndex));
+    const attention = { L: z.length / (H * D), H, KV, D, scale, q, k, v, z };
+    return { index: block, kind, scans, attention, out };
+  }
   if (!isDifferential(settings)) return { index: block, kind, scans, out };
   const lambda = copy(read(`blocks.${block}.hook_lambda`));
   const diff = copy(read(`blocks.${block}.hook_diff`), batchIndex);

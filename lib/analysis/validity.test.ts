@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isDifferentialKind } from '@/lib/architectures';
-import { BLOCK_KINDS, type BlockKind } from '@/lib/checkpoint';
+import { BLOCK_KINDS, type SingleKind } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel, type Model } from '@/lib/models';
 import { Random } from '@/lib/random';
@@ -35,7 +35,7 @@ const FIRST = { needle: 0.5, competing: 0.4, filler: 1, question: 0.1, self: 0.2
 const SECOND = { needle: 0.05, competing: 0.35, filler: 0.4, question: 0.05, self: 0 };
 const WRITTEN = { needle: 1, competing: 0.5, filler: 0.02, question: 0.5, self: 0.2 };
 
-const plan = (kind: BlockKind): Plan => ({
+const plan = (kind: SingleKind): Plan => ({
   kind,
   first: FIRST,
   written: WRITTEN,
@@ -53,7 +53,10 @@ const top = (values: ArrayLike<number>): number => {
   return best;
 };
 
-function withPlanted(kind: BlockKind, check: (model: Model, request: AllocationRequest, needle: number) => void): void {
+function withPlanted(
+  kind: SingleKind,
+  check: (model: Model, request: AllocationRequest, needle: number) => void,
+): void {
   const model = createModel(plantedCheckpoint(plan(kind)));
   for (const request of plantedExamples().slice(0, 3)) {
     const needle = request.tokens.findIndex((token) => keyOf(token) === 'needle');
@@ -143,7 +146,7 @@ describe('the needle against all that is read', () => {
 });
 
 describe('deletion and insertion of a planted model', () => {
-  const curvesOf = (kind: BlockKind) => {
+  const curvesOf = (kind: SingleKind) => {
     const model = createModel(plantedCheckpoint(plan(kind)));
     const prompts = plantedExamples()
       .slice(0, 4)

@@ -280,7 +280,7 @@ export const AttributionSchema = z.object({
   components: z.array(
     z.object({
       block: z.number().int().min(-1).meta({ description: '−1 for the embedding.' }),
-      part: z.enum(['embedding', 'mixer', 'branch_1', 'minus_lambda_branch_2', 'bias']),
+      part: z.enum(['embedding', 'mixer', 'branch_1', 'minus_lambda_branch_2', 'attention', 'mamba', 'bias', 'mlp']),
       contribution: z.number(),
     }),
   ),

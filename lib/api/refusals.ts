@@ -1,4 +1,4 @@
-import type { Branch } from '@/lib/vocabulary';
+import { type Branch, isReduced } from '@/lib/vocabulary';
 import type { RolloutMethod } from './readings';
 import type { BlockSummary, Reduce } from './schemas';
 
@@ -38,6 +38,11 @@ export function refusedReduction(block: AskedBlock, layer: number, reduce: Reduc
 export function refusedView(block: AskedBlock, layer: number, branch: Branch, reduce: Reduce): Refused | undefined {
   const { kind, branches } = block;
   if (branches.includes(branch)) return refusedReduction(block, layer, reduce);
+  if (branches.length === 0)
+    return {
+      message: `Layer ${layer} (${kind}) reads no other token, so it has no map.`,
+      hint: 'Choose another layer.',
+    };
   return {
     message: `Layer ${layer} (${kind}) has no branch ${branch}.`,
     hint: `Choose one of ${branches.join(', ')}.`,
@@ -53,6 +58,11 @@ export function refusedRollout(
   blocks: readonly { readonly branches: readonly Branch[] }[],
   { method, start }: { readonly method: RolloutMethod; readonly start: number },
 ): Refused | undefined {
+  const beside = blocks.findIndex(({ branches }, k) => k >= start && branches.includes('attention'));
+  if (beside >= 0 && (isReduced(method) || method === 'attribution_code'))
+    return {
+      message: `Layer ${beside} has attention beside a scan, whose maps have no common scale: take norm or alti, which have one.`,
+    };
   if (method !== 'normalised' && method !== 'attribution_code') return undefined;
   const layer = blocks.findIndex(({ branches }, k) => k >= start && branches.at(-1) === 'diff');
   if (layer < 0) return undefined;

@@ -32,7 +32,7 @@ export type Reduce = z.infer<typeof ReduceSchema>;
 
 export const FormSchema = z.enum(FORMS).meta({
   description:
-    'What a map shows: `s6` the scan alone; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.',
+    'What a map shows: `s6` the scan alone; `softmax` the weights of attention, of layers and branches that are attention; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.',
 });
 
 const count = z.number().int().nonnegative();
@@ -261,7 +261,17 @@ export const BlockSummarySchema = z.object({
   label: z.string().optional().meta({ description: 'The kind for people; absent in runs of earlier versions.' }),
   lambda: z.number().nullable().meta({ description: 'λ (its mean where it is a vector); null for plain blocks.' }),
   lambdaInit: z.number().nullable().meta({ description: 'Null for plain blocks.' }),
-  branches: z.array(BranchSchema).meta({ description: 'Maps that exist; the last one is the default.' }),
+  branches: z
+    .array(BranchSchema)
+    .meta({ description: 'Maps that exist; the last one is the default. None of a layer that is an MLP.' }),
+  softmax: z.array(BranchSchema).optional().meta({
+    description:
+      'Those of the branches that are softmax attention, whose own map has the form `softmax`; absent where none is.',
+  }),
+  exact: z.array(BranchSchema).optional().meta({
+    description:
+      'Branches of the forms `logit` and `norm`, where they are others: two mixers side by side have a sum there.',
+  }),
   points: z
     .partialRecord(z.enum(PATCH_POINTS), z.array(z.enum(MIXERS)))
     .optional()
@@ -269,7 +279,9 @@ export const BlockSummarySchema = z.object({
       description:
         'What patching can carry over, and the mixers that have it each for itself; absent in runs of earlier versions.',
     }),
-  heads: count.meta({ description: 'Heads of one mixer; 0 for Mamba-1 kinds.' }),
+  heads: count.meta({
+    description: 'Heads of one mixer, of the scan where attention stands beside it; 0 for Mamba-1 kinds.',
+  }),
   channels: count.meta({ description: 'Channels E of one mixer.' }),
 });
 export type BlockSummary = z.infer<typeof BlockSummarySchema>;

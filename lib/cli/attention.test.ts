@@ -103,7 +103,7 @@ describe('attention in every form', () => {
   it.each([
     [['--form', 'logit'], /--target/],
     [['--form', 'logit', '--target', '999999'], /outside the vocabulary/],
-    [['--form', 'blocks'], /--form takes s6, block/],
+    [['--form', 'blocks'], /--form takes s6, softmax, block/],
     [['--form', 'block', '--without', 'skip'], /--without takes/],
     [['--reduce', 'head:all', '--memory', '1'], /MB and the limit is 1 MB/],
   ])('%j is refused in a sentence', async (more, message) => {

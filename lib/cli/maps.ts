@@ -1,12 +1,17 @@
 import {
+  type AttentionInputs,
   type AttentionMap,
+  attentionBlockForm,
   type BlockCache,
   blockForm,
+  branchesOf,
   type ContributionMap,
   differenceOf,
+  isSoftmax,
   lambdaTimes,
   logitForm,
   type MapForm,
+  mixerBranchesOf,
   normForm,
   type Operator,
   parseReduction,
@@ -16,6 +21,8 @@ import {
   type ScanBranch,
   type ScanParameters,
   scanAttention,
+  scanOf,
+  softmaxMap,
   type Without,
 } from '@/lib/analysis';
 import { isDifferentialKind } from '@/lib/architectures';
@@ -24,7 +31,6 @@ import type { Branch } from '@/lib/vocabulary';
 import type { Io } from './io';
 import { words } from './parse';
 
-export const FORMS = ['s6', 'block', 'logit', 'norm'] as const satisfies readonly MapForm[];
 export type Form = MapForm;
 
 /** The reductions of `--reduce`; `head:all` stands for every head of a block. */
@@ -38,6 +44,8 @@ export interface MapRequest {
   readonly forms: readonly Form[];
   readonly reductions: Reductions;
   readonly branches: readonly Exclude<Branch, 'single'>[];
+  /** Whether `branches` were asked for by name; blocks of attention beside a scan show theirs and the whole otherwise. */
+  readonly named: boolean;
   /** Whether differences of single channels and heads are wanted. */
   readonly partsOfDifference: boolean;
   readonly without: Without;
@@ -72,16 +80,37 @@ export function* blockMaps(
   request: MapRequest,
   io: Io,
 ): Generator<NamedMap, void, void> {
-  const branches: readonly Branch[] = block.scans.has('single') ? ['single'] : request.branches;
   for (const form of request.forms) {
-    if (form === 's6') yield* channelMaps(block, request, branches, io, s6Names, scanAttention);
+    const branches = branchesFor(block, form, request);
+    if (form === 's6' || form === 'softmax')
+      yield* channelMaps(
+        block,
+        request,
+        branches,
+        io,
+        form === 's6' ? s6Names : softmaxNames,
+        scanAttention,
+        softmaxMap,
+      );
     else if (!parameters) throw new Error(`The form ${form} needs the parameters of the block.`);
     else if (form === 'block') {
       const make = (inputs: S6Inputs, reduction: Reduction, scan: ScanBranch) =>
         blockForm(inputs, parameters.scans.get(scan) as ScanParameters, reduction, request.without);
-      yield* channelMaps(block, request, branches, io, blockNames(request.without), make);
+      const attended = (inputs: AttentionInputs, reduction: Reduction) =>
+        attentionBlockForm(inputs, reduction, request.without);
+      yield* channelMaps(block, request, branches, io, blockNames(request.without), make, attended);
     } else yield* contributionMaps(block, parameters, request, branches, form, io);
   }
+}
+
+/** The branches that are asked for and that the block has in a form. */
+function branchesFor({ kind, attention }: BlockCache, form: Form, { branches, named }: MapRequest): readonly Branch[] {
+  const exact = form === 'logit' || form === 'norm';
+  const all = exact ? branchesOf(kind) : mixerBranchesOf(kind);
+  const wanted = all.includes('diff') || (attention && all.length > 1 && named) ? branches : all;
+  const own = wanted.filter((branch) => all.includes(branch));
+  if (form === 's6') return own.filter((branch) => !isSoftmax(kind, branch));
+  return form === 'softmax' ? own.filter((branch) => isSoftmax(kind, branch)) : own;
 }
 
 function* contributionMaps(
@@ -116,6 +145,8 @@ interface Names {
 
 const under = (branch: Branch) => (branch === 'single' ? '' : `${branch}.`);
 
+const softmaxNames: Names = { channels: 'mamba1', of: (branch, suffix) => `${under(branch)}softmax.${suffix}` };
+
 const s6Names: Names = {
   channels: 'mamba1',
   of: (branch, suffix) => (branch === 'diff' ? `diff.s6_${suffix}` : `${under(branch)}s6.${suffix}`),
@@ -130,6 +161,10 @@ function blockNames(without: Without): Names {
   };
 }
 
+type OneMap = AttentionMap & { readonly bias?: Float32Array };
+
+type MakeAttended = (inputs: AttentionInputs, reduction: Reduction) => OneMap;
+
 type Make = (
   inputs: S6Inputs,
   reduction: Reduction,
@@ -143,12 +178,15 @@ function* channelMaps(
   io: Io,
   names: Names,
   make: Make,
+  attended: MakeAttended,
 ): Generator<NamedMap, void, void> {
-  const [inputs] = block.scans.values();
-  for (const reduction of existing(inputs, reductions, names.channels)) {
-    const made = remembered((scan: ScanBranch) => make(block.scans.get(scan) as S6Inputs, reduction, scan));
+  for (const reduction of unique(block, reductions)) {
+    const made = remembered((branch: Branch): OneMap => {
+      if (block.attention && isSoftmax(block.kind, branch)) return attended(block.attention, reduction);
+      return make(block.scans.get(scanOf(branch)) as S6Inputs, reduction, scanOf(branch));
+    });
     const suffix = suffixOf(reduction);
-    for (const branch of branches)
+    for (const branch of branches.filter((each) => exists(partsOf(block, each, names.channels), reduction)))
       yield* timed(io, (): Made | null => {
         const key = `blocks.${block.index}.${names.of(branch, suffix)}`;
         if (branch === 'lambda_mixer_2') return [key, lambdaTimes(made('mixer_2'), block)];
@@ -191,18 +229,26 @@ function remembered<K, V>(make: (key: K) => V): (key: K) => V {
   };
 }
 
-function existing(inputs: S6Inputs, reductions: Reductions, withChannels: 'all' | 'mamba1'): Reduction[] {
-  const heads = inputs.family === 'mamba2' ? inputs.H : 0;
-  const channels = inputs.family === 'mamba1' || withChannels === 'all' ? inputs.E : 0;
-  const all = Array.from({ length: heads }, (_, index): Reduction => ({ how: 'head', index }));
-  const unique = new Map(
-    reductions.flatMap((each) => (each === 'head:all' ? all : [each])).map((each) => [suffixOf(each), each]),
-  );
-  return [...unique.values()].filter((each) => {
-    if (each.how === 'head') return each.index < heads;
-    return each.how === 'channel' ? each.index < channels : true;
-  });
+/** The reductions of a block, each once: those of every head that any of its mixers has. */
+function unique({ scans, attention }: BlockCache, reductions: Reductions): Reduction[] {
+  const heads = [...scans.values()].map((inputs) => (inputs.family === 'mamba2' ? inputs.H : 0));
+  const most = Math.max(0, attention?.H ?? 0, ...heads);
+  const all = Array.from({ length: most }, (_, index): Reduction => ({ how: 'head', index }));
+  const named = reductions.flatMap((each) => (each === 'head:all' ? all : [each]));
+  return [...new Map(named.map((each) => [suffixOf(each), each])).values()];
 }
+
+/** Heads and channels of which a branch has maps. */
+function partsOf({ kind, scans, attention }: BlockCache, branch: Branch, withChannels: 'all' | 'mamba1') {
+  if (attention && isSoftmax(kind, branch))
+    return { head: attention.H, channel: withChannels === 'all' ? attention.H * attention.D : 0 };
+  const [inputs] = scans.values();
+  const head = inputs.family === 'mamba2' ? inputs.H : 0;
+  return { head, channel: inputs.family === 'mamba1' || withChannels === 'all' ? inputs.E : 0 };
+}
+
+const exists = (parts: { readonly head: number; readonly channel: number }, reduction: Reduction): boolean =>
+  reduction.how !== 'head' && reduction.how !== 'channel' ? true : reduction.index < parts[reduction.how];
 
 const suffixOf = (reduction: Reduction) =>
   reduction.how === 'channel' || reduction.how === 'head' ? `${reduction.how}.${reduction.index}` : reduction.how;
@@ -210,6 +256,6 @@ const suffixOf = (reduction: Reduction) =>
 /** Most maps that a block of this kind can give. */
 export function mapsPerLayer({ forms, reductions, branches, directions }: MapRequest, heads: number): number {
   const reduced = reductions.reduce((sum, each) => sum + (each === 'head:all' ? heads : 1), 0);
-  const perForm = { s6: reduced, block: reduced, logit: directions.size, norm: 1 };
+  const perForm = { s6: reduced, softmax: reduced, block: reduced, logit: directions.size, norm: 1 };
   return forms.reduce((sum, form) => sum + perForm[form] * Math.max(1, branches.length), 0);
 }

@@ -13,8 +13,11 @@ export const SCANS = ['single', ...MIXERS] as const;
 /** Maps of a differential block with two scans: mixer 1, mixer 2, λ·mixer 2, and their difference. */
 export const DIFFERENTIAL_BRANCHES = [...MIXERS, 'lambda_mixer_2', 'diff'] as const;
 
-/** Maps of a block: `single` for a plain block, or those of a differential one. */
-export const BRANCHES = ['single', ...DIFFERENTIAL_BRANCHES] as const;
+/** Maps of a block in which a scan and attention stand side by side, each by itself. */
+export const PARALLEL_BRANCHES = ['attention', 'mamba'] as const;
+
+/** Maps of a block: `single` for all of one that is no difference, or those of its parts. */
+export const BRANCHES = ['single', ...PARALLEL_BRANCHES, ...DIFFERENTIAL_BRANCHES] as const;
 export type Branch = (typeof BRANCHES)[number];
 
 /** The terms of the subtraction: minuend, subtrahend, difference. */
@@ -25,8 +28,11 @@ export type DifferenceTerm = (typeof DIFFERENCE_TERMS)[number];
 export const PATCH_POINTS = ['hook_resid_pre', 'hook_out_proj', 'hook_y', 'hook_h', 'ssm', 'conv'] as const;
 export type PatchPoint = (typeof PATCH_POINTS)[number];
 
-/** What a map shows: the scan alone, the whole block, contributions to a logit, or the size of what is added. */
-export const FORMS = ['s6', 'block', 'logit', 'norm'] as const;
+/**
+ * What a map shows: the scan alone, the weights of softmax attention, the whole block, contributions to a logit, or the size of
+ * what is added.
+ */
+export const FORMS = ['s6', 'softmax', 'block', 'logit', 'norm'] as const;
 export type Form = (typeof FORMS)[number];
 
 /** Parts of the form `block` that can be left out. */

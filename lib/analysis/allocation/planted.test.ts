@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isTensorflowInstalled } from '@/kernels/tensorflow/load';
 import { isDifferentialKind } from '@/lib/architectures';
-import { BLOCK_KINDS, type BlockKind, saveCheckpoint } from '@/lib/checkpoint';
+import { BLOCK_KINDS, type SingleKind, saveCheckpoint } from '@/lib/checkpoint';
 import { outcomeOf } from '@/lib/cli/testing';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
@@ -23,7 +23,7 @@ import { type AllocationRequest, allocation, classesOf, type PartSummary, summar
 const FIRST = { needle: 1, competing: 0.8, filler: 0.25, question: 0.1, self: 0.2 };
 const SECOND = { needle: 0.1, competing: 0.8, filler: 0.2, question: 0.3, self: 0 };
 
-const plan = (kind: BlockKind): Plan =>
+const plan = (kind: SingleKind): Plan =>
   isDifferentialKind(kind)
     ? { kind, first: FIRST, second: SECOND, lambda: kind === 'diff_s6' ? 1 : 0.9 }
     : { kind, first: FIRST };

@@ -1,17 +1,17 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import type { SourceRow } from '@/kernels/ops';
-import { scansAt } from '@/lib/architectures/places';
-import { type BlockConfig, isDifferential } from '@/lib/checkpoint/types';
+import { attentionAt, scansAt } from '@/lib/architectures/places';
+import { type BlockConfig, isDifferential, isHybrid } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
-import { type Operator, type OperatorBranch, operatorOf } from '../operator';
+import { type MixerName, type Operator, type OperatorBranch, operatorOf } from '../operator';
 import { tidied } from '../tidied';
 import type { Baseline } from './continuation';
 import { watched } from './seenBlock';
-import { type Seen, seenAt, sourceTerms, termNames } from './sourceTerms';
+import { attentionNames, attentionTerms, type Seen, seenAt, sourceTerms, termNames } from './sourceTerms';
 
 /** What source tokens add to the residual stream at the token that is read, through one block. */
 export interface BranchTerms {
-  /** Through a plain block, or through branch 1 of a differential one; [L+1,d], the last row token-free. */
+  /** Through all of a plain block, or through branch 1 of a differential one; [L+1,d], the last row token-free. */
   readonly first: Float32Array;
   /** Through −λ · branch 2 without its sign, of a differential block. */
   readonly second?: Float32Array;
@@ -26,7 +26,9 @@ export interface BranchTerms {
 /** Hook names that {@link branchTensors} reads in a block. */
 export function branchNames(layer: number, block: BlockConfig): string[] {
   const whole = isDifferential(block) ? ['out_proj', 'diff', 'lambda'] : ['out_proj'];
-  return [...new Set([...scansAt(layer, block).flatMap(termNames), ...whole.map((point) => at(layer, point))])];
+  const attention = attentionAt(layer, block);
+  const mixers = [...scansAt(layer, block).flatMap(termNames), ...(attention ? attentionNames(attention) : [])];
+  return [...new Set([...mixers, ...whole.map((point) => at(layer, point))])];
 }
 
 const at = (layer: number, point: string) => `blocks.${layer}.hook_${point}`;
@@ -75,14 +77,37 @@ export function branchTensors(model: Model, layer: number, seen: Seen): BranchTe
     diff: subtracts ? last('diff') : undefined,
     out: output,
   });
-  const terms = new Map(
+  const terms = new Map<MixerName, SourceRow>(
     scansAt(layer, block).map((scan) => [scan.name, sourceTerms(model, block.mixer, scan, seen)] as const),
   );
-  const [first, second] = operator.branches.map((branch, k) =>
-    written(operator, branch, terms.get(branch.scan) as SourceRow, k === 0 ? 1 : -1),
+  const attention = attentionAt(layer, block);
+  if (attention && isHybrid(block) && block.attention)
+    terms.set('attention', attentionTerms(block.attention, attention, seen));
+  const parts = operator.branches.map((branch, k) =>
+    written(operator, branch, terms.get(branch.mixer) as SourceRow, subtracts && k > 0 ? -1 : 1),
   );
+  const [first, second] = subtracts ? parts : [wholeOf(parts, seenAt(seen, at(layer, 'out_proj')))];
   const mean = lambdas.reduce((sum, value) => sum + value, 0) / lambdas.length;
   return { first, second, output, lambda: mean };
+}
+
+/** What mixers that stand side by side add together; an MLP gives all that it gives to no source. @param out what the block added */
+function wholeOf(parts: readonly Part[], out: tf.Tensor): Part {
+  if (parts.length === 0) {
+    const [, L, d] = out.shape as [number, number, number];
+    return {
+      sources: tf.zeros([L, d]),
+      free: out
+        .slice([0, L - 1, 0])
+        .dataSync<'float32'>()
+        .slice(),
+    };
+  }
+  const free = parts.flatMap((part) => (part.free ? [part.free] : []));
+  return {
+    sources: tf.addN(parts.map(({ sources }) => sources)),
+    free: free.length > 0 ? free.reduce((sum, each) => sum.map((value, c) => value + each[c])) : undefined,
+  };
 }
 
 /** {@link branchTensors} of a block that is run once more, from the residual stream that entered it, in memory of their own. */

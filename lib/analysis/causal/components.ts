@@ -1,6 +1,6 @@
 import { differenceOf } from '@/lib/architectures';
 import { scansAt, scansOf } from '@/lib/architectures/places';
-import { InputError, isDifferential } from '@/lib/checkpoint/types';
+import { type BlockConfig, InputError, isDifferential, isHybrid } from '@/lib/checkpoint/types';
 import { MIXERS, type Mixer } from './points';
 import type { Outline } from './question';
 
@@ -11,7 +11,8 @@ export const UNITS = ['block', 'mixer', 'head', 'channel'] as const;
  *
  * - `block`: what the block adds to the residual stream (`hook_out_proj`);
  * - `mixer`: what one branch of a differential block brings to the subtraction;
- * - `head`, `channel`: their part of a scan's gated output (`hook_after_skip`), before norm and output projection.
+ * - `head`, `channel`: their part of a scan's gated output (`hook_after_skip`), before norm and output projection, or of what
+ *   attention alone gives to its own (`hook_z`).
  */
 export type Unit = (typeof UNITS)[number];
 
@@ -29,6 +30,10 @@ export interface Place {
   readonly channels?: readonly number[];
 }
 
+/** The attention of a block that has no scan beside it. */
+const ownAttention = (block: BlockConfig) =>
+  isHybrid(block) && scansOf(block).length === 0 ? block.attention : undefined;
+
 /** All components of a unit in these layers. @throws InputError where no layer has any. */
 export function componentsOf(model: Outline, unit: Unit, layers: readonly number[], mixer?: Mixer): Component[] {
   const found = layers.flatMap((layer): Component[] => {
@@ -39,7 +44,9 @@ export function componentsOf(model: Outline, unit: Unit, layers: readonly number
       const mixers = isDifferential(block) ? MIXERS : [];
       return mixers.filter((each) => !mixer || each === mixer).map((each) => ({ layer, unit, mixer: each }));
     }
-    const count = unit === 'head' ? sizes.H : sizes.E;
+    const attention = ownAttention(block);
+    const count = unit === 'head' ? (attention?.H ?? sizes.H) : sizes.E;
+    if (attention && !mixer) return Array.from({ length: count }, (_, index): Component => ({ layer, unit, index }));
     return scansOf(block)
       .filter(({ name }) => !mixer || name === mixer)
       .flatMap(({ name: scan }) =>
@@ -64,9 +71,10 @@ export function placeOf({ config }: Outline, { layer, unit, mixer, index = 0 }: 
     return { name: `blocks.${layer}.${point}`, channels: half && halfOf(block.mixer.d, half) };
   }
   const [scan] = scansAt(layer, block, mixer);
-  const { P } = block.mixer;
+  const attention = ownAttention(block);
+  const P = attention?.D ?? block.mixer.P;
   const channels = unit === 'channel' ? [index] : Array.from({ length: P }, (_, p) => index * P + p);
-  return { name: scan.at('after_skip'), channels };
+  return { name: attention ? `blocks.${layer}.hook_z` : scan.at('after_skip'), channels };
 }
 
 const halfOf = (width: number, half: 'lower' | 'upper') =>

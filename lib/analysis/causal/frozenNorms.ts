@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
+import { anatomyOf } from '@/lib/architectures';
 import { scansAt } from '@/lib/architectures/places';
 import { SUBLN_EPSILON } from '@/lib/architectures/types';
-import { isDifferential, type ModelConfig } from '@/lib/checkpoint/types';
+import { isDifferential, isHybrid, type ModelConfig } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { type Baseline, type Batch, STEP } from './continuation';
 
@@ -15,19 +16,23 @@ interface Norm {
 }
 
 /**
- * Every norm on the way of the residual stream through block i: its own, the gated ones of SSD scans, that of a difference.
+ * Every norm on the way of the residual stream through block i: its own, the gated ones of SSD scans, that of a difference, that
+ * before an MLP.
  * Those of FalconMamba's Δ, B and C are part of how the scan is computed, as Δ, B and C themselves are.
  */
 function normsOf({ blocks, epsilon }: ModelConfig, i: number): Norm[] {
   const block = blocks[i];
   const at = (point: string) => `blocks.${i}.hook_${point}`;
   const gated = scansAt(i, block)
-    .filter(({ points }) => points.includes('gated_norm'))
+    .filter(({ points }) => points.includes('gated_norm') && block.mixer.variant?.norm !== 'none')
     .map((scan): Norm => {
-      const { G, epsilon } = block.mixer;
-      return { input: scan.at('after_skip'), output: scan.at('gated_norm'), groups: G, epsilon };
+      const { G, epsilon, variant } = block.mixer;
+      const input = scan.at(variant?.norm === 'before_gate' ? 'ssm_output' : 'after_skip');
+      return { input, output: scan.at('gated_norm'), groups: G, epsilon };
     });
   const own = { input: at('resid_pre'), output: at('normalized_input'), groups: 1, epsilon };
+  if (isHybrid(block) && anatomyOf(block).mlp?.includes('mlp_input'))
+    gated.push({ input: at('resid_mid'), output: at('mlp_input'), groups: 1, epsilon: block.epsilon });
   if (!isDifferential(block) || !block.subln) return [own, ...gated];
   // A difference that is repeated to the full width has the same RMS as one copy.
   return [own, ...gated, { input: at('diff'), output: at('subln'), groups: 1, epsilon: SUBLN_EPSILON }];

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { scansAt } from '@/lib/architectures/places';
+import { attentionAt, scansAt } from '@/lib/architectures/places';
 import { isDifferential } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import type { BlockCache, S6Inputs } from '../s6Inputs';
@@ -28,6 +28,13 @@ export function seenIn(model: Model, block: BlockCache, L: number): Seen {
     if (parameters.norm === undefined) continue;
     const D = model.parameters.get(parameter(parameters.D))?.dataSync() as Float32Array;
     seen.set(at('ssm_output'), lastRow(withSkip(inputs, D, L), 1, E));
+  }
+  const attention = attentionAt(index, config);
+  if (attention && block.attention) {
+    const { H, KV, D, q, k, v } = block.attention;
+    seen.set(attention.at('q'), tf.tensor4d(q.subarray((L - 1) * H * D, L * H * D), [1, 1, H, D]));
+    for (const [point, values] of [['k', k] as const, ['v', v] as const])
+      seen.set(attention.at(point), tf.tensor4d(values.subarray(0, L * KV * D), [1, L, KV, D]));
   }
   const { d } = model.config;
   seen.set(`blocks.${index}.hook_out_proj`, lastRow(block.out, L, d));

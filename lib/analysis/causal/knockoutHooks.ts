@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { causalConv1d } from '@/kernels/ops';
-import { type PlacedScan, scansAt } from '@/lib/architectures/places';
+import { attentionAt, type PlacedScan, scansAt } from '@/lib/architectures/places';
 import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { rescan } from '../rescan';
@@ -19,7 +19,7 @@ export type Reads = 'scan' | 'block';
 
 /**
  * Hooks that take reads out of block i: row k of a batch loses `removed[k]`. Exact and linear in what is removed: Δ, B, C,
- * the gate and the slope of the activation stay as they were computed.
+ * the gate and the slope of the activation stay as they were computed, and so do the softmax weights that are left.
  */
 export function knockoutHooks(
   model: Model,
@@ -28,7 +28,24 @@ export function knockoutHooks(
   { reads, mixer }: { readonly reads: Reads; readonly mixer?: Mixer },
 ): Hook[] {
   const block = model.config.blocks[i];
-  return scansAt(i, block, mixer).flatMap((scan) => scanHooks(model, block.mixer, scan, removed, reads));
+  const scans = scansAt(i, block, mixer).flatMap((scan) => scanHooks(model, block.mixer, scan, removed, reads));
+  const attention = mixer ? undefined : attentionAt(i, block);
+  return attention
+    ? [...scans, [attention.at('attn_pattern'), (P) => P.mul(patternMask(removed, P.shape[2] as number))]]
+    : scans;
+}
+
+/** 0 where a query does not read a source any more, 1 elsewhere [rows,1,L,L]: the weights that are left stay as they were. */
+function patternMask(removed: readonly RemovedRead[], L: number): tf.Tensor4D {
+  const mask = new Float32Array(removed.length * L * L).fill(1);
+  removed.forEach(({ sources, queries: [first, end] }, row) => {
+    for (let i = first; i < Math.min(end, L); i++)
+      for (const [from, to] of sources) {
+        const at = (row * L + i) * L;
+        mask.fill(0, at + from, at + Math.min(to, i + 1));
+      }
+  });
+  return tf.tensor4d(mask, [removed.length, 1, L, L]);
 }
 
 function scanHooks(

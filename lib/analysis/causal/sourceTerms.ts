@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { type SourceRow, silu, sourceRow } from '@/kernels/ops';
-import type { PlacedScan } from '@/lib/architectures/places';
+import type { PlacedAttention, PlacedScan } from '@/lib/architectures/places';
+import type { AttentionConfig } from '@/lib/architectures/types';
 import type { MixerConfig } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 
@@ -61,7 +62,7 @@ export function sourceTerms(model: Model, mixer: MixerConfig, scan: PlacedScan, 
 
 /** What multiplies the scan's output of each channel at the last token: SiLU(z), and the gated norm of Mamba-2 kinds [E]. */
 function outputScale(
-  { E, G, epsilon }: MixerConfig,
+  { E, G, epsilon, variant }: MixerConfig,
   { parameters: { norm } }: PlacedScan,
   weight: (name: string) => tf.Tensor | undefined,
   of: (point: string) => tf.Tensor,
@@ -71,15 +72,30 @@ function outputScale(
     return value.slice([value.shape[0] - 1, 0], [1, E]).reshape<tf.Tensor1D>([E]);
   };
   const gate = silu(row('skip'));
-  if (norm === undefined) return gate;
-  const squares = row('ssm_output')
-    .mul(gate)
-    .square()
-    .reshape([G, E / G]);
+  if (norm === undefined || variant?.norm === 'none') return gate;
+  const scanned = row('ssm_output');
+  const squares = (variant?.norm === 'before_gate' ? scanned : scanned.mul(gate)).square().reshape([G, E / G]);
   const inverse = tf.rsqrt(tf.mean(squares, 1, true).add(epsilon));
   return tf
     .mul(tf.ones([G, E / G]), inverse)
     .reshape<tf.Tensor1D>([E])
     .mul<tf.Tensor1D>(gate)
     .mul(weight(norm) as tf.Tensor1D);
+}
+
+/** Hook names that {@link attentionTerms} reads. */
+export const attentionNames = ({ at }: PlacedAttention): string[] => (['q', 'k', 'v'] as const).map(at);
+
+/**
+ * What every source token brings to z at the last token, split by channel: P_h[i,j] v_g(h)[j]. The bias of v, if there is one, is
+ * a part of v. Call it inside `tf.tidy`.
+ */
+export function attentionTerms({ H, KV, D, scale }: AttentionConfig, { at }: PlacedAttention, seen: Seen): SourceRow {
+  const [q, k, v] = (['q', 'k', 'v'] as const).map((point) => seenAt(seen, at(point)));
+  const L = k.shape[1] as number;
+  const [keys, values] = [k, v].map((each) => each.reshape([L, KV, D]).transpose([1, 0, 2]));
+  const query = q.slice([0, (q.shape[1] as number) - 1, 0, 0], [1, 1, H, D]).reshape([KV, H / KV, D]);
+  const weights = tf.softmax(tf.matMul(query, keys, false, true).mul(scale)).reshape([KV, H / KV, L, 1]);
+  const parts = weights.mul(values.reshape([KV, 1, L, D])).reshape([H, L, D]);
+  return { sources: parts.transpose([1, 0, 2]).reshape<tf.Tensor2D>([L, H * D]) };
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
 import { SOURCE_ORDERS, type SourceOrder } from '@/lib/vocabulary';
 import { blockForm } from '../blockForm';
@@ -11,8 +12,9 @@ import { logitDirections } from '../direction';
 import { attributionMap, outputGradients } from '../gradientAttribution';
 import { operatorOf, type ScanParameters } from '../operator';
 import { rollout } from '../rollout';
-import { attentionOf, differenceOf } from '../s6Attention';
+import { attentionOf, differenceOf, mixerBranchesOf } from '../s6Attention';
 import type { BlockCache } from '../s6Inputs';
+import { softmaxMap } from '../softmaxForm';
 import { drain, type Steps } from '../steps';
 import { tidied } from '../tidied';
 
@@ -31,9 +33,9 @@ export type Computed = Exclude<Order, 'random'>;
  *     attribution       row i of the product of I + (mean ∇v ⊙ mean α)⁺
  *     gradient_input    ∇e_j · e_j of the same metric, e the embeddings
  *
- * Differential blocks by their difference. Yields after every layer. Cost: that of the maps that are asked for, whole ones
+ * Differential blocks by their difference, mixers that stand side by side each by its own; an MLP reads no other token. Yields after every layer. Cost: that of the maps that are asked for, whole ones
  * except for `logit` and `norm`.
- * @throws InputError where `s6` or `block` of a block have no difference (λ per channel)
+ * @throws InputError where `s6` or `block` of a block have no difference (λ per channel), or `rollout_plain` no sum of two mixers
  */
 export function* scoresOf(
   model: Model,
@@ -58,13 +60,21 @@ export function* scoresOf(
     for (const layer of blocks.keys()) {
       const cache = caches?.next().value as BlockCache | undefined;
       if (cache) {
-        const branch = cache.scans.has('single') ? 'single' : 'diff';
-        const alpha = asked('s6', 'rollout_plain') ? attentionOf(cache, { branch, reduce: 'mean' }).map : undefined;
+        const branches = mixerBranchesOf(cache.kind);
+        const own = branches.includes('diff') ? (['diff'] as const) : branches;
+        const alphas = asked('s6', 'rollout_plain')
+          ? own.map((branch) => attentionOf(cache, { branch, reduce: 'mean' }).map)
+          : [];
         const row = (map: Float32Array) => map.subarray(i * L, i * L + i);
-        if (alpha && asked('s6')) addShares(found.get('s6'), row(alpha));
-        if (asked('block')) addShares(found.get('block'), row(blockMap(model, cache)));
-        if (alpha) products.get('rollout_plain')?.push(alpha);
-        if (asked('attribution')) products.get('attribution')?.push(attributionMap(cache, gradients[layer]));
+        if (asked('s6')) for (const alpha of alphas) addShares(found.get('s6'), row(alpha));
+        if (asked('block')) for (const map of blockMaps(model, cache)) addShares(found.get('block'), row(map));
+        const none = new Float32Array(L * L);
+        if (asked('rollout_plain')) {
+          if (alphas.length > 1) throw new InputError(noPlainRollout(layer));
+          products.get('rollout_plain')?.push(alphas[0] ?? none);
+        }
+        if (asked('attribution'))
+          products.get('attribution')?.push(own.length > 0 ? attributionMap(cache, gradients[layer]) : none);
         for (const measure of ['norm', 'alti'] as const)
           if (asked(`rollout_${measure}`))
             products
@@ -104,14 +114,20 @@ function addShares(scores: Float64Array | undefined, values: ArrayLike<number>):
   if (scores && sum > 0) for (let j = 0; j < scores.length; j++) scores[j] += Math.abs(values[j]) / sum;
 }
 
-/** The signed mean over channels of the whole-block map, or the difference of the branches'. */
-function blockMap(model: Model, cache: BlockCache): Float32Array {
+/** The signed mean over channels of the whole-block map of each mixer, or the difference of the branches'. */
+function blockMaps(model: Model, cache: BlockCache): Float32Array[] {
   const { scans } = operatorOf(model, cache);
   const [first, second] = [...cache.scans].map(([name, inputs]) =>
     blockForm(inputs, scans.get(name) as ScanParameters, { how: 'mean' }),
   );
-  return second ? differenceOf(first, second, cache).map : first.map;
+  if (second) return [differenceOf(first, second, cache).map];
+  const { attention } = cache;
+  return [...(first ? [first.map] : []), ...(attention ? [softmaxMap(attention, { how: 'mean' }).map] : [])];
 }
+
+/** Why the maps of a layer cannot be multiplied as they are. */
+export const noPlainRollout = (layer: number): string =>
+  `Layer ${layer} has attention beside a scan, whose maps have no common scale: take the rollout of norm or alti, which has.`;
 
 /** ‖c_ij‖ and u · c_ij of the sources before the last token, through one block. */
 function rowOf(model: Model, pass: Pick<Baseline, 'streams' | 'L'>, layer: number, direction: Float64Array) {

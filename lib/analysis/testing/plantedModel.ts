@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { ARCHITECTURES, blockOf, familyOf } from '@/lib/architectures';
 import { scansOf } from '@/lib/architectures/places';
 import {
-  type SingleKind,
   type Checkpoint,
   type CheckpointTensor,
   expectedTensors,
   isDifferential,
   type ModelConfig,
+  type SingleKind,
 } from '@/lib/checkpoint';
 import type { TokenClass } from '@/lib/vocabulary';
 import type { AllocationRequest, Span } from '..';

@@ -4,9 +4,9 @@ import { expectedTensors } from '@/lib/checkpoint/schema';
 import {
   BLOCK_KINDS,
   type BlockConfig,
-  type SingleKind,
   type LambdaForm,
   type ModelConfig,
+  type SingleKind,
 } from '@/lib/checkpoint/types';
 import { createModel, type Model } from '@/lib/models';
 

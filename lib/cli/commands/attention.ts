@@ -7,14 +7,19 @@ import {
   operatorOf,
   requireMemory,
 } from '@/lib/analysis';
-import { InputError, type OutputTensor } from '@/lib/checkpoint';
+import { type BlockConfig, InputError, isHybrid, type OutputTensor } from '@/lib/checkpoint';
 import type { Model } from '@/lib/models';
-import { BLOCK_COMPONENTS, type BlockComponent, DIFFERENTIAL_BRANCHES } from '@/lib/vocabulary';
+import {
+  BLOCK_COMPONENTS,
+  type BlockComponent,
+  DIFFERENTIAL_BRANCHES,
+  FORMS,
+  PARALLEL_BRANCHES,
+} from '@/lib/vocabulary';
 import { layersOf, rowOf } from '../blocks';
 import { type Io, progress } from '../io';
 import {
   blockMaps,
-  FORMS,
   type Form,
   type MapRequest,
   mapsPerLayer,
@@ -27,6 +32,8 @@ import { printRows, requireWritable, writeTensors } from '../output';
 import { choices, indices, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
+const BRANCHES = [...DIFFERENTIAL_BRANCHES, ...PARALLEL_BRANCHES] as const;
+
 /** Memory in MB that maps may take unless `--memory` says otherwise. */
 const MEMORY = 4096;
 
@@ -34,7 +41,7 @@ interface AttentionOptions extends CommonOptions {
   readonly layers: string;
   readonly form: Form[];
   readonly reduce: Reductions;
-  readonly branch?: (typeof DIFFERENTIAL_BRANCHES)[number][];
+  readonly branch?: (typeof BRANCHES)[number][];
   readonly target?: number[];
   readonly without?: BlockComponent[];
   readonly batchIndex: number;
@@ -45,12 +52,12 @@ interface AttentionOptions extends CommonOptions {
 export function attentionCommand(program: Command, io: Io, line: string): void {
   withOut(withCommon(program.command('attention').description('implicit attention maps of the layers')))
     .option('--layers <list>', 'layer numbers from 0, or "all"', 'all')
-    .option('--form <list>', FORMS.join(', '), choices('--form', FORMS), ['s6'])
+    .option('--form <list>', FORMS.join(', '), choices('--form', FORMS), ['s6', 'softmax'])
     .option('--reduce <list>', 'mean, mean_abs, max, channel:K, head:K, head:all', reductionsOf, reductionsOf('mean'))
     .option(
       '--branch <list>',
-      `of differential blocks: ${DIFFERENTIAL_BRANCHES.join(', ')}`,
-      choices('--branch', DIFFERENTIAL_BRANCHES),
+      `of differential blocks: ${DIFFERENTIAL_BRANCHES.join(', ')}; of attention beside Mamba: ${PARALLEL_BRANCHES.join(', ')}`,
+      choices('--branch', BRANCHES),
     )
     .option('--target <list>', 'token ids whose logits the form logit explains', indices('--target'))
     .option('--without <list>', `leave out of the form block: ${BLOCK_COMPONENTS.join(', ')}`, withoutOf)
@@ -64,7 +71,7 @@ export function attentionCommand(program: Command, io: Io, line: string): void {
       const row = await rowOf(options, options.batchIndex, checkpoint);
       const layers = layersOf(options.layers, checkpoint.config);
       const planned = requestOf(options, new Map(options.target?.map((token) => [token, new Float32Array(0)])));
-      const heads = Math.max(...layers.map((layer) => checkpoint.config.blocks[layer].mixer.H));
+      const heads = Math.max(...layers.map((layer) => headsOf(checkpoint.config.blocks[layer])));
       const cost = { layers, mapsPerLayer: mapsPerLayer(planned, heads), forms: options.form };
       const bytes = attentionBytes(checkpoint.config, row.length, cost);
       requireMemory(bytes, options.memory * 2 ** 20, row.length);
@@ -74,7 +81,7 @@ export function attentionCommand(program: Command, io: Io, line: string): void {
       const maps: NamedMap[] = [];
       const bar = progress(io, 'layer');
       const request = requestOf(options, directionsOf(model, row, options));
-      const parametersNeeded = options.form.some((form) => form !== 's6');
+      const parametersNeeded = options.form.some((form) => form !== 's6' && form !== 'softmax');
       for (const block of capturedBlocks(model, row, layers)) {
         bar.at(block.index + 1, checkpoint.config.blocks.length);
         maps.push(...blockMaps(block, parametersNeeded ? operatorOf(model, block) : undefined, request, io));
@@ -95,6 +102,9 @@ export function attentionCommand(program: Command, io: Io, line: string): void {
     });
 }
 
+/** Most heads that a mixer of a block has. */
+const headsOf = (block: BlockConfig): number => Math.max(block.mixer.H, (isHybrid(block) && block.attention?.H) || 0);
+
 const withoutOf = choices('--without', BLOCK_COMPONENTS);
 
 function requestOf(options: AttentionOptions, directions: ReadonlyMap<number, Float32Array>): MapRequest {
@@ -103,6 +113,7 @@ function requestOf(options: AttentionOptions, directions: ReadonlyMap<number, Fl
     forms: form,
     reductions: reduce,
     branches: branch ?? ['mixer_1', 'mixer_2', 'diff'],
+    named: branch !== undefined,
     partsOfDifference: branch?.includes('diff') ?? false,
     without: new Set(without),
     directions,

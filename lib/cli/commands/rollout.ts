@@ -7,9 +7,11 @@ import {
   type BlockCache,
   capturedBlocks,
   drain,
+  mixerBranchesOf,
   operatorOf,
   outputGradients,
   parseReduction,
+  readsTokens,
   requireMemory,
   residualsOf,
   rollout,
@@ -17,9 +19,15 @@ import {
   streamGradients,
 } from '@/lib/analysis';
 import { refusedRollout } from '@/lib/api/refusals';
-import { scansOf } from '@/lib/architectures/places';
 import { InputError, type OutputTensor } from '@/lib/checkpoint';
-import { isOfShares, isWeighed, ROLLOUT_METHODS, type RolloutMethod, rolloutConvention } from '@/lib/vocabulary';
+import {
+  type Branch,
+  isOfShares,
+  isWeighed,
+  ROLLOUT_METHODS,
+  type RolloutMethod,
+  rolloutConvention,
+} from '@/lib/vocabulary';
 import { rowOf } from '../blocks';
 import { type Io, progress } from '../io';
 import { type CommonOptions, withCommon, withOut } from '../options';
@@ -65,7 +73,7 @@ export function rolloutCommand(program: Command, io: Io, line: string): void {
       const { V, blocks } = checkpoint.config;
       if (options.target !== undefined && options.target >= V)
         throw new InputError(`Token ${options.target} is outside the vocabulary: ids go from 0 to ${V - 1}.`);
-      const shown = blocks.map((block) => ({ branches: [scansOf(block).length === 1 ? 'single' : 'diff'] as const }));
+      const shown = blocks.map(({ kind }) => ({ branches: mixerBranchesOf(kind) }));
       for (const method of options.method) {
         const refused = refusedRollout(shown, { method, start: options.startLayer });
         if (refused) throw new InputError(refused.message);
@@ -90,9 +98,10 @@ export function rolloutCommand(program: Command, io: Io, line: string): void {
       const streams = options.method.some(isOfShares) ? residualsOf(model, [row]).streams : [];
       const mapOf = (method: Method, block: BlockCache): Float32Array => {
         if (isOfShares(method)) return drain(shareSteps(block, operatorOf(model, block), streams[block.index], method));
+        if (!readsTokens(block.kind)) return new Float32Array(row.length ** 2);
         if (method === 'attribution') return attributionMap(block, gradients[block.index]);
         if (method === 'attribution_code') return attributionCodeMap(block, weights[block.index]);
-        const branch = block.scans.has('single') ? 'single' : 'diff';
+        const branch = mixerBranchesOf(block.kind).at(-1) as Branch;
         return attentionOf(block, { branch, reduce: parseReduction(options.reduce).how }).map;
       };
       const maps = new Map<Method, Float32Array[]>(options.method.map((method) => [method, []]));

@@ -211,8 +211,8 @@ type Reader<N extends ReadingName> = (
   withdrawn: Withdrawn,
 ) => ReadingBody<N> | Promise<ReadingBody<N>>;
 
-/** Whether a map is that of the scan alone, which every run has. */
-const isAlone = ({ form }: Pick<ReadingQuery<'map'>, 'form'>) => form === 's6';
+/** Whether a map is that of a mixer alone, which every run has. */
+const isAlone = ({ form }: Pick<ReadingQuery<'map'>, 'form'>) => form === 's6' || form === 'softmax';
 
 /** A run over the first token ids of the vocabulary, whatever they mean. */
 function warmUpRequest(name: string, layers: number): RunModel {

@@ -72,6 +72,7 @@ function matrix({ tokens }: RunModel, map: ArrayLike<number>, rest?: ArrayLike<n
 /** Units of the values of a map, by form. */
 const MAP_UNITS: Readonly<Record<Form, string>> = {
   s6: 'none: weight of an input in the scan',
+  softmax: 'none: softmax weight of a key',
   block: 'none: weight of an input in the block',
   logit: 'logits',
   norm: 'norm in the residual stream',
@@ -87,7 +88,7 @@ function mapNumbers(run: Run, model: RunModel, query: ReadingQuery<'map'>, body:
   const L = model.tokens.length;
   // Contributions are sums over all channels: nothing reduces them.
   const { reduce, ...said } = metadata;
-  const reduced = form === 's6' || form === 'block';
+  const reduced = form !== 'logit' && form !== 'norm';
   const view = [form === 's6' ? [] : form, metadata.branch, reduced ? reduce : []];
   return {
     name: `layer-${query.layer}-${view.flat().join('-').replace(':', '-')}`,

@@ -1,10 +1,10 @@
-import { type BlockCache, branchesOf as exactBranches } from '@/lib/analysis/s6Attention';
+import { type BlockCache, branchesOf as exactBranches, isSoftmax, mixerBranchesOf } from '@/lib/analysis/s6Attention';
 import { type Refused, refusedView } from '@/lib/api/refusals';
 import type { BlockSummary, Reduce } from '@/lib/api/schemas';
 import { ARCHITECTURES } from '@/lib/architectures';
-import { hookPointsOf, memoryOf } from '@/lib/architectures/places';
-import { type BlockConfig, isDifferential } from '@/lib/checkpoint';
-import { type Branch, MIXERS, PATCH_POINTS } from '@/lib/vocabulary';
+import { hookPointsOf, memoryOf, scansOf } from '@/lib/architectures/places';
+import { type BlockConfig, isDifferential, isHybrid } from '@/lib/checkpoint';
+import { type Branch, type Form, MIXERS, PATCH_POINTS } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { ModelRecord } from '../runs/record';
 
@@ -13,7 +13,7 @@ import type { ModelRecord } from '../runs/record';
  * difference of S6 maps.
  */
 export function branchesOf(block: BlockConfig): Branch[] {
-  const all = exactBranches(block.kind);
+  const all = mixerBranchesOf(block.kind);
   if (!isDifferential(block) || block.lambda !== 'sigmoid_channel') return [...all];
   return all.filter((branch) => branch !== 'lambda_mixer_2' && branch !== 'diff');
 }
@@ -21,7 +21,32 @@ export function branchesOf(block: BlockConfig): Branch[] {
 /** Branches of the forms that are exact as operators, where one λ per channel does not stand in the way of a difference. */
 export const contributionBranches = ({ kind }: BlockConfig): readonly Branch[] => exactBranches(kind);
 
-export const defaultBranch = (block: BlockConfig): Branch => branchesOf(block).at(-1) as Branch;
+/** Undefined of a layer that reads no other token. */
+export const defaultBranch = (block: BlockConfig): Branch | undefined => branchesOf(block).at(-1);
+
+/** The default of a form. @throws ServiceError 422 where the layer has no map */
+export function branchAsked(block: BlockConfig, layer: number, form: Form, asked: Branch | undefined): Branch {
+  const own = form === 'logit' || form === 'norm' ? contributionBranches(block) : branchesOf(block);
+  const softmax = form === 'softmax' ? own.filter((branch) => isSoftmax(block.kind, branch)) : own;
+  const branch = asked ?? softmax.at(-1) ?? own.at(-1);
+  if (!branch) requireAllowed(refusedView(blockSummary(block), layer, 'single', 'mean'));
+  return branch as Branch;
+}
+
+/** The form of the map of a mixer alone. */
+export const ownForm = ({ kind }: BlockConfig, branch: Branch): 'softmax' | 's6' =>
+  isSoftmax(kind, branch) ? 'softmax' : 's6';
+
+/** @throws ServiceError 422 where a scan is asked for softmax weights, or attention for the map of a scan */
+export function requireOwnForm(block: BlockConfig, layer: number, form: Form, branch: Branch): void {
+  const own = ownForm(block, branch);
+  if (form !== own && (form === 's6' || form === 'softmax'))
+    throw new ServiceError(
+      422,
+      `Layer ${layer} (${block.kind}) has no map of the form ${form} in the branch ${branch}.`,
+      `Ask for the form ${own}.`,
+    );
+}
 
 /** What patching can carry over in a block, and which mixers have it each for itself. */
 function pointsOf(block: BlockConfig): NonNullable<BlockSummary['points']> {
@@ -32,14 +57,19 @@ function pointsOf(block: BlockConfig): NonNullable<BlockSummary['points']> {
 
 export function blockSummary(block: BlockConfig): BlockSummary {
   const { kind, mixer } = block;
+  const softmax = branchesOf(block).filter((branch) => isSoftmax(kind, branch));
+  const exact = contributionBranches(block);
+  const attention = isHybrid(block) ? block.attention : undefined;
   return {
     kind,
     label: ARCHITECTURES[kind].label,
     lambda: null,
     lambdaInit: isDifferential(block) ? block.lambdaInit : null,
     branches: branchesOf(block),
+    ...(softmax.length > 0 && { softmax }),
+    ...(exact.length > 1 && attention && { exact: [...exact] }),
     points: pointsOf(block),
-    heads: mixer.H,
+    heads: attention && scansOf(block).length === 0 ? attention.H : mixer.H,
     channels: mixer.E,
   };
 }

@@ -34,14 +34,14 @@ export class ChannelReadouts {
   /** The channels or heads that read most at a pair of tokens. */
   async pair(record: ModelRecord, { layer, branch, form, i, j, k }: ReadingQuery<'pair'>): Promise<Pair> {
     const block = blockOf(record, layer);
-    const [first] = block.scans.keys();
+    const [first = 'single'] = block.scans.keys();
     const scan = branch ?? first;
     const inputs = block.scans.get(scan);
     if (!inputs)
       throw new ServiceError(
         422,
         `Layer ${layer} has no scan ${scan}.`,
-        `Choose ${[...block.scans.keys()].join(', ')}.`,
+        block.scans.size > 0 ? `Choose ${[...block.scans.keys()].join(', ')}.` : 'Choose a layer with a scan.',
       );
     const query = { target: i, source: j, k };
     if (form === 's6')

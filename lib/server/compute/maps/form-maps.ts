@@ -1,7 +1,9 @@
 import {
+  attentionBlockForm,
   type BlockCache,
   blockForm,
   differenceOf,
+  isSoftmax,
   lambdaTimes,
   logitDirection,
   logitForm,
@@ -10,6 +12,7 @@ import {
   parseReduction,
   requireFinite,
   type ScanParameters,
+  scanOf,
   scanParameters,
 } from '@/lib/analysis';
 import type { MapEstimate, ReadingQuery } from '@/lib/api/readings';
@@ -23,7 +26,7 @@ import { LeastRecentlyUsed } from '../memory';
 import type { LoadedModels } from '../models/loaded-models';
 import { isComplete, type ModelRecord } from '../runs/record';
 import { withModelOf } from '../runs/with-model';
-import { blockOf, checkView, contributionBranches, defaultBranch } from './branches';
+import { blockOf, branchAsked, branchesOf, checkView, contributionBranches } from './branches';
 import { mapBody } from './map-body';
 import { checkedMapBytes } from './map-memory';
 import { shownBranch, THUMBNAIL_BYTES, thumbnail, thumbnailsBody } from './thumbnail';
@@ -90,8 +93,13 @@ export class FormMaps {
   /** Thumbnails of finished layers as a safetensors body. @throws ServiceError as {@link map} does. */
   thumbnails(record: ModelRecord, run: string, query: ReadingQuery<'thumbnails'>, withdrawn: Withdrawn): Promise<Body> {
     const one = async (layer: number, size: number) => {
-      const has = contributionBranches(record.config.blocks[layer]);
-      const view = viewOf(record, run, { ...query, layer, branch: shownBranch(query.branch, has) });
+      const settings = record.config.blocks[layer];
+      const has = query.form === 'block' ? branchesOf(settings) : contributionBranches(settings);
+      const branch = shownBranch(query.branch, has);
+      if (!branch) return undefined;
+      // Attention has none of the parts that can be left out.
+      const without = isSoftmax(settings.kind, branch) ? undefined : query.without;
+      const view = viewOf(record, run, { ...query, layer, branch, without });
       const key = `${keyOf(view)}/${size}`;
       const known = this.#thumbnails.get(key);
       if (known) return known;
@@ -155,14 +163,14 @@ function viewOf(record: ModelRecord, run: string, query: ReadingQuery<'map'>): V
   blockOf(record, layer);
   const settings = record.config.blocks[layer];
   const branches = contributionBranches(settings);
-  const branch = query.branch ?? (form === 'block' ? defaultBranch(settings) : branches[branches.length - 1]);
+  const branch = branchAsked(settings, layer, form, query.branch);
   if (!branches.includes(branch))
     throw new ServiceError(
       422,
       `Layer ${layer} (${settings.kind}) has no branch ${branch}.`,
       `Choose one of ${branches.join(', ')}.`,
     );
-  if (form === 's6') throw new Error('The form s6 needs no weights: it is not made here.');
+  if (form === 's6' || form === 'softmax') throw new Error(`The form ${form} needs no weights: it is not made here.`);
   if (form !== 'block' && without.length > 0)
     throw new ServiceError(422, `Parts can be left out of the form block only, not of ${form}.`);
   if (form === 'block') checkView(settings, layer, branch, reduce);
@@ -172,8 +180,11 @@ function viewOf(record: ModelRecord, run: string, query: ReadingQuery<'map'>): V
 }
 
 function blockMap(model: Model, block: BlockCache, { branch, reduce, without }: View): Omit<MadeMap, 'maxAbs' | 'ms'> {
-  const [scan, inputs] = [...block.scans].find(([name]) => name === branch) ?? [];
-  if (!scan || !inputs) throw new ServiceError(422, `Layer ${block.index} has no scan ${branch}.`);
+  if (block.attention && isSoftmax(block.kind, branch))
+    return attentionBlockForm(block.attention, parseReduction(reduce), new Set(without));
+  const scan = scanOf(branch);
+  const inputs = block.scans.get(scan);
+  if (!inputs) throw new ServiceError(422, `Layer ${block.index} has no scan ${branch}.`);
   const parameters = scanParameters(model, block.index).get(scan) as ScanParameters;
   const left = new Set(without);
   const { bias, ...map } = blockForm(inputs, parameters, parseReduction(reduce), left);

@@ -9,7 +9,7 @@ import type { Body } from '../../protocol';
 import type { Withdrawn } from '../cancelling';
 import { LeastRecentlyUsed } from '../memory';
 import type { ModelRecord } from '../runs/record';
-import { blockOf, branchesOf, checkView, defaultBranch } from './branches';
+import { blockOf, branchAsked, branchesOf, checkView, defaultBranch, ownForm, requireOwnForm } from './branches';
 import { largest } from './form-maps';
 import { mapBody } from './map-body';
 import { checkedMapBytes } from './map-memory';
@@ -42,14 +42,15 @@ export class Maps {
 
   /** Computes a block's default map and its thumbnail, which every run shows. */
   add(place: Place, settings: BlockConfig, block: BlockCache, L: number): void {
-    this.#thumbnail(place, block, L, defaultBranch(settings), 'mean', THUMBNAIL_SIZE);
+    const branch = defaultBranch(settings);
+    if (branch) this.#thumbnail(place, block, L, branch, 'mean', THUMBNAIL_SIZE);
   }
 
   /** One map as a safetensors body. @throws ServiceError 409 before the layer is finished, 422 for a view it does not have. */
   map(record: ModelRecord, run: string, query: ReadingQuery<'map'>): Body {
-    const { place, branch, reduce, bytes } = this.#asked(record, run, query);
+    const { place, branch, form, reduce, bytes } = this.#asked(record, run, query);
     const block = record.blocks[place.layer];
-    return mapBody(record.L, { ...this.#map(place, block, branch, reduce), form: 's6', reduce, branch, bytes });
+    return mapBody(record.L, { ...this.#map(place, block, branch, reduce), form, reduce, branch, bytes });
   }
 
   /** What the map would take. @throws ServiceError as {@link map} does. */
@@ -60,12 +61,16 @@ export class Maps {
 
   /**
    * Thumbnails of finished layers as a safetensors body. A plain block shows its only branch whatever is asked for, and a
-   * differential block its default one when `single` is. @throws ServiceError as {@link map} does.
+   * differential block its default one when `single` is; attention shows its softmax weights, and a layer without a map nothing.
+   * @throws ServiceError as {@link map} does.
    */
   thumbnails(record: ModelRecord, run: string, query: ReadingQuery<'thumbnails'>, withdrawn: Withdrawn): Promise<Body> {
     const one = (layer: number, size: number) => {
-      const shown = shownBranch(query.branch, branchesOf(record.config.blocks[layer]));
-      const { place, branch, reduce } = this.#asked(record, run, { ...query, layer, branch: shown });
+      const settings = record.config.blocks[layer];
+      const shown = shownBranch(query.branch, branchesOf(settings));
+      if (!shown) return undefined;
+      const form = ownForm(settings, shown);
+      const { place, branch, reduce } = this.#asked(record, run, { ...query, layer, form, branch: shown });
       return this.#thumbnail(place, record.blocks[layer], record.L, branch, reduce, size);
     };
     return thumbnailsBody(record, query, one, withdrawn);
@@ -84,13 +89,15 @@ export class Maps {
   }
 
   #asked(record: ModelRecord, run: string, query: ReadingQuery<'map'>) {
-    const { model, layer, reduce, without = [] } = query;
+    const { model, layer, form, reduce, without = [] } = query;
     blockOf(record, layer);
     const settings = record.config.blocks[layer];
-    const { branch = defaultBranch(settings) } = query;
+    const branch = branchAsked(settings, layer, form, query.branch);
     checkView(settings, layer, branch, reduce);
-    if (without.length > 0) throw new ServiceError(422, 'Parts can be left out of the form block only, not of s6.');
-    return { place: { run, model, layer }, branch, reduce, bytes: this.#bytesOf(record, layer) };
+    requireOwnForm(settings, layer, form, branch);
+    if (without.length > 0)
+      throw new ServiceError(422, `Parts can be left out of the form block only, not of ${form}.`);
+    return { place: { run, model, layer }, form, branch, reduce, bytes: this.#bytesOf(record, layer) };
   }
 
   /** @throws ServiceError 422 where making a map of this layer takes more than the limit. */

@@ -1,11 +1,13 @@
 import {
   attributionCodeMap,
   attributionMap,
+  branchOfMixer,
   gradientBytes,
   mapBytes,
   type OutputGradients,
   operatorOf,
   outputGradients,
+  readsTokens,
   rolloutSteps,
   type ShareMeasure,
   shareSteps,
@@ -14,7 +16,7 @@ import {
 import type { ReadingQuery, RolloutMethod } from '@/lib/api/readings';
 import { refusedRollout } from '@/lib/api/refusals';
 import { encodeSafetensors } from '@/lib/safetensors';
-import { isOfShares, isWeighed, rolloutConvention } from '@/lib/vocabulary';
+import { type Branch, isOfShares, isWeighed, rolloutConvention } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Body } from '../../protocol';
 import { drained, type Withdrawn } from '../cancelling';
@@ -69,11 +71,14 @@ export class Rollouts {
         const place = { run, model, layer };
         if (layer < start) yield NOTHING;
         else if (isOfShares(method)) yield shares[layer];
+        else if (!readsTokens(config.blocks[layer].kind)) yield new Float32Array(L * L);
         else if (method === 'attribution')
-          yield attributionMap(record.blocks[layer], gradients[layer], (scan) => maps.one(record, place, scan, 'mean'));
+          yield attributionMap(record.blocks[layer], gradients[layer], (mixer) =>
+            maps.one(record, place, branchOfMixer(config.blocks[layer].kind, mixer), 'mean'),
+          );
         else if (method === 'attribution_code') yield attributionCodeMap(record.blocks[layer], weights[layer]);
         else {
-          const branch = defaultBranch(config.blocks[layer]);
+          const branch = defaultBranch(config.blocks[layer]) as Branch;
           yield maps.one(record, place, branch === 'mixer_2' ? 'mixer_1' : branch, reduce);
         }
       }

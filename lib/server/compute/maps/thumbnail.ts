@@ -11,12 +11,12 @@ export const THUMBNAIL_BYTES = 64 * 1024 * 1024;
 /**
  * Thumbnails of the finished layers among those that are asked for, as a safetensors body. Others' requests go first between
  * two layers, and nothing more is made once nobody waits.
- * @param one the thumbnail of a layer, `size` a side
+ * @param one the thumbnail of a layer, `size` a side; undefined where it has no map, which leaves its own empty
  */
 export async function thumbnailsBody(
   { blocks, L }: ModelRecord,
   query: ReadingQuery<'thumbnails'>,
-  one: (layer: number, size: number) => Float32Array | Promise<Float32Array>,
+  one: (layer: number, size: number) => Float32Array | undefined | Promise<Float32Array | undefined>,
   withdrawn: Withdrawn,
 ): Promise<Body> {
   const { form, reduce, first, count = blocks.length } = query;
@@ -27,7 +27,8 @@ export async function thumbnailsBody(
   const data = new Float32Array(layers * s * s);
   for (let k = 0; k < layers; k++) {
     await pause(withdrawn);
-    data.set(await one(first + k, s), k * s * s);
+    const made = await one(first + k, s);
+    if (made) data.set(made, k * s * s);
   }
   return encodeSafetensors(
     { thumbnails: { shape: [layers, s, s], data } },
@@ -35,9 +36,9 @@ export async function thumbnailsBody(
   );
 }
 
-/** The branch whose thumbnail is shown of a block: the one that is asked for where the block has it. */
-export const shownBranch = (asked: Branch | undefined, has: readonly Branch[]): Branch =>
-  asked && has.includes(asked) ? asked : (has[has.length - 1] as Branch);
+/** The branch whose thumbnail is shown of a block: the one that is asked for where the block has it; none where it has no map. */
+export const shownBranch = (asked: Branch | undefined, has: readonly Branch[]): Branch | undefined =>
+  asked && has.includes(asked) ? asked : has.at(-1);
 
 /**
  * Shrinks an L × L map to s × s (s = min(size, L)); each cell keeps the value of largest magnitude, with its

@@ -3,6 +3,7 @@ import type { ReadingQuery } from '@/lib/api/readings';
 import { refusedPart } from '@/lib/api/refusals';
 import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import { TOKEN_TRACKS } from '@/lib/vocabulary';
+import { ServiceError } from '../../errors';
 import type { Body } from '../../protocol';
 import type { ModelRecord } from '../runs/record';
 import { blockOf, blockSummary, requireAllowed } from './branches';
@@ -20,6 +21,12 @@ export function tracksBody(record: ModelRecord, { layer, unit }: ReadingQuery<'t
     for (const name of TOKEN_TRACKS) tensors[`${scan}.${name}`] = { shape: [record.L], data: found[name] };
   }
   const [inputs] = block.scans.values();
+  if (!inputs)
+    throw new ServiceError(
+      422,
+      `Layer ${layer} has no recurrence, so its tokens have no tracks.`,
+      'Choose a layer with a scan.',
+    );
   return encodeSafetensors(tensors, {
     unit,
     units: inputs.family === 'mamba1' ? 'channel' : 'head',

@@ -1,5 +1,5 @@
 import { scansOf } from '@/lib/architectures/places';
-import type { BlockConfig, ModelConfig } from '@/lib/checkpoint/types';
+import { type BlockConfig, isHybrid, type ModelConfig } from '@/lib/checkpoint/types';
 
 /**
  * What the stages of a run consist of, each in a unit whose time is a property of the device: operations (a multiply-add is
@@ -38,13 +38,28 @@ function projected({ d, E, N, R, H, G }: BlockConfig['mixer']): number {
   return H > 0 ? d * (2 * E + 2 * G * N + H) + E * d : 2 * d * E + E * (R + 2 * N) + R * E + E * d;
 }
 
+/** Parameters of a block's attention and MLP. */
+function besideScans(block: BlockConfig, d: number): number {
+  if (!isHybrid(block)) return 0;
+  const { attention, mlp } = block;
+  const heads = attention ? 2 * (attention.H + attention.KV) * attention.D : 0;
+  return d * (heads + 3 * (mlp?.width ?? 0));
+}
+
+/** Operations of attention's products of queries, keys and values. */
+function pairs(block: BlockConfig, L: number): number {
+  const attention = isHybrid(block) ? block.attention : undefined;
+  return attention ? 4 * attention.H * attention.D * L * L : 0;
+}
+
 /** The forward pass of one block over L tokens. */
 export function blockCost(block: BlockConfig, L: number): Cost {
-  const { E, N, H } = block.mixer;
+  const { E, N, H, d } = block.mixer;
   const states = scans(block) * L * E * N;
   return {
     block: 1,
-    product: scans(block) * 2 * projected(block.mixer) * Math.max(L, LEAST_ROWS),
+    product:
+      2 * (scans(block) * projected(block.mixer) + besideScans(block, d)) * Math.max(L, LEAST_ROWS) + pairs(block, L),
     ...(H > 0 ? { ssdState: states } : { s6State: states }),
   };
 }
@@ -52,8 +67,8 @@ export function blockCost(block: BlockConfig, L: number): Cost {
 /** The default map of one block: the mean over its channels or heads. */
 export function mapCost(block: BlockConfig, L: number): Cost {
   const { E, N, H } = block.mixer;
-  const pairs = scans(block) * L * L;
-  return { map: 1, ...(H > 0 ? { ssdRead: pairs * (N + H) } : { s6Read: pairs * E * N }) };
+  const read = scans(block) * L * L;
+  return { map: 1, product: pairs(block, L), ...(H > 0 ? { ssdRead: read * (N + H) } : { s6Read: read * E * N }) };
 }
 
 /** The lens at one entry: every position unembedded. */

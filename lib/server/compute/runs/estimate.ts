@@ -1,5 +1,5 @@
 import { scansOf } from '@/lib/architectures/places';
-import { type BlockConfig, isDifferential, type ModelConfig } from '@/lib/checkpoint/types';
+import { type BlockConfig, isDifferential, isHybrid, type ModelConfig } from '@/lib/checkpoint/types';
 
 const mixers = (block: BlockConfig) => scansOf(block).length;
 
@@ -10,7 +10,9 @@ export function activationBytes(config: ModelConfig, L: number): number {
     const { E, N, H, G, d } = block.mixer;
     const whole = L * d * (isDifferential(block) ? 2 : 1);
     const perToken = H > 0 ? H + 2 * G * N : E + 2 * N;
-    return whole + mixers(block) * (L * (perToken + 4 * E) + (H > 0 ? H : E * N));
+    const attention = isHybrid(block) ? block.attention : undefined;
+    const attended = attention ? 2 * L * (attention.H + attention.KV) * attention.D : 0;
+    return whole + attended + mixers(block) * (L * (perToken + 4 * E) + (H > 0 ? H : E * N));
   });
   return 4 * inputs.reduce((sum, values) => sum + values, residuals);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { S6Inputs } from '@/lib/analysis/s6Inputs';
 import { RunModelSchema } from '@/lib/api/schemas';
-import { DIFFERENTIAL_KINDS, PLAIN_KINDS } from '@/lib/architectures/kinds';
+import { ALL_KINDS, DIFFERENTIAL_KINDS, HYBRID_KINDS, PLAIN_KINDS } from '@/lib/architectures/kinds';
 import { CHECKPOINT_FORMATS } from '@/lib/checkpoint/types';
 import { SCANS } from '@/lib/vocabulary';
 import type { ModelRecord } from './record';
@@ -26,6 +26,25 @@ const MixerSchema = z.object({
   useBias: z.boolean(),
   useConvBias: z.boolean(),
   epsilon: real,
+  useOutBias: z.boolean().optional(),
+  variant: z
+    .object({
+      input: real,
+      parts: z.tuple([real, real, real, real, real]),
+      norm: z.enum(['after_gate', 'before_gate', 'none']),
+    })
+    .optional(),
+});
+
+const AttentionSchema = z.object({
+  H: size,
+  KV: size,
+  D: size,
+  scale: real,
+  rope: z.object({ theta: real, width: size }).optional(),
+  useBias: z.boolean(),
+  input: real,
+  keys: real,
 });
 
 const BlockSchema = z.union([
@@ -40,6 +59,14 @@ const BlockSchema = z.union([
     lambdaInit: z.number(),
     subln: z.boolean(),
   }),
+  z.object({
+    kind: z.enum(HYBRID_KINDS),
+    mixer: MixerSchema,
+    attention: AttentionSchema.optional(),
+    mlp: z.object({ width: size, useBias: z.boolean(), gate: real, output: real }).optional(),
+    epsilon: real,
+    scales: z.object({ mamba: real, attention: real, mlp: real }),
+  }),
 ]);
 
 const arrays = { delta: floats, A: floats, B: floats, C: floats, x: floats, y: floats, x0: floats, z: floats };
@@ -50,8 +77,11 @@ const ScanSchema = z.discriminatedUnion('family', [
 
 const CacheSchema = z.object({
   index: size,
-  kind: z.enum([...PLAIN_KINDS, ...DIFFERENTIAL_KINDS]),
+  kind: z.enum(ALL_KINDS),
   scans: z.map(z.enum(SCANS), ScanSchema),
+  attention: z
+    .object({ L: size, H: size, KV: size, D: size, scale: real, q: floats, k: floats, v: floats, z: floats })
+    .optional(),
   lambda: z.union([real, floats]).optional(),
   out: floats,
   diff: floats.optional(),
@@ -66,6 +96,7 @@ const RecordSchema: z.ZodType<ModelRecord> = z.object({
       V: size,
       epsilon: real,
       tied: z.boolean(),
+      scales: z.object({ embedding: real, logits: real }).optional(),
       blocks: z.array(BlockSchema),
       // Absent in files from before padding was told apart.
       vocabulary: size.optional(),
@@ -99,6 +130,16 @@ function contradiction({ request, config, L, residuals, blocks }: ModelRecord): 
     const { kind, mixer } = config.blocks[i];
     if (block.index !== i || block.kind !== kind) return `block ${i} is ${block.kind}, not ${kind}`;
     if (block.out.length !== L * d) return `blocks.${i}.out has ${block.out.length} values, not ${L} × ${d}`;
+    const { attention } = block;
+    if (attention) {
+      const where = `blocks.${i}.attention`;
+      if (attention.L !== L) return `${where} has ${attention.L} tokens, not ${L}`;
+      const { H, KV, D } = attention;
+      const expected = { q: H, k: KV, v: KV, z: H } as const;
+      for (const array of ['q', 'k', 'v', 'z'] as const)
+        if (attention[array].length !== L * expected[array] * D)
+          return `${where}.${array} has ${attention[array].length} values, not ${L * expected[array] * D}`;
+    }
     for (const [name, scan] of block.scans) {
       const where = `blocks.${i}.scans.${name}`;
       if (scan.L !== L || scan.E !== mixer.E || scan.N !== mixer.N) return `${where} has other sizes than its block`;
