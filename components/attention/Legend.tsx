@@ -97,10 +97,9 @@ function rampGroups(panels: readonly MapPanel[]): { name: string; maps: DrawnMap
 /** Ramp, ticks, quantity, what is shared, and the colours that are not values. */
 export const Legend = memo(function Legend({ panels }: { panels: readonly MapPanel[] }) {
   const values = useSelection((s) => s.values);
-  const { quantity, unit } = quantityOf(
-    useSelection((s) => s.form),
-    useSelection(spanOf),
-  );
+  const form = useSelection((s) => s.form);
+  const softmax = panels.some(({ entry }) => entry.map?.metadata.form === 'softmax');
+  const { quantity, unit } = quantityOf(softmax ? 'softmax' : form, useSelection(spanOf));
   const identity = useSelection((s) => !holdsIdentity(spanOf(s)));
   const clip = useSelection((s) => s.clip);
   const limit = useSelection((s) => s.limit);

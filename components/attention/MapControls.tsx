@@ -1,16 +1,18 @@
 'use client';
 import { memo } from 'react';
+import type { BlockSummary } from '@/lib/api/schemas';
 import { isReduced } from '@/lib/vocabulary';
 import { fitWindow, wholeWindow, zoomedAt } from '../charts/window';
-import { REDUCTION_LABELS } from '../data/mapWords';
+import { formLabel, REDUCTION_LABELS } from '../data/mapWords';
 import { canSubtract } from '../data/panels';
 import { useShownMaps } from '../data/shownMaps';
-import { hasBranches, type View } from '../data/view';
-import { FORM_INFO, FORMS } from '../state/forms';
+import { BRANCH_NAMES, hasBranches, isParallel, type View } from '../data/view';
+import { FORMS } from '../state/forms';
 import { showWindow } from '../state/motion';
 import {
   type ModelSlot,
   overLayers,
+  PARALLEL_MIXERS,
   type Reduction,
   reduces,
   reductionOf,
@@ -27,7 +29,31 @@ import { Select } from '../ui/Select';
 import { isolateStrongest } from './channelRanking';
 import { Layers, Without } from './FormControls';
 
-const FORM_OPTIONS = FORMS.map((value) => ({ value, label: FORM_INFO[value].label, testId: `form-${value}` }));
+/** Forms under the names that they have in a layer. */
+const formOptions = (blocks: readonly (BlockSummary | undefined)[]) =>
+  FORMS.map((value) => ({ value, label: formLabel(blocks, value), testId: `form-${value}` }));
+
+/** Which of two mixers that stand side by side is shown; only contributions have a sum. */
+function Mixer() {
+  const mixer = useSelection((s) => s.mixer);
+  const own = useSelection((s) => reduces(s.form));
+  const options = PARALLEL_MIXERS.filter((value) => !own || value !== 'single').map((value) => ({
+    value,
+    label: value === 'single' ? 'both' : BRANCH_NAMES[value],
+    testId: `mixer-${value}`,
+  }));
+  return (
+    <Control caption="Mixer">
+      <Segmented
+        label="Mixer"
+        options={options}
+        value={own && mixer === 'single' ? 'mamba' : mixer}
+        onChange={(value) => select({ mixer: value })}
+      />
+    </Control>
+  );
+}
+
 const VALUES = [
   { value: 'linear', label: 'linear', testId: 'values-linear' },
   { value: 'log', label: 'log', testId: 'values-log' },
@@ -183,19 +209,21 @@ export const MapControls = memo(function MapControls({ view, peak }: { view: Vie
   const allBranches = useSelection((s) => s.allBranches);
   const marginals = useSelection((s) => s.marginals);
   const anyDiff = view.models.some(({ model }) => model.blocks.some(hasBranches));
-  const diffHere = view.models.some(({ model }) => hasBranches(model.blocks[view.layer]));
+  const blocks = view.models.map(({ model }) => model.blocks[view.layer]);
+  const diffHere = blocks.some(hasBranches);
   return (
     <>
       <Control caption="Form">
         {/* A product over layers is of no form: choosing one leaves it. */}
         <Segmented
           label="Form"
-          options={FORM_OPTIONS}
+          options={formOptions(blocks)}
           value={span === 'layer' ? form : undefined}
           onChange={(value) => select({ form: value, span: 'layer' })}
         />
       </Control>
       {form === 's6' && <Layers />}
+      {span === 'layer' && blocks.some(isParallel) && <Mixer />}
       {reduces(form) && (span === 'layer' || isReduced(span)) && <Reduce view={view} />}
       {form === 'block' && <Without view={view} />}
       <Control caption="Values">

@@ -1,5 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
+import type { BlockSummary } from '@/lib/api/schemas';
 import { formatPlain } from '@/lib/figures/numbers';
 import { colourTable } from '@/lib/figures/palette';
 import { DIFFERENCE_TERMS, type DifferenceTerm } from '@/lib/vocabulary';
@@ -9,7 +10,7 @@ import { saturation, valueScale } from '../charts/values';
 import { cellsOf, ERROR_LIMIT, errorTooLarge } from '../data/drawnMaps';
 import type { LayerMaps } from '../data/mapQueries';
 import type { MapPanel } from '../data/panels';
-import { BRANCH_NAMES, blockName, hasBranches, isDiff, type ModelView } from '../data/view';
+import { BRANCH_NAMES, blockName, hasBranches, isDiff, isParallel, type ModelView } from '../data/view';
 import { isOfSizes, isSigned, overLayers, reduces, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { PixelCanvas } from '../ui/canvas';
@@ -20,6 +21,11 @@ const SIDE = 44;
 /** The three small maps saturate at this share of their common limit. */
 const GAIN = 0.7;
 
+const MIXER_COUNTS = ['no mixer', 'one mixer', 'two mixers'] as const;
+
+const mixersOf = (block: BlockSummary): 0 | 1 | 2 =>
+  block.branches.length === 0 ? 0 : hasBranches(block) || isParallel(block) ? 2 : 1;
+
 /** Name, block, λ and map error of one map. */
 export const MapName = memo(function MapName({ entry, layer }: { entry: LayerMaps; layer: number }) {
   const { model, branch, map } = entry;
@@ -27,7 +33,8 @@ export const MapName = memo(function MapName({ entry, layer }: { entry: LayerMap
   const reduction = useSelection((s) => s.reduction);
   const part = useSelection((s) => s.part[model.slot]);
   const product = useSelection(overLayers);
-  const branchName = product || branch === 'single' || branch === 'mixer_2' ? '' : `, ${BRANCH_NAMES[branch]}`;
+  const named = !product && branch !== 'single' && branch !== 'mixer_2';
+  const branchName = named ? `, ${BRANCH_NAMES[branch]}` : isParallel(block) && !product ? ', both mixers' : '';
   const form = useSelection((s) => s.form);
   const partName =
     reduction === 'one' && reduces(form) && block ? `, ${block.heads > 0 ? 'head' : 'channel'} ${part}` : '';
@@ -44,7 +51,7 @@ export const MapName = memo(function MapName({ entry, layer }: { entry: LayerMap
         </b>
         <small>
           {block
-            ? `${blockName(block)} block, ${hasBranches(block) ? 'two mixers' : 'one mixer'}${block.lambda === null ? '' : `, λ = ${block.lambda.toFixed(3)}`}`
+            ? `${blockName(block)} block, ${MIXER_COUNTS[mixersOf(block)]}${block.lambda === null ? '' : `, λ = ${block.lambda.toFixed(3)}`}`
             : `this model has ${model.layers} layers`}
         </small>
         <small className={tooLarge ? 'bad' : undefined} data-machine>

@@ -302,7 +302,7 @@ export const PairInspector = memo(function PairInspector({
         marked={ownToken(leading.source.model, source)}
         onRank={setRanking}
       />
-      {form === 's6' && span === 'layer' && (
+      {form === 's6' && span === 'layer' && maps.every((map) => map?.source.map?.metadata.form !== 'softmax') && (
         <AlphaShare view={view} slots={slots} maps={maps} destination={destination} />
       )}
       {form === 'logit' && <RowSum slots={slots} maps={maps} destination={destination} />}

@@ -17,7 +17,14 @@ export const WATERFALL_TOP = AXIS + 8;
 export const WATERFALL_BOTTOM = AXIS + PLOT - 16;
 const HEIGHT = AXIS + PLOT;
 
-const SHORT: Partial<Record<Part, string>> = { branch_1: '1', minus_lambda_branch_2: '−λ2', bias: 'bias' };
+const SHORT: Partial<Record<Part, string>> = {
+  branch_1: '1',
+  minus_lambda_branch_2: '−λ2',
+  attention: 'attn',
+  mamba: 'Mamba',
+  bias: 'bias',
+  mlp: 'MLP',
+};
 
 /** One model's logit as bars from sum to sum: filled where they raise it, hollow where they lower it. */
 export const Waterfall = memo(function Waterfall(props: {

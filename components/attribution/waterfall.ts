@@ -21,7 +21,10 @@ export const PART_NAMES: Record<Part, string> = {
   mixer: 'block',
   branch_1: 'branch 1',
   minus_lambda_branch_2: '−λ · branch 2',
+  attention: 'attention',
+  mamba: 'Mamba',
   bias: 'biases',
+  mlp: 'MLP',
   logit: 'logit',
 };
 

@@ -2,7 +2,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import type { ReactElement } from 'react';
 import { renderToStaticMarkup } from 'react-dom/server';
 import { describe, expect, it } from 'vitest';
-import type { BlockKind, Run, RunModel } from '@/lib/api/schemas';
+import type { Run, RunModel, SingleKind } from '@/lib/api/schemas';
 import { blockOf } from '@/lib/architectures';
 import { blockSummary } from '@/lib/server/compute/maps/branches';
 import { BranchEquation, MapName } from '../attention/MapHeading';
@@ -30,7 +30,7 @@ const MIXER = {
 const TOKENS = ['Mary', ' left'].map((text, id) => ({ id, text, start: 5 * id, end: 5 * id + 5 }));
 
 /** A run of a model of two such blocks, as the server describes it, with λ of both. */
-function viewOf(kind: BlockKind): View {
+function viewOf(kind: SingleKind): View {
   const block = blockOf(kind, MIXER, { lambdaInit: 0.2, subln: true });
   const summary = blockSummary(block);
   const blocks = [0, 1].map(() => ({ ...summary, lambda: summary.lambdaInit === null ? null : 0.7 }));

@@ -3,14 +3,14 @@ import { useQueries, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import type { AttentionMap, RolloutMethod } from '@/lib/api/readings';
 import { refusedRollout, refusedView } from '@/lib/api/refusals';
-import type { Reduce } from '@/lib/api/schemas';
+import type { BlockSummary, Reduce } from '@/lib/api/schemas';
 import { type BlockComponent, type Branch, DIFFERENCE_TERMS, type Form, isWeighed } from '@/lib/vocabulary';
-import type { LayerSpan } from '../state/forms';
+import type { LayerSpan, ShownForm } from '../state/forms';
 import { overLayers, reduces, reductionOf, spanOf, useSelection } from '../state/selection';
 import { useSteady } from '../ui/steady';
 import { productQueryOf } from './products';
 import { readingOf, reduceFor } from './readings';
-import { branchAt, hasBranches, type ModelView, type View } from './view';
+import { branchAt, formAt, hasBranches, isParallel, type ModelView, type View } from './view';
 
 interface WantedMap {
   readonly layer: number;
@@ -24,7 +24,8 @@ interface WantedMap {
 
 /** A map of a layer, or a product of maps, which has no map error of its own. */
 export type ShownMap = Pick<AttentionMap, 'L' | 'data' | 'rest'> & {
-  readonly metadata: Pick<AttentionMap['metadata'], 'convention'> & { readonly reconstruction_error?: number };
+  readonly metadata: Pick<AttentionMap['metadata'], 'convention'> &
+    Partial<Pick<AttentionMap['metadata'], 'form'>> & { readonly reconstruction_error?: number };
 };
 
 /** Whether a layer's map of a form can be asked for. */
@@ -48,7 +49,11 @@ export function refusedMap(
   { layer, branch, form, reduce }: Pick<WantedMap, 'layer' | 'branch' | 'form'> & { readonly reduce?: Reduce },
 ): string | undefined {
   if (span !== 'layer') return refusedRollout(model.blocks, { method: span, start: layer })?.message;
-  return reduces(form) && reduce ? refusedView(model.blocks[layer], layer, branch, reduce)?.message : undefined;
+  const block = model.blocks[layer];
+  const asked = reduces(form) && reduce;
+  return block && (asked || block.branches.length === 0)
+    ? refusedView(block, layer, branch, reduce ?? 'mean')?.message
+    : undefined;
 }
 
 const mapQuery = (m: ModelView, wanted: WantedMap) => {
@@ -73,7 +78,10 @@ const productQuery = (m: ModelView, method: RolloutMethod, wanted: WantedMap) =>
   };
 };
 
-/** What the maps that are still to be made would take, in words; forms other than `s6` are made on request. */
+/** Whether maps of a form are made on request: those of a mixer alone are made with the run. */
+const isMadeLater = (form: Form): boolean => form !== 's6' && form !== 'softmax';
+
+/** What the maps that are still to be made would take, in words. */
 function useEstimates(
   wanted: readonly { readonly m: ModelView; readonly map: WantedMap }[],
   missing: readonly boolean[],
@@ -83,7 +91,10 @@ function useEstimates(
       return {
         ...readingOf(m, 'map/estimate', asked(m, map)),
         enabled:
-          missing[k] && map.form !== 's6' && canAsk(m, map.layer, map.form, map.target) && !refusedMap(m, 'layer', map),
+          missing[k] &&
+          isMadeLater(map.form) &&
+          canAsk(m, map.layer, map.form, map.target) &&
+          !refusedMap(m, 'layer', map),
         retry: false,
       };
     }),
@@ -125,7 +136,7 @@ export interface FoundMaps {
 export function useFoundMaps(view: View, targets: readonly (number | undefined)[]): readonly FoundMaps[] {
   const { layer } = view;
   const form = useSelection((s) => s.form);
-  const multiplied = useSelection((s) => (spanOf(s) === 'layer' ? 'diff' : s.branch));
+  const branch = useSelection((s) => (spanOf(s) === 'layer' ? 'diff' : s.branch));
   const reduction = useSelection(reductionOf);
   const part = useSelection((s) => s.part);
   const all = useSelection((s) => s.allBranches);
@@ -135,10 +146,14 @@ export function useFoundMaps(view: View, targets: readonly (number | undefined)[
     const reduce = reduceFor({ reduction, part }, m, layer);
     // Contributions exist as they enter the block: mixer 2 always with its λ.
     const terms: readonly Branch[] = all && reduces(form) ? [...DIFFERENCE_TERMS, 'mixer_2'] : DIFFERENCE_TERMS;
-    const branches: readonly Branch[] =
-      span !== 'layer' ? [branchAt(m, layer, multiplied)] : hasBranches(m.model.blocks[layer]) ? terms : ['single'];
+    const block = m.model.blocks[layer];
+    const own = branchesFor(block, form, terms);
+    const branches = span !== 'layer' ? [branchAt(m, layer, { branch, mixer: 'single', form, span })] : own;
     return layer < m.layers
-      ? branches.map((b) => ({ m, map: { layer, branch: b, form, reduce, without, target: targets[k] } }))
+      ? branches.map((b) => ({
+          m,
+          map: { layer, branch: b, form: formAt(block, b, form), reduce, without, target: targets[k] },
+        }))
       : [];
   });
   const results = useQueries({
@@ -165,6 +180,13 @@ export function useFoundMaps(view: View, targets: readonly (number | undefined)[
   return useSteady(found);
 }
 
+/** The branches of a block that are asked for together. @param terms of a differential one */
+function branchesFor(block: BlockSummary | undefined, form: ShownForm, terms: readonly Branch[]): readonly Branch[] {
+  if (hasBranches(block)) return terms;
+  if (!block || !isParallel(block)) return ['single'];
+  return reduces(form) ? block.branches : (block.exact ?? block.branches);
+}
+
 const chosen = new WeakMap<FoundMaps, Map<Branch, LayerMaps>>();
 
 /** What is shown of a layer while one of its branches is chosen: the same object whenever it is chosen again. */
@@ -172,7 +194,7 @@ function chosenOf(found: FoundMaps, branch: Branch): LayerMaps {
   const { model, maps, notes, refused, product, ready } = found;
   const known = chosen.get(found) ?? new Map<Branch, LayerMaps>();
   chosen.set(found, known);
-  const branches = branch === 'single' || product ? undefined : maps;
+  const branches = 'mixer_1' in maps && !product ? maps : undefined;
   const error = refused[branch] ?? found.error;
   const shown = known.get(branch) ?? { model, branch, map: maps[branch], branches, ready, note: notes[branch], error };
   known.set(branch, shown);
@@ -182,7 +204,10 @@ function chosenOf(found: FoundMaps, branch: Branch): LayerMaps {
 /** The maps of the chosen branch among those that were found. */
 export function useChosenMaps(found: readonly FoundMaps[], layer: number): readonly LayerMaps[] {
   const branch = useSelection((s) => s.branch);
-  return useSteady(found.map((one) => chosenOf(one, branchAt(one.model, layer, branch))));
+  const mixer = useSelection((s) => s.mixer);
+  const form = useSelection((s) => s.form);
+  const span = useSelection((s) => s.span);
+  return useSteady(found.map((one) => chosenOf(one, branchAt(one.model, layer, { branch, mixer, form, span }))));
 }
 
 /** The maps of one layer for every model. */
@@ -204,13 +229,13 @@ export function usePrefetchedLayers(view: View): void {
       for (const m of models) {
         const block = m.model.blocks[near];
         if (!block || near >= m.model.mapsReady) continue;
-        const branches: readonly Branch[] = hasBranches(block) ? DIFFERENCE_TERMS : ['single'];
-        for (const branch of branches)
+        if (block.branches.length === 0) continue;
+        for (const branch of branchesFor(block, form, DIFFERENCE_TERMS))
           void queries.prefetchQuery(
             mapQuery(m, {
               layer: near,
               branch,
-              form,
+              form: formAt(block, branch, form),
               reduce: reduceFor({ reduction, part }, m, near),
               without: [],
               target: undefined,

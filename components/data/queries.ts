@@ -9,7 +9,7 @@ import { overLayers, reduces, useSelection } from '../state/selection';
 import { client } from './client';
 import type { FoundMaps } from './mapQueries';
 import { FOREVER, readingOf, retry } from './readings';
-import type { ModelView, View } from './view';
+import { hasScan, type ModelView, type View } from './view';
 
 const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.state !== 'running';
 
@@ -217,6 +217,7 @@ export function useChannels(view: View, found: readonly FoundMaps[]): UseQueryRe
       enabled:
         reduces(form) &&
         !product &&
+        hasScan(m.model.blocks[layer]) &&
         run.state !== 'running' &&
         layer < m.model.mapsReady &&
         view.tokens.length <= RANKED_TOKENS &&
@@ -229,6 +230,7 @@ export function useChannels(view: View, found: readonly FoundMaps[]): UseQueryRe
 /** Why a model has no tracks of its chosen head or channel in the selected layer. */
 export function refusedTracks({ model }: ModelView, layer: number, unit: number | undefined): string | undefined {
   const block = model.blocks[layer];
+  if (block && !hasScan(block)) return 'This layer has no recurrence, so its tokens have no tracks.';
   if (!block || unit === undefined) return undefined;
   return refusedPart(block, layer, block.heads > 0 ? 'head' : 'channel', unit)?.message;
 }

@@ -9,7 +9,7 @@ import type { LayerMaps } from './mapQueries';
 import { useTargetIds } from './queries';
 import { FOREVER, reduceFor } from './readings';
 import { useShownMaps } from './shownMaps';
-import { hasBranches, type ModelView, type View } from './view';
+import { hasBranches, isParallel, type ModelView, type View } from './view';
 
 /** Layers that are asked for at a time: between two requests, what is in view goes first. */
 const LAYERS = 8;
@@ -33,13 +33,14 @@ const isWaiting = ({ ready, error, map, branches }: LayerMaps): boolean =>
 function useAsked(m: ModelView | undefined, layer: number, target: number | undefined) {
   const form = useSelection((s) => s.form);
   const branch = useSelection((s) => s.branch);
+  const mixer = useSelection((s) => s.mixer);
   const reduction = useSelection((s) => s.reduction);
   const part = useSelection((s) => s.part);
   const without = useSelection((s) => s.without);
   return {
     model: m?.index ?? 0,
     form,
-    branch: m?.model.blocks.some(hasBranches) ? branch : undefined,
+    branch: m?.model.blocks.some(hasBranches) ? branch : m?.model.blocks.some(isParallel) ? mixer : undefined,
     reduce: m && reduces(form) ? reduceFor({ reduction, part }, m, layer) : undefined,
     without: form === 'block' && without.length > 0 ? without : undefined,
     target: form === 'logit' ? target : undefined,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BlockSummary, Run, RunModel } from '@/lib/api/schemas';
 import { INITIAL_SELECTION, type Selection } from '../state/selection';
-import { branchAt, makeView, ownToken, tellingLayer, tokenOfA } from './view';
+import { branchAt, formAt, hasScan, makeView, ownToken, tellingLayer, tokenOfA } from './view';
 
 const plain: BlockSummary = {
   kind: 'mamba2',
@@ -110,7 +110,36 @@ describe('makeView', () => {
 
   it('asks plain blocks for their only map', () => {
     const b = makeView(selection, pair)?.models[1];
-    expect(b && [0, 1].map((layer) => branchAt(b, layer, 'lambda_mixer_2'))).toEqual(['lambda_mixer_2', 'single']);
+    const chosen = { branch: 'lambda_mixer_2', mixer: 'single', form: 's6', span: 'layer' } as const;
+    expect(b && [0, 1].map((layer) => branchAt(b, layer, chosen))).toEqual(['lambda_mixer_2', 'single']);
+  });
+
+  it('asks attention for its softmax weights, and two mixers side by side for both only where they have a sum', () => {
+    const blocks: BlockSummary[] = [
+      {
+        ...plain,
+        branches: ['attention', 'mamba'],
+        softmax: ['attention'],
+        exact: ['attention', 'mamba', 'single'],
+      },
+      { ...plain, softmax: ['single'] },
+      plain,
+      { ...plain, branches: [] },
+    ];
+    const models = pair.models.map((model) => ({ ...model, blocks }));
+    const b = makeView(selection, { ...pair, models })?.models[0];
+    const at = (mixer: 'attention' | 'mamba' | 'single', form: 's6' | 'norm', span: 'layer' | 'norm' = 'layer') =>
+      b && branchAt(b, 0, { branch: 'diff', mixer, form, span });
+    expect([at('single', 's6'), at('attention', 's6'), at('single', 'norm'), at('mamba', 'norm')]).toEqual([
+      'mamba',
+      'attention',
+      'single',
+      'mamba',
+    ]);
+    expect(at('attention', 's6', 'norm')).toBe('single');
+    expect([formAt(blocks[0], 'attention', 's6'), formAt(blocks[0], 'mamba', 's6')]).toEqual(['softmax', 's6']);
+    expect([formAt(blocks[1], 'single', 's6'), formAt(blocks[1], 'single', 'norm')]).toEqual(['softmax', 'norm']);
+    expect(blocks.map(hasScan)).toEqual([true, false, true, false]);
   });
 });
 

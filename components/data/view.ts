@@ -1,9 +1,10 @@
 import type { BlockSummary, Continuation, Run, RunModel, Token } from '@/lib/api/schemas';
-import { type Branch, type DifferenceTerm, type TokenClass, tokenClasses } from '@/lib/vocabulary';
+import { type Branch, type Form, type TokenClass, tokenClasses } from '@/lib/vocabulary';
 import { type Region, wholeMap } from '../charts/pyramid';
 import { alignTokens, tokensInSpan } from '../charts/tokens';
 import type { MapWindow } from '../charts/window';
-import type { ModelSlot, Selection, Spans } from '../state/selection';
+import type { ShownForm } from '../state/forms';
+import { type ModelSlot, overLayers, reduces, type Selection, type Spans } from '../state/selection';
 
 /** One model of the run on the page. Token indices here are the model's own unless said otherwise. */
 export interface ModelView {
@@ -55,8 +56,18 @@ export const chosenModels = (selection: Pick<Selection, 'modelA' | 'modelB'>): s
 export const isDiff = (block: BlockSummary | undefined): boolean => block !== undefined && block.lambdaInit !== null;
 
 /** Whether what is subtracted are two scans, each with maps and heads of its own. */
-export const hasBranches = (block: BlockSummary | undefined): boolean =>
-  block !== undefined && block.branches.length > 1;
+export const hasBranches = (block: BlockSummary | undefined): boolean => block?.branches.includes('mixer_1') ?? false;
+
+/** Whether attention and a scan stand side by side in a block. */
+export const isParallel = (block: BlockSummary | undefined): boolean => block?.branches.includes('attention') ?? false;
+
+/** Whether a block has a recurrence, whose channels have statistics and whose tokens have tracks. */
+export const hasScan = (block: BlockSummary | undefined): boolean =>
+  block !== undefined && block.branches.length > 0 && !block.softmax?.includes('single');
+
+/** The form in which a branch of a block has what is chosen: the own map of attention is its softmax weights. */
+export const formAt = (block: BlockSummary | undefined, branch: Branch, form: ShownForm): Form =>
+  form === 's6' && block?.softmax?.includes(branch) ? 'softmax' : form;
 
 /** The block that a page without a chosen layer opens: a differential one near two fifths of the depth. */
 export function tellingLayer(models: readonly Pick<RunModel, 'blocks'>[]): number {
@@ -221,15 +232,26 @@ export function ownRegion(model: ModelView, window: MapWindow | null): Region {
   return { row0: rows[0], row1: rows[1], column0: columns[0], column1: columns[1] };
 }
 
-/** The branch to ask for at one layer: `single` for blocks with one scan. */
-export const branchAt = (model: ModelView, layer: number, branch: DifferenceTerm): Branch =>
-  hasBranches(model.model.blocks[layer]) ? branch : 'single';
+/** The branch to ask for at one layer: `single` for blocks with one mixer. Two mixers side by side have no sum of their own maps. */
+export function branchAt(
+  model: ModelView,
+  layer: number,
+  selection: Pick<Selection, 'branch' | 'mixer' | 'form' | 'span'>,
+): Branch {
+  const block = model.model.blocks[layer];
+  const { branch, mixer, form } = selection;
+  if (hasBranches(block)) return branch;
+  if (!isParallel(block) || overLayers(selection)) return 'single';
+  return mixer === 'single' && reduces(form) ? 'mamba' : mixer;
+}
 
 /** Whether any block of the model is differential. */
 export const hasDiff = (model: ModelView): boolean => model.model.blocks.some(isDiff);
 
 export const BRANCH_NAMES: Readonly<Record<Branch, string>> = {
   single: 'scan',
+  attention: 'attention',
+  mamba: 'Mamba',
   mixer_1: 'mixer 1',
   mixer_2: 'mixer 2',
   lambda_mixer_2: 'λ·mixer 2',

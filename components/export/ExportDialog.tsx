@@ -4,7 +4,7 @@ import { EXPORT_FORMATS } from '@/lib/api/export';
 import { refusedMap } from '../data/mapQueries';
 import { classesAsked, useLensKind, useTargetIds } from '../data/queries';
 import { reduceFor } from '../data/readings';
-import { branchAt, promptOf, type View } from '../data/view';
+import { branchAt, formAt, promptOf, type View } from '../data/view';
 import { SPAN_INFO } from '../state/forms';
 import { reduces, reductionOf, spanOf, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
@@ -165,17 +165,20 @@ function Numbers({ shown }: { shown: readonly Shown[] }) {
 }
 
 function Contents({ view }: { view: View }) {
-  const { branch, form, without, part } = useSelection();
+  const selection = useSelection();
+  const { without, part } = selection;
   const reduction = useSelection(reductionOf);
   const span = useSelection(spanOf);
   const targets = useTargetIds(view);
   const { kind: lens } = useLensKind(view.models);
   const shown = view.models.map((model, k): Shown => {
     const layer = Math.min(view.layer, model.layers - 1);
+    const branch = branchAt(model, layer, selection);
+    const form = formAt(model.model.blocks[layer], branch, selection.form);
     const asked = {
       layer,
       form,
-      branch: branchAt(model, layer, branch),
+      branch,
       reduce: reduces(form) ? reduceFor({ reduction, part }, model, layer) : undefined,
     };
     return {

@@ -97,7 +97,7 @@ function mapWords(one: Shown): (string | number)[] {
   return [
     ...['attention', ...of, '--layers', layer],
     ...(reduce === undefined ? [] : ['--reduce', reduce]),
-    ...(form === 's6' ? [] : ['--form', form]),
+    ...(form === 's6' || form === 'softmax' ? [] : ['--form', form]),
     ...(form === 'block' && without?.length ? ['--without', without.join()] : []),
     ...(form === 'logit' ? aim : []),
     ...(branch === 'single' ? [] : ['--branch', branch]),

@@ -1,12 +1,14 @@
 import type { RolloutMethod } from '@/lib/api/readings';
 import type { BlockComponent, Form } from '@/lib/vocabulary';
 
-/** In the order of the key F. */
+/** In the order of the key F. `s6` stands for the map of a mixer alone, which of attention has the form `softmax`. */
 export const FORMS = ['s6', 'block', 'logit', 'norm'] as const satisfies readonly Form[];
+export type ShownForm = (typeof FORMS)[number];
 
 /** How a form of the maps is called, what its values are, and their unit. */
 export const FORM_INFO: Record<Form, { readonly label: string; readonly quantity: string; readonly unit: string }> = {
   s6: { label: 'S6 α', quantity: 'implicit attention α', unit: 'no unit' },
+  softmax: { label: 'softmax', quantity: 'softmax weights', unit: 'no unit' },
   block: { label: 'block', quantity: 'block map', unit: 'no unit' },
   logit: { label: 'logit contribution', quantity: 'contribution to the target’s logit', unit: 'logits' },
   norm: { label: 'norm', quantity: 'norm of the contribution', unit: 'length in the residual stream' },

@@ -1,13 +1,16 @@
 import { create } from 'zustand';
 import type { Continuation, LensKind } from '@/lib/api/schemas';
-import { type BlockComponent, type DifferenceTerm, type Form, isReduced } from '@/lib/vocabulary';
+import { type BlockComponent, type DifferenceTerm, type Form, isReduced, PARALLEL_BRANCHES } from '@/lib/vocabulary';
 import type { Metric } from '../charts/curve';
 import type { LensColour } from '../charts/lensCells';
 import { USUAL_CLIP, type ValueMode } from '../charts/values';
 import type { MapWindow } from '../charts/window';
-import type { LayerSpan } from './forms';
+import type { LayerSpan, ShownForm } from './forms';
 
 export type ModelSlot = 'A' | 'B';
+/** Which mixer of a layer with two side by side; `single` is both. */
+export const PARALLEL_MIXERS = [...PARALLEL_BRANCHES, 'single'] as const;
+export type ParallelMixer = (typeof PARALLEL_MIXERS)[number];
 /** How channels become one matrix; `one` is the single head or channel chosen for each model. */
 export type Reduction = 'mean' | 'mean_abs' | 'max' | 'one';
 /** Positions that the lens grid shows: the last ones, the needle's, those around the read-out, or a page. */
@@ -46,7 +49,9 @@ export interface Selection {
   /** −1 until one is chosen: the view then picks a telling one. */
   readonly layer: number;
   readonly branch: DifferenceTerm;
-  readonly form: Form;
+  readonly form: ShownForm;
+  /** Of a layer with attention beside a scan; `single` is both together, in the forms in which they have a sum. */
+  readonly mixer: ParallelMixer;
   /** Over how many layers the form `s6` is shown. */
   readonly span: LayerSpan;
   /** Parts that are left out of the form `block`. */
@@ -100,6 +105,7 @@ export const INITIAL_SELECTION: Selection = {
   layer: -1,
   branch: 'diff',
   form: 's6',
+  mixer: 'single',
   span: 'layer',
   without: [],
   reduction: 'mean',
@@ -127,7 +133,7 @@ export const INITIAL_SELECTION: Selection = {
 export const isSignedReduction = (reduction: Reduction): boolean => reduction === 'mean' || reduction === 'one';
 
 /** Whether a form has channels to reduce; contributions are sums over all of them. */
-export const reduces = (form: Form): boolean => form === 's6' || form === 'block';
+export const reduces = (form: Form): boolean => form !== 'logit' && form !== 'norm';
 
 /** The span that applies: products over layers exist of the form `s6`. */
 export const spanOf = ({ form, span }: Pick<Selection, 'form' | 'span'>): LayerSpan => (form === 's6' ? span : 'layer');

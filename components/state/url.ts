@@ -25,7 +25,7 @@ import {
 } from './linked';
 import { parseAsContinuation, parseAsPair, parseAsSpans, parseAsWindow } from './parsers';
 import { openRun } from './run';
-import { INITIAL_SELECTION, type LensRows, type Selection, select, useSelection } from './selection';
+import { INITIAL_SELECTION, type LensRows, PARALLEL_MIXERS, type Selection, select, useSelection } from './selection';
 import { URL_QUIET_MS } from './shortcuts';
 
 const parseAsRows = createParser<LensRows>({
@@ -77,6 +77,7 @@ export const SELECTION: LinkedSettings<Selection> = {
   layer: field('layer', parseAsInteger),
   branch: field('branch', parseAsStringLiteral(DIFFERENCE_TERMS)),
   form: field('form', parseAsStringLiteral(FORMS)),
+  mixer: field('mixer', parseAsStringLiteral(PARALLEL_MIXERS)),
   layers: field('span', parseAsStringLiteral(SPANS)),
   without: setting(
     parseAsArrayOf(parseAsStringLiteral(BLOCK_COMPONENTS)),
