@@ -25,7 +25,8 @@ const sideOfMaximised = () => Math.max(560, window.innerHeight - 300);
 
 /** What an entry means, and the convention of each map, said once where the models share it. */
 function Convention({ entries }: { entries: readonly LayerMaps[] }) {
-  const meaning = useSelection((s) => entryMeaning(s.form, spanOf(s)));
+  const softmax = entries.some(({ map }) => map?.metadata.form === 'softmax');
+  const meaning = useSelection((s) => entryMeaning(softmax ? 'softmax' : s.form, spanOf(s)));
   const said = entries.filter(({ map }) => map !== undefined);
   const texts = new Set(said.map(({ map }) => map?.metadata.convention));
   return (

@@ -16,7 +16,13 @@ import { StripThumbnails } from './StripThumbnails';
 import { type StripLayout, stripLayout } from './stripLayout';
 
 /** Short names of the forms beside the small maps; the caption below says all of it. */
-const SMALL_LABELS: Readonly<Record<Form, string>> = { s6: 'S6 α', block: 'block', logit: 'logit', norm: 'norm' };
+const SMALL_LABELS: Readonly<Record<Form, string>> = {
+  s6: 'S6 α',
+  softmax: 'softmax',
+  block: 'block',
+  logit: 'logit',
+  norm: 'norm',
+};
 
 /** Upper end of the λ track, unless a block has more. */
 const LAMBDA_TOP = 1.8;
@@ -159,7 +165,8 @@ export const LayerStrip = memo(function LayerStrip(props: {
   const { view, axis, lenses, vocabulary, valueText } = props;
   const withLambda = view.models.some(({ model }) => model.blocks.some(isDiff));
   const count = view.models.length;
-  const small = useSelection((s) => SMALL_LABELS[s.form]);
+  const attends = view.models.some(({ model }) => model.blocks.some(({ softmax }) => softmax !== undefined));
+  const small = useSelection((s) => (attends && s.form === 's6' ? 'α, softmax' : SMALL_LABELS[s.form]));
   const strip = useMemo(() => stripLayout(axis, view.layer, count, withLambda), [axis, view.layer, count, withLambda]);
   const kinds = view.models
     .map(({ slot, model }) => (model.blocks[view.layer] ? `${slot} ${blockName(model.blocks[view.layer])} block` : ''))

@@ -83,6 +83,7 @@ export const entryMeaning = (form: Form, span: LayerSpan): string =>
 
 const ENTRY_MEANINGS: Readonly<Record<Form, string>> = {
   s6: 'Row i, column j: how strongly the scan at position i takes in what position j put into it.',
+  softmax: 'Row i, column j: the weight that the query at position i gives to the key at j; a row adds up to 1.',
   block: 'Row i, column j: how much of what stood at position j the whole block passes on to position i.',
   logit:
     'Row i, column j: what the layer adds to the target’s logit at position i by what it read at j; a row and its bias terms are all that it adds.',

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hookPointsOf, scansAt } from '@/lib/architectures/places';
-import { BLOCK_KINDS, type BlockKind } from '@/lib/checkpoint';
+import { BLOCK_KINDS, type SingleKind } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel, type Hook, type Model } from '@/lib/models';
 import { loadTokenizer } from '@/lib/tokenizer';
@@ -254,7 +254,7 @@ const strongest = (values: Float64Array) =>
 
 describe('what attribution patching finds', () => {
   const strengths = { needle: 1, competing: 0.3, filler: 0.1, question: 0.2, self: 0.1 };
-  const planted = (kind: BlockKind) =>
+  const planted = (kind: SingleKind) =>
     createModel(plantedCheckpoint({ kind, first: strengths, second: { ...strengths, needle: 0.1 }, lambda: 0.5 }));
   const [example] = plantedExamples();
   const at = example.tokens.indexOf(example.target);
