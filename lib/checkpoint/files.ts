@@ -2,7 +2,7 @@
 
 import { constants, type Stats } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { checkJsonForm, type JsonLimits } from '@/lib/json-form';
 import { partialName } from './partial';
 import { InputError } from './types';
@@ -140,7 +140,27 @@ function unwritable(path: string, error: NodeJS.ErrnoException): Error {
   );
 }
 
-/** Writes chunks to a neighbouring temporary file and renames it, so that no reader ever sees half a file. */
+/** What a system says that does not bring folders to the disk: it keeps their names by itself, or cannot. */
+const NO_FOLDER_SYNC = ['EISDIR', 'EPERM', 'EACCES', 'EINVAL', 'ENOTSUP', 'ENOSYS'];
+
+/** Brings the names in a folder to the disk: without it a new or renamed file may be gone after a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (!NO_FOLDER_SYNC.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
+
+/**
+ * Writes chunks to a neighbouring temporary file and renames it, so that no reader ever sees half a file, nor a power cut leaves
+ * one: the content is on the disk before the name, and the name when this resolves.
+ */
 export async function writeAtomically(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
   const partial = await partialName(path);
   const handle = await open(partial, 'w').catch((cause) => {
@@ -156,6 +176,7 @@ export async function writeAtomically(path: string, chunks: Iterable<Uint8Array>
     await handle.sync();
     await handle.close();
     await rename(partial, path);
+    await syncFolder(dirname(path));
   } catch (error) {
     await handle.close().catch(() => undefined);
     await rm(partial, { force: true });

@@ -1,11 +1,11 @@
 /** Writing a checkpoint folder in Statescope's own format. */
 
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { OutputTensor } from '@/lib/safetensors';
 import { writeStatescope } from './config-statescope';
-import { writeAtomically } from './files';
+import { syncFolder, writeAtomically } from './files';
 import { partialName } from './partial';
 import { writeSafetensors } from './safetensors';
 import { checkTensors } from './schema';
@@ -39,9 +39,9 @@ async function fill(
   await writeAtomically(join(folder, 'config.json'), [new TextEncoder().encode(configText)]);
   const target = join(folder, 'tokenizer.json');
   if (tokenizerPath && resolve(tokenizerPath) !== resolve(target)) {
-    await copyFile(tokenizerPath, target);
+    await writeAtomically(target, [await readFile(tokenizerPath)]);
     const settings = join(dirname(tokenizerPath), SETTINGS);
-    if (existsSync(settings)) await copyFile(settings, join(folder, SETTINGS));
+    if (existsSync(settings)) await writeAtomically(join(folder, SETTINGS), [await readFile(settings)]);
     else await rm(join(folder, SETTINGS), { force: true });
   }
   if (tokenizer !== undefined) {
@@ -72,6 +72,7 @@ export async function writeFolder(
     await mkdir(partial, { recursive: true });
     await fill(partial, configText, tensors, options);
     await rename(partial, target);
+    await syncFolder(dirname(target));
   } catch (error) {
     await rm(partial, { recursive: true, force: true });
     throw error;

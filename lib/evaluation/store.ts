@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAtomically } from '@/lib/checkpoint/files';
 import { InputError } from '@/lib/input-error';
 import type { Line } from './evaluation';
 
@@ -77,11 +78,7 @@ const contentsOf = (path: string): Promise<string | undefined> =>
 
 /** Replaces a file in one step, so that nobody ever reads half of it. */
 export async function writeWhole(path: string, text: string): Promise<void> {
-  const partial = `${path}.partial-${process.pid}`;
-  await writeFile(partial, text).catch((cause: NodeJS.ErrnoException) => {
-    throw new InputError(`${path} cannot be written (${cause.code ?? cause.message}).`);
-  });
-  await rename(partial, path);
+  await writeAtomically(path, [new TextEncoder().encode(text)]);
 }
 
 /** Of tensors by name, in the order of the names. Cost: one pass over the weights. */

@@ -1,8 +1,9 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import type { SnrRow } from '@/lib/analysis';
 import type { ModelAllocation } from '@/lib/analysis/allocation';
 import { defaultRoots, loadCheckpoint } from '@/lib/checkpoint';
+import { writeAtomically } from '@/lib/checkpoint/files';
 import { type Curve, curvesFigure } from '@/lib/figures/curves';
 import { fetchModel } from '@/lib/hub';
 import { evaluationOf } from '@/lib/jobs';
@@ -271,6 +272,5 @@ function readsOf(name: string, { sources }: AllocationSummary, arms: readonly Ar
 /** A file that appears when it is complete. */
 async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.part`, text);
-  await rename(`${path}.part`, path);
+  await writeAtomically(path, [new TextEncoder().encode(text)]);
 }
