@@ -61,6 +61,19 @@ function cutOf(layout: ConversionLayout, { kind, mixer }: BlockConfig): CutOf {
   return familyOf(kind) === 'mamba2' ? awareMamba2Cut(mixer) : awareMamba1Cut(mixer);
 }
 
+/** The shape of what {@link convertCheckpoint} makes. @throws InputError as that does */
+export function convertedConfig(
+  config: ModelConfig,
+  { to, pattern }: Pick<ConversionOptions, 'to' | 'pattern'>,
+): ModelConfig {
+  const chosen = new Set(chosenBlocks(pattern, config.blocks.length));
+  return {
+    ...config,
+    format: 'statescope',
+    blocks: config.blocks.map((block, i) => (chosen.has(i) ? differentialBlock(block, i, to) : block)),
+  };
+}
+
 const BLOCK_TENSOR = /^backbone\.layers\.(\d+)\.(?:mixer_([12])\.)?(.+)$/;
 
 /**
@@ -80,11 +93,7 @@ export function convertCheckpoint(
     throw new InputError(`The seed ${seed} cannot be used: give a whole number from 0 to ${2 ** 32 - 1}.`);
   const { blocks } = checkpoint.config;
   const chosen = new Set(chosenBlocks(pattern, blocks.length));
-  const config: ModelConfig = {
-    ...checkpoint.config,
-    format: 'statescope',
-    blocks: blocks.map((block, i) => (chosen.has(i) ? differentialBlock(block, i, to) : block)),
-  };
+  const config = convertedConfig(checkpoint.config, { to, pattern });
   const streams = blocks.map((_, i) => new Random(seed + i * 2 ** 32));
   const cuts = blocks.map((block) => cutOf(layout, block));
   const tensors = new Map<string, CheckpointTensor>();

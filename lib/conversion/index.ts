@@ -5,5 +5,6 @@ export {
   type ConversionLayout,
   type ConversionOptions,
   convertCheckpoint,
+  convertedConfig,
 } from './convert';
 export { chosenBlocks, type Pattern } from './pattern';

@@ -53,7 +53,8 @@ export function experimentCommand(program: Command, io: Io): void {
         const device = await openDevice(options);
         const estimate = { device: device.name, ...(await dryRun(found, projectRoot())) };
         if (options.json) return printJson(io, estimate);
-        io.out(table(estimate.arms.map((arm) => ({ ...arm }))));
+        io.out(table(estimate.arms.map(({ lacks: _, ...arm }) => arm)));
+        for (const { arm, lacks = [] } of estimate.arms) for (const one of lacks) io.out(`${arm} lacks: ${one}\n`);
         io.out(
           `hours: at ${(estimate.flops_per_second / 1e9).toFixed(1)} Gflop/s, as ${device.name} multiplies matrices here; training takes longer\n`,
         );

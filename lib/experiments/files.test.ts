@@ -1,0 +1,54 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { dryRun, readExperiment, SCALES, type Scale } from '.';
+
+const ROOT = process.cwd();
+const FOLDER = join(ROOT, 'experiments');
+const NAMES = readdirSync(FOLDER).filter((name) => existsSync(join(FOLDER, name, 'experiment.json')));
+
+/** Operations a second, so that nothing is measured. */
+const RATE = 1e12;
+
+const estimates = async (name: string, scale: Scale) => {
+  const { arms } = await dryRun(await readExperiment(join(FOLDER, name), scale), ROOT, { rate: RATE });
+  return arms;
+};
+
+describe('the experiments', () => {
+  it('are those of the paper, beside the one that is run in the tests', () => {
+    expect(NAMES).toEqual(['ablation', 'conversion', 'cost', 'language', 'mad', 'retrieval', 'signal', 'smoke']);
+  });
+
+  it.each(NAMES.flatMap((name) => SCALES.map((scale) => [name, scale] as const)))(
+    '%s can be run dry at the scale %s',
+    async (name, scale) => {
+      // The machinery's own experiment asks nothing of the paper.
+      if (name === 'smoke' && scale === 'paper')
+        return expect(estimates(name, scale)).rejects.toThrow(/no scale "paper"/);
+      const arms = await estimates(name, scale);
+      expect(arms.length).toBeGreaterThan(1);
+      for (const { arm, parameters, tokens, hours_at_least: hours, runs, lacks } of arms) {
+        // What ships needs nothing; what the paper has is named, and counted all the same where its configuration says it.
+        if (scale !== 'paper') expect([arm, lacks]).toEqual([arm, undefined]);
+        if (lacks === undefined) expect([parameters, tokens, hours]).not.toContain(null);
+        if (runs > 0) expect([arm, parameters]).toEqual([arm, expect.any(Number)]);
+      }
+    },
+  );
+
+  it.each(['language', 'retrieval', 'conversion', 'cost'])('%s has the paper’s counts of parameters', async (name) => {
+    const counts = new Map((await estimates(name, 'paper')).map((one) => [one.arm, one]));
+    const alternating = counts.get('hybrid') ?? counts.get('alternate-raw');
+    // The paper rounds them to 368 and 375 million.
+    expect(counts.get('plain')).toMatchObject({ parameters: 368_346_624, as_stated: true });
+    expect(alternating).toMatchObject({ parameters: 375_506_688, as_stated: true });
+  });
+
+  it('language is as long as the paper’s pre-training', async () => {
+    const [plain] = await estimates('language', 'paper');
+    expect(plain).toMatchObject({ steps: 47_684, runs: 3, lacks: [expect.stringMatching(/data\/pile/)] });
+    expect(plain.tokens).toBeCloseTo(50e9, -6);
+    expect(plain.hours_at_least).toBeCloseTo((3 * (plain.flops as number)) / RATE / 3600, 3);
+  });
+});
