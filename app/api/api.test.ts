@@ -101,7 +101,7 @@ const variables = ['STATESCOPE_ROOT', 'STATESCOPE_MAX_TOKENS', 'STATESCOPE_DEVIC
 const before = variables.map((name) => process.env[name]);
 
 beforeAll(async () => {
-  workspace = await makeWorkspace();
+  workspace = await makeWorkspace({}, { sweeps: true });
   for (const [i, value] of [workspace.root, '64', 'cpu', 'none'].entries()) process.env[variables[i]] = value;
 });
 
@@ -548,6 +548,56 @@ describe('refusals', () => {
     expect([response.status, error.message]).toEqual([status, expect.stringMatching(/^[A-Z"].*\.$/)]);
     expect(error.message.length).toBeLessThan(1001);
     expect((await client.health()).queue).toBe(0);
+  });
+});
+
+describe('sweeps', () => {
+  const asked = {
+    kind: 'snr' as const,
+    models: ['plain', ['diff', 'diff']],
+    sources: [
+      { name: 'short', examples: 'demo:2' },
+      { name: 'own', examples: [{ prompt: PROMPT, target: 'kitchen' }] },
+    ],
+    resamples: 20,
+  };
+
+  it('are refused where nothing is kept', async () => {
+    await expect(client.sweeps()).rejects.toMatchObject({
+      status: 422,
+      message: expect.stringMatching(/STATESCOPE_DATA/),
+    });
+    await expect(client.startSweep(asked)).rejects.toMatchObject({ status: 422 });
+  });
+
+  it('are made, worked on and read, and refused with a sentence', async () => {
+    await closeService();
+    delete (globalThis as { [key: symbol]: unknown })[Symbol.for('statescope.service')];
+    process.env.STATESCOPE_DATA = join(workspace.root, 'data');
+    expect(await client.sweeps()).toEqual([]);
+    expect((await send('/api/sweeps/nothing', { method: 'DELETE' })).status).toBe(404);
+    const refused: [object, number, RegExp][] = [
+      [{ ...asked, kind: 'train' }, 400, /kind/],
+      [{ ...asked, models: ['nobody'] }, 404, /no model "nobody"/],
+      [{ ...asked, models: ['/etc'] }, 404, /no model/],
+      [{ ...asked, kind: 'allocation' }, 422, /Example 1 has no needle/],
+      [{ ...asked, layers: [0] }, 400, /layers/],
+    ];
+    for (const [request, status, message] of refused) {
+      const response = await json('/api/sweeps', request);
+      const { error } = ErrorBodySchema.parse(await response.json());
+      expect([response.status, error.message]).toEqual([status, expect.stringMatching(message)]);
+    }
+    const made = await client.startSweep(asked);
+    expect(made).toMatchObject({ kind: 'snr', state: 'open', items: 9, failed: [] });
+    await expect.poll(async () => (await client.sweep(made.id)).state, { timeout: 60_000 }).toBe('done');
+    const whole = await client.sweep(made.id);
+    expect(whole).toMatchObject({ done: 9, active: 0, workers: [{ items: 9 }] });
+    expect(whole.result).toMatchObject({ sources: [{ source: 'short' }, { source: 'own' }] });
+    expect((await client.startSweep(asked)).id).toBe(made.id);
+    expect((await client.cancelSweep(made.id)).state).toBe('done');
+    expect((await client.sweeps()).map(({ id, state }) => [id, state])).toEqual([[made.id, 'done']]);
+    expect((await send('/api/sweeps/nothing')).status).toBe(404);
   });
 });
 

@@ -27,6 +27,14 @@ import {
   TokenizeReplySchema,
   VocabularyReplySchema,
 } from './schemas';
+import {
+  type Sweep,
+  SweepListSchema,
+  type SweepRequestInput,
+  SweepSchema,
+  type SweepStatus,
+  SweepStatusSchema,
+} from './sweeps';
 import { type TrainingQuery, TrainingRunsSchema } from './training';
 
 /** A refusal by the server, or no answer at all (`status` 0). */
@@ -120,6 +128,7 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     decodeSafetensors(await (await send(path, { signal })).arrayBuffer());
 
   const run = (id: string) => `/api/runs/${encodeURIComponent(id)}`;
+  const sweep = (id: string) => `/api/sweeps/${encodeURIComponent(id)}`;
   const analysis = (id: string) => `/api/analyses/${encodeURIComponent(id)}`;
 
   /**
@@ -236,6 +245,17 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
       signal?.throwIfAborted();
       throw new ApiError('The connection to the server was lost.', 0, 'Generate again.');
     },
+
+    /** Makes a sweep, or goes on with it; with `retry` items are tried again that failed. */
+    startSweep: (request: SweepRequestInput, query: { readonly retry?: boolean } = {}, signal?: AbortSignal) =>
+      post(SweepStatusSchema, pathOf('/api/sweeps', query), request, signal),
+    /** All sweeps of the server's database, newest first. */
+    sweeps: async (signal?: AbortSignal): Promise<SweepStatus[]> =>
+      (await json(SweepListSchema, '/api/sweeps', { signal })).sweeps,
+    sweep: (id: string, signal?: AbortSignal): Promise<Sweep> => json(SweepSchema, sweep(id), { signal }),
+    /** Takes away the items that have no result; asked for again, it goes on from there. */
+    cancelSweep: (id: string, signal?: AbortSignal): Promise<SweepStatus> =>
+      json(SweepStatusSchema, sweep(id), { method: 'DELETE', signal }),
 
     /** Queues an analysis; with `run` its result is kept with that run. */
     startAnalysis: (request: AnalysisRequestInput, query: AnalysisQuery = {}, signal?: AbortSignal) =>

@@ -13,6 +13,7 @@ import { GeneratedTokenSchema, GenerationEventSchemas, GenerationRequestSchema }
 import { READINGS, type ReadingName } from './readings';
 import { RunDeleteQuerySchema, RunEstimateSchema, RunPatchSchema } from './runs';
 import * as schemas from './schemas';
+import { SweepListSchema, SweepQuerySchema, SweepRequestSchema, SweepSchema, SweepStatusSchema } from './sweeps';
 import { TrainingQuerySchema, TrainingRunsSchema } from './training';
 
 type JsonSchema = Record<string, unknown>;
@@ -40,6 +41,10 @@ const COMPONENTS = {
   AnalysisRequest: AnalysisRequestSchema,
   Analysis: AnalysisSchema,
   AnalysisResult: AnalysisResultSchema,
+  SweepRequest: SweepRequestSchema,
+  SweepStatus: SweepStatusSchema,
+  SweepList: SweepListSchema,
+  Sweep: SweepSchema,
   GenerationRequest: GenerationRequestSchema,
   GeneratedToken: GeneratedTokenSchema,
 } as const;
@@ -71,7 +76,7 @@ const json = (name: ComponentName) => ({ content: { 'application/json': { schema
 const REASONS: Readonly<Record<number, string>> = {
   400: 'The request does not fit the schema.',
   403: 'Outside the folders that the server may read.',
-  404: 'There is no such model, run, analysis or model index.',
+  404: 'There is no such model, run, analysis, sweep or model index.',
   409: 'Not there yet, or released to make room.',
   413: 'Too much text.',
   422: 'Understood, but it cannot be computed: the message says why.',
@@ -261,6 +266,28 @@ function paths() {
         { ...ok('AnalysisCreated', 'Queued', 202), ...refusals([400, 404, 413, 422, 503]) },
         { parameters: query(AnalysisQuerySchema), requestBody: body('AnalysisRequest') },
       ),
+    },
+    '/api/sweeps': {
+      get: operation('Sweeps of the database, newest first, whoever made them', {
+        ...ok('SweepList', 'How far each is'),
+        ...refusals([422, 503]),
+      }),
+      post: operation(
+        'Makes a sweep, or goes on with it: its items are shared by this server and every `statescope worker` on the same database',
+        { ...ok('SweepStatus', 'How far it is', 202), ...refusals([400, 403, 404, 413, 422, 503]) },
+        { parameters: query(SweepQuerySchema), requestBody: body('SweepRequest') },
+      ),
+    },
+    '/api/sweeps/{id}': {
+      parameters: [runId],
+      get: operation('How far a sweep is, who worked on it, and once it is done what it comes to', {
+        ...ok('Sweep', 'State and result'),
+        ...refusals([404, 422, 503]),
+      }),
+      delete: operation('Takes away the items that have no result; asked for again, it goes on from there', {
+        ...ok('SweepStatus', 'How far it is'),
+        ...refusals([403, 404, 422, 503]),
+      }),
     },
     '/api/analyses/{id}': {
       parameters: [runId],

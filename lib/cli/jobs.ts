@@ -1,5 +1,5 @@
 import { InputError } from '@/lib/input-error';
-import { Bench, type ItemReport, JobEngine, placeOfEnvironment, type SweepStatus } from '@/lib/jobs';
+import { Bench, type ItemReport, itemsOn, JobEngine, placeOfEnvironment, type SweepStatus } from '@/lib/jobs';
 import { projectRoot } from '@/lib/project-root';
 import type { Io } from './io';
 import type { DeviceOptions } from './session';
@@ -50,7 +50,7 @@ export async function finishSweep(
 ): Promise<SweepStatus> {
   let shown = -1;
   const status = await engine.finish(id, {
-    bench,
+    on: itemsOn(bench),
     signal,
     onStatus: ({ done, items }) => {
       if (done === shown) return;
@@ -58,10 +58,14 @@ export async function finishSweep(
       io.err(`${id}: ${done} of ${items} items\n`);
     },
   });
-  const { done, failed, items } = status;
+  const { done, failed, items, cancelled } = status;
   if (failed.length > 0)
     throw new InputError(
       `${failed.length} of ${items} items of sweep ${id} failed; ${failed[0].label}: ${failed[0].error} The same command with --retry tries them again.`,
+    );
+  if (cancelled)
+    throw new InputError(
+      `Sweep ${id} was cancelled at ${done} of ${items} items: the same command goes on from there.`,
     );
   if (done < items)
     throw new InputError(`Sweep ${id} was ended at ${done} of ${items} items: the same command goes on from there.`);

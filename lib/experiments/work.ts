@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { InputError } from '@/lib/input-error';
 import {
   evaluationRequest,
-  isOver,
+  isComplete,
   type JobEngine,
   type KindName,
   type RequestOf,
@@ -133,7 +133,7 @@ export async function experimentStatus(engine: JobEngine, experiment: Experiment
     const sweep = await engine.find(kind, request as never);
     const status = sweep && (await engine.status(sweep.id));
     found.push({ name, kind, status });
-    if (!status || !isOver(status)) break;
+    if (!status || !isComplete(status)) break;
   }
   for (const name of experiment.evaluations.keys())
     if (!found.some((part) => part.name === name))

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { InputError } from '@/lib/input-error';
 import { causeOf } from '@/lib/server/archive/cause';
 import { copyTemplate } from '@/lib/server/archive/database';
@@ -8,6 +8,7 @@ import { lockFolder } from '@/lib/server/archive/lock';
 import { checkFolder, markFolder } from '@/lib/server/archive/marker';
 import { migrateInTurn } from '@/lib/server/archive/migrate';
 import { databaseFolder } from '@/lib/server/archive/places';
+import { type JobsPlace, jobsFolder } from './place';
 
 /** What runs SQL: a connection, or a transaction on one. */
 export interface Sql {
@@ -19,24 +20,6 @@ export interface Connection extends Sql {
   readonly shared: boolean;
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   close(): Promise<void>;
-}
-
-/** Where jobs lie. */
-export interface JobsPlace {
-  /** The folder that holds the migrations and `dist/database`, an empty database. */
-  readonly root: string;
-  /** The data folder: without a `databaseUrl` the database of the jobs lies inside. */
-  readonly folder: string;
-  /** A PostgreSQL server, which any number of processes share. */
-  readonly databaseUrl?: string;
-}
-
-/** The place that the environment names (DATABASE_URL, STATESCOPE_DATA). @throws InputError */
-export function placeOfEnvironment(root: string, env: NodeJS.ProcessEnv = process.env): JobsPlace {
-  const databaseUrl = env.DATABASE_URL || undefined;
-  if (env.STATESCOPE_DATA === 'none' && !databaseUrl)
-    throw new InputError('Jobs need a place: STATESCOPE_DATA is "none"; set it to a folder, or DATABASE_URL.');
-  return { root, folder: resolve(root, env.STATESCOPE_DATA || 'data'), databaseUrl };
 }
 
 const CONNECT_MS = 5000;
@@ -92,9 +75,6 @@ async function openServer(place: JobsPlace, connectionString: string): Promise<C
     close: () => pool.end(),
   };
 }
-
-/** A page that is open must not keep a sweep from running: jobs have a database of their own beside that of the runs. */
-const jobsFolder = ({ folder }: JobsPlace) => join(folder, 'jobs');
 
 async function openEmbedded(place: JobsPlace): Promise<Connection> {
   const [{ PGlite }, { drizzle }, { migrate }] = await Promise.all([

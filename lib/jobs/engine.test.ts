@@ -1,12 +1,13 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { snrOf, summarise } from '@/lib/analysis';
 import { parseExamples } from '@/lib/data/example-source';
 import { Random } from '@/lib/random';
 import { writeModel } from '@/lib/server/testing/workspace';
-import { Bench, isOver, JobEngine, type RequestOf, requestOfFile } from '.';
+import { Bench, isComplete, isOver, itemsOn, JobEngine, type RequestOf, requestOfFile, stateOf } from '.';
 import { decode, encode } from './codec';
 import { connect } from './connection';
 import { fingerprintOf } from './fingerprint';
@@ -77,7 +78,7 @@ describe('a sweep', () => {
     const own = await open('summary');
     const sweep = await own.submit('snr', await snr(['plain+plain']));
     const seen: string[] = [];
-    await own.finish(sweep.id, { bench, onItem: ({ label }) => seen.push(label) });
+    await own.finish(sweep.id, { on: itemsOn(bench), onItem: ({ label }) => seen.push(label) });
     expect(seen).toHaveLength(sweep.items);
     const { sources } = (await own.summary(sweep)) as { sources: { models: { rows: unknown[] }[] }[] };
     const [model] = sweep.request.models.flat();
@@ -100,20 +101,72 @@ describe('a sweep', () => {
     );
     const sweep = await own.submit(kind, request);
     expect(sweep.items).toBe(6);
-    expect(isOver(await own.finish(sweep.id, { bench }))).toBe(true);
+    expect(isOver(await own.finish(sweep.id, { on: itemsOn(bench) }))).toBe(true);
     const { sources } = (await own.summary(sweep)) as { sources: { examples: number; models: { model: string }[] }[] };
     expect(sources.map(({ examples }) => examples)).toEqual([2, 1]);
     expect(sources[0].models.map(({ model }) => model)).toEqual(['plain', 'diff']);
   });
 
+  it('that was cancelled keeps what it has, is nobody’s work, and goes on when it is asked for again', async () => {
+    const own = await open('cancelled');
+    const request = await snr(['plain', 'diff']);
+    const { id, items } = await own.submit('snr', request);
+    const stop = new AbortController();
+    await own.finish(id, { on: itemsOn(bench), signal: stop.signal, onItem: () => stop.abort() });
+    await own.cancel(id);
+    const left = await own.status(id);
+    expect([stateOf(left), isOver(left), isComplete(left), await own.pending()]).toEqual(['cancelled', true, false, 0]);
+    expect(left.done).toBeGreaterThan(0);
+    expect(left.done).toBeLessThan(items);
+    expect(await own.resume()).toEqual([]);
+    const { done } = await own.finish(id, { on: itemsOn(bench), onItem: () => expect.unreachable('it was cancelled') });
+    expect(done).toBe(left.done);
+    await own.submit('snr', request);
+    expect(await own.resume()).toEqual([id]);
+    const whole = await own.finish(id, { on: itemsOn(bench) });
+    expect([stateOf(whole), whole.done]).toEqual(['done', items]);
+    // Cancelling what is over changes nothing.
+    await own.cancel(id);
+    expect(stateOf(await own.status(id))).toBe('done');
+    await expect(own.cancel('nothing')).rejects.toThrow(/no sweep nothing/);
+  });
+
+  it('gives an item out once, however long another thread takes over it', async () => {
+    vi.stubEnv('STATESCOPE_LEASE_SECONDS', '2');
+    const own = await open('slow');
+    vi.unstubAllEnvs();
+    const { id } = await own.submit('snr', await snr(['plain'], { seed: 9 }));
+    const computed: number[] = [];
+    const compute = async (_kind: string, _request: unknown, item: number) => {
+      computed.push(item);
+      if (item === 0) await sleep(5000);
+      return {};
+    };
+    const { failed, done } = await own.finish(id, { on: { device: 'none', compute } });
+    expect([failed, done, computed]).toEqual([[], 3, [0, 1, 2]]);
+  }, 60_000);
+
+  it('stops an item that takes long where its sweep is cancelled', async () => {
+    const own = await open('stopped');
+    const { id } = await own.submit('snr', await snr(['plain'], { seed: 10 }));
+    const compute = (_kind: string, _request: unknown, _item: number, signal?: AbortSignal) =>
+      new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('stopped'))));
+    const seen: (string | undefined)[] = [];
+    const finished = own.finish(id, { on: { device: 'none', compute }, onItem: ({ error }) => seen.push(error) });
+    await expect.poll(async () => (await own.status(id)).active).toBe(1);
+    await own.cancel(id);
+    const { done, failed } = await finished;
+    expect([done, failed, seen]).toEqual([0, [], ['The sweep was cancelled.']]);
+  }, 60_000);
+
   it('is the same sweep when it is asked for again, and does nothing twice', async () => {
     const own = await open('twice');
     const first = await own.submit('snr', await snr(['plain']));
-    await own.finish(first.id, { bench });
+    await own.finish(first.id, { on: itemsOn(bench) });
     const results = await own.results(first);
     const again = await own.submit('snr', await snr(['plain']));
     expect(again.id).toBe(first.id);
-    await own.finish(again.id, { bench, onItem: () => expect.unreachable('it was done') });
+    await own.finish(again.id, { on: itemsOn(bench), onItem: () => expect.unreachable('it was done') });
     expect(await own.results(again)).toEqual(results);
     expect((await own.submit('snr', await snr(['plain'], { seed: 1 }))).id).not.toBe(first.id);
     expect(await own.list()).toHaveLength(2);
@@ -122,7 +175,7 @@ describe('a sweep', () => {
   it('goes on without items that fail, says why, and tries them again when asked', async () => {
     const own = await open('failing');
     const sweep = await own.submit('snr', await snr(['wordless', 'plain']));
-    const { done, failed } = await own.finish(sweep.id, { bench });
+    const { done, failed } = await own.finish(sweep.id, { on: itemsOn(bench) });
     expect([done, failed.length]).toEqual([3, 3]);
     expect(failed[0]).toMatchObject({
       item: 0,
@@ -132,14 +185,14 @@ describe('a sweep', () => {
     await expect(own.results(sweep)).rejects.toThrow(/3 of its 6 items/);
     await own.retry(sweep.id);
     expect((await own.status(sweep.id)).failed).toEqual([]);
-    expect((await own.finish(sweep.id, { bench })).failed).toHaveLength(3);
+    expect((await own.finish(sweep.id, { on: itemsOn(bench) })).failed).toHaveLength(3);
   });
 
   it('refuses a model that is another than the one it was made for', async () => {
     const own = await open('other');
     const asked = await snr(['plain']);
     const sweep = await own.submit('snr', { ...asked, models: [[{ ...asked.models[0][0], fingerprint: '0' }]] });
-    const { failed } = await own.finish(sweep.id, { bench });
+    const { failed } = await own.finish(sweep.id, { on: itemsOn(bench) });
     expect(failed[0].error).toMatch(/not the one that the sweep was made for/);
   });
 
@@ -156,7 +209,7 @@ describe('a sweep', () => {
         WHERE name = $1 AND data->>'item' = '1'`,
       ['statescope-items'],
     );
-    const { failed, done } = await own.finish(sweep.id, { bench });
+    const { failed, done } = await own.finish(sweep.id, { on: itemsOn(bench) });
     expect(done).toBe(2);
     expect(failed).toMatchObject([{ item: 1, error: expect.stringMatching(/^5 workers died/) }]);
   });

@@ -5,11 +5,13 @@ import PgBoss from 'pg-boss';
 import { InputError } from '@/lib/input-error';
 import type { Bench } from './bench';
 import { decode, encode } from './codec';
-import { type Connection, connect, type JobsPlace, persistently, type Sql } from './connection';
+import { type Connection, connect, persistently, type Sql } from './connection';
 import { type SweepKind, Withdrawn } from './kind';
 import { KINDS, type KindName, type RequestOf, type ResultOf } from './kinds';
-import { holdLeases, type Leases, NO_LEASES } from './leases';
+import { holdLeases, type Leases, ownLeases } from './leases';
+import type { JobsPlace } from './place';
 import { JOB_TABLE, QUEUE } from './queue';
+import { UNFINISHED } from './unfinished';
 
 export interface Sweep<K extends KindName = KindName> {
   readonly id: string;
@@ -36,9 +38,41 @@ export interface SweepStatus {
   readonly failed: readonly Failure[];
   /** When it was made, in milliseconds since 1970. */
   readonly createdAt: number;
+  /** Whether somebody has cancelled it: what it has found stays, and asking for it again goes on. */
+  readonly cancelled: boolean;
 }
 
-export const isOver = ({ items, done, failed }: SweepStatus): boolean => done + failed.length === items;
+export const isComplete = ({ items, done, failed }: SweepStatus): boolean => done + failed.length === items;
+
+export const isOver = (status: SweepStatus): boolean => status.cancelled || isComplete(status);
+
+export const SWEEP_STATES = ['open', 'done', 'failed', 'cancelled'] as const;
+export type SweepState = (typeof SWEEP_STATES)[number];
+
+/** `failed` once every item has ended and some have failed. */
+export const stateOf = (status: SweepStatus): SweepState =>
+  isComplete(status) ? (status.failed.length > 0 ? 'failed' : 'done') : status.cancelled ? 'cancelled' : 'open';
+
+/** A name that no sweep has. */
+export class NoSuchSweep extends InputError {
+  constructor(id: string) {
+    super(`There is no sweep ${id} in this database.`);
+  }
+}
+
+/** What computes items: in this thread ({@link itemsOn}), or in another one. */
+export interface Items {
+  /** What it computes on, for the record of who did what. */
+  readonly device: string;
+  /** @throws {@link Withdrawn} where its work is another's now; Error with the sentence that is the item's result */
+  compute(kind: KindName, request: unknown, item: number, signal?: AbortSignal): Promise<unknown>;
+}
+
+/** Items on a device of this thread. */
+export const itemsOn = (bench: Bench): Items => ({
+  device: bench.device.name,
+  compute: (kind, request, item, signal) => kindOf(kind).run(request, item, bench, signal),
+});
 
 /** What a worker tells of an item that it has ended. */
 export interface ItemReport {
@@ -52,7 +86,7 @@ export interface ItemReport {
 }
 
 export interface WorkOptions {
-  readonly bench: Bench;
+  readonly on: Items;
   /** Ends after the current item; items that were taken and not begun are given back. */
   readonly signal?: AbortSignal;
   /** Asked whenever nothing waits, and after every take: whether to end. */
@@ -70,6 +104,9 @@ const LEASE_SECONDS = 60;
 
 /** Workers that may die over one item before it counts as failed: it may be what kills them. */
 const DEATHS = 4;
+
+/** How often a worker asks whether the sweep of an item that takes so long is still wanted (ms). */
+const WANTED_MS = 2000;
 
 /** Items are taken in such numbers that their work lasts about so long (ms): few questions to the database, small leftovers. */
 const TAKE_MS = 1000;
@@ -150,8 +187,31 @@ export class JobEngine {
         [id, kind, text, items, Date.now()],
       ),
     );
+    await persistently(() => this.#connection.query('UPDATE sweeps SET cancelled_at = NULL WHERE id = $1', [id]));
     await persistently(() => this.#enqueue(sweep));
     return sweep;
+  }
+
+  /**
+   * Takes the items away that have no result. What workers have in hand, about a second's work, is ended; an item that takes
+   * longer stops at its next step. What was found stays, and {@link submit} goes on from there. A sweep that is over is left as it is. @throws InputError where there is none of this name.
+   */
+  async cancel(id: string): Promise<void> {
+    if (isOver(await this.status(id))) return;
+    await persistently(() =>
+      this.#connection.transaction(async (sql) => {
+        await sql.query('UPDATE sweeps SET cancelled_at = $2 WHERE id = $1', [id, Date.now()]);
+        await sql.query(`DELETE FROM ${JOB_TABLE} WHERE name = $1 AND data->>'sweep' = $2`, [QUEUE, id]);
+      }),
+    );
+  }
+
+  /** Sweeps that are neither over nor cancelled; each of their items waits again, or is somebody's. */
+  async resume(): Promise<string[]> {
+    const ids = (await this.#connection.query<{ id: string }>(UNFINISHED)).map(({ id }) => id);
+    // Rows of jobs can be lost with a database that was not flushed; what has no result and no job gets one.
+    if (ids.length > 0 && (await this.pending()) === 0) for (const id of ids) await this.#enqueue(await this.sweep(id));
+    return ids;
   }
 
   /** A sweep as {@link submit} would make it, where it was made; undefined, and nothing changed, where it was not. */
@@ -199,7 +259,7 @@ export class JobEngine {
       'SELECT kind, request, items FROM sweeps WHERE id = $1',
       [id],
     );
-    if (!row) throw new InputError(`There is no sweep ${id} in this database: "statescope sweep status" lists them.`);
+    if (!row) throw new NoSuchSweep(id);
     if (!(row.kind in KINDS))
       throw new InputError(`Sweep ${id} is of kind "${row.kind}", which this version does not know.`);
     const sweep = { id, kind: row.kind, request: decode<never>(row.request), items: row.items };
@@ -215,15 +275,15 @@ export class JobEngine {
 
   async status(id: string): Promise<SweepStatus> {
     const [row] = await this.#connection.query<
-      Record<'items' | 'done' | 'active' | 'created', string> & { kind: KindName }
+      Record<'items' | 'done' | 'active' | 'created', string> & { kind: KindName; cancelled: boolean }
     >(
-      `SELECT kind, items, created_at AS created,
+      `SELECT kind, items, created_at AS created, cancelled_at IS NOT NULL AS cancelled,
         (SELECT count(*) FROM sweep_results WHERE sweep = id AND error IS NULL) AS done,
         (SELECT count(*) FROM ${JOB_TABLE} WHERE name = $2 AND state = 'active' AND data->>'sweep' = sweeps.id) AS active
         FROM sweeps WHERE id = $1`,
       [id, QUEUE],
     );
-    if (!row) throw new InputError(`There is no sweep ${id} in this database: "statescope sweep status" lists them.`);
+    if (!row) throw new NoSuchSweep(id);
     const failed = await this.#connection.query<{ item: number; error: string | null }>(
       `SELECT item, error FROM sweep_results WHERE sweep = $1 AND error IS NOT NULL
         UNION ALL SELECT (data->>'item')::int, NULL FROM ${JOB_TABLE}
@@ -243,6 +303,7 @@ export class JobEngine {
         error: error ?? `${DEATHS + 1} workers died while they had it, one after another.`,
       })),
       createdAt: Number(row.created),
+      cancelled: row.cancelled,
     };
   }
 
@@ -285,8 +346,10 @@ export class JobEngine {
   }
 
   /** Takes items, one after another, until it is enough. A database that goes away is waited for. */
-  async work({ bench, signal, isEnough, onItem }: WorkOptions): Promise<void> {
-    const leases = this.isShared ? await holdLeases(this.#place, this.#lease) : NO_LEASES;
+  async work({ on, signal, isEnough, onItem }: WorkOptions): Promise<void> {
+    const leases = this.isShared
+      ? await holdLeases(this.#place, this.#lease)
+      : ownLeases(this.#connection, this.#lease);
     let perItem = TAKE_MS;
     try {
       while (!signal?.aborted) {
@@ -296,7 +359,7 @@ export class JobEngine {
         leases.hold(jobs.map(({ id }) => id));
         const started = performance.now();
         for (const [k, { id, data }] of jobs.entries()) {
-          const report = await this.#do(id, data, bench, leases, signal);
+          const report = await this.#do(id, data, on, leases, signal);
           if (!report) {
             await this.#giveBack(jobs.slice(k).map((job) => job.id));
             return;
@@ -358,37 +421,66 @@ export class JobEngine {
     );
   }
 
+  async #isWanted(id: string): Promise<boolean> {
+    const [row] = await this.#connection.query<{ cancelled: boolean }>(
+      'SELECT cancelled_at IS NOT NULL AS cancelled FROM sweeps WHERE id = $1',
+      [id],
+    );
+    return row !== undefined && !row.cancelled;
+  }
+
+  /** A signal for one item: the worker's own end, or that its sweep is not wanted any more. */
+  #wanted(sweep: string, signal?: AbortSignal): { readonly signal: AbortSignal; end(): void } {
+    const unwanted = new AbortController();
+    const timer = setInterval(() => {
+      // A database that is away is asked again.
+      void this.#isWanted(sweep).then(
+        (wanted) => wanted || unwanted.abort(),
+        () => undefined,
+      );
+    }, WANTED_MS);
+    timer.unref();
+    return {
+      signal: AbortSignal.any([unwanted.signal, ...(signal ? [signal] : [])]),
+      end: () => clearInterval(timer),
+    };
+  }
+
   /** @returns undefined where the signal came before its end */
   async #do(
     id: string,
     { sweep: name, item }: Job,
-    bench: Bench,
+    on: Items,
     leases: Leases,
     signal?: AbortSignal,
   ): Promise<ItemReport | undefined> {
     if (signal?.aborted) return undefined;
     const sweep = await persistently(() => this.sweep(name));
-    const kind = kindOf(sweep.kind);
+    const label = kindOf(sweep.kind).label(sweep.request, item);
+    const left = (why: string): ItemReport => {
+      leases.drop(id);
+      return { sweep: name, kind: sweep.kind, item, label, took: 0, error: why };
+    };
     const started = performance.now();
+    const wanted = this.#wanted(name, signal);
     let result = '';
     let error: string | null = null;
     try {
-      result = encode(await kind.run(sweep.request, item, bench, signal));
+      result = encode(await on.compute(sweep.kind, sweep.request, item, wanted.signal));
     } catch (cause) {
       if (signal?.aborted) return undefined;
-      if (cause instanceof Withdrawn) {
-        leases.drop(id);
-        const label = kind.label(sweep.request, item);
-        return { sweep: name, kind: sweep.kind, item, label, took: 0, error: cause.message };
-      }
+      if (wanted.signal.aborted) return left(CANCELLED);
+      if (cause instanceof Withdrawn) return left(cause.message);
       error = (cause as Error).message;
+    } finally {
+      wanted.end();
     }
     const took = Math.round(performance.now() - started);
     await persistently(() =>
       this.#connection.transaction(async (sql) => {
         await sql.query(
           'INSERT INTO sweep_results (sweep, item, result, error, worker, took) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING',
-          [name, item, result, error, `${WORKER} ${bench.device.name}`, took],
+          [name, item, result, error, `${WORKER} ${on.device}`, took],
         );
         await this.#boss.complete(QUEUE, id, {}, { db: bossDb(sql) });
       }),
@@ -398,12 +490,14 @@ export class JobEngine {
       sweep: name,
       kind: sweep.kind,
       item,
-      label: kind.label(sweep.request, item),
+      label,
       took,
       ...(error && { error }),
     };
   }
 }
+
+const CANCELLED = 'The sweep was cancelled.';
 
 /** What is taken waits again, as if it had not been. */
 const GIVE_BACK = `UPDATE ${JOB_TABLE} SET state = 'created', started_on = NULL`;

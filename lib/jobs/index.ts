@@ -1,6 +1,19 @@
 export { Bench, type SweptModel, type SweptSource } from './bench';
-export { type JobsPlace, placeOfEnvironment } from './connection';
-export { type ItemReport, isOver, JobEngine, type Sweep, type SweepStatus } from './engine';
+export {
+  type ItemReport,
+  type Items,
+  isComplete,
+  isOver,
+  itemsOn,
+  JobEngine,
+  NoSuchSweep,
+  type Sweep,
+  type SweepState,
+  type SweepStatus,
+  stateOf,
+} from './engine';
+export { Withdrawn } from './kind';
 export { KINDS, type KindName, type RequestOf, type ResultOf } from './kinds';
 export { evaluationOf } from './kinds/evaluation';
+export { type JobsPlace, placeOfEnvironment } from './place';
 export { evaluationRequest, requestOfFile, sweptModel, sweptSource } from './request';

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
-import type { LeaseMessage, LeaseStart } from './leases';
-import { JOB_TABLE, QUEUE } from './queue';
+import { type LeaseMessage, type LeaseStart, SIGN } from './leases';
+import { QUEUE } from './queue';
 
 /** The thread that says of the items in work that their worker lives (leases.ts). */
 
@@ -14,12 +14,7 @@ const held = new Set<string>();
 async function say(): Promise<void> {
   if (held.size === 0) return;
   // A database that is away is asked again at the next beat; results are safe without it (engine.ts).
-  await pool
-    .query(`UPDATE ${JOB_TABLE} SET started_on = now() WHERE name = $1 AND id = ANY($2::uuid[]) AND state = 'active'`, [
-      QUEUE,
-      [...held],
-    ])
-    .catch(() => undefined);
+  await pool.query(SIGN, [QUEUE, [...held]]).catch(() => undefined);
 }
 
 setInterval(say, beat);

@@ -18,6 +18,7 @@ import type {
   TokenizeRequest,
   VocabularyEntry,
 } from '@/lib/api/schemas';
+import type { Sweep, SweepList, SweepRequest, SweepStatus } from '@/lib/api/sweeps';
 import type { TrainingRuns } from '@/lib/api/training';
 import { AnalysisBook } from './analysis-book';
 import { ArchiveClient } from './archive/client';
@@ -34,6 +35,7 @@ import type { Body } from './protocol';
 import { Readers } from './readers/readers';
 import { RunBook } from './run-book';
 import { readSettings, type Settings } from './settings';
+import { SweepsClient } from './sweeps/client';
 import { Turns } from './turns';
 
 /** What waits to be kept, by name. */
@@ -54,6 +56,7 @@ export class Service {
   readonly analyses: AnalysisBook;
   readonly generations: Generations;
   readonly archive: ArchiveClient;
+  readonly sweeps: SweepsClient;
   readonly version: string;
   readonly #turns: Turns;
   /** What the computing thread has told of itself. */
@@ -87,6 +90,7 @@ export class Service {
     });
     this.readers = new Readers(settings, (folders) => this.worker.setFolders(folders));
     this.archive = new ArchiveClient(settings, () => this.#keeper.wake());
+    this.sweeps = new SweepsClient(settings);
     this.#keeper = new Keeper(() => this.archive.usable);
     const keeping = (nameOf: (id: string) => string): Keeping => ({
       waits: (id) => this.#keeper.has(nameOf(id)),
@@ -123,6 +127,7 @@ export class Service {
   start(): void {
     this.worker.start();
     this.readers.start();
+    void this.sweeps.start();
   }
 
   /** Aborts when the service ends: what still streams then stops. */
@@ -154,7 +159,10 @@ export class Service {
     await within(this.#keeper.settled(), 0.25);
     this.#keeper.close();
     this.#ended.abort();
-    return within(Promise.allSettled([this.worker.close(), this.readers.close(), this.archive.close()]), 0);
+    return within(
+      Promise.allSettled([this.worker.close(), this.readers.close(), this.archive.close(), this.sweeps.close()]),
+      0,
+    );
   }
 
   /** How many runs and analyses would be accepted. */
@@ -335,6 +343,16 @@ export class Service {
     }
     return this.analyses.get(id);
   }
+
+  /**
+   * Makes a sweep, or goes on with it where it was made before.
+   * @param retry tries items again that failed
+   * @throws ServiceError 404, 422, 503
+   */
+  createSweep = (request: SweepRequest, retry: boolean): Promise<SweepStatus> => this.sweeps.submit(request, retry);
+  listSweeps = async (): Promise<SweepList> => ({ sweeps: await this.sweeps.list() });
+  sweep = (id: string): Promise<Sweep> => this.sweeps.get(id);
+  cancelSweep = (id: string): Promise<SweepStatus> => this.sweeps.cancel(id);
 
   analysis = (id: string): Analysis => this.analyses.get(id);
   analysisTensors = (id: string): Body => this.analyses.tensors(id);

@@ -87,6 +87,9 @@ export const readerPath = ({ root }: Settings) => join(root, 'dist', 'reader.mjs
 /** The bundle of the thread that owns the archive, from lib/server/archive/thread.ts. */
 export const archivePath = ({ root }: Settings) => join(root, 'dist', 'archive.mjs');
 
+/** The bundle of the thread that owns sweeps, from lib/server/sweeps/thread.ts. */
+export const sweepsPath = ({ root }: Settings) => join(root, 'dist', 'sweeps.mjs');
+
 /** An empty database that new data folders are copied from, where setup has made one. */
 export const databaseTemplate = ({ root }: Settings) => join(root, 'dist', 'database');
 

@@ -9,6 +9,8 @@ const ENTRIES = {
   worker: 'lib/server/worker.ts',
   reader: 'lib/server/readers/thread.ts',
   archive: 'lib/server/archive/thread.ts',
+  sweeps: 'lib/server/sweeps/thread.ts',
+  items: 'lib/server/sweeps/items-thread.ts',
   leases: 'lib/jobs/leases-thread.ts',
   rows: 'lib/training/rows-thread.ts',
   cli: 'lib/cli/main.ts',

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { InputError } from '@/lib/input-error';
-import { isOver, requestOfFile, type SweepStatus } from '@/lib/jobs';
+import { requestOfFile, type SweepStatus, stateOf } from '@/lib/jobs';
 import { projectRoot } from '@/lib/project-root';
 import { readJson } from '../input';
 import type { Io } from '../io';
@@ -60,6 +60,16 @@ export function sweepCommand(program: Command, io: Io): void {
         });
       }),
     );
+  sweep
+    .command('cancel <id>')
+    .description('take away the items of a sweep that have no result; "run" goes on from there')
+    .action(async (id: string) =>
+      withEngine(async (engine) => {
+        await engine.cancel(id);
+        const { done, items } = await engine.status(id);
+        io.out(`sweep ${id}: ${done} of ${items} items have a result\n`);
+      }),
+    );
   for (const command of sweep.commands)
     command.option('--debug', 'show where an error comes from').allowExcessArguments(false);
 }
@@ -71,6 +81,6 @@ const rowOf = (status: SweepStatus) => ({
   done: status.done,
   'in work': status.active,
   failed: status.failed.length,
-  state: isOver(status) ? (status.failed.length > 0 ? 'failed' : 'done') : 'open',
+  state: stateOf(status),
   made: new Date(status.createdAt).toISOString().slice(0, 19),
 });

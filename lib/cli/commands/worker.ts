@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { InputError } from '@/lib/input-error';
+import { itemsOn } from '@/lib/jobs';
 import type { Io } from '../io';
 import { tell, withBench, withEngine } from '../jobs';
 import { withDevice } from '../options';
@@ -22,7 +23,7 @@ export function workerCommand(program: Command, io: Io): void {
         await withBench(options, io, async (bench, signal) => {
           io.err('waiting for jobs\n');
           const isEnough = async () => options.untilEmpty === true && (await engine.pending()) === 0;
-          await engine.work({ bench, signal, isEnough, onItem: tell(io) });
+          await engine.work({ on: itemsOn(bench), signal, isEnough, onItem: tell(io) });
         });
       }),
     );

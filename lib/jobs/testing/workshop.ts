@@ -25,7 +25,8 @@ export class Workshop {
     this.root = root;
   }
 
-  static async make(models: readonly string[]): Promise<Workshop> {
+  /** @param more bundles beside that of the command line: name and source */
+  static async make(models: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<Workshop> {
     const cache = join(process.cwd(), 'node_modules', '.cache');
     await mkdir(cache, { recursive: true });
     const root = await mkdtemp(join(cache, 'statescope-jobs-'));
@@ -38,6 +39,7 @@ export class Workshop {
           cli: 'lib/cli/main.ts',
           leases: 'lib/jobs/leases-thread.ts',
           rows: 'lib/training/rows-thread.ts',
+          ...more,
         },
         outdir: join(root, 'dist'),
         outExtension: { '.js': '.mjs' },
@@ -68,7 +70,12 @@ export class Workshop {
 
   /** Starts a command in a process of its own, on the portable device, whose numbers are the same everywhere. */
   start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Process {
-    const child = spawn(process.execPath, [join(this.root, 'dist', 'cli.mjs'), ...args], {
+    return this.startBundle('cli', args, env);
+  }
+
+  /** The same of another bundle. */
+  startBundle(name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Process {
+    const child = spawn(process.execPath, [join(this.root, 'dist', `${name}.mjs`), ...args], {
       cwd: this.root,
       env: {
         ...process.env,

@@ -87,6 +87,8 @@ export const sweeps = pgTable('sweeps', {
   items: integer('items').notNull(),
   /** Milliseconds since 1970. */
   createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+  /** Likewise; null unless somebody has cancelled it. */
+  cancelledAt: bigint('cancelled_at', { mode: 'number' }),
 });
 
 /** What items came to, one row each: a second answer to the same item changes nothing. */

@@ -262,6 +262,8 @@ it('every route that may change something was decided on for a read-only server'
     'PATCH runs/1': 403,
     'DELETE runs/1': 0,
     'POST runs/1/resume': 0,
+    'POST sweeps': 403,
+    'DELETE sweeps/1': 403,
     'POST tokenize': 0,
   });
 });

@@ -59,6 +59,12 @@ async function copyEmptyDatabase(dist: string): Promise<void> {
   if (existsSync(join(made, 'PG_VERSION'))) await cp(made, join(dist, 'database'), { recursive: true });
 }
 
+const SWEEP_THREADS = {
+  sweeps: join(process.cwd(), 'lib/server/sweeps/thread.ts'),
+  items: join(process.cwd(), 'lib/server/sweeps/items-thread.ts'),
+  leases: join(process.cwd(), 'lib/jobs/leases-thread.ts'),
+};
+
 export interface Workspace {
   readonly root: string;
   readonly settings: Settings;
@@ -68,8 +74,12 @@ export interface Workspace {
 /**
  * A folder like an installed Statescope: the worker's bundle and tiny random models. It lies inside
  * node_modules, where the bundle finds the packages that it leaves outside.
+ * @param sweeps with the threads of sweeps, too
  */
-export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<Workspace> {
+export async function makeWorkspace(
+  overrides: Partial<Settings> = {},
+  { sweeps = false }: { readonly sweeps?: boolean } = {},
+): Promise<Workspace> {
   const cache = join(process.cwd(), 'node_modules', '.cache');
   await mkdir(cache, { recursive: true });
   const root = await mkdtemp(join(cache, 'statescope-test-'));
@@ -83,6 +93,7 @@ export async function makeWorkspace(overrides: Partial<Settings> = {}): Promise<
         worker: join(process.cwd(), 'lib/server/worker.ts'),
         reader: join(process.cwd(), 'lib/server/readers/thread.ts'),
         archive: join(process.cwd(), 'lib/server/archive/thread.ts'),
+        ...(sweeps && SWEEP_THREADS),
       },
       outdir: join(root, 'dist'),
       outExtension: { '.js': '.mjs' },
