@@ -66,11 +66,8 @@ export const SweepSchema = SweepStatusSchema.extend({
   workers: z
     .array(z.object({ worker: z.string(), items: count }))
     .meta({ description: 'Who has ended how many items: process, machine and device.' }),
-  result: z
-    .record(z.string(), z.unknown())
-    .nullable()
-    .meta({
-      description: 'What it comes to, as `statescope sweep result` prints it; null until every item has a result.',
-    }),
+  result: z.record(z.string(), z.unknown()).nullable().meta({
+    description: 'What it comes to, as `statescope sweep result` prints it; null until every item has a result.',
+  }),
 });
 export type Sweep = z.infer<typeof SweepSchema>;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { InputError } from '@/lib/input-error';
-import { requestOfFile, type SweepStatus, stateOf } from '@/lib/jobs';
+import { placeOfEnvironment, requestOfFile, type SweepStatus, stateOf } from '@/lib/jobs';
 import { projectRoot } from '@/lib/project-root';
 import { readJson } from '../input';
 import type { Io } from '../io';
@@ -23,10 +23,10 @@ export function sweepCommand(program: Command, io: Io): void {
     .option('--detach', 'leave the work to workers (DATABASE_URL)')
     .option('--retry', 'try items again that failed')
     .action(async (file: string, options: RunOptions) => {
+      if (options.detach && !placeOfEnvironment(projectRoot()).databaseUrl)
+        throw new InputError('--detach leaves the work to workers, which need DATABASE_URL: a PostgreSQL server.');
       const { kind, request } = await requestOfFile(await readJson(file, 'sweep'), projectRoot());
       await withEngine(async (engine) => {
-        if (options.detach && !engine.isShared)
-          throw new InputError('--detach leaves the work to workers, which need DATABASE_URL: a PostgreSQL server.');
         const made = await engine.submit(kind, request);
         if (options.retry) await engine.retry(made.id);
         io.err(`sweep ${made.id}: ${made.items} items\n`);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import type { BlockKind } from '@/lib/checkpoint';
 import { demoLines } from '@/lib/data/demo-stories';
 import { writeModel } from '@/lib/server/testing/workspace';
 
@@ -15,6 +16,9 @@ export interface Process {
   /** Waits until stderr holds a text. */
   says(text: string | RegExp): Promise<void>;
 }
+
+/** So many blocks that a sweep of some prompts can be met half-way, and no more. */
+const MIDDLE = { layers: Array<BlockKind>(40).fill('mamba2'), expand: 2 };
 
 /** A folder like an installed Statescope, with the command line and small random models. */
 export class Workshop {
@@ -54,7 +58,7 @@ export class Workshop {
       copyFile('package.json', join(root, 'package.json')),
       cp(migrations, join(root, migrations), { recursive: true }),
       existsSync(empty) && cp(empty, join(root, 'dist', 'database'), { recursive: true }),
-      ...models.map((name) => writeModel(join(root, 'models'), name)),
+      ...models.map((name) => writeModel(join(root, 'models'), name, name === 'middle' ? MIDDLE : undefined)),
     ]);
     return new Workshop(root);
   }
