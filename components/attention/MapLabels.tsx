@@ -1,11 +1,11 @@
 import { memo } from 'react';
-import { LABEL_BASELINE, LABEL_GAP } from '../charts/axisLabels';
+import { LABEL_BASELINE, LABEL_GAP, labelText } from '../charts/axisLabels';
 import { bracketPath, readoutPath } from '../charts/mapMarks';
-import { cut, displayToken } from '../charts/tokens';
+import { displayToken } from '../charts/tokens';
 import { type LabelsProps, type TokenAxis, useTokenAxes } from './tokenAxes';
 
 /** Labels of one axis in a frame whose y runs along it; the frame of columns is that of rows, turned. */
-function Labels({ tokens, labels, fontSize, limit, strong }: TokenAxis) {
+function Labels({ tokens, labels, fontSize, limit, numbered, strong }: TokenAxis) {
   return labels.map(({ token, at, away, leader, crossed }) => (
     <g key={token}>
       {leader && <line className="grid" x1={2 - away} x2={-LABEL_GAP} y1={at} y2={at} />}
@@ -16,7 +16,7 @@ function Labels({ tokens, labels, fontSize, limit, strong }: TokenAxis) {
         textAnchor="end"
         style={{ fontSize }}
       >
-        {cut(displayToken(tokens[token].text), limit)}
+        {labelText({ limit, numbered }, token, displayToken(tokens[token].text))}
       </text>
     </g>
   ));

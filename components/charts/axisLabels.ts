@@ -1,4 +1,5 @@
 import { thinLabels } from './labels';
+import { cut } from './tokens';
 
 /** Distance between two staggered lanes: to the left of a map, and below it. */
 const ROW_LANE = 60;
@@ -7,6 +8,9 @@ const COLUMN_LANE = 48;
 export const LABEL_GAP = 9;
 /** From the centre of a cell to the baseline of its label. */
 export const LABEL_BASELINE = 3.2;
+
+/** Below this pitch most tokens have no label, and those that have one get their position too. */
+const NUMBERED = 4;
 
 /** One axis of a map: its tokens [from, to), each `pitch` pixels. */
 export interface LabelAxis {
@@ -34,7 +38,16 @@ export interface AxisLabels {
   readonly fontSize: number;
   /** Characters that a label has room for. */
   readonly limit: number;
+  /** Whether labels begin with their position: where most tokens have none, words alone do not say which they are. */
+  readonly numbered: boolean;
 }
+
+/** What a token's label says: its word as far as there is room, behind its position where that is not plain. */
+export const labelText = (
+  { limit, numbered }: Pick<AxisLabels, 'limit' | 'numbered'>,
+  token: number,
+  word: string,
+): string => (numbered ? `${token} ${cut(word, limit - String(token).length - 1)}` : cut(word, limit));
 
 /**
  * The labels of one axis by the rules of token labels: one lane from 11 px a cell, two staggered lanes from 5 px,
@@ -52,7 +65,10 @@ export function axisLabels(
   const staggered = lanes === 2 && pitch >= 5 && pitch < 11;
   const fontSize = staggered && pitch >= 8 ? 10 : pitch >= 11 ? 10.5 : 9.5;
   const least = staggered ? pitch : 10;
-  const limit = side === 'row' ? (narrow ? 8 : staggered ? 9 : 10) : narrow || staggered ? 7 : 9;
+  const numbered = pitch < NUMBERED;
+  const room = side === 'row' ? (narrow ? 8 : staggered ? 9 : 10) : narrow || staggered ? 7 : 9;
+  // At their size, numbered labels have all of the gutter.
+  const limit = numbered ? (side === 'row' && !narrow ? 12 : 9) : room;
   const step = side === 'row' ? ROW_LANE : COLUMN_LANE;
   const labels = thinLabels(priorities.subarray(from, to), pitch, least).map((k): AxisLabel => {
     const token = k + from;
@@ -65,5 +81,5 @@ export function axisLabels(
       crossed: staggered && !outer,
     };
   });
-  return { labels, fontSize, limit };
+  return { labels, fontSize, limit, numbered };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { colourTable, cssColour, PALETTES } from '@/lib/figures/palette';
 import { curveScale } from '@/lib/figures/scale';
-import { axisLabels } from './axisLabels';
+import { type AxisLabels, axisLabels, labelText } from './axisLabels';
 import { type Metric, segments } from './curve';
 import { labelPriorities, placeLineLabels } from './labels';
 import { axisTicks, type LayerAxis, layerAxis, layerTick } from './layerAxis';
@@ -9,7 +9,7 @@ import { caretPath, legendMarks, RAMP_HEIGHT, RAMP_MARGIN, RAMP_WIDTH } from './
 import { cellsTop, type MapLayoutInput, mapLayout } from './mapLayout';
 import { marginals } from './marginals';
 import { bars, joined } from './profile';
-import { cut, displayToken } from './tokens';
+import { displayToken } from './tokens';
 import { valueScale } from './values';
 import { mapFrame } from './window';
 
@@ -154,7 +154,7 @@ function maps(lengths: readonly number[], input: Partial<MapLayoutInput> & { wid
       axisLabels({ side, from: 0, to: L, pitch: frame.cellWidth }, priorities, layout.lanes, layout.narrow),
     );
     const labelled = layout.narrow || input.ownLabels || left === layout.maps[0].left;
-    const word = (token: number, limit: number) => cut(displayToken(tokens[token].text), limit);
+    const word = (token: number, axis: AxisLabels) => labelText(axis, token, displayToken(tokens[token].text));
     const row = joined(values.subarray((L - 1) * L), 0, L, size);
     const { rows, columns } = marginals(values, L, frame.region);
     const profile = bars(row, size, layout.profileHeight, 1, true);
@@ -175,7 +175,7 @@ function maps(lengths: readonly number[], input: Partial<MapLayoutInput> & { wid
           ]
         : []),
       ...(labelled ? sides[0].labels : []).map(({ token, at, away }) =>
-        text(left - away, y + at + 3.2, word(token, sides[0].limit), {
+        text(left - away, y + at + 3.2, word(token, sides[0]), {
           'text-anchor': 'end',
           'font-size': sides[0].fontSize,
         }),
@@ -184,7 +184,7 @@ function maps(lengths: readonly number[], input: Partial<MapLayoutInput> & { wid
         tag(
           'g',
           { transform: `translate(${left + at + 3.2},${y + size + away}) rotate(-90)` },
-          text(0, 0, word(token, sides[1].limit), { 'text-anchor': 'end', 'font-size': sides[1].fontSize }),
+          text(0, 0, word(token, sides[1]), { 'text-anchor': 'end', 'font-size': sides[1].fontSize }),
         ),
       ),
     ];

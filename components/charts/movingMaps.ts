@@ -1,11 +1,10 @@
 import { formatPlain } from '@/lib/figures/numbers';
-import { type AxisLabels, axisLabels, LABEL_BASELINE, LABEL_GAP } from './axisLabels';
+import { type AxisLabels, axisLabels, LABEL_BASELINE, LABEL_GAP, labelText } from './axisLabels';
 import { cellsTop, type MapLayout } from './mapLayout';
 import { bracketPath, flagBox, MARGINAL_GAPS, readoutPath } from './mapMarks';
 import type { Marginals } from './marginals';
 import { bars, joined, profileCaption } from './profile';
 import type { Region } from './pyramid';
-import { cut } from './tokens';
 import { type MapFrame, mapFrame } from './window';
 
 /** The style's colours and fonts that maps are drawn with; the keys are the names of its custom properties. */
@@ -75,11 +74,12 @@ const RIGHT = 12;
 const LEFT = 4;
 
 /** Labels of an axis that runs down; that of the columns is turned by the caller. */
-function drawLabels(pen: Pen, { labels, fontSize, limit }: AxisLabels, map: MovingMap, inks: Inks): void {
+function drawLabels(pen: Pen, axis: AxisLabels, map: MovingMap, inks: Inks): void {
+  const { labels, fontSize } = axis;
   pen.textAlign = 'right';
   pen.lineJoin = 'round';
   for (const { token, at, away, leader, crossed } of labels) {
-    const text = cut(map.words[token], limit);
+    const text = labelText(axis, token, map.words[token]);
     const strong = map.strong.includes(token);
     if (leader) {
       pen.fillStyle = inks.line;
