@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ApiError } from '@/lib/api/client';
 import { ModelPickers } from '../bar/ModelPicker';
 import { MODELS } from '../data/queries';
-import { Banners } from './Banners';
+import { Banners, modelNotes } from './Banners';
 
 /** The page's bar and banners where asking for the models has failed, or not. */
 function shown(error?: Error): string {
@@ -35,5 +35,23 @@ describe('a list of models that cannot be had', () => {
     const html = shown();
     expect(html).not.toContain('role="alert"');
     expect(html).toContain('choose a model');
+  });
+});
+
+describe('what is to be known of the models’ files', () => {
+  const tokenizer = { source: 'fallback', name: 'gpt-neox-20b' } as const;
+
+  it('is said once for all models that it is about, by name', () => {
+    const notes = modelNotes([
+      { name: 'a', warnings: ['its norm_eps is 1e-6.'], tokenizer },
+      { name: 'b', tokenizer },
+      { name: 'b', tokenizer },
+    ]);
+    expect(notes.map(({ names }) => names)).toEqual([['a'], ['a', 'b']]);
+    expect(notes[1].text).toContain('gpt-neox-20b');
+  });
+
+  it('is nothing where the files are used as they are', () => {
+    expect(modelNotes([{ name: 'a', tokenizer: { source: 'model', name: 'tokenizer.json' } }])).toEqual([]);
   });
 });

@@ -167,17 +167,28 @@ export function Banners({ view }: { view: View | undefined }) {
 }
 
 /** Said of a model that is read with the bundled tokenizer. */
-const fallbackOf = ({ name, tokenizer }: Pick<RunModel, 'name' | 'tokenizer'>) =>
+const fallbackOf = ({ tokenizer }: Pick<RunModel, 'tokenizer'>) =>
   tokenizer?.source === 'fallback'
-    ? [`${name} has no tokenizer of its own: its tokens are those of ${tokenizer.name}.`]
+    ? [`no tokenizer of its own is in the folder, so the text is cut into the tokens of ${tokenizer.name}.`]
     : [];
+
+/** What is to be known of the models' files, each sentence once with the models that it is about. */
+export function modelNotes(
+  models: readonly Pick<RunModel, 'name' | 'warnings' | 'tokenizer'>[],
+): { readonly names: readonly string[]; readonly text: string }[] {
+  const notes = new Map<string, Set<string>>();
+  for (const model of models)
+    for (const text of [...(model.warnings ?? []), ...fallbackOf(model)])
+      notes.set(text, (notes.get(text) ?? new Set()).add(model.name));
+  return [...notes].map(([text, names]) => ({ names: [...names], text }));
+}
 
 /** What of the models' files is not used as they say, and whose tokens are shown, beside every reading of the run. */
 export function ModelWarnings() {
-  const warnings = useRun().run?.models.flatMap((model) => [...(model.warnings ?? []), ...fallbackOf(model)]) ?? [];
-  return [...new Set(warnings)].map((warning) => (
-    <p key={warning} className="note bad" role="status" data-testid="model-warning">
-      {warning}
+  const run = useRun((s) => s.run);
+  return modelNotes(run?.models ?? []).map(({ names, text }) => (
+    <p key={text} className="note caution model-note" role="status" data-testid="model-warning">
+      <b>{names.join(', ')}</b>: {text}
     </p>
   ));
 }
