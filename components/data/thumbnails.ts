@@ -1,6 +1,6 @@
 'use client';
-import { useInfiniteQuery } from '@tanstack/react-query';
-import { useEffect, useMemo } from 'react';
+import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
+import { useEffect } from 'react';
 import type { Thumbnails } from '@/lib/api/readings';
 import { refusedReduction } from '@/lib/api/refusals';
 import { reduces, useSelection } from '../state/selection';
@@ -14,8 +14,6 @@ import { hasBranches, isParallel, type ModelView, type View } from './view';
 /** Layers that are asked for at a time: between two requests, what is in view goes first. */
 const LAYERS = 8;
 
-const NONE: readonly Float32Array[] = [];
-
 /** Small maps of the first layers of a model, as many as are there, each `size` × `size`. */
 export interface SmallMaps {
   readonly size: number;
@@ -24,6 +22,16 @@ export interface SmallMaps {
 
 const present = (pages: readonly Thumbnails[]): number =>
   pages.reduce((layers, page) => layers + page.layers.length, 0);
+
+const joined = new WeakMap<InfiniteData<Thumbnails>, SmallMaps>();
+
+/** The pages of an answer as one list: the same object for the same answer, whose pictures are kept for it. */
+function smallMapsOf(data: InfiniteData<Thumbnails>): SmallMaps {
+  const { pages } = data;
+  const maps = joined.get(data) ?? { size: pages[0].size, layers: pages.flatMap(({ layers }) => layers) };
+  joined.set(data, maps);
+  return maps;
+}
 
 /** Whether a map in view is still asked for. */
 const isWaiting = ({ ready, error, map, branches }: LayerMaps): boolean =>
@@ -84,11 +92,7 @@ function useModelThumbnails(
   useEffect(() => {
     if (more) void fetchNextPage({ cancelRefetch: false });
   }, [more, fetchNextPage]);
-  return useMemo(() => {
-    const pages = data?.pages ?? [];
-    const layers = pages.length === 1 ? pages[0].layers : pages.flatMap((page) => page.layers);
-    return pages.length > 0 ? { size: pages[0].size, layers: layers.length > 0 ? layers : NONE } : undefined;
-  }, [data]);
+  return data && smallMapsOf(data);
 }
 
 /** Small maps of every finished layer, of the form, branch and reduction of the large maps, one entry a model. */

@@ -111,7 +111,16 @@ export const TracksSection = memo(function TracksSection({ view, staleMark }: { 
             {problem}
           </p>
         ) : (
-          width > 0 && <TrackFigure view={view} values={values} width={width} narrow={narrow} />
+          width > 0 &&
+          (tracks.some(Boolean) ? (
+            <TrackFigure view={view} values={values} width={width} narrow={narrow} />
+          ) : (
+            <p className="note" role="status">
+              {asked.some(({ isFetching }) => isFetching)
+                ? `The tracks of layer ${view.layer} are being read.`
+                : `Layer ${view.layer} has no tracks yet.`}
+            </p>
+          ))
         )}
       </div>
     </Section>
