@@ -209,3 +209,22 @@ test('heads are one stop of the Tab key, and arrows go on from it', async ({ pag
   await expect(heads.locator('.bars button[aria-pressed="true"]')).toHaveAttribute('tabindex', '0');
   await expect(page.getByTestId('layer-strip')).toHaveAttribute('aria-valuenow', layer as string);
 });
+
+test('each figure says in a sentence what it shows first, and the numbers lead there', async ({ page }) => {
+  await open(page, '/?layer=2');
+  await run(page);
+  const signal = page.getByTestId('signal-finding');
+  await expect(signal).toContainText(/p\(target\) at the output: .* in A, .* in B\. It changes most in layer \d of A/);
+  await signal.getByRole('button').first().click();
+  const layer = (await signal.getByRole('button').first().innerText()).replace('layer ', '');
+  await expect(page.getByTestId('layer-strip')).toHaveAttribute('aria-valuenow', layer);
+  const maps = page.getByTestId('attention-finding');
+  await expect(maps).toContainText(/^Position \d+ reads most from .* % of its row\).*; the needle is/);
+  const source = maps.getByRole('button').first();
+  const [position] = (await source.innerText()).split(' ');
+  await source.click();
+  await expect(page).toHaveURL(new RegExp(`lock=\\d+-${position}`));
+  // The sentence is of the first of the sources that the inspector lists.
+  const first = page.getByTestId('inspector').locator('.block', { hasText: 'reads most' }).locator('tbody th').first();
+  await expect(first).toContainText(position);
+});

@@ -15,6 +15,7 @@ import { Id } from '../ui/parts';
 import { Section } from '../ui/Section';
 import { AttentionMaps } from './AttentionMaps';
 import { DockedPair } from './DockedPair';
+import { Finding } from './Finding';
 import { Legend } from './Legend';
 import { MapControls } from './MapControls';
 import { PairInspector } from './PairInspector';
@@ -69,6 +70,7 @@ export const AttentionSection = memo(function AttentionSection(props: { view: Vi
       canMaximise
       aside={<PairInspector view={view} maps={maps} />}
     >
+      <Finding view={view} maps={maps} />
       <div ref={ref} style={{ minHeight: 480 }}>
         {width > 0 && (
           <AttentionMaps

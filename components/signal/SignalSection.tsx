@@ -16,6 +16,7 @@ import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
 import { batchCurves } from './batchSeries';
 import { DifferenceCurve } from './DifferenceCurve';
+import { Finding } from './Finding';
 import { LayerAside } from './LayerAside';
 import { LayerStrip } from './LayerStrip';
 import { SignalCurve } from './SignalCurve';
@@ -121,6 +122,7 @@ export const SignalSection = memo(function SignalSection(props: {
       canMaximise
       aside={<LayerAside view={view} signals={signals} batch={batch} metric={metric} />}
     >
+      <Finding view={view} signals={signals} metric={metric} />
       <div ref={ref} style={{ minHeight: 330 }}>
         {width > 0 && (
           <>
