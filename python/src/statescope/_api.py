@@ -125,15 +125,6 @@ class Answer(TypedDict):
     """ln p of the whole answer, their sum; null where it is −∞ or not a number."""
 
 
-class ThumbnailsMetadata(TypedDict):
-    form: Literal["s6"]
-    reduce: str
-    """How channels become one matrix: `mean`, `mean_abs`, `max` (magnitude), `head:K` (Mamba-2) or `channel:K`."""
-    layers: int
-    """Layers present: 0 … layers − 1."""
-    size: int
-
-
 class Continuation(TypedDict):
     """The end of a prompt as a model generated it: these token ids in place of reading its text again. Models whose vocabulary gives these ids another text read the text."""
     start: int
@@ -166,7 +157,7 @@ class RolloutMetadata(TypedDict):
 class AttributionComponents(TypedDict):
     block: int
     """−1 for the embedding."""
-    part: Literal["embedding", "mixer", "branch_1", "minus_lambda_branch_2", "bias"]
+    part: Literal["embedding", "mixer", "branch_1", "minus_lambda_branch_2", "attention", "mamba", "bias", "mlp"]
     contribution: float
 
 
@@ -182,12 +173,51 @@ class Attribution(TypedDict):
     """|logit − sum of the contributions| as a share of the logit."""
 
 
-class MapMetadata(TypedDict):
-    form: Literal["s6", "block", "logit", "norm"]
-    """What a map shows: `s6` the scan alone; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`."""
+class SweepStatusFailed(TypedDict):
+    item: int
+    label: str
+    error: str
+
+
+class SweepStatus(TypedDict):
+    id: str
+    """Made of all that is asked: the same question is the same sweep."""
+    kind: str
+    state: Literal["open", "done", "failed", "cancelled"]
+    """`failed` once every item has ended and some have failed."""
+    items: int
+    done: int
+    """Items with a result."""
+    active: int
+    """Items that are being computed."""
+    failed: Sequence[SweepStatusFailed]
+    createdAt: float
+    """Milliseconds since 1970."""
+
+
+class SweepList(TypedDict):
+    sweeps: Sequence[SweepStatus]
+    """Newest first."""
+
+
+class ThumbnailsMetadata(TypedDict):
+    form: Literal["s6", "softmax", "block", "logit", "norm"]
+    """What a map shows: `s6` the scan alone; `softmax` the weights of attention, of layers and branches that are attention; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`."""
     reduce: str
     """How channels become one matrix: `mean`, `mean_abs`, `max` (magnitude), `head:K` (Mamba-2) or `channel:K`."""
-    branch: Literal["single", "mixer_1", "mixer_2", "lambda_mixer_2", "diff"]
+    first: int
+    """The first layer present."""
+    layers: int
+    """How many are present."""
+    size: int
+
+
+class MapMetadata(TypedDict):
+    form: Literal["s6", "softmax", "block", "logit", "norm"]
+    """What a map shows: `s6` the scan alone; `softmax` the weights of attention, of layers and branches that are attention; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`."""
+    reduce: str
+    """How channels become one matrix: `mean`, `mean_abs`, `max` (magnitude), `head:K` (Mamba-2) or `channel:K`."""
+    branch: Literal["single", "attention", "mamba", "mixer_1", "mixer_2", "lambda_mixer_2", "diff"]
     """Which map of a block: `single` for a plain block; for a differential block mixer 1, mixer 2, λ·mixer 2 or their difference."""
     convention: str
     reconstruction_error: float
@@ -245,6 +275,31 @@ class GeneratedToken(TypedDict):
     """Of the next token, nats."""
     alternatives: Sequence[GeneratedTokenAlternatives]
     """Most likely first."""
+
+
+class SweepWorkers(TypedDict):
+    worker: str
+    items: int
+
+
+class Sweep(TypedDict):
+    id: str
+    """Made of all that is asked: the same question is the same sweep."""
+    kind: str
+    state: Literal["open", "done", "failed", "cancelled"]
+    """`failed` once every item has ended and some have failed."""
+    items: int
+    done: int
+    """Items with a result."""
+    active: int
+    """Items that are being computed."""
+    failed: Sequence[SweepStatusFailed]
+    createdAt: float
+    """Milliseconds since 1970."""
+    workers: Sequence[SweepWorkers]
+    """Who has ended how many items: process, machine and device."""
+    result: Optional[Mapping[str, Any]]
+    """What it comes to, as `statescope sweep result` prints it; null until every item has a result."""
 
 
 class GenerationRequest(TypedDict):
@@ -526,7 +581,7 @@ class ModelListModels(TypedDict):
     name: str
     """What requests use to name the model."""
     format: str
-    layers: Sequence[Literal["mamba1", "mamba2", "falcon_mamba", "diff_mamba1", "diff_mamba2", "diff_mamba2e", "diff_s6", "diff_s6_mamba2"]]
+    layers: Sequence[Literal["mamba1", "mamba2", "falcon_mamba", "diff_mamba1", "diff_mamba2", "diff_mamba2e", "diff_s6", "diff_s6_mamba2", "granite_mamba2", "granite_attention", "falcon_h1", "bamba_mamba2", "bamba_attention", "nemotron_h_attention", "nemotron_h_mlp", "jamba_mamba1", "jamba_attention"]]
     differential: Sequence[bool]
     """Of each layer: whether it subtracts one branch from another."""
     hidden_size: int
@@ -610,6 +665,75 @@ class RunList(TypedDict):
     archive: RunListArchive
 
 
+class SweepRequestSnrSourcesExamplesClasses(TypedDict):
+    """What else is what, as spans like the needle’s."""
+    competing: NotRequired[Sequence[Sequence[int]]]
+    """What names another answer."""
+    question: NotRequired[Sequence[Sequence[int]]]
+    """The question."""
+
+
+class SweepRequestSnrSourcesExamples(TypedDict):
+    """One example, as a line of the command line’s file."""
+    prompt: NotRequired[str]
+    tokens: NotRequired[Sequence[int]]
+    """Token ids in place of a prompt."""
+    context: NotRequired[str]
+    """With a question: becomes the prompt of the paper's script."""
+    question: NotRequired[str]
+    target: NotRequired[Union[str, int]]
+    """The answer; its first token is the target."""
+    answer: NotRequired[Union[str, int]]
+    """Another word for the target."""
+    needle: NotRequired[Sequence[int]]
+    """What holds the answer: UTF-16 characters of a prompt, tokens of `tokens`, unless `unit` says otherwise."""
+    unit: NotRequired[Literal["characters", "tokens"]]
+    foil: NotRequired[Union[str, int]]
+    """A wrong answer, where logits are differences to it."""
+    candidates: NotRequired[Sequence[Union[str, int]]]
+    classes: NotRequired[SweepRequestSnrSourcesExamplesClasses]
+    """What else is what, as spans like the needle’s."""
+    position: NotRequired[int]
+    """Token to read at; default the last."""
+
+
+class SweepRequestSnrSources(TypedDict):
+    name: str
+    examples: Union[Sequence[SweepRequestSnrSourcesExamples], str]
+    """Up to 1000 examples, or `demo:n`: n held-out stories of the demo task with known needles."""
+
+
+class SweepRequestSnr(TypedDict):
+    kind: Literal["snr"]
+    models: Sequence[Union[str, Sequence[str]]]
+    """Names that `GET /api/models` lists; training seeds of one model as a list."""
+    sources: Sequence[SweepRequestSnrSources]
+    """Sets of prompts, such as one a length or task; each is summed up by itself."""
+    resamples: NotRequired[int]
+    """Of the bootstrap."""
+    seed: NotRequired[int]
+    """Of the bootstrap and of stories; equal seeds give equal numbers."""
+    metrics: NotRequired[Sequence[Literal["target_prob", "target_logprob", "target_log_odds", "margin", "margin_std", "snr_vocab", "snr_candidates", "needle_against_context"]]]
+    """Default: all."""
+
+
+class SweepRequestAllocation(TypedDict):
+    kind: Literal["allocation"]
+    models: Sequence[Union[str, Sequence[str]]]
+    """Names that `GET /api/models` lists; training seeds of one model as a list."""
+    sources: Sequence[SweepRequestSnrSources]
+    """Sets of prompts, such as one a length or task; each is summed up by itself."""
+    resamples: NotRequired[int]
+    """Of the bootstrap."""
+    seed: NotRequired[int]
+    """Of the bootstrap and of stories; equal seeds give equal numbers."""
+    layers: NotRequired[Sequence[int]]
+    """Default: all."""
+
+
+SweepRequest = Union[SweepRequestSnr, SweepRequestAllocation]
+
+
 class RunProgress(TypedDict):
     model: int
     """Index into the models of the run."""
@@ -618,17 +742,21 @@ class RunProgress(TypedDict):
     """Steps of this stage that are finished; while loading, parameters."""
     layers: int
     secondsLeft: Optional[float]
-    """Estimate for the whole run; null before one exists."""
+    """Estimate for the whole run, which never rises; null before one exists."""
+    share: float
+    """Of the work of the whole run that is done."""
 
 
 RunModelsBlocks = TypedDict(
     "RunModelsBlocks",
     {
-        "kind": "Literal[\"mamba1\", \"mamba2\", \"falcon_mamba\", \"diff_mamba1\", \"diff_mamba2\", \"diff_mamba2e\", \"diff_s6\", \"diff_s6_mamba2\"]",
+        "kind": "Literal[\"mamba1\", \"mamba2\", \"falcon_mamba\", \"diff_mamba1\", \"diff_mamba2\", \"diff_mamba2e\", \"diff_s6\", \"diff_s6_mamba2\", \"granite_mamba2\", \"granite_attention\", \"falcon_h1\", \"bamba_mamba2\", \"bamba_attention\", \"nemotron_h_attention\", \"nemotron_h_mlp\", \"jamba_mamba1\", \"jamba_attention\"]",
         "label": "NotRequired[str]",
         "lambda": "Optional[float]",
         "lambdaInit": "Optional[float]",
-        "branches": "Sequence[Literal[\"single\", \"mixer_1\", \"mixer_2\", \"lambda_mixer_2\", \"diff\"]]",
+        "branches": "Sequence[Literal[\"single\", \"attention\", \"mamba\", \"mixer_1\", \"mixer_2\", \"lambda_mixer_2\", \"diff\"]]",
+        "softmax": "NotRequired[Sequence[Literal[\"single\", \"attention\", \"mamba\", \"mixer_1\", \"mixer_2\", \"lambda_mixer_2\", \"diff\"]]]",
+        "exact": "NotRequired[Sequence[Literal[\"single\", \"attention\", \"mamba\", \"mixer_1\", \"mixer_2\", \"lambda_mixer_2\", \"diff\"]]]",
         "points": "NotRequired[Mapping[str, Sequence[Literal[\"mixer_1\", \"mixer_2\"]]]]",
         "heads": "int",
         "channels": "int",
@@ -845,18 +973,51 @@ class AnalysisRequestPatch(TypedDict):
     """A text, or token ids."""
     corrupted: Union[str, Sequence[int]]
     """A text, or token ids."""
-    point: NotRequired[str]
-    """A hook point of the block, `hook_h` (states), or `ssm`, `conv` (what decoding remembers)."""
     direction: NotRequired[Literal["denoise", "noise"]]
     """`denoise` (default) carries the clean run into the corrupted prompt, `noise` the corrupted run into the clean prompt."""
     spans: NotRequired[Sequence[Sequence[int]]]
     """Patched as a whole, in the prompt that receives; default each token."""
     align: NotRequired[Sequence[AnalysisRequestPatchAlign]]
     """Tokens that stand for each other; default each for the one at its place."""
+    point: NotRequired[str]
+    """A hook point of the block, `hook_h` (states), or `ssm`, `conv` (what decoding remembers)."""
     mixer: NotRequired[Literal["mixer_1", "mixer_2"]]
     """One mixer of differential blocks."""
     channels: NotRequired[Sequence[int]]
     heads: NotRequired[Sequence[int]]
+
+
+class AnalysisRequestPatchAttribution(TypedDict):
+    kind: Literal["patch_attribution"]
+    model: str
+    target: Union[int, str]
+    """A token id, or a word whose first token counts."""
+    foil: NotRequired[Union[int, str]]
+    """The wrong answer that the target is held against."""
+    position: NotRequired[int]
+    """Token that is read; negative numbers count from the end."""
+    memory_mb: NotRequired[int]
+    """Refuse what would take more beside the weights. The server has a limit of its own."""
+    layers: NotRequired[Sequence[int]]
+    """Layer numbers from 0; default all."""
+    clean: Union[str, Sequence[int]]
+    """A text, or token ids."""
+    corrupted: Union[str, Sequence[int]]
+    """A text, or token ids."""
+    direction: NotRequired[Literal["denoise", "noise"]]
+    """`denoise` (default) carries the clean run into the corrupted prompt, `noise` the corrupted run into the clean prompt."""
+    spans: NotRequired[Sequence[Sequence[int]]]
+    """Patched as a whole, in the prompt that receives; default each token."""
+    align: NotRequired[Sequence[AnalysisRequestPatchAlign]]
+    """Tokens that stand for each other; default each for the one at its place."""
+    points: NotRequired[Sequence[str]]
+    """Hook points of the block, `mixer_1` and `mixer_2` (what a branch brings to the subtraction), `hook_h` (states), `ssm`; default the residual stream, block outputs and branches."""
+    metric: NotRequired[Literal["logit_difference", "target_logit", "margin", "target_prob", "target_logprob", "kl"]]
+    """Measure that is followed; default the logit difference, or the logit of the target without a foil."""
+    steps: NotRequired[int]
+    """Runs between both prompts that gradients are averaged over; 1 takes the run that receives."""
+    check: NotRequired[int]
+    """The strongest cells of every kind of point that are patched exactly as well."""
 
 
 class AnalysisRequestKnockout(TypedDict):
@@ -957,38 +1118,6 @@ class AnalysisRequestCancellation(TypedDict):
     """Without a foil, the target is held against their mean."""
 
 
-class AnalysisRequestCancellationBatchExamplesClasses(TypedDict):
-    """What else is what, as spans like the needle’s."""
-    competing: NotRequired[Sequence[Sequence[int]]]
-    """What names another answer."""
-    question: NotRequired[Sequence[Sequence[int]]]
-    """The question."""
-
-
-class AnalysisRequestCancellationBatchExamples(TypedDict):
-    """One example, as a line of the command line’s file."""
-    prompt: NotRequired[str]
-    tokens: NotRequired[Sequence[int]]
-    """Token ids in place of a prompt."""
-    context: NotRequired[str]
-    """With a question: becomes the prompt of the paper's script."""
-    question: NotRequired[str]
-    target: NotRequired[Union[str, int]]
-    """The answer; its first token is the target."""
-    answer: NotRequired[Union[str, int]]
-    """Another word for the target."""
-    needle: NotRequired[Sequence[int]]
-    """What holds the answer: UTF-16 characters of a prompt, tokens of `tokens`, unless `unit` says otherwise."""
-    unit: NotRequired[Literal["characters", "tokens"]]
-    foil: NotRequired[Union[str, int]]
-    """A wrong answer, where logits are differences to it."""
-    candidates: NotRequired[Sequence[Union[str, int]]]
-    classes: NotRequired[AnalysisRequestCancellationBatchExamplesClasses]
-    """What else is what, as spans like the needle’s."""
-    position: NotRequired[int]
-    """Token to read at; default the last."""
-
-
 class AnalysisRequestCancellationBatch(TypedDict):
     """Former name of `allocation` over a batch, which it is answered by."""
     kind: Literal["cancellation_batch"]
@@ -997,7 +1126,7 @@ class AnalysisRequestCancellationBatch(TypedDict):
     """Refuse what would take more beside the weights. The server has a limit of its own."""
     layers: NotRequired[Sequence[int]]
     """Layer numbers from 0; default all."""
-    examples: Union[Sequence[AnalysisRequestCancellationBatchExamples], str]
+    examples: Union[Sequence[SweepRequestSnrSourcesExamples], str]
     """Up to 1000 examples, or `demo:n`: n held-out stories of the demo task with known needles."""
     resamples: NotRequired[int]
     """Of the bootstrap."""
@@ -1051,7 +1180,7 @@ class AnalysisRequestAllocation(TypedDict):
     kind: Literal["allocation"]
     models: Sequence[Union[str, Sequence[str]]]
     """One model, or several to compare; training seeds of one as a list."""
-    examples: Union[Sequence[AnalysisRequestCancellationBatchExamples], str]
+    examples: Union[Sequence[SweepRequestSnrSourcesExamples], str]
     """Up to 1000 examples, or `demo:n`: n held-out stories of the demo task with known needles."""
     layers: NotRequired[Sequence[int]]
     """Layer numbers from 0; default all."""
@@ -1067,7 +1196,7 @@ class AnalysisRequestFaithfulness(TypedDict):
     kind: Literal["faithfulness"]
     models: Sequence[str]
     """One model, or several."""
-    examples: Union[Sequence[AnalysisRequestCancellationBatchExamples], str]
+    examples: Union[Sequence[SweepRequestSnrSourcesExamples], str]
     """Up to 1000 examples, or `demo:n`: n held-out stories of the demo task with known needles."""
     orders: NotRequired[Sequence[Literal["s6", "block", "logit", "norm", "rollout_norm", "rollout_alti", "rollout_plain", "attribution", "gradient_input", "random"]]]
     """What says which sources matter; `random` is what they are held against."""
@@ -1089,7 +1218,7 @@ class AnalysisRequestSnr(TypedDict):
     kind: Literal["snr"]
     models: Sequence[str]
     """One model, or two to compare."""
-    examples: Union[Sequence[AnalysisRequestCancellationBatchExamples], str]
+    examples: Union[Sequence[SweepRequestSnrSourcesExamples], str]
     """Up to 1000 examples, or `demo:n`: n held-out stories of the demo task with known needles."""
     metrics: NotRequired[Sequence[Literal["target_prob", "target_logprob", "target_log_odds", "margin", "margin_std", "snr_vocab", "snr_candidates", "needle_against_context", "log_odds", "attention_snr"]]]
     """Default: all that the examples allow. `log_odds` is the former name of `margin`, taken in this version only."""
@@ -1101,7 +1230,7 @@ class AnalysisRequestSnr(TypedDict):
     """Of the bootstrap and of stories; equal seeds give equal numbers."""
 
 
-AnalysisRequest = Union[AnalysisRequestPatch, AnalysisRequestKnockout, AnalysisRequestAblate, AnalysisRequestLambda, AnalysisRequestCancellation, AnalysisRequestCancellationBatch, AnalysisRequestIntervene, AnalysisRequestAllocation, AnalysisRequestFaithfulness, AnalysisRequestSnr]
+AnalysisRequest = Union[AnalysisRequestPatch, AnalysisRequestPatchAttribution, AnalysisRequestKnockout, AnalysisRequestAblate, AnalysisRequestLambda, AnalysisRequestCancellation, AnalysisRequestCancellationBatch, AnalysisRequestIntervene, AnalysisRequestAllocation, AnalysisRequestFaithfulness, AnalysisRequestSnr]
 
 
 class AnalysisResultPatchMetrics(TypedDict):
@@ -1136,6 +1265,54 @@ class AnalysisResultPatch(TypedDict):
     direction: Literal["denoise", "noise"]
     metrics: Mapping[str, AnalysisResultPatchMetrics]
     """Every measure of the same runs; an effect is the share of the way to the run that gives."""
+    cautions: Sequence[AnalysisResultPatchCautions]
+    """Why effects may not mean what they seem to."""
+
+
+class AnalysisResultPatchAttributionPoints(TypedDict):
+    point: str
+    layers: Sequence[int]
+    """Layers that have it; the rows of others are null."""
+    patched: Sequence[Sequence[Optional[float]]]
+    """Estimates of the measure, by layer and span."""
+    effect: Sequence[Sequence[Optional[float]]]
+
+
+class AnalysisResultPatchAttributionAgreementCells(TypedDict):
+    layer: int
+    span: Sequence[int]
+    """Half-open span [start, end)."""
+    estimated: Optional[float]
+    """Null where it is not defined, or not computed yet."""
+    exact: Optional[float]
+    """Null where it is not defined, or not computed yet."""
+
+
+class AnalysisResultPatchAttributionAgreement(TypedDict):
+    point: str
+    cells: Sequence[AnalysisResultPatchAttributionAgreementCells]
+    rank_correlation: Optional[float]
+    """Null where it is not defined, or not computed yet."""
+    correlation: Optional[float]
+    """Null where it is not defined, or not computed yet."""
+
+
+class AnalysisResultPatchAttribution(TypedDict):
+    kind: Literal["patch_attribution"]
+    direction: Literal["denoise", "noise"]
+    metric: Literal["logit_difference", "target_logit", "margin", "target_prob", "target_logprob", "kl"]
+    steps: int
+    layers: Sequence[int]
+    spans: Sequence[Sequence[int]]
+    position: int
+    clean: Optional[float]
+    """Null where it is not defined, or not computed yet."""
+    corrupted: Optional[float]
+    """Null where it is not defined, or not computed yet."""
+    points: Sequence[AnalysisResultPatchAttributionPoints]
+    """Estimates by kind of point."""
+    agreement: Sequence[AnalysisResultPatchAttributionAgreement]
+    """Cells that were patched exactly as well, and how far the changes agree: Spearman’s and Pearson’s."""
     cautions: Sequence[AnalysisResultPatchCautions]
     """Why effects may not mean what they seem to."""
 
@@ -1550,7 +1727,7 @@ class AnalysisResultFaithfulness(TypedDict):
     """Models that are finished; of the first one the prompts that are, where it was cancelled."""
 
 
-AnalysisResult = Union[AnalysisResultPatch, AnalysisResultKnockout, AnalysisResultAblate, AnalysisResultLambda, AnalysisResultIntervene, AnalysisResultCancellation, AnalysisResultCancellationBatch, AnalysisResultAllocation, AnalysisResultFaithfulness, SnrResult]
+AnalysisResult = Union[AnalysisResultPatch, AnalysisResultPatchAttribution, AnalysisResultKnockout, AnalysisResultAblate, AnalysisResultLambda, AnalysisResultIntervene, AnalysisResultCancellation, AnalysisResultCancellationBatch, AnalysisResultAllocation, AnalysisResultFaithfulness, SnrResult]
 
 
 class AnalysisBudget(TypedDict):
@@ -1578,7 +1755,7 @@ class Analysis(TypedDict):
     id: str
     state: Literal["queued", "running", "done", "cancelled", "error", "interrupted"]
     """`interrupted`: the server ended before the work did; it can be asked for again."""
-    request: Union[AnalysisRequestPatch, AnalysisRequestKnockout, AnalysisRequestAblate, AnalysisRequestLambda, AnalysisRequestCancellation, AnalysisRequestCancellationBatch, AnalysisRequestIntervene, AnalysisRequestAllocation, AnalysisRequestFaithfulness, AnalysisRequestSnr]
+    request: Union[AnalysisRequestPatch, AnalysisRequestPatchAttribution, AnalysisRequestKnockout, AnalysisRequestAblate, AnalysisRequestLambda, AnalysisRequestCancellation, AnalysisRequestCancellationBatch, AnalysisRequestIntervene, AnalysisRequestAllocation, AnalysisRequestFaithfulness, AnalysisRequestSnr]
     note: NotRequired[str]
     """As it was answered when the analysis was created."""
     run: NotRequired[str]
@@ -1587,7 +1764,7 @@ class Analysis(TypedDict):
     """0 when running or finished; runs wait in the same queue."""
     budget: AnalysisBudget
     progress: Optional[AnalysisProgress]
-    result: Optional[Union[AnalysisResultPatch, AnalysisResultKnockout, AnalysisResultAblate, AnalysisResultLambda, AnalysisResultIntervene, AnalysisResultCancellation, AnalysisResultCancellationBatch, AnalysisResultAllocation, AnalysisResultFaithfulness, SnrResult]]
+    result: Optional[Union[AnalysisResultPatch, AnalysisResultPatchAttribution, AnalysisResultKnockout, AnalysisResultAblate, AnalysisResultLambda, AnalysisResultIntervene, AnalysisResultCancellation, AnalysisResultCancellationBatch, AnalysisResultAllocation, AnalysisResultFaithfulness, SnrResult]]
     """What is finished so far."""
     device: Optional[HealthDevice]
     timing: AnalysisTiming
@@ -1761,9 +1938,9 @@ class Api(Http):
         *,
         layer: int,
         model: Optional[int] = None,
-        branch: Optional[Literal["single", "mixer_1", "mixer_2", "lambda_mixer_2", "diff"]] = None,
+        branch: Optional[Literal["single", "attention", "mamba", "mixer_1", "mixer_2", "lambda_mixer_2", "diff"]] = None,
         reduce: Optional[str] = None,
-        form: Optional[Literal["s6", "block", "logit", "norm"]] = None,
+        form: Optional[Literal["s6", "softmax", "block", "logit", "norm"]] = None,
         target: Optional[int] = None,
         without: Optional[str] = None,
     ) -> Tensors:
@@ -1775,7 +1952,7 @@ class Api(Http):
 
         reduce: How channels become one matrix: `mean`, `mean_abs`, `max` (magnitude), `head:K` (Mamba-2) or `channel:K`.
 
-        form: What a map shows: `s6` the scan alone; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.
+        form: What a map shows: `s6` the scan alone; `softmax` the weights of attention, of layers and branches that are attention; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.
 
         target: Token id of the form `logit`; default: the run's target.
 
@@ -1788,9 +1965,9 @@ class Api(Http):
         *,
         layer: int,
         model: Optional[int] = None,
-        branch: Optional[Literal["single", "mixer_1", "mixer_2", "lambda_mixer_2", "diff"]] = None,
+        branch: Optional[Literal["single", "attention", "mamba", "mixer_1", "mixer_2", "lambda_mixer_2", "diff"]] = None,
         reduce: Optional[str] = None,
-        form: Optional[Literal["s6", "block", "logit", "norm"]] = None,
+        form: Optional[Literal["s6", "softmax", "block", "logit", "norm"]] = None,
         target: Optional[int] = None,
         without: Optional[str] = None,
     ) -> MapEstimate:
@@ -1802,7 +1979,7 @@ class Api(Http):
 
         reduce: How channels become one matrix: `mean`, `mean_abs`, `max` (magnitude), `head:K` (Mamba-2) or `channel:K`.
 
-        form: What a map shows: `s6` the scan alone; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.
+        form: What a map shows: `s6` the scan alone; `softmax` the weights of attention, of layers and branches that are attention; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.
 
         target: Token id of the form `logit`; default: the run's target.
 
@@ -1888,18 +2065,33 @@ class Api(Http):
         id: str,
         *,
         model: Optional[int] = None,
-        branch: Optional[Literal["single", "mixer_1", "mixer_2", "lambda_mixer_2", "diff"]] = None,
+        branch: Optional[Literal["single", "attention", "mamba", "mixer_1", "mixer_2", "lambda_mixer_2", "diff"]] = None,
         reduce: Optional[str] = None,
+        form: Optional[Literal["s6", "softmax", "block", "logit", "norm"]] = None,
+        target: Optional[int] = None,
+        without: Optional[str] = None,
+        first: Optional[int] = None,
+        count: Optional[int] = None,
         size: Optional[int] = None,
     ) -> Tensors:
-        """Small maps of all finished layers.
+        """Small maps of the finished layers.
 
         Answers: `thumbnails` [layers, s, s] F32, s = min(size, L); `__metadata__` as ThumbnailsMetadata
 
         branch: Plain blocks always show `single`.
 
-        reduce: How channels become one matrix: `mean`, `mean_abs`, `max` (magnitude), `head:K` (Mamba-2) or `channel:K`."""
-        return self._tensors("GET", f"/api/runs/{quote(id)}/thumbnails", query={"model": model, "branch": branch, "reduce": reduce, "size": size})
+        reduce: How channels become one matrix: `mean`, `mean_abs`, `max` (magnitude), `head:K` (Mamba-2) or `channel:K`.
+
+        form: What a map shows: `s6` the scan alone; `softmax` the weights of attention, of layers and branches that are attention; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.
+
+        target: Token id of the form `logit`; default: the run's target.
+
+        without: Parts of the form `block` that are replaced by the identity, separated by commas.
+
+        first: The first layer that is wanted.
+
+        count: How many layers at most. Default: all that are finished."""
+        return self._tensors("GET", f"/api/runs/{quote(id)}/thumbnails", query={"model": model, "branch": branch, "reduce": reduce, "form": form, "target": target, "without": without, "first": first, "count": count, "size": size})
 
     def get_run_lens(
         self,
@@ -2038,8 +2230,8 @@ class Api(Http):
         with_: Optional[Literal["needle_against_context"]] = None,
         candidates: Optional[str] = None,
         layer: Optional[int] = None,
-        branch: Optional[Literal["single", "mixer_1", "mixer_2", "lambda_mixer_2", "diff"]] = None,
-        form: Optional[Literal["s6", "block", "logit", "norm"]] = None,
+        branch: Optional[Literal["single", "attention", "mamba", "mixer_1", "mixer_2", "lambda_mixer_2", "diff"]] = None,
+        form: Optional[Literal["s6", "softmax", "block", "logit", "norm"]] = None,
         without: Optional[str] = None,
     ) -> bytes:
         """Numbers of a run as a file for other programs.
@@ -2076,7 +2268,7 @@ class Api(Http):
 
         branch: Default: the block's last branch.
 
-        form: What a map shows: `s6` the scan alone; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.
+        form: What a map shows: `s6` the scan alone; `softmax` the weights of attention, of layers and branches that are attention; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.
 
         without: Parts of the form `block` that are replaced by the identity, separated by commas."""
         return self._bytes("GET", f"/api/runs/{quote(id)}/export", query={"what": what, "format": format, "model": model, "reduce": reduce, "method": method, "start": start, "target": target, "position": position, "needle": needle, "competing": competing, "question": question, "lens": lens, "with": with_, "candidates": candidates, "layer": layer, "branch": branch, "form": form, "without": without})
@@ -2093,6 +2285,45 @@ class Api(Http):
 
         run: A run that keeps the result once it is finished, and takes it along when it is removed."""
         return cast("AnalysisCreated", self._json("POST", "/api/analyses", query={"run": run}, body=body))
+
+    def get_sweeps(
+        self,
+    ) -> SweepList:
+        """Sweeps of the database, newest first, whoever made them.
+
+        Answers: How far each is"""
+        return cast("SweepList", self._json("GET", "/api/sweeps"))
+
+    def post_sweeps(
+        self,
+        body: SweepRequest,
+        *,
+        retry: Optional[str] = None,
+    ) -> SweepStatus:
+        """Makes a sweep, or goes on with it: its items are shared by this server and every `statescope worker` on the same database.
+
+        Answers: How far it is
+
+        retry: Tries items again that failed."""
+        return cast("SweepStatus", self._json("POST", "/api/sweeps", query={"retry": retry}, body=body))
+
+    def get_sweeps(
+        self,
+        id: str,
+    ) -> Sweep:
+        """How far a sweep is, who worked on it, and once it is done what it comes to.
+
+        Answers: State and result"""
+        return cast("Sweep", self._json("GET", f"/api/sweeps/{quote(id)}"))
+
+    def delete_sweeps(
+        self,
+        id: str,
+    ) -> SweepStatus:
+        """Takes away the items that have no result; asked for again, it goes on from there.
+
+        Answers: How far it is"""
+        return cast("SweepStatus", self._json("DELETE", f"/api/sweeps/{quote(id)}"))
 
     def get_analysis(
         self,
