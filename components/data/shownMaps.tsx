@@ -30,8 +30,15 @@ function Chosen(props: {
 }) {
   const { view, found, channels, children } = props;
   const entries = useChosenMaps(found, view.layer);
+  // Statistics are of the scan, also where attention stands beside it.
+  const own = useSteady(
+    channels.map((each, k) => {
+      const { model, branch } = entries[k] ?? {};
+      return branch && model?.model.blocks[view.layer]?.softmax?.includes(branch) ? undefined : each;
+    }),
+  );
   const maps = useDrawnMaps(entries);
-  const shown = useMemo(() => ({ entries, maps, channels }), [entries, maps, channels]);
+  const shown = useMemo(() => ({ entries, maps, channels: own }), [entries, maps, own]);
   return <ShownContext value={shown}>{children}</ShownContext>;
 }
 

@@ -23,7 +23,7 @@ export const bambaFeedForward: NonNullable<HybridArchitecture['feedForward']> = 
   afterMixers(h, w(NORM), block, tap, (u) => gatedMlp(u, w.under('feed_forward'), block.mlp as MlpConfig, tap));
 
 export const BAMBA_MAMBA2: HybridArchitecture = {
-  label: 'Mamba-2 and MLP',
+  label: 'Mamba-2 + MLP',
   expand: 2,
   anatomy: { scans: [outputAt('mamba_out', ssdScan('single', 'mamba'))], mlp: mlpPoints('gated') },
   tensors: (block: HybridBlock) => [...under('mamba', mamba2Tensors(block.mixer)), ...bambaMlp(block)],
@@ -33,7 +33,7 @@ export const BAMBA_MAMBA2: HybridArchitecture = {
 };
 
 export const BAMBA_ATTENTION: HybridArchitecture = {
-  label: 'Attention and MLP',
+  label: 'Attention + MLP',
   expand: 1,
   anatomy: { scans: [], attention: attentionBeside('self_attn'), mlp: mlpPoints('gated') },
   tensors: (block: HybridBlock) => [

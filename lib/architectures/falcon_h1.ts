@@ -15,7 +15,7 @@ const NORM = 'pre_ff_layernorm.weight';
  *     u = RMS(h),   h ← h + m_s · Mamba-2(u) + m_a · Attention(m_i u),   h ← h + m₁ W_down (SiLU(m₀ W_gate u) ⊙ W_up u)
  */
 export const FALCON_H1: HybridArchitecture = {
-  label: 'Attention beside Mamba-2, MLP',
+  label: 'Attn ∥ Mamba-2',
   expand: 2,
   anatomy: {
     scans: [outputAt('mamba_out', ssdScan('single', 'mamba'))],

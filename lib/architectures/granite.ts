@@ -27,7 +27,7 @@ const feedForward: HybridArchitecture['feedForward'] = (h, w, block: HybridBlock
   afterMixers(h, w(NORM), block, tap, (u) => joinedMlp(u, w.under('shared_mlp'), block.mlp as MlpConfig, tap));
 
 export const GRANITE_MAMBA2: HybridArchitecture = {
-  label: 'Mamba-2 and MLP',
+  label: 'Mamba-2 + MLP',
   expand: 2,
   anatomy: { scans: [outputAt('mamba_out', ssdScan('single', 'mamba'))], mlp: mlpPoints('gated') },
   tensors: (block: HybridBlock) => [...under('mamba', mamba2Tensors(block.mixer)), ...mlp(block)],
@@ -39,7 +39,7 @@ export const GRANITE_MAMBA2: HybridArchitecture = {
 };
 
 export const GRANITE_ATTENTION: HybridArchitecture = {
-  label: 'Attention and MLP',
+  label: 'Attention + MLP',
   expand: 1,
   anatomy: { scans: [], attention: attentionBeside('self_attn'), mlp: mlpPoints('gated') },
   tensors: (block: HybridBlock) => [

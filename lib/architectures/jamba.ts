@@ -13,7 +13,7 @@ import type { HybridArchitecture, HybridBlock } from './types';
  * positions; then the MLP of Bamba.
  */
 export const JAMBA_MAMBA1: HybridArchitecture = {
-  label: 'Mamba and MLP',
+  label: 'Mamba + MLP',
   expand: 2,
   anatomy: {
     scans: [outputAt('mamba_out', { ...s6Scan('single', 'mamba'), points: FALCON_SCAN.points })],
