@@ -104,6 +104,7 @@ describe('products of matrices', needs(adapter, ADAPTER), () => {
 
   // 20 × 16300 is 128 of the large tiles; the others are small ones, none of them a multiple of a tile.
   it.each([
+    [3, 130, 21],
     [16, 16, 16],
     [33, 7, 70],
     [65, 100, 129],

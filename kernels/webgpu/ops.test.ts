@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ADAPTER, needs } from '@/testing/needs';
 import { crossEntropy } from '../ops';
 import { expectCase } from '../ops/expect-case';
+import { mixerStepCases } from '../ops/mixer-step-cases';
 import { smallCases } from '../ops/op-cases';
 import { type Backend, dispatch } from './program';
 import { registerWebgpu } from './register';
@@ -12,7 +13,7 @@ import { allowSoftwareAdapter } from './testing/software-adapter';
 allowSoftwareAdapter();
 const adapter = await registerWebgpu();
 
-const cases = [...smallCases(), ...largeCases()];
+const cases = [...smallCases(), ...mixerStepCases(), ...largeCases()];
 
 describe('WGSL kernels equal the float64 reference', needs(adapter, ADAPTER), () => {
   beforeAll(async () => {

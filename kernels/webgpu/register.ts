@@ -8,6 +8,7 @@ import { attention } from './tfjs/attention';
 import { conv } from './tfjs/conv';
 import type { Kernel } from './tfjs/kernel';
 import { loss } from './tfjs/loss';
+import { mixerSteps } from './tfjs/mixer-steps';
 import { mixers } from './tfjs/mixers';
 import { norm } from './tfjs/norm';
 import { registerProducts } from './tfjs/products';
@@ -59,7 +60,7 @@ export async function registerWebgpu(): Promise<AdapterDescription | null> {
       backendName: 'webgpu',
       kernelFunc: ({ inputs, attrs }) => tf.tidy(() => kernel({ ...inputs } as Record<string, tf.Tensor>, attrs ?? {})),
     });
-  for (const [kernelName, kernel] of Object.entries<Kernel>(mixers))
+  for (const [kernelName, kernel] of Object.entries<Kernel>({ ...mixers, ...mixerSteps }))
     tf.registerKernel({ kernelName, backendName: 'webgpu', kernelFunc: functionOf(kernel) });
   registerProducts();
   tf.registerBackend('webgpu', () => webgpu, PRIORITY);

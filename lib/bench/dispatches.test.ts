@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { registerWebgpu } from '@/kernels/webgpu/register';
 import { allowSoftwareAdapter } from '@/kernels/webgpu/testing/software-adapter';
 import { ADAPTER, needs } from '@/testing/needs';
-import { forwardOnGpu } from './dispatches';
+import { forwardOnGpu, tokenOnGpu } from './dispatches';
 import { MAMBA_130M, MAMBA2_130M } from './shapes';
 
 allowSoftwareAdapter();
@@ -16,7 +16,7 @@ const withFewTokens = <T extends { V: number; vocabulary: number }>(shape: T): T
   vocabulary: 64,
 });
 
-describe('what a forward pass at L = 512 asks of a GPU', needs(adapter, ADAPTER), () => {
+describe('what a forward pass at L = 512 and a token ask of a GPU', needs(adapter, ADAPTER), () => {
   beforeAll(() => tf.setBackend('webgpu'));
 
   it.each([
@@ -27,4 +27,16 @@ describe('what a forward pass at L = 512 asks of a GPU', needs(adapter, ADAPTER)
     expect(dispatches).toBe(programs);
     expect(bytes / 1e9).toBeCloseTo(gigabytes, 2);
   });
+
+  it.each([
+    { name: 'Mamba-130m', shape: MAMBA_130M, programs: 221, megabytes: 375 },
+    { name: 'Mamba2-130m', shape: MAMBA2_130M, programs: 197, megabytes: 441 },
+  ])(
+    '$name, one more token: $programs programs and $megabytes MB beside the head',
+    ({ shape, programs, megabytes }) => {
+      const { dispatches, bytes } = tokenOnGpu(withFewTokens(shape));
+      expect(dispatches).toBe(programs);
+      expect(bytes / 1e6).toBeCloseTo(megabytes, 0);
+    },
+  );
 });

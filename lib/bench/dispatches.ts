@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { type Dispatched, dispatchesOf } from '@/kernels/webgpu/traffic';
 import type { ModelConfig } from '@/lib/checkpoint';
+import { type DecodingState, disposeState, extend, type Model } from '@/lib/models';
 import { type Benchmark, type Measurement, measurement } from './measure';
 import { MAMBA_130M, MAMBA2_130M, productsOf, randomModel, tokensOf } from './shapes';
 
@@ -13,18 +14,48 @@ const L = 512;
 export const rooflineMs = (programs: readonly Dispatched[], bandwidth = BANDWIDTH, rate = RATE): number =>
   programs.reduce((sum, { bytes, flops }) => sum + 1000 * Math.max(bytes / bandwidth, flops / rate), 0);
 
-function programsOf(shape: ModelConfig, layers: number): Dispatched[] {
+type Programs = (model: Model) => Dispatched[];
+
+const ofForward: Programs = (model) => dispatchesOf(() => tf.dispose(model.forward(tokensOf(1, L, model.config.V))));
+
+const ofToken: Programs = (model) => {
+  let state: DecodingState | undefined;
+  const next = () => {
+    const read = extend(model, tokensOf(1, 1, model.config.V), state);
+    read.logits.dispose();
+    if (state) disposeState(state);
+    state = read.state;
+  };
+  dispatchesOf(next);
+  const programs = dispatchesOf(next);
+  if (state) disposeState(state);
+  return programs;
+};
+
+function programsOf(shape: ModelConfig, layers: number, of: Programs): Dispatched[] {
   const model = randomModel({ ...shape, blocks: shape.blocks.slice(0, layers) });
-  const programs = dispatchesOf(() => tf.dispose(model.forward(tokensOf(1, L, shape.V))));
+  const programs = of(model);
   model.dispose();
   return programs;
 }
 
-/** Programs, bytes and time of a forward: counted with one and with two layers, so every further one is known. */
-export function forwardOnGpu(shape: ModelConfig): { dispatches: number; bytes: number; ms: number } {
-  const [one, two] = [programsOf(shape, 1), programsOf(shape, 2)];
-  const whole = (of: (programs: readonly Dispatched[]) => number) =>
-    of(one) + (shape.blocks.length - 1) * (of(two) - of(one));
+interface Asked {
+  readonly dispatches: number;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+/** Programs, bytes and time of a forward. */
+export const forwardOnGpu = (shape: ModelConfig): Asked => onGpu(shape, ofForward);
+
+/** The same of one more token. */
+export const tokenOnGpu = (shape: ModelConfig): Asked => onGpu(shape, ofToken);
+
+/** Counted with one and with two layers, so every further one is known. */
+function onGpu(shape: ModelConfig, of: Programs): Asked {
+  const [one, two] = [programsOf(shape, 1, of), programsOf(shape, 2, of)];
+  const whole = (count: (programs: readonly Dispatched[]) => number) =>
+    count(one) + (shape.blocks.length - 1) * (count(two) - count(one));
   return {
     dispatches: whole((programs) => programs.length),
     bytes: whole((programs) => programs.reduce((sum, { bytes }) => sum + bytes, 0)),
@@ -44,9 +75,26 @@ function derived(device: string, what: string, shape: ModelConfig): Measurement 
   );
 }
 
-/** What does a forward ask of a GPU, and how long must it at least take on a large one? Only on the webgpu device. */
+function derivedToken(device: string, what: string, shape: ModelConfig): Measurement {
+  const { dispatches, bytes, ms } = tokenOnGpu(shape);
+  const weights = productsOf(shape).reduce((sum, [k, n]) => sum + k * n, 0);
+  const layout = `${dispatches} dispatches, ${(bytes / 1e9).toFixed(2)} GB`;
+  const floor = 'reading the weights once at 3 TB/s';
+  return measurement(
+    { what: `derived for 3 TB/s and 60 TFLOP/s, not timed: one token, ${what}`, shape: layout, device, floor },
+    ms,
+    (1000 * 4 * weights) / BANDWIDTH,
+  );
+}
+
+/** What do a forward and a token ask of a GPU, and how long must it at least take on a large one? Only on the webgpu device. */
 export const dispatchBenchmark: Benchmark = {
   name: 'webgpu dispatches',
   run: (device) =>
-    device === 'webgpu' ? [derived(device, 'Mamba-130m', MAMBA_130M), derived(device, 'Mamba2-130m', MAMBA2_130M)] : [],
+    device === 'webgpu'
+      ? [derived, derivedToken].flatMap((line) => [
+          line(device, 'Mamba-130m', MAMBA_130M),
+          line(device, 'Mamba2-130m', MAMBA2_130M),
+        ])
+      : [],
 };

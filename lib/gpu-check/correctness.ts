@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mixerStepCases } from '@/kernels/ops/mixer-step-cases';
 import { runCase, smallCases } from '@/kernels/ops/op-cases';
 import { worstError } from '@/kernels/reference/worst-error';
 import { largeCases } from '@/kernels/webgpu/testing/large-cases';
@@ -15,17 +16,19 @@ const [VALUE, GRADIENTS, ACTIVATIONS, MAPS, LOSS, PARAMETERS] = [1e-5, 2e-5, 1e-
 export const operations: Group = {
   name: 'operations',
   steps: ({ small }) =>
-    (small ? smallCases().filter((_, i) => i % 7 === 1) : [...smallCases(), ...largeCases()]).map((c) => ({
-      name: c.name,
-      seconds: 20,
-      run: () => {
-        const { value, gradients } = runCase(c);
-        const error = worstError(value, c.expected);
-        const errors = Object.entries(gradients).map(([name, got]) => worstError(got, c.gradients?.[name] ?? []));
-        const gradient = errors.length > 0 ? Math.max(...errors) : undefined;
-        return { ok: error <= VALUE && (gradient ?? 0) <= GRADIENTS, error, gradient };
-      },
-    })),
+    (small ? smallCases().filter((_, i) => i % 7 === 1) : [...smallCases(), ...mixerStepCases(), ...largeCases()]).map(
+      (c) => ({
+        name: c.name,
+        seconds: 20,
+        run: () => {
+          const { value, gradients } = runCase(c);
+          const error = worstError(value, c.expected);
+          const errors = Object.entries(gradients).map(([name, got]) => worstError(got, c.gradients?.[name] ?? []));
+          const gradient = errors.length > 0 ? Math.max(...errors) : undefined;
+          return { ok: error <= VALUE && (gradient ?? 0) <= GRADIENTS, error, gradient };
+        },
+      }),
+    ),
 };
 
 /** For a device that compiles slowly; the tiny model of the bench has the other recurrence. */

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Backend } from '../program';
 import { product } from '../programs/product';
+import { rowProduct } from '../programs/row-product';
 import { sizeOf } from '../shapes';
 
-/** Below this many rows or columns tfjs's own programs, which split the depth, keep more of a device busy. */
+/** Below this many rows or columns tiles are mostly empty: tfjs has programs for that. */
 const LEAST = 16;
 
 interface Operands {
@@ -11,7 +12,10 @@ interface Operands {
   readonly b: tf.TensorInfo;
 }
 
-/** Matrices of one batch, by our program; everything else stays with tfjs. For tfjs's registry, before any product is asked for. */
+/** The most rows that are multiplied with the rows of a weight, a workgroup each; every device has so many workgroups. */
+const [MOST_ROWS, MOST_GROUPS] = [8, 65535];
+
+/** Matrices of one batch, by our programs; everything else stays with tfjs. For tfjs's registry, before any product is asked for. */
 export function registerProducts(): void {
   const theirs = tf.getKernel('BatchMatMul', 'webgpu');
   if (!theirs) throw new Error('tfjs has no product of matrices for webgpu.');
@@ -24,9 +28,13 @@ export function registerProducts(): void {
       const [M, K] = sidesOf(a, transposeA);
       const [, N] = sidesOf(b, transposeB);
       const batch = sizeOf(a.shape.slice(0, -2)) * sizeOf(b.shape.slice(0, -2));
-      const isOurs = batch === 1 && M >= LEAST && N >= LEAST && a.dtype === 'float32' && b.dtype === 'float32';
-      if (!isOurs) return theirs.kernelFunc(call);
+      if (batch !== 1 || a.dtype !== 'float32' || b.dtype !== 'float32') return theirs.kernelFunc(call);
       const shape = [...(a.shape.length >= b.shape.length ? a : b).shape.slice(0, -2), M, N];
+      if (M <= MOST_ROWS && !transposeA && transposeB && N <= MOST_GROUPS) {
+        const weight = { ...b, shape: [N, K] };
+        return rowProduct(call.backend as Backend, { x: a, weight, rows: M, shape });
+      }
+      if (M < LEAST || N < LEAST) return theirs.kernelFunc(call);
       return product(call.backend as Backend, { lhs: a, rhs: b, M, N, K, transposeA, transposeB, shape });
     },
   });
