@@ -165,6 +165,62 @@ describe('the stories source', () => {
     }
   });
 
+  it('names the rooms of moves again where it is told to', async () => {
+    const rows = await open({ again: 1, gap: [0, 3], noise: [0, 0], questions: [0, 0] });
+    const behind = new Set<number>();
+    for (let index = 0; index < 10; index++) {
+      const row = rows.row('train', index);
+      const moves = [
+        ...textOf(row).matchAll(
+          new RegExp(
+            `(?:entered|reached|visited) the (?:\\w+ )*?${oneOf(ROOMS)}((?: \\w+)*) and stayed in the (\\w+)\\.`,
+            'g',
+          ),
+        ),
+      ];
+      for (const [, room, manner, again] of moves) {
+        expect(again).toBe(room);
+        behind.add(manner.split(' ').length - 1);
+      }
+      const named = row.answers.filter(({ label }) => label === 'again');
+      expect(named.map(({ start, end }) => textOf(row, [start, end]).trim())).toEqual(moves.map(([, room]) => room));
+      expect(textOf(row).match(/entered|reached|visited/g)?.length).toBe(moves.length);
+    }
+    expect([...behind].sort()).toEqual([0, 1, 2, 3]);
+  });
+
+  it('tells as many takes as it is told', async () => {
+    const share = async (takes: number) => {
+      const rows = await open({ takes, noise: [0, 0] });
+      const facts = Array.from({ length: 40 }, (_, index) => read(textOf(rows.row('train', index))).facts).flat();
+      return facts.filter((fact) => / (took|grabbed|found) the /.test(fact)).length / facts.length;
+    };
+    // The first fact of a row is a move whatever is asked for.
+    expect(await share(0)).toBe(0);
+    expect(await share(0.35)).toBeCloseTo(0.35, 1);
+    expect(await share(0.9)).toBeGreaterThan(0.7);
+  });
+
+  it('asks who has an object where it is told to', async () => {
+    const rows = await open({ holders: 1, questions: [1, 1], gap: [2, 2], noise: [0, 0] });
+    let asked = 0;
+    for (let index = 0; index < 20; index++) {
+      const row = rows.row('train', index);
+      const holders = new Map<string, string>();
+      const wanted: string[] = [];
+      for (const [, person, object, about] of textOf(row).matchAll(
+        / (\w+)[^.:]* (?:took|grabbed|found) the [^.]*?(\w+)\.| Who has the (\w+)/g,
+      ))
+        if (about) wanted.push(holders.get(about) as string);
+        else holders.set(object, person);
+      const answers = row.answers.filter(({ label }) => label === 'holder');
+      expect(answers.map(({ start, end }) => textOf(row, [start, end]).trim())).toEqual(wanted);
+      expect(row.answers.at(-1)?.label).not.toBe('holder');
+      asked += wanted.length;
+    }
+    expect(asked).toBeGreaterThan(60);
+  });
+
   it('mixes in as much of the book as it is told', async () => {
     for (const noise of [0, 0.5]) {
       const rows = await open({ noise: [noise, noise], questions: [0, 0] });

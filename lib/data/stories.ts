@@ -19,7 +19,10 @@ import {
   PERSONS,
   QUALITIES,
   ROOMS,
+  STAYED,
   TAKES,
+  WHERE,
+  WHO,
 } from './story-words';
 
 const share = z.number().min(0).max(1);
@@ -47,6 +50,10 @@ export const storiesSchema = z.strictObject({
   pause: upTo(MOST_MANNERS).default([0, 4]),
   /** Share of facts that name their person again, behind the room or object: an answer labelled `echo`, to be had from the sentence alone. */
   echoes: share.default(0),
+  /** Share of moves that name their room again, as many words of manner later as a gap has: an answer labelled `again`. */
+  again: share.default(0),
+  /** Share of facts in which somebody takes something instead of going somewhere. */
+  takes: share.default(0.35),
   /** Words between a person and the room or object of a fact, beyond verb and article; drawn for each fact. */
   gap: upTo(GAP_WORDS).default([0, GAP_WORDS]),
   /** Share of book text among the sentences. */
@@ -55,6 +62,8 @@ export const storiesSchema = z.strictObject({
   questions: range(share).default([0, 0.3]),
   /** Share of questions that take two hops, where both kinds can be asked. */
   two_hops: share.default(0.5),
+  /** Share of questions on the way that ask who has an object, which is the first hop of two alone: an answer labelled `holder`. */
+  holders: share.default(0),
 });
 
 export type StoriesOptions = z.infer<typeof storiesSchema>;
@@ -74,17 +83,17 @@ interface Fact {
   readonly text: string;
   readonly person: string;
   readonly about: string;
-  /** Whether the person is named again. */
-  readonly echo: boolean;
+  /** Person or room, where it is named again. */
+  readonly echo?: string;
 }
 
 /** A question, up to its answer. */
 interface Question {
   readonly text: string;
-  readonly label: 'one-hop' | 'two-hop';
-  /** Whose room it comes down to. */
+  readonly label: 'one-hop' | 'two-hop' | 'holder';
+  /** Whom it comes down to. */
   readonly person: string;
-  readonly room: string;
+  readonly answer: string;
   /** What decides the answer: where the person is, and for two hops who holds the object. */
   readonly needle: readonly Fact[];
 }
@@ -119,7 +128,7 @@ class Story {
 
   /** Somebody moves to another room, or takes what nobody or somebody else has. */
   tell(): Fact {
-    const takes = this.objects.length > 0 && this.places.size > 0 && this.random.uniform() < 0.35;
+    const takes = this.objects.length > 0 && this.places.size > 0 && this.random.uniform() < this.options.takes;
     return takes ? this.take() : this.move();
   }
 
@@ -129,7 +138,7 @@ class Story {
     const absent = this.persons.filter((name) => !this.places.has(name));
     const person = random.pick(absent.length > 0 && random.uniform() < 0.5 ? absent : this.persons);
     const room = random.pick(ROOMS.filter((name) => name !== this.places.get(person)?.about));
-    const fact = this.say(person, random.pick(MOVES), room);
+    const fact = this.say(person, random.pick(MOVES), room, true);
     this.places.set(person, fact);
     for (const { about, person: holder } of this.holders.values()) if (holder === person) this.told.delete(about);
     return fact;
@@ -138,20 +147,29 @@ class Story {
   private take(): Fact {
     const object = this.random.pick(this.objects);
     const others = this.persons.filter((name) => name !== this.holders.get(object)?.person);
-    const fact = this.say(this.random.pick(others), this.random.pick(TAKES), object);
+    const fact = this.say(this.random.pick(others), this.random.pick(TAKES), object, false);
     this.holders.set(object, fact);
     this.told.delete(object);
     return fact;
   }
 
-  private say(person: string, verb: string, about: string): Fact {
+  private say(person: string, verb: string, about: string, isMove: boolean): Fact {
     const { random } = this;
     const words = random.integer(...this.options.gap);
     const qualities = random.integer(Math.max(0, words - MOST_MANNERS), Math.min(words, MOST_QUALITIES));
     const parts = [person, ...manners(random, words - qualities), verb, 'the', ...random.sample(QUALITIES, qualities)];
-    const echo = random.uniform() < this.options.echoes;
-    const tail = echo ? random.pick(ECHOES).replace('{}', person) : '';
-    return { text: ` ${parts.join(' ')} ${about}${tail}.`, person, about, echo };
+    const fact = (tail: string, echo?: string) => ({
+      text: ` ${parts.join(' ')} ${about}${tail}.`,
+      person,
+      about,
+      echo,
+    });
+    const { again, echoes, gap } = this.options;
+    if (again > 0 && isMove && random.uniform() < again) {
+      const tail = [about, ...manners(random, Math.min(random.integer(...gap), MOST_MANNERS)), STAYED, about].join(' ');
+      return fact(tail.slice(about.length), about);
+    }
+    return random.uniform() < echoes ? fact(random.pick(ECHOES).replace('{}', person), person) : fact('');
   }
 
   /** A question that the story answers, of another person than the `asked` ones; nothing where there is none. */
@@ -166,15 +184,27 @@ class Story {
     const last = random.pick(two ? holders : places);
     const place = this.places.get(last.person) as Fact;
     if (two) this.told.add(last.about);
-    const cue = CUES[random.integer(...this.options.cue)];
-    const name = two ? `the ${last.about}` : last.person;
     return {
-      text: ` ${cue.replace('{}', [name, ...manners(random, random.integer(...this.options.pause))].join(' '))}`,
+      text: this.words(two ? `the ${last.about}` : last.person),
       label: two ? 'two-hop' : 'one-hop',
       person: last.person,
-      room: place.about,
+      answer: place.about,
       needle: two ? [last, place] : [place],
     };
+  }
+
+  /** A question who has an object; nothing where nobody has any. */
+  askHolder(): Question | undefined {
+    if (this.holders.size === 0) return undefined;
+    const fact = this.random.pick([...this.holders.values()]);
+    const text = this.words(`the ${fact.about}`).replace(WHERE, WHO);
+    return { text, label: 'holder', person: fact.person, answer: fact.person, needle: [fact] };
+  }
+
+  private words(name: string): string {
+    const { random } = this;
+    const cue = CUES[random.integer(...this.options.cue)];
+    return ` ${cue.replace('{}', [name, ...manners(random, random.integer(...this.options.pause))].join(' '))}`;
   }
 }
 
@@ -183,7 +213,7 @@ interface Piece {
   readonly ids: readonly number[];
   readonly fact?: Fact;
   readonly question?: Question;
-  /** Which token names the person of the fact again. */
+  /** Which token names person or room of the fact again. */
   readonly echo?: number;
 }
 
@@ -205,9 +235,9 @@ function compose(random: Random, options: StoriesOptions, sentences: readonly st
   const pieces: Piece[] = [];
   const told = (fact: Fact): Piece => {
     const ids = encode(fact.text);
-    return { ids, fact, ...(fact.echo && { echo: ids.lastIndexOf(encode(` ${fact.person}`)[0]) }) };
+    return { ids, fact, ...(fact.echo && { echo: ids.lastIndexOf(encode(` ${fact.echo}`)[0]) }) };
   };
-  const asked = (question: Question): Piece => ({ ids: encode(`${question.text} ${question.room}.`), question });
+  const asked = (question: Question): Piece => ({ ids: encode(`${question.text} ${question.answer}.`), question });
   let tokens = 0;
   const put = (piece: Piece) => {
     pieces.push(piece);
@@ -222,7 +252,8 @@ function compose(random: Random, options: StoriesOptions, sentences: readonly st
     if (random.uniform() >= questions) continue;
     const asks = random.integer(1, MOST_QUESTIONS);
     for (const persons: string[] = []; persons.length < asks && tokens < most; ) {
-      const question = story.ask(persons);
+      const who = options.holders > 0 && random.uniform() < options.holders ? story.askHolder() : undefined;
+      const question = who ?? story.ask(persons);
       if (!question) break;
       put(asked(question));
       persons.push(question.person);
@@ -249,9 +280,12 @@ function rowOf(pieces: readonly Piece[]): Row {
   for (const { ids, fact, question, echo } of pieces) {
     const end = start + ids.length;
     if (question) answers.push({ start: end - 2, end: end - 1, label: question.label });
-    if (echo !== undefined) answers.push({ start: start + echo, end: start + echo + 1, label: 'echo' });
+    if (echo !== undefined) {
+      const label = fact?.echo === fact?.person ? 'echo' : 'again';
+      answers.push({ start: start + echo, end: start + echo + 1, label });
+    }
     if (fact && closing.needle.includes(fact)) needle.push([start, end]);
-    else if (question !== closing && namesAnother(fact?.about ?? question?.room, closing.room))
+    else if (question !== closing && namesAnother(fact?.about ?? question?.answer, closing.answer))
       competing.push([start, end]);
     start = end;
   }
@@ -319,7 +353,7 @@ export async function storyTexts(options: StoriesOptions, count: number): Promis
     const story = new Story(Random.at(options.seed, SPLITS.length, index), options);
     const facts = Array.from({ length: 8 }, () => story.tell().text);
     const question = story.ask();
-    return [...facts, question ? `${question.text} ${question.room}.` : ''].join('');
+    return [...facts, question ? `${question.text} ${question.answer}.` : ''].join('');
   });
   return [...stories, ...sentences.train.map((sentence) => ` ${sentence}`)];
 }

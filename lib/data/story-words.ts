@@ -39,6 +39,10 @@ const MANNERS: readonly (readonly string[])[] = [
 /** What may be said of a room or an object. */
 export const QUALITIES = ['old', 'big', 'dark', 'cold', 'little', 'quiet', 'famous', 'green'] as const;
 
+/** How every cue begins, and what asks for a person instead. */
+export const WHERE = 'Where is';
+export const WHO = 'Who has';
+
 /** The most words that can be put between a person and what is said of them. */
 export const MOST_MANNERS = 12;
 export const MOST_QUALITIES = 4;
@@ -50,3 +54,6 @@ export const LONGEST_MANNER = MANNERS.length;
 
 /** Name the person of a fact again, at once or a little behind the room or object; one word follows. */
 export const ECHOES = [' {} knew', ' that {} knew', ', as {} said', ', so {} answered'] as const;
+
+/** Comes before a room that is named again. */
+export const STAYED = 'and stayed in the';
