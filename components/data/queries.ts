@@ -258,8 +258,9 @@ export function useTokenTexts(model: ModelView): (id: number) => string {
   const { data } = useWholeVocabulary(model.name);
   return useMemo(() => {
     const texts = new Map(data?.map(({ id, text }) => [id, text]));
-    for (const { id, text } of [...model.tokens, ...model.model.candidates, model.model.target])
+    const { named = [], candidates, target } = model.model;
+    for (const { id, text } of [...model.tokens, ...named, ...candidates, target])
       if (!texts.has(id)) texts.set(id, text);
     return (id) => texts.get(id) ?? `#${id}`;
-  }, [data, model.tokens, model.model.candidates, model.model.target]);
+  }, [data, model.tokens, model.model]);
 }

@@ -299,6 +299,9 @@ export const RunModelSchema = z.object({
       'All tokens of the answer, where it has several: curves, maps and tests read the first, the reading `answer` scores all.',
   }),
   candidates: z.array(VocabularyEntrySchema),
+  named: z.array(VocabularyEntrySchema).optional().meta({
+    description: 'Tokens that its lens names, of a run that was computed elsewhere: the model may not be here.',
+  }),
   entries: z.array(z.string()).meta({ description: 'Lens entries: embedding, layer 0 …, final.' }),
   blocks: z.array(BlockSummarySchema),
   mapsReady: count.meta({ description: 'Layers 0 … mapsReady − 1 have maps.' }),

@@ -15,6 +15,7 @@ import { experimentCommand } from './commands/experiment';
 import { faithfulnessCommand } from './commands/faithfulness';
 import { generateCommand } from './commands/generate';
 import { gradCommand } from './commands/grad';
+import { importCommand } from './commands/import';
 import { interveneCommand } from './commands/intervene';
 import { knockoutCommand } from './commands/knockout';
 import { lensCommand } from './commands/lens';
@@ -33,6 +34,7 @@ import { type Io, processIo } from './io';
 
 const COMMANDS = [
   serveCommand,
+  importCommand,
   modelsCommand,
   runCommand,
   generateCommand,

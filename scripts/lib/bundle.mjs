@@ -9,6 +9,7 @@ const ENTRIES = {
   worker: 'lib/server/worker.ts',
   reader: 'lib/server/readers/thread.ts',
   archive: 'lib/server/archive/thread.ts',
+  'import-run': 'lib/server/import-run.ts',
   sweeps: 'lib/server/sweeps/thread.ts',
   items: 'lib/server/sweeps/items-thread.ts',
   leases: 'lib/jobs/leases-thread.ts',

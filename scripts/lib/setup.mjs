@@ -42,7 +42,7 @@ async function addon() {
   markDone('addon', wanted);
 }
 
-const BUNDLES = ['server', 'worker', 'reader', 'archive', 'rows', 'sweeps', 'items', 'leases', 'cli'];
+const BUNDLES = ['server', 'worker', 'reader', 'archive', 'import-run', 'rows', 'sweeps', 'items', 'leases', 'cli'];
 
 /** The bundles in dist/, one file each. */
 async function bundles() {

@@ -1,5 +1,12 @@
 export * from './allocation';
 export { classesOf, foundNote, type TokenSpans } from './classes';
-export { answered, keptReads, type LayerReads, needleAgainstContext, type UnreadLayer } from './reads';
+export {
+  answered,
+  keptReads,
+  type LayerReads,
+  needleAgainstContext,
+  readsOfTerms,
+  type UnreadLayer,
+} from './reads';
 export * from './result';
 export * from './summary';

@@ -1,6 +1,6 @@
 import type { Model } from '@/lib/models';
 import { CONTEXT_CLASSES } from '@/lib/vocabulary';
-import { branchTensors } from '../causal/branchTerms';
+import { type BranchTensors, branchTensors } from '../causal/branchTerms';
 import { seenIn } from '../causal/keptBlock';
 import type { Seen } from '../causal/sourceTerms';
 import type { BlockCache } from '../s6Inputs';
@@ -43,10 +43,22 @@ export interface UnreadLayer extends Omit<LayerReads, 'net' | 'branches'> {
  * @param seen the points of `branchNames`, up to the token that is read
  * @param classes [L], of the tokens up to the one that is read
  */
-export function readsOf(model: Model, seen: Seen, layer: number, classes: Uint8Array): UnreadLayer {
+export const readsOf = (model: Model, seen: Seen, layer: number, classes: Uint8Array): UnreadLayer =>
+  tidied(() => {
+    const { kind } = model.config.blocks[layer];
+    return readsOfTerms({ layer, kind, ...branchTensors(model, layer, seen) }, classes);
+  });
+
+/** What {@link readsOfTerms} is made of. */
+export interface LayerTerms extends Omit<BranchTensors, 'lambda'> {
+  readonly layer: number;
+  readonly kind: string;
+}
+
+/** {@link readsOf} of terms that are known: what source tokens add at the one that is read, [L,d] a branch. */
+export function readsOfTerms({ layer, kind, first, second, output }: LayerTerms, classes: Uint8Array): UnreadLayer {
   return tidied(() => {
-    const { first, second, output } = branchTensors(model, layer, seen);
-    const own = { layer, kind: model.config.blocks[layer].kind, counts: countsOf(classes) };
+    const own = { layer, kind, counts: countsOf(classes) };
     const one = massesOf(first.sources, classes);
     if (!second) return { ...own, net: one.masses, reconstructionError: errorOf(one, [first.free], output) };
     const two = massesOf(second.sources, classes);

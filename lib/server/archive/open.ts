@@ -8,6 +8,7 @@ import { Reconciliation } from './reconcile';
 export interface Store {
   readonly archive: Archive;
   readonly interruptions: Interruptions;
+  readonly reconciliation: Reconciliation;
 }
 
 /** Time in which another server on the same folder may still be writing a file. */
@@ -28,7 +29,7 @@ export async function openStore(start: ArchiveStart): Promise<Store> {
     const whole = made && !start.databaseUrl;
     await database.instances.exclusively(store, () => reconciliation.run(whole));
     await interruptions.interrupt(archive);
-    return { archive, interruptions };
+    return { archive, interruptions, reconciliation };
   } catch (error) {
     await database.close().catch(() => undefined);
     throw error;

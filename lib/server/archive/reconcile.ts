@@ -27,6 +27,8 @@ import { isUnreadable } from './stored';
  */
 export class Reconciliation {
   #adopted = 0;
+  /** Runs that cannot be read, which the log has told. */
+  readonly #refused = new Set<string>();
   readonly #unknown: string[] = [];
 
   constructor(
@@ -77,6 +79,21 @@ export class Reconciliation {
       .update(runs)
       .set({ store })
       .where(and(others, notExists(taken)));
+  }
+
+  /** Rows for runs that were put into the folder since the store was opened. */
+  async adoptNew(): Promise<void> {
+    const { folder, store } = this.place;
+    const rows = await this.database.db.select({ id: runs.id }).from(runs).where(eq(runs.store, store));
+    const known = new Set([...rows.map(({ id }) => id), ...this.#refused]);
+    for (const id of foldersOf(folder).runs)
+      if (!known.has(id) && sizeOf(runFile(folder, id)) > 0) {
+        this.#refused.add(id);
+        await this.#guarded(id, async () => {
+          await this.#adopt(id);
+          this.#refused.delete(id);
+        });
+      }
   }
 
   async #endRemoval(id: string): Promise<void> {

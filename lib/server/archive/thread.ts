@@ -118,8 +118,17 @@ const methods: Methods = {
   put: ({ archive }, { run, bytes }) => archive.put(run, bytes),
   accept: ({ interruptions }, work) => interruptions.accept(work),
   settle: ({ interruptions }, id) => interruptions.settle(id),
-  list: ({ archive }) => archive.list(),
-  get: ({ archive }, id) => archive.get(id),
+  // A run may have been put into the folder by hand, or by `statescope import`.
+  list: async ({ archive, reconciliation }) => {
+    await reconciliation.adoptNew();
+    return archive.list();
+  },
+  get: async ({ archive, reconciliation }, id) => {
+    const found = await archive.get(id);
+    if (found) return found;
+    await reconciliation.adoptNew();
+    return archive.get(id);
+  },
   rename: ({ archive }, { id, name }) => archive.rename(id, name),
   forget: ({ archive }, id) => archive.forget(id),
   putAnalysis: ({ archive }, entry) => archive.putAnalysis(entry),

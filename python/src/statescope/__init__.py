@@ -11,5 +11,6 @@ from .array import Array
 from .client import Client, connect
 from .run import Progress, Run
 from .server import Server, serve
+from .torch_export import export_torch
 
-__all__ = ["Array", "Client", "Event", "Progress", "Run", "Server", "StatescopeError", "Tensors", "connect", "serve"]
+__all__ = ["Array", "Client", "Event", "Progress", "Run", "Server", "StatescopeError", "Tensors", "connect", "export_torch", "serve"]

@@ -779,6 +779,8 @@ class RunModels(TypedDict):
     answer: NotRequired[Sequence[VocabularyReplyTokens]]
     """All tokens of the answer, where it has several: curves, maps and tests read the first, the reading `answer` scores all."""
     candidates: Sequence[VocabularyReplyTokens]
+    named: NotRequired[Sequence[VocabularyReplyTokens]]
+    """Tokens that its lens names, of a run that was computed elsewhere: the model may not be here."""
     entries: Sequence[str]
     """Lens entries: embedding, layer 0 …, final."""
     blocks: Sequence[RunModelsBlocks]

@@ -15,6 +15,7 @@ import { ServiceError } from '../../errors';
 import { pause, type Withdrawn } from '../cancelling';
 import type { LoadedModels } from '../models/loaded-models';
 import { answerOf, ownAnswer } from './answers';
+import { directionElsewhere, readsElsewhere } from './elsewhere';
 import { checkTarget, positionOf } from './questions';
 import { isComplete, type ModelRecord } from './record';
 import { withModelOf } from './with-model';
@@ -53,9 +54,9 @@ export class Allocations {
     const classes = classesOf(position + 1, { needle, competing, question });
     const found = await this.#reads(record, classes, config.blocks.length, withdrawn);
     const final = residuals[config.blocks.length].subarray(position * config.d, (position + 1) * config.d);
-    const direction = await withModelOf(this.models, record, async (model) =>
-      directionOf(model, final, { target, foil }),
-    );
+    const direction =
+      directionElsewhere(record, position, { target, foil }) ??
+      (await withModelOf(this.models, record, async (model) => directionOf(model, final, { target, foil })));
     const layers = found.map((each) => {
       const layer = summariseAllocation([[answered(each, direction)]], undefined);
       return { ...layer, chance: Number.isFinite(layer.chance) ? layer.chance : null };
@@ -88,6 +89,10 @@ export class Allocations {
     withdrawn: Withdrawn,
   ): Promise<readonly UnreadLayer[]> {
     const reads = this.#keptOf(record, classes);
+    if (record.elsewhere?.reads.position === classes.length - 1) {
+      while (reads.length < layers) reads.push(readsElsewhere(record, record.elsewhere, reads.length, classes));
+      return reads.slice(0, layers);
+    }
     await withModelOf(this.models, record, async (model) => {
       // Whoever waits here with another request goes on from where that one has come to.
       while (reads.length < layers) {

@@ -11,6 +11,7 @@ import type { Catalogue } from '../models/catalogue';
 import type { LoadedModels } from '../models/loaded-models';
 import { tunedLensOf } from '../models/tuned-lens';
 import type { Allocations } from './allocations';
+import { columnOf, lensElsewhere } from './elsewhere';
 import { checkTarget, positionOf } from './questions';
 import { isComplete, type ModelRecord } from './record';
 import { withModelOf } from './with-model';
@@ -64,7 +65,7 @@ export class Readouts {
   /** A lens at every entry and position. Remembered per view. @param onStep awaited between steps; a rejection stops. */
   async lens(record: ModelRecord, view: View, onStep: OnStep = async () => turn()): Promise<Lens> {
     const { target, lens: kind = 'logit' } = view;
-    const known = this.#lenses.get(record)?.get(keyOf(view));
+    const known = this.#lenses.get(record)?.get(keyOf(view)) ?? this.#lensElsewhere(record, view);
     if (known) return known;
     const lens = await withModelOf(this.models, record, async (model) => {
       const candidates = candidatesOf(record, target, view.candidates);
@@ -118,15 +119,19 @@ export class Readouts {
     // The run may go on meanwhile: what is finished now is what is answered.
     const complete = isComplete(record);
     const residuals = { B: 1, L: record.L, streams: record.residuals.slice(0, layers + 1) };
-    const curves = await withModelOf(this.models, record, async (model) => {
-      const translators = lens === 'tuned' ? (await tunedLensOf(this.catalogue, model)).slice(0, layers) : undefined;
-      return signalAt(model, residuals, {
-        position,
-        target,
-        translators,
-        candidates: candidatesOf(record, target),
-      });
-    });
+    const lensThere = lens === 'logit' ? this.#lensElsewhere(record, { target }) : undefined;
+    const curves = lensThere
+      ? columnOf(lensThere, position)
+      : await withModelOf(this.models, record, async (model) => {
+          const translators =
+            lens === 'tuned' ? (await tunedLensOf(this.catalogue, model)).slice(0, layers) : undefined;
+          return signalAt(model, residuals, {
+            position,
+            target,
+            translators,
+            candidates: candidatesOf(record, target),
+          });
+        });
     const shares =
       query.with && needle
         ? await this.allocations.headline(record, position, { needle, competing, question }, layers, withdrawn)
@@ -149,6 +154,16 @@ export class Readouts {
       snr_candidates: curve(curves.snr_candidates),
       needle_against_context: query.with ? onEntries(shares, curves.entries.slice(0, shown)) : null,
     };
+  }
+
+  /** The lens that a run from elsewhere brings along, where it is the one that is asked for. */
+  #lensElsewhere(record: ModelRecord, { target, lens = 'logit', candidates }: View): Lens | undefined {
+    const kept = record.elsewhere?.lens;
+    if (!kept || lens !== 'logit' || target !== kept.target) return undefined;
+    const asked = new Set(candidatesOf(record, target, candidates));
+    const there = new Set(candidatesOf(record, target, kept.candidates));
+    if (asked.size !== there.size || [...asked].some((id) => !there.has(id))) return undefined;
+    return lensElsewhere(record, kept);
   }
 
   #remember(record: ModelRecord, view: View, lens: Lens): void {

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { S6Inputs } from '@/lib/analysis/s6Inputs';
 import { RunModelSchema } from '@/lib/api/schemas';
 import { ALL_KINDS, DIFFERENTIAL_KINDS, HYBRID_KINDS, PLAIN_KINDS } from '@/lib/architectures/kinds';
-import { CHECKPOINT_FORMATS } from '@/lib/checkpoint/types';
-import { SCANS } from '@/lib/vocabulary';
+import { CHECKPOINT_FORMATS, isDifferential } from '@/lib/checkpoint/types';
+import { LENS_STATISTICS, type LensStatistic, SCANS } from '@/lib/vocabulary';
 import type { ModelRecord } from './record';
 
 /** What the file of one model of a run must hold, and that its parts agree. */
@@ -87,6 +87,26 @@ const CacheSchema = z.object({
   diff: floats.optional(),
 });
 
+const PartSchema = z.object({ sources: floats, free: floats.optional() });
+
+const ElsewhereSchema = z.object({
+  by: z.string().max(1000),
+  lens: z.object({
+    target: size,
+    candidates: z.array(size).max(1000),
+    topIds: z.instanceof(Int32Array),
+    topProbabilities: floats,
+    statistics: z.object(
+      Object.fromEntries(LENS_STATISTICS.map((name) => [name, floats])) as Record<LensStatistic, typeof floats>,
+    ),
+  }),
+  reads: z.object({
+    position: size,
+    directions: z.map(size, floats),
+    blocks: z.array(z.object({ first: PartSchema, second: PartSchema.optional() })),
+  }),
+});
+
 const RecordSchema: z.ZodType<ModelRecord> = z.object({
   request: RunModelSchema,
   config: z
@@ -106,6 +126,7 @@ const RecordSchema: z.ZodType<ModelRecord> = z.object({
   L: size,
   residuals: z.array(floats),
   blocks: z.array(CacheSchema),
+  elsewhere: ElsewhereSchema.optional(),
 });
 
 /** Numbers that a scan's arrays hold, by name. */
@@ -115,6 +136,34 @@ function sizesOf(scan: S6Inputs): Record<keyof typeof arrays, number> {
   if (scan.family === 'mamba1') return { delta: L * E, A: E * N, B: L * N, C: L * N, ...channels };
   const { H, G } = scan;
   return { delta: L * H, A: H, B: L * G * N, C: L * G * N, ...channels };
+}
+
+/** The same of what a run from elsewhere brings along. */
+function elsewhereContradiction({ request, config, L, blocks, elsewhere }: ModelRecord): string | undefined {
+  if (!elsewhere) return undefined;
+  const { d } = config;
+  const { lens, reads } = elsewhere;
+  if (blocks.length !== config.blocks.length) return `${blocks.length} blocks of ${config.blocks.length}`;
+  const tokens = [lens.target, ...lens.candidates, ...reads.directions.keys(), ...lens.topIds];
+  const stray = tokens.find((id) => id < 0 || id >= config.vocabulary);
+  if (stray !== undefined) return `token ${stray}, but a vocabulary of ${config.vocabulary}`;
+  if (lens.target !== request.target.id) return `a lens of token ${lens.target}, not of ${request.target.id}`;
+  const cells = (blocks.length + 2) * L;
+  const short = LENS_STATISTICS.find((name) => lens.statistics[name].length !== cells);
+  if (short) return `elsewhere.lens.${short} has ${lens.statistics[short].length} values, not ${cells}`;
+  if (lens.topIds.length % cells !== 0 || lens.topProbabilities.length !== lens.topIds.length)
+    return `${lens.topIds.length} strongest tokens with ${lens.topProbabilities.length} probabilities in ${cells} places`;
+  if (reads.position >= L) return `reads at token ${reads.position} of ${L}`;
+  if (reads.blocks.length !== blocks.length) return `reads of ${reads.blocks.length} blocks of ${blocks.length}`;
+  const odd = [...reads.directions].find(([, { length }]) => length !== d);
+  if (odd) return `the direction of token ${odd[0]} has ${odd[1].length} values, not ${d}`;
+  for (const [i, { first, second }] of reads.blocks.entries()) {
+    if (isDifferential(config.blocks[i]) !== (second !== undefined)) return `reads of block ${i} of another kind`;
+    for (const { sources, free } of second ? [first, second] : [first])
+      if (sources.length !== (reads.position + 1) * d || (free && free.length !== d))
+        return `elsewhere.reads.blocks.${i} has other sizes than its block`;
+  }
+  return undefined;
 }
 
 /** The first thing in which parts of a record contradict each other; undefined where they agree. */
@@ -159,7 +208,7 @@ export function checkRecord(record: unknown): ModelRecord {
     const [issue] = parsed.error.issues;
     throw new Error(`it is damaged (${issue.path.map(String).join('.')}: ${issue.message}).`);
   }
-  const found = contradiction(parsed.data);
+  const found = contradiction(parsed.data) ?? elsewhereContradiction(parsed.data);
   if (found) throw new Error(`it contradicts itself (${found}).`);
   return parsed.data;
 }
