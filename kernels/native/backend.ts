@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import type { HalfFormat } from '../ops';
 import { kernels } from './addon';
 import { BufferPool } from './buffers';
 import { type Matrix, PackedWeights } from './packed-weights';
@@ -34,15 +35,21 @@ class TensorRecord {
   }
 }
 
-/** A matrix of bfloat16 in half the memory; whoever asks for its floats gets a copy. */
+/** How the kernels are told in which 16 bits a matrix is; 0 is for floats. */
+const HALF_FORMS: Readonly<Record<HalfFormat, number>> = { bfloat16: 1, float16: 2 };
+
+/** A matrix of 16 bits a value in half the memory; whoever asks for its floats gets a copy. */
 class HalvesRecord extends TensorRecord {
-  constructor(readonly halves: Uint16Array) {
+  constructor(
+    readonly halves: Uint16Array,
+    readonly form: number,
+  ) {
     super([], 'float32', 1, false, () => {});
   }
 
   override get values(): Values {
     const floats = new Float32Array(this.halves.length);
-    kernels.expandBfloat16(this.halves, floats);
+    kernels.expandHalves(this.halves, floats, this.form);
     return floats;
   }
 }
@@ -153,10 +160,16 @@ export class NativeBackend extends MathBackendCPU {
     return record instanceof HalvesRecord ? record.halves : undefined;
   }
 
-  /** Wraps bfloat16 values as a float32 tensor. */
-  halvesOutput(shape: number[], halves: Uint16Array): tf.TensorInfo {
+  /** In which 16 bits a tensor from `halvesOutput` is; 0 for every other tensor. */
+  halfForm(tensor: tf.TensorInfo): number {
+    const record = this.data.get(tensor.dataId);
+    return record instanceof HalvesRecord ? record.form : 0;
+  }
+
+  /** Wraps values of 16 bits as a float32 tensor. */
+  halvesOutput(shape: number[], halves: Uint16Array, format: HalfFormat): tf.TensorInfo {
     const dataId = {};
-    this.data.set(dataId, new HalvesRecord(halves));
+    this.data.set(dataId, new HalvesRecord(halves, HALF_FORMS[format]));
     return { dataId, shape, dtype: 'float32' };
   }
 

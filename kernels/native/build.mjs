@@ -24,7 +24,7 @@ const INSTRUCTION_SETS =
   arch() === 'x64'
     ? [
         GENERIC,
-        { name: 'avx2', level: 1, lanes: 8, flags: ['-mavx2', '-mfma'] },
+        { name: 'avx2', level: 1, lanes: 8, flags: ['-mavx2', '-mfma', '-mf16c'] },
         {
           name: 'avx512',
           level: 2,

@@ -1,12 +1,28 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADD_ON, needs } from '@/testing/needs';
-import { roundToBfloat16 } from '../ops';
+import { fromHalves, roundToBfloat16 } from '../ops';
 import { configureNative, isAvailable, nativeInfo } from './addon';
 import type { NativeBackend } from './backend';
 import { PackedWeights } from './packed-weights';
 import { registerNative } from './register';
 import { largestError, random, runOn } from './test-support';
+
+/** By the definition of IEEE 754. */
+function float16Value(bits: number): number {
+  const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+}
+
+/** The bits of a float16 near a number; small ones become subnormal. */
+function float16Of(value: number): number {
+  const size = Math.abs(value) < 0.1 ? Math.abs(value) * 2 ** -14 : Math.abs(value);
+  let bits = 0;
+  for (let step = 0x4000; step > 0; step >>= 1)
+    if (bits + step < 0x7c00 && float16Value(bits + step) <= size) bits += step;
+  return value < 0 ? bits | 0x8000 : bits;
+}
 
 const SIZES = { N: 50, K: 37 };
 
@@ -109,6 +125,33 @@ describe('weights in other forms', needs(isAvailable, ADD_ON), () => {
       tf.dispose([x, halves, floats, turned]);
     },
   );
+
+  it.each([1, 2, 3, 4, 7, 8, 9, 33])('are read as float16 by a product of %i rows as by one of floats', (M) => {
+    const { N, K } = SIZES;
+    const x = random([M, K], 1);
+    const bits = Uint16Array.from(random([N, K], 2).dataSync(), (value) => float16Of(value));
+    const halves = tf.tidy(() => tf.variable(fromHalves(bits, [N, K], 'float16')));
+    const floats = tf.tensor(Float32Array.from(bits, float16Value), [N, K]);
+    for (const isa of ['generic', 'avx2', initial.isa]) {
+      configureNative({ isa });
+      expect(halves.dataSync()).toEqual(floats.dataSync());
+      expect(largestError(product(x, floats), product(x, halves))).toBeLessThan(1e-6);
+    }
+    tf.dispose([x, halves, floats]);
+  });
+
+  it('are widened from every float16 there is, subnormals and infinities included', () => {
+    const bits = Uint16Array.from({ length: 65536 }, (_, i) => i);
+    for (const isa of ['generic', 'avx2', initial.isa]) {
+      configureNative({ isa });
+      const halves = fromHalves(bits, [256, 256], 'float16');
+      const rows = tf.tidy(() => tf.gather(halves, tf.range(0, 256, 1, 'int32')));
+      for (const values of [halves.dataSync(), rows.dataSync()])
+        for (let i = 0; i < 65536; i++)
+          if (!Object.is(values[i], float16Value(i))) expect(values[i], `bits ${i} on ${isa}`).toBe(float16Value(i));
+      tf.dispose([halves, rows]);
+    }
+  });
 
   it('are rounded to the nearest bfloat16, ties to even, on every device alike', async () => {
     const given = [

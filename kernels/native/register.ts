@@ -3,12 +3,12 @@ import { isAvailable, unavailableReason } from './addon';
 import { NativeBackend } from './backend';
 import type { Override, Overrides } from './override';
 import { attention } from './tfjs/attention';
-import { bfloat16 } from './tfjs/bfloat16';
 import { binary } from './tfjs/binary';
 import { blockAttention } from './tfjs/block-attention';
 import { columnNorms } from './tfjs/column-norms';
 import { conv } from './tfjs/conv';
 import { gatherGroup } from './tfjs/gather';
+import { halves } from './tfjs/halves';
 import { layout } from './tfjs/layout';
 import { lens } from './tfjs/lens';
 import { logic } from './tfjs/logic';
@@ -40,7 +40,7 @@ const groups: readonly Overrides[] = [
   scans,
   attention,
   lens,
-  bfloat16,
+  halves,
   blockAttention,
   columnNorms,
   sourceRow,

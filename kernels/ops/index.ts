@@ -1,10 +1,10 @@
 /** The operations that tfjs lacks, with gradients; each device registers the kernels behind them. */
 export * from './attention';
-export { fromBfloat16, keepsBfloat16, roundToBfloat16, toBfloat16Values } from './bfloat16';
 export * from './block-attention';
 export * from './causal-conv1d';
 export * from './column-norms';
 export * from './cross-entropy';
+export { fromHalves, type HalfFormat, keepsHalves, roundToBfloat16, toBfloat16Values } from './halves';
 export * from './lens-statistics';
 export * from './mixer-steps';
 export * from './part-sizes';

@@ -193,21 +193,32 @@ function allFinite(values: Float32Array): boolean {
 export interface LoadOptions {
   /** Told after each tensor how many of the parameters are in memory. */
   readonly onProgress?: (parameters: number, total: number) => void;
-  /** Keeps tensors that are stored as bfloat16 in their 16 bits; others, and by default these too, become float32. */
+  /** Keeps tensors that are stored as bfloat16 or float16 in their 16 bits; others, and by default these too, become float32. */
   readonly keepBits?: boolean;
 }
 
 /** What is in memory of one tensor. */
 type Values = Float32Array | Uint16Array;
 
-const isFinite16 = (bits: Uint16Array) => bits.every((half) => (half & 0x7f80) !== 0x7f80);
+/** The exponent of what is not finite. */
+const NOT_FINITE: Readonly<Record<'BF16' | 'F16', number>> = { BF16: 0x7f80, F16: 0x7c00 };
+
+function allFinite16(bits: Uint16Array, type: 'BF16' | 'F16'): boolean {
+  const mask = NOT_FINITE[type];
+  for (let i = 0; i < bits.length; i++) if ((bits[i] & mask) === mask) return false;
+  return true;
+}
 
 /** A tensor in its 16 bits, widened whenever somebody asks for its values. */
-const keptIn16 = (tensor: Omit<CheckpointTensor, 'data' | 'bits'>, bits: Uint16Array): CheckpointTensor => ({
+const keptIn16 = (
+  tensor: Omit<CheckpointTensor, 'data' | 'bits'>,
+  bits: Uint16Array,
+  type: 'BF16' | 'F16',
+): CheckpointTensor => ({
   ...tensor,
   bits,
   get data() {
-    return toFloat32(new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength), 'BF16');
+    return toFloat32(new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength), type);
   },
 });
 
@@ -234,9 +245,9 @@ async function* valuesOf(
 
 /**
  * Loads a checkpoint folder: Hugging Face `mamba`, `mamba2` and `diffmamba`, official state-spaces, or Statescope's own
- * format (equations B, B7). Every weight becomes float32, unless bf16 is to be kept; bf16 and fp16 are converted as they are
+ * format (equations B, B7). Every weight becomes float32, unless 16 bits are to be kept; bf16 and fp16 are converted as they are
  * read, so memory is four bytes per parameter plus two tensors. Values that are not converted stay in the memory that they were
- * read into: of bf16 that is kept, two bytes per parameter and one tensor.
+ * read into: of 16 bits that are kept, two bytes per parameter and one tensor.
  * @param name what to call it; the folder's own name by default
  * @throws InputError for missing or broken files, unsupported architectures, tensors that do not fit, and NaN or Inf
  */
@@ -257,13 +268,14 @@ export async function loadCheckpoint(
     const warnings = apart ? [...open.warnings, headIsUsed(name)] : open.warnings;
     let parameters = 0;
     for await (const [canonical, { name: sourceName, shape, dtype }, data] of valuesOf(stored, keepBits)) {
-      if (!(data instanceof Uint16Array ? isFinite16(data) : allFinite(data))) {
+      const half = dtype === 'float16' ? 'F16' : 'BF16';
+      if (!(data instanceof Uint16Array ? allFinite16(data, half) : allFinite(data))) {
         throw new InputError(
           `${name}: the tensor ${sourceName} holds NaN or infinite values; the checkpoint is damaged.`,
         );
       }
       const tensor = { sourceName, shape, dtype };
-      tensors.set(canonical, data instanceof Uint16Array ? keptIn16(tensor, data) : { ...tensor, data });
+      tensors.set(canonical, data instanceof Uint16Array ? keptIn16(tensor, data, half) : { ...tensor, data });
       parameters += data.length;
       onProgress?.(parameters, total);
     }

@@ -164,6 +164,8 @@ export interface TorchTensor {
   readonly place: string;
   /** @param range of the elements in row-major order; all by default */
   read(range?: ElementRange): Promise<Float32Array>;
+  /** The bits of bfloat16 or float16, where that is what is stored, in order. */
+  readBits?(): Promise<Uint16Array>;
 }
 
 /** Elements from `from` to `to`, the end not included. */
@@ -278,6 +280,11 @@ export async function listTorchTensors(
       },
       place: `${source.label} ${storage.key}+${view.offset} ${view.strides}`,
       read: (range) => readValues(source, member, view, range),
+      ...((storage.type === 'BF16' || storage.type === 'F16') &&
+        view.contiguous && {
+          readBits: async () =>
+            new Uint16Array((await source.read((await member.start()) + view.offset * 2, view.count * 2)).buffer),
+        }),
     });
   }
   return tensors;

@@ -60,7 +60,7 @@ export interface CheckpointTensor {
   readonly dtype: StoredDtype;
   /** Its values. Of one that is kept in 16 bits a new array at each access. */
   readonly data: Float32Array;
-  /** The bits of a bfloat16 tensor that is kept as it was stored. */
+  /** The bits of a bfloat16 or float16 tensor that is kept as it was stored. */
   readonly bits?: Uint16Array;
 }
 

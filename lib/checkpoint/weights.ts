@@ -20,7 +20,7 @@ export interface StoredTensor {
   readonly place?: string;
   /** Reads the values, all or those of a range; the memory is the caller's own. */
   read(range?: ElementRange): Promise<Float32Array>;
-  /** The same as the bits of bfloat16, where that is what is stored. */
+  /** The same as the bits of bfloat16 or float16, where that is what is stored. */
   readBits?(): Promise<Uint16Array>;
 }
 
@@ -39,7 +39,7 @@ async function safetensorsTensors(source: ByteSource): Promise<StoredTensor[]> {
     type,
     read: async ([from, to] = [0, (end - start) / ELEMENT_BYTES[type]]) =>
       toFloat32(await source.read(start + from * ELEMENT_BYTES[type], (to - from) * ELEMENT_BYTES[type]), type),
-    ...(type === 'BF16' && {
+    ...((type === 'BF16' || type === 'F16') && {
       readBits: async () => new Uint16Array((await source.read(start, end - start)).buffer),
     }),
   }));

@@ -14,11 +14,10 @@ export {
   type BlockOutput,
   createModel,
   type ForwardOptions,
-  isMatrix,
   keptFormat,
   type Model,
   type ModelSettings,
 } from './model';
 export type { LogitPositions, Tokens } from './positions';
 export { tokenLosses } from './token-losses';
-export { defaultWeightFormat } from './weight-format';
+export { defaultWeightFormat, isMatrix } from './weight-format';

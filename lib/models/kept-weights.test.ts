@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
@@ -7,42 +7,89 @@ import { isAvailable } from '@/kernels/native/addon';
 import type { NativeBackend } from '@/kernels/native/backend';
 import { type Checkpoint, loadCheckpoint } from '@/lib/checkpoint';
 import { parseConfig } from '@/lib/checkpoint/config';
+import { openFile } from '@/lib/checkpoint/files';
+import { readSafetensorsHeader } from '@/lib/checkpoint/safetensors';
 import { saveHfCheckpoint } from '@/lib/checkpoint/save-hf';
+import { statePickle, torchZip } from '@/lib/checkpoint/torch-zip.fixture';
 import { openDevice } from '@/lib/engine';
 import { Random } from '@/lib/random';
 import { initialCheckpoint } from '@/lib/training/initialise';
 import { ADD_ON, needs } from '@/testing/needs';
-import { createModel, isMatrix, keptFormat } from './model';
+import { createModel, keptFormat } from './model';
+import { isMatrix, weightBytes, weightCounts } from './weight-format';
 
-const JSON_CONFIG = { model_type: 'mamba2', hidden_size: 16, num_hidden_layers: 2, vocab_size: 40 };
+const COMMON = { hidden_size: 16, num_hidden_layers: 2, vocab_size: 40, state_size: 4 };
+/** Each kind of mixer has a kernel of its own for one token. */
+const CONFIGS = {
+  'model.safetensors': { ...COMMON, model_type: 'mamba2', head_dim: 8, n_groups: 1 },
+  'pytorch_model.bin': { ...COMMON, model_type: 'mamba' },
+};
 const TOKENS = [[1, 5, 9, 2, 7, 3]];
 
 let folder: string;
-let wide: Checkpoint;
-let kept: Checkpoint;
-
-beforeAll(async () => {
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'statescope-kept-'));
-  const config = parseConfig({ ...JSON_CONFIG, head_dim: 8, state_size: 4, n_groups: 1 }, new Map());
-  const { tensors } = initialCheckpoint(config, new Random(3), 'kept');
-  const stored = new Map([...tensors].map(([name, tensor]) => [name, { ...tensor, dtype: 'bfloat16' as const }]));
-  await saveHfCheckpoint(join(folder, 'kept'), config, stored);
-  wide = await loadCheckpoint(join(folder, 'kept'));
-  kept = await loadCheckpoint(join(folder, 'kept'), 'kept', { keepBits: true });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const logitsOf = (checkpoint: Checkpoint, weights: 'file' | 'float32' | 'bf16') => {
   const model = createModel(checkpoint, { weights });
-  const logits = tf.tidy(() => Array.from(model.forward(TOKENS).dataSync()));
+  const logits = [TOKENS, [[3]]].flatMap((tokens) => tf.tidy(() => Array.from(model.forward(tokens).dataSync())));
   return { model, logits };
 };
 
-describe('a checkpoint that is stored in bfloat16', () => {
+/** The same weights as torch.save writes them. */
+async function asTorchFile(from: string, to: string, storageType: string): Promise<void> {
+  const source = await openFile(join(from, 'model.safetensors'));
+  const { entries } = await readSafetensorsHeader(source);
+  const plans = [...entries.values()].map(({ name, shape }, i) => {
+    const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((x, y) => x * y, 1));
+    return { name, storage: String(i), storageType, elements: shape.reduce((x, y) => x * y, 1), shape, strides };
+  });
+  const storages: Record<string, Uint8Array> = {};
+  for (const [i, { start, end }] of [...entries.values()].entries())
+    storages[String(i)] = await source.read(start, end - start);
+  await source.close();
+  mkdirSync(to);
+  cpSync(join(from, 'config.json'), join(to, 'config.json'));
+  writeFileSync(join(to, 'pytorch_model.bin'), torchZip(statePickle(plans), storages));
+}
+
+describe.each([
+  ['bfloat16', 'bf16', 'model.safetensors'],
+  ['bfloat16', 'bf16', 'pytorch_model.bin'],
+  ['float16', 'fp16', 'model.safetensors'],
+  ['float16', 'fp16', 'pytorch_model.bin'],
+] as const)('a checkpoint that is stored in %s (%s, %s)', (dtype, format, file) => {
+  let wide: Checkpoint;
+  let kept: Checkpoint;
+  beforeAll(async () => {
+    const config = parseConfig(CONFIGS[file], new Map());
+    const { tensors } = initialCheckpoint(config, new Random(3), 'kept');
+    const [saved, torch] = [join(folder, `${dtype}-${file}`), join(folder, `${dtype}-torch`)];
+    await saveHfCheckpoint(saved, config, new Map([...tensors].map(([name, tensor]) => [name, { ...tensor, dtype }])));
+    const storage = dtype === 'float16' ? 'HalfStorage' : 'BFloat16Storage';
+    if (file === 'pytorch_model.bin') await asTorchFile(saved, torch, storage);
+    const opened = file === 'pytorch_model.bin' ? torch : saved;
+    wide = await loadCheckpoint(opened);
+    kept = await loadCheckpoint(opened, 'kept', { keepBits: true });
+  });
+
   it('is kept in its 16 bits, with the values that it would be widened to', () => {
-    expect([...kept.tensors.values()].every(({ bits, dtype }) => bits && dtype === 'bfloat16')).toBe(true);
+    expect([...kept.tensors.values()].every((tensor) => tensor.bits && tensor.dtype === dtype)).toBe(true);
     expect([...wide.tensors.values()].some(({ bits }) => bits)).toBe(false);
     for (const [name, { data }] of wide.tensors) expect(kept.tensors.get(name)?.data).toEqual(data);
+  });
+
+  it('is counted by the bytes that it takes', () => {
+    const own = [...kept.tensors].map(([name, { bits, data }]) =>
+      isMatrix(name) ? bits?.byteLength : data.byteLength,
+    );
+    const counts = weightCounts(kept.tensors, 'file');
+    const all = [...wide.tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+    expect(weightBytes(counts, true)).toBe(own.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0));
+    expect([weightBytes(counts, false), weightBytes(weightCounts(kept.tensors, 'float32'), true)]).toEqual([all, all]);
+    expect(weightBytes(weightCounts(wide.tensors, 'bf16'), true)).toBe(weightBytes(counts, true));
   });
 
   it('runs widened on a device that does not compute from 16 bits', async () => {
@@ -60,7 +107,7 @@ describe('a checkpoint that is stored in bfloat16', () => {
       await openDevice({ device: 'native' });
       const backend = tf.backend() as unknown as NativeBackend;
       expect([keptFormat(kept, 'file'), keptFormat(kept, 'float32'), keptFormat(wide, 'file')]).toEqual([
-        'bf16',
+        format,
         'float32',
         'float32',
       ]);
@@ -78,4 +125,16 @@ describe('a checkpoint that is stored in bfloat16', () => {
       for (const { model } of [a, b, widened]) model.dispose();
     },
   );
+
+  it('refuses NaN and infinity in its 16 bits', async () => {
+    const path = join(folder, `${dtype}-${file}-broken`);
+    mkdirSync(path);
+    cpSync(kept.path, path, { recursive: true });
+    const bytes = readFileSync(join(path, file));
+    const [{ bits }] = [...kept.tensors.values()];
+    const at = bytes.indexOf(Buffer.from((bits as Uint16Array).slice(0, 16).buffer));
+    bytes.writeUInt16LE(dtype === 'float16' ? 0x7c00 : 0x7f80, at + 6);
+    writeFileSync(join(path, file), bytes);
+    await expect(loadCheckpoint(path, 'broken', { keepBits: true })).rejects.toThrow(/NaN or infinite/);
+  });
 });

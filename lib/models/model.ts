@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { fromBfloat16, keepsBfloat16, rmsNorm, roundToBfloat16 } from '@/kernels/ops';
+import { fromHalves, type HalfFormat, keepsHalves, rmsNorm, roundToBfloat16 } from '@/kernels/ops';
 import { architectureOf } from '@/lib/architectures';
 import { times } from '@/lib/architectures/equations/nn';
 import { type Weights, weightsOf } from '@/lib/architectures/weights';
@@ -14,6 +14,7 @@ import type { WeightChoice, WeightFormat } from '@/lib/vocabulary';
 import { type Hook, joining, listen, silent, type Tap } from './hooks';
 import { PIECE, readPositions } from './pieces';
 import { type LogitPositions, positionsIn, rowsAt, type Tokens } from './positions';
+import { isMatrix } from './weight-format';
 
 export interface ForwardOptions {
   readonly hooks?: readonly Hook[];
@@ -84,30 +85,30 @@ export interface ModelSettings {
   /**
    * `bf16` rounds the projections and embeddings to bfloat16 (relative error 2⁻⁸ a weight) for reading only: half the
    * memory and half the time of a decoding step on the native device. Everything else stays float32. `file` keeps those that
-   * the checkpoint holds in bfloat16 where the device computes from that; nothing is rounded.
+   * the checkpoint holds in 16 bits where the device computes from that; nothing is rounded.
    */
   readonly weights?: WeightChoice;
 }
 
-/** Whether a parameter is one of the projections and embeddings that `bf16` rounds. */
-export const isMatrix = (name: string): boolean => /(_proj|put_linear|embeddings|lm_head)\.weight$/.test(name);
+const KEPT_FORMATS: Readonly<Record<HalfFormat, WeightFormat>> = { bfloat16: 'bf16', float16: 'fp16' };
 
 /** What the matrices of a checkpoint are in on the current device, where one is asked for or the file's. */
 export function keptFormat({ tensors }: Checkpoint, choice: WeightChoice): WeightFormat {
   if (choice !== 'file') return choice;
-  const kept = keepsBfloat16() && [...tensors].some(([name, { bits }]) => bits && isMatrix(name));
-  return kept ? 'bf16' : 'float32';
+  const kept = keepsHalves() && [...tensors].find(([name, { bits }]) => bits && isMatrix(name));
+  return kept ? KEPT_FORMATS[kept[1].dtype as HalfFormat] : 'float32';
 }
 
 /** A parameter on the device. */
 function parameterOf(name: string, tensor: CheckpointTensor, choice: WeightChoice): tf.Tensor {
-  const { bits, shape } = tensor;
-  if (bits && choice !== 'float32' && isMatrix(name)) return fromBfloat16(bits, shape);
+  const { bits, dtype, shape } = tensor;
+  const isKept = choice === 'file' || (choice === 'bf16' && dtype === 'bfloat16');
+  if (bits && isKept && isMatrix(name) && keepsHalves()) return fromHalves(bits, shape, dtype as HalfFormat);
   const values = tf.tensor(tensor.data, [...shape], 'float32');
   return choice === 'bf16' && isMatrix(name) ? roundToBfloat16(values) : values;
 }
 
-/** Puts a checkpoint's weights on the device. Cost: one copy of the weights; none of those that are kept in bfloat16. */
+/** Puts a checkpoint's weights on the device. Cost: one copy of the weights; none of those that are kept in 16 bits. */
 export function createModel(checkpoint: Checkpoint, { weights: format = 'float32' }: ModelSettings = {}): Model {
   const { config, name } = checkpoint;
   const parameters = new Map<string, tf.Variable>();

@@ -116,9 +116,12 @@ export const formerNames = (names: readonly MetricName[]): string[] =>
 /** Logits of two models have no common unit: what is measured in them is not subtracted from one another. */
 export const UNSCALED_METRICS: readonly SignalMetric[] = ['margin'];
 
-/** How a model keeps the matrices that it multiplies by: as they are, or rounded to eight bits of mantissa. */
+/** What matrices can be made into: as they are, or rounded to eight bits of mantissa. */
 export const WEIGHT_FORMATS = ['float32', 'bf16'] as const;
-export type WeightFormat = (typeof WEIGHT_FORMATS)[number];
+
+/** What a model keeps the matrices in that it multiplies by: fp16 where the file has them so. */
+export const KEPT_FORMATS = [...WEIGHT_FORMATS, 'fp16'] as const;
+export type WeightFormat = (typeof KEPT_FORMATS)[number];
 
 /** What can be asked for: as the file has them where the device computes as fast from that, or one of the formats. */
 export const WEIGHT_CHOICES = ['file', ...WEIGHT_FORMATS] as const;

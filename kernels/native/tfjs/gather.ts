@@ -14,7 +14,8 @@ const gather: Override = ({ backend, inputs: { x, indices }, attrs }) => {
   const shape = [...before, ...indices.shape, ...after];
   const y = backend.allocate(sizeOf(shape));
   const halves = axis === 0 ? backend.halves(x) : undefined;
-  if (y.length > 0 && halves) kernels.gatherBfloat16(halves, wanted, y, wanted.length, sizeOf(after));
+  if (y.length > 0 && halves)
+    kernels.gatherHalves(halves, wanted, y, wanted.length, sizeOf(after), backend.halfForm(x));
   else if (y.length > 0)
     kernels.gather(backend.floats(x), wanted, y, sizeOf(before), rows, wanted.length, sizeOf(after));
   return backend.output(shape, y);

@@ -23,6 +23,7 @@ const MOST_ROWS_FOR_PANELS = 128;
 /** How the C++ kernel is given b. */
 const FLOATS = 0;
 const PANELS = 1;
+/** Of bfloat16; the next is of float16. */
 const HALVES = 2;
 
 /** b for M rows of a, in the form that the product reads fastest. */
@@ -33,7 +34,7 @@ function secondFactor(
   transposed: boolean,
 ): readonly [Float32Array | Uint16Array, form: number] {
   const halves = transposed && backend.halves(b);
-  if (halves) return [halves, HALVES];
+  if (halves) return [halves, HALVES + backend.halfForm(b) - 1];
   const matrix = { N, K, rowStride: transposed ? 1 : N, columnStride: transposed ? K : 1 };
   const few = M >= FEWEST_ROWS_FOR_PANELS && M <= MOST_ROWS_FOR_PANELS;
   const panels = few && backend.panels(b, matrix);

@@ -4,10 +4,10 @@ import type { NativeBackend } from '../backend';
 import type { Overrides } from '../override';
 import { allocateShapes, optionalFloats } from './operands';
 
-/** A matrix where it is, and 1 where that is bfloat16. */
+/** A matrix where it is, and in which 16 bits that is, if any. */
 function matrix(backend: NativeBackend, tensor: tf.TensorInfo): [Float32Array | Uint16Array, number] {
   const halves = backend.halves(tensor);
-  return halves ? [halves, 1] : [backend.floats(tensor), 0];
+  return [halves ?? backend.floats(tensor), backend.halfForm(tensor)];
 }
 
 /** The mixers' steps of `kernels/ops`; inputs were checked there. */

@@ -1,6 +1,10 @@
 // Registration of kernels at load time, and the choice of instruction set at run time.
 #include "dispatch.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace statescope {
 namespace {
 
@@ -11,9 +15,19 @@ std::map<std::string, Kernel>& table() {
 
 Isa selected = kGeneric;
 
+// __builtin_cpu_supports knows f16c from GCC 11 on only.
+bool hasF16c() {
+#if defined(__x86_64__)
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+#else
+  return false;
+#endif
+}
+
 bool supports(Isa isa) {
 #if defined(__x86_64__)
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && hasF16c();
   if (isa == kAvx2) return avx2;
   if (isa == kAvx512)
     return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&

@@ -3,7 +3,7 @@
 //   S' = exp(-Δ e^A_log) S + Δ B x,  out = W_out ((C.S' + D x) SiLU(z))
 // mamba1Step(u, W_in, b_in|null, W_conv, b_conv|null, W_x, b_x|null, W_dt, b_dt|null, A_log, D, W_out, b_out|null,
 //            past|null, S|null, norm|null, out, past', S', rows, d, E, N, R, K, halvesIn, halvesX, halvesDt, halvesOut, ε)
-// u, out [rows,d]; past [rows,K-1,E]; S [rows,E,N]; the matrices [out,in], bfloat16 where their flag is set. With norm [d]
+// u, out [rows,d]; past [rows,K-1,E]; S [rows,E,N]; the matrices [out,in], floats, bfloat16 or float16 where their flag is 0, 1 or 2. With norm [d]
 // the mixer reads RMS(u; norm) and u is added to what it gives.
 //
 // Four passes with all threads: the two large products, the small one between them, and everything that is one channel's
@@ -38,7 +38,7 @@ KERNEL(mamba1Step) {
   const long rows = args.integer(0), d = args.integer(1), E = args.integer(2), N = args.integer(3), R = args.integer(4),
              K = args.integer(5), width = R + 2 * N;
   const auto projection = [&](int weight, long outputs, long inputs, int flag) {
-    return Projection{args.buffers[weight], args.integer(flag) != 0, args.floats(weight + 1), outputs, inputs};
+    return Projection{args.buffers[weight], args.integer(flag), args.floats(weight + 1), outputs, inputs};
   };
   const Projection in = projection(1, 2 * E, d, 6), low = projection(5, width, E, 7), time = projection(7, E, R, 8),
                    out = projection(11, d, E, 9);

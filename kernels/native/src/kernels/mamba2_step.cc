@@ -4,7 +4,7 @@
 // mamba2Step(u, W_in, b_in|null, W_conv, b_conv|null, b_dt, A_log, D, norm, W_out|null, b_out|null, past|null, S|null,
 //            blockNorm|null, out, past', S', rows, d, E, H, G, N, K, low, high, epsilon, halvesIn, halvesOut, ε)
 // u [rows,d]; out [rows,d], or [rows,E] without W_out; past [rows,K-1,E+2GN]; S [rows,E,N]; b_dt, A_log, D [H]; the
-// matrices [out,in], bfloat16 where their flag is set. Head h = e / (E/H) reads B and C of group h / (H/G). With blockNorm [d]
+// matrices [out,in], floats, bfloat16 or float16 where their flag is 0, 1 or 2. Head h = e / (E/H) reads B and C of group h / (H/G). With blockNorm [d]
 // the mixer reads RMS(u; blockNorm), with ε, and u is added to what it gives.
 //
 // Three passes with all threads: the two products and the states between them. Lanes are states, so that S keeps its
@@ -55,8 +55,8 @@ KERNEL(mamba2Step) {
   const long rows = args.integer(0), d = args.integer(1), E = args.integer(2), H = args.integer(3), G = args.integer(4),
              N = args.integer(5), K = args.integer(6), channels = E + 2 * G * N, width = E + channels + H;
   const float epsilon = args.number(9);
-  const Projection in{args.buffers[1], args.integer(10) != 0, args.floats(2), width, d};
-  const Projection out{args.buffers[9], args.integer(11) != 0, args.floats(10), d, E};
+  const Projection in{args.buffers[1], args.integer(10), args.floats(2), width, d};
+  const Projection out{args.buffers[9], args.integer(11), args.floats(10), d, E};
   const ConvolutionStep conv{args.floats(3), args.floats(4), args.floats(11), args.floats(15), channels, K};
   const Surroundings block{args.floats(0), args.floats(13), rows, d, args.number(12)};
   const HeadSteps heads{args.floats(5), args.floats(6), H, args.number(7), args.number(8)};

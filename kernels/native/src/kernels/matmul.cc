@@ -1,11 +1,11 @@
 // Matrix product C = act(A B + bias) of float32 matrices with any row and column strides, batched.
 // matmul(A, B, C, bias|null, M, N, K, rowA, columnA, rowB, columnB, activation, batch, batchA, batchB, form)
-// form: 0 for B as floats; 1 for B as panels from packWeights; 2 for B as bfloat16 of [N, K] (rowB = 1). The latter two
-// are for one matrix under the whole batch.
+// form: 0 for B as floats; 1 for B as panels from packWeights; 2 for B as bfloat16 of [N, K] (rowB = 1), 3 for float16. All but
+// the first are for one matrix under the whole batch.
 // Floor: 2·M·N·K floating-point operations at the FMA rate of the machine (fmaPeak in fma_peak.cc measures it);
 // for a few rows, one pass over B at memory bandwidth.
 #include "../core/kernel.h"
-#include "bfloat16.inc"
+#include "halves.inc"
 #include "gemm.inc"
 
 KERNELS_BEGIN
@@ -17,7 +17,8 @@ struct Product {
   const float* B; // what is not null of B, panels and halves
   long rowB, columnB;
   const float* panels;
-  const uint16_t* halves;
+  const void* halves;
+  Halves half; // what they are
   float* C;
   const float* bias;
   Activation activation;
@@ -47,18 +48,26 @@ void packA(const Product& p, long k, long depth, long panel, float* out) {
                        p.columnA, out);
 }
 
+template <class Half>
+void expandColumns(const Product& p, const Half* halves, long k, long depth, long first, long columns, float* rows,
+                   long stride) {
+  for (long n = 0; n < columns; n++) {
+    const Half* w = halves + (first + n) * p.columnB + k;
+    long q = 0;
+    for (; q + LANES <= depth; q += LANES) store(rows + n * stride + q, loadHalves(w + q));
+    for (; q < depth; q++) rows[n * stride + q] = widened(w[q]);
+  }
+}
+
 void packB(const Product& p, long k, long depth, long panel, float* out) {
   const long first = panel * TILE_COLUMNS, columns = minimum(TILE_COLUMNS, p.N - first);
   if (!p.halves)
     return packPanel<TILE_COLUMNS>(columns, depth, p.B + first * p.columnB + k * p.rowB, p.columnB, p.rowB, out);
   float* rows = workspace(kExpanded, TILE_COLUMNS * (depth + LANES));
   const long stride = ceilDiv(depth, LANES) * LANES;
-  for (long n = 0; n < columns; n++) {
-    const uint16_t* w = p.halves + (first + n) * p.columnB + k;
-    long q = 0;
-    for (; q + LANES <= depth; q += LANES) store(rows + n * stride + q, loadBfloat16(w + q));
-    for (; q < depth; q++) rows[n * stride + q] = bfloat16(w[q]);
-  }
+  if (p.half == kFloat16)
+    expandColumns(p, static_cast<const Float16*>(p.halves), k, depth, first, columns, rows, stride);
+  else expandColumns(p, static_cast<const BFloat16*>(p.halves), k, depth, first, columns, rows, stride);
   packPanel<TILE_COLUMNS>(columns, depth, rows, stride, 1, out);
 }
 
@@ -191,7 +200,8 @@ void multiplyFewRowsSum(const Product& p) {
 
 void multiply(const Product& p) {
   const bool dots = p.M <= kDotRows && p.columnA == 1 && p.rowB == 1;
-  if (dots && p.halves) return multiplyByDots(p, p.halves);
+  if (dots && p.half == kFloat16) return multiplyByDots(p, static_cast<const Float16*>(p.halves));
+  if (dots && p.halves) return multiplyByDots(p, static_cast<const BFloat16*>(p.halves));
   if (dots && p.B) return multiplyByDots(p, p.B);
   if (p.B && p.M <= kSumRows && p.columnA == 1 && p.columnB == 1) return multiplyFewRowsSum(p);
   multiplyPacked(p);
@@ -210,7 +220,10 @@ KERNEL(matmul) {
   p.bias = args.floats(3);
   const long batch = args.integer(8), batchA = args.integer(9), batchB = args.integer(10), form = args.integer(11);
   if (form == 1) p.panels = args.floats(1);
-  if (form == 2) p.halves = static_cast<const uint16_t*>(args.buffers[1]);
+  if (form >= 2) {
+    p.halves = args.buffers[1];
+    p.half = form == 3 ? kFloat16 : kBFloat16;
+  }
   const auto one = [&](long i) {
     Product q = p;
     q.A = args.floats(0) + i * batchA;

@@ -1,5 +1,7 @@
-import type { Checkpoint, LoadOptions } from '@/lib/checkpoint';
+import { keepsHalves } from '@/kernels/ops';
+import type { LoadOptions } from '@/lib/checkpoint';
 import { createModel, type Model } from '@/lib/models';
+import { weightBytes, weightCounts } from '@/lib/models/weight-format';
 import { WEIGHT_FORMATS, type WeightChoice } from '@/lib/vocabulary';
 import type { Catalogue } from './catalogue';
 
@@ -16,15 +18,8 @@ export function changeSince(kept: string, now: string): string | undefined {
   const [before, after] = [read(kept), read(now)];
   return before.files === after.files
     ? `its weights were in ${before.format} and are in ${after.format} now (STATESCOPE_WEIGHTS)`
-    : 'its files have changed';
+    : 'its files have changed, or its tokenizer';
 }
-
-/** Bytes of a checkpoint's weights, as they are kept. */
-const weightBytes = ({ tensors }: Checkpoint) =>
-  [...tensors.values()].reduce(
-    (total, { bits, shape }) => total + shape.reduce((product, size) => product * size, bits ? 2 : 4),
-    0,
-  );
 
 interface Loaded {
   readonly model: Model;
@@ -98,7 +93,12 @@ export class LoadedModels {
       .checkpoint(name, { ...options, keepBits: this.weights !== 'float32' })
       .then((checkpoint) => {
         const model = createModel(checkpoint, { weights: this.weights });
-        return { model, fingerprint, bytes: weightBytes(checkpoint), users: 0 };
+        return {
+          model,
+          fingerprint,
+          bytes: weightBytes(weightCounts(checkpoint.tensors, this.weights), keepsHalves()),
+          users: 0,
+        };
       })
       .finally(() => this.#loading.delete(key));
     this.#loading.set(key, loading);

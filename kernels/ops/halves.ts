@@ -16,17 +16,15 @@ export function roundToBfloat16<T extends tf.Tensor>(x: T): T {
   return tf.tensor(toBfloat16Values(x.dataSync() as Float32Array), x.shape, 'float32') as T;
 }
 
-/** Whether the device computes from bfloat16 as it is, in two bytes a value. */
-export const keepsBfloat16 = (): boolean => tf.getKernel('KeepBfloat16', tf.getBackend()) !== undefined;
+/** Floats of 16 bits. */
+export type HalfFormat = 'bfloat16' | 'float16';
 
-/**
- * A float32 tensor of bfloat16 values given by their bits. A device that computes from those keeps that very memory; the others
- * hold the same values in float32.
- */
-export function fromBfloat16(bits: Uint16Array, shape: readonly number[]): tf.Tensor {
-  if (keepsBfloat16())
-    return tf.engine().runKernel('KeepBfloat16', {}, { bits, shape } as unknown as tf.NamedAttrMap) as tf.Tensor;
-  return tf.tensor(new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer), [...shape], 'float32');
+/** Whether the device computes from floats of 16 bits as they are, in two bytes a value. */
+export const keepsHalves = (): boolean => tf.getKernel('KeepHalves', tf.getBackend()) !== undefined;
+
+/** A float32 tensor of values given by their 16 bits: the device computes from that very memory ({@link keepsHalves}). */
+export function fromHalves(bits: Uint16Array, shape: readonly number[], format: HalfFormat): tf.Tensor {
+  return tf.engine().runKernel('KeepHalves', {}, { bits, shape, format } as unknown as tf.NamedAttrMap) as tf.Tensor;
 }
 
 /** A copy of host values, each rounded to bfloat16. */
