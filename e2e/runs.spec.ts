@@ -317,3 +317,32 @@ test('what a client asked for is dropped once it has closed the connection', asy
   // To the end it takes fifty times as long.
   expect(await generates(false)).toBeLessThan((await generates(true)) / 4);
 });
+
+test('a model reads with the tokenizer that is chosen on the page, which is said', async ({ page }) => {
+  const folder = await mkdtemp(join('models', 'e2e-'));
+  const name = basename(folder);
+  try {
+    await cp(join('models', 'demo-mamba2'), folder, { recursive: true });
+    await rm(join(folder, 'tokenizer.json'));
+    await open(page);
+    await page.getByTestId('model-b').click();
+    await expect(page.getByTestId(`pick-${name}`)).toBeDisabled();
+    await page.getByTestId('tokenizer-model').selectOption(name);
+    await expect(page.getByTestId('tokenizer-source')).toContainText('has no tokenizer: choose one');
+    await page.getByTestId('tokenizer-choice').selectOption('a file…');
+    await page.getByTestId('tokenizer-file').fill('/etc/tokenizer.json');
+    await page.getByTestId('tokenizer-file').press('Enter');
+    await expect(page.getByTestId('tokenizer-problem')).toContainText('outside the folders');
+    await page.getByTestId('tokenizer-choice').selectOption('demo-mamba2');
+    await expect(page.getByTestId('tokenizer-source')).toContainText('those of demo-mamba2, which was chosen');
+    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+    await page.getByTestId(`pick-${name}`).click();
+    await run(page);
+    await expect(page.getByTestId('model-warning')).toContainText('is cut into the tokens of demo-mamba2, as chosen');
+    await page.getByTestId('model-b').click();
+    await page.getByTestId('tokenizer-choice').selectOption('by itself');
+    await expect(page.getByTestId('tokenizer-source')).toContainText('has no tokenizer');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});

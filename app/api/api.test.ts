@@ -210,6 +210,39 @@ describe('the API, through its own client', () => {
     });
   });
 
+  it('reads a model with the tokenizer that was chosen, and says so in runs, analyses and generated text', async () => {
+    const named = async (name: string) => (await client.models()).models.find((model) => model.name === name);
+    expect(await named('wordless')).toMatchObject({ hasTokenizer: false, tokenizer: null });
+    await expect(client.tokenize('wordless', PROMPT)).rejects.toMatchObject({ status: 422 });
+    const list = await client.chooseTokenizer('wordless', 'plain');
+    expect(list.tokenizers).toEqual(expect.arrayContaining(['gpt-neox-20b', 'plain', 'diff']));
+    const used = { name: 'plain', source: 'chosen' };
+    expect(await named('wordless')).toMatchObject({ hasTokenizer: true, tokenizer: used });
+    const { id } = await client.startRun(request({ models: ['wordless', 'plain'] }));
+    await follow(id);
+    const { models } = await client.run(id);
+    expect(models.map(({ tokenizer }) => tokenizer)).toEqual([used, { name: 'tokenizer.json', source: 'model' }]);
+    expect(models[0].tokens).toEqual(models[1].tokens);
+    const { prompt, target } = request();
+    const task = { kind: 'snr' as const, models: ['wordless'], examples: [{ prompt, target }], resamples: 10 };
+    const analysis = await client.startAnalysis(task);
+    await followed(analysis.id);
+    expect((await client.analysis(analysis.id)).tokenizers).toEqual({ wordless: used });
+    const told: GenerationEvent[] = [];
+    await client.generate({ model: 'wordless', prompt, max_new_tokens: 1 }, (event) => told.push(event));
+    expect(told).toContainEqual({ event: 'state', data: { state: 'running', queuePosition: 0, tokenizer: used } });
+    const file = join(workspace.root, 'models', 'plain', 'tokenizer.json');
+    await client.chooseTokenizer('wordless', file);
+    expect(await named('wordless')).toMatchObject({ tokenizer: { name: 'tokenizer.json', source: 'chosen' } });
+    const refused = (wanted: string) => client.chooseTokenizer('wordless', wanted).catch(({ status }) => status);
+    expect([await refused('nobody'), await refused('/etc/tokenizer.json'), await refused('plain/config.json')]).toEqual(
+      [422, 403, 422],
+    );
+    await expect(client.chooseTokenizer('nobody', 'plain')).rejects.toMatchObject({ status: 404 });
+    await client.chooseTokenizer('wordless', null);
+    expect(await named('wordless')).toMatchObject({ hasTokenizer: false });
+  });
+
   it('measures a batch', async () => {
     const { prompt, target } = request();
     const { id: run } = await client.startRun(request());

@@ -7,6 +7,7 @@ import { Id } from '../ui/parts';
 import { FolderField } from './FolderField';
 import { searchModels } from './modelSearch';
 import { Pattern } from './Pattern';
+import { TokenizerField } from './TokenizerField';
 
 function ModelRow({ model, chosen, onPick }: { model: ModelSummary; chosen: boolean; onPick(): void }) {
   return (
@@ -22,9 +23,11 @@ function ModelRow({ model, chosen, onPick }: { model: ModelSummary; chosen: bool
       <Pattern differential={model.differential} />
       <small>
         {model.summary} · {model.dtype}
-        {!model.hasTokenizer && ' · has no tokenizer, so it cannot read text'}
+        {!model.hasTokenizer &&
+          ` · ${model.tokenizerProblem ?? 'has no tokenizer, so it cannot read text: choose one below'}`}
         {model.tokenizer?.source === 'fallback' &&
           ` · read with ${model.tokenizer.name}, having no tokenizer of its own`}
+        {model.tokenizer?.source === 'chosen' && ` · read with ${model.tokenizer.name}, as chosen`}
         {model.warnings?.map((warning) => ` · ${warning}`)}
       </small>
     </button>
@@ -108,6 +111,7 @@ export function ModelDialog(props: { slot: ModelSlot; value: string; onPick(name
         {data && models.length + unreadable.length === 0 && <p className="note">No model matches.</p>}
       </div>
       <p className="note">One tick a layer, tall for differential blocks.</p>
+      {data && !health?.readOnly && <TokenizerField list={data} current={value} />}
       {data && !health?.readOnly && <FolderField list={data} />}
       <p>
         <button type="button" className="button low" onClick={onClose}>

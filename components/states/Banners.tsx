@@ -166,11 +166,12 @@ export function Banners({ view }: { view: View | undefined }) {
   return null;
 }
 
-/** Said of a model that is read with the bundled tokenizer. */
-const fallbackOf = ({ tokenizer }: Pick<RunModel, 'tokenizer'>) =>
-  tokenizer?.source === 'fallback'
-    ? [`no tokenizer of its own is in the folder, so the text is cut into the tokens of ${tokenizer.name}.`]
-    : [];
+/** Said of a model that is read with another tokenizer than its own. */
+function otherTokens({ tokenizer }: Pick<RunModel, 'tokenizer'>): string[] {
+  if (tokenizer?.source === 'fallback')
+    return [`no tokenizer of its own is in the folder, so the text is cut into the tokens of ${tokenizer.name}.`];
+  return tokenizer?.source === 'chosen' ? [`the text is cut into the tokens of ${tokenizer.name}, as chosen.`] : [];
+}
 
 /** What is to be known of the models' files, each sentence once with the models that it is about. */
 export function modelNotes(
@@ -178,7 +179,7 @@ export function modelNotes(
 ): { readonly names: readonly string[]; readonly text: string }[] {
   const notes = new Map<string, Set<string>>();
   for (const model of models)
-    for (const text of [...(model.warnings ?? []), ...fallbackOf(model)])
+    for (const text of [...(model.warnings ?? []), ...otherTokens(model)])
       notes.set(text, (notes.get(text) ?? new Set()).add(model.name));
   return [...notes].map(([text, names]) => ({ names: [...names], text }));
 }

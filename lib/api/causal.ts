@@ -4,7 +4,7 @@ import { AllocationResultSchema, AllocationTaskSchema } from './allocation';
 import { ExamplesSchema, SnrResultSchema, SnrTaskSchema } from './analyses';
 import { FaithfulnessResultSchema, FaithfulnessTaskSchema } from './faithfulness';
 import { MemorySchema } from './memory';
-import { DeviceSchema, RunStateNameSchema, SpanSchema } from './schemas';
+import { DeviceSchema, RunStateNameSchema, SpanSchema, UsedTokenizerSchema } from './schemas';
 
 /**
  * What travels for analyses that take their time (docs/analyses.md): the causal tests patching, knock-out, ablation,
@@ -472,6 +472,9 @@ export const AnalysisSchema = z.object({
   state: RunStateNameSchema,
   request: AnalysisRequestSchema,
   note: z.string().optional().meta({ description: 'As it was answered when the analysis was created.' }),
+  tokenizers: z.record(z.string(), UsedTokenizerSchema).optional().meta({
+    description: 'What reads the text of each model, by its name; left out where no text was read.',
+  }),
   run: z.string().optional().meta({ description: 'The run that keeps it.' }),
   queuePosition: count.meta({ description: '0 when running or finished; runs wait in the same queue.' }),
   budget: z.object({

@@ -183,6 +183,9 @@ export function createClient({ baseUrl = '', fetch = (...args) => globalThis.fet
     /** Takes an added folder from the list, or the word that it is gone; returns what is left. */
     removeModelFolder: (folder: string, signal?: AbortSignal) =>
       json(ModelListSchema, pathOf('/api/models', { folder }), { method: 'DELETE', signal }),
+    /** Chooses what reads a model's text, null for its own; returns all models. */
+    chooseTokenizer: (model: string, tokenizer: string | null, signal?: AbortSignal) =>
+      json(ModelListSchema, '/api/models', { ...jsonBody({ model, tokenizer }), method: 'PATCH', signal }),
     examples: (signal?: AbortSignal) => json(ExampleListSchema, '/api/examples', { signal }),
     training: (query: TrainingQuery = {}, signal?: AbortSignal) =>
       json(TrainingRunsSchema, pathOf('/api/training', query), { signal }),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ContinuationSchema, RunStateNameSchema, VocabularyEntrySchema } from './schemas';
+import { ContinuationSchema, RunStateNameSchema, UsedTokenizerSchema, VocabularyEntrySchema } from './schemas';
 
 /** Text that a model adds to a prompt, token by token. */
 
@@ -70,6 +70,7 @@ export const GenerationEventSchemas = {
     state: RunStateNameSchema,
     queuePosition: count.meta({ description: '0 when running or finished, 1 for the next one, …' }),
     error: z.string().optional(),
+    tokenizer: UsedTokenizerSchema.optional().meta({ description: 'Told when the generation begins.' }),
   }),
   token: GeneratedTokenSchema,
 } as const;

@@ -24,6 +24,7 @@ const COMPONENTS = {
   Health: schemas.HealthSchema,
   ModelList: schemas.ModelListSchema,
   ModelFolder: schemas.ModelFolderSchema,
+  TokenizerRequest: schemas.TokenizerRequestSchema,
   ExampleList: schemas.ExampleListSchema,
   TrainingRuns: TrainingRunsSchema,
   TokenizeRequest: schemas.TokenizeRequestSchema,
@@ -163,6 +164,11 @@ function paths() {
         'Adds the checkpoints of a folder, and two levels below it',
         { ...ok('ModelList', 'What the folder holds'), ...refusals([400, 403, 404, 422, 503]) },
         { requestBody: body('ModelFolder') },
+      ),
+      patch: operation(
+        'Chooses the tokenizer that reads a model’s text',
+        { ...ok('ModelList', 'Models'), ...refusals([400, 403, 404, 422, 503]) },
+        { requestBody: body('TokenizerRequest') },
       ),
       delete: operation(
         'Takes a folder that was added, or one that is gone, from the list; its files stay',

@@ -98,7 +98,7 @@ const warnings = z
   .optional()
   .meta({ description: 'What of the model’s files is not used as they say; left out where all is.' });
 
-const tokenizer = z
+export const UsedTokenizerSchema = z
   .object({
     name: z.string().meta({ description: 'Its file, or the name of the bundled one.' }),
     source: z
@@ -106,6 +106,7 @@ const tokenizer = z
       .meta({ description: 'The model’s own, one that was chosen, or the bundled one.' }),
   })
   .meta({ description: 'What reads the model’s text and writes its tokens.' });
+export type UsedTokenizer = z.infer<typeof UsedTokenizerSchema>;
 
 const nats = z.number().nonnegative();
 const HeldOutSchema = z
@@ -135,7 +136,8 @@ export const ModelSummarySchema = z.object({
   tied: z.boolean(),
   summary: z.string().meta({ description: 'One line: kinds, layers, width, parameters.' }),
   hasTokenizer: z.boolean().meta({ description: 'Runs need a tokenizer.' }),
-  tokenizer: tokenizer.nullable(),
+  tokenizer: UsedTokenizerSchema.nullable(),
+  tokenizerProblem: z.string().optional().meta({ description: 'Why the tokenizer that was chosen cannot be used.' }),
   hasTunedLens: z.boolean().meta({ description: 'Whether the folder `tuned-lens` of the model holds a lens.' }),
   warnings,
   heldOut: HeldOutSchema.nullable().meta({ description: 'Of the tuned lens; null where it is not recorded.' }),
@@ -154,8 +156,20 @@ export const ModelListSchema = z.object({
   dropped: z.array(z.object({ folder: z.string(), problem: z.string() })).meta({
     description: 'Folders that were added and are gone since; told until they are removed or added again.',
   }),
+  tokenizers: z.array(z.string()).meta({
+    description: 'Names of tokenizers that may be chosen: the bundled one, then those of models.',
+  }),
 });
 export type ModelList = z.infer<typeof ModelListSchema>;
+
+export const TokenizerRequestSchema = z.object({
+  model: z.string().min(1).max(300),
+  tokenizer: z.string().trim().min(1, 'name a tokenizer').max(4096).nullable().meta({
+    description:
+      'The bundled one’s name, the name of a model that has one, or the path of a file; null for the model’s own.',
+  }),
+});
+export type TokenizerRequest = z.infer<typeof TokenizerRequestSchema>;
 
 export const ModelFolderSchema = z.object({
   folder: z.string().trim().min(1, 'name a folder').max(4096).meta({
@@ -289,7 +303,7 @@ export type BlockSummary = z.infer<typeof BlockSummarySchema>;
 export const RunModelSchema = z.object({
   name: z.string(),
   warnings,
-  tokenizer: tokenizer.optional(),
+  tokenizer: UsedTokenizerSchema.optional(),
   tokens: z.array(TokenSchema),
   position: count.meta({ description: 'Token at which signals are read by default.' }),
   needle: SpanSchema.nullable().meta({ description: 'The needle in tokens.' }),

@@ -48,6 +48,7 @@ export class AnalysisBook extends Book<Analysis, AnalysisEvent, Own> {
       state: 'queued',
       request,
       note: prepared.note,
+      ...(prepared.tokenizers && { tokenizers: { ...prepared.tokenizers } }),
       run,
       queuePosition: 0,
       budget: prepared.budget,

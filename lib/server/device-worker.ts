@@ -56,6 +56,8 @@ const LOOKS = 8;
  */
 export class DeviceWorker {
   device: Device | null = null;
+  /** Whether the device computes from weights of 16 bits as they are. */
+  keepsHalves = false;
   status: 'starting' | 'ready' | 'failed' = 'starting';
   error: string | undefined;
   /** How often the thread was started again, and why the last time. */
@@ -185,6 +187,7 @@ export class DeviceWorker {
     switch (message.kind) {
       case 'ready':
         this.device = message.device;
+        this.keepsHalves = message.keepsHalves;
         this.#settle('ready');
         this.#deaths = 0;
         return;

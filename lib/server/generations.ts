@@ -56,7 +56,7 @@ export class Generations {
     };
     const job: Waiting = {
       start: async () => {
-        tell({ state: 'running', queuePosition: 0 });
+        tell({ state: 'running', queuePosition: 0, tokenizer: generation.tokenizer });
         try {
           const state = await this.generate(id, generation, cancel);
           await this.#running.get(id)?.told;

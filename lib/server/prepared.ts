@@ -2,6 +2,7 @@ import type { Budget } from '@/lib/analysis';
 import type { AllocationTask } from '@/lib/api/allocation';
 import type { SnrTask } from '@/lib/api/analyses';
 import type { FaithfulnessTask } from '@/lib/api/faithfulness';
+import type { UsedTokenizer } from '@/lib/api/schemas';
 import type { NextToken, Sampling } from '@/lib/generation';
 import type { CausalTest } from './compute/causal/causal-tests';
 
@@ -10,6 +11,8 @@ import type { CausalTest } from './compute/causal/causal-tests';
 interface Noted {
   /** What is to be said beside the numbers. */
   readonly note?: string;
+  /** What reads the text of each model, where that is known. */
+  readonly tokenizers?: Readonly<Record<string, UsedTokenizer>>;
 }
 
 /** A causal test that was checked against its model, with what it will take. */
@@ -53,6 +56,7 @@ export interface PreparedGeneration {
   readonly sampling: Sampling;
   /** Most likely tokens told at each step. */
   readonly alternatives: number;
+  readonly tokenizer?: UsedTokenizer;
 }
 
 /** A token that was generated, not yet in words. */

@@ -82,7 +82,7 @@ export type RunUpdate =
   | { type: 'failure'; model: number; message: string };
 
 export type Message =
-  | { kind: 'ready'; device: Device }
+  | { kind: 'ready'; device: Device; keepsHalves: boolean }
   | { kind: 'unusable'; message: string }
   | { kind: 'result'; call: number; result: unknown }
   | { kind: 'refusal'; call: number; refusal: Refusal }

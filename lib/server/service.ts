@@ -16,10 +16,12 @@ import type {
   RunSummary,
   Token,
   TokenizeRequest,
+  TokenizerRequest,
   VocabularyEntry,
 } from '@/lib/api/schemas';
 import type { Sweep, SweepList, SweepRequest, SweepStatus } from '@/lib/api/sweeps';
 import type { TrainingRuns } from '@/lib/api/training';
+import { weightBytes } from '@/lib/models/weight-format';
 import { AnalysisBook } from './analysis-book';
 import { ArchiveClient } from './archive/client';
 import type { Accepted } from './archive/protocol';
@@ -189,6 +191,7 @@ export class Service {
   models = (): Promise<ModelList> => this.readers.call('models', null);
   addFolder = (folder: string): Promise<ModelList> => this.readers.call('addFolder', folder);
   removeFolder = (folder: string): Promise<ModelList> => this.readers.call('removeFolder', folder);
+  chooseTokenizer = (request: TokenizerRequest): Promise<ModelList> => this.readers.call('chooseTokenizer', request);
   examples = (): Promise<ExampleList> => readExamples(this.settings.root);
   training = (folder?: string): Promise<TrainingRuns> => this.readers.call('training', { folder });
   tokenize = (request: TokenizeRequest): Promise<Token[]> => this.readers.call('tokenize', request);
@@ -209,9 +212,13 @@ export class Service {
   async estimate(request: RunRequest): Promise<RunEstimate> {
     const { cost, weights, ...measure } = await this.readers.call('measure', request);
     await this.worker.opened();
-    const toLoad = weights.filter(({ name }) => !this.#loaded.has(name)).map(({ parameters }) => parameters);
-    const weightBytes = 4 * toLoad.reduce((total, parameters) => total + parameters, 0);
-    return { ...measure, weightBytes, seconds: this.#pace.expect(sum([cost, ...toLoad.map(loadingCost)])) };
+    const toLoad = weights.filter(({ name }) => !this.#loaded.has(name));
+    const loading = toLoad.map(({ parameters }) => loadingCost(parameters));
+    return {
+      ...measure,
+      weightBytes: toLoad.reduce((total, counts) => total + weightBytes(counts, this.worker.keepsHalves), 0),
+      seconds: this.#pace.expect(sum([cost, ...loading])),
+    };
   }
 
   run = (id: string): Run => this.runs.get(id);

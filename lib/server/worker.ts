@@ -1,5 +1,6 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
+import { keepsHalves } from '@/kernels/ops';
 import type { TextReader } from '@/lib/data/snr-examples';
 import { openDevice } from '@/lib/engine';
 import { Computer } from './compute/computer';
@@ -72,7 +73,7 @@ async function start(): Promise<void> {
     }
   });
   await computer.calibrate();
-  send({ kind: 'ready', device: { ...device, weights: settings.weights } });
+  send({ kind: 'ready', device: { ...device, weights: settings.weights }, keepsHalves: keepsHalves() });
   await computer.warmUp();
 }
 

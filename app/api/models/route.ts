@@ -1,4 +1,4 @@
-import { ModelFolderSchema } from '@/lib/api/schemas';
+import { ModelFolderSchema, TokenizerRequestSchema } from '@/lib/api/schemas';
 import { readBody, readQuery, reply, respond, service } from '@/lib/server';
 
 export const runtime = 'nodejs';
@@ -8,6 +8,9 @@ export const GET = () => respond(async () => reply(await service().models()));
 
 export const POST = (request: Request) =>
   respond(async () => reply(await service().addFolder((await readBody(request, ModelFolderSchema)).folder)));
+
+export const PATCH = (request: Request) =>
+  respond(async () => reply(await service().chooseTokenizer(await readBody(request, TokenizerRequestSchema))));
 
 export const DELETE = (request: Request) =>
   respond(async () => reply(await service().removeFolder(readQuery(request, ModelFolderSchema).folder)));

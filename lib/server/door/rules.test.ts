@@ -257,6 +257,7 @@ it('every route that may change something was decided on for a read-only server'
     'POST estimate': 0,
     'POST generate': 0,
     'POST models': 403,
+    'PATCH models': 403,
     'DELETE models': 403,
     'POST runs': 0,
     'PATCH runs/1': 403,

@@ -1,8 +1,17 @@
 import type { AnalysisRequest } from '@/lib/api/causal';
 import type { GeneratedToken, GenerationRequest } from '@/lib/api/generation';
 import type { RunEstimate } from '@/lib/api/runs';
-import type { ModelList, RunModel, RunRequest, Token, TokenizeRequest, VocabularyEntry } from '@/lib/api/schemas';
+import type {
+  ModelList,
+  RunModel,
+  RunRequest,
+  Token,
+  TokenizeRequest,
+  TokenizerRequest,
+  VocabularyEntry,
+} from '@/lib/api/schemas';
 import type { TrainingQuery, TrainingRuns } from '@/lib/api/training';
+import type { WeightCounts } from '@/lib/models/weight-format';
 import type { Encoding } from '@/lib/tokenizer';
 import type { FoldersState } from '../compute/models/model-folders';
 import type { Cost } from '../compute/runs/costs';
@@ -31,7 +40,7 @@ export interface Measure extends Pick<RunEstimate, 'activationBytes' | 'limitByt
   /** Without loading. */
   readonly cost: Cost;
   /** Of each model. */
-  readonly weights: readonly { readonly name: string; readonly parameters: number }[];
+  readonly weights: readonly (WeightCounts & { readonly name: string })[];
 }
 
 /** Methods of a reader: argument and result. None touches weights or the device. */
@@ -39,6 +48,7 @@ export interface ReaderMethods {
   models: { argument: null; result: ModelList };
   addFolder: { argument: string; result: ModelList };
   removeFolder: { argument: string; result: ModelList };
+  chooseTokenizer: { argument: TokenizerRequest; result: ModelList };
   training: { argument: TrainingQuery; result: TrainingRuns };
   tokenize: { argument: TokenizeRequest; result: Token[] };
   vocabulary: { argument: { model: string; q: string; limit?: number }; result: VocabularyEntry[] };

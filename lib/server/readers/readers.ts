@@ -19,7 +19,7 @@ const FOLDER_SECONDS = 300;
 /** Of each thread: a tokenizer of the largest size takes a quarter. */
 const MEMORY_MB = 2048;
 
-const FOLDER_METHODS: ReadonlySet<ReaderMethod> = new Set(['models', 'addFolder', 'removeFolder']);
+const FOLDER_METHODS: ReadonlySet<ReaderMethod> = new Set(['models', 'addFolder', 'removeFolder', 'chooseTokenizer']);
 
 interface Job {
   readonly method: ReaderMethod;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { lensFault, readHeldOut, TUNED_LENS_FOLDER } from '@/lib/analysis/tunedLens';
 import type { ModelList } from '@/lib/api/schemas';
 import { ARCHITECTURES, isDifferentialKind } from '@/lib/architectures';
@@ -16,14 +16,18 @@ import {
   problemOf,
 } from '@/lib/checkpoint';
 import { openCheckpoint } from '@/lib/checkpoint/load';
+import { type WeightCounts, weightCounts } from '@/lib/models/weight-format';
 import {
   BUNDLED,
+  bundledTokenizer,
   loadTokenizer,
+  ownTokenizer,
   type Tokenizer,
   type TokenizerChoice,
   tokenizerFor,
   tokenizerMissing,
 } from '@/lib/tokenizer';
+import { WEIGHT_CHOICES, type WeightChoice } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import { type FoldersState, ModelFolders } from './model-folders';
 
@@ -91,17 +95,23 @@ class Findings<T> {
   }
 }
 
-async function configOf({ path }: ModelFolder): Promise<ModelConfig> {
-  const { config, close } = await openCheckpoint(path);
+interface Headers {
+  readonly config: ModelConfig;
+  /** Of the weights, by how they are asked for. */
+  readonly counts: ReadonlyMap<WeightChoice, WeightCounts>;
+}
+
+async function headersOf({ path }: ModelFolder): Promise<Headers> {
+  const { config, tensors, close } = await openCheckpoint(path);
   await close();
-  return config;
+  return { config, counts: new Map(WEIGHT_CHOICES.map((choice) => [choice, weightCounts(tensors, choice)])) };
 }
 
 /** The checkpoints that may be named in requests. Names are looked up in a list of what was found, never turned into paths. */
 export class Catalogue {
   #tokenizers = new Map<string, { fingerprint: string; tokenizer: Promise<Tokenizer> }>();
   readonly #listings = new Findings((folder) => describeModel(folder));
-  readonly #configs = new Findings(configOf);
+  readonly #headers = new Findings(headersOf);
   readonly #folders: ModelFolders;
 
   /**
@@ -152,6 +162,40 @@ export class Catalogue {
     return this.list();
   }
 
+  /**
+   * Reads a model's text from now on with another tokenizer: the bundled one by its name, that of a model by the model's, or a
+   * file; null gives back the model's own.
+   * @throws ServiceError 403, 404, 422; InputError for a file that is none.
+   */
+  async chooseTokenizer(model: string, wanted: string | null): Promise<ModelList> {
+    await this.folder(model);
+    if (wanted !== null) await loadTokenizer((await this.#chosen(wanted)).path);
+    this.#folders.chooseTokenizer(model, wanted);
+    return this.list();
+  }
+
+  /** @throws ServiceError 403, 422 */
+  async #chosen(wanted: string): Promise<TokenizerChoice> {
+    if (wanted === BUNDLED.name) return { name: wanted, source: 'chosen', path: bundledTokenizer(this.root) };
+    const model = await this.#folders.named(wanted);
+    const own = model && ownTokenizer(model.path);
+    if (own) return { name: wanted, source: 'chosen', path: own };
+    const path = resolve(this.#folders.roots[0], wanted);
+    const isJson = path.endsWith('.json') || path.endsWith('.json.gz');
+    if (isJson && !this.#folders.mayRead(path))
+      throw new ServiceError(
+        403,
+        `${path} lies outside the folders that this server may read: ${this.places.join(', ')}.`,
+        'Copy it into one of them.',
+      );
+    if (isJson && existsSync(path)) return { name: basename(path), source: 'chosen', path };
+    throw new ServiceError(
+      422,
+      `${JSON.stringify(wanted)} is no tokenizer.`,
+      `Give the path of a tokenizer.json, the name of a model that has one, or ${BUNDLED.name}.`,
+    );
+  }
+
   /** Names of the models that ship with Statescope. */
   async bundled(): Promise<string[]> {
     return (await this.#folders.bundled()).map(({ name }) => name);
@@ -169,12 +213,14 @@ export class Catalogue {
   }
 
   async fingerprint(name: string): Promise<string> {
-    return fingerprintOf((await this.folder(name)).path);
+    const chosen = this.#folders.tokenizerOf(name);
+    const files = await fingerprintOf((await this.folder(name)).path);
+    return chosen === undefined ? files : `${files} read with ${chosen}`;
   }
 
   /** Reads headers only. @throws ServiceError 404, InputError. */
   async config(name: string): Promise<ModelConfig> {
-    return this.#configs.of(await this.folder(name));
+    return (await this.#headers.of(await this.folder(name))).config;
   }
 
   /** What of its files is not used as they say. @throws ServiceError 404, InputError. */
@@ -187,16 +233,27 @@ export class Catalogue {
     return (await this.#listings.of(await this.folder(name))).parameters;
   }
 
+  /** How many numbers the weights are, and how many of them may take two bytes. @throws ServiceError 404, InputError. */
+  async weightCounts(name: string, choice: WeightChoice): Promise<WeightCounts> {
+    return (await this.#headers.of(await this.folder(name))).counts.get(choice) as WeightCounts;
+  }
+
   /** @throws ServiceError 404, InputError. */
   async checkpoint(name: string, options?: LoadOptions): Promise<Checkpoint> {
     const checkpoint = await loadCheckpoint((await this.folder(name)).path, name, options);
     const { config } = checkpoint;
-    if ((await this.tokenizerChoice(name))?.source !== 'fallback') return checkpoint;
-    return { ...checkpoint, config: { ...config, vocabulary: Math.min(config.V, BUNDLED.ids) } };
+    const choice = await this.tokenizerChoice(name);
+    if (choice === undefined || choice.source === 'model') return checkpoint;
+    // Rows of the embedding beyond the tokenizer's ids are padding.
+    const isBundled = choice.path === bundledTokenizer(this.root);
+    const ids = isBundled ? BUNDLED.ids : (await this.tokenizer(name)).vocabulary().length;
+    return { ...checkpoint, config: { ...config, vocabulary: Math.min(config.V, ids) } };
   }
 
   /** What reads a model's text; undefined where nothing does. @throws ServiceError 404, InputError. */
   async tokenizerChoice(name: string): Promise<TokenizerChoice | undefined> {
+    const chosen = this.#folders.tokenizerOf(name);
+    if (chosen !== undefined) return this.#chosen(chosen);
     return tokenizerFor((await this.folder(name)).path, (await this.config(name)).V, this.root);
   }
 
@@ -210,13 +267,28 @@ export class Catalogue {
         `The model ${name} has no tokenizer.json, so it cannot read text.`,
         `${tokenizerMissing(name, path)}; or choose another model.`,
       );
-    const fingerprint = await fingerprintOf(path);
+    const fingerprint = `${choice.path} ${await fingerprintOf(choice.source === 'fallback' ? path : dirname(choice.path))}`;
     const known = this.#tokenizers.get(name);
     if (known?.fingerprint === fingerprint) return known.tokenizer;
     const tokenizer = loadTokenizer(choice.path);
     this.#tokenizers.set(name, { fingerprint, tokenizer });
     tokenizer.catch((error) => error instanceof InputError || this.#tokenizers.delete(name));
     return tokenizer;
+  }
+
+  /** What reads a model's text, or why what was chosen cannot. */
+  async #tokenizerOf(
+    { name, path }: ModelFolder,
+    rows: number,
+  ): Promise<{ choice?: TokenizerChoice; problem?: string }> {
+    const chosen = this.#folders.tokenizerOf(name);
+    if (chosen === undefined) return { choice: tokenizerFor(path, rows, this.root) };
+    try {
+      return { choice: await this.#chosen(chosen) };
+    } catch (error) {
+      if (error instanceof ServiceError) return { problem: error.message };
+      throw error;
+    }
   }
 
   async #describeAll(folders: readonly ModelFolder[]): Promise<ModelList> {
@@ -227,11 +299,12 @@ export class Catalogue {
       folders: [...roots],
       added: [...added],
       dropped: [...dropped],
+      tokenizers: [BUNDLED.name],
     };
     for (const folder of folders) {
       try {
         const { path: _path, warnings, ...listing } = await this.#listings.of(folder);
-        const tokenizer = tokenizerFor(folder.path, listing.vocab_size, this.root);
+        const { choice: tokenizer, problem: tokenizerProblem } = await this.#tokenizerOf(folder, listing.vocab_size);
         list.models.push({
           ...listing,
           ...(warnings && { warnings: [...warnings] }),
@@ -240,9 +313,11 @@ export class Catalogue {
           summary: summarise({ ...listing, path: folder.path }),
           hasTokenizer: tokenizer !== undefined,
           tokenizer: tokenizer ? { name: tokenizer.name, source: tokenizer.source } : null,
+          ...(tokenizerProblem && { tokenizerProblem }),
           hasTunedLens: existsSync(join(folder.path, TUNED_LENS_FOLDER)),
           heldOut: await heldOutOf(folder),
         });
+        if (ownTokenizer(folder.path)) list.tokenizers.push(folder.name);
       } catch (error) {
         const { message: problem } = problemOf(folder, error);
         if (!this.#folders.isCached(folder)) list.unreadable.push({ name: folder.name, problem });

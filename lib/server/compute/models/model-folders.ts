@@ -19,6 +19,8 @@ export interface Dropped {
 
 /** What changes while the server runs. */
 export interface FoldersState {
+  /** Tokenizers that were chosen for models, by their names. */
+  readonly tokenizers: Readonly<Record<string, string>>;
   readonly added: readonly string[];
   readonly dropped: readonly Dropped[];
 }
@@ -38,6 +40,7 @@ export class ModelFolders {
   readonly #kept: KeptFolders;
   #added: readonly string[];
   #dropped: readonly Dropped[];
+  #tokenizers: Readonly<Record<string, string>>;
   /** The models that were found last, by name. */
   #found = new Map<string, ModelFolder>();
   #foundAt = Number.NEGATIVE_INFINITY;
@@ -50,16 +53,19 @@ export class ModelFolders {
   constructor(projectRoot: string, dataFolder: string | null, state?: FoldersState) {
     this.#roots = defaultRoots(projectRoot);
     this.#kept = new KeptFolders(dataFolder === null ? null : addedFoldersFile(dataFolder));
-    this.#added = state?.added ?? this.#kept.read();
+    const { folders, tokenizers } = state ? { folders: state.added, tokenizers: state.tokenizers } : this.#kept.read();
+    this.#added = folders;
+    this.#tokenizers = tokenizers;
     this.#dropped = state?.dropped ?? [];
   }
 
   get state(): FoldersState {
-    return { added: this.#added, dropped: this.#dropped };
+    return { added: this.#added, dropped: this.#dropped, tokenizers: this.#tokenizers };
   }
 
-  set state({ added, dropped }: FoldersState) {
+  set state({ added, dropped, tokenizers }: FoldersState) {
     this.#added = added;
+    this.#tokenizers = tokenizers;
     this.#dropped = dropped;
     this.#found.clear();
   }
@@ -160,8 +166,23 @@ export class ModelFolders {
   #keep(folders: readonly string[]): void {
     this.#added = folders;
     this.#found.clear();
-    this.#kept.write(folders);
+    this.#write();
   }
+
+  #write = (): void => this.#kept.write({ folders: [...this.#added], tokenizers: { ...this.#tokenizers } });
+
+  /** The tokenizer that was chosen for a model, as it was named. */
+  tokenizerOf = (model: string): string | undefined => this.#tokenizers[model];
+
+  /** Keeps the tokenizer of a model; null for the one that it has by itself. */
+  chooseTokenizer(model: string, wanted: string | null): void {
+    const { [model]: _before, ...others } = this.#tokenizers;
+    this.#tokenizers = wanted === null ? others : { ...others, [model]: wanted };
+    this.#write();
+  }
+
+  /** Whether a file may be read: below a folder that models are looked for in. */
+  mayRead = (path: string): boolean => [...this.#roots, ...this.#added].some((root) => isBelow(path, root));
 
   async #dropLost(): Promise<void> {
     const lost: Dropped[] = [];

@@ -21,7 +21,8 @@ export async function measureOf(request: RunRequest, { catalogue, prompts, setti
     bytes += activationBytes(config, tokens.length);
     costs.push(runCost(config, tokens.length));
   }
-  const weights: { name: string; parameters: number }[] = [];
-  for (const name of new Set(request.models)) weights.push({ name, parameters: await catalogue.parameters(name) });
+  const weights: Measure['weights'][number][] = [];
+  for (const name of new Set(request.models))
+    weights.push({ name, ...(await catalogue.weightCounts(name, settings.weights)) });
   return { activationBytes: bytes, limitBytes: settings.runBytes, cost: sum(costs), weights };
 }
