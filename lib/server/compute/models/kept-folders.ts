@@ -31,10 +31,11 @@ export class KeptFolders {
   }
 
   /** A disk that is full or read-only costs the memory of the folders, not the folders themselves. */
-  write(kept: Kept): void {
+  write({ folders, tokenizers }: Kept): void {
     if (this.path === null) return;
     try {
       mkdirSync(dirname(this.path), { recursive: true });
+      const kept = { folders, ...(Object.keys(tokenizers).length > 0 && { tokenizers }) };
       writeFileSync(`${this.path}.part`, `${JSON.stringify(kept, null, 2)}\n`);
       renameSync(`${this.path}.part`, this.path);
     } catch (error) {

@@ -67,6 +67,15 @@ describe('folders that were added', () => {
     ]);
   });
 
+  it('are kept with the tokenizers that were chosen', async () => {
+    const folders = opened();
+    await folders.add('a/b/c');
+    folders.chooseTokenizer('c', 'gpt-neox-20b');
+    expect([opened().tokenizerOf('c'), opened().added]).toEqual(['gpt-neox-20b', [mine]]);
+    folders.chooseTokenizer('c', null);
+    expect(opened().tokenizerOf('c')).toBeUndefined();
+  });
+
   it('survive a list that is damaged, which is said in the log', async () => {
     const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     mkdirSync(data());
