@@ -51,6 +51,11 @@ describe('what is to be known of the models’ files', () => {
     expect(notes[1].text).toContain('gpt-neox-20b');
   });
 
+  it('tells a tokenizer that was chosen', () => {
+    const [note] = modelNotes([{ name: 'a', tokenizer: { source: 'chosen', name: 'demo-mamba2' } }]);
+    expect(note.text).toContain('the tokens of demo-mamba2, as chosen');
+  });
+
   it('is nothing where the files are used as they are', () => {
     expect(modelNotes([{ name: 'a', tokenizer: { source: 'model', name: 'tokenizer.json' } }])).toEqual([]);
   });
