@@ -11,6 +11,7 @@ const SECONDS = 90;
  */
 export const peer = (script: string): Group => ({
   name: 'PyTorch',
+  elsewhere: true,
   steps: ({ small }): Step[] => [
     {
       name: 'the same shapes through PyTorch',

@@ -24,6 +24,8 @@ export interface Size {
 /** Steps that share a process and what is costly to make, the adapter and the weights of a model. */
 export interface Group {
   readonly name: string;
+  /** True where the steps do without the webgpu device. */
+  readonly elsewhere?: boolean;
   steps(size: Size): readonly Step[] | Promise<readonly Step[]>;
 }
 

@@ -51,4 +51,28 @@ describe('the bundle for a machine with a GPU', needs(process.arch === 'x64' && 
     },
     PATIENCE,
   );
+
+  it(
+    'says in a line for each group that there is no adapter, where there is none',
+    () => {
+      const out = join(folder, 'without');
+      const { status } = spawnSync(join(folder, NAME, 'check'), ['--small', '--out', out], {
+        cwd: folder,
+        env: { VK_DRIVER_FILES: '/nowhere.json', VK_ICD_FILENAMES: '/nowhere.json' } as unknown as NodeJS.ProcessEnv,
+        timeout: PATIENCE,
+      });
+      expect(status).toBe(1);
+      const lines = readFileSync(join(out, 'results.jsonl'), 'utf8').trim().split('\n');
+      const found = lines.map((line) => JSON.parse(line));
+      expect(found.map(({ group, ok }) => [group, ok])).toEqual([
+        ['machine', false],
+        ['operations', false],
+        ['models', false],
+        ['tiny Diff-Mamba-2', false],
+        ['PyTorch', true],
+      ]);
+      expect(found[0].note).toContain('finds no adapter');
+    },
+    PATIENCE,
+  );
 });
