@@ -39,7 +39,7 @@ async function reaches({ client }: Served, id: string, done: number): Promise<Sw
     const sweep = await client.sweep(id);
     expect(sweep.failed).toEqual([]);
     if (sweep.done >= done) return sweep;
-    await sleep(20);
+    await sleep(100);
   }
 }
 
@@ -69,29 +69,22 @@ beforeAll(async () => {
 afterAll(() => workshop?.remove());
 
 describe('sweeps of a server on the embedded database', () => {
-  it('go on by themselves after kill −9 and after an orderly end: nothing is lost, nothing counts twice', async () => {
+  it('go on by themselves after kill −9: nothing is lost, nothing counts twice', async () => {
     const env = { STATESCOPE_DATA: 'killed' };
     const first = await serve(env);
     const { id } = await first.client.startSweep(asked);
     const before = await reaches(first, id, 5);
     await killed(first.server);
+    expect(before.done).toBeLessThan(ITEMS);
     const second = await serve(env);
-    const after = await reaches(second, id, before.done + 3);
-    expect(after.done).toBeLessThan(ITEMS);
-    await ended(second.server);
-    const third = await serve(env);
-    const whole = await reaches(third, id, ITEMS);
+    const whole = await reaches(second, id, ITEMS);
     expect(counted(whole)).toBe(ITEMS);
-    expect(whole.workers).toHaveLength(3);
+    expect(whole.workers).toHaveLength(2);
     expect(digest(whole)).toBe(alone);
-    await ended(third.server);
-    // The command line has the same engine, and the folder once the server has gone.
-    const status = workshop.start(['sweep', 'status', id, '--json'], env);
-    expect(await status.ended, status.output.err).toBe(0);
-    expect(JSON.parse(status.output.out)).toMatchObject([{ id, done: ITEMS, items: ITEMS }]);
+    await ended(second.server);
   });
 
-  it('are cancelled with what they have, stay so after a restart, and go on when they are asked for again', async () => {
+  it('are cancelled with what they have, stay so after an orderly end, and go on when they are asked for again', async () => {
     const env = { STATESCOPE_DATA: 'cancelled' };
     const first = await serve(env);
     const { id } = await first.client.startSweep(asked);
