@@ -29,6 +29,8 @@ const aside = (page: Page) => page.locator('#causal aside');
 
 /** A point inside a cell: layer of four, token of 29, on columns emb, 0 … 3, out. */
 async function cellAt(page: Page, layer: number, token: number): Promise<[number, number]> {
+  // What stands above may have grown meanwhile.
+  await page.getByTestId('causal-cells').scrollIntoViewIfNeeded();
   const box = await page.getByTestId('causal-cells').boundingBox();
   if (!box) throw new Error('the grid is not on the page');
   return [box.x + ((layer + 1.25) / 6) * box.width, box.y + ((token + 0.5) / 29) * box.height];

@@ -10,7 +10,6 @@ const of = (...models: string[]) => ({ models }) as RunRequest;
 describe('phase', () => {
   it('names the model where there are two, and what is done with it', () => {
     expect(phase(of('a', 'b'), at({ model: 1 }))).toBe('B: layer 12 of 48');
-    expect(phase(of('a'), at({ stage: 'lens', layer: 3, layers: 49 }))).toBe('lens, entry 3 of 49');
   });
 
   it('counts weights in percent once some were read', () => {

@@ -15,7 +15,7 @@ export function phase({ models }: RunRequest, { model, stage, layer, layers }: P
     const percent = layer > 0 ? `, ${Math.floor((100 * layer) / layers)} %` : '';
     return `${whose}loading weights${percent}`;
   }
-  return `${whose}${stage === 'lens' ? 'lens, entry' : 'layer'} ${layer} of ${layers}`;
+  return `${whose}layer ${layer} of ${layers}`;
 }
 
 function words(run: Run, progress: Progress | null): { line: string; detail: string } {

@@ -9,6 +9,7 @@ import { overLayers, reduces, useSelection } from '../state/selection';
 import { client } from './client';
 import type { FoundMaps } from './mapQueries';
 import { FOREVER, readingOf, retry } from './readings';
+import { lensSoFar, shownPositions, signalSoFar } from './soFar';
 import { hasScan, type ModelView, type View } from './view';
 
 const isFinished = ({ run }: View): boolean => run.state !== 'queued' && run.state !== 'running';
@@ -155,7 +156,8 @@ export function useSignals(
         // A run that was stopped and goes on has more layers afterwards.
         ...readingOf(m, 'signal', query, m.model.mapsReady),
         enabled: m.model.signalReady && targets[k] !== undefined,
-        placeholderData: keepPreviousData,
+        placeholderData: (before: Signal | undefined) =>
+          (lens === 'logit' && !reads && signalSoFar(m, targets[k])) || before,
       };
     }),
   });
@@ -172,15 +174,17 @@ export function classesAsked({ needle, competing, question, position }: ModelVie
   };
 }
 
+/** The lens at the positions that are in view, and at the one that is read. */
 export function useLenses(view: View, targets: readonly (number | undefined)[]): UseQueryResult<Lens>[] {
   const { kind: lens } = useLensKind(view.models);
+  const rows = useSelection((s) => s.lensRows);
   return useQueries({
     queries: view.models.map((m, k) => {
-      const query = { model: m.index, target: targets[k], lens };
+      const query = { model: m.index, target: targets[k], lens, positions: shownPositions(m, rows, view) };
       return {
         ...readingOf(m, 'lens', query),
         enabled: m.model.lensReady && targets[k] !== undefined,
-        placeholderData: keepPreviousData,
+        placeholderData: (before: Lens | undefined) => (lens === 'logit' && lensSoFar(m, targets[k])) || before,
       };
     }),
   });

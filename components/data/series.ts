@@ -80,8 +80,10 @@ export function certainFrom(signals: readonly (Signal | undefined)[], layers: nu
 export function lensRow(lens: Lens, position: number, layers: number): (LensCell | undefined)[] {
   const { L, k, statistics } = lens;
   if (position < 0 || position >= L) return new Array(layers + 2).fill(undefined);
-  const cells = lens.entries.map((_, entry): LensCell => {
+  const cells = lens.entries.map((_, entry): LensCell | undefined => {
     const at = entry * L + position;
+    // A position that was not asked for.
+    if (Number.isNaN(lens.topProbs[at * k])) return undefined;
     return {
       topId: lens.topIds[at * k],
       topProb: lens.topProbs[at * k],

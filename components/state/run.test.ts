@@ -32,11 +32,11 @@ const run: Run = {
 
 describe('afterEvent', () => {
   it('counts finished layers for the model the event names, and never backwards', () => {
-    const once = afterEvent(run, { event: 'layer', data: { model: 1, layer: 2, lambda: null } });
+    const once = afterEvent(run, { event: 'layer', data: { model: 1, layer: 2, lambda: null, readout: [] } });
     expect(once?.models.map((m) => m.mapsReady)).toEqual([0, 3]);
-    expect(afterEvent(once, { event: 'layer', data: { model: 1, layer: 0, lambda: 0.5 } })?.models[1].mapsReady).toBe(
-      3,
-    );
+    expect(
+      afterEvent(once, { event: 'layer', data: { model: 1, layer: 0, lambda: 0.5, readout: [] } })?.models[1].mapsReady,
+    ).toBe(3);
   });
 
   it('learns λ with its layer', () => {
@@ -49,7 +49,7 @@ describe('afterEvent', () => {
       channels: 4,
     } as const;
     const open = { ...run, models: [{ ...model('x'), blocks: [{ ...block, branches: [...block.branches] }] }] };
-    const next = afterEvent(open, { event: 'layer', data: { model: 0, layer: 0, lambda: 0.7 } });
+    const next = afterEvent(open, { event: 'layer', data: { model: 0, layer: 0, lambda: 0.7, readout: [] } });
     expect(next?.models[0].blocks[0].lambda).toBe(0.7);
   });
 

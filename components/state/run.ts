@@ -28,11 +28,15 @@ export function afterEvent(run: Run | null, message: RunEvent): Run | null {
     case 'progress':
       return run;
     case 'layer': {
-      const { model: index, layer, lambda } = message.data;
+      const { model: index, layer, lambda, readout } = message.data;
       const known = run.models[index];
       if (!known) return run;
       const blocks = known.blocks.map((block, k) => (k === layer ? { ...block, lambda } : block));
-      return change(index, { mapsReady: Math.max(known.mapsReady, layer + 1), blocks });
+      return change(index, {
+        mapsReady: Math.max(known.mapsReady, layer + 1),
+        blocks,
+        readout: [...(known.readout ?? []), ...readout],
+      });
     }
     case 'signal':
       return change(message.data.model, { signalReady: true });

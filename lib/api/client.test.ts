@@ -112,7 +112,7 @@ describe('createClient', () => {
 
 describe('subscribe', () => {
   it('reads events across chunk borders, skips comments and ends with the run', async () => {
-    const text = `: here\n\n${message('layer', { model: 0, layer: 1, lambda: null })}${message('state', { state: 'done' })}`;
+    const text = `: here\n\n${message('layer', { model: 0, layer: 1, lambda: null, readout: [] })}${message('state', { state: 'done' })}`;
     const { events, errors } = await follow(() => stream(text.slice(0, 20), text.slice(20, 43), text.slice(43)));
     expect(events.map(({ event }) => event)).toEqual(['layer', 'state']);
     expect(errors).toEqual([]);

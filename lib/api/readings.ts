@@ -216,9 +216,14 @@ export const LensMetadataSchema = z.object({
   lens: LensKindSchema.default('logit'),
   entries: commaSeparated.meta({ description: 'Labels of the first axis, separated by commas.' }),
   target: written.int(),
+  positions: commaSeparated
+    .transform((list) => list.map(Number))
+    .optional()
+    .meta({ description: 'Positions of the second axis, separated by commas; all of them where absent.' }),
+  length: written.int().optional().meta({ description: 'Tokens of the prompt, where positions are given.' }),
 });
 
-/** Lens statistics, index `entry * L + position`; top tokens, index `(entry * L + position) * k + rank`. */
+/** Lens statistics, index `entry * L + position`; top tokens, index `(entry * L + position) * k + rank`. NaN, and 0, at positions that were not asked for. */
 export interface Lens {
   readonly entries: readonly string[];
   readonly L: number;
@@ -231,15 +236,27 @@ export interface Lens {
 
 function lensOf(tensors: Tensors, metadata: Lens['metadata']): Lens {
   const ids = need(tensors, 'top_ids');
-  const [, L, k] = ids.shape;
+  const [, columns, k] = ids.shape;
+  const { entries, positions, length: L = columns } = metadata;
+  const spread = <T extends Float32Array | Int32Array>(data: T, width: number, into: T): T => {
+    if (!positions) return data;
+    for (let e = 0; e < entries.length; e++)
+      positions.forEach((position, column) => {
+        const from = (e * columns + column) * width;
+        into.set(data.subarray(from, from + width), (e * L + position) * width);
+      });
+    return into;
+  };
+  const empty = (width: number) => new Float32Array(entries.length * L * width).fill(Number.NaN);
   const statistics = Object.fromEntries(
     LENS_STATISTICS.flatMap((name) => {
       const found = tensors.get(name);
-      return found ? [[name, found.data as Float32Array]] : [];
+      return found ? [[name, spread(found.data as Float32Array, 1, empty(1))]] : [];
     }),
   );
-  const topProbs = need(tensors, 'top_probs').data as Float32Array;
-  return { entries: metadata.entries, L, k, topIds: ids.data as Int32Array, topProbs, statistics, metadata };
+  const topProbs = spread(need(tensors, 'top_probs').data as Float32Array, k, empty(k));
+  const topIds = spread(ids.data as Int32Array, k, new Int32Array(entries.length * L * k));
+  return { entries, L, k, topIds, topProbs, statistics, metadata };
 }
 
 const needleSpan = z
@@ -427,6 +444,12 @@ export const READINGS = {
         .transform((text) => text.split(',').map(Number))
         .optional()
         .meta({ description: "Token ids for `snr_candidates`; default: the run's candidates." }),
+      positions: z
+        .string()
+        .regex(/^\d{1,7}(,\d{1,7}){0,255}$/, 'positions must be numbers of tokens separated by commas')
+        .transform((text) => text.split(',').map(Number))
+        .optional()
+        .meta({ description: 'Positions, each costs as much as the next; default all.' }),
     }),
     tensors(
       `\`top_ids\` [entries, L, k] I32, \`top_probs\` [entries, L, k] F32, and [entries, L] F32: ${LENS_STATISTICS.join(', ')}`,

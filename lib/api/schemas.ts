@@ -300,6 +300,24 @@ export const BlockSummarySchema = z.object({
 });
 export type BlockSummary = z.infer<typeof BlockSummarySchema>;
 
+const readoutValue = z.number().nullable().meta({ description: 'Null where it is not defined.' });
+/** One entry of the logit lens at the token that is read, for the run's target: told layer by layer while a run computes. */
+export const ReadoutSchema = z.object({
+  entry: z.string(),
+  target_prob: readoutValue,
+  target_logprob: readoutValue,
+  target_log_odds: readoutValue,
+  target_rank: readoutValue,
+  margin: readoutValue,
+  margin_std: readoutValue,
+  entropy: readoutValue,
+  snr_vocab: readoutValue,
+  snr_candidates: readoutValue,
+  top_ids: z.array(count),
+  top_probs: z.array(z.number()),
+});
+export type Readout = z.infer<typeof ReadoutSchema>;
+
 export const RunModelSchema = z.object({
   name: z.string(),
   warnings,
@@ -326,11 +344,15 @@ export const RunModelSchema = z.object({
     .meta({ description: 'Milliseconds that the blocks of the forward pass took, maps and lens apart.' }),
   signalReady: z.boolean(),
   lensReady: z.boolean(),
+  readout: z
+    .array(ReadoutSchema)
+    .optional()
+    .meta({ description: 'While the forward pass runs: what each finished layer says at the token that is read.' }),
   error: z.string().optional(),
 });
 export type RunModel = z.infer<typeof RunModelSchema>;
 
-export const StageSchema = z.enum(['loading', 'forward', 'signal', 'lens']);
+export const StageSchema = z.enum(['loading', 'forward']);
 export type Stage = z.infer<typeof StageSchema>;
 
 export const ProgressSchema = z.object({
@@ -413,6 +435,10 @@ export const RunEventSchemas = {
     model: count,
     layer: count,
     lambda: z.number().nullable().meta({ description: "The block's λ, now that it is known; null for plain blocks." }),
+    readout: z.array(ReadoutSchema).meta({
+      description:
+        'What the layer says at the token that is read; with the first the embedding, with the last the output.',
+    }),
   }),
   signal: z.object({ model: count }),
   lens: z.object({ model: count }),

@@ -1,6 +1,6 @@
 import type { AnalysisProgress, AnalysisResult } from '@/lib/api/causal';
 import type { ReadingBody, ReadingName, ReadingQuery } from '@/lib/api/readings';
-import type { BlockSummary, Device, Progress, RunModel } from '@/lib/api/schemas';
+import type { BlockSummary, Device, Progress, Readout, RunModel } from '@/lib/api/schemas';
 import type { FoldersState } from './compute/models/model-folders';
 import type { Observation } from './compute/runs/pace';
 import type { ChosenToken, PreparedAnalysis, PreparedGeneration, Refusal } from './prepared';
@@ -76,7 +76,7 @@ export type Told =
 export type RunUpdate =
   | { type: 'progress'; progress: Progress }
   | { type: 'blocks'; model: number; blocks: BlockSummary[] }
-  | { type: 'layer'; model: number; layer: number; lambda: number | null }
+  | { type: 'layer'; model: number; layer: number; lambda: number | null; readout: Readout[] }
   | { type: 'signal'; model: number; forwardMs: number }
   | { type: 'lens'; model: number }
   | { type: 'failure'; model: number; message: string };

@@ -47,6 +47,21 @@ function book({ keptRuns = 10, queueLimit = 3 } = {}) {
   return { runs, turns, running, waiting, givenUp, end, settle, add: () => runs.add(request, [model()]).id };
 }
 
+const said = {
+  entry: 'layer 0',
+  target_prob: 0.5,
+  target_logprob: -0.69,
+  target_log_odds: 0,
+  target_rank: 0,
+  margin: 1,
+  margin_std: 0.2,
+  entropy: 1.2,
+  snr_vocab: 3,
+  snr_candidates: null,
+  top_ids: [4],
+  top_probs: [0.5],
+};
+
 describe('RunBook', () => {
   it('runs one at a time, first come first served, and says who waits', async () => {
     const { runs, turns, running, end, add } = book();
@@ -92,7 +107,8 @@ describe('RunBook', () => {
     const id = add();
     const events: RunEvent[] = [];
     const leave = runs.subscribe(id, (event) => events.push(event));
-    runs.update(id, { type: 'layer', model: 0, layer: 0, lambda: 0.5 });
+    runs.update(id, { type: 'layer', model: 0, layer: 0, lambda: 0.5, readout: [said] });
+    expect(runs.get(id).models[0].readout).toEqual([said]);
     runs.update(id, { type: 'signal', model: 0, forwardMs: 12 });
     runs.update(id, { type: 'lens', model: 0 });
     await end(id);
@@ -100,6 +116,9 @@ describe('RunBook', () => {
     expect(events.map(({ event }) => event)).toEqual(['run', 'layer', 'signal', 'lens', 'state']);
     const [{ blocks, mapsReady, signalReady, lensReady, forwardMs }] = runs.get(id).models;
     expect(forwardMs).toBe(12);
+    // The signal itself is read from now on.
+    expect(runs.get(id).models[0].readout).toBeUndefined();
+    expect(events[1]).toMatchObject({ event: 'layer', data: { layer: 0, readout: [said] } });
     expect([blocks[0].lambda, mapsReady, signalReady, lensReady]).toEqual([0.5, 1, true, true]);
     expect(runs.get(id).timing.firstMapMs).not.toBeNull();
   });

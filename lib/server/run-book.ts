@@ -188,12 +188,16 @@ export class RunBook extends Book<Run, RunEvent, Own> {
         model.mapsReady = update.layer + 1;
         model.blocks[update.layer].lambda = update.lambda;
         run.timing.firstMapMs ??= Date.now() - (run.timing.startedAt ?? run.timing.createdAt);
-        this.emit(entry, { event: 'layer', data: { model: update.model, layer: update.layer, lambda: update.lambda } });
+        model.readout = [...(model.readout ?? []), ...update.readout];
+        const { type: _type, ...layer } = update;
+        this.emit(entry, { event: 'layer', data: layer });
         return;
       }
       case 'signal':
         if (model) {
           model.signalReady = true;
+          // From here on the signal itself is read.
+          delete model.readout;
           // A run that was stopped and goes on computes the layers that it lacks.
           model.forwardMs = (model.forwardMs ?? 0) + update.forwardMs;
         }

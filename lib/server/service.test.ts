@@ -101,7 +101,46 @@ describe('a run of two models', () => {
     expect(names.filter((name) => name === 'lens')).toHaveLength(2);
     expect(names.indexOf('signal')).toBeLessThan(names.indexOf('lens'));
     const stages = events.flatMap((event) => (event.event === 'progress' ? [event.data.stage] : []));
-    expect(new Set(stages)).toEqual(new Set(['loading', 'forward', 'lens']));
+    expect(new Set(stages)).toEqual(new Set(['loading', 'forward']));
+  });
+
+  it('tells with each layer what it says where the answer is read: the same as the signal and the lens afterwards', async () => {
+    for (const [model, { entries, position, target }] of run.models.entries()) {
+      const own = events.flatMap((event) =>
+        event.event === 'layer' && event.data.model === model ? [event.data] : [],
+      );
+      expect(own[0].readout.map(({ entry }) => entry)).toEqual(['embedding', 'layer 0']);
+      expect(own.at(-1)?.readout.map(({ entry }) => entry)).toEqual(entries.slice(-2));
+      const told = own.flatMap(({ readout }) => readout);
+      expect(told.map(({ entry }) => entry)).toEqual(entries);
+      const signal = await service.read(run.id, 'signal', { model });
+      const body = await service.read(run.id, 'lens', { model, positions: [position] });
+      const { tensors } = decodeSafetensors(body.buffer);
+      expect(tensors.get('top_ids')?.shape.slice(0, 2)).toEqual([entries.length, 1]);
+      const k = tensors.get('top_ids')?.shape[2] ?? 0;
+      told.forEach((one, e) => {
+        for (const name of ['target_prob', 'target_log_odds', 'margin_std', 'snr_vocab'] as const)
+          expect(one[name]).toBeCloseTo(signal[name][e] as number, 4);
+        expect(one.top_ids).toEqual([...(tensors.get('top_ids')?.data.subarray(e * k, (e + 1) * k) ?? [])]);
+        expect(one.entropy).toBeCloseTo(tensors.get('entropy')?.data[e] as number, 4);
+      });
+      expect(signal.target).toBe(target.id);
+    }
+  });
+
+  it('is done when its last layer is, and reads the lens of those positions alone that are asked for', async () => {
+    const names = events.map(({ event }) => event);
+    expect(names.slice(names.lastIndexOf('layer') + 1)).toEqual(['progress', 'signal', 'lens', 'state']);
+    const [{ tokens }] = run.models;
+    const whole = decodeSafetensors((await service.read(run.id, 'lens', {})).buffer).tensors.get('entropy');
+    const some = decodeSafetensors((await service.read(run.id, 'lens', { positions: [4, 1] })).buffer);
+    expect(some.metadata).toMatchObject({ positions: '4,1', length: String(tokens.length) });
+    const entropy = some.tensors.get('entropy');
+    const L = whole?.shape[1] ?? 0;
+    expect(entropy?.shape).toEqual([whole?.shape[0], 2]);
+    expect(entropy?.data[1]).toBeCloseTo(whole?.data[1] as number, 5);
+    expect(entropy?.data[2]).toBeCloseTo(whole?.data[L + 4] as number, 5);
+    await expect(service.read(run.id, 'lens', { positions: [999] })).rejects.toMatchObject({ status: 422 });
   });
 
   it('finds tokens, needle, target and candidates in the text', () => {

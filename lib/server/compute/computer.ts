@@ -193,7 +193,6 @@ export class Computer {
       models: this.#models,
       store: this.#store,
       maps: this.#maps,
-      readouts: this.#readouts,
       pace: this.#pace,
       observed,
     };

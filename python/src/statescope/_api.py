@@ -81,14 +81,6 @@ class Pair(TypedDict):
     """Strongest first."""
 
 
-class LensMetadata(TypedDict):
-    lens: NotRequired[Literal["logit", "tuned"]]
-    """`tuned` uses the translators in the folder `tuned-lens` of the model."""
-    entries: str
-    """Labels of the first axis, separated by commas."""
-    target: int
-
-
 class MapEstimate(TypedDict):
     bytes: int
     """Bytes beside weights and activations; counted generously, not measured."""
@@ -142,6 +134,18 @@ class RunEstimate(TypedDict):
     """Weights that are not on the device yet."""
     seconds: Optional[float]
     """Expected, loading included, by a probe of the device and by runs; null without a device."""
+
+
+class LensMetadata(TypedDict):
+    lens: NotRequired[Literal["logit", "tuned"]]
+    """`tuned` uses the translators in the folder `tuned-lens` of the model."""
+    entries: str
+    """Labels of the first axis, separated by commas."""
+    target: int
+    positions: NotRequired[str]
+    """Positions of the second axis, separated by commas; all of them where absent."""
+    length: NotRequired[int]
+    """Tokens of the prompt, where positions are given."""
 
 
 class RolloutMetadata(TypedDict):
@@ -737,7 +741,7 @@ SweepRequest = Union[SweepRequestSnr, SweepRequestAllocation]
 class RunProgress(TypedDict):
     model: int
     """Index into the models of the run."""
-    stage: Literal["loading", "forward", "signal", "lens"]
+    stage: Literal["loading", "forward"]
     layer: int
     """Steps of this stage that are finished; while loading, parameters."""
     layers: int
@@ -762,6 +766,30 @@ RunModelsBlocks = TypedDict(
         "channels": "int",
     },
 )
+
+
+class RunModelsReadout(TypedDict):
+    entry: str
+    target_prob: Optional[float]
+    """Null where it is not defined."""
+    target_logprob: Optional[float]
+    """Null where it is not defined."""
+    target_log_odds: Optional[float]
+    """Null where it is not defined."""
+    target_rank: Optional[float]
+    """Null where it is not defined."""
+    margin: Optional[float]
+    """Null where it is not defined."""
+    margin_std: Optional[float]
+    """Null where it is not defined."""
+    entropy: Optional[float]
+    """Null where it is not defined."""
+    snr_vocab: Optional[float]
+    """Null where it is not defined."""
+    snr_candidates: Optional[float]
+    """Null where it is not defined."""
+    top_ids: Sequence[int]
+    top_probs: Sequence[float]
 
 
 class RunModels(TypedDict):
@@ -790,6 +818,8 @@ class RunModels(TypedDict):
     """Milliseconds that the blocks of the forward pass took, maps and lens apart."""
     signalReady: bool
     lensReady: bool
+    readout: NotRequired[Sequence[RunModelsReadout]]
+    """While the forward pass runs: what each finished layer says at the token that is read."""
     error: NotRequired[str]
 
 
@@ -2103,6 +2133,7 @@ class Api(Http):
         target: Optional[int] = None,
         lens: Optional[Literal["logit", "tuned"]] = None,
         candidates: Optional[str] = None,
+        positions: Optional[str] = None,
     ) -> Tensors:
         """Statistics of the logit lens or the tuned lens at every entry and position.
 
@@ -2112,8 +2143,10 @@ class Api(Http):
 
         lens: `tuned` uses the translators in the folder `tuned-lens` of the model.
 
-        candidates: Token ids for `snr_candidates`; default: the run's candidates."""
-        return self._tensors("GET", f"/api/runs/{quote(id)}/lens", query={"model": model, "target": target, "lens": lens, "candidates": candidates})
+        candidates: Token ids for `snr_candidates`; default: the run's candidates.
+
+        positions: Positions, each costs as much as the next; default all."""
+        return self._tensors("GET", f"/api/runs/{quote(id)}/lens", query={"model": model, "target": target, "lens": lens, "candidates": candidates, "positions": positions})
 
     def get_run_signal(
         self,
@@ -2231,6 +2264,7 @@ class Api(Http):
         lens: Optional[Literal["logit", "tuned"]] = None,
         with_: Optional[Literal["needle_against_context"]] = None,
         candidates: Optional[str] = None,
+        positions: Optional[str] = None,
         layer: Optional[int] = None,
         branch: Optional[Literal["single", "attention", "mamba", "mixer_1", "mixer_2", "lambda_mixer_2", "diff"]] = None,
         form: Optional[Literal["s6", "softmax", "block", "logit", "norm"]] = None,
@@ -2266,6 +2300,8 @@ class Api(Http):
 
         candidates: Token ids for `snr_candidates`; default: the run's candidates.
 
+        positions: Positions, each costs as much as the next; default all.
+
         layer: Required for a map.
 
         branch: Default: the block's last branch.
@@ -2273,7 +2309,7 @@ class Api(Http):
         form: What a map shows: `s6` the scan alone; `softmax` the weights of attention, of layers and branches that are attention; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.
 
         without: Parts of the form `block` that are replaced by the identity, separated by commas."""
-        return self._bytes("GET", f"/api/runs/{quote(id)}/export", query={"what": what, "format": format, "model": model, "reduce": reduce, "method": method, "start": start, "target": target, "position": position, "needle": needle, "competing": competing, "question": question, "lens": lens, "with": with_, "candidates": candidates, "layer": layer, "branch": branch, "form": form, "without": without})
+        return self._bytes("GET", f"/api/runs/{quote(id)}/export", query={"what": what, "format": format, "model": model, "reduce": reduce, "method": method, "start": start, "target": target, "position": position, "needle": needle, "competing": competing, "question": question, "lens": lens, "with": with_, "candidates": candidates, "positions": positions, "layer": layer, "branch": branch, "form": form, "without": without})
 
     def post_analyses(
         self,

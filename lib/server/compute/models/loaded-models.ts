@@ -63,6 +63,17 @@ export class LoadedModels {
     }
   }
 
+  /** Loads a model that will be needed soon, where it fits beside those that are there; what goes wrong shows when it is used. */
+  async ahead(name: string, options?: LoadOptions): Promise<void> {
+    try {
+      const there = [...this.#models.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+      if (this.has(name) || there + 4 * (await this.catalogue.parameters(name)) > this.limit) return;
+      await this.use(name, async () => undefined, options);
+    } catch {
+      // Said by who uses it.
+    }
+  }
+
   /** Whether a model is on the device, as far as anybody knows without looking at its files. */
   has(name: string): boolean {
     return this.#models.has(name);

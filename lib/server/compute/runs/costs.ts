@@ -77,11 +77,8 @@ const entryCost = ({ d, V }: ModelConfig, L: number): Cost => ({
   unembedding: 2 * d * V * Math.max(L, LEAST_ROWS),
 });
 
-/** Residual streams that a lens unembeds: the embedding's and every block's. */
-const lensEntries = ({ blocks }: ModelConfig): number => blocks.length + 1;
-
-/** The whole lens. */
-export const lensCost = (config: ModelConfig, L: number): Cost => scaled(entryCost(config, L), lensEntries(config));
+/** The lens of one layer at the one token that is read. */
+export const readoutCost = (config: ModelConfig): Cost => entryCost(config, 1);
 
 /** Reading a model's weights to the device. */
 export const loadingCost = (parameters: number): Cost => ({ model: 1, parameter: parameters });
@@ -95,10 +92,9 @@ export function sum(costs: readonly Cost[]): Cost {
   return total;
 }
 
-/** One model's part of a run from block `first` on, with or without its lens. Loading is apart. */
-export const runCost = (config: ModelConfig, L: number, first = 0, lensReady = false): Cost =>
+/** One model's part of a run from block `first` on. Loading is apart. */
+export const runCost = (config: ModelConfig, L: number, first = 0): Cost =>
   sum([
     { run: 1 },
-    ...config.blocks.slice(first).flatMap((block) => [blockCost(block, L), mapCost(block, L)]),
-    lensReady ? {} : lensCost(config, L),
+    ...config.blocks.slice(first).flatMap((block) => [blockCost(block, L), mapCost(block, L), readoutCost(config)]),
   ]);

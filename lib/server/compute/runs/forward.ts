@@ -8,7 +8,7 @@ export interface ForwardObserver {
   /** Awaited before block i is computed; a rejection stops the pass there. */
   before(i: number): Promise<void>;
   /** Called with what block i left, before the record shows the block as finished. */
-  after(i: number, block: BlockCache): void;
+  after(i: number, block: BlockCache, residual: Float32Array): void;
 }
 
 /**
@@ -31,7 +31,7 @@ export async function forwardInto(record: ModelRecord, model: Model, observer: F
       if (record.residuals.length === 0) record.residuals.push(capture.embedding());
       const residual = copyOf(step.value.residual);
       const block = capture.block(i);
-      observer.after(i, block);
+      observer.after(i, block, residual);
       record.residuals.push(residual);
       record.blocks.push(block);
     }

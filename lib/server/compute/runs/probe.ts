@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { drain, lensSteps } from '@/lib/analysis';
+import { lensOf } from '@/lib/analysis';
 import { attentionOf } from '@/lib/analysis/s6Attention';
 import type { ModelConfig } from '@/lib/checkpoint';
 import { openFile } from '@/lib/checkpoint/files';
@@ -8,7 +8,7 @@ import { Random } from '@/lib/random';
 import { toFloat32 } from '@/lib/safetensors/dtype';
 import { initialCheckpoint } from '@/lib/training/initialise';
 import type { WeightChoice } from '@/lib/vocabulary';
-import { blockCost, lensCost, loadingCost, mapCost } from './costs';
+import { blockCost, loadingCost, mapCost, readoutCost } from './costs';
 import { forwardInto } from './forward';
 import type { Observation } from './pace';
 import { TOP_TOKENS } from './readouts';
@@ -52,12 +52,12 @@ async function stagesOf(model: Model, L: number): Promise<Observation[]> {
   const observer = { before: async () => undefined, after: () => undefined };
   const [, forward] = await timed(() => forwardInto(record as ModelRecord, model, observer));
   const [, map] = await timed(() => attentionOf(record.blocks[0], { branch: 'single', reduce: 'mean' }));
-  const request = { targets: [0], topK: TOP_TOKENS };
-  const [, lens] = await timed(() => drain(lensSteps(model, { B: 1, L, streams: record.residuals }, request)));
+  const request = { targets: [0], positions: [L - 1], topK: TOP_TOKENS };
+  const [, lens] = await timed(() => lensOf(model, { B: 1, L, streams: record.residuals.slice(-1) }, request));
   return [
     { cost: blockCost(block, L), seconds: forward },
     { cost: mapCost(block, L), seconds: map },
-    { cost: lensCost(config, L), seconds: lens },
+    { cost: readoutCost(config), seconds: lens },
   ];
 }
 

@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { drainAsync, entryLabels, type Lens, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
+import { drainAsync, entryLabels, type Lens, lensOf, lensSteps, type Residuals, signalAt } from '@/lib/analysis';
 import type { ReadingQuery, Signal } from '@/lib/api/readings';
-import type { LensKind } from '@/lib/api/schemas';
+import type { LensKind, Readout } from '@/lib/api/schemas';
+import type { Model } from '@/lib/models';
 import { encodeSafetensors, type WireTensor } from '@/lib/safetensors';
 import { LENS_STATISTICS } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
@@ -26,9 +27,12 @@ interface View {
   readonly target: number;
   readonly lens?: LensKind;
   readonly candidates?: readonly number[];
+  /** Default all. */
+  readonly positions?: readonly number[];
 }
 
-const keyOf = ({ target, lens = 'logit', candidates = [] }: View) => `${lens}/${target}/${candidates}`;
+const keyOf = ({ target, lens = 'logit', candidates = [], positions = [] }: View) =>
+  `${lens}/${target}/${candidates}/${positions}`;
 
 type OnStep = (done: number, total: number) => Promise<void>;
 
@@ -52,6 +56,49 @@ const onEntries = (values: readonly number[], entries: readonly string[]) =>
     return Number.isFinite(value) ? value : null;
   });
 
+/** What a layer says at the token that is read; with the first layer the embedding too, with the last the output. */
+export function readoutOf(model: Model, record: ModelRecord, layer: number, residual: Float32Array): Readout[] {
+  const { request, L, config, residuals } = record;
+  const candidates = candidatesOf(record, request.target.id);
+  const at = (stream: Float32Array, entry: string): Readout => {
+    const { statistics, top } = lensOf(
+      model,
+      { B: 1, L, streams: [stream] },
+      {
+        targets: [request.target.id],
+        candidates: candidates && [candidates],
+        positions: [positionOf(record, request.position)],
+        topK: Math.min(TOP_TOKENS, config.vocabulary),
+      },
+    );
+    const values = READ_OUT.map((name) => [name, finite(statistics[name].subarray(0, 1))[0]] as const);
+    const k = top?.k ?? 0;
+    return {
+      entry,
+      ...(Object.fromEntries(values) as Record<(typeof READ_OUT)[number], number | null>),
+      top_ids: [...(top?.ids.subarray(0, k) ?? [])],
+      top_probs: [...(top?.probabilities.subarray(0, k) ?? [])],
+    };
+  };
+  const labels = entryLabels(config.blocks.length);
+  const own = at(residual, labels[layer + 1]);
+  const first = layer === 0 ? [at(residuals[0], labels[0])] : [];
+  const last = layer === config.blocks.length - 1 ? [{ ...own, entry: labels[layer + 2] }] : [];
+  return [...first, own, ...last];
+}
+
+const READ_OUT = [
+  'target_prob',
+  'target_logprob',
+  'target_log_odds',
+  'target_rank',
+  'margin',
+  'margin_std',
+  'entropy',
+  'snr_vocab',
+  'snr_candidates',
+] as const;
+
 /** Lens and signal of what runs left behind, for any target, position and needle, without a new forward pass. */
 export class Readouts {
   #lenses = new WeakMap<ModelRecord, Map<string, Lens>>();
@@ -73,6 +120,7 @@ export class Readouts {
       const steps = lensSteps(model, residualsOf(record), {
         targets: [target],
         candidates: candidates && [candidates],
+        positions: view.positions,
         translators,
         topK: Math.min(TOP_TOKENS, model.config.vocabulary),
       });
@@ -84,15 +132,16 @@ export class Readouts {
 
   /** @throws ServiceError 409 before every block is computed, 422 for a target outside the vocabulary. */
   async lensBody(record: ModelRecord, query: ReadingQuery<'lens'>): Promise<Body> {
-    const { lens: kind, target = record.request.target.id, candidates } = query;
+    const { lens: kind, target = record.request.target.id, candidates, positions } = query;
     for (const id of [target, ...(candidates ?? [])]) checkTarget(record, id);
     if (!isComplete(record))
       throw new ServiceError(
         409,
         `The lens needs all layers of ${record.request.name}; ${record.blocks.length} are computed.`,
       );
-    const { entries, statistics, top } = await this.lens(record, { target, lens: kind, candidates });
-    const shape = [entries.length, record.L];
+    for (const position of positions ?? []) positionOf(record, position);
+    const { entries, statistics, top } = await this.lens(record, { target, lens: kind, candidates, positions });
+    const shape = [entries.length, positions?.length ?? record.L];
     const tensors: Record<string, WireTensor> = {};
     if (top) {
       tensors.top_ids = { shape: [...shape, top.k], data: top.ids };
@@ -101,7 +150,8 @@ export class Readouts {
     for (const name of LENS_STATISTICS)
       if (name !== 'snr_candidates' || candidatesOf(record, target, candidates))
         tensors[name] = { shape, data: Float32Array.from(statistics[name]) };
-    return encodeSafetensors(tensors, { lens: kind, entries: entries.join(','), target: String(target) });
+    const some = positions && { positions: positions.join(','), length: String(record.L) };
+    return encodeSafetensors(tensors, { lens: kind, entries: entries.join(','), target: String(target), ...some });
   }
 
   /**

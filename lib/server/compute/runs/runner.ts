@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Stage } from '@/lib/api/schemas';
+import type { Readout, Stage } from '@/lib/api/schemas';
 import type { ModelConfig } from '@/lib/checkpoint';
 import type { Model } from '@/lib/models';
 import type { RunUpdate, WorkerMethods } from '../../protocol';
@@ -7,11 +7,11 @@ import { blockSummary, meanLambda } from '../maps/branches';
 import type { Maps } from '../maps/maps';
 import type { Catalogue } from '../models/catalogue';
 import { changeSince, type LoadedModels } from '../models/loaded-models';
-import { blockCost, type Cost, lensCost, loadingCost, mapCost, runCost, sum } from './costs';
+import { blockCost, type Cost, loadingCost, mapCost, readoutCost, runCost, sum } from './costs';
 import { activationBytes, Forecast } from './estimate';
 import { forwardInto } from './forward';
 import type { Observation, Pace } from './pace';
-import type { Readouts } from './readouts';
+import { readoutOf } from './readouts';
 import { isComplete, type ModelRecord } from './record';
 import type { RunStore } from './store';
 
@@ -20,7 +20,6 @@ export interface Tools {
   readonly models: LoadedModels;
   readonly store: RunStore;
   readonly maps: Maps;
-  readonly readouts: Readouts;
   readonly pace: Pace;
   /** Told of what a stage took. */
   observed(observation: Observation): unknown;
@@ -34,7 +33,7 @@ class Cancelled extends Error {}
 
 /**
  * Computes one run: for each model the forward pass block by block with each block's default map right after
- * it, then the lens of each. What an earlier start of the run has computed stays. Between any two steps the event loop turns once, so that other requests are
+ * it, and what the layer says at the token that is read; the lens elsewhere is computed when it is asked for. What an earlier start of the run has computed stays. Between any two steps the event loop turns once, so that other requests are
  * answered and a cancel is seen. A model that fails does not stop the other.
  * @throws Error at the end, when a model failed.
  */
@@ -62,7 +61,6 @@ export class Runner {
     const start = performance.now();
     try {
       for (const m of models.keys()) await this.#attempt(m, () => this.#forward(m));
-      for (const m of models.keys()) await this.#attempt(m, () => this.#lens(m));
     } catch (error) {
       if (error instanceof Cancelled) return 'cancelled';
       throw error;
@@ -81,7 +79,7 @@ export class Runner {
     const toLoad = [...new Set(models.map(({ name }) => name))].filter((name) => !loaded.has(name));
     const loading = await Promise.all(toLoad.map(async (name) => loadingCost(await catalogue.parameters(name))));
     const computing = configs.map((config, m) =>
-      runCost(config, models[m].tokens.length, this.#records[m]?.blocks.length, models[m].lensReady),
+      runCost(config, models[m].tokens.length, this.#records[m]?.blocks.length),
     );
     const cost = sum([...loading, ...computing]);
     this.#share = pace.shares();
@@ -99,9 +97,10 @@ export class Runner {
     const { id, models } = this.run;
     const request = models[m];
     const known = this.#records[m];
-    if (known && isComplete(known)) return;
+    if (known && isComplete(known)) return this.#lensReady(m);
     await this.#step(m, 'loading', 0, 1);
     let read = 0;
+    let unread: Error | undefined;
     const onProgress = (parameters: number, total: number) => {
       this.#forecast.add(this.#share({ parameter: parameters - read }));
       read = parameters;
@@ -120,51 +119,74 @@ export class Runner {
       const record: ModelRecord = known ?? { request, config, fingerprint, L, residuals: [], blocks: [] };
       this.#records[m] = record;
       if (!known) this.tell({ type: 'blocks', model: m, blocks: config.blocks.map(blockSummary) });
-      let [forwardMs, mapMs, begun] = [0, 0, 0];
+      const next = models[m + 1]?.name;
+      if (next) void this.#ahead(next);
+      let [forwardMs, mapMs, readMs, begun] = [0, 0, 0, 0];
       const computed: Cost[] = [];
       const mapped: Cost[] = [];
+      const told: Cost[] = [];
+      // A target that cannot be read leaves the maps as they are.
+      const says = (i: number, residual: Float32Array): Readout[] => {
+        try {
+          return unread ? [] : readoutOf(model, record, i, residual);
+        } catch (error) {
+          unread = error as Error;
+          return [];
+        }
+      };
       try {
         await forwardInto(record, model, {
           before: async (i) => {
             await this.#step(m, 'forward', i, config.blocks.length);
             begun = performance.now();
           },
-          after: (i, block) => {
+          after: (i, block, residual) => {
             const end = performance.now();
             forwardMs += end - begun;
             this.tools.maps.add({ run: id, model: m, layer: i }, config.blocks[i], block, L);
-            mapMs += performance.now() - end;
-            const [pass, map] = [blockCost(config.blocks[i], L), mapCost(config.blocks[i], L)];
-            this.#forecast.add(this.#share(sum([pass, map])));
+            const drawn = performance.now();
+            mapMs += drawn - end;
+            const readout = says(i, residual);
+            readMs += performance.now() - drawn;
+            const [pass, map, row] = [
+              blockCost(config.blocks[i], L),
+              mapCost(config.blocks[i], L),
+              readoutCost(config),
+            ];
+            this.#forecast.add(this.#share(sum([pass, map, row])));
             computed.push(pass);
             mapped.push(map);
-            this.tell({ type: 'layer', model: m, layer: i, lambda: meanLambda(block.lambda) });
+            told.push(row);
+            this.tell({ type: 'layer', model: m, layer: i, lambda: meanLambda(block.lambda), readout });
           },
         });
+        this.#tellStep(m, 'forward', config.blocks.length, config.blocks.length);
       } finally {
         if (record.blocks.length > 0) this.tell({ type: 'signal', model: m, forwardMs });
         this.#took(sum(computed), forwardMs);
         this.#took(sum(mapped), mapMs);
+        this.#took(sum(told), readMs);
       }
     };
     await this.tools.models.use(request.name, forward, { onProgress });
+    if (unread) throw unread;
+    this.#lensReady(m);
   }
 
-  async #lens(m: number): Promise<void> {
-    const record = this.#records[m];
-    if (!record || !isComplete(record) || this.run.models[m].lensReady) return;
-    const cost = lensCost(record.config, record.L);
-    const work = this.#share(cost);
-    const start = performance.now();
-    let entries = 0;
-    await this.tools.readouts.lens(record, { target: record.request.target.id }, async (done, total) => {
-      entries = total;
-      this.#forecast.add(work / total);
-      await this.#step(m, 'lens', done, total);
-    });
-    this.#tellStep(m, 'lens', entries, entries);
-    this.#took(cost, performance.now() - start);
+  /** Every layer is there, and so is the lens of any position that is asked for. */
+  #lensReady(m: number): void {
     this.tell({ type: 'lens', model: m });
+  }
+
+  /** Loads the next model while this one computes; its time is no measure, since the two share the machine. */
+  async #ahead(name: string): Promise<void> {
+    let read = 0;
+    const onProgress = (parameters: number) => {
+      this.#forecast.add(this.#share({ parameter: parameters - read }));
+      read = parameters;
+    };
+    await this.tools.models.ahead(name, { onProgress });
+    if (read > 0) this.#forecast.add(this.#share({ model: 1 }));
   }
 
   #tellStep(model: number, stage: Stage, layer: number, layers: number): void {
