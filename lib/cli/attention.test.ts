@@ -50,6 +50,29 @@ describe('attention in every form', () => {
     },
   );
 
+  it('has softmax weights of attention, contributions of both mixers of a block, and their sum', async () => {
+    const model = join(process.cwd(), 'lib/models/testing/hybrids/falcon-h1');
+    const { report, tensors } = await attention(
+      model,
+      [[1, 2, 3, 4, 5]],
+      ...['--layers', '1', '--form', 's6,softmax,norm,logit', '--reduce', 'mean,head:3', '--target', '5'],
+    );
+    expect([...tensors.keys()].sort()).toEqual(
+      [
+        ...['attention.softmax.mean', 'attention.softmax.head.3', 'mamba.s6.mean', 'mamba.s6.head.3'],
+        ...['norm', 'attention.norm', 'mamba.norm'],
+        ...['', 'attention.', 'mamba.'].flatMap((branch) => [`${branch}logit.5`, `${branch}logit_rest.5`]),
+      ]
+        .map((key) => `blocks.1.${key}`)
+        .sort(),
+    );
+    for (const { key, reconstruction_error } of report) expect(reconstruction_error, key).toBeLessThan(1e-4);
+    const of = (name: string) => tensors.get(`blocks.1.${name}logit.5`)?.data as Float32Array;
+    of('').forEach((value, k) => {
+      expect(value).toBeCloseTo(of('attention.')[k] + of('mamba.')[k], 4);
+    });
+  });
+
   it('says of every map what it is, what it cost and how exact it is', async () => {
     const { report, tensors, err } = await attention(
       join(CASES, 'hf-diffmamba2-all'),
