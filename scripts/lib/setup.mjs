@@ -1,8 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { linkExternals } from './packaged.mjs';
 import { ROOT } from './root.mjs';
 import { mustRun, say } from './run.mjs';
 import { digest, isDone, markDone } from './stamp.mjs';
+
+/** Whether this is an installed package, in which all but the add-on was built when it was packed: npm packs no lock file. */
+const PACKAGED = !existsSync(join(ROOT, 'package-lock.json'));
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 
@@ -42,6 +46,16 @@ async function addon() {
   markDone('addon', wanted);
 }
 
+/** What an installed package still needs. It may lie where nothing can be written: then the portable device computes. */
+async function installed() {
+  try {
+    await linkExternals();
+    await addon();
+  } catch (error) {
+    say(`the native kernels are left out: ${error.message}`);
+  }
+}
+
 const BUNDLES = ['server', 'worker', 'reader', 'archive', 'import-run', 'rows', 'sweeps', 'items', 'leases', 'cli'];
 
 /** The bundles in dist/, one file each. */
@@ -56,6 +70,7 @@ async function bundles() {
 
 /** dist/database, an empty database that new data folders are copied from, so that the first run does not wait for one. */
 export async function database() {
+  if (PACKAGED) return;
   const wanted = digest(['node_modules/@electric-sql/pglite/package.json', 'scripts/lib/database.mjs']);
   const { hasDatabase, makeDatabase } = await import('./database.mjs');
   if (hasDatabase() && isDone('database', wanted)) return;
@@ -65,6 +80,7 @@ export async function database() {
 
 /** The production build of the page; `held` shows what it says when it ends. */
 export async function page({ held = false } = {}) {
+  if (PACKAGED) return;
   const wanted = digest([
     'app',
     'components',
@@ -90,7 +106,8 @@ export const NEXT = join(ROOT, 'node_modules', 'next', 'dist', 'bin', 'next');
 export async function prepare(...more) {
   try {
     checkNode();
-    for (const step of [dependencies, addon, bundles, ...more]) await step();
+    const first = PACKAGED ? [installed] : [dependencies, addon, bundles];
+    for (const step of [...first, ...more]) await step();
   } catch (error) {
     say(error.message);
     process.exit(1);
