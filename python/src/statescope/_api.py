@@ -70,6 +70,12 @@ class ErrorBody(TypedDict):
     error: ErrorBodyError
 
 
+class TokenizerRequest(TypedDict):
+    model: str
+    tokenizer: Optional[str]
+    """The bundled one’s name, the name of a model that has one, or the path of a file; null for the model’s own."""
+
+
 class PairChannels(TypedDict):
     index: int
     value: float
@@ -558,6 +564,47 @@ class SnrResult(TypedDict):
     """What the request should know, such as names that go."""
 
 
+class RunListRunsTiming(TypedDict):
+    createdAt: float
+    """Milliseconds since 1970."""
+    startedAt: Optional[float]
+    """Later for a run that was resumed, by the time it stood still."""
+    finishedAt: Optional[float]
+    firstMapMs: Optional[float]
+    """From start to the first map."""
+
+
+class RunListRuns(TypedDict):
+    id: str
+    name: str
+    """Empty when nobody named it."""
+    state: Literal["queued", "running", "done", "cancelled", "error", "interrupted"]
+    """`interrupted`: the server ended before the work did; it can be asked for again."""
+    request: RunRequest
+    timing: RunListRunsTiming
+    available: bool
+    kept: bool
+    """Whether it is on disk and outlives the server."""
+    bytes: int
+    """Bytes of its arrays on disk."""
+
+
+class RunListArchive(TypedDict):
+    state: Literal["off", "opening", "open", "failed"]
+    """Of what keeps runs on disk. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can."""
+    message: NotRequired[str]
+    """What keeps runs from being kept or found, in one sentence."""
+    waiting: int
+    """Runs and analyses that have ended and are still to be kept."""
+    limitBytes: int
+    """The oldest runs are removed beyond this."""
+
+
+class RunList(TypedDict):
+    runs: Sequence[RunListRuns]
+    archive: RunListArchive
+
+
 class ModelListModelsTokenizer(TypedDict):
     """What reads the model’s text and writes its tokens."""
     name: str
@@ -598,6 +645,8 @@ class ModelListModels(TypedDict):
     hasTokenizer: bool
     """Runs need a tokenizer."""
     tokenizer: Optional[ModelListModelsTokenizer]
+    tokenizerProblem: NotRequired[str]
+    """Why the tokenizer that was chosen cannot be used."""
     hasTunedLens: bool
     """Whether the folder `tuned-lens` of the model holds a lens."""
     warnings: NotRequired[Sequence[str]]
@@ -626,47 +675,8 @@ class ModelList(TypedDict):
     """Folders that were added; kept beside the runs."""
     dropped: Sequence[ModelListDropped]
     """Folders that were added and are gone since; told until they are removed or added again."""
-
-
-class RunListRunsTiming(TypedDict):
-    createdAt: float
-    """Milliseconds since 1970."""
-    startedAt: Optional[float]
-    """Later for a run that was resumed, by the time it stood still."""
-    finishedAt: Optional[float]
-    firstMapMs: Optional[float]
-    """From start to the first map."""
-
-
-class RunListRuns(TypedDict):
-    id: str
-    name: str
-    """Empty when nobody named it."""
-    state: Literal["queued", "running", "done", "cancelled", "error", "interrupted"]
-    """`interrupted`: the server ended before the work did; it can be asked for again."""
-    request: RunRequest
-    timing: RunListRunsTiming
-    available: bool
-    kept: bool
-    """Whether it is on disk and outlives the server."""
-    bytes: int
-    """Bytes of its arrays on disk."""
-
-
-class RunListArchive(TypedDict):
-    state: Literal["off", "opening", "open", "failed"]
-    """Of what keeps runs on disk. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can."""
-    message: NotRequired[str]
-    """What keeps runs from being kept or found, in one sentence."""
-    waiting: int
-    """Runs and analyses that have ended and are still to be kept."""
-    limitBytes: int
-    """The oldest runs are removed beyond this."""
-
-
-class RunList(TypedDict):
-    runs: Sequence[RunListRuns]
-    archive: RunListArchive
+    tokenizers: Sequence[str]
+    """Names of tokenizers that may be chosen: the bundled one, then those of models."""
 
 
 class SweepRequestSnrSourcesExamplesClasses(TypedDict):
@@ -1790,6 +1800,8 @@ class Analysis(TypedDict):
     request: Union[AnalysisRequestPatch, AnalysisRequestPatchAttribution, AnalysisRequestKnockout, AnalysisRequestAblate, AnalysisRequestLambda, AnalysisRequestCancellation, AnalysisRequestCancellationBatch, AnalysisRequestIntervene, AnalysisRequestAllocation, AnalysisRequestFaithfulness, AnalysisRequestSnr]
     note: NotRequired[str]
     """As it was answered when the analysis was created."""
+    tokenizers: NotRequired[Mapping[str, ModelListModelsTokenizer]]
+    """What reads the text of each model, by its name; left out where no text was read."""
     run: NotRequired[str]
     """The run that keeps it."""
     queuePosition: int
@@ -1830,6 +1842,15 @@ class Api(Http):
 
         Answers: What the folder holds"""
         return cast("ModelList", self._json("POST", "/api/models", body=body))
+
+    def patch_models(
+        self,
+        body: TokenizerRequest,
+    ) -> ModelList:
+        """Chooses the tokenizer that reads a model’s text.
+
+        Answers: Models"""
+        return cast("ModelList", self._json("PATCH", "/api/models", body=body))
 
     def delete_models(
         self,
