@@ -27,7 +27,7 @@ export const SLOW_FILES = ['vocab.json', 'merges.txt'] as const;
 export function ownTokenizer(folder: string): string | undefined {
   const file = join(folder, 'tokenizer.json');
   if (existsSync(file)) return file;
-  const slow = SLOW_FILES.map((name) => join(folder, name));
+  const slow = SLOW_FILES.map((name) => join(/* turbopackIgnore: true */ folder, name));
   return slow.every(existsSync) ? slow[0] : undefined;
 }
 
