@@ -76,8 +76,9 @@ export const attributionBudget = (model: Outline, request: PatchAttributionReque
  * gradient over runs whose embeddings lie between both prompts (integrated gradients; Hanna et al., arXiv 2403.17806): where softplus, SiLU,
  * gates and norms are saturated, the slope at one end says little.
  *
- * Cost: both forward passes, then a step runs every block once more and back, about three forward passes in all (four with the first two shared out);
- * kinds other than streams and block outputs run every block of the source too, states add {@link stateAttribution}. Memory: the residual streams of both runs, and the activations of one block.
+ * Cost: a forward pass of each prompt, then for every step each block once more and back: about four forward passes with one step. Kinds other than
+ * streams and block outputs run every block of both prompts once more; states add {@link stateAttribution}. Memory: the residual streams of both
+ * runs, and the activations of one block.
  * Yields after every block; stop early with `return()`.
  * @throws InputError as {@link patchGrid}, and for a measure that has no slope.
  */
