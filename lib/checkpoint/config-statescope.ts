@@ -144,7 +144,7 @@ function lambdaToWrite(block: BlockConfig): LambdaForm | null {
 }
 
 /** @throws InputError for models that only the files of their own type can hold */
-export function requireSingle({ blocks }: ModelConfig): void {
+function requireSingle({ blocks }: ModelConfig): void {
   const hybrid = blocks.find(isHybrid);
   if (!hybrid) return;
   throw new InputError(

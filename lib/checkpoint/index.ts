@@ -1,6 +1,7 @@
 export type { OutputTensor } from '@/lib/safetensors';
 export { isComplete } from './complete';
 export { defaultLambdaInit } from './config-common';
+export { writeStatescope } from './config-statescope';
 export { withoutMark } from './json';
 export { type LoadOptions, loadCheckpoint } from './load';
 export { type NpzOptions, npzChunks, writeNpz } from './npz';

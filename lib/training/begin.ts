@@ -1,4 +1,4 @@
-import { type Checkpoint, type CheckpointTensor, InputError, isDifferential } from '@/lib/checkpoint';
+import { type Checkpoint, type CheckpointTensor, InputError, isDifferential, writeStatescope } from '@/lib/checkpoint';
 import { convertCheckpoint } from '@/lib/conversion';
 import { Random } from '@/lib/random';
 import { tokenizerJson } from '@/lib/tokenizer';
@@ -35,6 +35,8 @@ export async function beginningOf(
   }
   const base = await open(config.from.checkpoint, config.from.tokenizer);
   const checkpoint = config.from.convert ? converted(base, config) : base;
+  // What could not be saved in the end is refused before the first step.
+  writeStatescope(checkpoint.config);
   return withData({ ...checkpoint, name: config.name }, data);
 }
 
