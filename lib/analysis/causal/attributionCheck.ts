@@ -27,7 +27,7 @@ export interface Agreement {
 }
 
 export interface CheckedAttribution extends PatchAttribution {
-  /** Of every kind of point, once its cells have been patched. */
+  /** Of every kind of point of which cells have been patched. */
   readonly agreement: readonly Agreement[];
 }
 
@@ -67,7 +67,7 @@ export function* checkedAttributionSteps(
         cells.push({ layer, span, estimated, exact: of.patched[c] });
       });
     }
-    agreement.push(agreementOf(point, cells, startOf(found)));
+    if (cells.length > 0) agreement.push(agreementOf(point, cells, startOf(found)));
   }
   return { ...found, agreement };
 }

@@ -66,7 +66,7 @@ describe('the lock of a folder', () => {
     expect(() => checkFolder(folder)).toThrow(/is not a plain file/);
     spawnSync('mkfifo', [addedFoldersFile(folder)]);
     const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
-    expect(new KeptFolders(addedFoldersFile(folder)).read()).toEqual([]);
+    expect(new KeptFolders(addedFoldersFile(folder)).read()).toEqual({ folders: [], tokenizers: {} });
     expect(said).toHaveBeenCalledWith(expect.stringContaining('cannot be read'));
   });
 

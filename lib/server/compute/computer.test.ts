@@ -170,7 +170,7 @@ describe('Computer', () => {
     expect(apart).toBeLessThan(0.05);
     expect(changeSince('a', 'a')).toBeUndefined();
     expect(changeSince('a', 'a in bf16')).toBe('its weights were in float32 and are in bf16 now (STATESCOPE_WEIGHTS)');
-    expect(changeSince('a in bf16', 'b')).toBe('its files have changed');
+    expect(changeSince('a in bf16', 'b')).toBe('its files have changed, or its tokenizer');
   });
 
   it('computes the other model when one fails', async () => {

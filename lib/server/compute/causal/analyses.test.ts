@@ -199,6 +199,10 @@ describe('SNR over a batch', () => {
       task: expect.objectContaining({ examples: 'demo:2' }),
       examples: 2,
       budget: { rows: 1, bytes: expect.any(Number) },
+      tokenizers: {
+        plain: { name: 'tokenizer.json', source: 'model' },
+        diff: { name: 'tokenizer.json', source: 'model' },
+      },
     });
     const { budget } = (await task({ examples: [{ tokens: [1, 2], target: 3 }] })) as PreparedSnr;
     expect(budget.bytes).toBeLessThan(prepared.budget.bytes);
