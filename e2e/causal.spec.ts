@@ -75,7 +75,11 @@ test('exact patches begin with a row a sentence', async ({ page }) => {
   for (const token of [5, 8]) {
     await page.mouse.move(...(await cellAt(page, 0, token)));
     await expect(aside(page).getByRole('row', { name: /^effect/ })).toContainText(/\+1\.00.*\+1\.00/);
+    await expect(aside(page).getByRole('heading').first()).toHaveText('Layer 0, tokens 5–9 together under the pointer');
   }
+  // The sentence is one of the largest effects, not each of its tokens.
+  await expect(aside(page).getByRole('button', { name: /^Layer 0, tokens? [5-9]/ })).toHaveCount(2);
+  await expect(page.locator('#causal .convention')).toContainText('A sentence is carried over as a whole');
 });
 
 test('a patch brings the answer back at the room before block 0, linked with the rest of the page', async ({

@@ -108,7 +108,7 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
       aside={
         <aside aria-label="Knocked-out cell">
           <div className="block">
-            <CellTitle view={view} cell={cell} />
+            <CellTitle view={view} cell={cell} values={each[0][0]} />
             {found.some(Boolean) ? (
               <table className="values">
                 <SlotHead slots={view.models.map(({ slot }) => slot)} />

@@ -126,7 +126,7 @@ function PatchAside({
   return (
     <aside aria-label="Patched cell">
       <div className="block">
-        <CellTitle view={view} cell={cell} />
+        <CellTitle view={view} cell={cell} values={effects[0]} />
         {runs.some(Boolean) ? (
           <table className="values">
             <SlotHead caption={label} slots={slots} />
@@ -313,7 +313,11 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
             click, or drag over the tokens.
           </>
         ) : (
-          'Effects do not add up.'
+          <>
+            {exact.some((each) => each?.spans.some(([start, end]) => end - start > 1)) &&
+              'A sentence is carried over as a whole, so all its tokens show one effect. '}
+            Effects do not add up.
+          </>
         )}{' '}
         Bold: tokens in which the prompts differ.
       </p>

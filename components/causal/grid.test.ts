@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { layerAxis } from '../charts/layerAxis';
-import { extended, gridLayout, movedCell, strongestCells } from './grid';
+import { endsOf, extended, gridLayout, movedCell, strongestCells } from './grid';
 
 describe('the grid of layers by tokens', () => {
   const axis = layerAxis(1088, 4, false);
@@ -39,6 +39,23 @@ describe('the grid of layers by tokens', () => {
     expect(strongestCells((layer, token) => rows[layer][token], 2, 3, 2)).toEqual([
       { layer: 0, position: 1, value: -3 },
       { layer: 1, position: 0, value: 2 },
+    ]);
+  });
+
+  it('ranks tokens that were tested together once, by their first', () => {
+    const spans = [
+      [0, 3],
+      [3, 4],
+    ] as const;
+    const spanOf = (token: number) => spans.find(([, end]) => token < end);
+    const values = Object.assign((_: number, token: number) => (token < 3 ? 1 : 0.5), { spanOf });
+    expect(strongestCells(values, 1, 4, 5)).toEqual([
+      { layer: 0, position: 0, value: 1 },
+      { layer: 0, position: 3, value: 0.5 },
+    ]);
+    expect([1, 3].map((token) => endsOf(values, token))).toEqual([
+      [0, 2],
+      [3, 3],
     ]);
   });
 

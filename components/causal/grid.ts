@@ -47,7 +47,17 @@ export function gridLayout(axis: LayerAxis, rows: number, models: number): GridL
 export const UNTESTED = 'not tested';
 
 /** One model's values, by layer and own token; null where they are not there yet, undefined where they never will be. */
-export type GridValues = (layer: number, token: number) => number | null | undefined | typeof UNTESTED;
+export interface GridValues {
+  (layer: number, token: number): number | null | undefined | typeof UNTESTED;
+  /** The own tokens [start, end) that were tested together with a token, all of which have one value; absent where each is by itself. */
+  readonly spanOf?: (token: number) => readonly [number, number] | undefined;
+}
+
+/** First and last token of the cell that a token is in. */
+export function endsOf(values: GridValues | undefined, token: number): [number, number] {
+  const [start, end] = values?.spanOf?.(token) ?? [token, token + 1];
+  return [start, end - 1];
+}
 
 /** A cell as a number; nothing where there is none. */
 export const numberIn = (value: ReturnType<GridValues>): number | null | undefined =>
@@ -55,6 +65,7 @@ export const numberIn = (value: ReturnType<GridValues>): number | null | undefin
 
 export interface Ranked {
   readonly layer: number;
+  /** Of tokens that were tested together, the first. */
   readonly position: number;
   readonly value: number;
 }
@@ -67,6 +78,7 @@ export function strongestCells(values: GridValues, layers: number, tokens: numbe
   const all: Ranked[] = [];
   for (let layer = 0; layer < layers; layer++)
     for (let position = 0; position < tokens; position++) {
+      if (endsOf(values, position)[0] !== position) continue;
       const value = values(layer, position);
       if (typeof value === 'number' && Number.isFinite(value)) all.push({ layer, position, value });
     }

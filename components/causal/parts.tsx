@@ -11,7 +11,7 @@ import { Choice } from '../ui/Choice';
 import { SlotList, TokenText } from '../ui/parts';
 import { RampBar } from '../ui/RampBar';
 import { Segmented } from '../ui/Segmented';
-import { type GridValues, strongestCells, UNTESTED } from './grid';
+import { endsOf, type GridValues, strongestCells, UNTESTED } from './grid';
 import { type CausalSettings, type CausalTest, type GridCell, setCausal, useCausal } from './settings';
 
 const TESTS: readonly { value: CausalTest; label: string; testId: string }[] = [
@@ -160,13 +160,28 @@ export const cellValues = (view: View, cell: GridCell, values: readonly (GridVal
     return value === UNTESTED ? value : formatSigned(value);
   });
 
-export function CellTitle({ view, cell }: { view: View; cell: GridCell & { readonly why: string } }) {
+interface CellTitleProps {
+  readonly view: View;
+  readonly cell: GridCell & { readonly why: string };
+  /** Of model A, whose tokens cells are named by. */
+  readonly values: GridValues | undefined;
+}
+
+export function CellTitle({ view, cell, values }: CellTitleProps) {
+  const [first, last] = endsOf(values, cell.position);
   return (
     <h3>
-      Layer {cell.layer}, token {cell.position}{' '}
-      <span className="mono">
-        <TokenText text={view.tokens[cell.position]?.text ?? ''} />
-      </span>{' '}
+      Layer {cell.layer},{' '}
+      {first === last ? (
+        <>
+          token {first}{' '}
+          <span className="mono">
+            <TokenText text={view.tokens[first]?.text ?? ''} />
+          </span>
+        </>
+      ) : (
+        `tokens ${first}–${last} together`
+      )}{' '}
       <em>{cell.why}</em>
     </h3>
   );
@@ -180,7 +195,8 @@ function Strongest({ model, values }: { model: ModelView; values: GridValues | u
   return (
     <SlotList slot={model.slot}>
       {cells.map(({ layer, position, value }) => {
-        const ofA = nearestOfA(model, position);
+        const [ofA, last] = endsOf(values, position).map((own) => nearestOfA(model, own));
+        const where = ofA === last ? `${ofA}` : `${ofA}–${last}`;
         return (
           <tr key={`${layer}.${position}`}>
             <th scope="row" className="mono ellipsis">
@@ -188,14 +204,14 @@ function Strongest({ model, values }: { model: ModelView; values: GridValues | u
                 type="button"
                 className="link mono"
                 data-export="keep"
-                aria-label={`Layer ${layer}, token ${ofA} ${model.tokens[position].text.trim()}`}
+                aria-label={`Layer ${layer}, ${ofA === last ? 'token' : 'tokens'} ${where} ${model.tokens[position].text.trim()}`}
                 onPointerEnter={() => hover({ origin: 'causal', layer, destination: ofA })}
                 onClick={() => {
                   setCausal({ pin: { layer, position: ofA } });
                   select({ layer });
                 }}
               >
-                {layer} <span className="note">@{ofA}</span> {cut(displayToken(model.tokens[position].text), 9)}
+                {layer} <span className="note">@{where}</span> {cut(displayToken(model.tokens[position].text), 9)}
               </button>
             </th>
             <td>{formatSigned(value)}</td>

@@ -28,11 +28,12 @@ function cellsOf(
       Array.from({ length: end - start }, (_, k): [number, number] => [start + k, column]),
     ),
   );
-  return (layer, token) => {
+  const value = (layer: number, token: number) => {
     const [row, column] = [rowOf.get(layer), columnOf.get(token)];
     if (row === undefined || column === undefined) return undefined;
     return tested?.[column] === false ? UNTESTED : (rows[row]?.[column] ?? null);
   };
+  return Object.assign(value, { spanOf: (token: number) => spans[columnOf.get(token) ?? -1] });
 }
 
 /** One measure of the runs; undefined where a result does not have it. */
