@@ -109,6 +109,10 @@ describe('patch', () => {
     );
     const shown = await outcomeOf(...args, '--points', 'hook_h', '--steps', '2', '--metric', 'target_logprob');
     expect(shown.out).toMatch(/target_logprob\), denoise, estimated by attribution, gradients over 2 steps\nhook_h\n/);
+    expect(shown.out).not.toMatch(/exact|NaN/);
+    const one = await outcomeOf(...args, '--points', 'hook_h', '--check', '1');
+    expect(one.out).toContain('hook_h: 1 cells patched, rank correlation –, correlation –\nlayer');
+    expect(one.out).toMatch(/effect +exact\n/);
   });
 
   it('takes an alignment', async () => {

@@ -346,6 +346,8 @@ describe('an attribution', () => {
       expect(cells.length).toBe(3);
       for (const { estimated } of cells) expect(Math.abs(estimated - corrupted)).toBeGreaterThanOrEqual(least - 1e-9);
     }
+    expect(agreement).toHaveLength(points.length);
+    expect(checkedAttribution(model, request, 0).agreement).toEqual([]);
     const steps = [...attributionPatchSteps(model, request)];
     expect(steps.map(({ done }) => done)).toEqual(model.config.blocks.map((_, k) => k + 1));
     expect(steps.every(({ total }) => total === model.config.blocks.length)).toBe(true);

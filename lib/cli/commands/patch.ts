@@ -184,6 +184,9 @@ function requireOptions(options: PatchOptions, metric: PatchMetric): void {
     );
 }
 
+/** Three digits; a dash where it is not defined, as a correlation of one or two cells. */
+const correlationText = (value: number): string => (Number.isFinite(value) ? value.toFixed(3) : '–');
+
 /** The strongest estimates of every kind of point, with what patching them does where that was checked. */
 function estimates(found: CheckedAttribution): string {
   const { direction, metric, layers, spans, clean, corrupted, steps } = found;
@@ -199,13 +202,13 @@ function estimates(found: CheckedAttribution): string {
           tokens: spanName(span),
           estimated: own.patched[at],
           effect: effects[at],
-          exact: checked?.exact,
+          ...(agreement && { exact: checked?.exact }),
         };
       }),
     );
     const known = cells.filter(({ effect }) => Number.isFinite(effect));
     const agrees = agreement
-      ? `: ${agreement.cells.length} cells patched, rank correlation ${agreement.rank_correlation.toFixed(3)}, correlation ${agreement.correlation.toFixed(3)}`
+      ? `: ${agreement.cells.length} cells patched, rank correlation ${correlationText(agreement.rank_correlation)}, correlation ${correlationText(agreement.correlation)}`
       : '';
     return `${own.point}${agrees}\n${table(strongest(known, ({ effect }) => effect))}`;
   });
