@@ -185,6 +185,20 @@ describe('what is no run', () => {
   // biome-ignore lint/suspicious/noExplicitAny: parts of a file that are changed by hand
   const cases: [string, (structure: any, run: any) => void, RegExp][] = [
     [
+      'a run that would be shown as computing for ever',
+      (_, run) => {
+        run.state = 'running';
+      },
+      /has not ended \(running\)/,
+    ],
+    [
+      'a run of no model',
+      (_, run) => {
+        run.models = [];
+      },
+      /names no model/,
+    ],
+    [
       'a scan of other sizes',
       (s) => {
         s.blocks[1].scans.$map[0][1].N = 31;

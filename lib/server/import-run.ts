@@ -58,6 +58,9 @@ export async function importRun(folder: string, store: string): Promise<string> 
   const run = stateOf(folder);
   const id = ID.test(run.id) ? run.id : basename(folder);
   if (!ID.test(id)) throw new InputError(`${folder} names no run: an id has eight hexadecimal digits.`);
+  if (run.models.length === 0) throw new InputError(`${folder} holds no run: its run.json names no model.`);
+  if (run.state === 'queued' || run.state === 'running')
+    throw new InputError(`The run in ${folder} has not ended (${run.state}): only one that has can be imported.`);
   const files = run.models.map((_, m) => `model-${m}.safetensors`);
   for (const [m, file] of files.entries()) await checkArrays(join(folder, file), run.models[m]);
   checkFolder(store);
