@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, type Page, test } from '@playwright/test';
 import { writeModel } from '../lib/server/testing/workspace';
 import { overlaps } from './boxes';
-import { expectState } from './page';
+import { expectState, open, run } from './page';
 import { type OwnServer, serve } from './server';
 
 /** What stands in each other's way most: more controls, longer names, refusals, several maps. */
@@ -51,6 +51,17 @@ async function expectNoTextOverText(page: Page, base: string, models: readonly s
 test('no text stands over another', async ({ page, baseURL }) => {
   test.setTimeout(240_000);
   await expectNoTextOverText(page, baseURL as string, ['demo-mamba2', 'demo-diff-mamba2']);
+});
+
+test('probabilities near one stay in their cells beside the lens', async ({ page }) => {
+  await open(page);
+  await run(page);
+  await page.locator('#lens').scrollIntoViewIfNeeded();
+  const cells = page.locator('#lens aside .slot-list tbody td');
+  await expect(cells.first()).toContainText('1 − ');
+  const wider = (all: Element[]) =>
+    all.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.textContent);
+  expect(await cells.evaluateAll(wider)).toEqual([]);
 });
 
 test.describe('of 48 layers', () => {
