@@ -128,6 +128,7 @@ describe('attention in every form', () => {
     [['--form', 'logit', '--target', '999999'], /outside the vocabulary/],
     [['--form', 'blocks'], /--form takes s6, softmax, block/],
     [['--form', 'block', '--without', 'skip'], /--without takes/],
+    [['--branch', 'mixer_1,attention'], /None of the chosen layers has a branch mixer_1 or attention: leave --branch/],
     [['--reduce', 'head:all', '--memory', '1'], /MB and the limit is 1 MB/],
   ])('%j is refused in a sentence', async (more, message) => {
     const rows = [Array.from({ length: 600 }, (_, t) => t % 50)];

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import {
   attentionBytes,
+  branchesOf,
   capturedBlocks,
   finalResidual,
   logitDirection,
+  mixerBranchesOf,
   operatorOf,
   requireMemory,
 } from '@/lib/analysis';
@@ -70,6 +72,10 @@ export function attentionCommand(program: Command, io: Io, line: string): void {
       const checkpoint = await openCheckpointOf(options, io);
       const row = await rowOf(options, options.batchIndex, checkpoint);
       const layers = layersOf(options.layers, checkpoint.config);
+      requireBranch(
+        options.branch,
+        layers.map((layer) => checkpoint.config.blocks[layer]),
+      );
       const planned = requestOf(options, new Map(options.target?.map((token) => [token, new Float32Array(0)])));
       const heads = Math.max(...layers.map((layer) => headsOf(checkpoint.config.blocks[layer])));
       const cost = { layers, mapsPerLayer: mapsPerLayer(planned, heads), forms: options.form };
@@ -100,6 +106,13 @@ export function attentionCommand(program: Command, io: Io, line: string): void {
       }));
       printRows(io, report, options.json ?? false, provenance);
     });
+}
+
+/** @throws InputError for branches of which the blocks have none: their maps would be those without any. */
+function requireBranch(named: AttentionOptions['branch'], blocks: readonly BlockConfig[]): void {
+  const known: readonly string[] = blocks.flatMap(({ kind }) => [...branchesOf(kind), ...mixerBranchesOf(kind)]);
+  if (named && !named.some((branch) => known.includes(branch)))
+    throw new InputError(`None of the chosen layers has a branch ${named.join(' or ')}: leave --branch out.`);
 }
 
 /** Most heads that a mixer of a block has. */
