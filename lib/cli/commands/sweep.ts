@@ -40,6 +40,7 @@ export function sweepCommand(program: Command, io: Io): void {
     async (id: string | undefined, options: { readonly json?: boolean }) => {
       const found = await withEngine((engine) => (id ? engine.status(id).then((one) => [one]) : engine.list()));
       if (options.json) return printJson(io, found);
+      if (found.length === 0) return io.out('No sweep has been made with this database.\n');
       printRows(io, found.map(rowOf), false);
       for (const { failed } of found) for (const { label, error } of failed) io.out(`${label}: ${error}\n`);
     },
