@@ -232,11 +232,10 @@ describe('what a run will take', () => {
     );
     const left = told.map(({ secondsLeft }) => secondsLeft as number);
     expect(left[0]).toBeGreaterThan(0);
-    expect(left.at(-1)).toBeLessThan(left[0]);
-    // More time is never asked for, and what is done is never taken back.
+    // More time is never asked for, also where the machine slows down on the way, and what is done is never taken back.
     expect([...left].sort((a, b) => b - a)).toEqual(left);
     const shares = told.map(({ share }) => share);
     expect([...shares].sort((a, b) => a - b)).toEqual(shares);
-    expect(shares.at(-1)).toBeGreaterThan(0.5);
+    expect(shares.at(-1)).toBeGreaterThan(shares[0]);
   });
 });
