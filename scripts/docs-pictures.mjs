@@ -77,12 +77,10 @@ async function approach(page, figure) {
   }
 }
 
-/** The tables of heads, which are controls and no figure, as they stand on the page. */
+/** The bars of heads and the table of one model's, which are controls and no figure, as they stand on the page. */
 async function saveTables(page) {
-  // One above the other, as where maps stand so: all columns are seen.
-  await page.addStyleTag({ content: '.heads-columns { grid-template-columns: 1fr !important }' });
-  for (const slot of ['A', 'B']) await page.getByTestId(`heads-table-${slot}`).click();
-  for (const slot of ['A', 'B']) await page.getByTestId(`channel-table-${slot}`).waitFor();
+  await page.getByTestId('heads-table-B').click();
+  await page.getByTestId('channel-table-B').waitFor();
   const full = await page.locator('.heads-row').screenshot();
   await write(page, 'channels', full);
 }
