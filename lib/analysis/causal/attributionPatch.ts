@@ -4,7 +4,7 @@ import { InputError, isDifferential } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import { type AttributionMetric, type PatchDirection, patchEffect } from '@/lib/vocabulary';
 import type { Span } from '../span';
-import { drain, type Progress } from '../steps';
+import { drain, type Progress, through } from '../steps';
 import { blockGradients, measuredAt, normedInput } from './attributionGradients';
 import { type ScanRun, stateAttribution } from './attributionStates';
 import { type Budget, blockValues, budgetOf } from './budget';
@@ -369,20 +369,13 @@ function streamsFrom(model: Model, embedded: Float32Array): Pick<Baseline, 'stre
   const L = embedded.length / d;
   const streams = [embedded];
   const start = tf.tensor3d(embedded, [1, L, d]);
-  const last = drainEach(model.blocksFrom(start, 0), ({ residual }) => {
-    streams.push((residual.dataSync() as Float32Array).slice());
-  });
+  const last = drain(
+    through(model.blocksFrom(start, 0), ({ residual }) => {
+      streams.push((residual.dataSync() as Float32Array).slice());
+    }),
+  );
   tf.dispose([start, last]);
   return { streams, L };
-}
-
-function drainEach<T, R>(steps: Generator<T, R, void>, each: (value: T) => void): R {
-  let step = steps.next();
-  while (!step.done) {
-    each(step.value);
-    step = steps.next();
-  }
-  return step.value;
 }
 
 /** @throws InputError */
