@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type { Device, Health } from '@/lib/api/schemas';
 import { formatDuration } from '@/lib/vocabulary';
+import { Calls } from './calls';
 import type { FoldersState } from './compute/models/model-folders';
 import { refusalOf } from './compute/refusal';
 import type { Observation } from './compute/runs/pace';
@@ -36,11 +37,6 @@ export interface DeviceWorkerListener {
   onCrash(reason: string): void;
 }
 
-interface Pending {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-}
-
 const ATTEMPTS = 3;
 
 /** Seconds after which a thread that was told to end is known to be in a kernel that does not return. */
@@ -65,8 +61,7 @@ export class DeviceWorker {
   #worker: Worker | null = null;
   #watch: ReturnType<typeof setInterval> | undefined;
   #folders: FoldersState | undefined;
-  #pending = new Map<number, Pending>();
-  #calls = 0;
+  readonly #calls = new Calls();
   #deaths = 0;
   /** Told when the thread is ready or has failed. */
   #waiting: (() => void)[] = [];
@@ -145,11 +140,7 @@ export class DeviceWorker {
     const worker = this.#worker;
     if (!worker || this.status === 'failed')
       return Promise.reject(new ServiceError(503, this.error ?? 'The worker is not running.'));
-    const call = ++this.#calls;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(call, { resolve: resolve as Pending['resolve'], reject });
-      worker.postMessage({ kind: 'request', call, method, argument });
-    });
+    return this.#calls.ask(worker, (call) => ({ kind: 'request', call, method, argument }));
   }
 
   /** Resolves once the thread is ready or has failed. */
@@ -195,11 +186,11 @@ export class DeviceWorker {
         this.#fail(message.message);
         return;
       case 'result':
-        this.#take(message.call)?.resolve(message.result);
+        this.#calls.resolve(message.call, message.result);
         return;
       case 'refusal': {
         const { status, message: text, hint } = message.refusal;
-        this.#take(message.call)?.reject(new ServiceError(status, text, hint));
+        this.#calls.reject(message.call, new ServiceError(status, text, hint));
         return;
       }
       case 'update':
@@ -234,22 +225,10 @@ export class DeviceWorker {
     }
   }
 
-  #take(call: number): Pending | undefined {
-    const pending = this.#pending.get(call);
-    this.#pending.delete(call);
-    return pending;
-  }
-
   #fail(message: string): void {
     this.error = message;
     this.#settle('failed');
-    this.#rejectAll(message);
-  }
-
-  #rejectAll(message: string): void {
-    const pending = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const { reject } of pending) reject(new ServiceError(503, message));
+    this.#calls.rejectAll(message);
   }
 
   #died(reason: string): void {
@@ -261,7 +240,7 @@ export class DeviceWorker {
     this.#deaths += 1;
     this.restarts = { count: (this.restarts?.count ?? 0) + 1, at: Date.now(), reason: sentence };
     this.listener.onCrash(sentence);
-    this.#rejectAll(`${sentence} It is being started again.`);
+    this.#calls.rejectAll(`${sentence} It is being started again.`);
     if (this.#deaths < ATTEMPTS) this.start();
     else
       this.#fail(`${sentence} It did not start in ${ATTEMPTS} attempts: see the server's log and restart Statescope.`);

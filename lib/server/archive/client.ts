@@ -3,14 +3,10 @@ import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { RunList } from '@/lib/api/schemas';
+import { Calls } from '../calls';
 import { ServiceError } from '../errors';
 import { archivePath, databaseTemplate, migrationsFolder, type Settings } from '../settings';
 import type { ArchiveMethod, ArchiveMethods, ArchiveReply, ArchiveStart } from './protocol';
-
-interface Pending {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-}
 
 /** Time between two tries to open the archive: it doubles from the first to the last. */
 const RETRY_MS = { first: 500, last: 5000 };
@@ -24,8 +20,7 @@ export class ArchiveClient {
   #state: RunList['archive']['state'];
   #message: string | undefined;
   #worker: Worker | null = null;
-  #pending = new Map<number, Pending>();
-  #calls = 0;
+  readonly #calls = new Calls();
   #delay = RETRY_MS.first;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -81,11 +76,7 @@ export class ArchiveClient {
     method: M,
     argument: ArchiveMethods[M]['argument'],
   ): Promise<ArchiveMethods[M]['result']> {
-    const call = ++this.#calls;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(call, { resolve: resolve as Pending['resolve'], reject });
-      worker.postMessage({ call, method, argument });
-    });
+    return this.#calls.ask(worker, (call) => ({ call, method, argument }));
   }
 
   #start(): Worker | null {
@@ -112,7 +103,7 @@ export class ArchiveClient {
     worker.on('exit', () => {
       if (this.#worker !== worker) return;
       this.#worker = null;
-      this.#rejectAll('The archive of runs stopped; it is opened again when needed.');
+      this.#calls.rejectAll('The archive of runs stopped; it is opened again when needed.');
     });
     return worker;
   }
@@ -126,12 +117,8 @@ export class ArchiveClient {
     } else if (reply.kind === 'closed') {
       this.#fail(reply.message);
       if (reply.again) this.#tryAgain();
-    } else {
-      const pending = this.#pending.get(reply.call);
-      this.#pending.delete(reply.call);
-      if (reply.kind === 'result') pending?.resolve(reply.result);
-      else pending?.reject(new ServiceError(reply.status ?? 503, reply.message));
-    }
+    } else if (reply.kind === 'result') this.#calls.resolve(reply.call, reply.result);
+    else this.#calls.reject(reply.call, new ServiceError(reply.status ?? 503, reply.message));
   }
 
   #tryAgain(): void {
@@ -149,12 +136,6 @@ export class ArchiveClient {
     this.#state = 'failed';
     if (message !== this.#message && !this.#closed) console.error(message);
     this.#message = message;
-    this.#rejectAll(message);
-  }
-
-  #rejectAll(message: string): void {
-    const pending = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const { reject } of pending) reject(new ServiceError(503, message));
+    this.#calls.rejectAll(message);
   }
 }

@@ -4,14 +4,10 @@ import { Worker } from 'node:worker_threads';
 import type { Sweep, SweepRequest, SweepStatus } from '@/lib/api/sweeps';
 import { type JobsPlace, jobsFolder } from '@/lib/jobs/place';
 import { databaseFolder } from '../archive/places';
+import { Calls } from '../calls';
 import { ServiceError } from '../errors';
 import { type Settings, sweepsPath } from '../settings';
 import type { SweepsMethod, SweepsMethods, SweepsReply, SweepsStart } from './protocol';
-
-interface Pending {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-}
 
 /** The embedded database is given back so long after the last question and item (ms): the command line may want it. */
 const IDLE_MS = 15_000;
@@ -26,8 +22,7 @@ const CLOSE_MS = 1500;
 export class SweepsClient {
   #worker: Worker | null = null;
   #ending: Promise<void> | undefined;
-  #pending = new Map<number, Pending>();
-  #calls = 0;
+  readonly #calls = new Calls();
   #lastAsked = 0;
   #watch: ReturnType<typeof setInterval> | undefined;
   #closed = false;
@@ -42,7 +37,7 @@ export class SweepsClient {
     try {
       const left = await this.#call('resume', null);
       // Somebody may have asked meanwhile.
-      if (!left && this.#pending.size === 0) await this.#end();
+      if (!left && this.#calls.size === 0) await this.#end();
     } catch (error) {
       console.error((error as Error).message);
     }
@@ -98,11 +93,7 @@ export class SweepsClient {
     if (this.#closed) throw new ServiceError(503, 'The server is shutting down.');
     const worker = this.#worker ?? this.#start();
     this.#lastAsked = Date.now();
-    const call = ++this.#calls;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(call, { resolve: resolve as Pending['resolve'], reject });
-      worker.postMessage({ call, method, argument });
-    });
+    return this.#calls.ask(worker, (call) => ({ call, method, argument }));
   }
 
   /** @throws ServiceError 422 where there is no place for sweeps, 503 before Statescope is set up */
@@ -126,10 +117,7 @@ export class SweepsClient {
       if (this.#worker !== worker) return;
       this.#worker = null;
       clearInterval(this.#watch);
-      const pending = [...this.#pending.values()];
-      this.#pending.clear();
-      for (const { reject } of pending)
-        reject(new ServiceError(503, 'The thread of sweeps stopped; ask again, and it goes on.'));
+      this.#calls.rejectAll('The thread of sweeps stopped; ask again, and it goes on.');
     });
     if (!place.databaseUrl) this.#watch = setInterval(() => this.#endWhenIdle(), IDLE_MS / 5);
     this.#watch?.unref();
@@ -137,11 +125,11 @@ export class SweepsClient {
   }
 
   #endWhenIdle(): void {
-    if (this.#pending.size > 0 || Date.now() - this.#lastAsked < IDLE_MS) return;
+    if (this.#calls.size > 0 || Date.now() - this.#lastAsked < IDLE_MS) return;
     const asked = this.#lastAsked;
     void this.#call('isIdle', null).then(
       (idle) => {
-        const nothingNew = this.#pending.size === 0;
+        const nothingNew = this.#calls.size === 0;
         this.#lastAsked = asked;
         if (idle && nothingNew) void this.#end();
       },
@@ -154,11 +142,9 @@ export class SweepsClient {
     if (!worker) return this.#ending ?? Promise.resolve();
     this.#ending ??= (async () => {
       clearInterval(this.#watch);
-      const call = ++this.#calls;
-      const done = new Promise((resolve) => {
-        this.#pending.set(call, { resolve, reject: resolve });
-        worker.postMessage({ call, method: 'close', argument: null });
-      });
+      const done = this.#calls
+        .ask(worker, (call) => ({ call, method: 'close', argument: null }))
+        .catch(() => undefined);
       const late = new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref());
       await Promise.race([done, late]);
       await worker.terminate();
@@ -168,9 +154,10 @@ export class SweepsClient {
   }
 
   #receive(reply: SweepsReply): void {
-    const pending = this.#pending.get(reply.call);
-    this.#pending.delete(reply.call);
-    if (reply.kind === 'result') pending?.resolve(reply.result);
-    else pending?.reject(new ServiceError(reply.refusal.status, reply.refusal.message, reply.refusal.hint));
+    if (reply.kind === 'result') this.#calls.resolve(reply.call, reply.result);
+    else {
+      const { status, message, hint } = reply.refusal;
+      this.#calls.reject(reply.call, new ServiceError(status, message, hint));
+    }
   }
 }
