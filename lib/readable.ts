@@ -1,14 +1,13 @@
 /** Which tokenizer reads a checkpoint's text. */
 
-import { existsSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
-import { type Checkpoint, defaultRoots, findModels, InputError, type ModelConfig } from '@/lib/checkpoint';
+import { type Checkpoint, defaultRoots, findModels, InputError } from '@/lib/checkpoint';
 import {
   BUNDLED,
   bundledTokenizer,
+  chosenTokenizer,
   fallbackNote,
   loadTokenizer,
-  ownTokenizer,
+  TOKENIZER_NAMES,
   type TokenizerChoice,
   tokenizerFor,
 } from '@/lib/tokenizer';
@@ -19,29 +18,15 @@ export interface ReadableCheckpoint extends Checkpoint {
 }
 
 /**
- * A tokenizer by what it is called: the bundled one by its name, a file, a folder, or a model's by the name that `models` lists.
- * @throws InputError where there is none of these
+ * The checkpoint, read with a tokenizer: rows of its embedding beyond the tokenizer's ids are padding.
+ * @param root the folder that holds `tokenizers/`
  */
-async function chosenTokenizer(wanted: string, root: string): Promise<TokenizerChoice> {
-  const chosen = (path: string, name: string): TokenizerChoice => ({ name, source: 'chosen', path });
-  if (wanted === BUNDLED.name) return chosen(bundledTokenizer(root), wanted);
-  const isFile = existsSync(wanted) && statSync(wanted).isFile();
-  if (isFile) return chosen(wanted, basename(wanted));
-  const folder = existsSync(wanted)
-    ? wanted
-    : (await findModels(defaultRoots(root))).find(({ name }) => name === wanted)?.path;
-  const own = folder && ownTokenizer(folder);
-  if (own) return chosen(own, wanted);
-  throw new InputError(
-    `--tokenizer ${JSON.stringify(wanted)} is no tokenizer: give a tokenizer.json, a vocab.json with merges.txt beside it, a folder with either, a model that has one, or ${BUNDLED.name}.`,
-  );
+export async function readWith(checkpoint: Checkpoint, { path }: TokenizerChoice, root: string): Promise<Checkpoint> {
+  if (path === checkpoint.tokenizerPath) return checkpoint;
+  const { config } = checkpoint;
+  const ids = path === bundledTokenizer(root) ? BUNDLED.ids : (await loadTokenizer(path)).vocabulary().length;
+  return { ...checkpoint, config: { ...config, vocabulary: Math.min(config.V, ids) }, tokenizerPath: path };
 }
-
-/** Rows of the embedding beyond the tokenizer's ids are padding. */
-const limited = (config: ModelConfig, ids: number): ModelConfig => ({
-  ...config,
-  vocabulary: Math.min(config.V, ids),
-});
 
 export interface ReadingOptions {
   /** In place of the checkpoint's own: what {@link chosenTokenizer} finds. */
@@ -63,16 +48,14 @@ export async function readable(
   const tokenizer =
     wanted === undefined
       ? tokenizerFor(checkpoint.path, checkpoint.config.V, root)
-      : await chosenTokenizer(wanted, root);
+      : await chosenTokenizer(wanted, {
+          root,
+          pathOf: (path) => path,
+          modelNamed: async (name) => (await findModels(defaultRoots(root))).find((model) => model.name === name)?.path,
+        });
+  if (!tokenizer && wanted !== undefined)
+    throw new InputError(`--tokenizer ${JSON.stringify(wanted)} is no tokenizer: give ${TOKENIZER_NAMES}.`);
   if (!tokenizer) return { ...checkpoint, tokenizer: null };
-  if (tokenizer.path === checkpoint.tokenizerPath) return { ...checkpoint, tokenizer };
   if (tokenizer.source === 'fallback') onNote?.(fallbackNote(checkpoint.name));
-  const ids =
-    tokenizer.path === bundledTokenizer(root) ? BUNDLED.ids : (await loadTokenizer(tokenizer.path)).vocabulary().length;
-  return {
-    ...checkpoint,
-    config: limited(checkpoint.config, ids),
-    tokenizerPath: tokenizer.path,
-    tokenizer,
-  };
+  return { ...(await readWith(checkpoint, tokenizer, root)), tokenizer };
 }

@@ -1,6 +1,6 @@
 /** Which tokenizer reads a model's text: one that is asked for, its own, or the bundled one where the vocabulary fits. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 /** Where a tokenizer comes from: the model's folder, somebody's choice, or the bundled one in place of one that is missing. */
@@ -46,6 +46,37 @@ export function tokenizerFor(folder: string, rows: number, root: string): Tokeni
   const [least, most] = BUNDLED.rows;
   if (rows < least || rows > most) return undefined;
   return { name: BUNDLED.name, source: 'fallback', path: bundledTokenizer(root) };
+}
+
+/** Where a tokenizer that is asked for is looked for. */
+export interface TokenizerPlaces {
+  /** The folder that holds `tokenizers/`. */
+  readonly root: string;
+  /** The file or folder that a text names; undefined or an error where it may not be read. */
+  pathOf(wanted: string): string | undefined;
+  /** The folder of the model of this name. */
+  modelNamed(name: string): Promise<string | undefined>;
+}
+
+/** What may be asked for, for sentences that say that something is not. */
+export const TOKENIZER_NAMES = `a tokenizer.json, a vocab.json with merges.txt beside it, a folder with either, a model that has one, or ${BUNDLED.name}`;
+
+/**
+ * A tokenizer by what it is called: the bundled one by its name, a file, a folder, or a model's by the name that `models` lists;
+ * undefined where it is none of these.
+ */
+export async function chosenTokenizer(
+  wanted: string,
+  { root, pathOf, modelNamed }: TokenizerPlaces,
+): Promise<TokenizerChoice | undefined> {
+  const chosen = (path: string, name: string): TokenizerChoice => ({ name, source: 'chosen', path });
+  if (wanted === BUNDLED.name) return chosen(bundledTokenizer(root), wanted);
+  const path = pathOf(wanted);
+  const found = path === undefined ? undefined : statSync(/* turbopackIgnore: true */ path, { throwIfNoEntry: false });
+  if (path !== undefined && found?.isFile()) return chosen(path, basename(path));
+  const folder = found ? path : await modelNamed(wanted);
+  const own = folder && ownTokenizer(folder);
+  return own ? chosen(own, wanted) : undefined;
 }
 
 /** What is said once of a model that is read with the bundled tokenizer. */

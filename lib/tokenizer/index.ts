@@ -3,9 +3,12 @@ export { type BpeTrainingOptions, trainBpe } from './bpe-training';
 export {
   BUNDLED,
   bundledTokenizer,
+  chosenTokenizer,
   fallbackNote,
   ownTokenizer,
+  TOKENIZER_NAMES,
   type TokenizerChoice,
+  type TokenizerPlaces,
   type TokenizerSource,
   tokenizerFor,
   tokenizerLabel,

@@ -7,7 +7,7 @@ const OTHER_FORMS = ['vocab.json', 'merges.txt', 'tokenizer.model', 'vocab.txt',
 
 /** That a model has no tokenizer that can be read, what lies in its place, and what to do; without the full stop. */
 export function tokenizerMissing(model: string, folder: string): string {
-  const others = OTHER_FORMS.filter((name) => existsSync(/* turbopackIgnore: true */ join(folder, name)));
+  const others = OTHER_FORMS.filter((name) => existsSync(join(/* turbopackIgnore: true */ folder, name)));
   const instead = others.length > 0 ? ` (its ${others.join(' and ')} cannot be read by itself)` : '';
   const make = others.length > 0 ? folder : 'NAME OF ITS TOKENIZER';
   return `The model ${model} has no tokenizer.json${instead}; name another model's or a file with --tokenizer, or make one in Python: from transformers import AutoTokenizer; AutoTokenizer.from_pretrained("${make}").save_pretrained("${folder}")`;

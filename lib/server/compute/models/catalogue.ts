@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { lensFault, readHeldOut, TUNED_LENS_FOLDER } from '@/lib/analysis/tunedLens';
 import type { ModelList } from '@/lib/api/schemas';
 import { ARCHITECTURES, isDifferentialKind } from '@/lib/architectures';
@@ -17,11 +17,13 @@ import {
 } from '@/lib/checkpoint';
 import { openCheckpoint } from '@/lib/checkpoint/load';
 import { type WeightCounts, weightCounts } from '@/lib/models/weight-format';
+import { readWith } from '@/lib/readable';
 import {
   BUNDLED,
-  bundledTokenizer,
+  chosenTokenizer,
   loadTokenizer,
   ownTokenizer,
+  TOKENIZER_NAMES,
   type Tokenizer,
   type TokenizerChoice,
   tokenizerFor,
@@ -174,26 +176,23 @@ export class Catalogue {
     return this.list();
   }
 
-  /** @throws ServiceError 403, 422 */
+  /** @throws ServiceError 403 for what may not be read, 422 for what is none. */
   async #chosen(wanted: string): Promise<TokenizerChoice> {
-    if (wanted === BUNDLED.name) return { name: wanted, source: 'chosen', path: bundledTokenizer(this.root) };
-    const model = await this.#folders.named(wanted);
-    const own = model && ownTokenizer(model.path);
-    if (own) return { name: wanted, source: 'chosen', path: own };
-    const path = resolve(this.#folders.roots[0], wanted);
-    const isJson = path.endsWith('.json') || path.endsWith('.json.gz');
-    if (isJson && !this.#folders.mayRead(path))
-      throw new ServiceError(
-        403,
-        `${path} lies outside the folders that this server may read: ${this.places.join(', ')}.`,
-        'Copy it into one of them.',
-      );
-    if (isJson && existsSync(path)) return { name: basename(path), source: 'chosen', path };
-    throw new ServiceError(
-      422,
-      `${JSON.stringify(wanted)} is no tokenizer.`,
-      `Give the path of a tokenizer.json, the name of a model that has one, or ${BUNDLED.name}.`,
-    );
+    const found = await chosenTokenizer(wanted, {
+      root: this.root,
+      pathOf: (text) => {
+        const path = resolve(/* turbopackIgnore: true */ this.#folders.roots[0], text);
+        if (this.#folders.mayRead(path)) return path;
+        throw new ServiceError(
+          403,
+          `${path} lies outside the folders that this server may read: ${this.places.join(', ')}.`,
+          'Copy it into one of them.',
+        );
+      },
+      modelNamed: async (name) => (await this.#folders.named(name))?.path,
+    });
+    if (found) return found;
+    throw new ServiceError(422, `${JSON.stringify(wanted)} is no tokenizer.`, `Give ${TOKENIZER_NAMES}.`);
   }
 
   /** Names of the models that ship with Statescope. */
@@ -241,13 +240,8 @@ export class Catalogue {
   /** @throws ServiceError 404, InputError. */
   async checkpoint(name: string, options?: LoadOptions): Promise<Checkpoint> {
     const checkpoint = await loadCheckpoint((await this.folder(name)).path, name, options);
-    const { config } = checkpoint;
     const choice = await this.tokenizerChoice(name);
-    if (choice === undefined || choice.source === 'model') return checkpoint;
-    // Rows of the embedding beyond the tokenizer's ids are padding.
-    const isBundled = choice.path === bundledTokenizer(this.root);
-    const ids = isBundled ? BUNDLED.ids : (await this.tokenizer(name)).vocabulary().length;
-    return { ...checkpoint, config: { ...config, vocabulary: Math.min(config.V, ids) } };
+    return choice ? readWith(checkpoint, choice, this.root) : checkpoint;
   }
 
   /** What reads a model's text; undefined where nothing does. @throws ServiceError 404, InputError. */
