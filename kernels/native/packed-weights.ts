@@ -3,11 +3,16 @@ import { currentIsa, kernels, newFloats } from './addon';
 
 /** Panels are at most this wide; the last one is padded. */
 const WIDEST_PANEL = 32;
-/** A matrix that changes after every step of training is not worth packing: it must come back. */
-const USES_BEFORE_PACKING = 2;
+/**
+ * Packing takes as long as about ten products of 64 rows gain by it, so a matrix must have come back a few times; matrices are
+ * packed at different uses, so that no one pass over a model packs them all and takes twice as long as the others.
+ */
+const FEWEST_USES = 4;
+const SPREAD_OVER = 8;
 
 interface Packed {
   uses: number;
+  readonly packedAt: number;
   isa: string;
   panels?: Float32Array;
 }
@@ -21,12 +26,13 @@ export interface Matrix {
 }
 
 /**
- * Weights in the order of the register tile, kept between runs. A matrix is packed the second time that it is used
+ * Weights in the order of the register tile, kept between runs. A matrix is packed when it has been used a few times
  * and costs its own size again, until all of them together reach `budget` bytes; later ones are packed in every run.
  */
 export class PackedWeights {
   private readonly packed = new WeakMap<object, Map<string, Packed>>();
   private bytes = 0;
+  private met = 0;
 
   /** @param budget bytes for all packed weights together; default an eighth of the machine's memory */
   constructor(private readonly budget = totalmem() / 8) {}
@@ -45,11 +51,11 @@ export class PackedWeights {
     const forms = this.packed.get(owner) ?? new Map<string, Packed>();
     this.packed.set(owner, forms);
     const key = `${N} ${K} ${rowStride}`;
-    const known = forms.get(key) ?? { uses: 0, isa: currentIsa() };
+    const known = forms.get(key) ?? { uses: 0, packedAt: FEWEST_USES + (this.met++ % SPREAD_OVER), isa: currentIsa() };
     forms.set(key, known);
     known.uses += 1;
     if (known.panels && known.isa === currentIsa()) return known.panels;
-    if (known.uses < USES_BEFORE_PACKING) return null;
+    if (known.uses < known.packedAt) return null;
     this.bytes -= known.panels?.byteLength ?? 0;
     const length = Math.ceil(N / WIDEST_PANEL) * WIDEST_PANEL * K;
     if (this.bytes + 4 * length > this.budget) return null;

@@ -232,8 +232,9 @@ describe('what a run will take', () => {
     );
     const left = told.map(({ secondsLeft }) => secondsLeft as number);
     expect(left[0]).toBeGreaterThan(0);
-    // More time is never asked for, also where the machine slows down on the way, and what is done is never taken back.
-    expect([...left].sort((a, b) => b - a)).toEqual(left);
+    // More time is asked for only where the machine has clearly become slower, and what is done is never taken back.
+    for (const [k, seconds] of left.entries())
+      if (k > 0 && seconds > left[k - 1]) expect(seconds).toBeGreaterThan(1.3 * left[k - 1] + 1);
     const shares = told.map(({ share }) => share);
     expect([...shares].sort((a, b) => a - b)).toEqual(shares);
     expect(shares.at(-1)).toBeGreaterThan(shares[0]);

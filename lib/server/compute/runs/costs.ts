@@ -6,15 +6,21 @@ import { type BlockConfig, isHybrid, type ModelConfig } from '@/lib/checkpoint/t
  * two), and pieces of work that cost something however small they are.
  */
 export const UNITS = [
-  /** Forward passes of a block; operations of its projections; updates of S6 and of SSD states. */
+  /** Forward passes of a block; parameters of its projections, read once; their operations; updates of S6 and of SSD states. */
   'block',
+  'weight',
   'product',
   's6State',
   'ssdState',
-  /** Default maps; what an S6 map reads of channels and states, and an SSD map of states and heads. */
+  /**
+   * Default maps; what an S6 map reads of channels and states, and an SSD map of states and heads; updates of states in the
+   * scan that a map is checked by.
+   */
   'map',
   's6Read',
   'ssdRead',
+  's6Check',
+  'ssdCheck',
   /** Lens entries; operations of their unembedding. */
   'entry',
   'unembedding',
@@ -27,9 +33,6 @@ export const UNITS = [
 
 export type Unit = (typeof UNITS)[number];
 export type Cost = Readonly<Partial<Record<Unit, number>>>;
-
-/** A product of fewer rows is bound by reading its matrix, which takes as long as this many rows. */
-const LEAST_ROWS = 16;
 
 const scans = (block: BlockConfig) => scansOf(block).length;
 
@@ -52,14 +55,18 @@ function pairs(block: BlockConfig, L: number): number {
   return attention ? 4 * attention.H * attention.D * L * L : 0;
 }
 
+/** Updates of states in the scans of a block over L tokens. */
+const updates = (block: BlockConfig, L: number) => scans(block) * L * block.mixer.E * block.mixer.N;
+
 /** The forward pass of one block over L tokens. */
 export function blockCost(block: BlockConfig, L: number): Cost {
-  const { E, N, H, d } = block.mixer;
-  const states = scans(block) * L * E * N;
+  const { H, d } = block.mixer;
+  const weight = scans(block) * projected(block.mixer) + besideScans(block, d);
+  const states = updates(block, L);
   return {
     block: 1,
-    product:
-      2 * (scans(block) * projected(block.mixer) + besideScans(block, d)) * Math.max(L, LEAST_ROWS) + pairs(block, L),
+    weight,
+    product: 2 * weight * L + pairs(block, L),
     ...(H > 0 ? { ssdState: states } : { s6State: states }),
   };
 }
@@ -68,23 +75,19 @@ export function blockCost(block: BlockConfig, L: number): Cost {
 export function mapCost(block: BlockConfig, L: number): Cost {
   const { E, N, H } = block.mixer;
   const read = scans(block) * L * L;
-  return { map: 1, product: pairs(block, L), ...(H > 0 ? { ssdRead: read * (N + H) } : { s6Read: read * E * N }) };
+  const checked = updates(block, L);
+  return {
+    map: 1,
+    product: pairs(block, L),
+    ...(H > 0 ? { ssdRead: read * (N + H), ssdCheck: checked } : { s6Read: read * E * N, s6Check: checked }),
+  };
 }
 
-/** The lens at one entry: every position unembedded. */
-const entryCost = ({ d, V }: ModelConfig, L: number): Cost => ({
-  entry: 1,
-  unembedding: 2 * d * V * Math.max(L, LEAST_ROWS),
-});
-
 /** The lens of one layer at the one token that is read. */
-export const readoutCost = (config: ModelConfig): Cost => entryCost(config, 1);
+export const readoutCost = ({ d, V }: ModelConfig): Cost => ({ entry: 1, unembedding: 2 * d * V });
 
 /** Reading a model's weights to the device. */
 export const loadingCost = (parameters: number): Cost => ({ model: 1, parameter: parameters });
-
-export const scaled = (cost: Cost, factor: number): Cost =>
-  Object.fromEntries(Object.entries(cost).map(([unit, count]) => [unit, count * factor]));
 
 export function sum(costs: readonly Cost[]): Cost {
   const total: Partial<Record<Unit, number>> = {};

@@ -17,14 +17,19 @@ export function activationBytes(config: ModelConfig, L: number): number {
   return 4 * inputs.reduce((sum, values) => sum + values, residuals);
 }
 
+/** What is said to be left is not taken back for less than this: a share of itself, and seconds. */
+const MOST_SHARE = 1.3;
+const MOST_SECONDS = 1;
+
 /**
  * Time left from work done and work to do. Where the device is known, work is in the seconds that it should take, and the
  * beginning of a run is not trusted with more than it shows: where it goes faster than expected, the rest is believed to by
- * no more than the share that is done. What is said never rises: who waits is not told of more time than before.
+ * no more than the share that is done. What is said falls, and stays where the work is a little behind it;
+ * only where the machine has clearly become slower is more said than before, at once and by all that it is.
  */
 export class Forecast {
   #done = 0;
-  #least = Number.POSITIVE_INFINITY;
+  #said = Number.POSITIVE_INFINITY;
   readonly #start = performance.now();
 
   /**
@@ -46,8 +51,9 @@ export class Forecast {
     const elapsed = (performance.now() - this.#start) / 1000;
     const perUnit = (elapsed + this.prior) / (this.#done + this.prior);
     const pace = this.prior > 0 && perUnit < 1 ? 1 - (1 - perUnit) * this.share : perUnit;
-    this.#least = Math.min(this.#least, Math.max(0, pace * (this.total - this.#done)));
-    return this.#least;
+    const left = Math.max(0, pace * (this.total - this.#done));
+    if (left < this.#said || left > MOST_SHARE * this.#said + MOST_SECONDS) this.#said = left;
+    return this.#said;
   }
 
   /** Work done of all there is, 0 … 1. */

@@ -1,4 +1,4 @@
-import { type Cost, scaled, UNITS, type Unit } from './costs';
+import { type Cost, UNITS, type Unit } from './costs';
 
 /** What a stage took. */
 export interface Observation {
@@ -10,69 +10,89 @@ export interface Observation {
 const KEPT = 12;
 
 /** What an observation counts, per one of the same kind that came after it: a machine's load changes. */
-const FADING = 0.8;
+const FADING = 0.4;
 
 /** The same of probes, which come in order of their size: runs are larger still. */
 const PROBES_FADING = 0.4;
 
-/** What a probe counts beside a run: it is small, and only the beginning. */
-const PROBED = 0.05;
+/** How far off, in natural logarithms: a stage of a run from the next like it; a small probe from a run. */
+const RUN_SPREAD = 0.1;
+const PROBE_SPREAD = 0.6;
 
-/** A first guess of a plain processor, in seconds: shares of a run's work before the device has shown its own. */
+/** The same of a device from a plain processor: in all its units alike, and of one unit beside the others. */
+const DEVICE_SPREAD = 3;
+const UNIT_SPREAD = 0.7;
+
+/** Seconds on one thread of a plain processor: measured on runs of models of 130M to 370M parameters. */
 const NOMINAL: Readonly<Record<Unit, number>> = {
   block: 5e-4,
-  product: 2e-11,
-  s6State: 2e-9,
-  ssdState: 2e-10,
-  map: 2e-4,
-  s6Read: 2e-11,
-  ssdRead: 2e-10,
-  entry: 5e-4,
-  unembedding: 2e-11,
+  weight: 8e-10,
+  product: 1.2e-11,
+  s6State: 1e-9,
+  ssdState: 1e-10,
+  map: 3e-4,
+  s6Read: 6e-12,
+  ssdRead: 3e-11,
+  s6Check: 2.6e-9,
+  ssdCheck: 8e-11,
+  entry: 3e-4,
+  unembedding: 2.4e-10,
   model: 1e-2,
-  parameter: 2e-9,
-  run: 2e-2,
+  parameter: 4e-9,
+  run: 6e-2,
 };
-
-type Rates = Readonly<Partial<Record<Unit, number>>>;
 
 const unitsOf = (cost: Cost): Unit[] => UNITS.filter((unit) => cost[unit]);
 
 const kindOf = (cost: Cost): string => unitsOf(cost).join();
 
-const secondsOf = (cost: Cost, rates: Rates): number =>
-  unitsOf(cost).reduce((total, unit) => total + (cost[unit] ?? 0) * (rates[unit] ?? 0), 0);
+const secondsOf = (cost: Cost, rates: Readonly<Record<Unit, number>>): number =>
+  unitsOf(cost).reduce((total, unit) => total + (cost[unit] ?? 0) * rates[unit], 0);
+
+interface Weighed extends Observation {
+  readonly weight: number;
+}
 
 /**
- * How fast this device computes: seconds for each unit of work, none below zero, learned by least squares of relative
- * errors from a short probe at the start and from every stage of a run since.
+ * How fast this device computes: seconds for each unit of work, learned from a short probe at the start and from every stage
+ * of a run since. What these leave open is as on a plain processor, times what this device is faster or slower by.
  */
 export class Pace {
   #probed: Observation[] = [];
   #seen = new Map<string, Observation[]>();
-  #rates: Rates = {};
+  readonly #known = new Set<Unit>();
+  /** Undefined where something was added since. */
+  #rates: Readonly<Record<Unit, number>> | undefined = NOMINAL;
 
   /** @param probe of a probe, which counts little once runs have been seen */
   add(observation: Observation, probe = false): void {
-    if (observation.seconds <= 0 || unitsOf(observation.cost).length === 0) return;
+    const units = unitsOf(observation.cost);
+    if (observation.seconds <= 0 || units.length === 0) return;
+    for (const unit of units) this.#known.add(unit);
     if (probe) this.#probed.push(observation);
     else {
       const kind = kindOf(observation.cost);
       this.#seen.set(kind, [observation, ...(this.#seen.get(kind) ?? [])].slice(0, KEPT));
     }
-    this.#rates = ratesOf(this.#weighed());
+    this.#rates = undefined;
   }
 
-  #weighed(): (Observation & { weight: number })[] {
+  #weighed(): Weighed[] {
     const seen = [...this.#seen.values()].flatMap((list) =>
-      list.map((observation, age) => ({ ...observation, weight: FADING ** age })),
+      list.map((observation, age) => ({ ...observation, weight: FADING ** age / RUN_SPREAD ** 2 })),
     );
     const later = (k: number) =>
-      this.#probed.slice(k + 1).filter(({ cost }) => kindOf(cost) === kindOf(this.#probed[k].cost));
-    return [
-      ...seen,
-      ...this.#probed.map((observation, k) => ({ ...observation, weight: PROBED * PROBES_FADING ** later(k).length })),
-    ];
+      this.#probed.slice(k + 1).filter(({ cost }) => kindOf(cost) === kindOf(this.#probed[k].cost)).length;
+    const probed = this.#probed.map((observation, k) => ({
+      ...observation,
+      weight: PROBES_FADING ** later(k) / PROBE_SPREAD ** 2,
+    }));
+    return [...seen, ...probed];
+  }
+
+  #ratesNow(): Readonly<Record<Unit, number>> {
+    this.#rates ??= ratesOf(this.#weighed());
+    return this.#rates;
   }
 
   /**
@@ -80,39 +100,51 @@ export class Pace {
    * stages is hardly anything, and known after the first.
    */
   expect(cost: Cost): number | null {
-    const known = unitsOf(cost).every((unit) => unit === 'run' || this.#rates[unit] !== undefined);
-    return known ? secondsOf(cost, this.#rates) : null;
+    const known = unitsOf(cost).every((unit) => unit === 'run' || this.#known.has(unit));
+    return known ? secondsOf(cost, this.#ratesNow()) : null;
   }
 
   /** The same by what is known now, to be compared with other work only: what was not shown is as on a plain processor. */
   shares(): (cost: Cost) => number {
-    const rates = { ...NOMINAL, ...this.#rates };
+    const rates = this.#ratesNow();
     return (cost) => secondsOf(cost, rates);
   }
 }
 
+const ROUNDS = 200;
+
+/** A change of a logarithm that no longer matters, and the largest of one round. */
+const STILL = 1e-4;
+const LARGEST_STEP = 1;
+
 /**
- * Least squares of Σ weight · (expected / seconds − 1)² with no rate below zero, unit by unit until nothing moves. Units
- * never met have no rate.
+ * The most probable rates, where logarithms of times are spread by the weights of their observations, and those of rates around
+ * the nominal ones, all moved by the same: unit by unit until nothing moves.
  */
-function ratesOf(observations: readonly (Observation & { weight: number })[]): Rates {
-  const rows = observations.map(({ cost, seconds, weight }) => ({ share: scaled(cost, 1 / seconds), weight }));
-  const units = UNITS.filter((unit) => rows.some(({ share }) => share[unit]));
-  const rates: Partial<Record<Unit, number>> = Object.fromEntries(units.map((unit) => [unit, 0]));
-  const errors = rows.map(() => -1);
-  for (let round = 0; round < ROUNDS; round++)
-    for (const unit of units) {
-      let [toward, curvature] = [0, 0];
-      for (const [k, { share, weight }] of rows.entries()) {
-        toward -= weight * errors[k] * (share[unit] ?? 0);
-        curvature += weight * (share[unit] ?? 0) ** 2;
+function ratesOf(observations: readonly Weighed[]): Readonly<Record<Unit, number>> {
+  const rates: Record<Unit, number> = { ...NOMINAL };
+  const moved = Object.fromEntries(UNITS.map((unit) => [unit, 0])) as Record<Unit, number>;
+  const expected = observations.map(({ cost }) => secondsOf(cost, rates));
+  let device = 0;
+  for (let round = 0, largest = 1; round < ROUNDS && largest > STILL; round++) {
+    largest = 0;
+    for (const unit of UNITS) {
+      let slope = (moved[unit] - device) / UNIT_SPREAD ** 2;
+      let curvature = 1 / UNIT_SPREAD ** 2;
+      for (const [k, { cost, seconds, weight }] of observations.entries()) {
+        const share = ((cost[unit] ?? 0) * rates[unit]) / expected[k];
+        slope += weight * share * Math.log(expected[k] / seconds);
+        curvature += weight * share ** 2;
       }
-      const before = rates[unit] ?? 0;
-      const rate = Math.max(0, before + toward / curvature);
+      const step = Math.max(-LARGEST_STEP, Math.min(LARGEST_STEP, -slope / curvature));
+      const rate = rates[unit] * Math.exp(step);
+      for (const [k, { cost }] of observations.entries()) expected[k] += (cost[unit] ?? 0) * (rate - rates[unit]);
       rates[unit] = rate;
-      for (const [k, { share }] of rows.entries()) errors[k] += (rate - before) * (share[unit] ?? 0);
+      moved[unit] += step;
+      largest = Math.max(largest, Math.abs(step));
     }
+    const total = UNITS.reduce((sum, unit) => sum + moved[unit], 0);
+    device = total / (UNITS.length + (UNIT_SPREAD / DEVICE_SPREAD) ** 2);
+  }
   return rates;
 }
-
-const ROUNDS = 300;

@@ -20,8 +20,8 @@ const SIZES = [1, 2, 4, 8];
 /** Seconds that the stages of a size may take; a larger one is not begun where they would take longer. */
 const PATIENCE = 0.3;
 
-/** Seconds over which small sizes are repeated, and how often at most: the quickest round counts. */
-const REPEATING = 0.02;
+/** Seconds over which a size is repeated, and how often at most. */
+const REPEATING = 0.04;
 const MOST_ROUNDS = 8;
 
 const SHARED = { K: 4, timeStepLimit: [0, Number.POSITIVE_INFINITY] as const, useBias: false, useConvBias: true };
@@ -62,18 +62,19 @@ async function stagesOf(model: Model, L: number): Promise<Observation[]> {
 }
 
 /**
- * Every stage at its best: what else the machine does now and then is not the device. The first round, which makes code and
- * kernels ready, does not count.
+ * Every stage at its mean, load of the machine included, which runs will meet as well. The first two rounds, which make code
+ * and kernels ready, do not count.
  */
-async function quickest(model: Model, L: number): Promise<Observation[]> {
-  await stagesOf(model, L);
-  let best = await stagesOf(model, L);
+async function repeated(model: Model, L: number): Promise<Observation[]> {
+  for (let round = 0; round < 2; round++) await stagesOf(model, L);
+  const rounds: Observation[][] = [];
   const end = performance.now() + 1000 * REPEATING;
-  for (let round = 2; round < MOST_ROUNDS && performance.now() < end; round++) {
-    const stages = await stagesOf(model, L);
-    best = best.map((before, k) => (stages[k].seconds < before.seconds ? stages[k] : before));
-  }
-  return best;
+  while (rounds.length === 0 || (rounds.length < MOST_ROUNDS && performance.now() < end))
+    rounds.push(await stagesOf(model, L));
+  return rounds[0].map(({ cost }, stage) => ({
+    cost,
+    seconds: rounds.reduce((sum, round) => sum + round[stage].seconds, 0) / rounds.length,
+  }));
 }
 
 /** Bytes of a file that is read as weights are. */
@@ -111,7 +112,7 @@ export async function probe(weights: WeightChoice, tell: (observation: Observati
       const checkpoint = initialCheckpoint(shape, random, 'probe');
       const model = createModel(checkpoint, { weights });
       try {
-        for (const stage of await quickest(model, 16 * size)) {
+        for (const stage of await repeated(model, 16 * size)) {
           tell(stage);
           spent += stage.seconds;
         }
