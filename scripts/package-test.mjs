@@ -1,8 +1,10 @@
-// npm run test:package: packs, installs into an empty folder, and there runs a model and serves the page. Needs an npm registry.
+// npm run test:package [-- --linked]: packs, installs into an empty folder, and there runs a model and serves the page. Needs an npm
+// registry, a compiler and minutes; with --linked, as in npm test, the package is unpacked beside links to the dependencies of this
+// clone and a copy of its add-on, which leaves npm and the compiler out.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ROOT } from './lib/root.mjs';
 import { say } from './lib/run.mjs';
@@ -11,7 +13,9 @@ import { freePort, PLAIN_DOOR } from './lib/serve.mjs';
 const PROMPT = 'Mary entered the kitchen. Where is Mary? Answer:';
 const folder = mkdtempSync(join(tmpdir(), 'statescope-package-'));
 const env = { ...process.env, ...PLAIN_DOOR, STATESCOPE_ROOT: '', STATESCOPE_DATA: join(folder, 'data') };
-const bin = join(folder, 'node_modules', '.bin', 'statescope');
+const linked = process.argv.includes('--linked');
+const installed = join(folder, 'node_modules', 'statescope');
+const bin = linked ? join(installed, 'scripts', 'statescope.mjs') : join(folder, 'node_modules', '.bin', 'statescope');
 let failed = 0;
 
 function must(what, command, args, cwd = folder) {
@@ -23,6 +27,21 @@ function must(what, command, args, cwd = folder) {
 function check(what, holds) {
   say(`${holds ? 'passed' : 'FAILED'}: ${what}`);
   if (!holds) failed += 1;
+}
+
+/** What `npm install` does, but for what it fetches and compiles. Only what the package depends on lies beside it. */
+function installLinked(archive) {
+  mkdirSync(installed, { recursive: true });
+  must('Unpacking', 'tar', ['-xzf', join(folder, archive), '-C', installed, '--strip-components=1']);
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
+  for (const [path, { dev }] of Object.entries(packages)) {
+    if (dev || !/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path)) continue;
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    symlinkSync(join(ROOT, path), join(folder, path));
+  }
+  for (const built of ['kernels/native/build', '.setup/addon'])
+    cpSync(join(ROOT, built), join(installed, built), { recursive: true });
+  must('The step after the installation', process.execPath, [join(installed, 'scripts', 'postinstall.mjs')]);
 }
 
 async function served() {
@@ -73,7 +92,10 @@ try {
   must('Packing', 'npm', ['pack', '--silent', '--pack-destination', folder], ROOT);
   const archive = readdirSync(folder).find((name) => name.endsWith('.tgz'));
   writeFileSync(join(folder, 'package.json'), '{"private": true}');
-  must('Installing', 'npm', ['install', '--no-audit', '--no-fund', '--omit=optional', join(folder, archive)]);
+  if (linked) installLinked(archive);
+  else must('Installing', 'npm', ['install', '--no-audit', '--no-fund', '--omit=optional', join(folder, archive)]);
+  const packed = readdirSync(installed, { recursive: true }).map(String);
+  check('no tests in the package', packed.length > 500 && !packed.some((path) => /\.(test|spec)\.tsx?$/.test(path)));
   const models = must('Listing models', bin, ['models', '--json']);
   check(
     'the bundled models',

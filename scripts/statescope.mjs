@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { ROOT } from './lib/root.mjs';
 import { prepare } from './lib/setup.mjs';
 
-process.env.STATESCOPE_ROOT ??= ROOT;
+// An empty one is none, as everywhere.
+process.env.STATESCOPE_ROOT ||= ROOT;
 await prepare();
 await import(pathToFileURL(join(ROOT, 'dist', 'cli.mjs')).href);

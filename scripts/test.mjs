@@ -1,5 +1,5 @@
-// npm test: sets up what is missing, then lint, types, unit tests, a short chaos run and the page tests; says what was skipped and why, and
-// ends with one line of counts. With CI set, a page test that did not run is a failure.
+// npm test: sets up what is missing, then lint, types, unit tests, the package of npm, a short chaos run and the page tests; says what
+// was skipped and why, and ends with one line of counts. With CI set, a page test that did not run is a failure.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from './lib/chromium.mjs';
@@ -122,6 +122,7 @@ await Promise.all([
   buildAndTypes(),
   step('lint and format', bin('biome'), ['ci', '.', '--reporter=summary']),
 ]);
+await step('the package of npm', process.execPath, [join(ROOT, 'scripts', 'package-test.mjs'), '--linked']);
 await pythonTests(await python());
 await chaosTests();
 await pageTests(browser);
