@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AskedReading, ReadingName } from '@/lib/api/readings';
 import { RunRequestSchema } from '@/lib/api/schemas';
+import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { openDevice } from '@/lib/engine';
-import { decodeSafetensors } from '@/lib/safetensors';
+import { decodeSafetensors, encodeSafetensors } from '@/lib/safetensors';
 import type { Computer } from './compute/computer';
 import { importRun } from './import-run';
 import { Service } from './service';
@@ -262,6 +263,13 @@ describe('what is no run', () => {
       /run.json cannot be read: run.state/,
     ],
     [
+      'a λ that is no number',
+      (s) => {
+        s.blocks[1].lambda = { $number: 'NaN' };
+      },
+      /its number blocks\.1\.lambda is NaN/,
+    ],
+    [
       'a model that has no arrays',
       (_, run) => {
         run.models.push(run.models[0]);
@@ -288,6 +296,88 @@ describe('what is no run', () => {
     } finally {
       rmSync(store, { recursive: true });
     }
+  });
+
+  type Arrays = Map<string, { shape: number[]; data: Float32Array | Int32Array }>;
+
+  /** A copy of the run whose arrays are others. */
+  async function withArrays(change: (arrays: Arrays) => void): Promise<string> {
+    const folder = changed(() => undefined);
+    const path = join(folder, 'model-0.safetensors');
+    const { metadata } = decodeSafetensors(new Uint8Array(readFileSync(path)).buffer);
+    const arrays: Arrays = new Map();
+    for (const [name, { shape, data }] of await readSafetensors(path))
+      arrays.set(name, { shape: [...shape], data: data as Float32Array });
+    change(arrays);
+    writeFileSync(path, encodeSafetensors(Object.fromEntries(arrays), metadata));
+    return folder;
+  }
+
+  const at = (arrays: Arrays, name: string) => {
+    const found = arrays.get(name);
+    if (!found) throw new Error(`The run has no array ${name}.`);
+    return found;
+  };
+  const damages: [string, (arrays: Arrays) => void, RegExp][] = [
+    [
+      'turned by a quarter',
+      (arrays) => at(arrays, 'blocks.1.scans.mixer_1.x').shape.reverse(),
+      /array blocks\.1\.scans\.mixer_1\.x is \[128, 16\], but the first dimension counts 16 tokens\./,
+    ],
+    [
+      'too short',
+      (arrays) => {
+        const array = at(arrays, 'residuals.2');
+        array.data = array.data.slice(128);
+        array.shape = [15, 128];
+      },
+      /residuals\.2 has 1920 values, not 16 × 128/,
+    ],
+    [
+      'integers for floats',
+      (arrays) => {
+        const array = at(arrays, 'blocks.0.out');
+        array.data = Int32Array.from(array.data);
+      },
+      /array blocks\.0\.out is of the type I32, not F32\./,
+    ],
+    [
+      'NaN in a scan',
+      (arrays) => {
+        at(arrays, 'blocks.2.scans.mixer_2.delta').data[3] = Number.NaN;
+      },
+      /array blocks\.2\.scans\.mixer_2\.delta holds 1 number that is NaN or infinite/,
+    ],
+    [
+      'infinity in what the lens says',
+      (arrays) => at(arrays, 'elsewhere.lens.statistics.margin').data.fill(Number.POSITIVE_INFINITY),
+      /array elsewhere\.lens\.statistics\.margin holds 96 numbers that are NaN or infinite/,
+    ],
+    ['one too few', (arrays) => arrays.delete('residuals.1'), /lacks the array residuals\.1\./],
+    [
+      'one too many',
+      (arrays) => arrays.set('residuals.9', at(arrays, 'residuals.0')),
+      /holds an array residuals\.9 that is no part of the run/,
+    ],
+  ];
+  it.each(damages)('arrays are looked at: %s', async (_, change, words) => {
+    const store = mkdtempSync(join(tmpdir(), 'statescope-store-'));
+    const folder = await withArrays(change);
+    try {
+      await expect(importRun(folder, store)).rejects.toThrow(words);
+      expect(readdirSync(store)).toEqual([]);
+    } finally {
+      rmSync(store, { recursive: true });
+    }
+  });
+
+  it('arrays are looked at: those of one candidate have no signal-to-noise ratio, which is no damage', async () => {
+    const store = mkdtempSync(join(tmpdir(), 'statescope-store-'));
+    const folder = await withArrays((arrays) =>
+      at(arrays, 'elsewhere.lens.statistics.snr_candidates').data.fill(Number.NaN),
+    );
+    expect(await importRun(folder, store)).toBe(ID);
+    rmSync(store, { recursive: true });
   });
 
   it('a folder without a run, a store that is none', async () => {

@@ -34,7 +34,7 @@ async function checkArrays(path: string, said: RunModel): Promise<void> {
   if (bytesOf(path) === 0) throw new InputError(`The arrays of ${said.name} are missing: there is no file ${path}.`);
   let record: ModelRecord;
   try {
-    record = await readRecord(path);
+    record = await readRecord(path, { foreign: true });
   } catch (error) {
     throw new InputError(`${path} cannot be used: ${(error as Error).message}`);
   }

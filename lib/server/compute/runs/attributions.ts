@@ -1,5 +1,6 @@
 import { directLogitAttribution } from '@/lib/analysis';
 import type { AttributionReply, ReadingQuery } from '@/lib/api/readings';
+import { ServiceError } from '../../errors';
 import type { LoadedModels } from '../models/loaded-models';
 import { checkTarget, positionOf } from './questions';
 import type { ModelRecord } from './record';
@@ -20,6 +21,12 @@ export class Attributions {
     return withModelOf(this.models, record, async (model) => {
       const ids = request.tokens.map(({ id }) => id);
       const found = directLogitAttribution(model, ids, { targets: [target], positions: [position] });
+      if (![found.logits[0], ...found.contributions].every(Number.isFinite))
+        throw new ServiceError(
+          422,
+          `The contributions to the logit of token ${target} at ${position} are not finite: the model's weights or activations hold NaN or infinity.`,
+          'Look for them with "run --names all".',
+        );
       return {
         target,
         position,

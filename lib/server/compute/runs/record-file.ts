@@ -4,6 +4,7 @@ import { type OutputTensor, readSafetensors, writeSafetensors } from '@/lib/chec
 import { openFile } from '@/lib/checkpoint/files';
 import { readSafetensorsHeader } from '@/lib/checkpoint/safetensors';
 import type { ModelRecord } from './record';
+import { checkArrays, checkType } from './record-arrays';
 import { checkRecord } from './record-schema';
 
 /** The format's number changes with what a record holds. */
@@ -62,16 +63,22 @@ export async function writeRecord(path: string, record: ModelRecord): Promise<vo
   await writeSafetensors(path, tensors, { format: FORMAT, structure: JSON.stringify(structure) });
 }
 
-/** @throws when the file is missing, damaged, of another format, or contradicts itself. */
-export async function readRecord(path: string): Promise<ModelRecord> {
+/**
+ * @param options.foreign the file was written by another program: its arrays are looked at one by one
+ * @throws when the file is missing, damaged, of another format, or contradicts itself.
+ */
+export async function readRecord(path: string, { foreign = false } = {}): Promise<ModelRecord> {
   const source = await openFile(path);
   const { metadata } = await readSafetensorsHeader(source).finally(() => source.close());
   if (metadata.format !== FORMAT) throw new Error(`${path} is not a run that this version can read.`);
   const tensors = await readSafetensors(path);
-  const record = putTogether(JSON.parse(metadata.structure), (name) => {
+  const put = putTogether(JSON.parse(metadata.structure), (name) => {
     const tensor = tensors.get(name);
     if (!tensor) throw new Error(`${path} lacks the array ${name}.`);
+    if (foreign) checkType(tensor);
     return tensor.data;
   });
-  return checkRecord(record);
+  const record = checkRecord(put);
+  if (foreign) checkArrays(tensors, takeApart(record).arrays, record);
+  return record;
 }
