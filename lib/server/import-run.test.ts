@@ -21,6 +21,10 @@ const ID = 'e15e0001';
 const MODEL = 'demo-diff-mamba2';
 const POSITION = 15;
 
+/** Layers of attention and of Mamba-2, with MLPs: a reference case of Granite, computed by export_torch; without a tokenizer. */
+const HYBRID = { folder: 'lib/server/testing/elsewhere/e15e0002', id: 'e15e0002', model: 'granite-rope' };
+const HYBRID_CHECKPOINT = join('lib/models/testing/hybrids', HYBRID.model);
+
 let workspace: Workspace;
 let own: OneThread;
 
@@ -44,8 +48,8 @@ beforeAll(async () => {
 });
 afterAll(() => workspace.remove());
 
-async function numbers<N extends ReadingName>(computer: Computer, name: N, asked: AskedReading<N>) {
-  const body = await read(computer, ID, name, asked as never);
+async function numbers<N extends ReadingName>(computer: Computer, name: N, asked: AskedReading<N>, id = ID) {
+  const body = await read(computer, id, name, asked as never);
   if (!(body instanceof Uint8Array)) return body;
   return Object.fromEntries(
     [...decodeSafetensors(body.buffer as ArrayBuffer).tensors].map(([key, { data }]) => [key, data]),
@@ -142,6 +146,38 @@ describe('a run that was computed elsewhere', () => {
       status: 409,
       message: expect.stringMatching(/its residual stream after layer 0 differs by [\d.]+ %/),
     });
+  });
+
+  it('has attention beside scans: readings of a hybrid equal our own, with and without its weights', async () => {
+    const { folder, id, model } = HYBRID;
+    const root = mkdtempSync(join(workspace.root, 'hybrid-'));
+    cpSync(HYBRID_CHECKPOINT, join(root, 'models', model), { recursive: true });
+    const { run } = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'));
+    const asked = { ...run.models[0], mapsReady: 0, signalReady: false, lensReady: false };
+    const here = new OneThread({ ...workspace.settings, root, dataFolder: join(root, 'own') }, () => undefined);
+    await here.answer('run', { id, models: [asked], cancel: new Int32Array(1) });
+    await importRun(folder, join(root, 'data'));
+    const dataFolder = join(root, 'data');
+    const without = new OneThread({ ...workspace.settings, root: join(root, 'none'), dataFolder }, () => undefined);
+    const withWeights = new OneThread({ ...workspace.settings, root, dataFolder }, () => undefined);
+    const questions: [Computer, Question][] = [
+      [without, ['map', { layer: 0, form: 'softmax', reduce: 'head:1' }]],
+      [without, ['map', { layer: 1, reduce: 'head:1' }]],
+      [without, ['map', { layer: 3, form: 'softmax' }]],
+      [without, ['thumbnails', {}]],
+      [without, ['signal', { with: 'needle_against_context' }]],
+      [without, ['allocation', {}]],
+      [withWeights, ['map', { layer: 0, form: 'norm' }]],
+      [withWeights, ['map', { layer: 1, form: 'logit' }]],
+      [withWeights, ['attribution', {}]],
+      [withWeights, ['lens', { target: 9 }]],
+    ];
+    for (const [computer, [name, query]] of questions)
+      expectClose(
+        await numbers(computer, name, query as never, id),
+        await numbers(here, name, query as never, id),
+        `${name} ${JSON.stringify(query)}`,
+      );
   });
 
   it('is listed and opened by a server that runs, and imported once', async () => {

@@ -15,6 +15,8 @@ from statescope import export_torch
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = ROOT / "lib" / "models" / "testing" / "cases"
+HYBRIDS = ROOT / "lib" / "models" / "testing" / "hybrids"
+GRANITE = ["granite-nope", "granite-rope"]
 COMMITTED = ROOT / "lib" / "server" / "testing" / "elsewhere" / "e15e0001"
 PLAIN = ["hf-mamba1", "hf-mamba1-bias", "hf-falcon-mamba", "hf-mamba2", "hf-mamba2-groups"]
 OTHERS = ["hf-falcon-mamba-bf16", "hf-mamba2-sharded", "hf-diffmamba2-alternate", "hf-diffmamba2-all", "len1-diffmamba2"]
@@ -49,6 +51,38 @@ class ExportTest(unittest.TestCase):
                     self.close(found, value if name.endswith("hook_A") else value[0], f"{case} {name}")
                     compared += 1
             self.assertGreater(compared, 2, case)
+            self._reads_add_up(run, case)
+
+    def test_equals_the_reference_of_granite(self) -> None:
+        for case in GRANITE:
+            case_json = json.loads((HYBRIDS / case / "case.json").read_text())
+            fields = json.loads((HYBRIDS / case / "config.json").read_text())
+            out = export_torch(HYBRIDS / case, case_json["tokens"][0], self.folder / case, target=5, candidates=[5, 7, 9])
+            run = load_file(out / "model-0.safetensors")
+            expected = load_file(HYBRIDS / case / "expected.safetensors")
+            r, n = fields["residual_multiplier"], len(expected["residuals"]) - 1
+            for i in range(n + 1):
+                self.close(run[f"residuals.{i}"], expected["residuals"][i][0], f"{case} residuals.{i}")
+            attended = 0
+            for i in range(n):
+                at = f"blocks.{i}"
+                pattern = expected.get(f"{at}.hook_attn_pattern")
+                given = expected[f"{at}.hook_mamba_out" if pattern is None else f"{at}.hook_attn_out"]
+                self.close(run[f"{at}.out"], r * given[0], f"{case} {at}.out")
+                if pattern is None:
+                    continue
+                attended += 1
+                q, k = run[f"{at}.attention.q"], run[f"{at}.attention.k"]
+                scores = np.einsum("ihd,jhd->hij", q, k.repeat(q.shape[1] // k.shape[1], 1)) * fields["attention_multiplier"]
+                scores = np.where(np.tri(len(q), dtype=bool), scores, -np.inf)
+                weights = np.exp(scores - scores.max(-1, keepdims=True))
+                self.close(weights / weights.sum(-1, keepdims=True), pattern[0], f"{case} {at} pattern")
+            self.assertEqual(attended, 2)
+            z = expected["hook_logits"][0].astype(np.float64)
+            top = run["elsewhere.lens.topIds"][-1, :, 0]
+            self.assertEqual(top.tolist(), z.argmax(-1).tolist(), case)
+            shifted = np.exp(z - z.max(-1, keepdims=True))
+            self.close(run["elsewhere.lens.statistics.target_prob"][-1], (shifted / shifted.sum(-1, keepdims=True))[:, 5], case)
             self._reads_add_up(run, case)
 
     def _at(self, run: Dict[str, Any], name: str) -> Any:
@@ -99,6 +133,8 @@ class ExportTest(unittest.TestCase):
                 export_torch(case, asked.pop("tokens"), self.folder / "x", **asked)
         with self.assertRaisesRegex(ValueError, "of the type None"):
             export_torch(CASES / "official-mamba1", [1], self.folder / "x", target=5)
+        with self.assertRaisesRegex(ValueError, "of the type 'jamba'"):
+            export_torch(HYBRIDS / "jamba", [1], self.folder / "x", target=5)
         with self.assertRaisesRegex(ValueError, "kind 'diff_s6'"):
             export_torch(CASES / "statescope-diff-s6", [1], self.folder / "x", target=5)
         (self.folder / "full").mkdir()
@@ -114,11 +150,11 @@ class TransformersTest(unittest.TestCase):
         from transformers import AutoModelForCausalLM
 
         with tempfile.TemporaryDirectory() as folder:
-            for case in PLAIN:
-                model = AutoModelForCausalLM.from_pretrained(CASES / case)
-                tokens = json.loads((CASES / case / "case.json").read_text())["tokens"][0]
-                run = load_file(export_torch(model, tokens, Path(folder) / case, target=5) / "model-0.safetensors")
-                own = load_file(export_torch(CASES / case, tokens, Path(folder) / f"{case}-", target=5) / "model-0.safetensors")
+            for place in [*(CASES / case for case in PLAIN), *(HYBRIDS / case for case in GRANITE)]:
+                model = AutoModelForCausalLM.from_pretrained(place)
+                tokens = json.loads((place / "case.json").read_text())["tokens"][0]
+                run = load_file(export_torch(model, tokens, Path(folder) / place.name, target=5) / "model-0.safetensors")
+                own = load_file(export_torch(place, tokens, Path(folder) / f"{place.name}-", target=5) / "model-0.safetensors")
                 np.testing.assert_allclose(run["residuals.2"], own["residuals.2"], atol=1e-5)
 
     def test_refuses_one_that_computes_something_else(self) -> None:

@@ -1,11 +1,11 @@
-import { utimes } from 'node:fs/promises';
+import { cp, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunRequestSchema } from '@/lib/api/schemas';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
-import { decodeSafetensors } from '@/lib/safetensors';
+import { decodeSafetensors, encodeSafetensors } from '@/lib/safetensors';
 import { TOKEN_TRACKS } from '@/lib/vocabulary';
 import type { Message } from '../protocol';
 import type { Settings } from '../settings';
@@ -201,6 +201,24 @@ describe('Computer', () => {
     expect(await run('a', ['plain'])).toBe('done');
     await warming;
     expect(tf.memory().numTensors).toBeGreaterThan(before);
+  });
+});
+
+describe('weights whose numbers outgrow float32', () => {
+  it('end a run with a sentence, and no reading answers with what is not finite', async () => {
+    const models = join(workspace.root, 'models');
+    await cp(join(models, 'plain'), join(models, 'huge'), { recursive: true });
+    const path = join(models, 'huge', 'model.safetensors');
+    const { tensors, metadata } = decodeSafetensors(new Uint8Array(await readFile(path)).buffer);
+    tensors.get('backbone.layers.1.mixer.in_proj.weight')?.data.fill(1e38);
+    await writeFile(path, encodeSafetensors(Object.fromEntries(tensors), metadata));
+    const { computer, run } = computerOf();
+    await expect(run('huge', ['huge'])).rejects.toThrow(/The map of layer 1 is not finite/);
+    for (const name of ['attribution', 'answer'] as const)
+      await expect(read(computer, 'huge', name, {})).rejects.toMatchObject({
+        status: 422,
+        message: expect.stringContaining('not finite'),
+      });
   });
 });
 

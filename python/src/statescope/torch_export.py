@@ -23,8 +23,11 @@ STORED_FORMAT = 5
 RECORD_FORMAT = "statescope run 1"
 TOP_TOKENS = 8
 SUBLN_EPSILON = 1e-5
+GRANITE = "hf-granitemoehybrid"
 WRAPPERS = re.compile(r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 OWN_NAME = re.compile(r"^(?:.*?\.)?((?:embeddings?|norm_f)\.weight|layers\.\d+\..+)$")
+PLAIN_NAME = re.compile(r"^(?:.*?\.)?(embed_tokens|norm)\.weight$")
+PLAIN_NAMES = {"embed_tokens": "backbone.embeddings.weight", "norm": "backbone.norm_f.weight"}
 RUN_ID = re.compile(r"^[0-9a-f]{8}$")
 
 Arrays = Dict[str, "np.ndarray[Any, Any]"]
@@ -54,20 +57,63 @@ class Sizes(NamedTuple):
         return {**own, "timeStepLimit": limit, "useBias": self.use_bias, "useConvBias": self.use_conv_bias}
 
 
+class Attention(NamedTuple):
+    """Query heads, key heads, components a head, factor of the products, θ of rope, biases."""
+
+    H: int
+    KV: int
+    D: int
+    scale: float
+    theta: Optional[float]
+    use_bias: bool
+
+    def json(self) -> Dict[str, Any]:
+        sizes = {"H": self.H, "KV": self.KV, "D": self.D, "scale": self.scale, "useBias": self.use_bias, "input": 1, "keys": 1}
+        return sizes if self.theta is None else {**sizes, "rope": {"theta": self.theta, "width": self.D}}
+
+
+class Beside(NamedTuple):
+    """What a block of Granite has beside Mamba-2: an MLP of that width, attention in the place of the scan, the multiplier of both."""
+
+    width: int
+    multiplier: float
+    epsilon: float
+    attention: Optional[Attention]
+
+    def json(self) -> Dict[str, Any]:
+        r = self.multiplier
+        own: Dict[str, Any] = {"epsilon": self.epsilon, "scales": {"mamba": r, "attention": r, "mlp": r}}
+        own["mlp"] = {"width": self.width, "useBias": False, "gate": 1, "output": 1}
+        return own if self.attention is None else {**own, "attention": self.attention.json()}
+
+
 class Block(NamedTuple):
     kind: str
     mixer: Sizes
     lambda_init: Optional[float] = None
+    beside: Optional[Beside] = None
+
+    @property
+    def norm(self) -> str:
+        return "norm.weight" if self.beside is None else "input_layernorm.weight"
+
+    @property
+    def attention(self) -> Optional[Attention]:
+        return None if self.beside is None else self.beside.attention
 
     @property
     def mixers(self) -> Sequence[Tuple[str, str]]:
         """Names of the scans, and where their tensors lie below the block."""
+        if self.beside is not None:
+            return [] if self.beside.attention else [("single", "mamba")]
         if self.lambda_init is None:
             return [("single", "mixer")]
         return [("mixer_1", "mixer_1"), ("mixer_2", "mixer_2")]
 
     def json(self) -> Dict[str, Any]:
         plain = {"kind": self.kind, "mixer": self.mixer.json()}
+        if self.beside is not None:
+            return {**plain, **self.beside.json()}
         if self.lambda_init is None:
             return plain
         return {**plain, "lambda": "sigmoid_sum", "lambdaInit": self.lambda_init, "subln": True}
@@ -80,6 +126,13 @@ class Config(NamedTuple):
     epsilon: float
     tied: bool
     blocks: Sequence[Block]
+    embedding_scale: float = 1.0
+    logit_scale: float = 1.0
+
+    def json(self, vocabulary: int, tied: bool) -> Dict[str, Any]:
+        own = {"format": self.format, "d": self.d, "V": self.V, "vocabulary": vocabulary, "epsilon": self.epsilon, "tied": tied}
+        scales = {"scales": {"embedding": self.embedding_scale, "logits": self.logit_scale}} if self.format == GRANITE else {}
+        return {**own, **scales, "blocks": [block.json() for block in self.blocks]}
 
 
 def _number(value: float) -> Any:
@@ -88,7 +141,7 @@ def _number(value: float) -> Any:
 
 
 def _refuse(sentence: str) -> ValueError:
-    return ValueError(f"{sentence} export_torch runs mamba, falcon_mamba, mamba2, Diff-Mamba-2 and Statescope's own files of these.")
+    return ValueError(f"{sentence} export_torch runs mamba, falcon_mamba, mamba2, granitemoehybrid without experts, Diff-Mamba-2 and Statescope's own files of these.")
 
 
 def _own_config(fields: Mapping[str, Any]) -> Config:
@@ -96,7 +149,7 @@ def _own_config(fields: Mapping[str, Any]) -> Config:
     n, d = int(fields["num_hidden_layers"]), int(fields["hidden_size"])
     epsilon = float(fields.get("layer_norm_epsilon", 1e-5))
     flags = (bool(fields.get("use_bias", False)), bool(fields.get("use_conv_bias", True)))
-    low, high = (float(end) for end in fields.get("time_step_limit", (0.0, math.inf)))
+    low, high = _limits(fields)
 
     def of(field: str, i: int, default: Any = None) -> Any:
         value = fields.get(field)
@@ -126,15 +179,61 @@ def _own_config(fields: Mapping[str, Any]) -> Config:
     return Config("statescope", d, int(fields["vocab_size"]), epsilon, tied, [block(i) for i in range(n)])
 
 
+def _limits(fields: Mapping[str, Any]) -> Tuple[float, float]:
+    """Δ is clamped to these. Newer configs spell what JSON cannot hold."""
+    ends = fields.get("time_step_limit") or (0.0, math.inf)
+    low, high = (float(end["__float__"] if isinstance(end, dict) else end) for end in ends)
+    return low, high
+
+
+def _granite_config(fields: Mapping[str, Any]) -> Config:
+    """Granite 4.0-H without experts: Mamba-2 or attention, then an MLP, each times the residual multiplier."""
+    if int(fields.get("num_local_experts", 8)) != 0:
+        raise _refuse("The model is a mixture of experts.")
+    d, V = int(fields["hidden_size"]), int(fields["vocab_size"])
+    epsilon = float(fields.get("rms_norm_eps", 1e-6))
+    width, r = int(fields.get("shared_intermediate_size", 1024)), float(fields.get("residual_multiplier", 1.0))
+    heads = int(fields["num_attention_heads"])
+    KV = int(fields.get("num_key_value_heads") or heads)
+    rope = fields.get("rope_parameters") or fields.get("rope_scaling") or {}
+    if rope.get("rope_type", rope.get("type", "default")) != "default" or rope.get("partial_rotary_factor", 1) != 1:
+        raise _refuse("The model turns by scaled frequencies.")
+    theta = float(rope.get("rope_theta") or fields.get("rope_theta") or 10000.0)
+    scale, bias = float(fields.get("attention_multiplier", 1.0)), bool(fields.get("attention_bias", False))
+    turned = theta if fields.get("position_embedding_type") == "rope" else None
+    attention = Attention(heads, KV, d // heads, scale, turned, bias)
+    E, H, G = int(fields.get("mamba_expand", 2) * d), int(fields["mamba_n_heads"]), int(fields.get("mamba_n_groups", 1))
+    flags = (bool(fields.get("mamba_proj_bias", False)), bool(fields.get("mamba_conv_bias", True)))
+    N, K = int(fields.get("mamba_d_state", 256)), int(fields.get("mamba_d_conv", 4))
+    scan = Sizes(d, E, N, K, 0, H, E // H, G, _limits(fields), *flags, epsilon)
+    none = Sizes(d, heads * (d // heads), 0, 0, 0, 0, 0, 0, (0.0, math.inf), False, False, 0.0)
+    layers = fields.get("layer_types") or fields.get("layers_block_type") or []
+    known = {"mamba": False, "linear_attention": False, "attention": True, "full_attention": True}
+    stray = [layer for layer in layers if layer not in known]
+    if stray or not layers:
+        raise _refuse(f"The model has layers of the type {stray[0]!r}." if stray else "The config names no layers.")
+    blocks = [
+        Block("granite_attention", none, None, Beside(width, r, epsilon, attention))
+        if known[layer]
+        else Block("granite_mamba2", scan, None, Beside(width, r, epsilon, None))
+        for layer in layers
+    ]
+    tied = bool(fields.get("tie_word_embeddings", True))
+    scales = (float(fields.get("embedding_multiplier", 1.0)), 1 / float(fields.get("logits_scaling", 1.0)))
+    return Config(GRANITE, d, V, epsilon, tied, blocks, *scales)
+
+
 def read_config(fields: Mapping[str, Any], names: Sequence[str]) -> Config:
     """The sizes that a Hugging Face config says. :raises ValueError: where it is of another kind"""
     kind = fields.get("model_type")
     if kind == "statescope":
         return _own_config(fields)
-    if kind not in ("mamba", "falcon_mamba", "mamba2"):
+    if kind not in ("mamba", "falcon_mamba", "mamba2", "granitemoehybrid"):
         raise _refuse(f"The model is of the type {kind!r}.")
     if fields.get("hidden_act", "silu") not in ("silu", "swish"):
         raise _refuse(f"The activation {fields['hidden_act']!r} is not computed.")
+    if kind == "granitemoehybrid":
+        return _granite_config(fields)
     d, V = int(fields["hidden_size"]), int(fields["vocab_size"])
     epsilon = float(fields.get("layer_norm_epsilon", 1e-5))
     n = int(fields["num_hidden_layers"])
@@ -153,7 +252,7 @@ def read_config(fields: Mapping[str, Any], names: Sequence[str]) -> Config:
         return Config("hf-falcon-mamba" if falcon else "hf-mamba", d, V, epsilon, tied, [block] * n)
     P, G, N = int(fields.get("head_dim", 64)), int(fields.get("n_groups", 8)), int(fields.get("state_size", 128))
     E = int(fields.get("expand", 2) * d)
-    low, high = (float(end) for end in fields.get("time_step_limit", (0.0, math.inf)))
+    low, high = _limits(fields)
     plain = Sizes(d, E, N, K, 0, E // P, P, G, (low, high), *flags, epsilon)
     half = Sizes(d, d, N, K, 0, 2 * d // P, P // 2, G, (low, high), *flags, epsilon)
     authors = bool(fields.get("diffmamba", False))
@@ -181,6 +280,9 @@ class Weights:
         if bare.endswith("lm_head.weight"):
             return "lm_head.weight"
         found = OWN_NAME.match(bare)
+        other = None if found else PLAIN_NAME.match(bare)
+        if other:
+            return PLAIN_NAMES[other.group(1)]
         return f"backbone.{found.group(1).replace('embedding.', 'embeddings.', 1)}" if found else bare
 
     @property
@@ -333,6 +435,37 @@ def _mamba2(u: Any, w: Weights, at: str, m: Sizes, p: int) -> Scan:
     return Scan({"delta": delta, "A": A, "B": B, "C": C, "x": x, "y": y, "x0": x0, "z": z}, inner, sources, free)
 
 
+def _turned(x: Any, theta: Optional[float]) -> Any:
+    """x [L,heads,D] with pairs (i, i + D/2) turned by the position of their token."""
+    if theta is None:
+        return x
+    torch = _torch()
+    L, _, D = x.shape
+    turns = 1 / theta ** (torch.arange(0, D, 2, device=x.device, dtype=torch.float32) / D)
+    angles = torch.arange(L, device=x.device, dtype=torch.float32)[:, None, None] * turns
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()], -1)
+
+
+def _attention(u: Any, w: Weights, at: str, a: Attention, p: int) -> Scan:
+    torch = _torch()
+    L = len(u)
+    q, k, v = (_linear(u, w, f"{at}.{name}_proj").reshape(L, count, a.D) for name, count in (("q", a.H), ("k", a.KV), ("v", a.KV)))
+    q, k = _turned(q, a.theta), _turned(k, a.theta)
+    keys, values = (each.repeat_interleave(a.H // a.KV, 1) for each in (k, v))
+    heads = [each.transpose(0, 1)[None] for each in (q, keys, values)]
+    z = torch.nn.functional.scaled_dot_product_attention(*heads, is_causal=True, scale=a.scale)[0].transpose(0, 1)
+    weights = torch.einsum("hd,khd->kh", q[p], keys[: p + 1]).mul(a.scale).softmax(0)
+    sources = (weights[:, :, None] * values[: p + 1]).reshape(p + 1, -1)
+    return Scan({"q": q, "k": k, "v": v, "z": z}, z.reshape(L, -1), sources, None)
+
+
+def _mlp(h: Any, w: Weights, prefix: str, beside: Beside) -> Any:
+    u = _rms(h, w[f"{prefix}.post_attention_layernorm.weight"], beside.epsilon)
+    gate, up = _linear(u, w, f"{prefix}.shared_mlp.input_linear").chunk(2, -1)
+    return beside.multiplier * _linear(_torch().nn.functional.silu(gate) * up, w, f"{prefix}.shared_mlp.output_linear")
+
+
 class Computed(NamedTuple):
     """A block of one run."""
 
@@ -364,6 +497,17 @@ def _block(u: Any, w: Weights, i: int, block: Block, p: int) -> Computed:
             free = bias if free is None else free + bias
         branches.append((_linear(scan.inner, w, f"{at}.out_proj"), scan.sources @ W.T, free))
     record: Dict[str, Any] = {"index": i, "kind": block.kind, "scans": {"$map": scans}}
+    if block.attention is not None:
+        at, a = f"{prefix}.self_attn", block.attention
+        read = _attention(u, w, at, a, p)
+        heads = {"L": len(u), "H": a.H, "KV": a.KV, "D": a.D, "scale": a.scale}
+        record["attention"] = {**heads, **{key: _array(value) for key, value in read.arrays.items()}}
+        W = w[f"{at}.o_proj.weight"]
+        branches.append((_linear(read.inner, w, f"{at}.o_proj"), read.sources @ W.T, w.get(f"{at}.o_proj.bias")))
+    if block.beside is not None:
+        r = block.beside.multiplier
+        [(out, sources, free)] = branches
+        return Computed({**record, "out": _array(r * out)}, {"first": _part(sources, free, r)}, r * out)
     if block.lambda_init is None:
         [(out, sources, free)] = branches
         return Computed({**record, "out": _array(out)}, {"first": _part(sources, free, 1)}, out)
@@ -385,7 +529,9 @@ ROWS = 64
 """Positions whose logits exist at a time."""
 
 
-def _lens(streams: Sequence["np.ndarray[Any, Any]"], norm: Any, head: Any, epsilon: float, target: int, candidates: Sequence[int]) -> Arrays:
+def _lens(
+    streams: Sequence["np.ndarray[Any, Any]"], norm: Any, head: Any, config: Config, target: int, candidates: Sequence[int]
+) -> Arrays:
     """Statistics of the logit lens [entries,L] as docs/equations.md defines them, and the strongest tokens [entries,L,k]."""
     torch = _torch()
     seen = [*streams, streams[-1]]
@@ -399,7 +545,7 @@ def _lens(streams: Sequence["np.ndarray[Any, Any]"], norm: Any, head: Any, epsil
 
     def logits(stream: "np.ndarray[Any, Any]", start: int) -> Any:
         rows = torch.from_numpy(stream[start : start + ROWS]).to(head.device)
-        return (_rms(rows, norm, epsilon) @ head.T).double()
+        return (config.logit_scale * (_rms(rows, norm, config.epsilon) @ head.T)).double()
 
     for stream in seen:
         for start in range(0, L, ROWS):
@@ -528,7 +674,7 @@ def export_torch(
 ) -> Path:
     """Runs a model over a prompt in PyTorch and writes a run folder that Statescope opens: ``statescope import FOLDER``.
 
-    :param model: a model of ``transformers`` (mamba, falcon_mamba, mamba2), or the folder of a checkpoint, also of the authors' Diff-Mamba-2
+    :param model: a model of ``transformers`` (mamba, falcon_mamba, mamba2, granitemoehybrid without experts), or the folder of a checkpoint, also of the authors' Diff-Mamba-2
         and of Statescope's own format; a folder is read one block at a time
     :param tokens: token ids, or text with ``tokenizer``, a fast tokenizer of ``transformers``
     :param folder: is made, and must be empty; its name may be the run's id of eight hexadecimal digits
@@ -571,12 +717,14 @@ def export_torch(
 
     with torch.no_grad():
         embedding = w["backbone.embeddings.weight"]
-        h = embedding[torch.tensor(ids, device=where)]
+        h = config.embedding_scale * embedding[torch.tensor(ids, device=where)]
         streams, blocks, reads = [_array(h)], [], []
         for i, block in enumerate(config.blocks):
-            u = _rms(h, w[f"backbone.layers.{i}.norm.weight"], config.epsilon)
+            u = _rms(h, w[f"backbone.layers.{i}.{block.norm}"], config.epsilon)
             record, read, out = _block(u, w, i, block, p)
             h = h + out
+            if block.beside is not None:
+                h = h + _mlp(h, w, f"backbone.layers.{i}", block.beside)
             streams.append(_array(h))
             blocks.append(record)
             reads.append(read)
@@ -588,11 +736,11 @@ def export_torch(
         head = embedding if tied else w["lm_head.weight"]
         norm = w["backbone.norm_f.weight"]
         if own:
-            _check_against(model, ids, _rms(h, norm, config.epsilon) @ head.T)
-        lens = _lens(streams, norm, head[:vocabulary], config.epsilon, goal["id"], [each["id"] for each in answers])
+            _check_against(model, ids, config.logit_scale * (_rms(h, norm, config.epsilon) @ head.T))
+        lens = _lens(streams, norm, head[:vocabulary], config, goal["id"], [each["id"] for each in answers])
         chosen = list(dict.fromkeys([goal["id"], *(each["id"] for each in answers)]))
         inverse = (h[p].square().mean() + config.epsilon).rsqrt()
-        directions = [[id, _array(head[id] * norm * inverse)] for id in chosen]
+        directions = [[id, _array(config.logit_scale * head[id] * norm * inverse)] for id in chosen]
 
     by = f"torch {torch.__version__} on {torch.cuda.get_device_name(where) if torch.device(where).type == 'cuda' else where}"
     entries = ["embedding", *(f"layer {i}" for i in range(len(blocks))), "final"]
@@ -616,7 +764,8 @@ def export_torch(
                 "lambda": None if block.lambda_init is None else record["lambda"],
                 "lambdaInit": block.lambda_init,
                 "branches": _branches(block),
-                "heads": block.mixer.H,
+                **({} if block.attention is None else {"softmax": ["single"]}),
+                "heads": block.mixer.H if block.attention is None else block.attention.H,
                 "channels": block.mixer.E,
             }
             for block, record in zip(config.blocks, blocks)
@@ -628,15 +777,7 @@ def export_torch(
     }
     whole = {
         "request": run_model,
-        "config": {
-            "format": config.format,
-            "d": config.d,
-            "V": config.V,
-            "vocabulary": vocabulary,
-            "epsilon": config.epsilon,
-            "tied": tied,
-            "blocks": [block.json() for block in config.blocks],
-        },
+        "config": config.json(vocabulary, tied),
         "fingerprint": f"elsewhere {by}",
         "L": L,
         "residuals": streams,
