@@ -5,6 +5,8 @@ import { InputError } from '@/lib/checkpoint';
 import type { BlockKind } from '@/lib/checkpoint/types';
 import { openDevice } from '@/lib/engine';
 import type { Hook, Model } from '@/lib/models';
+import { allocation } from '../allocation';
+import { needleAgainstContext, type PartReads } from '../allocation/reads';
 import { differenceOf, question } from '../testing/answers';
 import { bundledCase, loadModel } from '../testing/fixtures';
 import { randomCases, randomModel } from '../testing/randomModel';
@@ -175,6 +177,34 @@ describe('on a small Diff-Mamba-2', () => {
     silent.components.forEach(({ value, layer }) => {
       expect(value).toBeCloseTo(forced(`blocks.${layer}.hook_lambda`, 0), 4);
     });
+  });
+
+  it('is the unchanged run to the last digit at the model’s own λ, one layer or all', () => {
+    const own = lambdaOverride(model, { ...question, tokens, values: [1], relative: true });
+    expect(own.own.map(({ layer }) => layer)).toEqual([...model.config.blocks.keys()]);
+    for (const { layer, lambda } of own.own) {
+      const absolute = lambdaOverride(model, { ...question, tokens, values: [lambda], layers: [layer] });
+      expect(absolute.runs[0]).toMatchObject({ ...absolute.base, change: 0 });
+    }
+    const together = lambdaOverride(model, { ...question, tokens, values: [1, 0.5], relative: true, together: true });
+    for (const run of [...own.runs, together.runs[0]]) expect(run).toMatchObject({ ...own.base, change: 0 });
+    expect(together.runs[1].change).not.toBe(0);
+  });
+
+  it('says what is read of the needle under each λ', () => {
+    const classes = { needle: [1, 2], question: [[3, 4]] } as const;
+    const asked = { ...question, tokens, values: [0, 1], relative: true, classes };
+    const found = lambdaOverride(model, { ...asked, together: true });
+    const [none, whole] = found.runs.map((run) => run.needle_against_context as readonly number[]);
+    const reads = allocation(model, { ...question, tokens, ...classes });
+    const shareOf = (part: PartReads) => needleAgainstContext({ net: part });
+    whole.forEach((share, layer) => {
+      expect(share).toBeCloseTo(shareOf(reads[layer].net), 6);
+    });
+    expect(found.needle_against_context).toEqual(whole);
+    // Without branch 2, the first layer reads what its branch 1 does.
+    expect(none[0]).toBeCloseTo(shareOf((reads[0].branches as { first: PartReads }).first), 4);
+    expect(() => lambdaOverride(model, { ...asked, classes: {} })).toThrow(/give the needle/);
   });
 
   it('stops between steps and leaves no tensor behind', () => {
