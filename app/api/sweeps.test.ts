@@ -103,6 +103,38 @@ describe('sweeps of a server on the embedded database', () => {
   });
 });
 
+describe('causal tests over prompts', () => {
+  const sources = [{ name: 'stories', examples: 'demo:3' }];
+  const patch = { kind: 'patch' as const, models: ['plain'], sources, resamples: 50 };
+
+  it('are sweeps, and what cannot be is refused before an item is computed', async () => {
+    const served = await serve({ STATESCOPE_DATA: 'causal' });
+    const { startSweep } = served.client;
+    const refused = (status: number, message: RegExp) => ({ status, message: expect.stringMatching(message) });
+    await expect(startSweep({ ...patch, models: ['nobody'] })).rejects.toMatchObject(refused(404, /no model "nobody"/));
+    await expect(startSweep({ ...patch, point: 'hook_x' })).rejects.toMatchObject(refused(422, /no hook point hook_x/));
+    await expect(startSweep({ ...patch, window: 99 })).rejects.toMatchObject(refused(422, /window of 99 layers/));
+    await expect(startSweep({ ...patch, sources: [{ name: 'none', examples: [] }] })).rejects.toMatchObject({
+      status: 400,
+    });
+    await expect(startSweep({ ...patch, colour: 'red' } as never)).rejects.toMatchObject(refused(400, /colour/));
+    const bare = [{ name: 'bare', examples: [{ tokens: [1, 2, 3], target: 1, needle: [0, 1] as [number, number] }] }];
+    await expect(startSweep({ ...patch, sources: bare })).rejects.toMatchObject(refused(422, /no corrupted prompt/));
+    await expect(
+      startSweep({ ...patch, kind: 'snr', sources: [{ name: 'no', examples: [{ prompt: 'a' }] }] } as never),
+    ).rejects.toMatchObject(refused(422, /needs a target or an answer/));
+    expect(await served.client.sweeps()).toEqual([]);
+    const { id } = await startSweep(patch);
+    const { result, kind } = await reaches(served, id, 3);
+    expect(kind).toBe('patch');
+    const [{ models }] = (result as { sources: { models: { cells: { class: string; effect: { n: number } }[] }[] }[] })
+      .sources;
+    const needle = models[0].cells.find((cell) => cell.class === 'needle');
+    expect(needle?.effect.n).toBe(3);
+    await ended(served.server);
+  });
+});
+
 const lacking = missingPostgres();
 if (lacking) console.warn(`Not run: sweeps of a server on PostgreSQL (needs ${lacking}).`);
 

@@ -74,6 +74,53 @@ export const seededDifferences = (a: BySeed, b: BySeed, options: Resampling): Di
     options,
   );
 
+/**
+ * Ratios of sums over the same examples, Σ above / Σ below, never means of ratios: an example counts by what it is divided by. Resamples, and what is
+ * left out, as those of {@link seededMeans}; the standard error is that of the resampled ratios. NaN where the sum below is 0.
+ */
+export function seededRatios(
+  above: BySeed,
+  below: BySeed,
+  { random, seeds: other, resamples = RESAMPLES, level = LEVEL }: Resampling,
+): Estimate[] {
+  const series = above[0].length;
+  const n = above[0][0]?.length ?? 0;
+  if (above.length > 1 && !other)
+    throw new Error('Training seeds are drawn from a source of their own: give Resampling.seeds.');
+  const present = Array.from({ length: series }, (_, k) =>
+    Array.from({ length: n }, (_, i) => [...above, ...below].every((own) => Number.isFinite(own[k][i]))),
+  );
+  const ratioOf = (chosen: readonly number[], k: number, drawn: ArrayLike<number>) => {
+    let [over, under] = [0, 0];
+    for (const seed of chosen)
+      for (let d = 0; d < drawn.length; d++) {
+        const i = drawn[d];
+        if (!present[k][i]) continue;
+        over += above[seed][k][i];
+        under += below[seed][k][i];
+      }
+    return under === 0 ? Number.NaN : over / under;
+  };
+  const [everySeed, everyExample] = [above.map((_, seed) => seed), Array.from({ length: n }, (_, i) => i)];
+  const ratios = Array.from({ length: series }, () => new Float64Array(resamples));
+  for (let r = 0; r < resamples; r++) {
+    const drawn = everyExample.map(() => random.integer(0, n - 1));
+    const chosen = other && above.length > 1 ? everySeed.map(() => other.integer(0, above.length - 1)) : everySeed;
+    for (let k = 0; k < series; k++) ratios[k][r] = ratioOf(chosen, k, drawn);
+  }
+  return ratios.map((resampledRatios, k) => {
+    const sorted = resampledRatios.filter(Number.isFinite).sort();
+    const tail = (1 - level) / 2;
+    return {
+      mean: ratioOf(everySeed, k, everyExample),
+      stderr: deviationOf(sorted),
+      low: quantile(sorted, tail),
+      high: quantile(sorted, 1 - tail),
+      n: present[k].filter(Boolean).length,
+    };
+  });
+}
+
 interface Term {
   readonly sign: 1 | -1;
   readonly seeds: BySeed;

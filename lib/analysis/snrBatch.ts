@@ -34,6 +34,10 @@ export interface SnrExample {
   readonly needle?: Span;
   /** Token at which to read; default the last. */
   readonly position?: number;
+  /** The prompt that patching holds it against. */
+  readonly corrupted?: readonly number[];
+  /** Present where `corrupted` was not said but made: the answer exchanged for another. */
+  readonly made?: true;
 }
 
 export interface SnrBatchOptions {

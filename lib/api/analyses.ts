@@ -34,6 +34,10 @@ export const SnrExampleSchema = z
       .optional()
       .meta({ description: 'What else is what, as spans like the needle’s.' }),
     position: count.optional().meta({ description: 'Token to read at; default the last.' }),
+    corrupted: z
+      .union([z.string().min(1), z.array(count).min(1)])
+      .optional()
+      .meta({ description: 'The prompt, or its token ids, that patching holds it against.' }),
   })
   .meta({ description: 'One example, as a line of the command line’s file.' });
 export type SnrExampleInput = z.input<typeof SnrExampleSchema>;

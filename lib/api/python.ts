@@ -34,7 +34,7 @@ interface Operation {
 }
 
 const METHODS = ['get', 'post', 'patch', 'delete'] as const;
-const SINGULAR: Readonly<Record<string, string>> = { runs: 'run', analyses: 'analysis' };
+const SINGULAR: Readonly<Record<string, string>> = { runs: 'run', analyses: 'analysis', sweeps: 'sweep' };
 const KEYWORDS = new Set(['from', 'class', 'with', 'in', 'is', 'not', 'or', 'and', 'for', 'global', 'lambda', 'None']);
 const SIMPLE: Readonly<Record<string, string>> = {
   string: 'str',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SIGNAL_METRICS } from '@/lib/vocabulary';
+import { SWEEP_OPTIONS } from '@/lib/vocabulary/sweep-options';
 import { ExamplesSchema } from './analyses';
 
 /** What travels for sweeps: batches over models, sets of prompts and training seeds, as items that any number of workers share. */
@@ -23,20 +23,17 @@ const common = {
 };
 
 export const SweepRequestSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('snr'), ...common, ...SWEEP_OPTIONS.snr }).strict(),
+  z.object({ kind: z.literal('allocation'), ...common, ...SWEEP_OPTIONS.allocation }).strict(),
   z
-    .object({
-      kind: z.literal('snr'),
-      ...common,
-      metrics: z.array(z.enum(SIGNAL_METRICS)).min(1).optional().meta({ description: 'Default: all.' }),
-    })
-    .strict(),
-  z
-    .object({
-      kind: z.literal('allocation'),
-      ...common,
-      layers: z.array(count).min(1).max(10_000).optional().meta({ description: 'Default: all.' }),
-    })
-    .strict(),
+    .object({ kind: z.literal('patch'), ...common, ...SWEEP_OPTIONS.patch })
+    .strict()
+    .meta({
+      description:
+        'Patching by class of token; a line without `corrupted` has its answer exchanged for another candidate.',
+    }),
+  z.object({ kind: z.literal('knockout'), ...common, ...SWEEP_OPTIONS.knockout }).strict(),
+  z.object({ kind: z.literal('ablate'), ...common, ...SWEEP_OPTIONS.ablate }).strict(),
 ]);
 export type SweepRequest = z.output<typeof SweepRequestSchema>;
 export type SweepRequestInput = z.input<typeof SweepRequestSchema>;

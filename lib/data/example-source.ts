@@ -3,7 +3,7 @@ import type { SnrExample } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
 import { babilongLines, isBabilong } from '@/lib/data/babilong';
 import { demoLines } from '@/lib/data/demo-stories';
-import { parseSnrExamples, readerOf } from '@/lib/data/snr-examples';
+import { parseSnrExamples, type ReadingOptions, readerOf } from '@/lib/data/snr-examples';
 import { loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
 
 /**
@@ -31,13 +31,18 @@ export async function exampleText(examples: string, seed: number): Promise<{ tex
 }
 
 /** JSON lines as a model reads them. @throws InputError naming the line. */
-export function parseExamples(text: string, source: string, checkpoint: Checkpoint): Promise<SnrExample[]> {
+export function parseExamples(
+  text: string,
+  source: string,
+  checkpoint: Checkpoint,
+  options: Pick<ReadingOptions, 'pairs'> = {},
+): Promise<SnrExample[]> {
   const { tokenizerPath, name, path } = checkpoint;
   const reader = async () => {
     if (tokenizerPath) return readerOf(await loadTokenizer(tokenizerPath));
     throw new InputError(`${tokenizerMissing(name, path)}; or give its examples as tokens.`);
   };
-  return parseSnrExamples(text, source, remembered(reader));
+  return parseSnrExamples(text, source, remembered(reader), options);
 }
 
 function remembered<T>(make: () => Promise<T>): () => Promise<T> {

@@ -3,7 +3,7 @@ import type { SnrExample, Span } from '@/lib/analysis';
 import { withoutMark } from '@/lib/checkpoint/json';
 import { InputError } from '@/lib/checkpoint/types';
 import { answerTokens, type Encoding, type Token, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
-import { competingSentences, examplePrompt } from '@/lib/vocabulary';
+import { competingSentences, defaultPair, examplePrompt, type Pair } from '@/lib/vocabulary';
 
 const span = z.tuple([z.number().int().nonnegative(), z.number().int().positive()]);
 const token = z.union([z.string().min(1), z.number().int().nonnegative()]);
@@ -26,6 +26,7 @@ const lineSchema = z
       .strict()
       .optional(),
     position: z.number().int().nonnegative().optional(),
+    corrupted: z.union([z.string().min(1), z.array(z.number().int().nonnegative()).min(1)]).optional(),
   })
   .refine((line) => (line.target ?? line.answer) !== undefined, 'it needs a target or an answer')
   .refine(
@@ -61,6 +62,8 @@ export interface ReadingOptions {
   readonly maxTokens?: number;
   /** What is thrown for an example that has more. */
   readonly tooLong?: (where: string, maxTokens: number) => Error;
+  /** Every example has a corrupted prompt: its own, or the prompt with its answer exchanged, see {@link pairOf}. */
+  readonly pairs?: boolean;
 }
 
 const longLine = (where: string, maxTokens: number) =>
@@ -77,7 +80,7 @@ const longLine = (where: string, maxTokens: number) =>
  * (UTF-16 units) of a prompt and in tokens of `tokens`, unless `unit` says otherwise. A context with a question becomes the
  * prompt of the paper's script. `classes: {competing: [[s, e], …], question: [[s, e]]}` are spans like the needle's: what names
  * another answer, and the question; of a prompt with candidates and no `competing`, the sentences that name another of them. `position` is where to read, in tokens; default the last. `foil` is a wrong
- * answer, where logits are differences to it.
+ * answer, where logits are differences to it. `corrupted` is the prompt, or its tokens, that patching holds it against.
  * @param reader asked for where a line holds text
  * @throws InputError naming the line.
  */
@@ -85,7 +88,12 @@ export async function parseSnrExamples(
   text: string,
   source: string,
   reader: () => Promise<TextReader>,
-  { onExample = async () => undefined, maxTokens = Number.POSITIVE_INFINITY, tooLong = longLine }: ReadingOptions = {},
+  {
+    onExample = async () => undefined,
+    maxTokens = Number.POSITIVE_INFINITY,
+    tooLong = longLine,
+    pairs = false,
+  }: ReadingOptions = {},
 ): Promise<SnrExample[]> {
   const examples: SnrExample[] = [];
   for (const line of snrLines(text, source)) {
@@ -98,6 +106,12 @@ export async function parseSnrExamples(
     const prompt = examplePrompt(line);
     const encoding = prompt === undefined ? undefined : await (await reader()).encodeWithin(prompt, maxTokens);
     if ((prompt !== undefined && !encoding) || (line.tokens?.length ?? 0) > maxTokens) throw tooLong(where, maxTokens);
+    const made = pairs && line.corrupted === undefined ? pairOf({ line, where }) : undefined;
+    const corrupted = made?.corrupted ?? line.corrupted;
+    const other = typeof corrupted === 'string' ? await (await reader()).encodeWithin(corrupted, maxTokens) : undefined;
+    if ((typeof corrupted === 'string' && !other) || (!other && (corrupted?.length ?? 0) > maxTokens))
+      throw tooLong(`The corrupted prompt of ${where}`, maxTokens);
+    const foil = line.foil ?? made?.foil;
     const idsOf = async (value: string | number) => {
       if (typeof value === 'number') return [value];
       const found = await (await reader()).answer(value);
@@ -120,7 +134,9 @@ export async function parseSnrExamples(
       tokens: encoding?.ids ?? line.tokens ?? [],
       target: answer[0],
       ...(answer.length > 1 && { answer }),
-      foil: line.foil === undefined ? undefined : await idOf(line.foil),
+      foil: foil === undefined ? undefined : await idOf(foil),
+      ...(corrupted !== undefined && { corrupted: other?.ids ?? (corrupted as number[]) }),
+      ...(made && { made: true as const }),
       candidates: line.candidates && (await Promise.all(line.candidates.map(idOf))),
       needle: needle ?? undefined,
       competing: found ?? inTokens('competing'),
@@ -151,6 +167,24 @@ function competingIn(
   });
   const spans = sentences.map((sentence) => tokenSpan(tokens, sentence)).filter((span) => span !== null);
   return spans.length > 0 ? spans : undefined;
+}
+
+/**
+ * The prompt of a line with its answer exchanged for another candidate where the needle names it ({@link defaultPair}).
+ * @throws InputError where the line has no corrupted prompt and none can be made of it
+ */
+export function pairOf({ line, where }: SnrLine): Pair {
+  const { target, answer, candidates, needle, unit } = line;
+  const prompt = examplePrompt(line);
+  const word = target ?? answer;
+  const words = candidates?.filter((one) => typeof one === 'string');
+  if (prompt !== undefined && typeof word === 'string' && needle && unit !== 'tokens') {
+    const pair = defaultPair({ prompt, target: word, candidates: words, needle });
+    if (pair.corrupted !== prompt) return pair;
+  }
+  throw new InputError(
+    `${where} has no corrupted prompt, and none can be made of it: give "corrupted", or a prompt whose needle (in characters) names the target, with another answer among its candidates.`,
+  );
 }
 
 /** The lines of a text, checked as far as that goes without a tokenizer. @throws InputError naming the line. */

@@ -67,11 +67,16 @@ export class Bench {
     return opened;
   }
 
-  /** The prompts of a source as a model reads them. @throws InputError */
-  async examples(source: SweptSource, { checkpoint }: OpenModel, of: SweptModel): Promise<readonly SnrExample[]> {
-    const key = `${of.name} ${of.fingerprint} ${source.name} ${source.lines.length} ${source.lines[0]}`;
+  /** The prompts of a source as a model reads them; with `pairs` each with what it is held against. @throws InputError */
+  async examples(
+    source: SweptSource,
+    { checkpoint }: OpenModel,
+    of: SweptModel,
+    { pairs = false }: { readonly pairs?: boolean } = {},
+  ): Promise<readonly SnrExample[]> {
+    const key = `${of.name} ${of.fingerprint} ${pairs} ${source.name} ${source.lines.length} ${source.lines[0]}`;
     if (this.#read?.key === key) return this.#read.examples;
-    const examples = await parseExamples(source.lines.join('\n'), source.name, checkpoint);
+    const examples = await parseExamples(source.lines.join('\n'), source.name, checkpoint, { pairs });
     this.#read = { key, examples };
     return examples;
   }

@@ -16,4 +16,11 @@ export { Withdrawn } from './kind';
 export { KINDS, type KindName, type RequestOf, type ResultOf } from './kinds';
 export { evaluationOf } from './kinds/evaluation';
 export { type JobsPlace, placeOfEnvironment } from './place';
-export { evaluationRequest, requestOfFile, sweptModel, sweptSource } from './request';
+export {
+  evaluationRequest,
+  type PromptSweep,
+  requestOfFile,
+  requireSweep,
+  sweptModel,
+  sweptSource,
+} from './request';

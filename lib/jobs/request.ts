@@ -1,16 +1,21 @@
 import { z } from 'zod';
+import { layersOf, requireCausal } from '@/lib/analysis';
 import { defaultRoots, loadCheckpoint } from '@/lib/checkpoint';
+import { openCheckpoint } from '@/lib/checkpoint/load';
 import { exampleText } from '@/lib/data/example-source';
+import { pairOf, snrLines } from '@/lib/data/snr-examples';
 import type { EvaluationName } from '@/lib/evaluation';
 import { fetchModel } from '@/lib/hub';
 import { InputError } from '@/lib/input-error';
 import { defaultWeightFormat } from '@/lib/models';
 import { readable } from '@/lib/readable';
 import { loadTokenizer } from '@/lib/tokenizer';
-import { RESAMPLES, SIGNAL_METRICS, WEIGHT_CHOICES } from '@/lib/vocabulary';
+import { RESAMPLES, WEIGHT_CHOICES } from '@/lib/vocabulary';
+import { SWEEP_OPTIONS } from '@/lib/vocabulary/sweep-options';
 import type { SweptModel, SweptSource } from './bench';
 import { fingerprintOf } from './fingerprint';
-import type { RequestOf } from './kinds';
+import { KINDS, type RequestOf } from './kinds';
+import { isCausal, needsNeedle, taskOf } from './kinds/causal';
 import { evaluationOf } from './kinds/evaluation';
 
 /** A model by its name or folder. @param root holds `models/` @throws InputError where it is not there. */
@@ -66,24 +71,26 @@ const fileSchema = z.discriminatedUnion('kind', [
     .object({
       kind: z.literal('snr'),
       ...common,
-      metrics: z.array(z.enum(SIGNAL_METRICS)).min(1).optional(),
+      ...SWEEP_OPTIONS.snr,
       tuned: z.record(z.string(), z.string()).optional(),
     })
     .strict(),
-  z
-    .object({
-      kind: z.literal('allocation'),
-      ...common,
-      layers: z.array(z.number().int().nonnegative()).min(1).optional(),
-    })
-    .strict(),
+  z.object({ kind: z.literal('allocation'), ...common, ...SWEEP_OPTIONS.allocation }).strict(),
+  z.object({ kind: z.literal('patch'), ...common, ...SWEEP_OPTIONS.patch }).strict(),
+  z.object({ kind: z.literal('knockout'), ...common, ...SWEEP_OPTIONS.knockout }).strict(),
+  z.object({ kind: z.literal('ablate'), ...common, ...SWEEP_OPTIONS.ablate }).strict(),
 ]);
 
-/** Reads everything that a sweep's file names, so that workers need the models only. @throws InputError */
-export async function requestOfFile(
-  value: unknown,
-  root: string,
-): Promise<{ [K in 'snr' | 'allocation']: { kind: K; request: RequestOf<K> } }['snr' | 'allocation']> {
+type PromptKind = z.output<typeof fileSchema>['kind'];
+/** A request of a kind whose items are prompts of models. */
+export type PromptSweep = { [K in PromptKind]: { readonly kind: K; readonly request: RequestOf<K> } }[PromptKind];
+
+/**
+ * Reads everything that a sweep's file names, so that workers need the models only, and checks what can be known before an item is
+ * computed.
+ * @throws InputError
+ */
+export async function requestOfFile(value: unknown, root: string): Promise<PromptSweep> {
   const parsed = fileSchema.safeParse(value);
   if (!parsed.success) {
     const [{ path, message }] = parsed.error.issues;
@@ -93,5 +100,36 @@ export async function requestOfFile(
   const groups: SweptModel[][] = [];
   for (const group of models) groups.push(await Promise.all(group.split('+').map((name) => sweptModel(name, root))));
   const sources = await Promise.all(examples.map((one) => sweptSource(one, rest.seed)));
-  return { kind, request: { models: groups, sources, weights, ...rest } } as never;
+  const asked = { kind, request: { models: groups, sources, weights, ...rest } } as PromptSweep;
+  await requireSweep(asked, root);
+  return asked;
+}
+
+/**
+ * What can be known of a sweep before any of its items is computed: that its prompts are examples fit for the test, and that its options fit
+ * every model.
+ * @throws InputError
+ */
+export async function requireSweep({ kind, request }: PromptSweep, root: string): Promise<void> {
+  const checked = KINDS[kind].schema.safeParse(request);
+  if (!checked.success) {
+    const [{ path, message }] = checked.error.issues;
+    throw new InputError(`The sweep cannot be: ${[path.join('.'), message].filter(Boolean).join(': ')}.`);
+  }
+  for (const { name, lines } of request.sources) {
+    const read = snrLines(lines.join('\n'), name);
+    for (const [k, line] of read.entries()) {
+      if (needsNeedle(kind, request) && !line.line.needle)
+        throw new InputError(`Example ${k + 1} of ${name} has no needle: name the tokens that hold its answer.`);
+      if (kind === 'patch' && line.line.corrupted === undefined) pairOf(line);
+    }
+  }
+  for (const { name } of request.models.flat()) {
+    const { path, name: found } = await fetchModel(name, { roots: defaultRoots(root) });
+    const { config, close } = await openCheckpoint(path);
+    await close();
+    const outline = { config, name: found };
+    if (kind === 'allocation') layersOf(outline, request.layers);
+    if (isCausal(kind)) requireCausal(outline, taskOf(kind, request as never));
+  }
 }

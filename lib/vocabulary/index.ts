@@ -256,7 +256,9 @@ export const LEAST_P = 2 / (RESAMPLES + 1);
 export * from './competing';
 export * from './durations';
 export * from './faithfulness';
+export * from './pair';
 export * from './rollouts';
+export * from './sentences';
 
 /** Where the tokenizer of a model comes from: its folder, somebody's choice, or the bundled one in place of a missing one. */
 export const TOKENIZER_SOURCES = ['model', 'chosen', 'fallback'] as const;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MOST_ROWS, sentenceSpans } from './rows';
+import { MOST_ROWS, sentenceSpans } from './sentences';
 
 const tokensOf = (text: string) => text.split(' ').map((word) => ({ text: word }));
 

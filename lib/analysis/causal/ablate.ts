@@ -1,8 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
+import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
+import type { Span } from '../span';
 import { drain, type Progress } from '../steps';
 import { type Budget, budgetOf } from './budget';
-import { type Component, componentsOf, type Place, placeOf, type Unit } from './components';
+import { type ClassColumn, type ColumnRequest, type Columns, columnsOf, sizeOf, windowsOf } from './columns';
+import { type Component, componentsOf, placeOf, type Unit } from './components';
 import { type Baseline, type Batch, baselineOf, blocksToRun, inBatches, type STEP, sweep } from './continuation';
 import { bothWays, FrozenNorms, frozenBlocks, frozenSize } from './frozenNorms';
 import type { Mixer } from './points';
@@ -33,10 +36,11 @@ import {
 } from './referenceValues';
 import { replaceRegions } from './replacement';
 
-export interface AblationRequest extends PromptQuestion {
+/** Components are replaced at the tokens of spans or of classes, each by itself; default: at every token at once. */
+export interface AblationRequest extends PromptQuestion, ColumnRequest {
   readonly candidates?: readonly number[];
   readonly unit: Unit;
-  /** What a component's output is replaced by, at every token. */
+  /** What a component's output is replaced by. */
   readonly method: Method;
   /** Prompts that `mean` and `resample` are taken from, aligned at their last token; they cannot do without. */
   readonly reference?: Reference;
@@ -44,9 +48,20 @@ export interface AblationRequest extends PromptQuestion {
   readonly seed?: number;
   readonly mixer?: Mixer;
   readonly layers?: readonly number[];
+  /** Layers that follow each other among those chosen and whose blocks or mixers are replaced together; default 1. */
+  readonly window?: number;
 }
 
-export interface Ablated extends Component, Removed {}
+/** What was replaced: the component of its `layer` and, in a window, that of the others, at all tokens where none are said. */
+export interface Ablated extends Component, Removed {
+  /** All layers of a window, `layer` the first. */
+  readonly layers?: readonly number[];
+  /** Tokens; of a class from the first to the last. */
+  readonly span?: Span;
+  readonly class?: ClassColumn['class'];
+  /** How many they are. */
+  readonly tokens?: number;
+}
 
 export interface Ablation {
   readonly metric: Metric;
@@ -59,8 +74,18 @@ export interface Ablation {
   readonly components: readonly Ablated[];
 }
 
-interface AblationPlan {
+/** One run: the component of every layer of a window, at some tokens. */
+interface Removal {
   readonly components: readonly Component[];
+  /** Index into the columns; −1 for all tokens. */
+  readonly column: number;
+}
+
+interface AblationPlan {
+  /** In the order of their first layer. */
+  readonly removals: readonly Removal[];
+  /** Undefined for all tokens. */
+  readonly columns: Columns | undefined;
   readonly position: number;
   readonly reference: ReferencePlan | undefined;
   readonly budget: Budget;
@@ -81,25 +106,29 @@ export const ablationBudget = (model: Outline, request: AblationRequest): Budget
  */
 export function* ablationSteps(model: Model, request: AblationRequest): Generator<Progress<Ablation>, Ablation, void> {
   const plan = ablationPlan(model, request);
-  const { components, position, budget } = plan;
+  const { removals, columns, position, budget } = plan;
   const baseline = baselineOf(model, request.tokens, position);
   const base = readingOf(baseline.logits, baseline.logits, request);
   const fixed = { metric: metricOf(request), position, reference: usedOf(plan.reference), base };
   const done: Ablated[] = [];
   const result = (): Ablation => ({ ...fixed, components: [...done] });
-  const layers = [...new Set(components.map(({ layer }) => layer))];
-  const groups = layers.map((layer) => ({ layer, parts: components.filter((each) => each.layer === layer) }));
+  const firsts = [...new Set(removals.map(firstOf))];
+  const groups = firsts.map((first) => removals.filter((removal) => firstOf(removal) === first));
+  const last = Math.max(...removals.flatMap(({ components }) => components.map(({ layer }) => layer)));
   const total = groups.reduce(
-    (sum, { layer, parts }) => sum + 2 * blocksToRun(model, [layer], parts.length, budget.rows),
-    referenceBlocks(plan.reference, layers[layers.length - 1]) + frozenBlocks(model.config, layers[0]),
+    (sum, parts) => sum + 2 * blocksToRun(model, [firstOf(parts[0])], parts.length, budget.rows),
+    referenceBlocks(plan.reference, last) + frozenBlocks(model.config, firsts[0]),
   );
   const batches = ablationBatches(model, {
     groups,
-    rows: budget.rows,
+    plan,
     baseline,
     runs: plan.reference && new ReferenceRuns(model, plan.reference, request.seed),
-    receive: (component, plain, frozen) => {
-      done.push({ ...component, ...removedOf(plain, frozen, baseline.logits, request) });
+    receive: ({ components, column }, plain, frozen) => {
+      const layers = components.map(({ layer }) => layer);
+      const tokens = columns && column >= 0 ? saidOf(columns, column) : {};
+      const removed = removedOf(plain, frozen, baseline.logits, request);
+      done.push({ ...components[0], ...(layers.length > 1 && { layers }), ...tokens, ...removed });
     },
   });
   for (const step of sweep(model, baseline, batches, total)) yield { ...step, result: result() };
@@ -109,40 +138,68 @@ export function* ablationSteps(model: Model, request: AblationRequest): Generato
 /** {@link ablationSteps} in one go. */
 export const ablation = (model: Model, request: AblationRequest): Ablation => drain(ablationSteps(model, request));
 
+const firstOf = ({ components }: Removal): number => components[0].layer;
+
+const saidOf = ({ spans, sets, classes }: Columns, column: number) => ({
+  span: spans[column],
+  tokens: sizeOf(sets[column]),
+  ...(classes && { class: classes[column].class }),
+});
+
 interface BatchInputs {
-  readonly groups: readonly { readonly layer: number; readonly parts: readonly Component[] }[];
-  readonly rows: number;
+  readonly groups: readonly (readonly Removal[])[];
+  readonly plan: AblationPlan;
   readonly baseline: Baseline;
   readonly runs: ReferenceRuns | undefined;
-  readonly receive: (component: Component, plain: Float32Array, frozen: Float32Array) => void;
+  readonly receive: (removal: Removal, plain: Float32Array, frozen: Float32Array) => void;
 }
 
 function* ablationBatches(
   model: Model,
-  { groups, rows, baseline, runs, receive }: BatchInputs,
+  { groups, plan: { columns, budget }, baseline, runs, receive }: BatchInputs,
 ): Generator<Batch | typeof STEP, void, void> {
-  const norms = yield* FrozenNorms.of(model, baseline, groups[0].layer);
-  for (const { layer, parts } of groups) {
-    const names = [...new Set(parts.map((part) => placeOf(model, part).name))];
-    const values = runs ? yield* runs.at(layer, names) : zeros;
-    for (const { part } of inBatches(parts, rows)) {
-      const places = part.map((each) => placeOf(model, each));
-      const hooks = names.map((name) => replacing(name, places, values, baseline.L));
-      yield* bothWays({ first: layer, rows: part.length, hooks }, norms, (plain, frozen) => {
-        for (const [k, component] of part.entries())
-          receive(component, rowOf(plain, model, k), rowOf(frozen, model, k));
+  const norms = yield* FrozenNorms.of(model, baseline, firstOf(groups[0][0]));
+  const everything = [[0, baseline.L]] as const;
+  // References are read once, layer after layer; a layer is in as many windows as they are long.
+  const known = new Map<number, { readonly names: readonly string[]; readonly values: Replacements }>();
+  for (const removals of groups) {
+    const first = firstOf(removals[0]);
+    for (const layer of known.keys()) if (layer < first) known.delete(layer);
+    const components = removals.flatMap((removal) => removal.components);
+    for (const layer of new Set(components.map((component) => component.layer))) {
+      if (known.has(layer)) continue;
+      const names = [
+        ...new Set(components.filter((each) => each.layer === layer).map((each) => placeOf(model, each).name)),
+      ];
+      known.set(layer, { names, values: runs ? yield* runs.at(layer, names) : zeros });
+    }
+    for (const { part } of inBatches(removals, budget.rows)) {
+      const places = part.map((removal) => ({
+        at: new Map(
+          removal.components.map((each) => {
+            const { name, channels } = placeOf(model, each);
+            return [name, channels] as const;
+          }),
+        ),
+        tokens: columns && removal.column >= 0 ? columns.sets[removal.column] : everything,
+      }));
+      const hooks = [...known.values()].flatMap(({ names, values }) =>
+        names.map((name): Hook => {
+          const regions = places.map(({ at, tokens }) => ({
+            positions: at.has(name) ? tokens : [],
+            channels: at.get(name),
+          }));
+          return [
+            name,
+            (value) => tf.tidy(() => replaceRegions(value, values(name, value.shape[2] as number), regions)),
+          ];
+        }),
+      );
+      yield* bothWays({ first, rows: part.length, hooks }, norms, (plain, frozen) => {
+        for (const [k, removal] of part.entries()) receive(removal, rowOf(plain, model, k), rowOf(frozen, model, k));
       });
     }
   }
-}
-
-/** Replaces the rows whose component is at this point. */
-function replacing(name: string, places: readonly Place[], values: Replacements, L: number): Hook {
-  const regions = places.map((place) => ({
-    positions: place.name === name ? ([0, L] as const) : ([0, 0] as const),
-    channels: place.channels,
-  }));
-  return [name, (value) => tf.tidy(() => replaceRegions(value, values(name, value.shape[2] as number), regions))];
 }
 
 /** @throws InputError */
@@ -151,20 +208,51 @@ function ablationPlan(model: Outline, request: AblationRequest): AblationPlan {
   for (const target of request.candidates ?? []) requireQuestion(model, { target });
   const position = positionOf(request.position ?? -1, request.tokens.length);
   const components = componentsOf(model, request.unit, layersOf(model, request.layers), request.mixer);
+  const columns = request.spans || request.classes ? columnsOf(request, position + 1) : undefined;
+  const groups = windowedComponents(components, request);
+  const removals = groups.flatMap((each): Removal[] =>
+    columns ? columns.sets.map((_, column) => ({ components: each, column })) : [{ components: each, column: -1 }],
+  );
   const reference = referencePlan(
     request.method,
     request.reference,
     request.tokens.slice(0, position + 1),
     model.config.V,
   );
-  const wanted = Math.max(...components.map(({ layer }) => components.filter((each) => each.layer === layer).length));
+  const wanted = Math.max(
+    ...groups.map(([{ layer }]) => removals.filter((removal) => firstOf(removal) === layer).length),
+  );
   const width = 2 * Math.max(model.config.d, ...model.config.blocks.map(({ mixer }) => mixer.E));
   const budget = budgetOf(model.config, {
     L: longestOf(reference, position + 1),
     wanted,
     prompts: 1,
     limit: request.memory,
-    extra: { fixed: referenceSize(reference, model.config.d, width) + frozenSize(model.config, position + 1) },
+    extra: {
+      fixed:
+        (request.window ?? 1) * referenceSize(reference, model.config.d, width) +
+        frozenSize(model.config, position + 1),
+    },
   });
-  return { components, position, reference, budget };
+  return { removals, columns, position, reference, budget };
+}
+
+/**
+ * Components that are replaced together: each by itself, or the blocks, or the same mixer, of a window of layers that have one.
+ * @throws InputError
+ */
+function windowedComponents(
+  components: readonly Component[],
+  { unit, window = 1 }: Pick<AblationRequest, 'unit' | 'window'>,
+): Component[][] {
+  if (window === 1) return components.map((component) => [component]);
+  if (unit === 'head' || unit === 'channel')
+    throw new InputError(
+      `A window takes whole blocks or mixers: ${unit}s of different layers have nothing in common but their number.`,
+    );
+  const layers = [...new Set(components.map(({ layer }) => layer))];
+  const mixers = [...new Set(components.map(({ mixer }) => mixer))];
+  return windowsOf(layers, window).flatMap((group) =>
+    mixers.map((mixer) => components.filter((each) => group.includes(each.layer) && each.mixer === mixer)),
+  );
 }

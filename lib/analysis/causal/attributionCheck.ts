@@ -2,7 +2,12 @@ import type { Model } from '@/lib/models';
 import { correlation, rankCorrelation } from '../correlation';
 import type { Span } from '../span';
 import { drain, type Progress, through } from '../steps';
-import { attributionPatchSteps, type PatchAttribution, type PatchAttributionRequest } from './attributionPatch';
+import {
+  attributionPatchSteps,
+  hasPoint,
+  type PatchAttribution,
+  type PatchAttributionRequest,
+} from './attributionPatch';
 import { placeOf } from './components';
 import { type Patched, patchSteps } from './patch';
 import type { PatchRequest } from './patchPlan';
@@ -50,9 +55,10 @@ export function* checkedAttributionSteps(
   const total = blocks + found.points.reduce((sum, _, k) => sum + chosenOf(found, k, check).length, 0);
   for (const [k, { point }] of found.points.entries()) {
     const cells: CheckedCell[] = [];
-    for (const [layer, columns] of byLayer(chosenOf(found, k, check), found)) {
+    for (const [row, columns] of byRow(chosenOf(found, k, check), found)) {
       const spans = columns.map((column) => found.spans[column]);
-      const steps = patchSteps(model, exactRequest(model, request, point, layer, spans));
+      const layers = found.windows[row].filter((layer) => hasPoint(model, layer, point));
+      const steps = patchSteps(model, exactRequest(model, request, { point, layers, spans }));
       const before = done;
       const exact = yield* through(steps, (step) => ({
         done: before + Math.floor((columns.length * step.done) / (step.total + 1)),
@@ -62,9 +68,10 @@ export function* checkedAttributionSteps(
       done += columns.length;
       const of = exact.metrics[found.metric] as Patched;
       spans.forEach((span, c) => {
-        const row = found.layers.indexOf(layer);
         const estimated = found.points[k].patched[row * found.spans.length + columns[c]];
-        cells.push({ layer, span, estimated, exact: of.patched[c] });
+        // Classes are patched all at once.
+        const patched = of.patched[request.classes ? columns[c] : c];
+        cells.push({ layer: found.layers[row], span, estimated, exact: patched });
       });
     }
     if (cells.length > 0) agreement.push(agreementOf(point, cells, startOf(found)));
@@ -107,27 +114,30 @@ const checksOf = ({ points, layers, spans }: PatchAttribution, check: number): n
     0,
   );
 
-/** Columns by layer, in the order of layers. */
-function byLayer(cells: readonly number[], { layers, spans }: PatchAttribution): [number, number[]][] {
+/** Columns by row, in their order. */
+function byRow(cells: readonly number[], { spans }: PatchAttribution): [number, number[]][] {
   const columns = new Map<number, number[]>();
   for (const at of cells) {
-    const layer = layers[Math.floor(at / spans.length)];
-    columns.set(layer, [...(columns.get(layer) ?? []), at % spans.length]);
+    const row = Math.floor(at / spans.length);
+    columns.set(row, [...(columns.get(row) ?? []), at % spans.length]);
   }
   return [...columns].sort(([a], [b]) => a - b);
 }
 
-/** The exact test of some cells of one layer. */
+/** The exact test of some cells of one row. */
 function exactRequest(
   model: Model,
   { points: _points, metric: _metric, steps: _steps, ...request }: PatchAttributionRequest,
-  point: string,
-  layer: number,
-  spans: readonly Span[],
+  {
+    point,
+    layers,
+    spans,
+  }: { readonly point: string; readonly layers: readonly number[]; readonly spans: readonly Span[] },
 ): PatchRequest {
   const mixer = MIXERS.find((each) => each === point);
-  const common = { ...request, layers: [layer], spans };
+  const common = { ...request, layers, window: layers.length, ...(!request.classes && { spans }) };
   if (!mixer) return { ...common, point };
+  const [layer] = layers;
   const { name, channels } = placeOf(model, { layer, unit: 'mixer', mixer });
   return { ...common, point: name.slice(`blocks.${layer}.`.length), channels };
 }

@@ -8,6 +8,7 @@ import { drain, type Progress, through } from '../steps';
 import { blockGradients, measuredAt, normedInput } from './attributionGradients';
 import { type ScanRun, stateAttribution } from './attributionStates';
 import { type Budget, blockValues, budgetOf } from './budget';
+import { type ClassColumn, columnsSaid, firstsOf, type TokenSet } from './columns';
 import { placeOf } from './components';
 import { type Baseline, baselineOf, type Captured, captureBlock } from './continuation';
 import { requireTokens } from './hookPoints';
@@ -31,9 +32,9 @@ export interface PatchAttributionRequest extends Omit<PatchRequest, 'point' | 'm
 /** Estimates of one kind of point. */
 export interface AttributedPoint {
   readonly point: string;
-  /** Layers that have it. */
+  /** First layers of the rows that have it. */
   readonly layers: readonly number[];
-  /** The measure as if it were patched, [layers, spans] over all layers of the request; NaN where a layer has no such point, or is not done yet. */
+  /** The measure as if it were patched, [rows, columns]; NaN where no layer of a row has such a point, or one is not done yet. */
   readonly patched: Float64Array;
 }
 
@@ -41,8 +42,13 @@ export interface PatchAttribution {
   readonly direction: PatchDirection;
   readonly metric: AttributionMetric;
   readonly steps: number;
+  /** The first layer of every row. */
   readonly layers: readonly number[];
+  /** All layers of every row. */
+  readonly windows: readonly (readonly number[])[];
+  /** Columns; of classes from the first to the last token. */
   readonly spans: readonly Span[];
+  readonly classes?: readonly ClassColumn[];
   readonly position: number;
   readonly clean: number;
   readonly corrupted: number;
@@ -71,14 +77,17 @@ export const attributionBudget = (model: Outline, request: PatchAttributionReque
  *
  *     patched ≈ m + Σ_c (a_source − a_own)[t,c] ∂m/∂a[t,c]
  *
+ * A window of layers is the sum of its layers: what one of them passes on through the next counts with both. The residual stream, which every
+ * layer passes on whole, therefore has no windows.
+ *
  * What is added to the residual stream is followed exactly through the next RMS norm, which is flat along the stream, and only behind it to first
  * order: g_u · (norm(h + δ) − norm(h)) + g_h⁺ · δ. At the last token behind the last block the measure itself is taken. `steps` > 1 takes the mean
  * gradient over runs whose embeddings lie between both prompts (integrated gradients; Hanna et al., arXiv 2403.17806): where softplus, SiLU,
  * gates and norms are saturated, the slope at one end says little.
  *
  * Cost: a forward pass of each prompt, then for every step each block once more and back: about four forward passes with one step. Kinds other than
- * streams and block outputs run every block of both prompts once more; states add {@link stateAttribution}. Memory: the residual streams of both
- * runs, and the activations of one block.
+ * streams and block outputs run every block of both prompts once more, however many steps there are; states add {@link stateAttribution}. Memory: the
+ * residual streams of both runs and of every step between them, and the activations of one block.
  * Yields after every block; stop early with `return()`.
  * @throws InputError as {@link patchGrid}, and for a measure that has no slope.
  */
@@ -87,7 +96,8 @@ export function* attributionPatchSteps(
   request: PatchAttributionRequest,
 ): Generator<Progress<PatchAttribution>, PatchAttribution, void> {
   const plan = attributionPlan(model, request);
-  const { direction, layers, spans, position, points, metric, steps } = plan;
+  const { direction, windows, sets, position, points, metric, steps } = plan;
+  const layers = [...new Set(windows.flat())];
   const roles = rolesOf(request);
   const source = baselineOf(model, roles.source.tokens, plan.sourcePosition);
   const receiver = baselineOf(model, roles.receiver.tokens, position);
@@ -99,53 +109,53 @@ export function* attributionPatchSteps(
   const found = points.map((point) => ({
     point,
     layers: layers.filter((layer) => hasPoint(model, layer, point)),
-    sums: new Float64Array(layers.length * spans.length).fill(Number.NaN),
-    steps: new Int32Array(layers.length),
+    changes: new Float64Array(layers.length * sets.length).fill(Number.NaN),
   }));
   const result = (): PatchAttribution => ({
     direction,
     metric,
     steps,
-    layers,
-    spans,
+    layers: firstsOf(windows),
+    windows,
+    ...columnsSaid(plan),
     position,
     ...values,
-    points: found.map(({ point, layers: having, sums, steps: seen }) => ({
-      point,
-      layers: having,
-      patched: sums.map((sum, k) => {
-        const count = seen[Math.floor(k / spans.length)];
-        return start + sum / count;
-      }),
-    })),
+    points: found.map(({ point, layers: having, changes }) => {
+      const own = windows.map((window) => window.filter((layer) => having.includes(layer)));
+      return {
+        point,
+        layers: firstsOf(windows.filter((_, row) => own[row].length > 0)),
+        patched: Float64Array.from({ length: windows.length * sets.length }, (_, k) => {
+          const there = own[Math.floor(k / sets.length)];
+          const change = (layer: number) => changes[layers.indexOf(layer) * sets.length + (k % sets.length)];
+          return there.length === 0 ? Number.NaN : there.reduce((sum, layer) => sum + change(layer), start);
+        }),
+      };
+    }),
     cautions: patchWarnings(request, plan, { [metric]: values }),
   });
   const { blocks } = model.config;
-  const total = steps * (blocks.length - layers[0]);
-  let done = 0;
-  for (let step = 0; step < steps; step++) {
-    const way =
-      steps === 1
-        ? receiver
-        : between(model, { source, receiver, counterpart: plan.counterpart }, (step + 0.5) / steps);
-    const runs = { source, receiver, way };
-    let behind = lastAdded(model, runs, question, clean.logits);
-    for (let layer = blocks.length - 1; layer >= layers[0]; layer--) {
-      const row = layers.indexOf(layer);
-      const asked = row < 0 ? [] : found.filter(({ layers: having }) => having.includes(layer));
-      const told = new Map<string, SpanValues>();
-      behind = attributed(model, runs, plan, layer, behind, new Set(asked.map(({ point }) => point)), told);
-      for (const { point, sums, steps: seen } of asked) {
-        const of = told.get(point) as SpanValues;
-        seen[row] += 1;
-        spans.forEach((span, column) => {
-          const at = row * spans.length + column;
-          sums[at] = (Number.isNaN(sums[at]) ? 0 : sums[at]) + of(span);
-        });
-      }
-      done += 1;
-      yield { done, total, result: result() };
+  const ahead = steps === 1 ? 0 : steps;
+  const total = ahead + blocks.length - layers[0];
+  const ways: Way[] = ahead === 0 ? [receiver] : [];
+  for (let step = 0; step < ahead; step++) {
+    ways.push(between(model, { source, receiver, counterpart: plan.counterpart }, (step + 0.5) / steps));
+    yield { done: step + 1, total, result: result() };
+  }
+  let behind = ways.map((way) => lastAdded(model, receiver, way, question, clean.logits));
+  for (let layer = blocks.length - 1; layer >= layers[0]; layer--) {
+    const row = layers.indexOf(layer);
+    const asked = row < 0 ? [] : found.filter(({ layers: having }) => having.includes(layer));
+    const told = new Map<string, SetValues>();
+    const runs = { source, receiver, ways };
+    behind = attributed(model, runs, plan, layer, behind, new Set(asked.map(({ point }) => point)), told);
+    for (const { point, changes } of asked) {
+      const of = told.get(point) as SetValues;
+      sets.forEach((set, column) => {
+        changes[row * sets.length + column] = of(set);
+      });
     }
+    yield { done: ahead + blocks.length - layer, total, result: result() };
   }
   return result();
 }
@@ -158,10 +168,13 @@ export const attributionPatch = (model: Model, request: PatchAttributionRequest)
 export const attributedEffects = ({ patched }: AttributedPoint, of: PatchAttribution): Float64Array =>
   patched.map((value) => patchEffect(value, of, of.direction));
 
-/** First-order change of the measure by patching a span. */
-type SpanValues = (span: Span) => number;
+/** First-order change of the measure by patching a set of tokens. */
+type SetValues = (set: TokenSet) => number;
 
-type Runs = Readonly<Record<'source' | 'receiver', Baseline>> & { readonly way: Pick<Baseline, 'streams' | 'L'> };
+/** A run that gradients are taken along. */
+type Way = Pick<Baseline, 'streams' | 'L'>;
+
+type Runs = Readonly<Record<'source' | 'receiver', Baseline>> & { readonly ways: readonly Way[] };
 
 /** What adding δ [L,d] to the residual stream behind a block does to the measure, token by token. */
 interface Added {
@@ -173,7 +186,8 @@ interface Added {
 /** Behind the last block only the token that is read counts, and the measure is known. */
 function lastAdded(
   model: Model,
-  { receiver, way }: Runs,
+  receiver: Baseline,
+  way: Way,
   question: Parameters<typeof measuredAt>[2],
   clean: Float32Array,
 ): Added {
@@ -194,18 +208,19 @@ function lastAdded(
 }
 
 /**
- * Follows the measure back through one block, and tells what patching each of these points does.
+ * Follows the measure back through one block along every way, and tells what patching each of these points does, in the mean. What the two
+ * prompts had there is made once.
  * @returns the same for what enters the block
  */
 function attributed(
   model: Model,
-  { source, receiver, way }: Runs,
+  { source, receiver, ways }: Runs,
   { counterpart }: AttributionPlan,
   layer: number,
-  behind: Added,
+  behind: readonly Added[],
   points: ReadonlySet<string>,
-  told: Map<string, SpanValues>,
-): Added {
+  told: Map<string, SetValues>,
+): Added[] {
   const { d, blocks } = model.config;
   const block = blocks[layer];
   const { L } = receiver;
@@ -216,9 +231,8 @@ function attributed(
     (point) => !STATES.test(point) && point !== 'hook_resid_pre' && point !== 'hook_out_proj',
   );
   const inputs = [...new Set(stateful.flatMap((scan) => SCAN_POINTS.map(scan.at)))];
-  const names = [
-    ...new Set([...rowed.flatMap((point) => placesOf(model, layer, point).map(({ name }) => name)), ...inputs]),
-  ];
+  const places = new Map(rowed.map((point) => [point, placesOf(model, layer, point)]));
+  const names = [...new Set([...[...places.values()].flat().map(({ name }) => name), ...inputs])];
   const from = names.length > 0 ? captureBlock(model, source, layer, names) : new Map<string, Captured>();
   const to = names.length > 0 ? captureBlock(model, receiver, layer, names) : from;
   const norm = `blocks.${layer}.hook_normalized_input`;
@@ -226,28 +240,68 @@ function attributed(
   for (const name of names)
     if (!name.endsWith('hook_A') && (!inputs.includes(name) || name.endsWith('hook_y')))
       edits.set(name, (to.get(name) as Captured).shape);
-  const { stream, points: seen } = blockGradients(model, layer, way.streams[layer], behind.gradient, edits);
-  const gradient = (name: string) => seen.get(name)?.gradient as Float32Array;
 
-  for (const point of rowed) {
-    const parts = placesOf(model, layer, point).map(({ name, channels }) => {
-      const [a, b] = [from.get(name) as Captured, to.get(name) as Captured];
-      const width = b.data.length / L;
-      return weighed(aligned(a, b, width), gradient(name), width, channels);
-    });
-    told.set(point, summed(Float64Array.from({ length: L }, (_, t) => parts.reduce((sum, part) => sum + part[t], 0))));
-  }
+  const own = receiver.streams[layer];
+  const read = normedInput(model, layer, own);
+  const means = new Map<string, Float64Array>();
+  const tell = (point: string, changes: Float64Array) => {
+    const sums = means.get(point) ?? new Float64Array(L);
+    means.set(
+      point,
+      sums.map((sum, t) => sum + changes[t] / ways.length),
+    );
+  };
+  const gradients: ReadonlyMap<string, Float32Array>[] = [];
+  const added = ways.map((way, k): Added => {
+    const { stream, points: seen } = blockGradients(model, layer, way.streams[layer], behind[k].gradient, edits);
+    const gradient = (name: string) => seen.get(name)?.gradient as Float32Array;
+    gradients.push(new Map(stateful.map((scan) => [scan.at('y'), gradient(scan.at('y'))])));
+    for (const [point, parts] of places)
+      for (const { name, channels } of parts) {
+        const [a, b] = [from.get(name) as Captured, to.get(name) as Captured];
+        const width = b.data.length / L;
+        tell(point, weighed(aligned(a, b, width), gradient(name), width, channels));
+      }
+    if (points.has('hook_out_proj'))
+      tell('hook_out_proj', behind[k].of(aligned(written(source, layer), written(receiver, layer), d)));
+    const enters: Added = {
+      gradient: stream,
+      of: (delta) => {
+        const changed = normedInput(
+          model,
+          layer,
+          own.map((value, c) => value + delta[c]),
+        );
+        const through = weighed(
+          changed.map((value, c) => value - read[c]),
+          gradient(norm),
+          d,
+        );
+        const past = weighed(delta, behind[k].gradient, d);
+        return past.map((value, t) => value + through[t]);
+      },
+    };
+    if (points.has('hook_resid_pre')) tell('hook_resid_pre', enters.of(aligned(source.streams[layer], own, d)));
+    return enters;
+  });
+  for (const [point, changes] of means) told.set(point, summed(changes));
+
+  if (stateful.length === 0) return added;
+  const kept = ways.map((way) => (way === receiver ? to : captureBlock(model, way, layer, inputs)));
   for (const point of points) {
     const scans = scansOfState(layer, block, point);
     if (scans.length === 0) continue;
-    const alongWay = way === receiver ? to : captureBlock(model, way, layer, inputs);
     const found = scans.map((scan) => {
-      const run = (kept: ReadonlyMap<string, Captured>) => runOf(scan.at, kept);
-      const runs = { source: run(from), own: run(to), along: run(alongWay) };
-      return stateAttribution(runs, gradient(scan.at('y')), counterpart, block.mixer);
+      const own = runOf(scan.at, to);
+      const along = ways.map((way, k) => ({
+        along: way === receiver ? own : runOf(scan.at, kept[k]),
+        gradient: gradients[k].get(scan.at('y')) as Float32Array,
+      }));
+      return stateAttribution({ source: runOf(scan.at, from), own, along }, counterpart, block.mixer);
     });
     const alone = point.endsWith('ssm');
-    told.set(point, ([begin, end]) =>
+    // A set of states is one span: see attributionPlan.
+    told.set(point, ([[begin, end]]) =>
       found.reduce((sum, { now, later }) => {
         let reads = later[end - 1];
         if (!alone) for (let t = begin; t < end; t++) reads += now[t];
@@ -255,29 +309,6 @@ function attributed(
       }, 0),
     );
   }
-  if (points.has('hook_out_proj'))
-    told.set('hook_out_proj', summed(behind.of(aligned(written(source, layer), written(receiver, layer), d))));
-  const own = receiver.streams[layer];
-  const read = normedInput(model, layer, own);
-  const added: Added = {
-    gradient: stream,
-    of: (delta) => {
-      const changed = normedInput(
-        model,
-        layer,
-        own.map((value, k) => value + delta[k]),
-      );
-      const through = weighed(
-        changed.map((value, k) => value - read[k]),
-        gradient(norm),
-        d,
-      );
-      const past = weighed(delta, behind.gradient, d);
-      return past.map((value, t) => value + through[t]);
-    },
-  };
-  if (points.has('hook_resid_pre'))
-    told.set('hook_resid_pre', summed(added.of(aligned(source.streams[layer], own, d))));
   return added;
 }
 
@@ -338,11 +369,11 @@ function weighed(
   });
 }
 
-/** A span's tokens together: to first order their changes add up. */
+/** A set's tokens together: to first order their changes add up. */
 const summed =
-  (values: Float64Array): SpanValues =>
-  ([start, end]) =>
-    values.subarray(start, end).reduce((sum, value) => sum + value, 0);
+  (values: Float64Array): SetValues =>
+  (set) =>
+    set.reduce((all, [start, end]) => values.subarray(start, end).reduce((sum, value) => sum + value, all), 0);
 
 /** A run whose embeddings are `share` of the way from the receiving prompt to the source. */
 function between(
@@ -380,7 +411,8 @@ function streamsFrom(model: Model, embedded: Float32Array): Pick<Baseline, 'stre
 
 /** @throws InputError */
 function attributionPlan(model: Outline, request: PatchAttributionRequest): AttributionPlan {
-  const { points = pointsOf(model, layersOf(model, request.layers)), metric = metricOf(request), steps = 1 } = request;
+  const { window = 1, metric = metricOf(request), steps = 1 } = request;
+  const points = request.points ?? pointsOf(model, layersOf(model, request.layers), window);
   const plan = patchPlan(model, { ...request, point: 'hook_resid_pre' });
   if (metric === 'logit_difference' && request.foil === undefined)
     throw new InputError('The metric logit_difference is target minus foil: give a foil.');
@@ -390,19 +422,27 @@ function attributionPlan(model: Outline, request: PatchAttributionRequest): Attr
     );
   if (!Number.isInteger(steps) || steps < 1 || steps > MOST_STEPS)
     throw new InputError(`An attribution takes 1 to ${MOST_STEPS} steps, not ${steps}.`);
-  for (const point of points) requireAttributed(model, plan.layers, point);
+  for (const point of points) requireAttributed(model, [...new Set(plan.windows.flat())], point);
+  if (window > 1 && points.includes('hook_resid_pre'))
+    throw new InputError(
+      'The residual stream that enters a layer holds what entered the one before, so that estimates of a window would count it again: leave hook_resid_pre out, or patch it exactly.',
+    );
   const L = Math.max(plan.position, plan.sourcePosition) + 1;
   const { d, V, blocks } = model.config;
   const states = points.some((point) => STATES.test(point));
+  if (states && plan.sets.some((set) => set.length > 1))
+    throw new InputError(
+      'Attribution of a state is known for a span without gaps, and a class has several: take spans, or patch the state exactly.',
+    );
   const budget = budgetOf(model.config, {
     L,
     wanted: 1,
-    prompts: steps > 1 ? 3 : 2,
+    prompts: 2 + (steps > 1 ? steps : 0),
     extra: {
       // What both runs had at the points asked for, and the states of one channel.
       fixed:
         2 * blockValues(model.config, L) +
-        (states ? 4 * L * Math.max(...blocks.map(({ mixer }) => mixer.N)) : 0) +
+        (states ? 4 * L * Math.max(...blocks.map(({ mixer }) => mixer.N)) + steps * blockValues(model.config, L) : 0) +
         4 * L * d,
       // The tape of one block, the gradients of it, and of the unembedding.
       perRow: 2 * blockValues(model.config, L) + 4 * V,
@@ -412,14 +452,15 @@ function attributionPlan(model: Outline, request: PatchAttributionRequest): Attr
   return { ...plan, points, metric, steps, budget };
 }
 
-/** The residual stream, block outputs, and branches where there are any. */
-const pointsOf = ({ config }: Outline, layers: readonly number[]): string[] => [
-  'hook_resid_pre',
+/** The residual stream but for windows, block outputs, and branches where there are any. */
+const pointsOf = ({ config }: Outline, layers: readonly number[], window: number): string[] => [
+  ...(window === 1 ? ['hook_resid_pre'] : []),
   'hook_out_proj',
   ...(layers.some((layer) => isDifferential(config.blocks[layer])) ? MIXERS : []),
 ];
 
-function hasPoint(model: Outline, layer: number, point: string): boolean {
+/** Whether a layer has this kind of point. */
+export function hasPoint(model: Outline, layer: number, point: string): boolean {
   const block = model.config.blocks[layer];
   if (MIXERS.some((mixer) => mixer === point)) return isDifferential(block);
   const [, mixer] = STATES.exec(point) ?? [];

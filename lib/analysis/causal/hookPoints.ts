@@ -13,15 +13,21 @@ export function requirePoint(
   { point, mixer }: { readonly point: string; readonly mixer?: Mixer },
 ): void {
   requireTokens(point);
-  for (const layer of layers) {
+  const has = (layer: number) => {
     const block = config.blocks[layer];
     const known = point === 'ssm' || point === 'conv' ? memoryOf(block) : hookPointsOf(block);
-    const names = pointNames(layer, point, mixer).map((name) => name.slice(`blocks.${layer}.`.length));
-    if (names.some((name) => known.has(name))) continue;
-    throw new InputError(
-      `Layer ${layer} (${block.kind}) has no hook point ${point}${mixer ? ` in ${mixer}` : ''}: see docs/hooks.md for their names.`,
-    );
-  }
+    return pointNames(layer, point, mixer).some((name) => known.has(name.slice(`blocks.${layer}.`.length)));
+  };
+  const bare = layers.find((layer) => !has(layer));
+  if (bare === undefined) return;
+  const having = config.blocks.flatMap((_, layer) => (has(layer) ? [layer] : []));
+  const remedy =
+    having.length > 0
+      ? `choose from the layers that have it, ${having.join(',')} (--layers ${having.join(',')})`
+      : 'see docs/hooks.md for their names';
+  throw new InputError(
+    `Layer ${bare} (${config.blocks[bare].kind}) has no hook point ${point}${mixer ? ` in ${mixer}` : ''}: ${remedy}.`,
+  );
 }
 
 /** @throws InputError where a point is not one row per token. */

@@ -2,8 +2,18 @@ export * from './ablate';
 export type { AlignedSpans } from './alignment';
 export type { Agreement, CheckedAttribution, CheckedCell } from './attributionCheck';
 export { checkedAttribution, checkedAttributionSteps } from './attributionCheck';
-export * from './attributionPatch';
+export {
+  type AttributedPoint,
+  attributedEffects,
+  attributionBudget,
+  attributionPatch,
+  attributionPatchSteps,
+  type PatchAttribution,
+  type PatchAttributionRequest,
+} from './attributionPatch';
+export * from './batch';
 export { type Budget, DEFAULT_MEMORY, megabytes } from './budget';
+export type { ClassColumn, TokenSet } from './columns';
 export { type Component, UNITS, type Unit } from './components';
 export * from './intervention';
 export * from './knockout';

@@ -180,7 +180,7 @@ function* changes(
       const here = places.filter((place) => place.name === name);
       const whole = here.some(({ channels }) => channels === undefined);
       const channels = whole ? undefined : here.flatMap((place) => place.channels ?? []);
-      const regions = [{ positions: [0, L] as const, channels }];
+      const regions = [{ positions: [[0, L]] as const, channels }];
       hooks.push([
         name,
         (value) => tf.tidy(() => replaceRegions(value, values(name, value.shape[2] as number), regions)),

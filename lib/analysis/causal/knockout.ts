@@ -5,6 +5,15 @@ import type { Span } from '../span';
 import { drain, type Progress } from '../steps';
 import { requireSpan } from './alignment';
 import { type Budget, budgetOf } from './budget';
+import {
+  type ClassColumn,
+  type ColumnRequest,
+  type Columns,
+  columnsOf,
+  columnsSaid,
+  type TokenSet,
+  windowsOf,
+} from './columns';
 import { type Baseline, type Batch, baselineOf, blocksToRun, inBatches, type STEP, sweep } from './continuation';
 import { bothWays, FrozenNorms, frozenBlocks, frozenSize } from './frozenNorms';
 import { knockoutHooks, type Reads, type RemovedRead } from './knockoutHooks';
@@ -21,9 +30,8 @@ import {
   rowOf,
 } from './question';
 
-export interface KnockoutRequest extends PromptQuestion {
-  /** Source spans, each knocked out by itself; default: every token. */
-  readonly spans?: readonly Span[];
+/** Sources are spans or classes, each knocked out by itself; default: every token. */
+export interface KnockoutRequest extends PromptQuestion, ColumnRequest {
   /**
    * Who stops reading: every token after the span (default), the token at the position that is read (`answer`, the direct
    * read alone), or the tokens of a span.
@@ -43,6 +51,8 @@ export interface KnockoutRequest extends PromptQuestion {
   readonly layers?: readonly number[];
   /** All layers at once instead of each by itself. */
   readonly together?: boolean;
+  /** Layers that follow each other among those chosen and are knocked out together; default 1. */
+  readonly window?: number;
 }
 
 /** Grids over runs and spans, [rows, spans]; NaN where a cell is not computed, or not tested. */
@@ -57,9 +67,11 @@ export interface KnockoutGrid extends Knockouts {
   readonly metric: Metric;
   /** Rows: the layers of each run. */
   readonly layers: readonly (readonly number[])[];
+  /** Columns; of classes from the first to the last token. */
   readonly spans: readonly Span[];
+  readonly classes?: readonly ClassColumn[];
   /**
-   * Of each span, whether somebody who stops reading could read it: nobody comes after the token that is read itself, so that
+   * Of each column, whether somebody who stops reading could read it: nobody comes after the token that is read itself, so that
    * there is nothing to take out.
    */
   readonly tested: readonly boolean[];
@@ -70,9 +82,8 @@ export interface KnockoutGrid extends Knockouts {
   readonly frozen_norms: Knockouts;
 }
 
-interface KnockoutPlan {
+interface KnockoutPlan extends Columns {
   readonly layers: readonly (readonly number[])[];
-  readonly spans: readonly Span[];
   readonly tested: readonly boolean[];
   readonly position: number;
   readonly budget: Budget;
@@ -102,7 +113,7 @@ export function* knockoutSteps(
   const base = measure(baseline.logits, request);
   const [plain, frozen] = [0, 1].map(() => new Float64Array(layers.length * spans.length).fill(Number.NaN));
   const against = (without: Float64Array): Knockouts => ({ without, change: without.map((value) => value - base) });
-  const fixed = { metric: metricOf(request), layers, spans, tested, position, base };
+  const fixed = { metric: metricOf(request), layers, ...columnsSaid(plan), tested, position, base };
   const grid = (): KnockoutGrid => ({ ...fixed, ...against(plain), frozen_norms: against(frozen) });
   const firsts = layers.map((group) => group[0]);
   const total =
@@ -121,32 +132,33 @@ export const knockoutGrid = (model: Model, request: KnockoutRequest): KnockoutGr
 function* knockoutBatches(
   model: Model,
   request: KnockoutRequest,
-  { layers, spans, tested, position, budget }: KnockoutPlan,
+  { layers, sets, tested, position, budget }: KnockoutPlan,
   baseline: Baseline,
   receive: (at: number, plain: Float32Array, frozen: Float32Array) => void,
 ): Generator<Batch | typeof STEP, void, void> {
   const norms = yield* FrozenNorms.of(model, baseline, layers[0][0]);
   const how = { reads: request.reads ?? 'scan', mixer: request.mixer };
-  const columns = spans.flatMap((_, column) => (tested[column] ? [column] : []));
+  const columns = sets.flatMap((_, column) => (tested[column] ? [column] : []));
   for (const [row, group] of layers.entries())
     for (const { part } of inBatches(columns, budget.rows)) {
       const removed = part.map(
         (column): RemovedRead => ({
-          sources: [spans[column]],
-          queries: queriesOf(request.queries ?? 'later', spans[column], position),
+          sources: sets[column],
+          queries: queriesOf(request.queries ?? 'later', sets[column], position),
         }),
       );
       const hooks = group.flatMap((layer) => knockoutHooks(model, layer, removed, how));
       yield* bothWays({ first: group[0], rows: part.length, hooks }, norms, (plain, frozen) => {
         for (const [k, column] of part.entries())
-          receive(row * spans.length + column, rowOf(plain, model, k), rowOf(frozen, model, k));
+          receive(row * sets.length + column, rowOf(plain, model, k), rowOf(frozen, model, k));
       });
     }
 }
 
-function queriesOf(queries: NonNullable<KnockoutRequest['queries']>, [, end]: Span, position: number): Span {
+/** Of a class with gaps, `later` are all tokens after its first one: those of the class itself do not read it either. */
+function queriesOf(queries: NonNullable<KnockoutRequest['queries']>, sources: TokenSet, position: number): Span {
   if (queries === 'answer') return [position, position + 1];
-  return queries === 'later' ? [end, position + 1] : queries;
+  return queries === 'later' ? [sources[0][1], position + 1] : queries;
 }
 
 /** @throws InputError */
@@ -156,22 +168,24 @@ function knockoutPlan(model: Outline, request: KnockoutRequest): KnockoutPlan {
   const position = positionOf(request.position ?? -1, tokens.length);
   const chosen = layersOf(model, request.layers);
   for (const layer of chosen) requireMixer(model, layer, mixer);
-  const spans = request.spans ?? Array.from({ length: position + 1 }, (_, t): Span => [t, t + 1]);
-  for (const span of typeof queries === 'object' ? [...spans, queries] : spans)
-    requireSpan('prompt up to the position that is read', span, position + 1);
+  const columns = columnsOf(request, position + 1);
+  if (typeof queries === 'object') requireSpan('prompt up to the position that is read', queries, position + 1);
+  if (request.together && request.window !== undefined)
+    throw new InputError('Take all layers together or a window of some, not both.');
   const scans = 3 * Math.max(...model.config.blocks.map(({ mixer: { E, N } }) => E + N));
   const budget = budgetOf(model.config, {
     L: position + 1,
-    wanted: spans.length,
+    wanted: columns.sets.length,
     prompts: 1,
     extra: { fixed: frozenSize(model.config, position + 1), perRow: 2 * scans * (position + 1) },
     limit: request.memory,
   });
-  const tested = spans.map((sources) => {
+  const tested = columns.sets.map((sources) => {
     const [first, end] = queriesOf(queries ?? 'later', sources, position);
-    return first < end && end > sources[0];
+    return first < end && end > sources[0][0];
   });
-  return { layers: request.together ? [chosen] : chosen.map((layer) => [layer]), spans, tested, position, budget };
+  const layers = windowsOf(chosen, request.together ? chosen.length : request.window);
+  return { layers, ...columns, tested, position, budget };
 }
 
 /** @throws InputError where a layer has no such mixer of its own. */

@@ -58,7 +58,7 @@ function scanHooks(
   const seen = new Map<string, tf.Tensor>();
   const see = (name: string): Hook => [name, (value) => void seen.set(name, value)];
   const of = (name: string) => seen.get(name) as tf.Tensor;
-  const queries = removed.map(({ queries }) => ({ positions: queries }));
+  const queries = removed.map(({ queries }) => ({ positions: [queries] }));
   const inputs = ['ssm_input', 'delta', 'A', 'B', 'C'].map(scan.at);
   let without: tf.Tensor | undefined;
 

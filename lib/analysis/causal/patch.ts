@@ -4,6 +4,7 @@ import { PATCH_METRICS, type PatchDirection, type PatchMetric, patchEffect } fro
 import type { Span } from '../span';
 import { drain, type Progress, type Steps } from '../steps';
 import type { Budget } from './budget';
+import { type ClassColumn, columnsSaid, firstsOf } from './columns';
 import { type Batch, baselineOf, blocksToRun, inBatches, sweep } from './continuation';
 import { patchHooks } from './patchHooks';
 import { memorySweep } from './patchMemory';
@@ -14,9 +15,13 @@ import { type Metric, measure, metricOf, type Outline, type Question, rowOf } fr
 export interface PatchGrid {
   readonly direction: PatchDirection;
   readonly metric: Metric;
+  /** The first layer of every row. */
   readonly layers: readonly number[];
-  /** Columns, in tokens of the prompt that receives. */
+  /** All layers of every row, which are patched together. */
+  readonly windows: readonly (readonly number[])[];
+  /** Columns, in tokens of the prompt that receives; of classes from the first to the last token. */
   readonly spans: readonly Span[];
+  readonly classes?: readonly ClassColumn[];
   readonly position: number;
   /** `metric` without a patch. */
   readonly clean: number;
@@ -54,7 +59,7 @@ export const patchBudget = (model: Outline, request: PatchRequest): Budget => pa
  */
 export function* patchSteps(model: Model, request: PatchRequest): Generator<Progress<PatchGrid>, PatchGrid, void> {
   const plan = patchPlan(model, request);
-  const { direction, layers, spans, position } = plan;
+  const { direction, windows, spans, position } = plan;
   const roles = rolesOf(request);
   const source = baselineOf(model, roles.source.tokens, plan.sourcePosition);
   const receiver = baselineOf(model, roles.receiver.tokens, position);
@@ -68,7 +73,7 @@ export function* patchSteps(model: Model, request: PatchRequest): Generator<Prog
       {
         clean: high[name],
         corrupted: low[name],
-        patched: new Float64Array(layers.length * spans.length).fill(Number.NaN),
+        patched: new Float64Array(windows.length * spans.length).fill(Number.NaN),
       },
     ]),
   ) as Record<PatchMetric, Patched>;
@@ -77,7 +82,9 @@ export function* patchSteps(model: Model, request: PatchRequest): Generator<Prog
     for (const name of names) metrics[name].patched[row * spans.length + column] = values[name] as number;
   };
   const metric = metricOf(request);
-  const fixed = { direction, metric, layers, spans, position, ...metrics[metric], metrics };
+  const layers = firstsOf(windows);
+  const columns = columnsSaid(plan);
+  const fixed = { direction, metric, layers, windows, ...columns, position, ...metrics[metric], metrics };
   const cautions = patchWarnings(request, plan, metrics);
   const grid = (): PatchGrid => ({ ...fixed, effect: effectsOf(metrics[metric], direction), cautions });
 
@@ -113,20 +120,23 @@ type Measures = Readonly<Record<PatchMetric, number | undefined>>;
 
 /** Layer by layer, as many spans at a time as the budget allows. */
 function blockSweep(model: Model, request: PatchRequest, inputs: PatchInputs): Generator<Steps, void, void> {
-  const { layers, spans, budget, receiver } = inputs;
-  const total = blocksToRun(model, layers, spans.length, budget.rows);
+  const { windows, spans, budget, receiver } = inputs;
+  const total = blocksToRun(model, firstsOf(windows), spans.length, budget.rows);
   return sweep(model, receiver, patchBatches(model, request, inputs), total);
 }
 
 function* patchBatches(model: Model, request: PatchRequest, inputs: PatchInputs): Generator<Batch, void, void> {
-  const { layers, spans, budget, receive } = inputs;
-  for (const [row, layer] of layers.entries()) {
-    const hooksOf = patchHooks(model, request, inputs, layer);
-    for (const { start, part } of inBatches(spans, budget.rows))
+  const { windows, sets, budget, receive } = inputs;
+  // A layer is in as many windows as they are long, one after the other.
+  const known = new Map<number, ReturnType<typeof patchHooks>>();
+  for (const [row, window] of windows.entries()) {
+    for (const layer of known.keys()) if (layer < window[0]) known.delete(layer);
+    for (const layer of window) if (!known.has(layer)) known.set(layer, patchHooks(model, request, inputs, layer));
+    for (const { start, part } of inBatches(sets, budget.rows))
       yield {
-        first: layer,
+        first: window[0],
         rows: part.length,
-        hooks: hooksOf(part),
+        hooks: [...known.values()].flatMap((hooksOf) => hooksOf(part)),
         receive: (logits) => {
           for (const k of part.keys()) receive(row, start + k, rowOf(logits, model, k));
         },

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError } from '@/lib/checkpoint/types';
 import type { Hook, Model } from '@/lib/models';
-import type { Span } from '../span';
+import type { TokenSet } from './columns';
 import { captureBlock } from './continuation';
 import type { PatchInputs, PatchRequest } from './patchPlan';
 import { indicesOf, pointNames } from './points';
@@ -9,7 +9,7 @@ import { replaceRegions } from './replacement';
 import { stateHooks } from './statePatch';
 
 /**
- * What patches one block: given spans, hooks under which row k of a batch has span k from the source. Runs the block on
+ * What patches one block: given sets of tokens, hooks under which row k of a batch has set k from the source. Runs the block on
  * the source's prompt once.
  */
 export function patchHooks(
@@ -17,7 +17,7 @@ export function patchHooks(
   request: PatchRequest,
   inputs: PatchInputs,
   layer: number,
-): (spans: readonly Span[]) => Hook[] {
+): (sets: readonly TokenSet[]) => Hook[] {
   const make = request.point.endsWith('hook_h') ? stateHooks : rowHooks;
   return make(model, request, inputs, layer);
 }
@@ -35,7 +35,7 @@ function rowHooks(model: Model, request: PatchRequest, { source, counterpart }: 
     const channels = indicesOf(request, model.config.blocks[layer], last);
     return { name, channels, shape: [1, counterpart.length, ...rest], data: alignedRows(data, size, counterpart) };
   });
-  return (spans: readonly Span[]): Hook[] =>
+  return (sets: readonly TokenSet[]): Hook[] =>
     sources.map(({ name, channels, shape, data }) => [
       name,
       (value) =>
@@ -43,7 +43,7 @@ function rowHooks(model: Model, request: PatchRequest, { source, counterpart }: 
           replaceRegions(
             value,
             tf.tensor(data, shape),
-            spans.map((positions) => ({ positions, channels })),
+            sets.map((positions) => ({ positions, channels })),
           ),
         ),
     ]);

@@ -15,9 +15,9 @@ import { replaceRegions } from './replacement';
 export function* memorySweep(
   model: Model,
   request: PatchRequest,
-  { layers, spans, counterpart, position, budget, source, receiver, receive }: PatchInputs,
+  { windows, spans, counterpart, position, budget, source, receiver, receive }: PatchInputs,
 ): Generator<Steps, void, void> {
-  const batches = [...inBatches(layers, budget.rows)];
+  const batches = [...inBatches(windows.flat(), budget.rows)];
   const reader = (tokens: readonly number[]) => advancing(model, tokens);
   const ends = spans.map(([, end], column) => ({ end, column })).sort((a, b) => a.end - b.end);
   const total = spans.length * batches.length;
@@ -88,7 +88,7 @@ function mixed(
       const row = rowOfName.get(name);
       if (row === undefined) return wide;
       const channels = indicesOf(request, config.blocks[layers[row]], value.shape[axis] as number);
-      const regions = layers.map((_, r) => ({ positions: [0, r === row ? 1 : 0] as const, channels }));
+      const regions = layers.map((_, r) => ({ positions: [[0, r === row ? 1 : 0]] as const, channels }));
       const taken = source.tensors.get(name) as tf.Tensor;
       return tf.squeeze(replaceRegions(wide.expandDims(1), taken.expandDims(1), regions, axis + 1), [1]);
     });

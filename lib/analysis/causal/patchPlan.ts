@@ -1,8 +1,9 @@
 import { type BlockConfig, InputError } from '@/lib/checkpoint/types';
-import type { PatchDirection } from '@/lib/vocabulary';
+import { type ClassSpans, type PatchDirection, tokenClasses } from '@/lib/vocabulary';
 import type { Span } from '../span';
 import { type AlignedSpans, alignmentOf, requireSpan } from './alignment';
 import { type Budget, budgetOf } from './budget';
+import { type Columns, classColumns, EITHER, requireClasses, spanColumns, windowsOf } from './columns';
 import type { Baseline } from './continuation';
 import { requirePoint } from './hookPoints';
 import type { Mixer, Part } from './points';
@@ -31,8 +32,12 @@ export interface PatchRequest extends Question, Part {
   readonly mixer?: Mixer;
   /** Default: all. */
   readonly layers?: readonly number[];
+  /** Layers that follow each other among those chosen and are patched together; default 1. */
+  readonly window?: number;
   /** Token spans of the prompt that receives, each patched as a whole; default: every aligned token by itself. */
   readonly spans?: readonly Span[];
+  /** Classes of tokens instead, each patched as a whole: spans of the clean prompt. Tokens without a counterpart are in none. */
+  readonly classes?: ClassSpans;
   /** Position that is read, in the prompt that receives; default −1, the last. */
   readonly position?: number;
   /** Bytes beside the weights; default 1 GiB. */
@@ -40,9 +45,9 @@ export interface PatchRequest extends Question, Part {
 }
 
 /** A patching request, checked against its model. */
-export interface PatchPlan {
-  readonly layers: readonly number[];
-  readonly spans: readonly Span[];
+export interface PatchPlan extends Columns {
+  /** Rows: the layers that are patched together. */
+  readonly windows: readonly (readonly number[])[];
   readonly direction: PatchDirection;
   /** Of every token of the receiving prompt up to the position that is read: its place in the source's, or −1. */
   readonly counterpart: Int32Array;
@@ -55,7 +60,7 @@ export interface PatchInputs extends PatchPlan {
   /** The run that values are taken from, and the one that they are carried into. */
   readonly source: Baseline;
   readonly receiver: Baseline;
-  /** Takes the logits [V] of a layer (as index into `layers`) and a span (as index into `spans`). */
+  /** Takes the logits [V] of a row (as index into `windows`) and a column (as index into `spans`). */
   readonly receive: (row: number, column: number, logits: Float32Array) => void;
 }
 
@@ -79,25 +84,38 @@ export function patchPlan(model: Outline, request: PatchRequest): PatchPlan {
       `Token ${position} of the ${what}, which is read, is aligned with none of the ${source.name} one.`,
     );
   const counterpart = aligned.slice(0, position + 1).map((place) => (place <= sourcePosition ? place : -1));
-  const spans = request.spans ?? singles(counterpart);
-  if (spans.length === 0) throw new InputError('The prompts have no aligned tokens: nothing can be patched.');
-  for (const span of spans) {
+  if (request.spans && request.classes) throw new InputError(EITHER);
+  const columns = request.classes
+    ? classesOn(request.classes, counterpart, direction, direction === 'denoise' ? sourcePosition : position)
+    : spanColumns(request.spans ?? singles(counterpart));
+  if (columns.spans.length === 0) throw new InputError('The prompts have no aligned tokens: nothing can be patched.');
+  for (const span of columns.sets.flat()) {
     requireSpan(`${what} up to the position that is read`, span, position + 1);
     for (let p = span[0]; p < span[1]; p++)
       if (counterpart[p] < 0)
         throw new InputError(`Token ${p} of the ${what} is aligned with none of the ${source.name} one: leave it out.`);
   }
+  const windows = windowsOf(layers, request.window);
+  const remembered = request.point === 'ssm' || request.point === 'conv';
+  if (remembered && windows[0].length > 1)
+    throw new InputError(
+      `${request.point} is what decoding remembers after a span and is patched one layer at a time: leave the window out, or take hook_h.`,
+    );
+  if (remembered && columns.sets.some((set) => set.length > 1))
+    throw new InputError(
+      `${request.point} is what decoding remembers after a span, and a class has several: take spans, or hook_h.`,
+    );
   const L = Math.max(position, sourcePosition) + 1;
   const withStates = /(^|\.)hook_h$/.test(request.point) || request.point === 'ssm';
   const states = withStates ? Math.max(...model.config.blocks.map(stateValues)) : 0;
   const budget = budgetOf(model.config, {
     L,
-    wanted: request.point === 'ssm' || request.point === 'conv' ? layers.length : spans.length,
+    wanted: remembered ? layers.length : columns.spans.length,
     prompts: 2,
-    extra: { fixed: 3 * L * states, perRow: 6 * states },
+    extra: { fixed: (2 + windows[0].length) * L * states, perRow: 6 * states },
     limit: request.memory,
   });
-  return { layers, spans, direction, counterpart, position, sourcePosition, budget };
+  return { windows, ...columns, direction, counterpart, position, sourcePosition, budget };
 }
 
 /** Which prompt values are taken from, and which they are carried into. */
@@ -120,6 +138,15 @@ function inverse(counterpart: Int32Array, length: number): Int32Array {
     if (place >= 0) back[place] = p;
   });
   return back;
+}
+
+/** Classes of the clean prompt's tokens, at the places of the prompt that receives. @param read in the clean prompt */
+function classesOn(classes: ClassSpans, counterpart: Int32Array, direction: PatchDirection, read: number): Columns {
+  requireClasses(classes, read + 1, 'clean prompt');
+  const names = tokenClasses(read + 1, classes);
+  return classColumns(
+    [...counterpart].map((place, p) => (place < 0 ? undefined : names[direction === 'denoise' ? place : p])),
+  );
 }
 
 const singles = (counterpart: Int32Array): Span[] =>

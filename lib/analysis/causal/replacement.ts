@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
+import type { TokenSet } from './columns';
 
 /** What one row of a batch has replaced: these positions, of all channels or of some. */
 export interface Region {
-  /** [start, end) on axis 1. */
-  readonly positions: readonly [number, number];
+  /** Spans [start, end) on axis 1. */
+  readonly positions: TokenSet;
   /** Indices on the axis of channels; all of them where absent. */
   readonly channels?: readonly number[];
 }
@@ -23,12 +24,13 @@ export function replaceRegions<T extends tf.Tensor>(
     const [rows, L] = value.shape;
     const width = regions.some(({ channels }) => channels) ? value.shape[axis] : 1;
     const mask = new Uint8Array(rows * L * width);
-    regions.forEach(({ positions: [start, end], channels }, row) => {
-      for (let t = start; t < Math.min(end, L); t++) {
-        const at = (row * L + t) * width;
-        if (channels) for (const channel of channels) mask[at + channel] = 1;
-        else mask.fill(1, at, at + width);
-      }
+    regions.forEach(({ positions, channels }, row) => {
+      for (const [start, end] of positions)
+        for (let t = start; t < Math.min(end, L); t++) {
+          const at = (row * L + t) * width;
+          if (channels) for (const channel of channels) mask[at + channel] = 1;
+          else mask.fill(1, at, at + width);
+        }
     });
     const shape = value.shape.map((_, k) => (k === 0 ? rows : k === 1 ? L : k === axis ? width : 1));
     const chosen = spread(tf.tensor(mask, shape, 'bool'), value.shape);

@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { type AllocationRequest, allocation, allocationResultSteps, drain, type LayerReads } from '@/lib/analysis';
 import { InputError } from '@/lib/input-error';
 import { Random } from '@/lib/random';
+import { SWEEP_OPTIONS } from '@/lib/vocabulary/sweep-options';
 import type { SweepKind } from '../kind';
 import { batchItem, batchItems, batchLabel, batchShape, bySource } from './batch';
 
-const schema = z.object({ ...batchShape, layers: z.array(z.number().int().nonnegative()).min(1).optional() }).strict();
+const schema = z.object({ ...batchShape, ...SWEEP_OPTIONS.allocation }).strict();
 type Request = z.infer<typeof schema>;
 
 /** What every layer reads at the answer: an item is a prompt of a model (`statescope allocation`). */

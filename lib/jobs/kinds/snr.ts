@@ -11,13 +11,14 @@ import {
 } from '@/lib/analysis';
 import { Random } from '@/lib/random';
 import { intervalsOf, SIGNAL_METRICS, type SignalMetric } from '@/lib/vocabulary';
+import { SWEEP_OPTIONS } from '@/lib/vocabulary/sweep-options';
 import type { SweepKind } from '../kind';
 import { batchItem, batchItems, batchLabel, batchShape, bySource, nameOf } from './batch';
 
 const schema = z
   .object({
     ...batchShape,
-    metrics: z.array(z.enum(SIGNAL_METRICS)).min(1).optional(),
+    ...SWEEP_OPTIONS.snr,
     /** Folder of a tuned lens by name of model; those that are not named are read through the logit lens. */
     tuned: z.record(z.string(), z.string()).optional(),
   })

@@ -1,12 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Sweep, SweepRequest, SweepStatus } from '@/lib/api/sweeps';
 import { defaultRoots, findModels } from '@/lib/checkpoint';
-import { snrLines } from '@/lib/data/snr-examples';
 import {
   JobEngine,
   type Sweep as Named,
   NoSuchSweep,
-  type RequestOf,
+  type PromptSweep,
+  requireSweep,
   type SweepStatus as Status,
   type SweptSource,
   stateOf,
@@ -14,7 +14,6 @@ import {
   sweptSource,
 } from '@/lib/jobs';
 import { hasUnfinishedSweeps } from '@/lib/jobs/unfinished';
-import { requireNeedles } from '../compute/causal/batch-examples';
 import { refusalOf } from '../compute/refusal';
 import { ServiceError } from '../errors';
 import { ItemThread } from './items';
@@ -63,23 +62,25 @@ async function toTheEnd(): Promise<void> {
   }
 }
 
-/** A set of prompts as its lines. @throws InputError naming the line that is none */
+/** A set of prompts as its lines. */
 async function sourceOf(
   { name, examples }: SweepRequest['sources'][number],
-  { kind, seed }: SweepRequest,
+  { seed }: SweepRequest,
 ): Promise<SweptSource> {
   const { lines } =
     typeof examples === 'string'
       ? await sweptSource(examples, seed)
       : { lines: examples.map((example) => JSON.stringify(example)) };
-  const read = snrLines(lines.join('\n'), name);
-  if (kind === 'allocation') requireNeedles(read);
   return { name, lines };
 }
 
-/** What is asked as workers need it: with the lines of the prompts, and what tells the models from others. @throws ServiceError 404; InputError */
-async function requestOf(asked: SweepRequest): Promise<RequestOf<'snr'> & RequestOf<'allocation'>> {
-  const { kind: _, models, sources, ...rest } = asked;
+/**
+ * What is asked as workers need it: with the lines of the prompts, and what tells the models from others; checked as far as that goes
+ * before an item is computed.
+ * @throws ServiceError 404; InputError
+ */
+async function requestOf(asked: SweepRequest): Promise<PromptSweep> {
+  const { kind, models, sources, ...rest } = asked;
   const listed = new Set((await findModels(defaultRoots(place.root))).map(({ name }) => name));
   const stranger = models.flat().find((name) => !listed.has(name));
   if (stranger !== undefined)
@@ -87,7 +88,7 @@ async function requestOf(asked: SweepRequest): Promise<RequestOf<'snr'> & Reques
       404,
       `There is no model "${stranger}" that workers can find: they look in models/, in STATESCOPE_MODELS and in the hub's cache.`,
     );
-  return {
+  const request = {
     models: await Promise.all(
       models.map((group) => Promise.all([group].flat().map((name) => sweptModel(name, place.root)))),
     ),
@@ -95,6 +96,9 @@ async function requestOf(asked: SweepRequest): Promise<RequestOf<'snr'> & Reques
     weights,
     ...rest,
   };
+  const sweep = { kind, request } as PromptSweep;
+  await requireSweep(sweep, place.root);
+  return sweep;
 }
 
 const statusOf = (status: Status): SweepStatus => {
@@ -114,9 +118,9 @@ type Methods = {
 
 const methods: Methods = {
   async submit({ request, retry }) {
-    const asked = await requestOf(request);
+    const sweep = await requestOf(request);
     const jobs = await engine();
-    const { id } = await jobs.submit(request.kind, asked);
+    const { id } = await jobs.submit(sweep.kind, sweep.request);
     if (retry) await jobs.retry(id);
     work();
     return statusOf(await jobs.status(id));
