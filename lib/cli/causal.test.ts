@@ -236,6 +236,131 @@ describe('cancellation', () => {
   });
 });
 
+describe('over examples', () => {
+  const planted = join(process.cwd(), 'lib/analysis/testing/planted/mamba2');
+  const asked = ['--model', planted, '--examples', join(planted, 'examples.jsonl'), '--resamples', '50'];
+  const data = process.env.STATESCOPE_DATA;
+  beforeAll(() => {
+    process.env.STATESCOPE_DATA = file('data');
+  });
+  afterAll(() => {
+    if (data === undefined) delete process.env.STATESCOPE_DATA;
+    else process.env.STATESCOPE_DATA = data;
+  });
+
+  it('patch finds the needle, says what its intervals cover, and goes on from what it has', async () => {
+    const found = await outcomeOf('patch', ...asked, '--json');
+    expect(found.code, found.err).toBe(0);
+    const { kind, intervals, sources } = JSON.parse(found.out);
+    expect(kind).toBe('patch');
+    expect(intervals).toEqual({ level: 0.95, over: 'prompts' });
+    const [{ cells, metric }] = sources[0].models;
+    expect(metric).toBe('logit_difference');
+    const effect = (name: string) => cells.find((cell: { class: string }) => cell.class === name).effect;
+    expect(effect('needle')).toMatchObject({ mean: expect.closeTo(1, 4), n: sources[0].examples });
+    expect(effect('filler').mean).toBeCloseTo(0, 4);
+    expect(found.err).toContain('The corrupted prompts of 12 of 12 examples were made');
+    const again = await outcomeOf('patch', ...asked);
+    expect(again.err).not.toContain(': 1 of 12 items');
+    expect(again.out).toContain('12 examples; 95 % bootstrap intervals over prompts, not over training seeds');
+    expect(again.out).toMatch(/layers +class +tokens +effect/);
+  });
+
+  it('knockout and ablate likewise', async () => {
+    const cut = await outcomeOf('knockout', ...asked, '--json');
+    expect(cut.code, cut.err).toBe(0);
+    const [{ cells }] = JSON.parse(cut.out).sources[0].models;
+    const change = (name: string) => cells.find((cell: { class: string }) => cell.class === name).change_frozen_norms;
+    expect(change('needle').high).toBeLessThan(0);
+    const removed = await outcomeOf('ablate', ...asked, '--json');
+    expect(removed.code, removed.err).toBe(0);
+    const [block] = JSON.parse(removed.out).sources[0].models[0].cells;
+    expect(block).toMatchObject({ layers: [0], class: 'all' });
+    expect(block.change.high).toBeLessThan(0);
+  });
+
+  it.each([
+    [['patch', '--target', 'kitchen'], /--target is of one prompt/],
+    [['patch', '--position', '3'], /--position is of one prompt/],
+    [['patch', '--rows', 'token'], /A batch has --rows class/],
+    [['patch', '--point', 'hook_x'], /no hook point hook_x/],
+    [['patch', '--point', 'conv'], /is patched after a span/],
+    [['patch', '--steps', '3'], /steps are of an attribution/],
+    [['patch', '--metric', 'target_rank'], /metric: Invalid/],
+    [['knockout', '--window', '2'], /A window of 2 layers does not fit/],
+    [['knockout', '--layers', '4'], /There is no layer 4/],
+    [['ablate', '--method', 'mean'], /takes its values from other prompts/],
+    [['ablate', '--lambda', '0'], /--lambda is of one prompt/],
+  ])('%j is refused before an example is computed', async ([command, ...more], sentence) => {
+    const { code, out, err } = await outcomeOf(command, ...asked, ...more);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(err).toMatch(sentence);
+    expect(err).not.toContain('sweep ');
+  });
+
+  it('names the line that has no corrupted prompt, or no needle', async () => {
+    writeFileSync(file('bare.jsonl'), '{"tokens": [5, 9, 12], "target": 7, "needle": [0, 2]}\n');
+    const bare = await outcomeOf('patch', '--model', planted, '--examples', file('bare.jsonl'));
+    expect(bare.err).toMatch(/Line 1 of .*bare.jsonl has no corrupted prompt, and none can be made/);
+    writeFileSync(file('none.jsonl'), '{"tokens": [5, 9, 12], "target": 7}\n');
+    const none = await outcomeOf('knockout', '--model', planted, '--examples', file('none.jsonl'));
+    expect(none.err).toMatch(/Example 1 of .*none.jsonl has no needle/);
+  });
+});
+
+describe('rows of one prompt', () => {
+  const planted = join(process.cwd(), 'lib/analysis/testing/planted/mamba2');
+  const prompt = '. grass stone Mary went to the kitchen . cloud Daniel went to the garden . Where is Mary ? Answer :';
+  const asked = ['--model', planted, '--prompt', prompt, '--target', 'kitchen', '--foil', 'garden', '--json'];
+
+  it('are classes, by parts of the prompt', async () => {
+    const parts = ['--needle', 'Mary went to the kitchen', '--competing', 'Daniel went to the garden'];
+    const { code, out, err } = await outcomeOf('knockout', ...asked, ...parts, '--question', 'Where is Mary ? Answer');
+    expect(code, err).toBe(0);
+    const { classes, change, tested } = JSON.parse(out);
+    expect(classes.map((each: { class: string }) => each.class)).toEqual([
+      ...['self', 'needle', 'competing', 'question', 'first', 'filler'],
+    ]);
+    expect(tested).toEqual([false, true, true, true, true, true]);
+    expect(change[0][1]).toBeLessThan(-0.1);
+  });
+
+  it('are sentences, where an ablation changes only what the answer reads', async () => {
+    const { code, out, err } = await outcomeOf('ablate', ...asked, '--rows', 'sentence');
+    expect(code, err).toBe(0);
+    const { runs } = JSON.parse(out);
+    expect(runs.length).toBeGreaterThan(3);
+    expect(Math.abs(runs[0].change)).toBeLessThan(1e-5);
+    expect(runs.at(-1).change).toBeLessThan(-0.1);
+  });
+
+  it.each([
+    [['--rows', 'class'], /give --needle/],
+    [['--rows', 'sentence', '--needle', '3:8'], /--needle is of classes/],
+    [['--rows', 'sentence', '--sources', '3:8'], /not both/],
+  ])('%j is refused', async (more, sentence) => {
+    const { code, err } = await outcomeOf('knockout', ...asked, ...more);
+    expect(code).toBe(2);
+    expect(err).toMatch(sentence);
+  });
+});
+
+describe('λ as a dose', () => {
+  it('is relative to each layer’s own, says p and margin, and what is read of the needle', async () => {
+    const args = [...model, ...tokens([clean]), ...question, '--lambda', '0,1', '--relative', '--needle', '1:2'];
+    const { code, out, err } = await outcomeOf('ablate', ...args, '--together', '--json');
+    expect(code, err).toBe(0);
+    const { base, runs, own, relative } = JSON.parse(out);
+    expect(relative).toBe(true);
+    expect(own.length).toBe(runs[0].layers.length);
+    expect(runs[1]).toMatchObject({ lambda: 1, change: 0, target_prob: base.target_prob, margin: base.margin });
+    expect(runs[0].needle_against_context[0]).not.toBe(runs[1].needle_against_context[0]);
+    const shown = await outcomeOf('ablate', ...args);
+    expect(shown.out).toMatch(/needle\/context by layer/);
+  });
+});
+
 describe('bad input', () => {
   it.each([
     [['patch', ...question], /no input|clean prompt as --prompt/],

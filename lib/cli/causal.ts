@@ -1,7 +1,15 @@
 import { type Command, Option } from 'commander';
 import { type Budget, DEFAULT_MEMORY, MIXERS, type Mixer, megabytes, type Span } from '@/lib/analysis';
 import { type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint';
-import { answerTokens, firstOfSeveral, loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
+import {
+  answerTokens,
+  firstOfSeveral,
+  loadTokenizer,
+  type Tokenizer,
+  tokenizerMissing,
+  tokenSpan,
+} from '@/lib/tokenizer';
+import { type ClassSpans, sentenceSpans } from '@/lib/vocabulary';
 import { layersOf } from './blocks';
 import type { Io } from './io';
 import { type CommonOptions, withCommon, withOut } from './options';
@@ -10,6 +18,7 @@ import { type NamedToken, namerOf } from './tokenizers';
 
 /** Options that the causal tests share. */
 export interface CausalOptions extends CommonOptions {
+  /** Mandatory unless a command says otherwise. */
   readonly target: string;
   readonly foil?: string;
   readonly layers: string;
@@ -54,7 +63,7 @@ export const causalRequest = (options: CausalOptions, config: ModelConfig) => ({
 
 /** Target and foil as token ids; says where a word has several, of which only the first is read. @throws InputError where the vocabulary does not have them. */
 export async function questionOf(
-  { target, foil }: Pick<CausalOptions, 'target' | 'foil'>,
+  { target, foil }: { readonly target: string; readonly foil?: string },
   checkpoint: Checkpoint,
   io: Io,
 ): Promise<{ target: number; foil?: number }> {
@@ -98,6 +107,68 @@ export async function answerOf(
   throw new InputError(`The vocabulary of ${name} does not contain "${text}": give another word, or a token id.`);
 }
 
+/** What the columns of a test of one prompt are. */
+export interface RowOptions {
+  readonly rows?: ('token' | 'sentence' | 'class')[];
+  readonly needle?: string;
+  readonly competing?: string;
+  readonly question?: string;
+}
+
+export const withRows = (command: Command, kinds = 'token, sentence or class of tokens'): Command =>
+  command
+    .option('--rows <kind>', `each ${kinds}`, choices('--rows', ['token', 'sentence', 'class'] as const))
+    .option('--needle <text|start:end>', 'of classes: what decides the answer, a part of the prompt, or tokens')
+    .option('--competing <list>', 'of classes: what names another answer, parts of the prompt, or tokens start:end')
+    .option('--question <list>', 'of classes: the question, a part of the prompt, or tokens start:end');
+
+/**
+ * The columns that options ask for; nothing where they ask for none.
+ * @param text of the prompt whose tokens are changed, where it is one @param read position that is read, in that prompt
+ * @throws InputError
+ */
+export async function columnsAsked(
+  { rows, needle, competing, question }: RowOptions,
+  { tokenizerPath }: Checkpoint,
+  prompts: {
+    readonly clean?: string;
+    readonly changed?: string;
+    readonly read: number;
+    readonly spans?: readonly Span[];
+  },
+): Promise<{ spans?: Span[]; classes?: ClassSpans }> {
+  const kind = rows?.[0] ?? (needle === undefined ? undefined : 'class');
+  const said = Object.entries({ needle, competing, question }).find(([, text]) => text !== undefined)?.[0];
+  if (kind !== 'class' && said) throw new InputError(`--${said} is of classes: take --rows class, or leave it out.`);
+  if (kind === undefined || kind === 'token') return {};
+  if (prompts.spans) throw new InputError(`Take spans or --rows ${kind}, not both.`);
+  const tokenizer = tokenizerPath ? await loadTokenizer(tokenizerPath) : undefined;
+  if (kind === 'sentence') {
+    if (prompts.changed === undefined || !tokenizer)
+      throw new InputError('Sentences are known of a text: give the prompt as --prompt, or spans of tokens.');
+    const { tokens } = tokenizer.encode(prompts.changed);
+    const position = prompts.read < 0 ? tokens.length + prompts.read : prompts.read;
+    return { spans: sentenceSpans({ tokens, position }) };
+  }
+  if (needle === undefined) throw new InputError('Classes begin with what decides the answer: give --needle.');
+  const parts = (name: string, text: string | undefined) => partsOf(name, text, prompts.clean, tokenizer);
+  return {
+    classes: {
+      needle: parts('--needle', needle)[0],
+      competing: parts('--competing', competing),
+      question: parts('--question', question),
+    },
+  };
+}
+
+/** The target of a test of one prompt. @throws InputError where there is none */
+export function requireTarget({ target }: { readonly target?: string }): void {
+  if (target === undefined)
+    throw new InputError(
+      "The required option '--target <token>' is missing: give the answer, or a batch as --examples.",
+    );
+}
+
 /** A parser of token spans `start:end`, the end not included, separated by commas. */
 export const spansOf = (option: string) => (text: string) =>
   words(option)(text).map((part): Span => {
@@ -113,6 +184,45 @@ export const announce = (io: Io, what: string, { rows, bytes }: Budget): void =>
 /** `3`, or `3:5` for a span of several tokens. */
 export const spanName = ([start, end]: Span): string => (end === start + 1 ? String(start) : `${start}:${end}`);
 
+/** `3`, or `3–5` for layers that follow each other. */
+export function layersName(layers: readonly number[]): string {
+  const [first, last] = [layers[0], layers[layers.length - 1]];
+  if (layers.length === 1) return String(first);
+  return last - first === layers.length - 1 ? `${first}–${last}` : layers.join(' ');
+}
+
 /** Rows for people: the largest by magnitude first. */
 export const strongest = <T>(rows: readonly T[], size: (row: T) => number, count = 20): T[] =>
   [...rows].sort((a, b) => Math.abs(size(b)) - Math.abs(size(a))).slice(0, count);
+
+const TOKENS = /^\d{1,9}:\d{1,9}(,\d{1,9}:\d{1,9})*$/;
+
+/** Spans of tokens, given as such or as parts of the prompt that stand in it once. @throws InputError */
+export function partsOf(
+  name: string,
+  text: string | undefined,
+  prompt: string | undefined,
+  tokenizer?: Tokenizer,
+): Span[] {
+  if (text === undefined) return [];
+  if (TOKENS.test(text))
+    return text.split(',').map((part) => {
+      const [start, end] = part.split(':').map(Number);
+      if (start < end) return [start, end];
+      throw new InputError(`${name} takes tokens as start:end with start before end, not "${part}".`);
+    });
+  if (prompt === undefined || !tokenizer)
+    throw new InputError(`${name} takes tokens as start:end where there is no prompt; "${text}" is a text.`);
+  // One part may hold commas: a whole text that stands in the prompt is one part.
+  const parts = prompt.includes(text) ? [text] : text.split(',').map((part) => part.trim());
+  const encoded = tokenizer.encode(prompt).tokens;
+  return parts.map((part) => {
+    const at = prompt.indexOf(part);
+    if (at < 0 || part === '') throw new InputError(`${name}: the prompt does not contain "${part}".`);
+    if (prompt.indexOf(part, at + 1) >= 0)
+      throw new InputError(`${name}: the prompt contains "${part}" more than once; give tokens as start:end.`);
+    const span = tokenSpan(encoded, [at, at + part.length]);
+    if (span) return span;
+    throw new InputError(`${name}: "${part}" holds no token of the prompt.`);
+  });
+}

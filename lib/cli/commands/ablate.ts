@@ -10,6 +10,7 @@ import {
   METHODS,
   type Method,
   readingTensors,
+  type Span,
   UNITS,
   type Unit,
 } from '@/lib/analysis';
@@ -17,14 +18,21 @@ import { InputError } from '@/lib/checkpoint';
 import { rowAt } from '../blocks';
 import {
   announce,
-  type CausalOptions,
   causalRequest,
+  columnsAsked,
+  layersName,
   namedQuestion,
   questionOf,
+  type RowOptions,
+  requireTarget,
+  spanName,
+  spansOf,
   strongest,
   withCausal,
   withMixer,
+  withRows,
 } from '../causal';
+import { type CausalBatchOptions, causalBatch, withExamples } from '../causal-batch';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
 import { about, printJson, requireWritable, table, writeTensors } from '../output';
@@ -32,13 +40,14 @@ import { choices, indices, wholeNumber, words } from '../parse';
 import { readReference, referenceNote, withReference } from '../reference';
 import { openCheckpointOf, openSession } from '../session';
 
-interface AblateOptions extends CausalOptions {
+interface AblateOptions extends CausalBatchOptions, RowOptions {
   readonly unit: Unit[];
   readonly method: Method[];
   readonly reference?: string;
   readonly candidates?: number[];
-  readonly seed: number;
+  readonly spans?: Span[];
   readonly lambda?: number[];
+  readonly relative?: boolean;
   readonly together?: boolean;
   readonly batchIndex: number;
 }
@@ -46,19 +55,33 @@ interface AblateOptions extends CausalOptions {
 /** Ablation of blocks, mixers, heads or channels, and overrides of λ. */
 export function ablateCommand(program: Command, io: Io, line: string): void {
   const command = program.command('ablate').description('replace what a part brings, or λ, and measure the answer');
-  withReference(withMixer(withCausal(command)))
+  const asked = withRows(
+    withExamples(withMixer(withCausal(command, { targetRequired: false })), 0),
+    'token, sentence or class of tokens; without it all tokens at once',
+  );
+  withReference(asked)
     .option('--unit <unit>', UNITS.join(', '), choices('--unit', UNITS), ['block'])
     .option('--method <method>', METHODS.join(', '), choices('--method', METHODS), ['zero'])
     .option('--candidates <list>', 'token ids for snr_candidates', indices('--candidates'))
-    .option('--seed <n>', 'of resample, and of stories', wholeNumber('--seed', 0), 0)
+    .option(
+      '--spans <list>',
+      'replace at these spans of tokens, each by itself: 3:5,7:9; default at all tokens',
+      spansOf('--spans'),
+    )
     .option('--lambda <list>', 'override λ of differential layers by these values instead', numbers)
+    .option('--relative', 'values of --lambda are multiples of each layer’s own λ: 1 is the model as it is')
     .option('--together', 'override λ of all layers at once')
     .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
     .action(async (options: AblateOptions) => {
+      if (options.examples !== undefined) return ablateBatch(options, io);
+      requireTarget(options);
       await requireWritable(options.out);
       const checkpoint = await openCheckpointOf(options, io);
       const tokens = rowAt(await readTokens(options, checkpoint), options.batchIndex);
-      const { candidates, position, seed, lambda, together } = options;
+      const { candidates, position, seed, lambda, relative, together, window, prompt, spans } = options;
+      const rows = lambda && options.needle !== undefined ? (['class'] as 'class'[]) : options.rows;
+      const places = { clean: prompt, changed: prompt, read: position, spans };
+      const columns = await columnsAsked({ ...options, rows }, checkpoint, places);
       const common = {
         tokens,
         candidates,
@@ -68,12 +91,25 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
       };
       if (lambda && options.reference !== undefined)
         throw new InputError('--lambda sets λ and takes nothing from a reference: leave --reference out.');
+      const stray = lambda && (spans ? 'spans' : options.rows ? 'rows' : window !== undefined ? 'window' : undefined);
+      if (stray)
+        throw new InputError(`--lambda sets λ for all tokens of a layer, or of all --together: leave --${stray} out.`);
+      if (relative && !lambda) throw new InputError('--relative is of --lambda: give its values.');
       const reference = await readReference(options, checkpoint);
       const answer = await namedQuestion(common, checkpoint, io);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       const [unit, method] = [options.unit[0], options.method[0]];
-      const request = { ...common, unit, method, reference, seed };
-      const overrides = lambda && { ...common, values: lambda, together };
+      const request = {
+        ...common,
+        unit,
+        method,
+        reference,
+        seed,
+        spans: spansOfRows(options, columns, tokens.length),
+        classes: columns.classes,
+        window,
+      };
+      const overrides = lambda && { ...common, values: lambda, relative, together, classes: columns.classes };
       const budget = overrides ? lambdaBudget(model, overrides) : ablationBudget(model, request);
       announce(io, overrides ? 'override of λ' : `${method} ablation of every ${unit}`, budget);
       const {
@@ -81,6 +117,7 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
         metric,
         runs,
         reference: used,
+        ...dose
       } = overrides
         ? { ...finish(lambdaSteps(model, overrides), 'block', io), reference: null }
         : ablationJson(finish(ablationSteps(model, request), 'block', io));
@@ -93,11 +130,12 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
           reference: used,
           base,
           runs,
+          ...dose,
           memory_bytes: budget.bytes,
         });
-      const rows = strongest<Run>(runs, ({ change }) => change).map(shown);
+      const listed: readonly Run[] = overrides ? runs : strongest<Run>(runs, ({ change }) => change);
       io.out(
-        `unchanged ${base.value.toFixed(4)} (${metric}), answer ${base.answer}\n${referenceNote(used)}${table(rows)}`,
+        `unchanged ${base.value.toFixed(4)} (${metric}), answer ${base.answer}\n${referenceNote(used)}${table(listed.map(shown))}`,
       );
     });
 }
@@ -111,14 +149,44 @@ const numbers = (text: string): number[] =>
     throw new InputError(`--lambda takes numbers separated by commas, not "${word}".`);
   });
 
+async function ablateBatch(options: AblateOptions, io: Io): Promise<void> {
+  const { unit, method, rows, spans, lambda, relative, together, candidates, needle, competing, question, reference } =
+    options;
+  if (rows && rows[0] !== 'class') throw new InputError('A batch has --rows class, or none: all tokens at once.');
+  const first = { ...options, model: options.model.split(/[,+]/)[0] };
+  const asked = {
+    unit: unit[0],
+    method: method[0],
+    reference: reference === undefined ? undefined : await readReference(options, await openCheckpointOf(first, io)),
+    rows: rows?.[0],
+  };
+  const one = { spans, lambda, relative, together, candidates, needle, competing, question };
+  return causalBatch('ablate', options, asked, one, io);
+}
+
+/** Spans of an ablation: those that are asked for, sentences, or with `--rows token` every token by itself. */
+function spansOfRows({ spans, rows }: AblateOptions, columns: { readonly spans?: Span[] }, length: number) {
+  if (rows?.[0] === 'token') return Array.from({ length }, (_, t): Span => [t, t + 1]);
+  return columns.spans ?? spans;
+}
+
 const shown = (run: Run) => ({
   ...('lambda' in run
     ? { layers: run.layers.join(' '), lambda: run.lambda }
-    : { layer: run.layer, part: [run.mixer, run.unit, run.index].filter((each) => each !== undefined).join(' ') }),
+    : {
+        layer: layersName(run.layers ?? [run.layer]),
+        part: [run.mixer, run.unit, run.index].filter((each) => each !== undefined).join(' '),
+        ...(run.span && { tokens: run.class ?? spanName(run.span) }),
+      }),
   value: run.value,
   change: run.change,
   change_frozen_norms: run.frozen_norms.change,
   target_prob: run.target_prob,
+  margin: run.margin,
   snr_vocab: run.snr_vocab,
   answer: run.answer,
+  ...('lambda' in run &&
+    run.needle_against_context && {
+      'needle/context by layer': run.needle_against_context.map((share) => share.toFixed(3)).join(' '),
+    }),
 });

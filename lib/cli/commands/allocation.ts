@@ -13,16 +13,15 @@ import {
   type Resampled,
   requireAllocations,
   type SnrExample,
-  type Span,
   severalTokens,
 } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
 import { readExamples } from '@/lib/data/example-source';
 import { Random } from '@/lib/random';
-import { loadTokenizer, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
+import { loadTokenizer } from '@/lib/tokenizer';
 import { intervalsText, RESAMPLES, TOKEN_CLASSES } from '@/lib/vocabulary';
 import { layersOf } from '../blocks';
-import { announce, answerOf, type CausalOptions, questionOf, withCausal } from '../causal';
+import { announce, answerOf, type CausalOptions, partsOf, questionOf, withCausal } from '../causal';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
 import { about, type Provenance, printJson, requireWritable, table, withInterval, writeTensors } from '../output';
@@ -163,33 +162,6 @@ async function requestsOf(options: Omit<AllocationOptions, 'model'>, checkpoint:
 
 const severalNote = (model: string, several: number, n: number) =>
   `${several} of ${n} answers have several tokens in ${model}: what is said in logits is of the first only; "answer_logprob" is ln p of the whole answer, each token given those before it.`;
-
-const TOKENS = /^\d{1,9}:\d{1,9}(,\d{1,9}:\d{1,9})*$/;
-
-/** Spans of tokens, given as such or as parts of the prompt that stand in it once. @throws InputError */
-function partsOf(name: string, text: string | undefined, prompt: string | undefined, tokenizer?: Tokenizer): Span[] {
-  if (text === undefined) return [];
-  if (TOKENS.test(text))
-    return text.split(',').map((part) => {
-      const [start, end] = part.split(':').map(Number);
-      if (start < end) return [start, end];
-      throw new InputError(`${name} takes tokens as start:end with start before end, not "${part}".`);
-    });
-  if (prompt === undefined || !tokenizer)
-    throw new InputError(`${name} takes tokens as start:end where there is no prompt; "${text}" is a text.`);
-  // One part may hold commas: a whole text that stands in the prompt is one part.
-  const parts = prompt.includes(text) ? [text] : text.split(',').map((part) => part.trim());
-  const encoded = tokenizer.encode(prompt).tokens;
-  return parts.map((part) => {
-    const at = prompt.indexOf(part);
-    if (at < 0 || part === '') throw new InputError(`${name}: the prompt does not contain "${part}".`);
-    if (prompt.indexOf(part, at + 1) >= 0)
-      throw new InputError(`${name}: the prompt contains "${part}" more than once; give tokens as start:end.`);
-    const span = tokenSpan(encoded, [at, at + part.length]);
-    if (span) return span;
-    throw new InputError(`${name}: "${part}" holds no token of the prompt.`);
-  });
-}
 
 const plain = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(1));
 

@@ -28,23 +28,29 @@ import {
 } from '@/lib/vocabulary';
 import {
   announce,
-  type CausalOptions,
   causalRequest,
+  columnsAsked,
+  layersName,
   namedQuestion,
   questionOf,
+  type RowOptions,
+  requireTarget,
   spanName,
   spansOf,
   strongest,
   withCausal,
   withMixer,
+  withRows,
 } from '../causal';
+import { type CausalBatchOptions, causalBatch, withExamples } from '../causal-batch';
 import { readTokens } from '../input';
 import { finish, type Io } from '../io';
 import { about, printJson, requireWritable, table, writeTensors } from '../output';
 import { choices, indices, wholeNumber, words } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
-interface PatchOptions extends CausalOptions {
+interface PatchOptions extends CausalBatchOptions, RowOptions {
+  readonly method?: ('exact' | 'attribution')[];
   readonly corrupted?: string;
   readonly point: string;
   readonly attribution?: boolean;
@@ -61,10 +67,12 @@ interface PatchOptions extends CausalOptions {
 
 /** Activation and state patching: what of a clean prompt restores its answer in a corrupted one. */
 export function patchCommand(program: Command, io: Io, line: string): void {
-  withMixer(
-    withCausal(
-      program.command('patch').description('carry activations or states of a clean prompt into a corrupted one'),
-    ),
+  const command = program
+    .command('patch')
+    .description('carry activations or states of a clean prompt into a corrupted one');
+  withRows(
+    withExamples(withMixer(withCausal(command, { targetRequired: false })), 42),
+    'token, sentence or class of tokens as a whole',
   )
     .option('--corrupted <text>', 'the corrupted prompt; --tokens holds both as [[clean], [corrupted]]')
     .option('--point <name>', 'hook point of a block, hook_h (states), or ssm, conv (decoding)', 'hook_resid_pre')
@@ -85,6 +93,11 @@ export function patchCommand(program: Command, io: Io, line: string): void {
     .option('--heads <list>', 'patch only these heads', indices('--heads'))
     .option('--attribution', 'estimate all cells at once by one backward pass, at several kinds of points')
     .option(
+      '--method <name>',
+      'exact, or attribution (the same as --attribution)',
+      choices('--method', ['exact', 'attribution'] as const),
+    )
+    .option(
       '--points <list>',
       'of an attribution: hook points, mixer_1, mixer_2, hook_h, ssm; default streams, block outputs, branches',
       words('--points'),
@@ -99,23 +112,66 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       'of an attribution: patch the strongest n cells of every kind exactly, too (0)',
       wholeNumber('--check', 0),
     )
-    .action(async (options: PatchOptions) => {
+    .action(async (given: PatchOptions) => {
+      const options = {
+        ...given,
+        attribution: given.attribution ?? (given.method?.[0] === 'attribution' ? true : undefined),
+      };
+      if (options.attribution && given.method?.[0] === 'exact')
+        throw new InputError('--method exact and --attribution are two ways: take one.');
+      if (options.examples !== undefined) {
+        const {
+          corrupted,
+          point,
+          points,
+          attribution,
+          direction,
+          metric,
+          steps,
+          check,
+          spans,
+          align,
+          channels,
+          heads,
+        } = options;
+        const { rows, needle, competing, question } = options;
+        if (rows && rows[0] !== 'class') throw new InputError('A batch has --rows class.');
+        if (points && points.length > 1) throw new InputError('A batch takes one point: name it as --point.');
+        const asked = {
+          point: points?.[0] ?? point,
+          direction: direction[0],
+          metric: metric?.[0],
+          method: attribution ? 'attribution' : 'exact',
+          steps,
+        };
+        const one = { corrupted, check, spans, align, channels, heads, needle, competing, question };
+        return causalBatch('patch', options, asked, one, io);
+      }
+      requireTarget(options);
       await requireWritable(options.out);
       const checkpoint = await openCheckpointOf(options, io);
       const [clean, corrupted] = await promptsOf(options, checkpoint);
-      const { point, spans, align, channels, heads, position } = options;
+      const { point, spans, align, channels, heads, position, window } = options;
       const direction = options.direction[0];
       const question = await questionOf(options, checkpoint, io);
       const metric = options.metric?.[0] ?? metricOf(question);
       requireOptions(options, metric);
       if (metric === 'logit_difference' && question.foil === undefined)
         throw new InputError('--metric logit_difference is target minus foil: give a --foil.');
+      const columns = await columnsAsked(options, checkpoint, {
+        clean: options.prompt,
+        changed: direction === 'denoise' ? options.corrupted : options.prompt,
+        read: position,
+        spans,
+      });
       const request = {
         clean,
         corrupted,
         point,
         direction,
         spans,
+        ...columns,
+        window,
         align,
         channels,
         heads,
@@ -189,7 +245,7 @@ const correlationText = (value: number): string => (Number.isFinite(value) ? val
 
 /** The strongest estimates of every kind of point, with what patching them does where that was checked. */
 function estimates(found: CheckedAttribution): string {
-  const { direction, metric, layers, spans, clean, corrupted, steps } = found;
+  const { direction, metric, windows, layers, spans, classes, clean, corrupted, steps } = found;
   const parts = found.points.map((own) => {
     const agreement = found.agreement.find(({ point }) => point === own.point);
     const effects = attributedEffects(own, found);
@@ -198,8 +254,8 @@ function estimates(found: CheckedAttribution): string {
         const at = row * spans.length + column;
         const checked = agreement?.cells.find((cell) => cell.layer === layer && cell.span === span);
         return {
-          layer,
-          tokens: spanName(span),
+          layer: layersName(windows[row]),
+          tokens: classes?.[column].class ?? spanName(span),
           estimated: own.patched[at],
           effect: effects[at],
           ...(agreement && { exact: checked?.exact }),
@@ -240,12 +296,13 @@ async function promptsOf(options: PatchOptions, checkpoint: Checkpoint): Promise
   return [clean, other];
 }
 
-function readable({ direction, layers, spans }: PatchGrid, of: Patched): string {
+function readable({ direction, windows, spans, classes }: PatchGrid, of: Patched): string {
   const [patched, effect] = [of.patched, effectsOf(of, direction)];
-  const cells = layers.flatMap((layer, row) =>
+  const cells = windows.flatMap((window, row) =>
     spans.map((span, column) => {
       const at = row * spans.length + column;
-      return { layer, tokens: spanName(span), patched: patched[at], effect: effect[at] };
+      const tokens = classes?.[column].class ?? spanName(span);
+      return { layer: layersName(window), tokens, patched: patched[at], effect: effect[at] };
     }),
   );
   return table(strongest(cells, ({ effect }) => effect));
