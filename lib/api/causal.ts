@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ATTRIBUTION_METRICS, MIXERS, PATCH_DIRECTIONS, PATCH_METRICS } from '@/lib/vocabulary';
+import { ATTRIBUTION_METRICS, MIXERS, PATCH_DIRECTIONS, PATCH_METRICS, TOKEN_CLASSES } from '@/lib/vocabulary';
 import { AllocationResultSchema, AllocationTaskSchema } from './allocation';
 import { ExamplesSchema, SnrResultSchema, SnrTaskSchema } from './analyses';
 import { FaithfulnessResultSchema, FaithfulnessTaskSchema } from './faithfulness';
@@ -44,6 +44,25 @@ const common = {
   layers: counts(10_000).optional().meta({ description: 'Layer numbers from 0; default all.' }),
 };
 
+const ClassSpansSchema = z
+  .object({
+    needle: SpanSchema.optional(),
+    competing: z.array(SpanSchema).max(1000).optional(),
+    question: z.array(SpanSchema).max(1000).optional(),
+  })
+  .strict();
+const classes = ClassSpansSchema.optional().meta({
+  description:
+    'Columns are classes of tokens in place of spans, as these spans make them: read-out, needle, what competes, question, first, filler. In a pair they count in the clean prompt.',
+});
+const window = z
+  .number()
+  .int()
+  .min(1)
+  .max(10_000)
+  .optional()
+  .meta({ description: 'Layers that follow each other among those chosen and are changed together; default 1.' });
+
 const pair = {
   clean: PromptSchema,
   corrupted: PromptSchema,
@@ -54,6 +73,8 @@ const pair = {
   spans: SpansSchema.optional().meta({
     description: 'Patched as a whole, in the prompt that receives; default each token.',
   }),
+  classes,
+  window,
   align: z
     .array(z.object({ clean: SpanSchema, corrupted: SpanSchema }))
     .min(1)
@@ -106,6 +127,8 @@ const KnockoutSchema = z.object({
   ...common,
   prompt: PromptSchema,
   spans: SpansSchema.optional().meta({ description: 'Sources, each knocked out by itself; default each token.' }),
+  classes,
+  window,
   queries: z
     .union([z.enum(['later', 'answer']), SpanSchema], 'queries is later, answer or a span')
     .default('later')
@@ -130,6 +153,11 @@ const AblateSchema = z.object({
   ...common,
   prompt: PromptSchema,
   unit: UnitSchema.default('block'),
+  spans: SpansSchema.optional().meta({
+    description: 'Tokens at which parts are replaced, each span by itself; default all tokens at once.',
+  }),
+  classes,
+  window: window.meta({ description: 'Layers whose blocks, or the same mixers, are replaced together; default 1.' }),
   method: z.enum(['zero', 'mean', 'resample']).default('zero'),
   reference: ReferenceSchema.optional(),
   candidates: CandidatesSchema.optional().meta({ description: 'Answer set of `snr_candidates`.' }),
@@ -142,6 +170,12 @@ const LambdaSchema = z.object({
   ...common,
   prompt: PromptSchema,
   values: z.array(z.number()).min(1).max(1000).meta({ description: 'Values of λ that are tried; 0 removes branch 2.' }),
+  relative: z.boolean().default(false).meta({
+    description: 'Values are multiples of each layer’s own λ: 1 is the model as it is.',
+  }),
+  classes: ClassSpansSchema.optional().meta({
+    description: 'With a needle, what every layer reads of it under each value is said too.',
+  }),
   candidates: CandidatesSchema.optional().meta({ description: 'Answer set of `snr_candidates`.' }),
   together: z.boolean().default(false).meta({ description: 'All layers at once.' }),
 });
@@ -289,6 +323,17 @@ const formSummary = z.object({
   removed: z.object({ needle: estimate, noise: estimate }),
 });
 
+const windows = z.array(z.array(count)).optional().meta({
+  description:
+    'All layers of every row, which are changed together, `layers` the first; absent in results from before there were windows.',
+});
+const columnClasses = z
+  .array(z.object({ class: z.enum(TOKEN_CLASSES), spans: z.array(SpanSchema) }))
+  .optional()
+  .meta({
+    description: 'Where columns are classes: which, and of what tokens; `spans` are from the first to the last.',
+  });
+
 const cautions = z
   .array(
     z.object({
@@ -308,7 +353,9 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     kind: z.literal('patch'),
     metric,
     layers: z.array(count),
+    windows,
     spans: z.array(SpanSchema),
+    classes: columnClasses,
     position: count,
     clean: number,
     corrupted: number,
@@ -328,7 +375,9 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     metric: z.enum(ATTRIBUTION_METRICS),
     steps: count,
     layers: z.array(count),
+    windows,
     spans: z.array(SpanSchema),
+    classes: columnClasses,
     position: count,
     clean: number,
     corrupted: number,
@@ -362,6 +411,7 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     metric,
     layers: z.array(z.array(count)),
     spans: z.array(SpanSchema),
+    classes: columnClasses,
     position: count,
     base: number,
     without: grid,
@@ -383,6 +433,10 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
         unit: UnitSchema,
         mixer: MixerSchema.optional(),
         index: count.optional().meta({ description: 'Of a head or channel.' }),
+        layers: z.array(count).optional().meta({ description: 'All layers of a window, `layer` the first.' }),
+        span: SpanSchema.optional().meta({ description: 'Tokens at which it was replaced; absent for all.' }),
+        class: z.enum(TOKEN_CLASSES).optional(),
+        tokens: count.optional().meta({ description: 'How many tokens the span or class has.' }),
         ...removed,
       }),
     ),
@@ -392,7 +446,22 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
     metric,
     position: count,
     base,
-    runs: z.array(z.object({ layers: z.array(count), lambda: z.number(), ...removed })),
+    relative: z.boolean().default(false),
+    own: z
+      .array(z.object({ layer: count, lambda: number }))
+      .default([])
+      .meta({ description: 'λ of the layers that are changed as it is; its mean where a layer has one a channel.' }),
+    needle_against_context: z.array(number).optional().meta({
+      description: 'The needle’s part of what every layer of the unchanged model reads of its context, by norms.',
+    }),
+    runs: z.array(
+      z.object({
+        layers: z.array(count),
+        lambda: z.number().meta({ description: 'The value, or the multiple of the layers’ own.' }),
+        needle_against_context: z.array(number).optional(),
+        ...removed,
+      }),
+    ),
   }),
   z.object({
     kind: z.literal('intervene'),

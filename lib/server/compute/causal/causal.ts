@@ -55,33 +55,48 @@ async function testOf(request: PromptTest, { prompts, settings }: Tools): Promis
   const candidatesOf = (list?: readonly (string | number)[]) => list && Promise.all(list.map(answer));
   switch (request.kind) {
     case 'patch': {
-      const { kind, point, direction, spans, align, mixer, channels, heads } = request;
+      const { kind, point, direction, spans, classes, window, align, mixer, channels, heads } = request;
       const [clean, corrupted] = [await read(request.clean), await read(request.corrupted)];
       return {
         kind,
-        request: { ...common, clean, corrupted, point, direction, spans, align, mixer, channels, heads },
+        request: {
+          ...common,
+          clean,
+          corrupted,
+          point,
+          direction,
+          spans,
+          classes,
+          window,
+          align,
+          mixer,
+          channels,
+          heads,
+        },
       };
     }
     case 'patch_attribution': {
-      const { kind, points, direction, metric, steps, spans, align, check } = request;
+      const { kind, points, direction, metric, steps, spans, classes, window, align, check } = request;
       const [clean, corrupted] = [await read(request.clean), await read(request.corrupted)];
-      return { kind, request: { ...common, clean, corrupted, points, direction, metric, steps, spans, align, check } };
+      const pair = { clean, corrupted, spans, classes, window, align };
+      return { kind, request: { ...common, ...pair, points, direction, metric, steps, check } };
     }
     case 'knockout': {
-      const { kind, spans, queries, reads, mixer, together } = request;
+      const { kind, spans, classes, window, queries, reads, mixer, together } = request;
       const tokens = await read(request.prompt);
-      return { kind, request: { ...common, tokens, spans, queries, reads, mixer, together } };
+      return { kind, request: { ...common, tokens, spans, classes, window, queries, reads, mixer, together } };
     }
     case 'ablate': {
-      const { kind, unit, method, seed, mixer } = request;
+      const { kind, unit, method, seed, mixer, spans, classes, window } = request;
       const reference = await referenceOf(request, read);
       const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
-      return { kind, request: { ...common, tokens, candidates, unit, method, reference, seed, mixer } };
+      const parts = { unit, mixer, spans, classes, window };
+      return { kind, request: { ...common, tokens, candidates, ...parts, method, reference, seed } };
     }
     case 'lambda': {
-      const { kind, values, together } = request;
+      const { kind, values, relative, classes, together } = request;
       const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
-      return { kind, request: { ...common, tokens, candidates, values, together } };
+      return { kind, request: { ...common, tokens, candidates, values, relative, classes, together } };
     }
     case 'intervene': {
       const { kind, lambdas, removed, method } = request;
