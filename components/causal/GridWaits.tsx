@@ -1,11 +1,10 @@
 import type { ReactNode } from 'react';
 import { formatCount } from '@/lib/figures/numbers';
-import { formatForecast } from '@/lib/vocabulary';
+import { formatForecast, sentenceSpans } from '@/lib/vocabulary';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { ModelView, View } from '../data/view';
 import { AxisTicks, RowLabel } from '../ui/AxisParts';
-import { sentenceSpans } from './rows';
-import type { CausalSettings } from './settings';
+import { type CausalSettings, ROW_NAMES } from './settings';
 
 const HEIGHT = 22;
 
@@ -19,12 +18,17 @@ interface Cost {
 
 /** What a grid of layers by tokens will take. @param runs of every cell */
 export function gridCost(
-  { models }: { readonly models: readonly Pick<ModelView, 'layers' | 'position' | 'tokens' | 'model'>[] },
+  { models }: { readonly models: readonly Pick<ModelView, 'layers' | 'position' | 'tokens' | 'model' | 'classes'>[] },
   runs = 1,
   rows: CausalSettings['rows'] = 'tokens',
 ): Cost {
   const cells = models.map((model) => {
-    const own = rows === 'sentences' ? sentenceSpans(model).length : model.position + 1;
+    const own =
+      rows === 'sentences'
+        ? sentenceSpans(model).length
+        : rows === 'classes'
+          ? new Set(model.classes).size
+          : model.position + 1;
     return model.layers * own;
   });
   // A cell of layer l computes the layers after it: half of them on average.
@@ -95,7 +99,9 @@ export function GridWaits(props: {
       <EmptyAxis view={view} axis={axis} />
       {children}
       <p className="note grid-waits">
-        {rows === 'tokens' ? `One row for each of the tokens 0–${view.position}` : 'One row for each sentence'}
+        {rows === 'tokens'
+          ? `One row for each of the tokens 0–${view.position}`
+          : `One row for each ${ROW_NAMES[rows]}`}
         {view.models.length > 1 && `, ${sides} in each layer`}: {formatCount(cells)} cells, about the work of{' '}
         {formatCount(passes)} forward passes of this prompt
         {seconds !== undefined && !refused && `, at most ${formatForecast(seconds)} at the pace of this run`}.{' '}

@@ -25,16 +25,21 @@ const MEASURES: readonly { name: string; show: (reading: Known) => string }[] = 
   { name: 'KL, nats', show: ({ kl }) => formatPlain(kl) },
 ];
 
-/** What the run says of its output, which a run that was cancelled does not have. */
-export function outputOf(signal: Signal, lens: Lens | undefined, position: number): Known | undefined {
+/**
+ * What the run says of its output, which a run that was cancelled does not have.
+ * @param foil the same signal of the foil: two logits differ by what their ln p do
+ */
+export function outputOf(signal: Signal, lens: Lens | undefined, position: number, foil?: Signal): Known | undefined {
   const last = signal.entries.indexOf('final');
   if (last < 0) return undefined;
   const at = lens?.entries[last] === 'final' ? last * lens.L + position : undefined;
   const { target_prob, target_log_odds, margin, snr_candidates, snr_vocab } = signal;
+  const [right, wrong] = [signal, foil].map((one) => one?.target_logprob[last]);
   return {
     ...(lens &&
       at !== undefined && { answer: lens.topIds[at * lens.k], target_rank: lens.statistics.target_rank?.[at] }),
     kl: 0,
+    ...(typeof right === 'number' && typeof wrong === 'number' && { value: right - wrong }),
     target_prob: target_prob[last],
     target_log_odds: target_log_odds[last],
     margin: margin[last],
@@ -48,10 +53,11 @@ function ModelAnswer(props: {
   found: ResultOf<'intervene'> | undefined;
   signal: Signal | undefined;
   lens: Lens | undefined;
+  foil: Signal | undefined;
 }) {
-  const { model, found, signal, lens } = props;
+  const { model, found, signal, lens, foil } = props;
   const textOf = useTokenTexts(model);
-  const unchanged = found?.base ?? (signal && outputOf(signal, lens, model.position));
+  const unchanged = found?.base ?? (signal && outputOf(signal, lens, model.position, foil));
   const token = ({ answer }: Known) => (answer === undefined ? '–' : displayToken(textOf(answer)).replace(/^·/, ''));
   const all = (show: (reading: Known) => string) => [
     unchanged ? show(unchanged) : '–',
@@ -88,13 +94,22 @@ export function InterventionAside(props: {
   found: readonly (ResultOf<'intervene'> | undefined)[];
   /** What the run says of the unchanged models, through the logit lens. */
   signals: readonly (Signal | undefined)[];
+  /** The same of the foil, where there is one. */
+  foils: readonly (Signal | undefined)[];
 }) {
-  const { view, found, signals } = props;
+  const { view, found, signals, foils } = props;
   const lenses = useLenses(view, useTargetIds(view)).map(({ data }) => data);
   return (
     <aside aria-label="Answer with the changes">
       {view.models.map((model, k) => (
-        <ModelAnswer key={model.slot} model={model} found={found[k]} signal={signals[k]} lens={lenses[k]} />
+        <ModelAnswer
+          key={model.slot}
+          model={model}
+          found={found[k]}
+          signal={signals[k]}
+          lens={lenses[k]}
+          foil={foils[k]}
+        />
       ))}
     </aside>
   );

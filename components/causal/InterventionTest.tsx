@@ -4,7 +4,7 @@ import { formatForecast } from '@/lib/vocabulary';
 import type { Metric } from '../charts/curve';
 import { layerName } from '../charts/layerAxis';
 import { type DataTable, tableOf } from '../charts/table';
-import { useSignals, useTargetIds } from '../data/queries';
+import { useAnswerIds, useSignals, useTargetIds } from '../data/queries';
 import { isDiff, type View } from '../data/view';
 import { ownPrompts, useBatch } from '../state/batch';
 import { dropJob, isJobBusy, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
@@ -13,6 +13,7 @@ import { Choice } from '../ui/Choice';
 import { useSteady } from '../ui/steady';
 import { ChangeCurve } from './ChangeCurve';
 import { InterventionAside } from './InterventionAside';
+import { LambdaDose } from './LambdaDose';
 import { lambdaTop } from './lambdaRange';
 import { NormsChoice, NormsNote } from './parts';
 import { interventionRequest, otherPrompts } from './requests';
@@ -131,6 +132,8 @@ export const InterventionTest = memo(function InterventionTest({ view, axis, sta
   const metric: Metric = shown === 'needle_against_context' ? 'p' : shown;
   const found = useLiveRuns(view, foil);
   const signals = useSteady(useSignals(view, useTargetIds(view), 'logit').map(({ data }) => data));
+  const foilIds = useAnswerIds(view.models.map(({ name }) => [name, foil]));
+  const foils = useSteady(useSignals(view, foilIds, 'logit').map(({ data }) => data));
   const jobs = useJobsOf(view.models.map(({ slot }) => jobName('intervene', slot)));
   const busy = jobs.some(isJobBusy);
   const failures = [...new Set(jobs.flatMap((job) => (job?.failure ? [job.failure] : [])))];
@@ -163,7 +166,7 @@ export const InterventionTest = memo(function InterventionTest({ view, axis, sta
       staleMark={staleMark}
       controls={controls}
       table={found.some((each) => each?.changed) ? () => tableFor(view, found) : undefined}
-      aside={<InterventionAside view={view} found={found} signals={signals} />}
+      aside={<InterventionAside view={view} found={found} signals={signals} foils={foils} />}
     >
       <p
         className="note"
@@ -205,6 +208,7 @@ export const InterventionTest = memo(function InterventionTest({ view, axis, sta
                 <HeadSwitches model={model} layer={view.layer} />
               </div>
             ))}
+            <LambdaDose view={view} axis={axis} foil={foil} />
           </>
         )}
       </div>

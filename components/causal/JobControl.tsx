@@ -45,8 +45,10 @@ export function JobControl(props: {
   onRun: () => void;
   /** What the colours mean. */
   legend: ReactNode;
+  /** Begins the test ids. */
+  testId?: string;
 }) {
-  const { verb, names, jobs, problem, stale, onRun, legend } = props;
+  const { verb, names, jobs, problem, stale, onRun, legend, testId = 'causal' } = props;
   const busy = jobs.some(isJobBusy);
   const share = jobs.reduce((sum, job) => sum + finished(job), 0) / Math.max(1, jobs.length);
   const failures = [...new Set(jobs.flatMap((job) => (job?.failure ? [job.failure] : [])))];
@@ -56,7 +58,7 @@ export function JobControl(props: {
       <button
         type="button"
         className={busy || (shown && !stale) ? 'button low' : 'button low primary'}
-        data-testid="causal-run"
+        data-testid={`${testId}-run`}
         disabled={!busy && problem !== undefined}
         onClick={() => (busy ? names.forEach(cancelJob) : onRun())}
       >
@@ -65,7 +67,7 @@ export function JobControl(props: {
       <div
         className="note"
         role="status"
-        data-testid="causal-status"
+        data-testid={`${testId}-status`}
         data-state={busy ? 'busy' : shown ? 'shown' : 'idle'}
       >
         {busy ? words(jobs) : (problem ?? (shown && stale ? 'The question has changed since.' : words(jobs)))}

@@ -9,6 +9,7 @@ import { CausalGrid } from './CausalGrid';
 import { GridWaits, tooLong } from './GridWaits';
 import { JobControl } from './JobControl';
 import { SpanBlock, SpanStrip, spanValues, useSpan } from './KnockoutSpan';
+import { OverExamples } from './OverExamples';
 import {
   BranchChoice,
   CellTitle,
@@ -20,11 +21,12 @@ import {
   StrongestCells,
   UntestedKey,
   useInspectedCell,
+  WindowChoice,
 } from './parts';
 import { knockoutRequest } from './requests';
 import { gridTable, knockoutChanges, knockoutValues, largest, resultOf } from './results';
 import { SpanChips } from './SpanChips';
-import { jobName, setCausal, useCausal } from './settings';
+import { jobName, ROW_NAMES, setCausal, useCausal } from './settings';
 import { type TestProps, TestSection } from './TestSection';
 import { useAsked } from './useAsked';
 import { useFoil } from './usePair';
@@ -45,12 +47,13 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
   const branch = useCausal((s) => s.branch);
   const norms = useCausal((s) => s.norms);
   const rows = useCausal((s) => s.rows);
+  const window = useCausal((s) => s.window);
   const foil = useFoil(view);
   const cell = useInspectedCell(view);
   const names = view.models.map(({ slot }) => jobName('knockout', slot));
   const requests = useMemo(
-    () => view.models.map((model) => knockoutRequest(view, model, { queries, reads, branch, rows }, foil)),
-    [view, queries, reads, branch, rows, foil],
+    () => view.models.map((model) => knockoutRequest(view, model, { queries, reads, branch, rows, window }, foil)),
+    [view, queries, reads, branch, rows, window, foil],
   );
   const { jobs, stale, start } = useAsked(names, requests);
   const found = useMemo(() => jobs.map((job) => resultOf(job, 'knockout')), [jobs]);
@@ -88,6 +91,7 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
       />
       {branches && <BranchChoice />}
       <RowsChoice />
+      <WindowChoice view={view} />
       <NormsChoice />
     </>
   );
@@ -98,7 +102,7 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
       table={
         found.some(Boolean)
           ? () =>
-              gridTable(`Knock-out of each ${rows === 'tokens' ? 'token' : 'sentence'}, logit of ${versus}`, view, [
+              gridTable(`Knock-out of each ${ROW_NAMES[rows]}, logit of ${versus}`, view, [
                 { name: 'change, logits', values: each[0] },
                 { name: 'change with norms frozen, logits', values: each[1] },
                 { name: 'without it, logits', values: found.map((one) => knockoutValues(one, 'rescale')) },
@@ -136,7 +140,7 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
       }
     >
       <JobControl
-        verb={rows === 'tokens' ? 'Knock out every token' : 'Knock out every sentence'}
+        verb={`Knock out every ${ROW_NAMES[rows]}`}
         names={names}
         jobs={jobs}
         problem={tooLong(view, NORMS.length, rows)}
@@ -173,10 +177,11 @@ export const KnockoutTest = memo(function KnockoutTest({ view, axis, staleMark, 
           </>
         )}
       </div>
+      <OverExamples view={view} test="knockout" />
       <p className="convention">
-        <b>Change</b> of the logit of {versus} at position {view.position} when a{' '}
-        {rows === 'tokens' ? 'token' : 'sentence'} is no longer read in one layer: negative where it spoke for the
-        answer. Δ, B, C and gates stay as they were computed, so a token still acts through them. <NormsNote />
+        <b>Change</b> of the logit of {versus} at position {view.position} when a {ROW_NAMES[rows]} is no longer read in{' '}
+        {window > 1 ? `${window} layers, that of the cell and those after it` : 'one layer'}: negative where it spoke
+        for the answer. Δ, B, C and gates stay as they were computed, so a token still acts through them. <NormsNote />
       </p>
     </TestSection>
   );

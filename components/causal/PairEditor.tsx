@@ -1,8 +1,8 @@
 'use client';
 import { useState } from 'react';
 import type { Token } from '@/lib/api/schemas';
+import type { Pair } from '@/lib/vocabulary';
 import { displayToken, visible } from '../charts/tokens';
-import type { Pair } from './pair';
 import { setCausal } from './settings';
 
 /** The corrupted prompt, its tokens that differ in bold, and the answer that it asks for; both can be written anew. */

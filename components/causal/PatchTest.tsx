@@ -11,6 +11,7 @@ import { CausalGrid } from './CausalGrid';
 import { EstimateWaits, GridWaits, tooLong } from './GridWaits';
 import { type GridValues, numberIn } from './grid';
 import { JobControl } from './JobControl';
+import { OverExamples } from './OverExamples';
 import { PairEditor } from './PairEditor';
 import {
   BranchChoice,
@@ -21,6 +22,7 @@ import {
   SignedScale,
   StrongestCells,
   useInspectedCell,
+  WindowChoice,
 } from './parts';
 import { isBranched, POINT_INFO, pointsIn } from './points';
 import { isEstimated } from './requests';
@@ -34,7 +36,7 @@ import {
   patchedValues,
   warningsOf,
 } from './results';
-import { setCausal, useCausal } from './settings';
+import { ROW_NAMES, setCausal, useCausal } from './settings';
 import { type TestProps, TestSection } from './TestSection';
 import { usePair } from './usePair';
 import { type PatchedCells, useExactCells, usePatches } from './usePatches';
@@ -160,6 +162,7 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
   const asked = useCausal((s) => s.measure);
   const rows = useCausal((s) => s.rows);
   const { pair, isOwn, tokens, differing, problem } = usePair(view);
+  const window = useCausal((s) => s.window);
   const { how, names, jobs, stale, start, exact, estimated } = usePatches(view, pair);
   const isEstimate = how === 'estimate';
   const measures = MEASURES.filter(
@@ -199,7 +202,7 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
   const by = measures.find(({ value }) => value === shownBy)?.label ?? '';
   const controls = (
     <>
-      {isEstimated(point) && <HowSwitch />}
+      {isEstimated(point, window) && <HowSwitch />}
       <Choice
         caption="Carry over"
         label="What is carried over"
@@ -226,6 +229,7 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
         onChange={(value) => setCausal({ measure: value })}
       />
       {!isEstimate && <RowsChoice />}
+      {point !== 'conv' && <WindowChoice view={view} />}
     </>
   );
   return (
@@ -261,7 +265,7 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
     >
       <PairEditor pair={pair} tokens={tokens} differing={differing} isOwn={isOwn} />
       <JobControl
-        verb={isEstimate ? 'Estimate every patch' : rows === 'tokens' ? 'Patch every token' : 'Patch every sentence'}
+        verb={isEstimate ? 'Estimate every patch' : `Patch every ${ROW_NAMES[rows]}`}
         names={names}
         jobs={jobs}
         problem={problem ?? (isEstimate ? undefined : tooLong(view, 1, rows))}
@@ -291,6 +295,7 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
           />
         )}
       </div>
+      <OverExamples view={view} test="patch" />
       <p className="convention">
         <b>Effect</b> ={' '}
         {direction === 'denoise' ? (
@@ -315,10 +320,11 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
         ) : (
           <>
             {exact.some((each) => each?.spans.some(([start, end]) => end - start > 1)) &&
-              'A sentence is carried over as a whole, so all its tokens show one effect. '}
+              `A ${ROW_NAMES[rows]} is carried over as a whole, so all its tokens show one effect. `}
             Effects do not add up.
           </>
         )}{' '}
+        {window > 1 && `A cell stands for ${window} layers, its own and those after it. `}
         Bold: tokens in which the prompts differ.
       </p>
     </TestSection>

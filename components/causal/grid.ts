@@ -51,6 +51,8 @@ export interface GridValues {
   (layer: number, token: number): number | null | undefined | typeof UNTESTED;
   /** The own tokens [start, end) that were tested together with a token, all of which have one value; absent where each is by itself. */
   readonly spanOf?: (token: number) => readonly [number, number] | undefined;
+  /** The class that a token is in, where classes were tested, whose spans are from their first to their last token. */
+  readonly classOf?: (token: number) => string | undefined;
 }
 
 /** First and last token of the cell that a token is in. */

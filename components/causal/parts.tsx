@@ -68,6 +68,7 @@ export function HowSwitch() {
 const ROWS = [
   { value: 'sentences', label: 'sentences' },
   { value: 'tokens', label: 'tokens' },
+  { value: 'classes', label: 'classes of tokens' },
 ] as const;
 
 /** What has a row of its own in an exact test. */
@@ -76,11 +77,33 @@ export function RowsChoice() {
   return (
     <Choice
       caption="Rows"
-      label="What has a row of its own: a sentence, or a token"
+      label="What has a row of its own: a sentence, a token, or all tokens of a class"
       testId="causal-rows"
       value={rows}
       options={ROWS}
       onChange={(value) => setCausal({ rows: value })}
+    />
+  );
+}
+
+/** Layers that are changed together, in steps that double, up to all. */
+export function WindowChoice({ view }: { view: View }) {
+  const window = useCausal((s) => s.window);
+  const most = Math.min(...view.models.map(({ layers }) => layers));
+  const sizes = [...new Set([1, 2, 4, 8, 16, 32, most, window])].filter((size) => size <= Math.max(most, window));
+  return (
+    <Choice
+      caption="Layers"
+      label="Layers that follow each other and are changed together"
+      testId="causal-window"
+      value={String(window)}
+      options={sizes
+        .sort((a, b) => a - b)
+        .map((size) => ({
+          value: String(size),
+          label: size === 1 ? 'one at a time' : size === most ? `all ${size} together` : `${size} together`,
+        }))}
+      onChange={(value) => setCausal({ window: Number(value) })}
     />
   );
 }
@@ -169,10 +192,14 @@ interface CellTitleProps {
 
 export function CellTitle({ view, cell, values }: CellTitleProps) {
   const [first, last] = endsOf(values, cell.position);
+  const named = values?.classOf?.(cell.position);
+  const window = useCausal((s) => s.window);
   return (
     <h3>
-      Layer {cell.layer},{' '}
-      {first === last ? (
+      {window > 1 ? `Layers ${cell.layer}–${cell.layer + window - 1}` : `Layer ${cell.layer}`},{' '}
+      {named ? (
+        `all of ${named} together`
+      ) : first === last ? (
         <>
           token {first}{' '}
           <span className="mono">
@@ -196,7 +223,8 @@ function Strongest({ model, values }: { model: ModelView; values: GridValues | u
     <SlotList slot={model.slot}>
       {cells.map(({ layer, position, value }) => {
         const [ofA, last] = endsOf(values, position).map((own) => nearestOfA(model, own));
-        const where = ofA === last ? `${ofA}` : `${ofA}–${last}`;
+        const named = values?.classOf?.(position);
+        const where = named ?? (ofA === last ? `${ofA}` : `${ofA}–${last}`);
         return (
           <tr key={`${layer}.${position}`}>
             <th scope="row" className="mono ellipsis">
@@ -204,14 +232,19 @@ function Strongest({ model, values }: { model: ModelView; values: GridValues | u
                 type="button"
                 className="link mono"
                 data-export="keep"
-                aria-label={`Layer ${layer}, ${ofA === last ? 'token' : 'tokens'} ${where} ${model.tokens[position].text.trim()}`}
+                aria-label={
+                  named
+                    ? `Layer ${layer}, ${named}`
+                    : `Layer ${layer}, ${ofA === last ? 'token' : 'tokens'} ${where} ${model.tokens[position].text.trim()}`
+                }
                 onPointerEnter={() => hover({ origin: 'causal', layer, destination: ofA })}
                 onClick={() => {
                   setCausal({ pin: { layer, position: ofA } });
                   select({ layer });
                 }}
               >
-                {layer} <span className="note">@{where}</span> {cut(displayToken(model.tokens[position].text), 9)}
+                {layer} <span className="note">@{where}</span>
+                {!named && ` ${cut(displayToken(model.tokens[position].text), 9)}`}
               </button>
             </th>
             <td>{formatSigned(value)}</td>

@@ -1,10 +1,9 @@
 import type { SnrExampleInput } from '@/lib/api/analyses';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
 import { partNamed } from '@/lib/api/parts';
-import { ATTRIBUTION_METRICS, type AttributionMetric, examplePrompt } from '@/lib/vocabulary';
-import { hasBranches, type ModelView, ownToken, promptOf, targetOf, type View } from '../data/view';
+import { ATTRIBUTION_METRICS, type AttributionMetric, examplePrompt, sentenceSpans } from '@/lib/vocabulary';
+import { hasBranches, isDiff, type ModelView, ownToken, promptOf, targetOf, type View } from '../data/view';
 import { isBranched, layersAt } from './points';
-import { sentenceSpans } from './rows';
 import { type CausalSettings, type Changes, isChanged } from './settings';
 
 /** Layers that have branches with scans of their own. */
@@ -18,14 +17,31 @@ const questionOf = (view: View, model: ModelView, foil: string) => ({
   ...(foil.trim() !== '' && foil.trim() !== view.target.trim() && { foil: foil.trim() }),
 });
 
-/** What has a row; default every token. */
-type Rows = Partial<Pick<CausalSettings, 'rows'>>;
+/** What has a row, default every token, and the layers that are changed together. */
+type Rows = Partial<Pick<CausalSettings, 'rows' | 'window'>>;
+
+/** The classes of a model's own tokens, as the page has them marked. */
+function classesIn({ needle, competing, question }: ModelView) {
+  const own = (spans: ModelView['competing']) => spans.map(([start, end]): [number, number] => [start, end]);
+  return {
+    ...(needle && { needle: [needle[0], needle[1] + 1] as [number, number] }),
+    competing: own(competing),
+    question: own(question),
+  };
+}
+
+/** The columns and windows of a request. */
+const rowsOf = (model: ModelView, { rows, window = 1 }: Rows) => ({
+  ...(rows === 'sentences' && { spans: sentenceSpans(model) }),
+  ...(rows === 'classes' && { classes: classesIn(model) }),
+  ...(window > 1 && { window }),
+});
 
 /** The patching request of one model; undefined where it has no such point. */
 export function patchRequest(
   view: View,
   model: ModelView,
-  { point, branch, direction, rows }: Pick<CausalSettings, 'point' | 'branch' | 'direction'> & Rows,
+  { point, branch, direction, ...rows }: Pick<CausalSettings, 'point' | 'branch' | 'direction'> & Rows,
   pair: { readonly corrupted: string; readonly foil: string },
 ): AnalysisRequestInput | undefined {
   const mixer = isBranched(view.models, point) ? branch : '';
@@ -39,7 +55,7 @@ export function patchRequest(
     corrupted: pair.corrupted,
     ...(direction === 'noise' && { direction }),
     ...(layers && mixer && { layers, mixer }),
-    ...(rows === 'sentences' && { spans: sentenceSpans(model) }),
+    ...rowsOf(model, rows),
   };
 }
 
@@ -47,7 +63,7 @@ export function patchRequest(
 export function patchCellRequest(
   view: View,
   model: ModelView,
-  settings: Pick<CausalSettings, 'point' | 'branch' | 'direction'>,
+  settings: Pick<CausalSettings, 'point' | 'branch' | 'direction'> & Pick<Rows, 'window'>,
   pair: { readonly corrupted: string; readonly foil: string },
   layer: number,
   [first, last]: readonly [number, number],
@@ -57,24 +73,34 @@ export function patchCellRequest(
   if (whole?.kind !== 'patch' || ends.some((end) => end === undefined)) return undefined;
   if (layer >= model.layers || (whole.layers && !whole.layers.includes(layer))) return undefined;
   const [start, end] = ends as number[];
-  return { ...whole, layers: [layer], spans: [[start, Math.min(end, model.position) + 1]] };
+  const { window = 1 } = settings;
+  const layers = (whole.layers ?? [...model.model.blocks.keys()]).filter((each) => each >= layer).slice(0, window);
+  if (layers.length < window) return undefined;
+  return { ...whole, layers, spans: [[start, Math.min(end, model.position) + 1]] };
 }
 
 /** Cells of every model that are patched as well, to see how far estimates hold. */
 const CHECKED = 12;
 
-/** Whether a point can be estimated: the convolution's inputs have no gradient that is worth following. */
-export const isEstimated = (point: CausalSettings['point']): boolean => point !== 'conv';
+/** Whether a point can be estimated: the convolution's inputs have no gradient that is worth following, and the stream is passed on whole through a window. */
+export const isEstimated = (point: CausalSettings['point'], window = 1): boolean =>
+  point !== 'conv' && (window === 1 || point !== 'hook_resid_pre');
 
 /** The estimate of all patches of one model; undefined where it has no such point. */
 export function attributionRequest(
   view: View,
   model: ModelView,
-  { point, branch, direction, measure }: Pick<CausalSettings, 'point' | 'branch' | 'direction' | 'measure'>,
+  {
+    point,
+    branch,
+    direction,
+    measure,
+    window,
+  }: Pick<CausalSettings, 'point' | 'branch' | 'direction' | 'measure'> & Pick<Rows, 'window'>,
   pair: { readonly corrupted: string; readonly foil: string },
 ): AnalysisRequestInput | undefined {
-  const exact = patchRequest(view, model, { point, branch, direction }, pair);
-  if (exact?.kind !== 'patch' || !isEstimated(point)) return undefined;
+  const exact = patchRequest(view, model, { point, branch, direction, window }, pair);
+  if (exact?.kind !== 'patch' || !isEstimated(point, window)) return undefined;
   const { mixer, point: _point, kind: _kind, ...common } = exact;
   const metric = ATTRIBUTION_METRICS.find((name): name is AttributionMetric => name === measure);
   return {
@@ -90,7 +116,7 @@ export function attributionRequest(
 export function knockoutRequest(
   view: View,
   model: ModelView,
-  { queries, reads, branch, rows }: Pick<CausalSettings, 'queries' | 'reads' | 'branch'> & Rows,
+  { queries, reads, branch, ...rows }: Pick<CausalSettings, 'queries' | 'reads' | 'branch'> & Rows,
   foil: string,
   span?: { readonly tokens: readonly [number, number]; readonly together: boolean },
 ): AnalysisRequestInput | undefined {
@@ -106,8 +132,30 @@ export function knockoutRequest(
     queries,
     reads,
     ...(layers && branch && { layers, mixer: branch }),
-    ...(!span && rows === 'sentences' && { spans: sentenceSpans(model) }),
+    ...(!span && rowsOf(model, rows)),
     ...(span && { spans: [[first, Math.min(last, model.position) + 1]], together: span.together }),
+  };
+}
+
+/** Multiples of λ that are tried. */
+const DOSES = Array.from({ length: 9 }, (_, k) => k / 4);
+
+/** The answer against λ of all layers of one model, or of one; undefined where it has none there. */
+export function doseRequest(
+  view: View,
+  model: ModelView,
+  layer: number | undefined,
+  foil: string,
+): AnalysisRequestInput | undefined {
+  if (layer !== undefined && (layer >= model.layers || !isDiff(model.model.blocks[layer]))) return undefined;
+  return {
+    kind: 'lambda',
+    ...questionOf(view, model, foil),
+    prompt: promptOf(model),
+    values: DOSES,
+    relative: true,
+    ...(layer === undefined ? { together: true } : { layers: [layer] }),
+    ...(model.needle && { classes: classesIn(model) }),
   };
 }
 

@@ -15,17 +15,23 @@ export type ResultOf<K extends AnalysisResult['kind']> = Extract<AnalysisResult,
 export const resultOf = <K extends AnalysisResult['kind']>(job: Job | undefined, kind: K): ResultOf<K> | undefined =>
   job?.result?.kind === kind ? (job.result as ResultOf<K>) : undefined;
 
-/** Cells of a grid: rows are layers, columns spans of tokens, each of which has what its span has. */
+type Columns = Pick<ResultOf<'patch'>, 'spans' | 'classes'>;
+
+/** Cells of a grid: rows are layers, columns spans or classes of tokens, each of which has what its column has. */
 function cellsOf(
   layers: readonly number[],
-  spans: readonly (readonly [number, number])[],
+  { spans, classes }: Columns,
   rows: readonly (readonly Maybe[])[],
   tested?: readonly boolean[],
 ): GridValues {
   const rowOf = new Map(layers.map((layer, row) => [layer, row]));
+  const columns: readonly (readonly (readonly [number, number])[])[] =
+    classes?.map((each) => each.spans) ?? spans.map((span) => [span]);
   const columnOf = new Map(
-    spans.flatMap(([start, end], column) =>
-      Array.from({ length: end - start }, (_, k): [number, number] => [start + k, column]),
+    columns.flatMap((runs, column) =>
+      runs.flatMap(([start, end]) =>
+        Array.from({ length: end - start }, (_, k): [number, number] => [start + k, column]),
+      ),
     ),
   );
   const value = (layer: number, token: number) => {
@@ -33,7 +39,10 @@ function cellsOf(
     if (row === undefined || column === undefined) return undefined;
     return tested?.[column] === false ? UNTESTED : (rows[row]?.[column] ?? null);
   };
-  return Object.assign(value, { spanOf: (token: number) => spans[columnOf.get(token) ?? -1] });
+  return Object.assign(value, {
+    spanOf: (token: number) => spans[columnOf.get(token) ?? -1],
+    classOf: (token: number) => classes?.[columnOf.get(token) ?? -1]?.class,
+  });
 }
 
 /** One measure of the runs; undefined where a result does not have it. */
@@ -51,25 +60,25 @@ export function patchEffects(found: ResultOf<'patch'> | undefined, measure: Patc
   };
   return cellsOf(
     found.layers,
-    found.spans,
+    found,
     patched.map((row) => row.map(effect)),
   );
 }
 
 export function patchedValues(found: ResultOf<'patch'> | undefined, measure: PatchMetric): GridValues | undefined {
   const of = measureOf(found, measure);
-  return found && of ? cellsOf(found.layers, found.spans, of.patched) : undefined;
+  return found && of ? cellsOf(found.layers, found, of.patched) : undefined;
 }
 
 /** Estimated effects of the first kind of point. */
 export function estimatedEffects(found: ResultOf<'patch_attribution'> | undefined): GridValues | undefined {
   const own = found?.points[0];
-  return found && own ? cellsOf(found.layers, found.spans, own.effect) : undefined;
+  return found && own ? cellsOf(found.layers, found, own.effect) : undefined;
 }
 
 export function estimatedValues(found: ResultOf<'patch_attribution'> | undefined): GridValues | undefined {
   const own = found?.points[0];
-  return found && own ? cellsOf(found.layers, found.spans, own.patched) : undefined;
+  return found && own ? cellsOf(found.layers, found, own.patched) : undefined;
 }
 
 /** A cell that was estimated and patched, as effects. */
@@ -117,12 +126,12 @@ export const knockoutsOf = (found: ResultOf<'knockout'> | undefined, norms: Norm
 
 export function knockoutChanges(found: ResultOf<'knockout'> | undefined, norms: Norms): GridValues | undefined {
   const of = knockoutsOf(found, norms);
-  return found && of ? cellsOf(ownLayers(found), found.spans, of.change, found.tested) : undefined;
+  return found && of ? cellsOf(ownLayers(found), found, of.change, found.tested) : undefined;
 }
 
 export function knockoutValues(found: ResultOf<'knockout'> | undefined, norms: Norms): GridValues | undefined {
   const of = knockoutsOf(found, norms);
-  return found && of ? cellsOf(ownLayers(found), found.spans, of.without, found.tested) : undefined;
+  return found && of ? cellsOf(ownLayers(found), found, of.without, found.tested) : undefined;
 }
 
 /** The largest magnitude of all cells, for a shared scale; 1 where there are none. */

@@ -34,8 +34,10 @@ export interface CausalSettings {
   readonly measure: PatchMetric;
   /** Whether patches are estimated at once, or made one by one. */
   readonly how: 'estimate' | 'exact';
-  /** What has a row of its own in exact tests: a sentence, or a token. */
-  readonly rows: 'sentences' | 'tokens';
+  /** What has a row of its own in exact tests: a sentence, a token, or all tokens of a class. */
+  readonly rows: 'sentences' | 'tokens' | 'classes';
+  /** Layers that follow each other and are changed together in a patch or knock-out. */
+  readonly window: number;
   readonly queries: 'later' | 'answer';
   readonly reads: 'scan' | 'block';
   /** Whether norms divide by what remains after a removal, as the model does, or as in the unchanged run. */
@@ -59,6 +61,7 @@ export const useCausal = create<CausalSettings>()(() => ({
   measure: 'logit_difference',
   how: 'estimate',
   rows: 'sentences',
+  window: 1,
   queries: 'later',
   reads: 'scan',
   norms: 'rescale',
@@ -67,6 +70,12 @@ export const useCausal = create<CausalSettings>()(() => ({
   method: 'zero',
   changes: {},
 }));
+
+/** What a row is called. */
+export const ROW_NAMES = { sentences: 'sentence', tokens: 'token', classes: 'class' } as const satisfies Record<
+  CausalSettings['rows'],
+  string
+>;
 
 export const setCausal = (patch: Partial<CausalSettings>): void => useCausal.setState(patch);
 

@@ -1,4 +1,4 @@
-import { createParser, parseAsString, parseAsStringLiteral } from 'nuqs';
+import { createParser, parseAsInteger, parseAsString, parseAsStringLiteral } from 'nuqs';
 import { partNamed } from '@/lib/api/parts';
 import { MIXERS, PATCH_DIRECTIONS, PATCH_METRICS, PATCH_POINTS } from '@/lib/vocabulary';
 import { fieldsOf, type LinkedSettings, linkStore, setting } from '../state/linked';
@@ -72,7 +72,12 @@ export const CAUSAL: LinkedSettings<CausalSettings> = {
   way: field('direction', parseAsStringLiteral(PATCH_DIRECTIONS)),
   by: field('measure', parseAsStringLiteral(PATCH_METRICS)),
   how: field('how', parseAsStringLiteral(['estimate', 'exact'])),
-  rows: field('rows', parseAsStringLiteral(['sentences', 'tokens'])),
+  rows: field('rows', parseAsStringLiteral(['sentences', 'tokens', 'classes'])),
+  window: setting(
+    parseAsInteger,
+    ({ window }) => (window > 1 ? window : null),
+    (window) => (window > 1 ? { window } : undefined),
+  ),
   mixer: setting(
     parseAsStringLiteral(MIXERS),
     ({ branch }) => branch || null,

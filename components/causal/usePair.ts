@@ -2,9 +2,10 @@
 import { useQueries } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import type { Token } from '@/lib/api/schemas';
+import { defaultPair, type Pair } from '@/lib/vocabulary';
 import { tokensQuery } from '../data/queries';
 import type { View } from '../data/view';
-import { defaultPair, differingTokens, type Pair, pairProblem } from './pair';
+import { differingTokens, pairProblem } from './pair';
 import { useCausal } from './settings';
 
 export interface PairState {

@@ -1,7 +1,7 @@
 import { useEffect, useMemo } from 'react';
+import type { Pair } from '@/lib/vocabulary';
 import type { View } from '../data/view';
 import { dropJob, isJobBusy, type Job, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
-import type { Pair } from './pair';
 import { attributionRequest, isEstimated, patchCellRequest, patchRequest } from './requests';
 import { type ResultOf, resultOf } from './results';
 import { jobName, useCausal } from './settings';
@@ -14,8 +14,12 @@ const QUIET_MS = 250;
 export function useHow(): 'estimate' | 'exact' {
   const how = useCausal((s) => s.how);
   const point = useCausal((s) => s.point);
-  return isEstimated(point) ? how : 'exact';
+  const window = useCausal((s) => s.window);
+  return isEstimated(point, window) ? how : 'exact';
 }
+
+/** Layers that are patched together: what decoding remembers goes one layer at a time. */
+const useWindow = (): number => useCausal((s) => (s.point === 'conv' ? 1 : s.window));
 
 /** The grids that the settings ask for, estimated or exact, and their jobs. */
 export function usePatches(view: View, pair: Pair) {
@@ -25,6 +29,7 @@ export function usePatches(view: View, pair: Pair) {
   const direction = useCausal((s) => s.direction);
   const measure = useCausal((s) => s.measure);
   const rows = useCausal((s) => s.rows);
+  const window = useWindow();
   const names = view.models.map(({ slot }) => jobName(how === 'exact' ? 'patch' : 'estimate', slot));
   // Exact patching measures everything at once; an estimate follows one measure.
   const followed = how === 'exact' ? 'logit_difference' : measure;
@@ -32,10 +37,10 @@ export function usePatches(view: View, pair: Pair) {
     () =>
       view.models.map((model) =>
         how === 'exact'
-          ? patchRequest(view, model, { point, branch, direction, rows }, pair)
-          : attributionRequest(view, model, { point, branch, direction, measure: followed }, pair),
+          ? patchRequest(view, model, { point, branch, direction, rows, window }, pair)
+          : attributionRequest(view, model, { point, branch, direction, measure: followed, window }, pair),
       ),
-    [view, how, point, branch, direction, followed, rows, pair],
+    [view, how, point, branch, direction, followed, rows, window, pair],
   );
   const { jobs, stale, start } = useAsked(names, requests);
   return {
@@ -62,6 +67,7 @@ export function useExactCells(view: View, pair: Pair, isOn: boolean): PatchedCel
   const point = useCausal((s) => s.point);
   const branch = useCausal((s) => s.branch);
   const direction = useCausal((s) => s.direction);
+  const window = useWindow();
   const pin = useCausal((s) => s.pin);
   const span = useCausal((s) => s.span);
   const names = view.models.map(({ slot }) => jobName('patch-cell', slot));
@@ -73,10 +79,10 @@ export function useExactCells(view: View, pair: Pair, isOn: boolean): PatchedCel
     () =>
       view.models.map((model) =>
         isOn && first >= 0
-          ? patchCellRequest(view, model, { point, branch, direction }, pair, layer, [first, last])
+          ? patchCellRequest(view, model, { point, branch, direction, window }, pair, layer, [first, last])
           : undefined,
       ),
-    [view, isOn, point, branch, direction, pair, layer, first, last],
+    [view, isOn, point, branch, direction, window, pair, layer, first, last],
   );
   useEffect(() => {
     const timer = setTimeout(() => {
