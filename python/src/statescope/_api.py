@@ -679,75 +679,6 @@ class ModelList(TypedDict):
     """Names of tokenizers that may be chosen: the bundled one, then those of models."""
 
 
-class SweepRequestSnrSourcesExamplesClasses(TypedDict):
-    """What else is what, as spans like the needle’s."""
-    competing: NotRequired[Sequence[Sequence[int]]]
-    """What names another answer."""
-    question: NotRequired[Sequence[Sequence[int]]]
-    """The question."""
-
-
-class SweepRequestSnrSourcesExamples(TypedDict):
-    """One example, as a line of the command line’s file."""
-    prompt: NotRequired[str]
-    tokens: NotRequired[Sequence[int]]
-    """Token ids in place of a prompt."""
-    context: NotRequired[str]
-    """With a question: becomes the prompt of the paper's script."""
-    question: NotRequired[str]
-    target: NotRequired[Union[str, int]]
-    """The answer; its first token is the target."""
-    answer: NotRequired[Union[str, int]]
-    """Another word for the target."""
-    needle: NotRequired[Sequence[int]]
-    """What holds the answer: UTF-16 characters of a prompt, tokens of `tokens`, unless `unit` says otherwise."""
-    unit: NotRequired[Literal["characters", "tokens"]]
-    foil: NotRequired[Union[str, int]]
-    """A wrong answer, where logits are differences to it."""
-    candidates: NotRequired[Sequence[Union[str, int]]]
-    classes: NotRequired[SweepRequestSnrSourcesExamplesClasses]
-    """What else is what, as spans like the needle’s."""
-    position: NotRequired[int]
-    """Token to read at; default the last."""
-
-
-class SweepRequestSnrSources(TypedDict):
-    name: str
-    examples: Union[Sequence[SweepRequestSnrSourcesExamples], str]
-    """Up to 1000 examples, or `demo:n`: n held-out stories of the demo task with known needles."""
-
-
-class SweepRequestSnr(TypedDict):
-    kind: Literal["snr"]
-    models: Sequence[Union[str, Sequence[str]]]
-    """Names that `GET /api/models` lists; training seeds of one model as a list."""
-    sources: Sequence[SweepRequestSnrSources]
-    """Sets of prompts, such as one a length or task; each is summed up by itself."""
-    resamples: NotRequired[int]
-    """Of the bootstrap."""
-    seed: NotRequired[int]
-    """Of the bootstrap and of stories; equal seeds give equal numbers."""
-    metrics: NotRequired[Sequence[Literal["target_prob", "target_logprob", "target_log_odds", "margin", "margin_std", "snr_vocab", "snr_candidates", "needle_against_context"]]]
-    """Default: all."""
-
-
-class SweepRequestAllocation(TypedDict):
-    kind: Literal["allocation"]
-    models: Sequence[Union[str, Sequence[str]]]
-    """Names that `GET /api/models` lists; training seeds of one model as a list."""
-    sources: Sequence[SweepRequestSnrSources]
-    """Sets of prompts, such as one a length or task; each is summed up by itself."""
-    resamples: NotRequired[int]
-    """Of the bootstrap."""
-    seed: NotRequired[int]
-    """Of the bootstrap and of stories; equal seeds give equal numbers."""
-    layers: NotRequired[Sequence[int]]
-    """Default: all."""
-
-
-SweepRequest = Union[SweepRequestSnr, SweepRequestAllocation]
-
-
 class RunProgress(TypedDict):
     model: int
     """Index into the models of the run."""
@@ -991,6 +922,166 @@ class Allocation(TypedDict):
     layers: Sequence[AllocationLayers]
 
 
+class SweepRequestSnrSourcesExamplesClasses(TypedDict):
+    """What else is what, as spans like the needle’s."""
+    competing: NotRequired[Sequence[Sequence[int]]]
+    """What names another answer."""
+    question: NotRequired[Sequence[Sequence[int]]]
+    """The question."""
+
+
+class SweepRequestSnrSourcesExamples(TypedDict):
+    """One example, as a line of the command line’s file."""
+    prompt: NotRequired[str]
+    tokens: NotRequired[Sequence[int]]
+    """Token ids in place of a prompt."""
+    context: NotRequired[str]
+    """With a question: becomes the prompt of the paper's script."""
+    question: NotRequired[str]
+    target: NotRequired[Union[str, int]]
+    """The answer; its first token is the target."""
+    answer: NotRequired[Union[str, int]]
+    """Another word for the target."""
+    needle: NotRequired[Sequence[int]]
+    """What holds the answer: UTF-16 characters of a prompt, tokens of `tokens`, unless `unit` says otherwise."""
+    unit: NotRequired[Literal["characters", "tokens"]]
+    foil: NotRequired[Union[str, int]]
+    """A wrong answer, where logits are differences to it."""
+    candidates: NotRequired[Sequence[Union[str, int]]]
+    classes: NotRequired[SweepRequestSnrSourcesExamplesClasses]
+    """What else is what, as spans like the needle’s."""
+    position: NotRequired[int]
+    """Token to read at; default the last."""
+    corrupted: NotRequired[Union[str, Sequence[int]]]
+    """The prompt, or its token ids, that patching holds it against."""
+
+
+class SweepRequestSnrSources(TypedDict):
+    name: str
+    examples: Union[Sequence[SweepRequestSnrSourcesExamples], str]
+    """Up to 1000 examples, or `demo:n`: n held-out stories of the demo task with known needles."""
+
+
+class SweepRequestSnr(TypedDict):
+    kind: Literal["snr"]
+    models: Sequence[Union[str, Sequence[str]]]
+    """Names that `GET /api/models` lists; training seeds of one model as a list."""
+    sources: Sequence[SweepRequestSnrSources]
+    """Sets of prompts, such as one a length or task; each is summed up by itself."""
+    resamples: NotRequired[int]
+    """Of the bootstrap."""
+    seed: NotRequired[int]
+    """Of the bootstrap and of stories; equal seeds give equal numbers."""
+    metrics: NotRequired[Sequence[Literal["target_prob", "target_logprob", "target_log_odds", "margin", "margin_std", "snr_vocab", "snr_candidates", "needle_against_context"]]]
+    """Default: all."""
+
+
+class SweepRequestAllocation(TypedDict):
+    kind: Literal["allocation"]
+    models: Sequence[Union[str, Sequence[str]]]
+    """Names that `GET /api/models` lists; training seeds of one model as a list."""
+    sources: Sequence[SweepRequestSnrSources]
+    """Sets of prompts, such as one a length or task; each is summed up by itself."""
+    resamples: NotRequired[int]
+    """Of the bootstrap."""
+    seed: NotRequired[int]
+    """Of the bootstrap and of stories; equal seeds give equal numbers."""
+    layers: NotRequired[Sequence[int]]
+    """Default: all."""
+
+
+class SweepRequestPatch(TypedDict):
+    """Patching by class of token; a line without `corrupted` has its answer exchanged for another candidate."""
+    kind: Literal["patch"]
+    models: Sequence[Union[str, Sequence[str]]]
+    """Names that `GET /api/models` lists; training seeds of one model as a list."""
+    sources: Sequence[SweepRequestSnrSources]
+    """Sets of prompts, such as one a length or task; each is summed up by itself."""
+    resamples: NotRequired[int]
+    """Of the bootstrap."""
+    seed: NotRequired[int]
+    """Of the bootstrap and of stories; equal seeds give equal numbers."""
+    layers: NotRequired[Sequence[int]]
+    """Default: all."""
+    mixer: NotRequired[Literal["mixer_1", "mixer_2"]]
+    """One mixer of differential blocks."""
+    window: NotRequired[int]
+    """Layers that follow each other among those chosen and are changed together."""
+    memory_mb: NotRequired[int]
+    """Refuse an example that would take more beside the weights."""
+    point: NotRequired[str]
+    """A hook point of the block, `hook_h` (states), or, with attribution, `mixer_1`, `mixer_2`."""
+    direction: NotRequired[Literal["denoise", "noise"]]
+    metric: NotRequired[Literal["logit_difference", "target_logit", "margin", "target_prob", "target_logprob", "kl"]]
+    """Default the logit difference, of examples without a foil the logit of the target."""
+    method: NotRequired[Literal["exact", "attribution"]]
+    """Patched runs, or their estimates by one backward pass."""
+    steps: NotRequired[int]
+    """Of an attribution."""
+
+
+class SweepRequestKnockout(TypedDict):
+    kind: Literal["knockout"]
+    models: Sequence[Union[str, Sequence[str]]]
+    """Names that `GET /api/models` lists; training seeds of one model as a list."""
+    sources: Sequence[SweepRequestSnrSources]
+    """Sets of prompts, such as one a length or task; each is summed up by itself."""
+    resamples: NotRequired[int]
+    """Of the bootstrap."""
+    seed: NotRequired[int]
+    """Of the bootstrap and of stories; equal seeds give equal numbers."""
+    layers: NotRequired[Sequence[int]]
+    """Default: all."""
+    mixer: NotRequired[Literal["mixer_1", "mixer_2"]]
+    """One mixer of differential blocks."""
+    window: NotRequired[int]
+    """Layers that follow each other among those chosen and are changed together."""
+    memory_mb: NotRequired[int]
+    """Refuse an example that would take more beside the weights."""
+    queries: NotRequired[Literal["later", "answer"]]
+    """Who stops reading."""
+    reads: NotRequired[Literal["scan", "block"]]
+    together: NotRequired[bool]
+    """All layers at once."""
+
+
+class SweepRequestAblate(TypedDict):
+    kind: Literal["ablate"]
+    models: Sequence[Union[str, Sequence[str]]]
+    """Names that `GET /api/models` lists; training seeds of one model as a list."""
+    sources: Sequence[SweepRequestSnrSources]
+    """Sets of prompts, such as one a length or task; each is summed up by itself."""
+    resamples: NotRequired[int]
+    """Of the bootstrap."""
+    seed: NotRequired[int]
+    """Of the bootstrap and of stories; equal seeds give equal numbers."""
+    layers: NotRequired[Sequence[int]]
+    """Default: all."""
+    mixer: NotRequired[Literal["mixer_1", "mixer_2"]]
+    """One mixer of differential blocks."""
+    window: NotRequired[int]
+    """Layers that follow each other among those chosen and are changed together."""
+    memory_mb: NotRequired[int]
+    """Refuse an example that would take more beside the weights."""
+    unit: NotRequired[Literal["block", "mixer", "head", "channel"]]
+    method: NotRequired[Literal["zero", "mean", "resample"]]
+    reference: NotRequired[Union[Literal["self"], Sequence[Sequence[int]]]]
+    """Token ids of the prompts that `mean` and `resample` are taken from, aligned at their end; `self` for each prompt itself."""
+    rows: NotRequired[Literal["all", "class"]]
+    """At every token at once, or at those of one class after the other."""
+
+
+SweepRequest = Union[SweepRequestSnr, SweepRequestAllocation, SweepRequestPatch, SweepRequestKnockout, SweepRequestAblate]
+
+
+class AnalysisRequestPatchClasses(TypedDict):
+    """Columns are classes of tokens in place of spans, as these spans make them: read-out, needle, what competes, question, first, filler. In a pair they count in the clean prompt."""
+    needle: NotRequired[Sequence[int]]
+    """Half-open span [start, end)."""
+    competing: NotRequired[Sequence[Sequence[int]]]
+    question: NotRequired[Sequence[Sequence[int]]]
+
+
 class AnalysisRequestPatchAlign(TypedDict):
     clean: Sequence[int]
     """Half-open span [start, end)."""
@@ -1019,6 +1110,10 @@ class AnalysisRequestPatch(TypedDict):
     """`denoise` (default) carries the clean run into the corrupted prompt, `noise` the corrupted run into the clean prompt."""
     spans: NotRequired[Sequence[Sequence[int]]]
     """Patched as a whole, in the prompt that receives; default each token."""
+    classes: NotRequired[AnalysisRequestPatchClasses]
+    """Columns are classes of tokens in place of spans, as these spans make them: read-out, needle, what competes, question, first, filler. In a pair they count in the clean prompt."""
+    window: NotRequired[int]
+    """Layers that follow each other among those chosen and are changed together; default 1."""
     align: NotRequired[Sequence[AnalysisRequestPatchAlign]]
     """Tokens that stand for each other; default each for the one at its place."""
     point: NotRequired[str]
@@ -1050,6 +1145,10 @@ class AnalysisRequestPatchAttribution(TypedDict):
     """`denoise` (default) carries the clean run into the corrupted prompt, `noise` the corrupted run into the clean prompt."""
     spans: NotRequired[Sequence[Sequence[int]]]
     """Patched as a whole, in the prompt that receives; default each token."""
+    classes: NotRequired[AnalysisRequestPatchClasses]
+    """Columns are classes of tokens in place of spans, as these spans make them: read-out, needle, what competes, question, first, filler. In a pair they count in the clean prompt."""
+    window: NotRequired[int]
+    """Layers that follow each other among those chosen and are changed together; default 1."""
     align: NotRequired[Sequence[AnalysisRequestPatchAlign]]
     """Tokens that stand for each other; default each for the one at its place."""
     points: NotRequired[Sequence[str]]
@@ -1079,6 +1178,10 @@ class AnalysisRequestKnockout(TypedDict):
     """A text, or token ids."""
     spans: NotRequired[Sequence[Sequence[int]]]
     """Sources, each knocked out by itself; default each token."""
+    classes: NotRequired[AnalysisRequestPatchClasses]
+    """Columns are classes of tokens in place of spans, as these spans make them: read-out, needle, what competes, question, first, filler. In a pair they count in the clean prompt."""
+    window: NotRequired[int]
+    """Layers that follow each other among those chosen and are changed together; default 1."""
     queries: NotRequired[Union[Literal["later", "answer"], Sequence[int]]]
     """Who stops reading."""
     reads: NotRequired[Literal["scan", "block"]]
@@ -1104,6 +1207,12 @@ class AnalysisRequestAblate(TypedDict):
     prompt: Union[str, Sequence[int]]
     """A text, or token ids."""
     unit: NotRequired[Literal["block", "mixer", "head", "channel"]]
+    spans: NotRequired[Sequence[Sequence[int]]]
+    """Tokens at which parts are replaced, each span by itself; default all tokens at once."""
+    classes: NotRequired[AnalysisRequestPatchClasses]
+    """Columns are classes of tokens in place of spans, as these spans make them: read-out, needle, what competes, question, first, filler. In a pair they count in the clean prompt."""
+    window: NotRequired[int]
+    """Layers whose blocks, or the same mixers, are replaced together; default 1."""
     method: NotRequired[Literal["zero", "mean", "resample"]]
     reference: NotRequired[Union[Literal["self"], str, Sequence[Union[str, Sequence[int]]]]]
     """Prompts that `mean` and `resample` are taken from, aligned at their last token; `demo:n` held-out stories; `self` for the prompt itself, over all its tokens. Only these methods take one, and they cannot do without."""
@@ -1113,6 +1222,14 @@ class AnalysisRequestAblate(TypedDict):
     """Of `resample` and of stories."""
     mixer: NotRequired[Literal["mixer_1", "mixer_2"]]
     """One mixer of differential blocks."""
+
+
+class AnalysisRequestLambdaClasses(TypedDict):
+    """With a needle, what every layer reads of it under each value is said too."""
+    needle: NotRequired[Sequence[int]]
+    """Half-open span [start, end)."""
+    competing: NotRequired[Sequence[Sequence[int]]]
+    question: NotRequired[Sequence[Sequence[int]]]
 
 
 class AnalysisRequestLambda(TypedDict):
@@ -1132,6 +1249,10 @@ class AnalysisRequestLambda(TypedDict):
     """A text, or token ids."""
     values: Sequence[float]
     """Values of λ that are tried; 0 removes branch 2."""
+    relative: NotRequired[bool]
+    """Values are multiples of each layer’s own λ: 1 is the model as it is."""
+    classes: NotRequired[AnalysisRequestLambdaClasses]
+    """With a needle, what every layer reads of it under each value is said too."""
     candidates: NotRequired[Sequence[Union[int, str]]]
     """Answer set of `snr_candidates`."""
     together: NotRequired[bool]
@@ -1275,6 +1396,15 @@ class AnalysisRequestSnr(TypedDict):
 AnalysisRequest = Union[AnalysisRequestPatch, AnalysisRequestPatchAttribution, AnalysisRequestKnockout, AnalysisRequestAblate, AnalysisRequestLambda, AnalysisRequestCancellation, AnalysisRequestCancellationBatch, AnalysisRequestIntervene, AnalysisRequestAllocation, AnalysisRequestFaithfulness, AnalysisRequestSnr]
 
 
+AnalysisResultPatchClasses = TypedDict(
+    "AnalysisResultPatchClasses",
+    {
+        "class": "Literal[\"self\", \"needle\", \"competing\", \"question\", \"first\", \"filler\"]",
+        "spans": "Sequence[Sequence[int]]",
+    },
+)
+
+
 class AnalysisResultPatchMetrics(TypedDict):
     clean: Optional[float]
     """Null where it is not defined, or not computed yet."""
@@ -1296,7 +1426,11 @@ class AnalysisResultPatch(TypedDict):
     kind: Literal["patch"]
     metric: Literal["logit_difference", "target_logit"]
     layers: Sequence[int]
+    windows: NotRequired[Sequence[Sequence[int]]]
+    """All layers of every row, which are changed together, `layers` the first; absent in results from before there were windows."""
     spans: Sequence[Sequence[int]]
+    classes: NotRequired[Sequence[AnalysisResultPatchClasses]]
+    """Where columns are classes: which, and of what tokens; `spans` are from the first to the last."""
     position: int
     clean: Optional[float]
     """Null where it is not defined, or not computed yet."""
@@ -1345,7 +1479,11 @@ class AnalysisResultPatchAttribution(TypedDict):
     metric: Literal["logit_difference", "target_logit", "margin", "target_prob", "target_logprob", "kl"]
     steps: int
     layers: Sequence[int]
+    windows: NotRequired[Sequence[Sequence[int]]]
+    """All layers of every row, which are changed together, `layers` the first; absent in results from before there were windows."""
     spans: Sequence[Sequence[int]]
+    classes: NotRequired[Sequence[AnalysisResultPatchClasses]]
+    """Where columns are classes: which, and of what tokens; `spans` are from the first to the last."""
     position: int
     clean: Optional[float]
     """Null where it is not defined, or not computed yet."""
@@ -1369,6 +1507,8 @@ class AnalysisResultKnockout(TypedDict):
     metric: Literal["logit_difference", "target_logit"]
     layers: Sequence[Sequence[int]]
     spans: Sequence[Sequence[int]]
+    classes: NotRequired[Sequence[AnalysisResultPatchClasses]]
+    """Where columns are classes: which, and of what tokens; `spans` are from the first to the last."""
     position: int
     base: Optional[float]
     """Null where it is not defined, or not computed yet."""
@@ -1435,36 +1575,31 @@ class AnalysisResultAblateRunsFrozenNorms(TypedDict):
     """Null where it is not defined, or not computed yet."""
 
 
-class AnalysisResultAblateRuns(TypedDict):
-    layer: int
-    unit: Literal["block", "mixer", "head", "channel"]
-    mixer: NotRequired[Literal["mixer_1", "mixer_2"]]
-    """One mixer of differential blocks."""
-    index: NotRequired[int]
-    """Of a head or channel."""
-    value: Optional[float]
-    """Null where it is not defined, or not computed yet."""
-    target_prob: Optional[float]
-    """Null where it is not defined, or not computed yet."""
-    target_rank: Optional[float]
-    """Null where it is not defined, or not computed yet."""
-    target_log_odds: Optional[float]
-    """ln p/(1 − p) of the target."""
-    margin: Optional[float]
-    """Logit of the target minus that of the strongest other token."""
-    margin_std: Optional[float]
-    """The margin ÷ the standard deviation of the other logits."""
-    snr_vocab: Optional[float]
-    """Null where it is not defined, or not computed yet."""
-    snr_candidates: Optional[float]
-    """Null where it is not defined, or not computed yet."""
-    kl: Optional[float]
-    """Null where it is not defined, or not computed yet."""
-    answer: int
-    change: Optional[float]
-    """Null where it is not defined, or not computed yet."""
-    frozen_norms: Optional[AnalysisResultAblateRunsFrozenNorms]
-    """With every RMS norm dividing as in the unchanged run: what remains after a removal is not rescaled. Null in results from before this was measured."""
+AnalysisResultAblateRuns = TypedDict(
+    "AnalysisResultAblateRuns",
+    {
+        "layer": "int",
+        "unit": "Literal[\"block\", \"mixer\", \"head\", \"channel\"]",
+        "mixer": "NotRequired[Literal[\"mixer_1\", \"mixer_2\"]]",
+        "index": "NotRequired[int]",
+        "layers": "NotRequired[Sequence[int]]",
+        "span": "NotRequired[Sequence[int]]",
+        "class": "NotRequired[Literal[\"self\", \"needle\", \"competing\", \"question\", \"first\", \"filler\"]]",
+        "tokens": "NotRequired[int]",
+        "value": "Optional[float]",
+        "target_prob": "Optional[float]",
+        "target_rank": "Optional[float]",
+        "target_log_odds": "Optional[float]",
+        "margin": "Optional[float]",
+        "margin_std": "Optional[float]",
+        "snr_vocab": "Optional[float]",
+        "snr_candidates": "Optional[float]",
+        "kl": "Optional[float]",
+        "answer": "int",
+        "change": "Optional[float]",
+        "frozen_norms": "Optional[AnalysisResultAblateRunsFrozenNorms]",
+    },
+)
 
 
 class AnalysisResultAblate(TypedDict):
@@ -1478,11 +1613,21 @@ class AnalysisResultAblate(TypedDict):
     runs: Sequence[AnalysisResultAblateRuns]
 
 
+AnalysisResultLambdaOwn = TypedDict(
+    "AnalysisResultLambdaOwn",
+    {
+        "layer": "int",
+        "lambda": "Optional[float]",
+    },
+)
+
+
 AnalysisResultLambdaRuns = TypedDict(
     "AnalysisResultLambdaRuns",
     {
         "layers": "Sequence[int]",
         "lambda": "float",
+        "needle_against_context": "NotRequired[Sequence[Optional[float]]]",
         "value": "Optional[float]",
         "target_prob": "Optional[float]",
         "target_rank": "Optional[float]",
@@ -1505,6 +1650,11 @@ class AnalysisResultLambda(TypedDict):
     position: int
     base: AnalysisResultAblateBase
     """The unchanged model."""
+    relative: NotRequired[bool]
+    own: NotRequired[Sequence[AnalysisResultLambdaOwn]]
+    """λ of the layers that are changed as it is; its mean where a layer has one a channel."""
+    needle_against_context: NotRequired[Sequence[Optional[float]]]
+    """The needle’s part of what every layer of the unchanged model reads of its context, by norms."""
     runs: Sequence[AnalysisResultLambdaRuns]
 
 
@@ -2366,7 +2516,7 @@ class Api(Http):
         retry: Tries items again that failed."""
         return cast("SweepStatus", self._json("POST", "/api/sweeps", query={"retry": retry}, body=body))
 
-    def get_sweeps(
+    def get_sweep(
         self,
         id: str,
     ) -> Sweep:
@@ -2375,7 +2525,7 @@ class Api(Http):
         Answers: State and result"""
         return cast("Sweep", self._json("GET", f"/api/sweeps/{quote(id)}"))
 
-    def delete_sweeps(
+    def delete_sweep(
         self,
         id: str,
     ) -> SweepStatus:
