@@ -17,7 +17,7 @@ import { metricOf, type Outline } from './question';
  * Causal tests over many prompts. Tokens of different prompts have no places in common: columns are classes of tokens, rows layers (or windows of
  * them), and one prompt gives one number a cell. What a class brings in a prompt that has none of it is not defined.
  */
-type Prompt = 'tokens' | 'target' | 'foil' | 'position' | 'spans' | 'classes' | 'candidates' | 'reference';
+type Prompt = 'tokens' | 'target' | 'foil' | 'position' | 'spans' | 'classes' | 'candidates';
 type Pair = 'clean' | 'corrupted' | 'target' | 'foil' | 'position' | 'spans' | 'classes' | 'align';
 
 export type CausalTask =
@@ -34,7 +34,6 @@ export type CausalTask =
   | ({ readonly test: 'ablate' } & Omit<AblationRequest, Prompt> & {
         /** Everywhere at once (default), or at the tokens of one class after the other. */
         readonly rows?: 'all' | 'class';
-        readonly reference?: AblationRequest['reference'];
       });
 
 /** What every test measures in a cell. */
