@@ -57,7 +57,12 @@ describe('a sweep of causal tests', () => {
       ],
     } as unknown as View;
     const settings = {
-      ...{ point: 'hook_out_proj', branch: '', direction: 'noise', queries: 'answer', reads: 'block', window: 2 },
+      point: 'hook_out_proj',
+      branch: '',
+      direction: 'noise',
+      queries: 'answer',
+      reads: 'block',
+      window: 2,
     } as const;
     const patch = SweepRequestSchema.parse(sweepRequest(view, 'patch', settings, 'demo:10'));
     expect(patch).toMatchObject({

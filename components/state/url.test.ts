@@ -132,6 +132,7 @@ describe('the settings of the tests in a link', () => {
       measure: 'kl',
       how: 'exact',
       rows: 'tokens',
+      window: 4,
       queries: 'answer',
       reads: 'block',
       norms: 'frozen',

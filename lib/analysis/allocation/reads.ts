@@ -99,7 +99,7 @@ function errorOf(
 }
 
 /** The needle's part of what is read of the context, by norms; NaN where none is. */
-export function needleAgainstContext({ net: { norm } }: Pick<UnreadLayer, 'net'>): number {
+export function needleAgainstContext({ net: { norm } }: { readonly net: Pick<UnreadMasses, 'norm'> }): number {
   return norm[CLASS.needle] / CONTEXT_CLASSES.reduce((sum, name) => sum + norm[CLASS[name]], 0);
 }
 
