@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 
 from statescope import Array
-from statescope.figures import curves_svg, map_svg, png
+from statescope.figures import curves_svg, map_scale, map_svg, png
 
 
 class FigureTest(unittest.TestCase):
@@ -23,6 +23,19 @@ class FigureTest(unittest.TestCase):
         words = "".join(xml.fromstring(map_svg(found, "<title>")).itertext())
         for each in ("<b>", "a&b", "⏎", "0 … 1"):
             self.assertIn(each, words)
+
+    def test_two_maps_are_read_on_one_scale(self) -> None:
+        def of(value: float) -> Array:
+            names = ["a", "b"]
+            return Array([[0.5, 0.0], [value, 0.25]], ("destination", "source"), {"source": names, "destination": names})
+
+        one, two = of(2.0), of(-8.0)
+        scale = map_scale([one, two])
+        self.assertEqual(scale, (8.0, True))
+        for each in (one, two):
+            words = "".join(xml.fromstring(map_svg(each, "m", scale=scale)).itertext())
+            self.assertIn("−8 … 8", words)
+        self.assertIn("0 … 2", "".join(xml.fromstring(map_svg(one, "m")).itertext()))
 
     def test_leaves_out_what_is_undefined(self) -> None:
         curve = Array([np.nan, 0.0, 1.0], ("entry",), {"entry": ["embedding", "layer 0", "final"]})

@@ -63,12 +63,21 @@ def _svg(width: float, height: float, parts: Sequence[str], title: str) -> str:
     )
 
 
-def map_svg(found: Array, title: str, side: float = 360) -> str:
-    """A map with tokens on both axes; one colour scale from 0 to the largest, or −largest to largest where it is signed."""
+def map_scale(maps: Sequence[Array]) -> Tuple[float, bool]:
+    """The largest magnitude of maps that are drawn on one scale, and whether any of them has a sign."""
+    most = max((float(np.abs(each.values).max()) for each in maps), default=0.0)
+    return most or 1.0, any(bool((each.values < 0).any()) for each in maps)
+
+
+def map_svg(found: Array, title: str, side: float = 360, scale: Optional[Tuple[float, bool]] = None) -> str:
+    """A map with tokens on both axes.
+
+    :param scale: what colours reach to and whether they have a sign, from :func:`map_scale` of all maps that are read beside
+        each other; by default of this one: from 0 to the largest, or −largest to largest where it is signed
+    """
     L = len(found)
     values = np.asarray(found.values, dtype=np.float64)
-    most = float(np.abs(values).max()) or 1.0
-    signed = bool((values < 0).any())
+    most, signed = scale or map_scale([found])
     colours = _ramp(DIVERGING, (values / most + 1) / 2) if signed else _ramp(SEQUENTIAL, values / most)
     colours[np.triu_indices(L, 1)] = (232, 234, 237)
     picture = base64.b64encode(png(colours)).decode("ascii")
@@ -86,8 +95,8 @@ def map_svg(found: Array, title: str, side: float = 360) -> str:
         parts.append(
             _text(x, y, tokens[k][-13:], f'text-anchor="end" font-size="9" transform="rotate(-90 {x:.1f} {y:.1f})"')
         )
-    scale = f"{'−' + format(most, '.3g') if signed else '0'} … {most:.3g}"
-    parts.append(_text(left, top + side + 90, f"rows read columns; colours {scale}", f'fill="{QUIET}"'))
+    ends = f"{'−' + format(most, '.3g') if signed else '0'} … {most:.3g}"
+    parts.append(_text(left, top + side + 90, f"rows read columns; colours {ends}", f'fill="{QUIET}"'))
     return _svg(left + side + 8, top + side + 98, parts, title)
 
 
@@ -153,8 +162,10 @@ class Page:
             f"<p>{html.escape(', '.join(names))}, run {html.escape(run.id)}: <q>{html.escape(request['prompt'])}</q></p>",
             curves_svg(curves, f"p({_visible(target)}) by layer"),
         ]
+        read = [run.map(shown[m], model=m) for m in numbers]
+        scale = map_scale(read)
         maps = [
-            map_svg(run.map(shown[m], model=m), f"{MODELS[m][0]} {names[m]}, layer {shown[m]}: implicit attention")
+            map_svg(read[m], f"{MODELS[m][0]} {names[m]}, layer {shown[m]}: implicit attention", scale=scale)
             for m in numbers
         ]
         parts.append(f"<div>{''.join(maps)}</div>")
