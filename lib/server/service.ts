@@ -227,7 +227,8 @@ export class Service {
   async listRuns(): Promise<RunList> {
     let runs = this.runs.list();
     let failure: string | undefined;
-    if (this.archive.status.state === 'opening') this.archive.call('open', null).catch(() => undefined);
+    if (['unopened', 'opening'].includes(this.archive.status.state))
+      this.archive.call('open', null).catch(() => undefined);
     else if (this.archive.usable)
       try {
         runs = await this.#withKept();

@@ -32,7 +32,7 @@ export class ArchiveClient {
     /** Called whenever the archive has opened. */
     private readonly onOpen: () => void = () => undefined,
   ) {
-    this.#state = settings.dataFolder === null ? 'off' : 'opening';
+    this.#state = settings.dataFolder === null ? 'off' : 'unopened';
   }
 
   get status(): Pick<RunList['archive'], 'state' | 'message'> {
@@ -41,7 +41,7 @@ export class ArchiveClient {
 
   /** Whether a call is worth making; why not is in `status`. */
   get usable(): boolean {
-    return this.#state === 'opening' || this.#state === 'open';
+    return this.#state === 'unopened' || this.#state === 'opening' || this.#state === 'open';
   }
 
   /** Whether this server keeps runs at all. */
@@ -97,6 +97,7 @@ export class ArchiveClient {
     // The URL is made at run time and the bundler must not follow it.
     const worker = new Worker(/* turbopackIgnore: true */ pathToFileURL(path), { workerData });
     this.#worker = worker;
+    if (this.#state === 'unopened') this.#state = 'opening';
     worker.unref();
     worker.on('message', (reply: ArchiveReply) => this.#receive(reply));
     worker.on('error', (error) => console.error('The archive of runs stopped:', error));
