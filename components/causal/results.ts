@@ -6,7 +6,7 @@ import type { DataTable } from '../charts/table';
 import { displayToken } from '../charts/tokens';
 import { ownToken, type View } from '../data/view';
 import type { Job } from '../state/jobs';
-import { type GridValues, numberIn, UNTESTED } from './grid';
+import { endsOf, type GridValues, numberIn, UNTESTED } from './grid';
 import type { CausalSettings } from './settings';
 
 export type ResultOf<K extends AnalysisResult['kind']> = Extract<AnalysisResult, { kind: K }>;
@@ -145,19 +145,32 @@ export function largest(view: View, values: readonly (GridValues | undefined)[])
   return most > 0 ? most : 1;
 }
 
-/** A grid as a table: one line for each layer and token. */
+/** First and last tokens of the rows of a table: what every column tested together is one row, in the tokens of model A. */
+function tableRows(columns: readonly { readonly values: readonly (GridValues | undefined)[] }[], last: number) {
+  const rows: [number, number][] = [];
+  for (let first = 0; first <= last; first = rows[rows.length - 1][1] + 1) {
+    const ends = columns.flatMap(({ values: [a] }) => (a ? [endsOf(a, first)] : []));
+    const together = ends.length > 0 && ends.every(([start]) => start === first);
+    rows.push([first, together ? Math.min(last, ...ends.map(([, end]) => end)) : first]);
+  }
+  return rows;
+}
+
+/** A grid as a table: one line for each layer and token, or what was tested together. */
 export function gridTable(
   caption: string,
   view: View,
   columns: readonly { readonly name: string; readonly values: readonly (GridValues | undefined)[] }[],
 ): DataTable {
   const rows: DataTable['rows'][number][] = [];
+  const text = (position: number) => displayToken(view.tokens[position].text);
+  const spans = tableRows(columns, view.position);
   for (let layer = 0; layer < view.layers; layer++)
-    for (let position = 0; position <= view.position; position++)
+    for (const [position, last] of spans)
       rows.push([
         layerName(layer, view.layers),
-        position,
-        displayToken(view.tokens[position].text),
+        position === last ? position : `${position}–${last}`,
+        position === last ? text(position) : `${text(position)} … ${text(last)}`,
         ...columns.flatMap(({ values }) =>
           view.models.map((model, k) => {
             const own = ownToken(model, position);
