@@ -331,6 +331,16 @@ describe('the API, through its own client', () => {
     expect(await (await file('what=signal&format=csv')).text()).toContain('margin [logits]');
     const lensRows = (await (await file('what=lens&format=csv')).text()).trim().split('\n');
     expect(lensRows.filter((line) => !line.startsWith('#'))).toHaveLength(1 + 5 * map.L);
+    const reads = await client.read(id, 'allocation', { model: 1, needle: [1, 3] });
+    const classes = decodeSafetensors(
+      await (await file('what=allocation&needle=1,3&format=safetensors')).arrayBuffer(),
+    );
+    const needle = classes.metadata.classes.split(',').indexOf('needle');
+    expect(classes.tensors.get('net.norm_share')?.data[needle]).toBe(
+      Math.fround(reads.layers[0].net.norm_share.needle?.mean ?? Number.NaN),
+    );
+    const csv = (await (await file('what=allocation&needle=1,3&format=csv')).text()).split('\n');
+    expect(csv.find((line) => line.startsWith('layer,part,class'))).toBeDefined();
     expect((await file('what=map&format=csv')).status).toBe(400);
     expect((await file('what=poem&format=csv')).status).toBe(400);
   });

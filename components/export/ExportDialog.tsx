@@ -1,24 +1,40 @@
 'use client';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
+import type { AnalysisRequestInput } from '@/lib/api/causal';
 import { EXPORT_FORMATS } from '@/lib/api/export';
+import { client } from '../data/client';
 import { refusedMap } from '../data/mapQueries';
 import { classesAsked, useLensKind, useTargetIds } from '../data/queries';
 import { reduceFor } from '../data/readings';
 import { branchAt, formAt, promptOf, type View } from '../data/view';
+import { useBatch } from '../state/batch';
 import { SPAN_INFO } from '../state/forms';
+import { useJobs } from '../state/jobs';
 import { reduces, reductionOf, spanOf, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';
 import { fileName, noteOf } from './captions';
-import { cliLines, exportPath, pythonProgram, type Shown, whatIsShown } from './commands';
+import {
+  cliLines,
+  exportPath,
+  hasAllocation,
+  pythonProgram,
+  type Shown,
+  type ShownAnalysis,
+  whatIsShown,
+} from './commands';
 import { figureSvg, figuresOnPage, svgText } from './figureSvg';
 import { pngOf, save } from './files';
+import { PaperBuilder } from './PaperBuilder';
 import { CELLS_AS_RECTANGLES } from './rectangles';
+import { readingsShown, reproduceProgram } from './reproduce';
 import { useWholeView } from './wholeView';
 
 const NUMBERS = [
   ['map', 'Map'],
   ['signal', 'Signal by layer'],
   ['lens', 'Lens, all positions'],
+  ['allocation', 'Allocation by layer'],
 ] as const;
 
 function Copy({ text, children }: { text: string; children: string }) {
@@ -123,41 +139,115 @@ function Figures({ view }: { view: View }) {
   );
 }
 
-function Numbers({ shown }: { shown: readonly Shown[] }) {
+/** Batches and tests that are finished on the page: the batch of the curve, and what the sections have asked for. */
+function useShownAnalyses(): readonly ShownAnalysis[] {
+  const batchId = useBatch((s) => (s.result ? s.id : ''));
+  const { data: batch } = useQuery({
+    queryKey: ['analysis', batchId],
+    queryFn: ({ signal }) => client.analysis(batchId, signal),
+    enabled: batchId !== '',
+  });
+  const jobs = useJobs((s) => s.jobs);
+  const asked = Object.entries(jobs).flatMap(([name, job]) =>
+    job?.answered && job.state === 'done'
+      ? [{ name: name.replaceAll('.', '-'), id: job.id, request: job.answered }]
+      : [],
+  );
+  return batch ? [{ name: 'batch', id: batch.id, request: batch.request }, ...asked] : asked;
+}
+
+/** What analyses are called; others by their kind. */
+const ANALYSIS_NAMES: Readonly<Partial<Record<AnalysisRequestInput['kind'], string>>> = {
+  snr: 'Batch: signal by layer',
+  allocation: 'Batch: allocation',
+  faithfulness: 'Faithfulness',
+  patch: 'Patching',
+  patch_attribution: 'Patching, estimated',
+  knockout: 'Knock-out',
+  ablate: 'Ablation',
+  intervene: 'Switched off, λ set',
+};
+
+/** A program that makes every number of the page again. */
+function Reproduction({ view, analyses }: { view: View; analyses: readonly ShownAnalysis[] }) {
+  const queries = useQueryClient();
+  const saveIt = () => {
+    const runs = Object.fromEntries(view.models.map(({ run }) => [run.id, run.request]));
+    const program = reproduceProgram({
+      runs,
+      readings: readingsShown(queries, Object.keys(runs)),
+      analyses: Object.fromEntries(analyses.map(({ name, request }) => [name, request])),
+      server: location.origin,
+    });
+    save(new Blob([program], { type: 'text/x-python' }), 'reproduce.py');
+  };
+  return (
+    <p>
+      <button type="button" className="button low" data-testid="export-reproduce" onClick={saveIt}>
+        Every number again, as a program
+      </button>{' '}
+      <span className="note">
+        Python without packages: it asks a server for the same runs, readings and tests, and writes all of their
+        numbers.
+      </span>
+    </p>
+  );
+}
+
+function Numbers({ shown, analyses }: { shown: readonly Shown[]; analyses: readonly ShownAnalysis[] }) {
   return (
     <>
       <h3>Numbers, in full float32</h3>
       <table>
         <tbody>
           {NUMBERS.flatMap(([what, title]) =>
-            shown.map((one) => (
-              <tr key={`${what}${one.slot}`}>
-                <th scope="row">
-                  <Id slot={one.slot} small />{' '}
-                  {what === 'map' ? `${SPAN_INFO[one.span].title}, ${whatIsShown(one)}` : title}
-                </th>
-                {what === 'map' && one.refused ? (
-                  <td colSpan={EXPORT_FORMATS.length} className="note">
-                    {one.refused}
-                  </td>
-                ) : (
-                  EXPORT_FORMATS.map((format) => (
-                    <td key={format}>
-                      <a
-                        className="button low"
-                        download
-                        aria-label={`${title} of ${one.slot} as ${format}`}
-                        data-testid={`export-${what}-${one.slot}-${format}`}
-                        href={`/api/runs/${exportPath(one, what, format)}`}
-                      >
-                        {format === 'safetensors' ? format : format.toUpperCase()}
-                      </a>
+            shown
+              .filter((one) => what !== 'allocation' || hasAllocation(one))
+              .map((one) => (
+                <tr key={`${what}${one.slot}`}>
+                  <th scope="row">
+                    <Id slot={one.slot} small />{' '}
+                    {what === 'map' ? `${SPAN_INFO[one.span].title}, ${whatIsShown(one)}` : title}
+                  </th>
+                  {what === 'map' && one.refused ? (
+                    <td colSpan={EXPORT_FORMATS.length} className="note">
+                      {one.refused}
                     </td>
-                  ))
-                )}
-              </tr>
-            )),
+                  ) : (
+                    EXPORT_FORMATS.map((format) => (
+                      <td key={format}>
+                        <a
+                          className="button low"
+                          download
+                          aria-label={`${title} of ${one.slot} as ${format}`}
+                          data-testid={`export-${what}-${one.slot}-${format}`}
+                          href={`/api/runs/${exportPath(one, what, format)}`}
+                        >
+                          {format === 'safetensors' ? format : format.toUpperCase()}
+                        </a>
+                      </td>
+                    ))
+                  )}
+                </tr>
+              )),
           )}
+          {analyses.map(({ name, id, request: { kind } }) => (
+            <tr key={name}>
+              <th scope="row">
+                {ANALYSIS_NAMES[kind] ?? kind} <span className="note">{name}</span>
+              </th>
+              <td colSpan={EXPORT_FORMATS.length}>
+                <a
+                  className="button low"
+                  download={`${name}.json`}
+                  data-testid={`export-${name}-json`}
+                  href={`/api/analyses/${id}`}
+                >
+                  JSON
+                </a>
+              </td>
+            </tr>
+          ))}
         </tbody>
       </table>
     </>
@@ -198,14 +288,17 @@ function Contents({ view }: { view: View }) {
       ...classesAsked(model),
     };
   });
-  const cli = cliLines(shown);
-  const python = pythonProgram(shown, location.origin);
+  const analyses = useShownAnalyses();
+  const cli = cliLines(shown, analyses);
+  const python = pythonProgram(shown, location.origin, analyses);
   return (
     <>
+      <PaperBuilder view={view} />
       <Figures view={view} />
-      <Numbers shown={shown} />
+      <Numbers shown={shown} analyses={analyses} />
       <h3>The same from elsewhere</h3>
       <Copy text={cli}>Copy as CLI</Copy> <Copy text={python}>Copy as Python</Copy>
+      <Reproduction view={view} analyses={analyses} />
       <pre data-testid="export-python">{python}</pre>
     </>
   );

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { needs } from '@/testing/needs';
-import { cliLines, exportQueries, pythonProgram, type Shown } from './commands';
+import { cliLines, exportQueries, pythonProgram, type Shown, type ShownAnalysis } from './commands';
 
 const shown: Shown[] = [
   {
@@ -55,7 +55,40 @@ describe('cliLines', () => {
       ]),
     );
     expect(words(lens).slice(4)).toEqual(['--targets', '12', '--position', '7', '--out', 'lens-B.npz']);
-    expect(cliLines(shown).split('\n')).toHaveLength(3);
+    expect(words(cliLines(shown).split('\n')[3])).toEqual(
+      ['--model', 'it\'s "new"', '--prompt', 'p', '--target', '12', '--position', '7', '--needle', '2:4'].concat([
+        '--out',
+        'allocation-B.npz',
+      ]),
+    );
+  });
+});
+
+describe('batches', () => {
+  const own: ShownAnalysis = {
+    name: 'batch',
+    id: 'b1',
+    request: { kind: 'snr', models: ['a', 'b'], examples: [{ prompt: "It's", target: 'x' }], seed: 7 },
+  };
+
+  it('are a command each, with own prompts in a file', () => {
+    const stories: ShownAnalysis = {
+      name: 'allocation',
+      id: 'b2',
+      request: { kind: 'allocation', models: ['a', ['b-1', 'b-2']], examples: 'demo:25' },
+    };
+    const [write, line, other] = cliLines([], [own, stories]).split('\n');
+    expect(spawnSync('sh', ['-c', write.replace(' > batch.jsonl', '')], { encoding: 'utf8' }).stdout).toBe(
+      '{"prompt":"It\'s","target":"x"}\n',
+    );
+    expect(line).toContain("snr --models 'a,b' --examples batch.jsonl --seed 7 --json > batch.json");
+    expect(other).toContain("allocation --models 'a,b-1+b-2' --examples demo:25 --json > allocation.json");
+  });
+
+  it('are loaded by the Python program, and are no command where they are a test', () => {
+    expect(pythonProgram([], 'http://host:1', [own])).toContain('batch = result("b1")  # snr');
+    const test = { kind: 'knockout', model: 'a', prompt: 'p', target: 't', foil: 'f' } as const;
+    expect(cliLines([], [{ name: 'knockout-A', id: 'k', request: test }])).toBe('');
   });
 });
 
@@ -121,7 +154,7 @@ describe('a tuned lens', () => {
 describe('pythonProgram', () => {
   it('asks for what the page shows', () => {
     const text = pythonProgram(shown, 'http://host:1');
-    expect(text).toContain('RUNS = "http://host:1/api/runs"');
+    expect(text).toContain('API = "http://host:1/api"');
     expect(text).toContain('load("abc/export?what=map&model=0');
     expect(text).toContain('load("xyz/export?what=map&model=1&layer=3&branch=diff&form=s6&reduce=head%3A2")["map"]');
     expect(text).toContain(

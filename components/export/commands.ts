@@ -1,3 +1,4 @@
+import type { AnalysisRequestInput } from '@/lib/api/causal';
 import type { LensKind, Reduce } from '@/lib/api/schemas';
 import { type Branch, type Form, isReduced, isWeighed } from '@/lib/vocabulary';
 import { productQueryOf } from '../data/products';
@@ -41,27 +42,45 @@ export const whatIsShown = ({ layer, branch, form, span, reduce }: Shown): strin
     ? [`layer ${layer}`, FORM_INFO[form].label, branch, reduce].filter(Boolean).join(', ')
     : [`layers from ${layer}`, span, isReduced(span) && reduce].filter(Boolean).join(', ');
 
+/** What can be had of one model of a run. */
+export type ExportedReading = 'map' | 'signal' | 'lens' | 'allocation';
+
+/** A batch or a test on the page, by what it is called there. */
+export interface ShownAnalysis {
+  readonly name: string;
+  readonly id: string;
+  readonly request: AnalysisRequestInput;
+}
+
+/** Whether tokens can be told apart by class: a needle that is read, and a target. */
+export const hasAllocation = ({ needle, target, position }: Shown): boolean =>
+  needle !== undefined && needle[0] <= position && target !== undefined;
+
 type Query = Readonly<Record<string, string | number | undefined>>;
 
 /** Query parameters of the export route, without the format. */
-export function exportQueries(shown: Shown): Readonly<Record<'map' | 'signal' | 'lens', Query>> {
+export function exportQueries(shown: Shown): Readonly<Record<ExportedReading, Query>> {
   const { index: model, layer, branch, form, reduce, position, target, lens } = shown;
   const without = form === 'block' ? shown.without?.join() || undefined : undefined;
   const map: Query =
     shown.span === 'layer'
       ? { what: 'map', model, layer, branch, form, reduce, without, target: form === 'logit' ? target : undefined }
       : { what: 'rollout', ...productQueryOf(shown.span, { model, layer, reduce, target, position }) };
+  const classes = {
+    needle: shown.needle?.join(','),
+    competing: shown.competing?.join(';'),
+    question: shown.question?.join(';'),
+  };
   return {
     map,
+    allocation: { what: 'allocation', model, position, target, ...classes },
     signal: {
       what: 'signal',
       model,
       position,
       target,
       lens,
-      needle: shown.needle?.join(','),
-      competing: shown.competing?.join(';'),
-      question: shown.question?.join(';'),
+      ...classes,
       with: 'needle_against_context',
     },
     lens: { what: 'lens', model, target, lens },
@@ -69,7 +88,7 @@ export function exportQueries(shown: Shown): Readonly<Record<'map' | 'signal' | 
 }
 
 /** Where the server has these numbers, below the address of its runs. */
-export function exportPath(shown: Shown, what: 'map' | 'signal' | 'lens', format?: string): string {
+export function exportPath(shown: Shown, what: ExportedReading, format?: string): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries({ ...exportQueries(shown)[what], format }))
     if (value !== undefined) search.set(key, String(value));
@@ -105,10 +124,43 @@ function mapWords(one: Shown): (string | number)[] {
   ];
 }
 
+const command = (words: readonly (string | number)[]) =>
+  ['npm run -s statescope --', ...words.map((word) => shell(String(word)))].join(' ');
+
+const spansText = (spans: readonly (readonly [number, number])[]) => spans.map((span) => span.join(':')).join();
+
+/** The command that says what every layer reads, by class of token. */
+function allocationWords(one: Shown): (string | number)[] {
+  const { slot, prompt, model, position, target, needle, competing, question } = one;
+  return [
+    ...['allocation', '--model', model, ...inputWords(prompt), '--target', target ?? '', '--position', position],
+    ...['--needle', needle?.join(':') ?? ''],
+    ...(competing?.length ? ['--competing', spansText(competing)] : []),
+    ...(question?.length ? ['--question', spansText(question)] : []),
+    ...['--out', `allocation-${slot}.npz`],
+  ];
+}
+
+/** The lines that compute a batch, its own prompts in a file; nothing for what is no batch over prompts. */
+function batchLines({ name, request }: ShownAnalysis): string[] {
+  if (request.kind !== 'snr' && request.kind !== 'allocation') return [];
+  const { kind, models, examples, seed, resamples } = request;
+  const own = typeof examples !== 'string';
+  const file = `${name}.jsonl`;
+  const lines = own
+    ? [`printf '%s\\n' ${examples.map((each) => shell(JSON.stringify(each))).join(' ')} > ${file}`]
+    : [];
+  const names = models.map((model) => (typeof model === 'string' ? model : model.join('+'))).join();
+  const resampling = [
+    ...(seed === undefined ? [] : ['--seed', seed]),
+    ...(resamples === undefined ? [] : ['--resamples', resamples]),
+  ];
+  const words = [kind, '--models', names, '--examples', own ? file : examples, ...resampling, '--json'];
+  return [...lines, `${command(words)} > ${name}.json`];
+}
+
 /** The command lines that compute the same numbers without the page. */
-export function cliLines(shown: readonly Shown[]): string {
-  const command = (words: readonly (string | number)[]) =>
-    ['npm run -s statescope --', ...words.map((word) => shell(String(word)))].join(' ');
+export function cliLines(shown: readonly Shown[], analyses: readonly ShownAnalysis[] = []): string {
   return shown
     .flatMap((one) => {
       const { slot, prompt, model, position, target, lens, candidates = [] } = one;
@@ -117,16 +169,22 @@ export function cliLines(shown: readonly Shown[]): string {
       const translators = lens === 'tuned' ? ['--tuned'] : [];
       const read = ['--model', model, ...inputWords(prompt), '--targets', target, '--position', position];
       const against = new Set(candidates).size > 1 ? ['--candidates', candidates.join()] : [];
-      return [...map, command(['lens', ...read, ...against, ...translators, '--out', `lens-${slot}.npz`])];
+      const lensLine = command(['lens', ...read, ...against, ...translators, '--out', `lens-${slot}.npz`]);
+      return [...map, lensLine, ...(hasAllocation(one) ? [command(allocationWords(one))] : [])];
     })
+    .concat(analyses.flatMap(batchLines))
     .join('\n');
 }
 
 /** A Python program that loads the same numbers with NumPy from the running server. */
-export function pythonProgram(shown: readonly Shown[], origin: string): string {
+export function pythonProgram(
+  shown: readonly Shown[],
+  origin: string,
+  analyses: readonly ShownAnalysis[] = [],
+): string {
   const lines = shown.flatMap((one) => {
     const name = one.slot.toLowerCase();
-    const load = (what: 'map' | 'signal' | 'lens') => `load(${JSON.stringify(exportPath(one, what))})`;
+    const load = (what: ExportedReading) => `load(${JSON.stringify(exportPath(one, what))})`;
     return [
       '',
       `# model ${one.slot}: ${one.model.replaceAll(/[\r\n]/g, ' ')}`,
@@ -136,20 +194,32 @@ export function pythonProgram(shown: readonly Shown[], origin: string): string {
         : `# no map: ${one.refused}`,
       `signal_${name} = ${load('signal')}  # target_prob, target_log_odds [nats], margin, ... per entry`,
       `lens_${name} = ${load('lens')}  # entropy, target_rank, top_ids, ... [entry, position]`,
+      ...(hasAllocation(one)
+        ? [`allocation_${name} = ${load('allocation')}  # net.norm_share, ... [layer, class]`]
+        : []),
     ];
   });
+  const batches = analyses.map(
+    ({ name, id, request: { kind } }) => `${name.replaceAll(/\W+/g, '_')} = result("${id}")  # ${kind}`,
+  );
   return `import io
+import json
 import urllib.request
 
 import numpy as np
 
-RUNS = ${JSON.stringify(`${origin}/api/runs`)}
+API = ${JSON.stringify(`${origin}/api`)}
 
 
 def load(numbers):
-    with urllib.request.urlopen(f"{RUNS}/{numbers}&format=npz") as reply:
+    with urllib.request.urlopen(f"{API}/runs/{numbers}&format=npz") as reply:
         return np.load(io.BytesIO(reply.read()))
 
-${lines.join('\n')}
+
+def result(analysis):
+    with urllib.request.urlopen(f"{API}/analyses/{analysis}") as reply:
+        return json.load(reply)["result"]
+
+${[...lines, ...(batches.length > 0 ? ['', ...batches] : [])].join('\n')}
 `;
 }

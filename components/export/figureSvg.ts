@@ -23,15 +23,28 @@ const CHARACTER = 5.6;
  * - `tool`: a control that says nothing of what the figure shows, or holds such controls: what it is set to is not written below;
  * - `cells`: its canvas has one pixel a cell;
  * - `surface`: it takes the pointer, in a saved page too;
- * - `bracket`, with `first` and `last` at its ends: a needle's bracket stands over it.
+ * - `bracket`, with `first` and `last` at its ends: a needle's bracket stands over it;
+ * - `key`: it says how the section's panels are to be read, and goes with them into a figure for print.
  */
-type Word = 'figure' | 'omit' | 'keep' | 'setting' | 'tool' | 'cells' | 'surface' | 'bracket' | 'first' | 'last';
+type Word =
+  | 'figure'
+  | 'omit'
+  | 'keep'
+  | 'setting'
+  | 'tool'
+  | 'cells'
+  | 'surface'
+  | 'bracket'
+  | 'first'
+  | 'last'
+  | 'key';
 
 /** The selector of what is marked with a word. */
 export const marked = (word: Word): string => `[data-export~="${word}"]`;
 
 /** Controls are no part of a figure on paper, whatever section they are of. */
-const CONTROLS = 'button, a[download], select, :has(> select), input, textarea, label:has(input, select), dialog';
+const CONTROLS =
+  'summary, button, a[download], select, :has(> select), input, textarea, label:has(input, select), dialog';
 const LEFT_OUT = `${marked('omit')}, :is(${CONTROLS}):not(${marked('keep')})`;
 
 /** The figures that are on the page now. */
@@ -66,7 +79,7 @@ const SVG_STYLES = [
 
 type Attributes = Readonly<Record<string, string | number>>;
 
-function element(name: string, attributes: Attributes): SVGElement {
+export function element(name: string, attributes: Attributes): SVGElement {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes))
     made.setAttribute(key, typeof value === 'number' ? String(Math.round(value * 100) / 100) : value);
@@ -85,20 +98,21 @@ export interface FigureOptions {
 }
 
 /** While it is drawn, a figure has this class. */
-const ON_PAPER = 'on-paper';
+export const ON_PAPER = 'on-paper';
 
 /** Space around a figure, in pixels. */
 export const FIGURE_MARGIN = MARGIN;
 
-class Drawing {
+/** Draws what the page shows, from an origin on the screen. */
+export class Drawing {
   readonly families = new Set<string>();
   text = '';
   #clips = 0;
   readonly #measure = document.createElement('canvas').getContext('2d');
 
   constructor(
-    private readonly origin: DOMRect,
-    private readonly options: FigureOptions,
+    private readonly origin: Readonly<{ left: number; top: number }>,
+    private readonly options: FigureOptions = {},
   ) {}
 
   add(node: Element, into: SVGElement): void {
@@ -359,11 +373,14 @@ class Drawing {
  * What the controls of a figure are set to, which are no part of the drawing: “Form: S6 α · Reduction over channels: signed
  * mean”. Those that are drawn, or say nothing of the figure, are left out.
  */
-function settingsOf(figure: HTMLElement): string {
+export function settingsOf(figure: HTMLElement): string {
   const controls = figure.querySelectorAll<HTMLElement>('select, [role="radiogroup"], input[type="checkbox"]');
   return [...controls]
     .filter(
-      (control) => control.checkVisibility() && !control.closest(`${marked('tool')}, ${marked('setting')}, dialog`),
+      // What is folded away is set all the same.
+      (control) =>
+        (control.checkVisibility() || control.closest('.more[hidden]')) &&
+        !control.closest(`${marked('tool')}, ${marked('setting')}, dialog`),
     )
     .flatMap((control) => {
       if (control instanceof HTMLInputElement)
@@ -394,6 +411,8 @@ function wrap(text: string, width: number): string[] {
 /** A figure with what its lists would show if one scrolled; the page is as before when this returns. */
 function drawn(figure: HTMLElement, options: FigureOptions) {
   figure.classList.add(ON_PAPER);
+  const folded = [...figure.querySelectorAll<HTMLDetailsElement>('details:not([open])')];
+  for (const part of folded) part.open = true;
   try {
     const box = figure.getBoundingClientRect();
     const drawing = new Drawing(box, options);
@@ -402,6 +421,7 @@ function drawn(figure: HTMLElement, options: FigureOptions) {
     return { box, figure: group, families: drawing.families, text: drawing.text };
   } finally {
     figure.classList.remove(ON_PAPER);
+    for (const part of folded) part.open = false;
   }
 }
 
@@ -435,10 +455,15 @@ export async function figureSvg(
   }
   for (const name of font.split(',')) drawing.families.add(name.replaceAll(/["']/g, '').trim());
   if (options.bare) return svg;
-  const fonts = document.createElementNS(SVG, 'style');
-  fonts.textContent = await embeddedFonts(drawing.families, drawing.text + visible(lines.join(' ')));
-  svg.prepend(fonts);
+  await embedFonts(svg, drawing.families, drawing.text + visible(lines.join(' ')));
   return svg;
+}
+
+/** Puts the fonts of a drawing into it. */
+export async function embedFonts(svg: SVGSVGElement, families: ReadonlySet<string>, text: string): Promise<void> {
+  const fonts = document.createElementNS(SVG, 'style');
+  fonts.textContent = await embeddedFonts(families, text);
+  svg.prepend(fonts);
 }
 
 /** Writes what is not seen by its name, wherever it stands: XML has no way to hold a control character. */

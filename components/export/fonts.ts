@@ -26,7 +26,7 @@ export function familyAndFile({ style }: CSSFontFaceRule, base: string): { famil
   return { family, file: url && new URL(url, base).href };
 }
 
-async function dataUrl(url: string): Promise<string> {
+export async function dataUrl(url: string): Promise<string> {
   const blob = await (await fetch(url)).blob();
   return new Promise((resolve, reject) => {
     const reader = new FileReader();

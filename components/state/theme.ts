@@ -8,14 +8,15 @@ export const useTheme = create<{ theme: Theme }>()(() => ({ theme: 'light' }));
 
 export const usePalette = (): Palette => PALETTES[useTheme((state) => state.theme)];
 
-function apply(theme: Theme): void {
+/** Shows a theme without remembering it. */
+export function showTheme(theme: Theme): void {
   document.documentElement.dataset.theme = theme;
   useTheme.setState({ theme });
 }
 
 export function toggleTheme(): void {
   const next = useTheme.getState().theme === 'dark' ? 'light' : 'dark';
-  apply(next);
+  showTheme(next);
   try {
     localStorage.setItem(THEME_KEY, next);
   } catch {
@@ -25,7 +26,7 @@ export function toggleTheme(): void {
 
 /** Reads what the first-paint script decided and follows the system until the researcher chooses. Returns a stop function. */
 export function followTheme(): () => void {
-  apply(document.documentElement.dataset.theme === 'dark' ? 'dark' : 'light');
+  showTheme(document.documentElement.dataset.theme === 'dark' ? 'dark' : 'light');
   const system = matchMedia('(prefers-color-scheme: dark)');
   const follow = () => {
     let chosen: string | null = null;
@@ -34,7 +35,7 @@ export function followTheme(): () => void {
     } catch {
       chosen = null;
     }
-    if (!chosen) apply(system.matches ? 'dark' : 'light');
+    if (!chosen) showTheme(system.matches ? 'dark' : 'light');
   };
   system.addEventListener('change', follow);
   return () => system.removeEventListener('change', follow);

@@ -1,5 +1,6 @@
 'use client';
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
+import { create } from 'zustand';
 
 const NARROW = '(max-width: 900px)';
 
@@ -13,12 +14,21 @@ function subscribeTo(query: string) {
 const subscribeNarrow = subscribeTo(NARROW);
 const subscribePixelRatio = subscribeTo('(resolution: 1dppx)');
 
-export const useNarrow = (): boolean =>
-  useSyncExternalStore(
+/** While a figure is made for print: how wide the page is laid out for it, in pixels; else null. */
+export const usePaper = create<{ readonly width: number | null }>()(() => ({ width: null }));
+
+/** Below this width of a printed figure its panels are those of a narrow screen. */
+const NARROW_PAPER = 560;
+
+export function useNarrow(): boolean {
+  const paper = usePaper((s) => s.width);
+  const screen = useSyncExternalStore(
     subscribeNarrow,
     () => matchMedia(NARROW).matches,
     () => false,
   );
+  return paper === null ? screen : paper < NARROW_PAPER;
+}
 
 /** The width of the element that takes the ref, 0 until it is known. */
 export function useWidth(): [(element: HTMLElement | null) => void, number] {

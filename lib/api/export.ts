@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { READINGS } from './readings';
 
 export const EXPORT_FORMATS = ['csv', 'npz', 'safetensors', 'json'] as const;
-export const EXPORTS = ['map', 'rollout', 'lens', 'signal'] as const;
+export const EXPORTS = ['map', 'rollout', 'lens', 'signal', 'allocation'] as const;
 
 /** What to export and how; the other parameters are those of the route of the same name. */
 export const ExportQuerySchema = z.object({
+  ...READINGS.allocation.query.shape,
   ...READINGS.rollout.query.shape,
   ...READINGS.signal.query.shape,
   ...READINGS.lens.query.shape,

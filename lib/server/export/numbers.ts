@@ -1,9 +1,18 @@
+import type { LayerAllocation, MeasuredValue } from '@/lib/api/allocation';
 import type { ExportKind } from '@/lib/api/export';
 import type { ReadingBody, ReadingQuery, Signal } from '@/lib/api/readings';
 import type { Run, RunModel } from '@/lib/api/schemas';
 import { decodeSafetensors, type OutputTensor } from '@/lib/safetensors';
 import { tokenizerLabel } from '@/lib/tokenizer';
-import { type Form, isOfShares, isReduced, isWeighed, SIGNAL_METRICS } from '@/lib/vocabulary';
+import {
+  type Form,
+  isOfShares,
+  isReduced,
+  isWeighed,
+  SIGNAL_METRICS,
+  TOKEN_CLASSES,
+  type TokenClass,
+} from '@/lib/vocabulary';
 import type { Body } from '../protocol';
 
 /** Numbers of a run with everything that a reader needs to understand them. */
@@ -187,7 +196,69 @@ function signalNumbers(run: Run, model: RunModel, _query: ReadingQuery<'signal'>
   };
 }
 
+const MEASURES = ['norm_share', 'projection_share', 'alti_share', 'logit'] as const;
+const PARTS = ['net', 'branch_1', 'lambda_branch_2'] as const;
+
+/** What every layer reads at one token, by part of the block and class of token; NaN where it is not defined. */
+function allocationNumbers(
+  run: Run,
+  model: RunModel,
+  _query: ReadingQuery<'allocation'>,
+  { position, classes, layers }: ReadingBody<'allocation'>,
+): Numbers {
+  const parts = PARTS.filter((part) => layers.some((one) => one[part]));
+  const meanOf = (value: MeasuredValue | undefined) => value?.mean ?? Number.NaN;
+  const perLayer = (name: string, of: (one: LayerAllocation) => number): OutputTensor => ({
+    name,
+    shape: [layers.length],
+    data: Float32Array.from(layers, of),
+  });
+  const perClass = (name: string, of: (one: LayerAllocation, each: TokenClass) => number): OutputTensor => ({
+    name,
+    shape: [layers.length, TOKEN_CLASSES.length],
+    data: Float32Array.from(layers.flatMap((one) => TOKEN_CLASSES.map((each) => of(one, each)))),
+  });
+  return {
+    name: `allocation-position-${position}`,
+    tensors: [
+      ...parts.flatMap((part) => [
+        ...MEASURES.map((measure) => perClass(`${part}.${measure}`, (one, each) => meanOf(one[part]?.[measure][each]))),
+        perLayer(`${part}.needle_against_context`, (one) => meanOf(one[part]?.needle_against_context)),
+      ]),
+      perClass('tokens', (one, each) => one.tokens[each]),
+      perLayer('chance', ({ chance }) => chance ?? Number.NaN),
+    ],
+    metadata: {
+      ...about(run, model),
+      position: String(position),
+      classes: TOKEN_CLASSES.join(','),
+      class_of_tokens: classes.join(','),
+      layers: layers.map(({ layer }) => layer).join(','),
+      axes: 'layer, class; of parts that a plain block lacks nothing is a number',
+    },
+    columns: ['layer', 'part', 'class', 'tokens', ...MEASURES, 'needle_against_context', 'chance'],
+    *rows() {
+      for (const one of layers)
+        for (const part of parts) {
+          const read = one[part];
+          if (!read) continue;
+          const [needle, chance] = [meanOf(read.needle_against_context), one.chance];
+          for (const each of TOKEN_CLASSES) {
+            const values = MEASURES.map((measure) => meanOf(read[measure][each]));
+            yield [one.layer, part, each, one.tokens[each], ...values, needle, chance];
+          }
+        }
+    },
+  };
+}
+
 /** How each reading that can be exported becomes numbers. */
 export const NUMBERS: {
   readonly [N in ExportKind]: (run: Run, model: RunModel, query: ReadingQuery<N>, body: ReadingBody<N>) => Numbers;
-} = { map: mapNumbers, rollout: rolloutNumbers, lens: lensNumbers, signal: signalNumbers };
+} = {
+  map: mapNumbers,
+  rollout: rolloutNumbers,
+  lens: lensNumbers,
+  signal: signalNumbers,
+  allocation: allocationNumbers,
+};

@@ -382,8 +382,8 @@ class HealthMemory(TypedDict):
 
 
 class HealthArchive(TypedDict):
-    state: Literal["off", "opening", "open", "failed"]
-    """Of what keeps runs on disk. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can."""
+    state: Literal["off", "unopened", "opening", "open", "failed"]
+    """Of what keeps runs on disk. `unopened`: nobody has asked for anything that is kept yet, the first who does opens it. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can."""
     message: NotRequired[str]
     """What keeps runs from being kept or found, in one sentence."""
     waiting: int
@@ -564,47 +564,6 @@ class SnrResult(TypedDict):
     """What the request should know, such as names that go."""
 
 
-class RunListRunsTiming(TypedDict):
-    createdAt: float
-    """Milliseconds since 1970."""
-    startedAt: Optional[float]
-    """Later for a run that was resumed, by the time it stood still."""
-    finishedAt: Optional[float]
-    firstMapMs: Optional[float]
-    """From start to the first map."""
-
-
-class RunListRuns(TypedDict):
-    id: str
-    name: str
-    """Empty when nobody named it."""
-    state: Literal["queued", "running", "done", "cancelled", "error", "interrupted"]
-    """`interrupted`: the server ended before the work did; it can be asked for again."""
-    request: RunRequest
-    timing: RunListRunsTiming
-    available: bool
-    kept: bool
-    """Whether it is on disk and outlives the server."""
-    bytes: int
-    """Bytes of its arrays on disk."""
-
-
-class RunListArchive(TypedDict):
-    state: Literal["off", "opening", "open", "failed"]
-    """Of what keeps runs on disk. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can."""
-    message: NotRequired[str]
-    """What keeps runs from being kept or found, in one sentence."""
-    waiting: int
-    """Runs and analyses that have ended and are still to be kept."""
-    limitBytes: int
-    """The oldest runs are removed beyond this."""
-
-
-class RunList(TypedDict):
-    runs: Sequence[RunListRuns]
-    archive: RunListArchive
-
-
 class ModelListModelsTokenizer(TypedDict):
     """What reads the model’s text and writes its tokens."""
     name: str
@@ -677,6 +636,47 @@ class ModelList(TypedDict):
     """Folders that were added and are gone since; told until they are removed or added again."""
     tokenizers: Sequence[str]
     """Names of tokenizers that may be chosen: the bundled one, then those of models."""
+
+
+class RunListRunsTiming(TypedDict):
+    createdAt: float
+    """Milliseconds since 1970."""
+    startedAt: Optional[float]
+    """Later for a run that was resumed, by the time it stood still."""
+    finishedAt: Optional[float]
+    firstMapMs: Optional[float]
+    """From start to the first map."""
+
+
+class RunListRuns(TypedDict):
+    id: str
+    name: str
+    """Empty when nobody named it."""
+    state: Literal["queued", "running", "done", "cancelled", "error", "interrupted"]
+    """`interrupted`: the server ended before the work did; it can be asked for again."""
+    request: RunRequest
+    timing: RunListRunsTiming
+    available: bool
+    kept: bool
+    """Whether it is on disk and outlives the server."""
+    bytes: int
+    """Bytes of its arrays on disk."""
+
+
+class RunListArchive(TypedDict):
+    state: Literal["off", "unopened", "opening", "open", "failed"]
+    """Of what keeps runs on disk. `unopened`: nobody has asked for anything that is kept yet, the first who does opens it. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can."""
+    message: NotRequired[str]
+    """What keeps runs from being kept or found, in one sentence."""
+    waiting: int
+    """Runs and analyses that have ended and are still to be kept."""
+    limitBytes: int
+    """The oldest runs are removed beyond this."""
+
+
+class RunList(TypedDict):
+    runs: Sequence[RunListRuns]
+    archive: RunListArchive
 
 
 class RunProgress(TypedDict):
@@ -2421,17 +2421,19 @@ class Api(Http):
         self,
         id: str,
         *,
-        what: Literal["map", "rollout", "lens", "signal"],
+        what: Literal["map", "rollout", "lens", "signal", "allocation"],
         format: Literal["csv", "npz", "safetensors", "json"],
         model: Optional[int] = None,
-        reduce: Optional[str] = None,
-        method: Optional[Literal["norm", "alti", "plain", "normalised", "attribution", "attribution_code"]] = None,
-        start: Optional[int] = None,
-        target: Optional[int] = None,
         position: Optional[int] = None,
+        target: Optional[int] = None,
+        foil: Optional[int] = None,
         needle: Optional[str] = None,
         competing: Optional[str] = None,
         question: Optional[str] = None,
+        answer: Optional[str] = None,
+        reduce: Optional[str] = None,
+        method: Optional[Literal["norm", "alti", "plain", "normalised", "attribution", "attribution_code"]] = None,
+        start: Optional[int] = None,
         lens: Optional[Literal["logit", "tuned"]] = None,
         with_: Optional[Literal["needle_against_context"]] = None,
         candidates: Optional[str] = None,
@@ -2449,21 +2451,25 @@ class Api(Http):
 
         format: Labels and units are inside, save NPZ, which holds arrays only.
 
-        reduce: How channels become one matrix: `mean`, `mean_abs`, `max` (magnitude), `head:K` (Mamba-2) or `channel:K`.
-
-        method: What is multiplied over layers: `norm` and `alti`, shares of the residual stream by token, its own included, as lengths or by nearness; and as published by Ali et al. `plain` I + mean α, `normalised` the same with every row divided by its sum, `attribution` I + (mean gradient of a logit ⊙ mean α)⁺, `attribution_code` what their code makes of it. Only `plain` and `normalised` read `reduce`.
-
-        start: First layer that takes part.
+        position: Default: the run's position.
 
         target: Token id of the form `logit`; default: the run's target.
 
-        position: Default: the run's position.
+        foil: Token id of the wrong answer that the logits are held against.
 
         needle: `start,end` in tokens; default: the run's needle.
 
         competing: As for `allocation`, for `needle_against_context`.
 
         question: The question, likewise: it is no part of the context.
+
+        answer: Token ids of the whole answer, which is scored where there are several; default: those of the run's target, for that target.
+
+        reduce: How channels become one matrix: `mean`, `mean_abs`, `max` (magnitude), `head:K` (Mamba-2) or `channel:K`.
+
+        method: What is multiplied over layers: `norm` and `alti`, shares of the residual stream by token, its own included, as lengths or by nearness; and as published by Ali et al. `plain` I + mean α, `normalised` the same with every row divided by its sum, `attribution` I + (mean gradient of a logit ⊙ mean α)⁺, `attribution_code` what their code makes of it. Only `plain` and `normalised` read `reduce`.
+
+        start: First layer that takes part.
 
         lens: `tuned` uses the translators in the folder `tuned-lens` of the model.
 
@@ -2480,7 +2486,7 @@ class Api(Http):
         form: What a map shows: `s6` the scan alone; `softmax` the weights of attention, of layers and branches that are attention; `block` convolution, activation, gate and D folded in; `logit` the signed contribution of each source to the logit of a token; `norm` the size of what each source adds. `logit` and `norm` are exact for differential blocks and ignore `reduce`.
 
         without: Parts of the form `block` that are replaced by the identity, separated by commas."""
-        return self._bytes("GET", f"/api/runs/{quote(id)}/export", query={"what": what, "format": format, "model": model, "reduce": reduce, "method": method, "start": start, "target": target, "position": position, "needle": needle, "competing": competing, "question": question, "lens": lens, "with": with_, "candidates": candidates, "positions": positions, "layer": layer, "branch": branch, "form": form, "without": without})
+        return self._bytes("GET", f"/api/runs/{quote(id)}/export", query={"what": what, "format": format, "model": model, "position": position, "target": target, "foil": foil, "needle": needle, "competing": competing, "question": question, "answer": answer, "reduce": reduce, "method": method, "start": start, "lens": lens, "with": with_, "candidates": candidates, "positions": positions, "layer": layer, "branch": branch, "form": form, "without": without})
 
     def post_analyses(
         self,
