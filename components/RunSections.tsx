@@ -12,6 +12,7 @@ import { LensSection } from './lens/LensSection';
 import { PromptSection } from './prompt/PromptSection';
 import { LayerRail } from './signal/LayerRail';
 import { SignalSection } from './signal/SignalSection';
+import { useOpening } from './state/opening';
 import { useSelection } from './state/selection';
 import { Banners, ModelWarnings } from './states/Banners';
 import { useNarrow } from './ui/measure';
@@ -45,6 +46,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
   const foil = useFoil(view);
   const narrow = useNarrow();
   const tracks = useSelection((s) => s.tracks);
+  useOpening(view, signals);
   usePrefetchedLayers(view);
   const staleMark = view.stale ? 'from the previous prompt' : '';
   const facts = useMemo(

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import AxeBuilder from '@axe-core/playwright';
 import { expect, type Page, test } from '@playwright/test';
-import { open, run } from './page';
+import { more, open, run } from './page';
 
 /** Brings the section onto the screen: those far below are made when one comes near them. */
 async function approach(page: Page): Promise<void> {
@@ -122,6 +122,7 @@ test('a batch is measured over stories and over own lines with classes, cancelle
   page,
 }) => {
   const complaints = await openAllocation(page);
+  await more(page, 'allocation');
   await page.getByLabel('Stories of the batch').selectOption('400');
   await page.getByTestId('allocation-batch').click();
   await expect(page.getByTestId('allocation-status')).toContainText(/step \d+ of/);

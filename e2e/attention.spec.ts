@@ -1,5 +1,5 @@
 import { expect, type Page, test } from '@playwright/test';
-import { coloursOf, open, pickModel, run } from './page';
+import { coloursOf, more, open, pickModel, run } from './page';
 
 async function boxOf(page: Page, testId: string) {
   const box = await page.getByTestId(testId).boundingBox();
@@ -149,6 +149,7 @@ test('B − A is a third map, and A minus itself is nothing', async ({ page }) =
 test('all branches of a differential block stand on one scale', async ({ page }) => {
   await open(page);
   await run(page);
+  await more(page, 'attention');
   await page.getByTestId('all-branches').check();
   for (const branch of ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'])
     await expect(page.getByTestId(`map-B-${branch}`)).toBeVisible();
@@ -162,6 +163,7 @@ test('saturation is a choice that the picture and the legend follow', async ({ p
   await run(page);
   await expect(page.locator('[data-testid="maps"] .cells canvas')).toHaveCount(2);
   const before = await picture(page, 0);
+  await more(page, 'attention');
   await page.getByTestId('clip-select').selectOption('0.95');
   await expect(page.locator('.legend')).toContainText('95th percentile');
   expect(await picture(page, 0)).not.toBe(before);
@@ -204,6 +206,7 @@ test('layers are multiplied: shares, rollout, normalised rollout and attribution
 }) => {
   const complaints = await open(page, '/?layer=1');
   await run(page);
+  await more(page, 'attention');
   const span = page.getByTestId('span-select');
   const refused: string[] = [];
   page.on('response', (response) => response.status() >= 400 && refused.push(response.url()));

@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test';
-import { open, run } from './page';
+import { more, open, run } from './page';
 
 test('every map is put to the test: areas of both models, norms frozen too', async ({ page }) => {
   const complaints = await open(page);
@@ -14,6 +14,7 @@ test('every map is put to the test: areas of both models, norms frozen too', asy
   await expect(figure.locator('rect')).toHaveCount(2 * 10);
   const norm = page.getByTestId('faithful-B').getByRole('row', { name: /^norm / });
   const rescaled = await norm.textContent();
+  await more(page, 'faithfulness');
   await page.getByTestId('faithfulness-frozen').check();
   await expect(norm).not.toHaveText(rescaled ?? '');
   await page.getByTestId('faithfulness-table').click();
@@ -26,6 +27,7 @@ test('own prompts are measured: one a line, begun from the prompt on the page', 
   await run(page);
   for (const id of ['lens', 'causal', 'allocation', 'faithfulness'])
     await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+  await more(page, 'faithfulness');
   await page.getByTestId('faithfulness-own').click();
   const lines = page.getByTestId('faithfulness-own-lines');
   await expect(lines).toHaveValue(/^\{"prompt":"Mary/);

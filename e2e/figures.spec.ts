@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test';
-import { open, run } from './page';
+import { more, open, run } from './page';
 
 test('F shows every form of the maps, each with its quantity; contributions add up', async ({ page }) => {
   const complaints = await open(page);
@@ -21,6 +21,7 @@ test('F shows every form of the maps, each with its quantity; contributions add 
 test('a head is isolated from its bar or from the table, and the sum comes back', async ({ page }) => {
   await open(page);
   await run(page);
+  await page.getByTestId('heads-open').click();
   const heads = page.getByTestId('heads-A');
   await heads.getByRole('button', { name: /^head 3,/ }).click();
   await expect(page.getByTestId('part-A')).toHaveValue('3');
@@ -48,6 +49,7 @@ test('differences of sizes are drawn on a scale with a sign, whose name says wha
 test('the table of all units is as wide as the figure, in the order of the chosen statistic', async ({ page }) => {
   await open(page);
   await run(page);
+  await page.getByTestId('heads-open').click();
   await page.getByTestId('heads-table-A').click();
   const table = page.getByTestId('channel-table-A');
   await page.getByTestId('heads-by').selectOption('entropy');
@@ -91,6 +93,7 @@ test('every figure has its numbers as a table', async ({ page }) => {
 test('the text is painted with what the read-out or the hovered row reads', async ({ page }) => {
   await open(page);
   await run(page);
+  await more(page, 'prompt');
   await page.getByTestId('paint-A').check();
   const word = page.getByTestId('chip-3').locator('span').first();
   await expect(word).toHaveAttribute('style', /background/);
@@ -167,6 +170,7 @@ test('small maps are of the form, reduction and branch of the large ones, and sa
   await expect(strip.locator('canvas')).toHaveCount(2 * 4 + 2);
   await expect.poll(picture).not.toBe(before);
   await page.getByTestId('form-s6').check();
+  await more(page, 'attention');
   await page.getByTestId('span-select').selectOption('norm');
   await expect(caption).toContainText('each layer by itself');
 });
@@ -196,6 +200,7 @@ test('maps in view are answered before small ones are asked for', async ({ page 
 test('heads are one stop of the Tab key, and arrows go on from it', async ({ page }) => {
   await open(page);
   await run(page);
+  await page.getByTestId('heads-open').click();
   const heads = page.getByTestId('heads-A');
   await expect(heads.locator('.bars button[tabindex="0"]')).toHaveCount(1);
   const layer = await page.getByTestId('layer-strip').getAttribute('aria-valuenow');

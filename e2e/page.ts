@@ -38,3 +38,10 @@ export const coloursOf = (canvas: Locator): Promise<number> =>
     const pixels = copy?.getImageData(0, 0, width, height).data.buffer;
     return new Set(new Uint32Array(pixels ?? new ArrayBuffer(0))).size;
   });
+
+/** Unfolds the controls of a section that a first look does without. */
+export async function more(page: Page, section: string): Promise<void> {
+  const button = page.getByTestId(`${section}-more`);
+  await expect(button).toBeVisible();
+  if ((await button.getAttribute('aria-expanded')) === 'false') await button.click();
+}

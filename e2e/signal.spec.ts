@@ -1,6 +1,6 @@
 import AxeBuilder from '@axe-core/playwright';
 import { expect, type Page, test } from '@playwright/test';
-import { coloursOf, open, run } from './page';
+import { coloursOf, more, open, run } from './page';
 
 /** Runs a batch of generated stories to its end. */
 async function batch(page: Page, stories: number): Promise<void> {
@@ -17,6 +17,7 @@ test('a batch of stories gives means, intervals and the paired difference, and t
   const complaints = await open(page);
   await run(page);
   await expect(page.getByTestId('signal-key')).toContainText('n = 1: no interval');
+  await page.getByTestId('metric-p').click();
   // Both models are certain from block 0 on: A is seen under B.
   await expect(page.getByTestId('line-together')).toHaveCount(1);
   const certain = page.getByTestId('certain');
@@ -78,6 +79,7 @@ test('the preset shows needle probability as in the paper, with its labels', asy
   await open(page);
   await run(page);
   await page.keyboard.press('2');
+  await more(page, 'signal');
   await page.getByTestId('paper').check();
   await expect(page.getByTestId('metric-p')).toBeChecked();
   await expect(page.getByTestId('axis-linear')).toBeChecked();
@@ -114,6 +116,7 @@ test('the logit is taken apart, adds up, and is linked to the layer axis', async
 test('tracks say what each token does, and are linked to the tokens', async ({ page }) => {
   await open(page);
   await run(page);
+  await more(page, 'prompt');
   await page.getByTestId('tracks-toggle').check();
   const box = await page.getByTestId('tracks-hit').boundingBox();
   if (!box) throw new Error('the tracks are not on the page');
@@ -138,6 +141,7 @@ test('the lens is read through a tuned lens, coloured by KL, and as B − A', as
   const marks = curve.locator('.mark');
   // Two models, each with its embedding, its blocks and its output.
   await expect(marks).toHaveCount(12);
+  await more(page, 'signal');
   await page.getByTestId('signal-lens-tuned').check();
   await expect(page).toHaveURL(/through=tuned/);
   // A tuned lens says nothing of the embedding.
@@ -145,6 +149,7 @@ test('the lens is read through a tuned lens, coloured by KL, and as B − A', as
   await expect(page.getByTestId('grid-lens-tuned')).toBeChecked();
   await page.getByTestId('lens-colour-kl').check();
   await expect(page.locator('#lens .scale')).toContainText('KL to the output');
+  await more(page, 'lens');
   await page.getByTestId('lens-difference-toggle').check();
   const grid = page.getByTestId('lens-difference');
   await grid.scrollIntoViewIfNeeded();

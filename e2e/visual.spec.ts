@@ -67,7 +67,7 @@ for (const colorScheme of ['light', 'dark'] as const)
         const named = (part: string) => `${part}-${colorScheme}-${viewport.width}.png`;
         await expect(page).toHaveScreenshot(named('first'), options);
         await run(page);
-        await expect(page.getByTestId('heads-A')).toBeVisible();
+        await expect(page.getByTestId('heads-finding')).toBeVisible();
         await page.waitForLoadState('networkidle');
         await page.mouse.move(0, 0);
         for (const section of SECTIONS)

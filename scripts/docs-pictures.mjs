@@ -79,6 +79,7 @@ async function approach(page, figure) {
 
 /** The bars of heads and the table of one model's, which are controls and no figure, as they stand on the page. */
 async function saveTables(page) {
+  await page.getByTestId('heads-open').click();
   await page.getByTestId('heads-table-B').click();
   await page.getByTestId('channel-table-B').waitFor();
   const full = await page.locator('.heads-row').screenshot();

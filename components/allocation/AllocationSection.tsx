@@ -12,6 +12,7 @@ import { ownPrompts } from '../state/batch';
 import { cancelJob, isJobBusy } from '../state/jobs';
 import { Choice } from '../ui/Choice';
 import { ClassLegend } from '../ui/ClassLegend';
+import { Convention } from '../ui/Convention';
 import { JobStatus } from '../ui/JobStatus';
 import { LinesEditor } from '../ui/LinesEditor';
 import { useNarrow, useWidth } from '../ui/measure';
@@ -20,6 +21,7 @@ import { Segmented } from '../ui/Segmented';
 import { useSteady } from '../ui/steady';
 import { AllocationAside } from './AllocationAside';
 import { AllocationCurve, AllocationStacks } from './AllocationFigure';
+import { Finding } from './Finding';
 import { BATCH, useAllocationBatch, useOwnPrompt } from './measured';
 import { setAllocation, useAllocation } from './settings';
 
@@ -97,7 +99,6 @@ export const AllocationSection = memo(function AllocationSection(props: {
           onChange={(value) => setAllocation({ part: value })}
         />
       )}
-      <Choice caption="Held-out" label="Stories of the batch" value={stories} options={STORIES} onChange={setStories} />
       <button
         type="button"
         className="button low"
@@ -105,15 +106,6 @@ export const AllocationSection = memo(function AllocationSection(props: {
         onClick={busy ? () => cancelJob(BATCH) : () => batch.start(`demo:${stories}`)}
       >
         {busy ? 'Cancel' : 'Measure over stories'}
-      </button>
-      <button
-        type="button"
-        className="button low"
-        data-testid="allocation-own"
-        aria-expanded={editing}
-        onClick={() => setEditing(!editing)}
-      >
-        Own prompts
       </button>
       {result && !busy && (
         <button type="button" className="link" onClick={batch.drop}>
@@ -133,6 +125,26 @@ export const AllocationSection = memo(function AllocationSection(props: {
         </>
       }
       controls={controls}
+      more={
+        <>
+          <Choice
+            caption="Held-out"
+            label="Stories of the batch"
+            value={stories}
+            options={STORIES}
+            onChange={setStories}
+          />
+          <button
+            type="button"
+            className="button low"
+            data-testid="allocation-own"
+            aria-expanded={editing}
+            onClick={() => setEditing(!editing)}
+          >
+            Own prompts
+          </button>
+        </>
+      }
       table={() => allocationTable(found, measure, shownPart, view.layers)}
       canMaximise
       aside={
@@ -175,6 +187,7 @@ export const AllocationSection = memo(function AllocationSection(props: {
       {!hasNeedle && !result && (
         <p className="note">Mark the needle in the prompt, the tokens that decide the answer, and run.</p>
       )}
+      <Finding {...{ view, found, result }} part={shownPart} />
       <div ref={ref} style={{ minHeight: 360 }}>
         {width > 0 && (
           <>
@@ -196,18 +209,25 @@ export const AllocationSection = memo(function AllocationSection(props: {
           )}
         </p>
       )}
-      <p className="convention">
-        <b>
-          {result
-            ? `Means over ${words}${result.intervals ? `: ${intervalsText(result.intervals)}` : ''}`
-            : MEASURE_INFO[measure].label}
-          .
-        </b>{' '}
-        {MEASURE_INFO[measure].definition} Each block is taken as the exact operator on its input, read at the read-out.{' '}
+      <Convention
+        plain={
+          <>
+            {result && (
+              <b>
+                Means over {words}
+                {result.intervals ? `: ${intervalsText(result.intervals)}` : ''}.{' '}
+              </b>
+            )}
+            Bars: what each class of tokens brings to what the layer reads. Lower figure: the needle against all that
+            the story says; dashed, its part if every token were read alike.
+          </>
+        }
+      >
+        <b>{MEASURE_INFO[measure].label}.</b> {MEASURE_INFO[measure].definition} Each block is taken as the exact
+        operator on its input, read at the read-out.{' '}
         {differential && `Differential blocks: ${PART_NAMES[part]}; plain ones have one part. `}
-        Lower figure: the needle against needle, competing, first and filler; dashed, its part if every token were read
-        alike.
-      </p>
+        Lower figure: the needle against needle, competing, first and filler.
+      </Convention>
     </Section>
   );
 });

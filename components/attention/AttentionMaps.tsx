@@ -123,7 +123,7 @@ export function AttentionMaps(props: {
   return (
     <>
       {headHeight > 0 && (
-        <div className="map-heads" style={{ minHeight: headHeight }}>
+        <div className="map-heads" data-export="key" style={{ minHeight: headHeight }}>
           {panels.map((panel, k) => (
             <div
               key={panel.key}

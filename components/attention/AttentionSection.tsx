@@ -10,6 +10,7 @@ import { entryMeaning, SPAN_INFO } from '../state/forms';
 import { useMaximised } from '../state/maximised';
 import { isEnded } from '../state/run';
 import { spanOf, useSelection } from '../state/selection';
+import { Convention } from '../ui/Convention';
 import { useNarrow, useWidth } from '../ui/measure';
 import { Id } from '../ui/parts';
 import { Section } from '../ui/Section';
@@ -17,7 +18,7 @@ import { AttentionMaps } from './AttentionMaps';
 import { DockedPair } from './DockedPair';
 import { Finding } from './Finding';
 import { Legend } from './Legend';
-import { MapControls } from './MapControls';
+import { MapControls, MoreMapControls, useMapsSet, ZoomedTo } from './MapControls';
 import { PairInspector } from './PairInspector';
 import { rowTable } from './rowTable';
 
@@ -25,14 +26,14 @@ import { rowTable } from './rowTable';
 const sideOfMaximised = () => Math.max(560, window.innerHeight - 300);
 
 /** What an entry means, and the convention of each map, said once where the models share it. */
-function Convention({ entries }: { entries: readonly LayerMaps[] }) {
+function Meaning({ entries }: { entries: readonly LayerMaps[] }) {
   const softmax = entries.some(({ map }) => map?.metadata.form === 'softmax');
   const meaning = useSelection((s) => entryMeaning(softmax ? 'softmax' : s.form, spanOf(s)));
   const said = entries.filter(({ map }) => map !== undefined);
   const texts = new Set(said.map(({ map }) => map?.metadata.convention));
   return (
-    <p className="convention">
-      {meaning} <b>Convention.</b>{' '}
+    <Convention plain={meaning}>
+      <b>Convention.</b>{' '}
       {texts.size <= 1
         ? (said[0]?.map?.metadata.convention ?? 'stated with the first map')
         : said.map(({ model, map }) => (
@@ -40,7 +41,7 @@ function Convention({ entries }: { entries: readonly LayerMaps[] }) {
               <Id slot={model.slot} small /> {map?.metadata.convention}{' '}
             </span>
           ))}
-    </p>
+    </Convention>
   );
 }
 
@@ -54,6 +55,7 @@ export const AttentionSection = memo(function AttentionSection(props: { view: Vi
   const last = Math.max(...view.models.map(({ layers }) => layers)) - 1;
   const maximised = useMaximised((s) => s.section === 'attention');
   const words = useMapWords(view);
+  const set = useMapsSet();
   // The table follows the locked row.
   useSelection((s) => s.lock);
   return (
@@ -65,7 +67,9 @@ export const AttentionSection = memo(function AttentionSection(props: { view: Vi
           <span className="paper-only">: {words}</span> <em>{staleMark}</em>
         </>
       }
-      controls={<MapControls view={view} peak={maps[0] && formatPlain(maps[0].half.peak)} />}
+      controls={<MapControls view={view} />}
+      more={<MoreMapControls view={view} peak={maps[0] && formatPlain(maps[0].half.peak)} />}
+      moreSet={set}
       table={() => rowTable(view, maps, useSelection.getState().lock?.destination ?? view.position)}
       canMaximise
       aside={<PairInspector view={view} maps={maps} />}
@@ -87,8 +91,9 @@ export const AttentionSection = memo(function AttentionSection(props: { view: Vi
         )}
       </div>
       {(narrow || maximised) && <DockedPair view={view} maps={maps} />}
+      <ZoomedTo view={view} />
       <Legend panels={panels} />
-      <Convention entries={entries} />
+      <Meaning entries={entries} />
     </Section>
   );
 });

@@ -115,7 +115,7 @@ export const Legend = memo(function Legend({ panels }: { panels: readonly MapPan
           ? 'one scale for all branches'
           : 'one scale for both models';
   return (
-    <div className="legend">
+    <div className="legend" data-export="key">
       {groups.map(({ name, maps }, k) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: ramps are known by their place; the same ramps take other scales.
         <div key={k} style={{ display: 'flex', gap: 6 }}>

@@ -10,6 +10,7 @@ import { BRANCH_NAMES, hasBranches, isParallel, type View } from '../data/view';
 import { FORMS } from '../state/forms';
 import { showWindow } from '../state/motion';
 import {
+  INITIAL_SELECTION,
   type ModelSlot,
   overLayers,
   PARALLEL_MIXERS,
@@ -159,7 +160,7 @@ function Clip() {
   );
 }
 
-/** What part of the maps is shown, and buttons for those who do not drag or turn a wheel. */
+/** Buttons for those who do not drag or turn a wheel. */
 function Zoom({ view }: { view: View }) {
   const window = useSelection((s) => s.window);
   const lock = useSelection((s) => s.lock);
@@ -185,32 +186,34 @@ function Zoom({ view }: { view: View }) {
       <button type="button" className="button low icon" aria-label="Zoom in" onClick={() => zoom(2)}>
         +
       </button>
-      {shown && (
-        <>
-          <button type="button" className="button low" data-testid="zoom-reset" onClick={() => showWindow(null)}>
-            Show all <kbd>0</kbd>
-          </button>
-          <span className="note">
-            rows {shown.rows[0]}–{shown.rows[1] - 1}, columns {shown.columns[0]}–{shown.columns[1] - 1}
-          </span>
-        </>
-      )}
     </Control>
   );
 }
 
-/** Everything that says how the maps of a layer are drawn. `peak` is the largest magnitude of the first map. */
-export const MapControls = memo(function MapControls({ view, peak }: { view: View; peak: string | undefined }) {
+/** The part of the maps that is shown, while it is not all of them, and the way back; below the maps, which do not move for it. */
+export function ZoomedTo({ view }: { view: View }) {
+  const window = useSelection((s) => s.window);
+  const shown = window && fitWindow(window, view.tokens.length);
+  if (!shown) return null;
+  const { rows, columns } = shown;
+  return (
+    <Control>
+      <button type="button" className="button low" data-testid="zoom-reset" onClick={() => showWindow(null)}>
+        Show all <kbd>0</kbd>
+      </button>
+      <span className="note">
+        rows {rows[0]}–{rows[1] - 1}, columns {columns[0]}–{columns[1] - 1}
+      </span>
+    </Control>
+  );
+}
+
+/** What the maps of a layer show: the form, and what makes one map of many channels. */
+export const MapControls = memo(function MapControls({ view }: { view: View }) {
   const form = useSelection((s) => s.form);
   const span = useSelection(spanOf);
   const values = useSelection((s) => s.values);
-  const shared = useSelection((s) => s.sharedScale);
-  const difference = useSelection((s) => s.difference);
-  const allBranches = useSelection((s) => s.allBranches);
-  const marginals = useSelection((s) => s.marginals);
-  const anyDiff = view.models.some(({ model }) => model.blocks.some(hasBranches));
   const blocks = view.models.map(({ model }) => model.blocks[view.layer]);
-  const diffHere = blocks.some(hasBranches);
   return (
     <>
       <Control caption="Form">
@@ -222,7 +225,6 @@ export const MapControls = memo(function MapControls({ view, peak }: { view: Vie
           onChange={(value) => select({ form: value, span: 'layer' })}
         />
       </Control>
-      {form === 's6' && <Layers />}
       {span === 'layer' && blocks.some(isParallel) && <Mixer />}
       {reduces(form) && (span === 'layer' || isReduced(span)) && <Reduce view={view} />}
       {form === 'block' && <Without view={view} />}
@@ -234,6 +236,38 @@ export const MapControls = memo(function MapControls({ view, peak }: { view: Vie
           onChange={(value) => select({ values: value })}
         />
       </Control>
+    </>
+  );
+});
+
+/** How many of the controls under “More” are set. */
+export const useMapsSet = (): number =>
+  useSelection(
+    (s) =>
+      [
+        overLayers(s),
+        !s.sharedScale,
+        s.difference,
+        s.allBranches,
+        s.marginals,
+        s.clip !== INITIAL_SELECTION.clip || s.limit !== null,
+      ].filter(Boolean).length,
+  );
+
+/** What a first look at the maps does without. `peak` is the largest magnitude of the first map. */
+export const MoreMapControls = memo(function MoreMapControls(props: { view: View; peak: string | undefined }) {
+  const { view, peak } = props;
+  const form = useSelection((s) => s.form);
+  const span = useSelection(spanOf);
+  const shared = useSelection((s) => s.sharedScale);
+  const difference = useSelection((s) => s.difference);
+  const allBranches = useSelection((s) => s.allBranches);
+  const marginals = useSelection((s) => s.marginals);
+  const anyDiff = view.models.some(({ model }) => model.blocks.some(hasBranches));
+  const diffHere = view.models.some(({ model }) => hasBranches(model.blocks[view.layer]));
+  return (
+    <>
+      {form === 's6' && <Layers />}
       {view.models.length > 1 && (
         <>
           <Check

@@ -5,11 +5,13 @@ import { layerAxis } from '../charts/layerAxis';
 import { useAttributions } from '../data/queries';
 import type { View } from '../data/view';
 import { isEnded } from '../state/run';
+import { Convention } from '../ui/Convention';
 import { useNarrow, useWidth } from '../ui/measure';
 import { TokenText } from '../ui/parts';
 import { Section } from '../ui/Section';
 import { useSteady } from '../ui/steady';
 import { AttributionAside } from './AttributionAside';
+import { Finding } from './Finding';
 import { WATERFALL_BOTTOM, WATERFALL_TOP, Waterfall } from './Waterfall';
 import { attributionTable, type Step, waterfall } from './waterfall';
 
@@ -56,7 +58,7 @@ export const AttributionSection = memo(function AttributionSection(props: {
       controls={
         <>
           <span className="grow" />
-          <span className="note key">
+          <span className="note key" data-export="key">
             <svg width="34" height="10" aria-hidden="true">
               <rect x="1" y="1" width="12" height="8" fill="var(--ink-2)" />
               <rect x="20.5" y="1.5" width="11" height="7" fill="var(--bg)" stroke="var(--ink-2)" />
@@ -75,6 +77,7 @@ export const AttributionSection = memo(function AttributionSection(props: {
       canMaximise
       aside={<AttributionAside view={view} replies={replies} steps={steps} />}
     >
+      <Finding view={view} steps={steps} />
       <div ref={ref} style={{ minHeight: 320, display: 'grid', gap: 8, alignContent: 'start' }}>
         {problem ? (
           <p className="note bad" role="alert">
@@ -101,11 +104,10 @@ export const AttributionSection = memo(function AttributionSection(props: {
           )
         )}
       </div>
-      <p className="convention">
+      <Convention plain="Bars run from the sum before a part to the sum after it; the last bar is the logit itself.">
         <b>Convention.</b>{' '}
-        {known ? `${known.convention[0].toUpperCase()}${known.convention.slice(1)}.` : 'Stated with the first answer.'}{' '}
-        Bars run from the sum before a part to the sum after it; the last bar is the logit itself.
-      </p>
+        {known ? `${known.convention[0].toUpperCase()}${known.convention.slice(1)}.` : 'Stated with the first answer.'}
+      </Convention>
     </Section>
   );
 });

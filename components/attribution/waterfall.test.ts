@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AttributionReply } from '@/lib/api/readings';
-import { attributionTable, partsAt, runningSums, sumOf, waterfall } from './waterfall';
+import { attributionTable, partsAt, runningSums, type Step, strongestParts, sumOf, waterfall } from './waterfall';
 
 const reply: AttributionReply = {
   target: 3,
@@ -59,4 +59,18 @@ describe('waterfall', () => {
       ['output', 'logit', 4, 4],
     ]);
   });
+});
+
+it('finds the parts that raise and lower the logit most, and none where none does', () => {
+  const step = (layer: number, part: Step['part'], from: number, to: number): Step => ({
+    layer,
+    part,
+    from,
+    to,
+    place: 0,
+    places: 1,
+  });
+  const steps = [step(-1, 'embedding', 0, 1), step(0, 'mixer', 1, 5), step(1, 'mixer', 5, 3), step(2, 'logit', 0, 9)];
+  expect(strongestParts(steps)).toEqual({ raises: steps[1], lowers: steps[2] });
+  expect(strongestParts([steps[0], steps[3]])).toEqual({ raises: steps[0], lowers: undefined });
 });

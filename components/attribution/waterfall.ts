@@ -56,6 +56,21 @@ export const sumOf = ({ components }: AttributionReply): number =>
 export const partsAt = (steps: readonly Step[], layer: number): ReadonlyMap<Part, number> =>
   new Map(steps.filter((step) => step.layer === layer).map(({ part, from, to }) => [part, to - from]));
 
+/** The parts that raise and lower the logit most, where any does; the embedding and biases count too. */
+export function strongestParts(steps: readonly Step[]): { readonly raises?: Step; readonly lowers?: Step } {
+  const change = ({ from, to }: Step) => to - from;
+  const parts = steps.filter(({ part }) => part !== 'logit');
+  const raises = parts.reduce<Step | undefined>(
+    (best, step) => (change(step) > (best ? change(best) : 0) ? step : best),
+    undefined,
+  );
+  const lowers = parts.reduce<Step | undefined>(
+    (best, step) => (change(step) < (best ? change(best) : 0) ? step : best),
+    undefined,
+  );
+  return { raises, lowers };
+}
+
 const PARTS = Object.keys(PART_NAMES) as Part[];
 
 /** All contributions by layer and part, one column a model. */

@@ -142,7 +142,7 @@ export function NormsNote() {
 export function SignedScale({ limit, meaning }: { limit: number; meaning: string }) {
   const table = colourTable(usePalette(), 'diverging');
   return (
-    <span className="note scale">
+    <span className="note scale" data-export="key">
       {formatSigned(-limit)}
       <RampBar table={table} />
       {formatSigned(limit)}&ensp;{meaning}

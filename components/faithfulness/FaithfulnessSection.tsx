@@ -9,6 +9,7 @@ import type { View } from '../data/view';
 import { ownPrompts } from '../state/batch';
 import { cancelJob, isJobBusy, openJob, startJob, useJobsOf } from '../state/jobs';
 import { Choice } from '../ui/Choice';
+import { Convention } from '../ui/Convention';
 import { JobStatus } from '../ui/JobStatus';
 import { LinesEditor } from '../ui/LinesEditor';
 import { useWidth } from '../ui/measure';
@@ -165,7 +166,6 @@ export const FaithfulnessSection = memo(function FaithfulnessSection(props: {
   const start = (examples: Examples) => void startJob(JOB, { kind: 'faithfulness', models: names, examples });
   const controls = (
     <>
-      <Segmented label="What norms do after a removal" options={NORMS} value={norms} onChange={setNorms} />
       <Choice
         caption="Over"
         label="Prompts that are measured"
@@ -180,15 +180,6 @@ export const FaithfulnessSection = memo(function FaithfulnessSection(props: {
         onClick={busy ? () => cancelJob(JOB) : () => start(prompts === 'own' ? [own] : `demo:${prompts}`)}
       >
         {busy ? 'Cancel' : 'Remove sources'}
-      </button>
-      <button
-        type="button"
-        className="button low"
-        data-testid="faithfulness-own"
-        aria-expanded={editing !== undefined}
-        onClick={() => setEditing(editing ? undefined : (ownPrompts(request?.examples ?? null) ?? [own]))}
-      >
-        Own prompts
       </button>
       {!job && kept && (
         <button type="button" className="link" onClick={() => openJob(JOB, kept.id)}>
@@ -207,6 +198,20 @@ export const FaithfulnessSection = memo(function FaithfulnessSection(props: {
         </>
       }
       controls={controls}
+      more={
+        <>
+          <Segmented label="What norms do after a removal" options={NORMS} value={norms} onChange={setNorms} />
+          <button
+            type="button"
+            className="button low"
+            data-testid="faithfulness-own"
+            aria-expanded={editing !== undefined}
+            onClick={() => setEditing(editing ? undefined : (ownPrompts(request?.examples ?? null) ?? [own]))}
+          >
+            Own prompts
+          </button>
+        </>
+      }
       table={result && (() => areaTable(found, words))}
       canMaximise
       aside={
@@ -244,17 +249,23 @@ export const FaithfulnessSection = memo(function FaithfulnessSection(props: {
       <div ref={ref} style={{ minHeight: result ? 300 : 24 }}>
         {result && width > 0 && <AreaFigure {...{ found, norms, width }} />}
       </div>
-      <p className="convention">
-        <b>
-          {result
-            ? `Areas over ${words}${result.intervals ? `: ${intervalsText(result.intervals)}` : ''}`
-            : 'Deletion and insertion'}
-          .
-        </b>{' '}
+      <Convention
+        plain={
+          <>
+            <b>
+              {result
+                ? `Areas over ${words}${result.intervals ? `: ${intervalsText(result.intervals)}` : ''}`
+                : 'Deletion and insertion'}
+              .
+            </b>{' '}
+            Dots beside those of random orders say that the map says nothing.
+          </>
+        }
+      >
         0 is the model without any source, 1 the whole one. Nothing reads a removed source in any layer, by scan or
         convolution; the read-out token stays. An RMS norm blows up what a removal leaves; frozen, each divides as in
-        the unchanged run. Dots beside those of random orders say that the map says nothing.
-      </p>
+        the unchanged run.
+      </Convention>
     </Section>
   );
 });

@@ -5,16 +5,18 @@ import { colourTable } from '@/lib/figures/palette';
 import { layerAxis } from '../charts/layerAxis';
 import { type LensColour, lensLegend } from '../charts/lensCells';
 import { rowChoices, rowRange } from '../data/lensRows';
-import { useModels, useTokenTexts } from '../data/queries';
+import { useLensKind, useModels, useTargetIds, useTokenTexts } from '../data/queries';
 import { ownToken, tokenOfA, type View } from '../data/view';
 import { type LensRows, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
+import { Check } from '../ui/Check';
 import { Control } from '../ui/Control';
 import { LensSwitch } from '../ui/LensSwitch';
 import { useNarrow, useWidth } from '../ui/measure';
 import { RampBar } from '../ui/RampBar';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
+import { Finding } from './Finding';
 import { LensAside } from './LensAside';
 import { LensDifference } from './LensDifference';
 import { LensGrid, ROW } from './LensGrid';
@@ -31,7 +33,7 @@ function Scale({ colour, vocabulary }: { colour: LensColour; vocabulary: number 
   const table = colourTable(usePalette(), 'sequential');
   const { low, high, meaning } = lensLegend(colour, vocabulary);
   return (
-    <span className="note scale">
+    <span className="note scale" data-export="key">
       {low}
       <RampBar table={table} />
       {high}&ensp;{meaning}
@@ -49,6 +51,7 @@ export const LensSection = memo(function LensSection(props: {
   const chosen = useSelection((s) => s.lensRows);
   const [ref, width] = useWidth();
   const narrow = useNarrow();
+  const { choice, kind: lensKind } = useLensKind(view.models);
   const { data: models } = useModels();
   const axis = useMemo(() => layerAxis(width, view.layers, narrow), [width, view.layers, narrow]);
   const vocabulary = models?.models.find(({ name }) => name === view.models[0].name)?.vocab_size ?? 50_000;
@@ -77,7 +80,6 @@ export const LensSection = memo(function LensSection(props: {
   const difference = useSelection((s) => s.difference) && view.models.length > 1;
   const controls = (
     <>
-      <LensSwitch view={view} name="grid" />
       <Control caption="Colour">
         <Segmented
           label="Lens colour"
@@ -109,17 +111,6 @@ export const LensSection = memo(function LensSection(props: {
           </select>
         </span>
       </Control>
-      {view.models.length > 1 && (
-        <label className="checkbox">
-          <input
-            type="checkbox"
-            data-testid="lens-difference-toggle"
-            checked={difference}
-            onChange={({ target }) => select({ difference: target.checked })}
-          />
-          B − A
-        </label>
-      )}
       <span className="grow" />
       <Scale colour={colour} vocabulary={vocabulary} />
     </>
@@ -133,10 +124,27 @@ export const LensSection = memo(function LensSection(props: {
         </>
       }
       controls={controls}
+      more={
+        (choice || view.models.length > 1) && (
+          <>
+            <LensSwitch view={view} name="grid" />
+            {view.models.length > 1 && (
+              <Check
+                label="B − A"
+                testId="lens-difference-toggle"
+                checked={difference}
+                onChange={(checked) => select({ difference: checked })}
+              />
+            )}
+          </>
+        )
+      }
+      moreSet={[difference, lensKind === 'tuned'].filter(Boolean).length}
       table={() => lensTable(view, lenses, position, (k, id) => texts[k](id))}
       canMaximise
       aside={<LensAside view={view} lenses={lenses} rows={rows} />}
     >
+      <Finding view={view} lenses={lenses} targets={useTargetIds(view)} texts={texts} />
       <div ref={ref} style={{ minHeight: view.models.length * (rows.length * ROW + 20), display: 'grid', gap: 8 }}>
         {width > 0 &&
           view.models.map((model, k) => (

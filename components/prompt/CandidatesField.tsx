@@ -1,17 +1,7 @@
 'use client';
 import { useState } from 'react';
-import { editCandidates } from '../state/edit';
+import { editCandidates, parseCandidates } from '../state/edit';
 import { useSelection } from '../state/selection';
-
-/** Words in one line, between commas; doubled and empty ones fall away. */
-export const parseCandidates = (text: string): string[] => [
-  ...new Set(
-    text
-      .split(/[,\n]/)
-      .map((word) => word.trim())
-      .filter((word) => word !== ''),
-  ),
-];
 
 /** The answer set that SNR compares the target with; empty means the whole vocabulary. Takes effect with the next run. */
 export function CandidatesField() {

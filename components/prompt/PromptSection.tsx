@@ -202,7 +202,16 @@ export const PromptSection = memo(function PromptSection(props: {
       <Control tool caption="Click sets">
         <Segmented label="A click on a token sets" options={CLICK_SETS} value={clickSets} onChange={setClickSets} />
       </Control>
-      <label className="checkbox" data-export="tool">
+      <span className="grow" />
+      <span className="note">
+        {tokens.length} tokens
+        {vocabulary ? ` · vocabulary of ${vocabulary.toLocaleString('en').replace(/,/g, '\u2009')}` : ''}
+      </span>
+    </>
+  );
+  const more = (
+    <>
+      <label className="checkbox" data-export="tool" title="Δ, half-life, gate and state of the selected layer">
         <input
           type="checkbox"
           data-testid="tracks-toggle"
@@ -221,11 +230,6 @@ export const PromptSection = memo(function PromptSection(props: {
           onChange={setPaint}
         />
       </Control>
-      <span className="grow" />
-      <span className="note">
-        {tokens.length} tokens
-        {vocabulary ? ` · vocabulary of ${vocabulary.toLocaleString('en').replace(/,/g, '\u2009')}` : ''}
-      </span>
     </>
   );
   return (
@@ -233,6 +237,8 @@ export const PromptSection = memo(function PromptSection(props: {
       id="prompt"
       title="Prompt"
       controls={controls}
+      more={more}
+      moreSet={[tracks, paint !== ''].filter(Boolean).length}
       aside={<ReadoutAside tokens={tokens} view={view} facts={facts} />}
     >
       {editing && <Editor onClose={() => setEditing(false)} />}

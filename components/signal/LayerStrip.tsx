@@ -1,12 +1,14 @@
 'use client';
 import { memo, useMemo } from 'react';
 import type { Lens } from '@/lib/api/readings';
+import type { BlockSummary } from '@/lib/api/schemas';
 import { formatPlain } from '@/lib/figures/numbers';
 import type { Form } from '@/lib/vocabulary';
 import type { LayerAxis } from '../charts/layerAxis';
 import { useTokenTexts } from '../data/queries';
 import { lensRow } from '../data/series';
 import { blockName, isDiff, type ModelView, type View } from '../data/view';
+import type { ShownForm } from '../state/forms';
 import { clearHover, hover, useHover } from '../state/hover';
 import { select, useSelection } from '../state/selection';
 import { AxisTicks, RowLabel } from '../ui/AxisParts';
@@ -23,6 +25,12 @@ const SMALL_LABELS: Readonly<Record<Form, string>> = {
   logit: 'logit',
   norm: 'norm',
 };
+
+/** What the small maps of one model are called: its own map of attention is its softmax weights. */
+export function smallLabel(form: ShownForm, blocks: readonly Pick<BlockSummary, 'softmax'>[]): string {
+  const attends = blocks.some(({ softmax }) => softmax !== undefined);
+  return attends && form === 's6' ? 'α, softmax' : SMALL_LABELS[form];
+}
 
 /** Upper end of the λ track, unless a block has more. */
 const LAMBDA_TOP = 1.8;
@@ -165,8 +173,7 @@ export const LayerStrip = memo(function LayerStrip(props: {
   const { view, axis, lenses, vocabulary, valueText } = props;
   const withLambda = view.models.some(({ model }) => model.blocks.some(isDiff));
   const count = view.models.length;
-  const attends = view.models.some(({ model }) => model.blocks.some(({ softmax }) => softmax !== undefined));
-  const small = useSelection((s) => (attends && s.form === 's6' ? 'α, softmax' : SMALL_LABELS[s.form]));
+  const form = useSelection((s) => s.form);
   const strip = useMemo(() => stripLayout(axis, view.layer, count, withLambda), [axis, view.layer, count, withLambda]);
   const kinds = view.models
     .map(({ slot, model }) => (model.blocks[view.layer] ? `${slot} ${blockName(model.blocks[view.layer])} block` : ''))
@@ -183,6 +190,7 @@ export const LayerStrip = memo(function LayerStrip(props: {
       role="slider"
       tabIndex={0}
       data-testid="layer-strip"
+      data-panel="Small maps, λ and lens by layer"
       aria-label="Layer"
       aria-valuemin={0}
       aria-valuemax={axis.layers - 1}
@@ -215,12 +223,12 @@ export const LayerStrip = memo(function LayerStrip(props: {
             d={`M${axis.x(low) - axis.pitch / 2},${strip.axisHeight - 1}L${axis.gutter},${strip.thumbnailTops[0] - 2}M${axis.x(high) + axis.pitch / 2},${strip.axisHeight - 1}L${axis.width},${strip.thumbnailTops[0] - 2}`}
           />
         )}
-        {view.models.map(({ slot, position }, row) => (
+        {view.models.map(({ slot, model, position }, row) => (
           <g key={slot}>
             <RowLabel
               y={strip.thumbnailTops[row] + strip.thumbnail / 2 + 4}
               slot={slot}
-              text={small}
+              text={smallLabel(form, model.blocks)}
               narrow={axis.narrow}
             />
             <RowLabel y={strip.lensTops[row] + 14} slot={slot} text={`lens @${position}`} narrow={axis.narrow} />

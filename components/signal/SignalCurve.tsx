@@ -1,4 +1,5 @@
 'use client';
+import { line } from 'd3';
 import { memo, useMemo } from 'react';
 import type { Signal } from '@/lib/api/readings';
 import { bandPath } from '@/lib/figures/band';
@@ -12,7 +13,10 @@ import type { View } from '../data/view';
 import { CurveOverlay, Grid, LayerHit } from '../ui/CurveParts';
 import { ModelLines } from '../ui/ModelLines';
 import type { BatchCurves } from './batchSeries';
+import { DASHES, type OtherLine } from './otherTargets';
 import { PaperBars, PaperLabels, paperColumns } from './PaperBars';
+
+const between = line();
 
 const TOP = 10;
 const BOTTOM = 8;
@@ -45,16 +49,19 @@ export const SignalCurve = memo(function SignalCurve(props: {
   log: boolean;
   /** Bars and labels as in the paper's figure. */
   paper: boolean;
+  /** Of other words than the target. */
+  others: readonly OtherLine[];
 }) {
-  const { view, axis, signals, batch, metric, log, paper } = props;
+  const { view, axis, signals, batch, metric, log, paper, others } = props;
   const plot = axis.narrow ? 180 : 196;
   const height = plot + (paper ? LABELS : 0);
   const lines = useMemo(() => linesOf(view, signals, batch, metric, paper), [view, signals, batch, metric, paper]);
   const scale: CurveScale = useMemo(() => {
     const intervals = lines.flatMap(({ estimates = [] }) => estimates.flatMap((e) => [e?.low, e?.high]));
-    const all = [...lines.flatMap(({ values, prompt }) => [...values, ...prompt]), ...intervals];
+    const besides = others.flatMap(({ values }) => values);
+    const all = [...lines.flatMap(({ values, prompt }) => [...values, ...prompt]), ...intervals, ...besides];
     return curveScale(all, log, plot - BOTTOM, TOP);
-  }, [lines, log, plot]);
+  }, [lines, others, log, plot]);
   const bands = useMemo(
     () => lines.map(({ estimates = [] }) => bandPath(estimates, (column) => axis.x(column - 1), scale.y)),
     [lines, axis, scale],
@@ -99,6 +106,18 @@ export const SignalCurve = memo(function SignalCurve(props: {
         <Grid axis={axis} scale={scale} title={info.name} unit={paper ? 'fraction' : info.unit} bottom={plot} />
         {paper && <PaperBars lines={lines} axis={axis} scale={scale} floor={log ? plot - BOTTOM : scale.y(0)} />}
         {!paper && lines.map(({ slot }, k) => <path key={slot} className={`band ${slot}-fill`} d={bands[k]} />)}
+        {others.map(({ slot, word, index, values }) => (
+          <path
+            key={`${slot}${word}`}
+            className={`curve ${slot}-line`}
+            strokeWidth="1.25"
+            strokeDasharray={DASHES[index]}
+            data-testid={`other-${slot}-${index}`}
+            d={segments(values)
+              .map((run) => between(run.map(({ layer, value }): [number, number] => [axis.x(layer), scale.y(value)])))
+              .join('')}
+          />
+        ))}
         <ModelLines axis={axis} scale={scale} lines={models} radius={axis.narrow ? 1.8 : 2.4} joined={!paper} />
         {paper && <PaperLabels axis={axis} y={height - 5} />}
       </svg>

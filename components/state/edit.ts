@@ -76,3 +76,13 @@ export const loadExample = (example: Example): void =>
     position: -1,
     lock: null,
   });
+
+/** Words in one line, between commas; doubled and empty ones fall away. */
+export const parseCandidates = (text: string): string[] => [
+  ...new Set(
+    text
+      .split(/[,\n]/)
+      .map((word) => word.trim())
+      .filter((word) => word !== ''),
+  ),
+];

@@ -12,9 +12,17 @@ export interface RunStore {
   /** A request that did not become a run, or a run that could not be opened. */
   readonly failure: Failure | null;
   readonly starting: boolean;
+  /** Whether this page has started a run itself, and does not only show one that a link named. */
+  readonly startedHere: boolean;
 }
 
-export const useRun = create<RunStore>()(() => ({ run: null, progress: null, failure: null, starting: false }));
+export const useRun = create<RunStore>()(() => ({
+  run: null,
+  progress: null,
+  failure: null,
+  starting: false,
+  startedHere: false,
+}));
 
 /** The run after one event. Layers finish in order, so layer k ready means k + 1 maps. */
 export function afterEvent(run: Run | null, message: RunEvent): Run | null {
@@ -90,6 +98,7 @@ export async function startRun(request: RunRequestInput): Promise<void> {
   await machine.start(async () => {
     const { id } = await client.startRun(request);
     select({ runId: id });
+    useRun.setState({ startedHere: true });
     return id;
   }, forget);
 }

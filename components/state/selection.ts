@@ -39,6 +39,8 @@ export interface Selection {
   readonly target: string;
   /** The generated token that is the target; null where its text says it. */
   readonly targetId: number | null;
+  /** Words whose curves stand beside the target's. */
+  readonly also: readonly string[];
   /** Characters [start, end) of the prompt. */
   readonly needle: readonly [number, number] | null;
   /** What names another answer, and the question: classes of tokens, in characters as the needle is. */
@@ -97,6 +99,7 @@ export const INITIAL_SELECTION: Selection = {
   position: -1,
   target: '',
   targetId: null,
+  also: [],
   needle: null,
   competing: [],
   question: [],

@@ -62,6 +62,11 @@ export const SELECTION: LinkedSettings<Selection> = {
   continuation: field('continuation', parseAsContinuation),
   target: field('target', parseAsString),
   'target-id': field('targetId', parseAsInteger),
+  also: setting(
+    parseAsArrayOf(parseAsString),
+    ({ also }) => (also.length > 0 ? [...also] : null),
+    (also) => ({ also }),
+  ),
   needle: field('needle', parseAsPair),
   competing: setting(
     parseAsSpans,

@@ -63,7 +63,7 @@ export function TickNumber(props: { x: number; y: number; text: string; exponent
     <text className="axis" x={x} y={y} textAnchor="end">
       {text}
       {exponent && (
-        <tspan dy="-4" fontSize="8">
+        <tspan dy="-4" fontSize="9">
           {exponent}
         </tspan>
       )}

@@ -18,7 +18,7 @@ export const ClassLegend = memo(function ClassLegend(props: {
       tokenClass ?? (source === undefined || origin === 'map' ? undefined : classes[source]),
   );
   return (
-    <ul className="class-legend" aria-label="Classes of tokens" onPointerLeave={clearHover}>
+    <ul className="class-legend" data-export="key" aria-label="Classes of tokens" onPointerLeave={clearHover}>
       {STACKED.map((name) => (
         <li
           key={name}

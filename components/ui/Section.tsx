@@ -10,6 +10,10 @@ export function Section(props: {
   id: string;
   title: ReactNode;
   controls?: ReactNode;
+  /** Controls that a first question does without; they open under “More”. */
+  more?: ReactNode;
+  /** How many of those are set to something else than at first: what is not seen is counted. */
+  moreSet?: number;
   aside: ReactNode;
   /** The figure's numbers, made when somebody asks to see them. */
   table?: () => DataTable;
@@ -17,9 +21,10 @@ export function Section(props: {
   canMaximise?: boolean;
   children: ReactNode;
 }) {
-  const { id, title, controls, aside, table, canMaximise, children } = props;
+  const { id, title, controls, more, moreSet = 0, aside, table, canMaximise, children } = props;
   const maximised = useMaximised((s) => s.section === id);
   const [tabular, setTabular] = useState(false);
+  const [open, setOpen] = useState(false);
   return (
     <section
       className={maximised ? 'section maximised' : 'section'}
@@ -31,6 +36,24 @@ export function Section(props: {
         <div className="head">
           <h2 id={`${id}-title`}>{title}</h2>
           {controls}
+          {more && (
+            <>
+              <button
+                type="button"
+                className="button low more-button"
+                data-testid={`${id}-more`}
+                aria-expanded={open}
+                aria-controls={`${id}-more-controls`}
+                onClick={() => setOpen(!open)}
+              >
+                {open ? 'Less' : 'More'}
+                {!open && moreSet > 0 && <small> {moreSet} set</small>}
+              </button>
+              <div className="more" id={`${id}-more-controls`} hidden={!open}>
+                {more}
+              </div>
+            </>
+          )}
         </div>
         {children}
         {(table || canMaximise) && (

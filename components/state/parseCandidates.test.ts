@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseCandidates } from './CandidatesField';
+import { parseCandidates } from './edit';
 
 describe('parseCandidates', () => {
   it('takes words between commas and lines, each once', () => {
