@@ -40,3 +40,11 @@ test('the export dialog fits: nothing in it is cut', async ({ page }) => {
   await expect(dialog.getByTestId('export-map-B-json')).toBeVisible();
   expect(await dialog.evaluate((box) => box.scrollWidth - box.clientWidth)).toBe(0);
 });
+
+test('a tokenizer is chosen in fields that can be read', async ({ page }) => {
+  await open(page);
+  await page.getByTestId('model-b-narrow').click();
+  await page.getByTestId('tokenizer-choice').selectOption('a file…');
+  for (const field of ['tokenizer-model', 'tokenizer-choice', 'tokenizer-file'])
+    expect((await page.getByTestId(field).boundingBox())?.width, field).toBeGreaterThan(120);
+});

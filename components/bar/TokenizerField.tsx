@@ -44,7 +44,7 @@ export function TokenizerField({ list, current }: { list: ModelList; current: st
   };
   const problem = choose.error;
   return (
-    <div className="folder-field" data-testid="tokenizer-field">
+    <div className="folder-field tokenizer-field" data-testid="tokenizer-field">
       <label htmlFor="tokenizer-model">Tokenizer of</label>
       <select
         id="tokenizer-model"
