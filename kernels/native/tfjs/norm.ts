@@ -2,10 +2,11 @@ import { kernels } from '../addon';
 import { type KernelInputs, type Overrides, sizeOf } from '../override';
 import { allocateLike, gradientOutputs, optionalFloats } from './operands';
 
-/** [rows, E, groups, epsilon, gateRow] as the C++ norms take them. */
+/** [rows, E, groups, epsilon, gateRow, L] as the C++ norms take them. */
 function sizes({ inputs: { x, weight }, attrs }: KernelInputs): number[] {
   const E = weight.shape[0];
-  return [sizeOf(x.shape) / E, E, attrs.groups, attrs.epsilon, E];
+  const L = x.shape.length > 1 ? x.shape[x.shape.length - 2] : 1;
+  return [sizeOf(x.shape) / E, E, attrs.groups, attrs.epsilon, E, Math.max(1, L)];
 }
 
 /** RMS normalisation and SiLU of `kernels/ops`; inputs were checked there. */

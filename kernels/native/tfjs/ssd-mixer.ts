@@ -4,7 +4,7 @@ import type { NativeBackend } from '../backend';
 import type { KernelInputs, Overrides } from '../override';
 import { optionalFloats } from './operands';
 
-/** Sizes of a mixer, and where its parts lie in a row of `projected` [z | x | B | C | dt] and of `mixed` [x | B | C]. */
+/** Sizes of a mixer whose tokens are rows [z | x | B | C | dt] of `projected`; `numbers` as the C++ file takes them. */
 function layoutOf({ inputs, attrs }: KernelInputs) {
   const [batch, L, W] = inputs.projected.shape;
   const [C, , K] = inputs.convWeight.shape;
@@ -12,19 +12,7 @@ function layoutOf({ inputs, attrs }: KernelInputs) {
   const [H] = inputs.A_log.shape;
   const G = attrs.groups as number;
   const N = (C - E) / (2 * G);
-  return {
-    rows: batch * L,
-    C,
-    E,
-    H,
-    W,
-    /** Numbers as the C++ files of the three operations take them. */
-    conv: [batch, L, C, K, 1, W],
-    scan: [batch, L, H, E / H, G, N, C, C],
-    norm: [batch * L, E, G, attrs.epsilon as number, W],
-    /** Columns of x, B and C. */
-    parts: (mixed: Float32Array) => [mixed, mixed.subarray(E), mixed.subarray(E + G * N)] as const,
-  };
+  return { rows: batch * L, C, E, H, W, numbers: [batch, L, H, E / H, G, N, K, W, attrs.epsilon as number] };
 }
 
 /** dt + bias of every token, [rows,H], for the caller to recycle. */
@@ -44,25 +32,26 @@ function rates(backend: NativeBackend, { A_log }: KernelInputs['inputs']): Float
   return values;
 }
 
+/** The operands that forward and backward passes share, with A and Δ between them. */
+function operands({ backend, inputs }: KernelInputs, A: Float32Array, delta: Float32Array) {
+  const floats = (name: string) => optionalFloats(backend, inputs[name]);
+  const convolution = [floats('convWeight'), floats('convBias')];
+  return [backend.floats(inputs.projected), ...convolution, A, floats('D'), floats('norm'), delta];
+}
+
 /** The Mamba-2 mixer of `kernels/ops` between its projections; inputs were checked there. */
 export const ssdMixer: Overrides = {
   SsdMixer(call) {
     const { backend, inputs } = call;
-    const { rows, C, E, H, parts, ...sizes } = layoutOf(call);
+    const { rows, C, E, H, numbers } = layoutOf(call);
     const [batch, L] = inputs.projected.shape;
-    const floats = (name: string) => optionalFloats(backend, inputs[name]);
-    const projected = backend.floats(inputs.projected);
     const [mixed, delta] = [backend.allocate(rows * C), backend.allocate(rows * H)];
     const [scanned, y] = [backend.allocate(rows * E), backend.allocate(rows * E)];
-    kernels.causalConv1d(projected.subarray(E), floats('convWeight'), floats('convBias'), mixed, ...sizes.conv);
     const steps = shiftedSteps(backend, call);
     kernels.softplus(steps, delta);
-    backend.recycle(steps);
-    const [x, B, readers] = parts(mixed);
     const A = rates(backend, inputs);
-    kernels.ssdScan(x, delta, A, B, readers, floats('D'), null, scanned, null, ...sizes.scan);
-    backend.recycle(A);
-    kernels.rmsNorm(scanned, floats('norm'), projected, y, ...sizes.norm);
+    kernels.ssdMixer(...operands(call, A, delta), mixed, scanned, y, ...numbers);
+    for (const buffer of [steps, A]) backend.recycle(buffer);
     return [
       backend.output([batch, L, E], y),
       backend.output([batch, L, C], mixed),
@@ -73,8 +62,7 @@ export const ssdMixer: Overrides = {
 
   SsdMixerGrad(call) {
     const { backend, inputs } = call;
-    const { rows, C, E, H, W, parts, ...sizes } = layoutOf(call);
-    const floats = (name: string) => optionalFloats(backend, inputs[name]);
+    const { rows, C, E, H, W, numbers } = layoutOf(call);
     const gradients: [tf.TensorInfo, Float32Array][] = [];
     const gradientOf = (name: string): Float32Array | null => {
       const tensor = inputs[name];
@@ -84,50 +72,33 @@ export const ssdMixer: Overrides = {
       return values;
     };
     const into = gradientOf('projected') as Float32Array;
-    const [dConvWeight, dDtBias] = [gradientOf('convWeight'), gradientOf('dtBias')];
-    const [dALog, dD, dNorm] = [gradientOf('A_log'), gradientOf('D'), gradientOf('norm')];
+    const [dConvWeight, dDtBias] = [gradientOf('convWeight'), gradientOf('dtBias') as Float32Array];
+    const [dALog, dD, dNorm] = [gradientOf('A_log') as Float32Array, gradientOf('D'), gradientOf('norm')];
     const dConvBias = gradientOf('convBias');
-    const projected = backend.floats(inputs.projected);
-    const [dScanned, dMixed, dDelta] = [E, C, H].map((columns) => backend.allocate(rows * columns));
-
-    kernels.rmsNormGrad(
-      floats('scanned'),
-      floats('norm'),
-      projected,
-      floats('dy'),
-      dScanned,
-      dNorm,
-      into,
-      ...sizes.norm,
-    );
-
-    const [x, B, readers] = parts(backend.floats(inputs.mixed));
-    const [dx, dB, dReaders] = parts(dMixed);
+    const dDelta = backend.allocate(rows * H);
     const A = rates(backend, inputs);
-    const values = [x, floats('delta'), A, B, readers, floats('D'), null, dScanned, null];
-    kernels.ssdScanGrad(...values, dx, dDelta, dALog, dB, dReaders, dD, null, ...sizes.scan);
-    // dA/dA_log = A.
-    if (dALog) kernels.multiply(dALog, A, dALog, 1, H, 1, 1);
-    backend.recycle(A);
-
-    const [from, to] = [projected, into].map((columns) => columns.subarray(E));
-    kernels.causalConv1dGrad(
-      from,
-      floats('convWeight'),
-      floats('convBias'),
-      dMixed,
-      to,
+    const kept = ['mixed', 'scanned', 'dy'].map((name) => backend.floats(inputs[name]));
+    kernels.ssdMixerGrad(
+      ...operands(call, A, backend.floats(inputs.delta)),
+      ...kept,
+      into,
       dConvWeight,
       dConvBias,
-      ...sizes.conv,
+      dALog,
+      dD,
+      dNorm,
+      dDelta,
+      ...numbers,
     );
+    // dA/dA_log = A.
+    kernels.multiply(dALog, A, dALog, 1, H, 1, 1);
 
     const slopes = shiftedSteps(backend, call);
     kernels.sigmoid(slopes, slopes);
     kernels.multiply(dDelta, slopes, slopes, 1, rows * H, 1, 1);
     kernels.copyStrided(slopes, into, 0, E + C, 2, rows, H, H, 1, W, 1);
     kernels.sum(slopes, dDtBias, 1, rows, H);
-    for (const buffer of [dScanned, dMixed, dDelta, slopes]) backend.recycle(buffer);
+    for (const buffer of [A, dDelta, slopes]) backend.recycle(buffer);
     return gradients.map(([{ shape }, buffer]) => backend.output(shape, buffer));
   },
 };
