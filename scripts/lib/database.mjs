@@ -1,9 +1,11 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
+import { drizzle } from 'drizzle-orm/pglite';
+import { migrate } from 'drizzle-orm/pglite/migrator';
 import { ROOT } from './root.mjs';
 
-/** An empty database: making one costs 7 s of processor time, copying it a tenth of a second. */
+/** A database with the archive's tables and no rows: making one costs 8 s of processor time, copying it a tenth of a second. */
 export const DATABASE = join(ROOT, 'dist', 'database');
 
 export const hasDatabase = () => existsSync(join(DATABASE, 'PG_VERSION'));
@@ -11,5 +13,6 @@ export const hasDatabase = () => existsSync(join(DATABASE, 'PG_VERSION'));
 export async function makeDatabase() {
   rmSync(DATABASE, { recursive: true, force: true });
   const database = await PGlite.create(DATABASE);
+  await migrate(drizzle(database), { migrationsFolder: join(ROOT, 'lib', 'server', 'archive', 'migrations') });
   await database.close();
 }

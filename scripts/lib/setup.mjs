@@ -68,10 +68,14 @@ async function bundles() {
   markDone('bundles', wanted);
 }
 
-/** dist/database, an empty database that new data folders are copied from, so that the first run does not wait for one. */
+/** dist/database, which new data folders are copied from, so that the first run does not wait for a database and its tables. */
 export async function database() {
   if (PACKAGED) return;
-  const wanted = digest(['node_modules/@electric-sql/pglite/package.json', 'scripts/lib/database.mjs']);
+  const wanted = digest([
+    'node_modules/@electric-sql/pglite/package.json',
+    'scripts/lib/database.mjs',
+    'lib/server/archive/migrations',
+  ]);
   const { hasDatabase, makeDatabase } = await import('./database.mjs');
   if (hasDatabase() && isDone('database', wanted)) return;
   await makeDatabase();
