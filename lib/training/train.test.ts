@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InputError, loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
@@ -102,10 +103,16 @@ describe('trainFromConfig', () => {
     const reader = await RowReader.open(recipeOf(parsed));
     const data = reader.describe();
     const rows = reader.step(0, data.start);
-    const feed = { step: async () => rows, validation: async () => reader.validation(0, 4) };
+    let late = 0;
+    const feed = { step: () => setTimeout(late, rows), validation: async () => reader.validation(0, 4) };
     const trainer = new Trainer(parsed, { ...(await beginningOf(parsed, data, never)), feed, data });
     const losses: number[] = [];
     for (let i = 0; i < 60; i++) losses.push((await trainer.step()).answers ?? Number.NaN);
+    // Rows that come late are waited for, and that is told.
+    const before = trainer.waited;
+    late = 200;
+    await trainer.step();
+    expect(trainer.waited - before).toBeGreaterThan(0.19);
     trainer.dispose();
     expect(losses[59]).toBeLessThan(0.5 * losses[0]);
   });

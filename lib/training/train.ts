@@ -29,6 +29,10 @@ export interface TrainingMetrics extends StepReport {
     /** Computing time since the first step, pauses between resumed calls left out. */
     readonly seconds: number;
     readonly tokens_per_second: number;
+    /** Share of this call's time in which steps waited for their rows. */
+    readonly waiting: number;
+    /** Share of it that evaluations on validation rows took. */
+    readonly evaluating: number;
     /** Seconds to the end, where no stage ends before its limit. */
     readonly left: number;
   };
@@ -137,6 +141,8 @@ class Run {
   #before = 0;
   readonly #started = performance.now();
   #tokens = 0;
+  /** Seconds of evaluations. */
+  #evaluated = 0;
   readonly #stepsBefore: number;
   #saved: number | undefined;
 
@@ -177,12 +183,19 @@ class Run {
     const { steps, until } = trainer.stage as NonNullable<Trainer['stage']>;
     const isLast = trainer.progress.stageStep >= steps;
     const due = (every: number) => report.step % every === 0 || isLast;
-    const evaluation = due(config.evaluate_every) ? await trainer.evaluate() : undefined;
+    const evaluation = due(config.evaluate_every) ? await this.#evaluate() : undefined;
     const isReached = until && evaluation && reaches(evaluation, until.accuracy);
     const ended = isReached ? 'accuracy' : isLast ? 'steps' : undefined;
     if (due(config.log_every) || evaluation) await this.#log(report, evaluation, ended);
     if (ended) trainer.endStage();
     if (report.step % config.checkpoint_every === 0) await this.#save();
+    return evaluation;
+  }
+
+  async #evaluate(): Promise<Evaluation> {
+    const started = performance.now();
+    const evaluation = await this.trainer.evaluate();
+    this.#evaluated += (performance.now() - started) / 1000;
     return evaluation;
   }
 
@@ -203,6 +216,8 @@ class Run {
       time: {
         seconds: this.#before + elapsed,
         tokens_per_second: this.#tokens / elapsed,
+        waiting: trainer.waited / elapsed,
+        evaluating: this.#evaluated / elapsed,
         left: (elapsed / stepsHere) * ahead,
       },
     };

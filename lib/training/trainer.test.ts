@@ -59,7 +59,10 @@ describe('stages', () => {
     expect(rates.slice(0, 4)).toEqual([0, 1, 2, 3].map((step) => learningRate(first, step)));
     expect(rates.slice(10)).toEqual([0.01, 0.0055, 0.001].map((rate) => expect.closeTo(rate, 9)));
     expect(metrics[3].evaluation?.labels).toMatchObject({ person: { n: expect.any(Number) } });
-    expect(metrics[0].time).toMatchObject({ seconds: expect.any(Number), tokens_per_second: expect.any(Number) });
+    const [begun, last] = [metrics[0].time, metrics[12].time];
+    expect(begun).toMatchObject({ seconds: expect.any(Number), tokens_per_second: expect.any(Number), evaluating: 0 });
+    for (const share of [last.waiting, last.evaluating]) expect(share).toBeGreaterThan(0);
+    expect(last.waiting + last.evaluating).toBeLessThan(1);
     // Two of three stages' rows are half as many.
     expect(metrics[5].tokens).toBeLessThan(0.75 * metrics[0].tokens);
   });

@@ -59,6 +59,7 @@ export class Trainer {
   #progress: Progress;
   readonly #memory: Recomputation;
   #noted = false;
+  #waited = 0;
 
   constructor(
     private readonly config: TrainingConfig,
@@ -81,6 +82,11 @@ export class Trainer {
     return this.#progress;
   }
 
+  /** Seconds so far in which steps waited for their rows. */
+  get waited(): number {
+    return this.#waited;
+  }
+
   /** The stage that the next step is of; undefined when all are done. */
   get stage(): Stage | undefined {
     return this.stages[this.#progress.stage];
@@ -96,7 +102,9 @@ export class Trainer {
     const stage = this.stage;
     if (!stage) throw new Error('All stages are done.');
     const { step, stage: index, stageStep, place } = this.#progress;
+    const asked = performance.now();
     const rows = await this.parts.feed.step(index, place);
+    this.#waited += (performance.now() - asked) / 1000;
     const weights = stage.data.map(({ loss }): LossWeights => loss ?? stage.loss);
     const { loss, answers, text, gradients, recomputed } = stepGradients(
       this.model,
