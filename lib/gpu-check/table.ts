@@ -38,9 +38,12 @@ function factsOf(finding: Finding): string {
 /** The slowest programs, or the lines of a peer, one each. */
 function moreOf({ slowest, lines }: Finding): string[] {
   const shares = (slowest ?? []) as { name: string; launches: number; ms: number }[];
-  const peers = (lines ?? []) as { what?: string; ms?: number }[];
+  const peers = (lines ?? []) as { what?: string; ms?: number; error?: number; note?: string }[];
   return [
     ...shares.map(({ name, launches, ms }) => `       ${short(ms, 3).padStart(9)} ms  ${launches} × ${name}`),
-    ...peers.map(({ what, ms }) => `       ${short(ms, 3).padStart(9)} ms  ${what}`),
+    ...peers.map(({ what, ms, error, note }) => {
+      const figure = error === undefined ? `${short(ms, 3).padStart(9)} ms` : error.toExponential(1).padStart(12);
+      return `       ${figure}  ${what}${note ? ` (${note})` : ''}`;
+    }),
   ];
 }

@@ -1,4 +1,7 @@
-"""The shapes of the check through PyTorch, a line of JSON each: {"what": ..., "ms": ...}. Float32, TF32 off, as the webgpu device computes."""
+"""The shapes of the check through PyTorch, a line of JSON each: {"what": ..., "ms": ..., "note": ...}. Float32, TF32 off, as the webgpu device computes.
+
+On CUDA where there is such a card, else on the processor; every line says which.
+"""
 
 import json
 import statistics
@@ -24,15 +27,20 @@ def settle():
 
 
 def say(what, run, runs=3 if SMALL else 10):
-    """Prints the median wall time of `run`, after two that warm up."""
+    """Prints the median wall time of `run`, after two that warm up; or why it did not run, and the next one follows."""
     times = []
-    for k in range(runs + 2):
-        settle()
-        start = time.perf_counter()
-        run()
-        settle()
-        times.append(1000 * (time.perf_counter() - start))
-    print(json.dumps({"what": f"{what}, torch {torch.__version__} on {DEVICE}", "ms": statistics.median(times[2:])}), flush=True)
+    found = {"what": f"{what}, torch {torch.__version__} on {DEVICE}", "ms": None}
+    try:
+        for k in range(runs + 2):
+            settle()
+            start = time.perf_counter()
+            run()
+            settle()
+            times.append(1000 * (time.perf_counter() - start))
+        found["ms"] = statistics.median(times[2:])
+    except Exception as error:
+        found["note"] = f"{type(error).__name__}: {error}".splitlines()[0]
+    print(json.dumps(found), flush=True)
 
 
 def ssd(x, delta, A, B, C, chunk=64):
@@ -60,6 +68,22 @@ def decays(sums):
     return torch.where((t[:, None] >= t[None])[..., None], difference, -torch.inf).exp()
 
 
+def recurrence(x, delta, A, B, C):
+    """The scan by its definition, a token at a time."""
+    h, y = 0, []
+    for t in range(x.shape[1]):
+        fade = torch.exp(delta[:, t] * A)[..., None, None]
+        h = fade * h + (delta[:, t, :, None] * x[:, t])[..., None] * B[:, t, None, None]
+        y.append((h * C[:, t, None, None]).sum(-1))
+    return torch.stack(y, 1)
+
+
+def tell_error(what, got, expected):
+    """Prints the largest error by the largest value: what is timed must be the scan."""
+    error = ((got - expected).abs().max() / expected.abs().max()).item()
+    print(json.dumps({"what": f"{what}, largest error against the recurrence", "ms": None, "error": error}), flush=True)
+
+
 def products(side):
     a, b = torch.randn(side, side, device=DEVICE), torch.randn(side, side, device=DEVICE)
     say(f"product of {side}³", lambda: a @ b.T)
@@ -75,6 +99,7 @@ def scans(L, H, P, N):
     x, delta, A = draw(1, L, H, P), 0.01 * torch.rand(1, L, H, device=DEVICE), -torch.rand(H, device=DEVICE)
     B, C = draw(1, L, N), draw(1, L, N)
     what = f"SSD scan in chunks, L {L}, H {H}, P {P}, N {N}"
+    tell_error(what, ssd(x, delta, A, B, C), recurrence(x, delta, A, B, C))
     say(what, lambda: ssd(x, delta, A, B, C))
     fused = torch.compile(ssd)
     say(f"{what}, fused by torch.compile", lambda: fused(x, delta, A, B, C))
