@@ -1,15 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
+import type { HalfFormat } from '../ops/halves';
 import { type Gpu, mapNow, mapSoon, withNavigator } from './dawn';
-import type { Backend } from './program';
+import { wordsOfHalves } from './halves';
+import { type Backend, discard, type Program } from './program';
+import { widen } from './programs/widen';
 
 /**
  * tfjs's WebGPU back end on Dawn in Node, with tfjs's own kernels. Unlike a browser's, it can be read synchronously, so that
- * code written for the other devices runs unchanged; a read waits for everything that was submitted before it.
+ * code written for the other devices runs unchanged; a read waits for everything that was submitted before it. It keeps
+ * weights of 16 bits as they are: to tfjs they are float32, and a program that reads nothing else gets them widened.
  */
 export async function createBackend(gpu: Gpu): Promise<Backend> {
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
 
-  class DawnBackend extends WebGPUBackend {
+  class DawnBackend extends WebGPUBackend implements Backend {
+    private readonly kept = new WeakMap<object, { format: HalfFormat; shape: number[] }>();
     private failure: string | undefined;
 
     constructor({ device, info }: Gpu) {
@@ -19,7 +24,61 @@ export async function createBackend(gpu: Gpu): Promise<Backend> {
       });
     }
 
+    keepHalves(bits: Uint16Array, shape: readonly number[], format: HalfFormat): tf.TensorInfo {
+      const words = wordsOfHalves(bits);
+      const { dataId } = this.makeTensorInfo([words.length], 'int32', words);
+      // On the device at once: tfjs computes with small arrays that are not there on the host, and would take bits for values.
+      this.uploadToGPU(dataId);
+      const info = { dataId, shape: [...shape], dtype: 'float32' as const };
+      this.kept.set(dataId, { format, shape: info.shape });
+      return info;
+    }
+
+    halfFormat({ dataId }: Pick<tf.TensorInfo, 'dataId'>): HalfFormat | undefined {
+      return this.kept.get(dataId)?.format;
+    }
+
+    override runWebGPUProgram(...[program, inputs, ...rest]: Parameters<Backend['runWebGPUProgram']>): tf.TensorInfo {
+      const { half } = program as Program;
+      const owned: tf.TensorInfo[] = [];
+      const readable = inputs.map((input, i) => {
+        if (!this.halfFormat(input) || half === program.variableNames[i]) return input;
+        const wide = widen(this, input);
+        owned.push(wide);
+        return { ...wide, shape: input.shape };
+      });
+      const result = this.queueProgram(program, readable, ...rest);
+      discard(this, ...owned);
+      return result;
+    }
+
+    queueProgram(...program: Parameters<Backend['runWebGPUProgram']>): tf.TensorInfo {
+      return super.runWebGPUProgram(...program);
+    }
+
+    /** The float32 of a tensor that is kept in 16 bits, for as long as `body` reads them; undefined for every other tensor. */
+    private widened(dataId: object): tf.TensorInfo | undefined {
+      const kept = this.kept.get(dataId);
+      return kept && widen(this, { dataId, shape: kept.shape, dtype: 'float32' });
+    }
+
+    override async read(dataId: object): Promise<tf.BackendValues> {
+      const wide = this.widened(dataId);
+      if (!wide) return super.read(dataId);
+      try {
+        return await super.read(wide.dataId);
+      } finally {
+        discard(this, wide);
+      }
+    }
+
     override readSync(dataId: object): tf.BackendValues {
+      const wide = this.widened(dataId);
+      if (wide) {
+        const values = this.readSync(wide.dataId);
+        discard(this, wide);
+        return values;
+      }
       const data = this.tensorMap.get(dataId);
       if (data.values != null || data.dtype === 'complex64' || data.dtype === 'string') return super.readSync(dataId);
       const staging = this.stage(data.resource as GPUBuffer);

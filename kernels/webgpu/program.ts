@@ -1,8 +1,24 @@
 import * as tf from '@tensorflow/tfjs';
 import type { WebGPUBackend, WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
+import type { HalfFormat } from '../ops/halves';
+import { readers } from './halves';
+
+/** A program as tfjs has it, with what ours say of themselves. */
+export type Program = WebGPUProgram &
+  Pick<Dispatch, 'flops' | 'parts'> & {
+    /** The input that it reads in its 16 bits. */
+    readonly half?: string;
+  };
 
 /** What a kernel of ours runs on. */
-export type Backend = WebGPUBackend;
+export interface Backend extends WebGPUBackend {
+  /** A float32 tensor of values given by their 16 bits, which stay what they are in the device's memory. */
+  keepHalves(bits: Uint16Array, shape: readonly number[], format: HalfFormat): tf.TensorInfo;
+  /** In which 16 bits a tensor is kept; undefined for every other tensor. */
+  halfFormat(info: Pick<tf.TensorInfo, 'dataId'>): HalfFormat | undefined;
+  /** Queues a program as it is, behind `runWebGPUProgram`, which widens what the program cannot read in 16 bits. */
+  queueProgram: WebGPUBackend['runWebGPUProgram'];
+}
 
 /** One dispatch of a WGSL program. All tensors reach the program as flat arrays. */
 export interface Dispatch {
@@ -21,6 +37,8 @@ export interface Dispatch {
   readonly threads: number;
   /** Workgroups along x, y, z. */
   readonly groups: readonly [number, number?, number?];
+  /** An input that may be kept in 16 bits: the code reads it by `<name>Value(i)` or `<name>Pair(i)` of {@link readers}. */
+  readonly weight?: string;
   /** Elements of inputs that are read in part, columns of a wider array; for estimates. */
   readonly parts?: Readonly<Record<string, number>>;
   /** Of its matrix products, where they and not its traffic may bound it; for estimates. */
@@ -31,16 +49,18 @@ export interface Dispatch {
 
 /** Queues the program and returns its output; nothing waits. */
 export function dispatch(backend: Backend, what: Dispatch): tf.TensorInfo {
-  const { name, constants = {}, uniforms, floats = {}, threads, code, flops, parts } = what;
+  const { name, constants = {}, uniforms, floats = {}, threads, code, flops, parts, weight } = what;
   const inputs = Object.entries(what.inputs).filter(
     (entry): entry is [string, tf.TensorInfo] => entry[1] !== undefined,
   );
   const output = 'dataId' in what.output ? what.output : backend.makeTensorInfo([...what.output], 'float32');
   const size = tf.util.sizeFromShape(output.shape);
   const [x, y = 1, z = 1] = what.groups;
-  const program: WebGPUProgram & Pick<Dispatch, 'flops' | 'parts'> = {
+  const format = weight === undefined ? undefined : backend.halfFormat(what.inputs[weight] as tf.TensorInfo);
+  const program: Program = {
     flops,
     parts,
+    half: format && weight,
     outputShape: [size],
     variableNames: inputs.map(([input]) => input),
     uniforms: [
@@ -50,8 +70,8 @@ export function dispatch(backend: Backend, what: Dispatch): tf.TensorInfo {
     workgroupSize: [threads, 1, 1],
     dispatchLayout: { x: [0] },
     dispatch: [x, y, z],
-    shaderKey: `statescope ${name} ${JSON.stringify(constants)} ${inputs.map(([input]) => input)}`,
-    getUserCode: () => `${constantsOf(constants)}\n${code}`,
+    shaderKey: `statescope ${name} ${JSON.stringify(constants)} ${inputs.map(([input]) => input)} ${format}`,
+    getUserCode: () => [constantsOf(constants), weight === undefined ? '' : readers(weight, format), code].join('\n'),
   };
   const values = [
     ...Object.values(uniforms).map((value) => ({ type: 'int32', data: [value] })),

@@ -6,7 +6,8 @@ import { type AdapterDescription, openGpu } from './dawn';
 import type { Backend } from './program';
 import { attention } from './tfjs/attention';
 import { conv } from './tfjs/conv';
-import type { Kernel } from './tfjs/kernel';
+import { halves, registerRows } from './tfjs/halves';
+import type { Call, Kernel } from './tfjs/kernel';
 import { loss } from './tfjs/loss';
 import { mixerSteps } from './tfjs/mixer-steps';
 import { mixers } from './tfjs/mixers';
@@ -28,7 +29,7 @@ const kernels: Readonly<Record<Exclude<KernelName, keyof typeof composedBlockKer
 };
 
 const functionOf =
-  (kernel: Kernel): tf.KernelFunc =>
+  (kernel: (call: Call) => tf.TensorInfo | tf.TensorInfo[]): tf.KernelFunc =>
   ({ inputs, attrs, backend }) =>
     kernel({
       backend: backend as Backend,
@@ -60,9 +61,10 @@ export async function registerWebgpu(): Promise<AdapterDescription | null> {
       backendName: 'webgpu',
       kernelFunc: ({ inputs, attrs }) => tf.tidy(() => kernel({ ...inputs } as Record<string, tf.Tensor>, attrs ?? {})),
     });
-  for (const [kernelName, kernel] of Object.entries<Kernel>({ ...mixers, ...mixerSteps }))
+  for (const [kernelName, kernel] of Object.entries({ ...mixers, ...mixerSteps, ...halves }))
     tf.registerKernel({ kernelName, backendName: 'webgpu', kernelFunc: functionOf(kernel) });
   registerProducts();
+  registerRows();
   tf.registerBackend('webgpu', () => webgpu, PRIORITY);
   adapter = gpu.description;
   return adapter;

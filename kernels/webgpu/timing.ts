@@ -38,8 +38,8 @@ export function timed(body: () => void): Timed[] {
   const hasTimestamps = device.features.has('timestamp-query');
   const noted: Dispatched[] = [];
   const sets: GPUQuerySet[] = [];
-  const original = backend.runWebGPUProgram.bind(backend);
-  const run: Backend['runWebGPUProgram'] = (program, inputs, dtype, uniforms, output) => {
+  const original = backend.queueProgram.bind(backend);
+  const run: Backend['queueProgram'] = (program, inputs, dtype, uniforms, output) => {
     // Uploads end the pass that is open.
     for (const { dataId } of inputs) backend.uploadToGPU(dataId);
     const at = 2 * noted.length;
@@ -61,11 +61,11 @@ export function timed(body: () => void): Timed[] {
     noted.push(note(program, inputs, result));
     return result;
   };
-  Object.assign(backend, { runWebGPUProgram: run });
+  Object.assign(backend, { queueProgram: run });
   try {
     body();
   } finally {
-    Reflect.deleteProperty(backend, 'runWebGPUProgram');
+    Reflect.deleteProperty(backend, 'queueProgram');
   }
   const stamps = sets.flatMap((set, i) => [
     ...stampsOf(recorder, set, Math.min(QUERIES, 2 * noted.length - i * QUERIES)),

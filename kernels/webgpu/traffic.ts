@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Backend, Dispatch } from './program';
+import type { Backend, Program } from './program';
 
 /** One program that a computation queues. */
 export interface Dispatched {
@@ -10,7 +10,7 @@ export interface Dispatched {
   readonly flops: number;
 }
 
-type Run = Backend['runWebGPUProgram'];
+type Run = Backend['queueProgram'];
 
 /**
  * Runs `body` on the webgpu back end without computing anything: every program is noted and not queued, so a large model
@@ -25,11 +25,11 @@ export function dispatchesOf(body: () => void): Dispatched[] {
     return result;
   };
   // Properties of the instance hide the methods of its class until they are deleted again.
-  Object.assign(backend, { runWebGPUProgram: run, shouldExecuteOnCPU: () => false });
+  Object.assign(backend, { queueProgram: run, shouldExecuteOnCPU: () => false });
   try {
     body();
   } finally {
-    Reflect.deleteProperty(backend, 'runWebGPUProgram');
+    Reflect.deleteProperty(backend, 'queueProgram');
     Reflect.deleteProperty(backend, 'shouldExecuteOnCPU');
   }
   return noted;
@@ -38,8 +38,12 @@ export function dispatchesOf(body: () => void): Dispatched[] {
 const wordsOf = ({ shape }: tf.TensorInfo) => tf.util.sizeFromShape(shape);
 
 export function note(program: Parameters<Run>[0], inputs: readonly tf.TensorInfo[], result: tf.TensorInfo): Dispatched {
-  const { shaderKey, flops, parts, variableNames } = program as Parameters<Run>[0] & Pick<Dispatch, 'flops' | 'parts'>;
-  const [read, written] = [inputs.map((input, i) => parts?.[variableNames[i]] ?? wordsOf(input)), wordsOf(result)];
+  const { shaderKey, flops, parts, variableNames, half } = program as Program;
+  const wordsRead = (input: tf.TensorInfo, i: number) => {
+    const elements = parts?.[variableNames[i]] ?? wordsOf(input);
+    return half === variableNames[i] ? elements / 2 : elements;
+  };
+  const [read, written] = [inputs.map(wordsRead), wordsOf(result)];
   // A slice and a gather touch what they copy, not all of the array that they copy from.
   const copies = /^(slice|gather)/.test(shaderKey);
   const words = copies ? 2 * written : read.reduce((sum, size) => sum + size, written);

@@ -39,4 +39,17 @@ describe('what a forward pass at L = 512 and a token ask of a GPU', needs(adapte
       expect(bytes / 1e6).toBeCloseTo(megabytes, 0);
     },
   );
+
+  it.each([
+    { name: 'Mamba-130m', shape: MAMBA_130M, programs: 243, gigabytes: 1.61, forToken: 221, megabytes: 196 },
+    { name: 'Mamba2-130m', shape: MAMBA2_130M, programs: 219, gigabytes: 1.99, forToken: 197, megabytes: 261 },
+  ])('$name of 16-bit weights: as many programs, none of which widens a weight, and fewer bytes', (counts) => {
+    const shape = withFewTokens(counts.shape);
+    const forward = forwardOnGpu(shape, { weights: 'bf16' });
+    expect(forward.dispatches).toBe(counts.programs);
+    expect(forward.bytes / 1e9).toBeCloseTo(counts.gigabytes, 2);
+    const token = tokenOnGpu(shape, { weights: 'bf16' });
+    expect(token.dispatches).toBe(counts.forToken);
+    expect(token.bytes / 1e6).toBeCloseTo(counts.megabytes, 0);
+  });
 });

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { type Dispatched, dispatchesOf } from '@/kernels/webgpu/traffic';
 import type { ModelConfig } from '@/lib/checkpoint';
-import { type DecodingState, disposeState, extend, type Model } from '@/lib/models';
+import { createModel, type DecodingState, disposeState, extend, type Model, type ModelSettings } from '@/lib/models';
 import { type Benchmark, type Measurement, measurement } from './measure';
-import { MAMBA_130M, MAMBA2_130M, productsOf, randomModel, tokensOf } from './shapes';
+import { MAMBA_130M, MAMBA2_130M, productsOf, randomCheckpoint, tokensOf } from './shapes';
 
 /** A large GPU of 2024: bytes and float32 operations a second. */
 const [BANDWIDTH, RATE] = [3e12, 60e12];
@@ -32,8 +32,8 @@ const ofToken: Programs = (model) => {
   return programs;
 };
 
-function programsOf(shape: ModelConfig, layers: number, of: Programs): Dispatched[] {
-  const model = randomModel({ ...shape, blocks: shape.blocks.slice(0, layers) });
+function programsOf(shape: ModelConfig, layers: number, of: Programs, settings?: ModelSettings): Dispatched[] {
+  const model = createModel(randomCheckpoint({ ...shape, blocks: shape.blocks.slice(0, layers) }), settings);
   const programs = of(model);
   model.dispose();
   return programs;
@@ -46,14 +46,14 @@ interface Asked {
 }
 
 /** Programs, bytes and time of a forward. */
-export const forwardOnGpu = (shape: ModelConfig): Asked => onGpu(shape, ofForward);
+export const forwardOnGpu = (shape: ModelConfig, settings?: ModelSettings): Asked => onGpu(shape, ofForward, settings);
 
 /** The same of one more token. */
-export const tokenOnGpu = (shape: ModelConfig): Asked => onGpu(shape, ofToken);
+export const tokenOnGpu = (shape: ModelConfig, settings?: ModelSettings): Asked => onGpu(shape, ofToken, settings);
 
 /** Counted with one and with two layers, so every further one is known. */
-function onGpu(shape: ModelConfig, of: Programs): Asked {
-  const [one, two] = [programsOf(shape, 1, of), programsOf(shape, 2, of)];
+function onGpu(shape: ModelConfig, of: Programs, settings?: ModelSettings): Asked {
+  const [one, two] = [1, 2].map((layers) => programsOf(shape, layers, of, settings));
   const whole = (count: (programs: readonly Dispatched[]) => number) =>
     count(one) + (shape.blocks.length - 1) * (count(two) - count(one));
   return {

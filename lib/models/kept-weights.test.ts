@@ -5,6 +5,9 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isAvailable } from '@/kernels/native/addon';
 import type { NativeBackend } from '@/kernels/native/backend';
+import type { Backend as WebgpuBackend } from '@/kernels/webgpu/program';
+import { registerWebgpu } from '@/kernels/webgpu/register';
+import { allowSoftwareAdapter } from '@/kernels/webgpu/testing/software-adapter';
 import { type Checkpoint, loadCheckpoint } from '@/lib/checkpoint';
 import { parseConfig } from '@/lib/checkpoint/config';
 import { openFile } from '@/lib/checkpoint/files';
@@ -14,9 +17,12 @@ import { statePickle, torchZip } from '@/lib/checkpoint/torch-zip.fixture';
 import { openDevice } from '@/lib/engine';
 import { Random } from '@/lib/random';
 import { initialCheckpoint } from '@/lib/training/initialise';
-import { ADD_ON, needs } from '@/testing/needs';
+import { ADAPTER, ADD_ON, needs } from '@/testing/needs';
 import { createModel, keptFormat } from './model';
 import { isMatrix, weightBytes, weightCounts } from './weight-format';
+
+allowSoftwareAdapter();
+const adapter = await registerWebgpu();
 
 const COMMON = { hidden_size: 16, num_hidden_layers: 2, vocab_size: 40, state_size: 4 };
 /** Each kind of mixer has a kernel of its own for one token. */
@@ -125,6 +131,19 @@ describe.each([
       for (const { model } of [a, b, widened]) model.dispose();
     },
   );
+
+  it('runs in its 16 bits on the GPU, to rounding errors of the sums', needs(adapter, ADAPTER), async () => {
+    await openDevice({ device: 'webgpu' });
+    const backend = tf.backend() as unknown as WebgpuBackend;
+    expect([keptFormat(kept, 'file'), keptFormat(kept, 'float32')]).toEqual([format, 'float32']);
+    const [a, b] = [logitsOf(kept, 'float32'), logitsOf(kept, 'file')];
+    for (const [name, parameter] of b.model.parameters)
+      expect(backend.halfFormat(parameter), name).toBe(isMatrix(name) ? dtype : undefined);
+    b.logits.forEach((value, k) => {
+      expect(value).toBeCloseTo(a.logits[k], 5);
+    });
+    for (const { model } of [a, b]) model.dispose();
+  });
 
   it('refuses NaN and infinity in its 16 bits', async () => {
     const path = join(folder, `${dtype}-${file}-broken`);

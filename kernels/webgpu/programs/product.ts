@@ -79,7 +79,7 @@ fn lhsAt(k: i32, m: i32) -> f32 {
 }
 fn rhsAt(k: i32, n: i32) -> f32 {
   if (k >= uniforms.K || n >= uniforms.N) { return 0.0; }
-  return rhs[${transposeB ? 'n * uniforms.K + k' : 'k * uniforms.N + n'}];
+  return rhsValue(${transposeB ? 'n * uniforms.K + k' : 'k * uniforms.N + n'});
 }
 fn write(m: i32, n: i32, value: f32) {
   if (m < uniforms.M && n < uniforms.N) { result[m * uniforms.N + n] = value${bias ? ' + bias[n]' : ''}; }
@@ -123,6 +123,7 @@ export function product(backend: Backend, what: Product): tf.TensorInfo {
   return dispatch(backend, {
     name: 'product',
     inputs: { lhs, rhs, bias },
+    weight: 'rhs',
     output: what.shape,
     parts: { lhs: M * K },
     constants: { side: tiling.side, transposeA, transposeB },

@@ -18,16 +18,27 @@ export interface RowProduct {
 
 const THREADS = 64;
 
-const code = ({ bias, residual }: RowProduct) => `
+/** A thread's share of the sums: elements of the weight one by one, or two of 16 bits with a word. */
+const sums = (pairs: boolean) =>
+  pairs
+    ? `for (var pair = me; pair < uniforms.K / 2; pair += ${THREADS}) {
+    let w = weightPair(n * (uniforms.K / 2) + pair);
+    for (var b = 0; b < rows; b++) {
+      sum[b] += w.x * ${columnAt('x', 'b', '2 * pair')} + w.y * ${columnAt('x', 'b', '2 * pair + 1')};
+    }
+  }`
+    : `for (var k = me; k < uniforms.K; k += ${THREADS}) {
+    let w = weightValue(n * uniforms.K + k);
+    for (var b = 0; b < rows; b++) { sum[b] += w * ${columnAt('x', 'b', 'k')}; }
+  }`;
+
+const code = ({ bias, residual }: RowProduct, pairs: boolean) => `
 var<workgroup> sums: array<f32, ${THREADS} * rows>;
 fn main(index: i32) {
   let n = i32(workgroupId.x);
   let me = i32(localIndex);
   var sum = array<f32, rows>();
-  for (var k = me; k < uniforms.K; k += ${THREADS}) {
-    let w = weight[n * uniforms.K + k];
-    for (var b = 0; b < rows; b++) { sum[b] += w * ${columnAt('x', 'b', 'k')}; }
-  }
+  ${sums(pairs)}
   for (var b = 0; b < rows; b++) { sums[b * ${THREADS} + me] = sum[b]; }
   for (var half = ${THREADS / 2}; half > 0; half /= 2) {
     workgroupBarrier();
@@ -44,20 +55,22 @@ fn main(index: i32) {
 
 /**
  * A projection of few rows. A workgroup reads one row of the weight, neighbouring threads neighbouring words.
- * Floor: 4 bytes of traffic per weight.
+ * Floor: 4 bytes of traffic per weight, 2 where it is kept in 16 bits.
  */
 export function rowProduct(backend: Backend, what: RowProduct): tf.TensorInfo {
   const { x, weight, bias, residual, columns, rows, shape } = what;
   const [N, K] = weight.shape;
+  const pairs = K % 2 === 0 && backend.halfFormat(weight) !== undefined;
   return dispatch(backend, {
     name: 'row product',
     inputs: { x, weight, bias, residual },
+    weight: 'weight',
     output: shape,
     parts: { x: rows * K },
-    constants: { rows },
+    constants: { rows, pairs },
     uniforms: { N, K, ...columnUniforms('x', columns ?? alone(K)) },
     threads: THREADS,
     groups: [N],
-    code: code(what),
+    code: code(what, pairs),
   });
 }
