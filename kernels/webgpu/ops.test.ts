@@ -5,6 +5,7 @@ import { crossEntropy } from '../ops';
 import { expectCase } from '../ops/expect-case';
 import { mixerStepCases } from '../ops/mixer-step-cases';
 import { smallCases } from '../ops/op-cases';
+import { expectClose } from '../reference/test-support';
 import { type Backend, dispatch } from './program';
 import { registerWebgpu } from './register';
 import { largeCases } from './testing/large-cases';
@@ -22,6 +23,16 @@ describe('WGSL kernels equal the float64 reference', needs(adapter, ADAPTER), ()
 
   it.each(cases.map((c) => [c.name, c] as const))('%s', (_, c) => {
     expectCase(c, { value: 1e-5, gradients: 2e-5 });
+  });
+
+  it('turns by angles of thousands of tokens as exactly as float32 has them', () => {
+    const angles = Float32Array.from({ length: 4001 }, (_, i) => (i - 2000) * 2.3171);
+    const x = tf.tensor1d(angles);
+    for (const [got, expected] of [
+      [tf.sin(x), Math.sin],
+      [tf.cos(x), Math.cos],
+    ] as const)
+      expectClose(got.dataSync(), Float64Array.from(angles, expected), 5e-7, expected.name);
   });
 
   it('refuses labels beyond the vocabulary, at once or by a loss that is no number', () => {

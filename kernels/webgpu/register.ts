@@ -15,6 +15,7 @@ import { norm } from './tfjs/norm';
 import { registerProducts } from './tfjs/products';
 import { scan } from './tfjs/scan';
 import { scanSsd } from './tfjs/scan-ssd';
+import { registerSines } from './tfjs/sines';
 
 export { type AdapterDescription, mayHaveGpu } from './dawn';
 
@@ -65,6 +66,7 @@ export async function registerWebgpu(): Promise<AdapterDescription | null> {
     tf.registerKernel({ kernelName, backendName: 'webgpu', kernelFunc: functionOf(kernel) });
   registerProducts();
   registerRows();
+  registerSines();
   tf.registerBackend('webgpu', () => webgpu, PRIORITY);
   adapter = gpu.description;
   return adapter;

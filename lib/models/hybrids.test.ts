@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { allowSoftwareAdapter } from '@/kernels/webgpu/testing/software-adapter';
 import { hookPointsOf } from '@/lib/architectures/places';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
@@ -10,7 +11,11 @@ import { createModel, disposeState, exportState, extend, importState, joinStates
 import { skipFor } from '@/testing/needs';
 import { hybridCases } from './testing/hybrids';
 
-const tested: DeviceName[] = DEVICES.filter((device) => device !== 'wasm' && device !== 'webgpu');
+allowSoftwareAdapter();
+
+/** What is composed of tested operations is left out where it is slow: a software adapter compiles every program slowly. */
+const composed = (device: DeviceName) => it.runIf(device !== 'webgpu');
+const everyHook = (device: DeviceName) => it.runIf(device !== 'webgpu' && device !== 'wasm');
 
 /** max|got − expected| / max|expected| */
 function relativeError(got: tf.Tensor, expected: ArrayLike<number>): number {
@@ -30,7 +35,7 @@ function pointOf(name: string, has: (name: string) => boolean): string {
   return has(name) ? name : name.replace('hook_mamba_out', 'hook_out_proj');
 }
 
-describe.each(tested)('on %s', (device) => {
+describe.each(DEVICES)('on %s', (device) => {
   let missing: string | undefined;
   beforeAll(async () => {
     try {
@@ -68,7 +73,7 @@ describe.each(tested)('on %s', (device) => {
       tf.dispose([logits, ...cache.values()]);
     });
 
-    it('writes the tokens of the reference, with and without a state', (context) => {
+    composed(device)('writes the tokens of the reference, with and without a state', (context) => {
       if (missing) return skipFor(context, missing);
       for (const cache of [true, false]) {
         const maxNewTokens = greedy.new_tokens.length;
@@ -78,7 +83,7 @@ describe.each(tested)('on %s', (device) => {
       }
     });
 
-    it('reads a text in any pieces to the same logits', (context) => {
+    composed(device)('reads a text in any pieces to the same logits', (context) => {
       if (missing) return skipFor(context, missing);
       const whole = tf.tidy(() => model.forward(tokens, { logits: 'last' }).dataSync().slice());
       const L = tokens[0].length;
@@ -105,7 +110,7 @@ describe.each(tested)('on %s', (device) => {
       }
     });
 
-    it('goes on with texts of different lengths in one batch as with each alone', (context) => {
+    composed(device)('goes on with texts of different lengths in one batch as with each alone', (context) => {
       if (missing) return skipFor(context, missing);
       const rows = [tokens[0], tokens[1].slice(0, 7)];
       const states = rows.map((row) => extend(model, [row])).map(({ logits, state }) => [logits.dispose(), state][1]);
@@ -132,29 +137,32 @@ describe.each(tested)('on %s', (device) => {
       for (const state of [...(states as never[]), joined, read, together.state]) disposeState(state);
     });
 
-    it('meets the hook points that its blocks are said to have, and goes on with what a hook gives', (context) => {
-      if (missing) return skipFor(context, missing);
-      const met = new Set<string>();
-      const wide = /hook_(?:A_bar|B_bar|h)$/;
-      const base = tf.tidy(() =>
-        model
-          .forward(tokens, { hooks: [['*', (_value, name) => void (/hook_h\.\d+$/.test(name) || met.add(name))]] })
-          .dataSync()
-          .slice(),
-      );
-      model.config.blocks.forEach((block, i) => {
-        const names = [...hookPointsOf(block)].map((point) => `blocks.${i}.${point}`);
-        expect([...met].filter((name) => name.startsWith(`blocks.${i}.`)).sort()).toEqual(names.sort());
-        for (const name of names.filter((each) => !wide.test(each) && !each.endsWith('hook_A'))) {
-          const changed = tf.tidy(() =>
-            model
-              .forward(tokens, { hooks: [[name, (value) => value.mul(0.5)]] })
-              .dataSync()
-              .slice(),
-          );
-          expect(relativeError(tf.tensor1d(changed), base), name).toBeGreaterThan(1e-7);
-        }
-      });
-    });
+    everyHook(device)(
+      'meets the hook points that its blocks are said to have, and goes on with what a hook gives',
+      (context) => {
+        if (missing) return skipFor(context, missing);
+        const met = new Set<string>();
+        const wide = /hook_(?:A_bar|B_bar|h)$/;
+        const base = tf.tidy(() =>
+          model
+            .forward(tokens, { hooks: [['*', (_value, name) => void (/hook_h\.\d+$/.test(name) || met.add(name))]] })
+            .dataSync()
+            .slice(),
+        );
+        model.config.blocks.forEach((block, i) => {
+          const names = [...hookPointsOf(block)].map((point) => `blocks.${i}.${point}`);
+          expect([...met].filter((name) => name.startsWith(`blocks.${i}.`)).sort()).toEqual(names.sort());
+          for (const name of names.filter((each) => !wide.test(each) && !each.endsWith('hook_A'))) {
+            const changed = tf.tidy(() =>
+              model
+                .forward(tokens, { hooks: [[name, (value) => value.mul(0.5)]] })
+                .dataSync()
+                .slice(),
+            );
+            expect(relativeError(tf.tensor1d(changed), base), name).toBeGreaterThan(1e-7);
+          }
+        });
+      },
+    );
   });
 });
