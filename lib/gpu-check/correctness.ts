@@ -34,8 +34,8 @@ export const operations: Group = {
 /** For a device that compiles slowly; the tiny model of the bench has the other recurrence. */
 const FEW = ['hf-mamba1'];
 
-/** Formats of files, which are the same on every device. */
-const FORMATS = /^official-|sharded|-bf16$/;
+/** Formats of files, which are the same on every device; weights of 16 bits are not. */
+const FORMATS = /^official-|sharded/;
 
 /** The command line on the reference cases: `run`, `attention` in its four forms, `grad` and `generate`. */
 export const models: Group = {

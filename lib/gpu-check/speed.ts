@@ -12,13 +12,13 @@ import {
   MAMBA_370M,
   MAMBA2_130M,
   MAMBA2_370M,
-  randomModel,
+  randomCheckpoint,
   TINY_DIFF,
   tokensOf,
 } from '@/lib/bench/shapes';
 import { stepOf } from '@/lib/bench/training';
 import type { ModelConfig } from '@/lib/checkpoint';
-import { type DecodingState, disposeState, extend, type Model } from '@/lib/models';
+import { createModel, type DecodingState, disposeState, extend, type Model, type ModelSettings } from '@/lib/models';
 import type { Finding, Group, Size, Step } from './step';
 import { yardstick } from './yardstick';
 
@@ -208,13 +208,18 @@ const training = (size: Size, model: () => Model, rows: number, L: number): Step
 });
 
 /** Steps of one model whose weights are made by the first of them. */
-function speedOf(name: string, shape: ModelConfig, more: (size: Size, model: () => Model) => Step[]): Group {
+function speedOf(
+  name: string,
+  shape: ModelConfig,
+  more: (size: Size, model: () => Model) => Step[],
+  settings?: ModelSettings,
+): Group {
   return {
     name,
     steps: (size) => {
       let made: Model | undefined;
       const model = () => {
-        made ??= randomModel(shape);
+        made ??= createModel(randomCheckpoint(shape), settings);
         return made;
       };
       const first: Step = {
@@ -262,6 +267,7 @@ export const speeds = ({ small }: Size): Group[] =>
     : [
         speedOf('Mamba-130m', MAMBA_130M, everything),
         speedOf('Mamba2-130m', MAMBA2_130M, everything),
+        speedOf('Mamba2-130m of 16-bit weights', MAMBA2_130M, mostly, { weights: 'bf16' }),
         speedOf('Diff-Mamba-2 alternate of 130m', DIFF_MAMBA2_130M, everything),
         speedOf('Mamba-370m', MAMBA_370M, mostly),
         speedOf('Mamba2-370m', MAMBA2_370M, mostly),

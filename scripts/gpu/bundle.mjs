@@ -62,7 +62,7 @@ const VERSION = '--showformat=${Version}';
 const FOLDERS = ['/usr/lib/x86_64-linux-gnu', '/lib/x86_64-linux-gnu', '/usr/lib64', '/lib64'];
 
 /** Cases of file formats, which are the same on every device. */
-const FORMATS = /\/(official-[^/]*|[^/]*sharded|[^/]*-bf16)$/;
+const FORMATS = /\/(official-[^/]*|[^/]*sharded)$/;
 
 const sha256 = (path) => createHash('sha256').update(readFileSync(path)).digest('hex');
 
