@@ -8,7 +8,13 @@ import { client } from '../data/client';
 import type { View } from '../data/view';
 import { Choice } from '../ui/Choice';
 import { LinesEditor } from '../ui/LinesEditor';
-import { type Estimate, meanMapOf, overExamplesOf, sweepRequest } from './meanMap';
+import {
+  type Estimate,
+  meanMapOf,
+  type OverExamples as OverExamplesResult,
+  overExamplesOf,
+  sweepRequest,
+} from './meanMap';
 import { useCausal } from './settings';
 
 /** While a sweep is worked on, it is asked for so often (ms). */
@@ -27,6 +33,43 @@ const shown = (value: Estimate | undefined): string =>
 
 const layersName = (layers: readonly number[]): string =>
   layers.length === 1 ? `${layers[0]}` : `${layers[0]}–${layers[layers.length - 1]}`;
+
+/** Every model's means by layer and class, each with its interval. */
+export function MeanTables({ found, test }: { found: OverExamplesResult; test: 'patch' | 'knockout' }) {
+  return found.sources[0]?.models.map(({ model, notes }, k) => {
+    const { classes, rows } = meanMapOf(found, k);
+    return (
+      <div key={model} className="wide-table" data-testid="over-means">
+        <table className="values">
+          <caption>
+            {model}: {test === 'patch' ? 'effect' : 'change, logits'} over {found.sources[0].examples} prompts,{' '}
+            {intervalsText(found.intervals)}. {notes.join(' ')}
+          </caption>
+          <thead>
+            <tr>
+              <th scope="col">layer</th>
+              {classes.map(({ name, tokens }) => (
+                <th key={name} scope="col">
+                  {name} ({tokens.toFixed(Number.isInteger(tokens) ? 0 : 1)})
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(({ layers, cells }) => (
+              <tr key={layers.join()}>
+                <th scope="row">{layersName(layers)}</th>
+                {cells.map((value, c) => (
+                  <td key={classes[c].name}>{shown(value)}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    );
+  });
+}
 
 /** The test of the section over many prompts, by class of token: a sweep, whose means stand here with their intervals. */
 export function OverExamples({ view, test }: { view: View; test: 'patch' | 'knockout' }) {
@@ -96,39 +139,7 @@ export function OverExamples({ view, test }: { view: View; test: 'patch' | 'knoc
           {failure}
         </p>
       )}
-      {found?.sources[0]?.models.map(({ model, notes }, k) => {
-        const { classes, rows } = meanMapOf(found, k);
-        return (
-          <div key={model} className="wide-table" data-testid="over-means">
-            <table className="values">
-              <caption>
-                {model}: {test === 'patch' ? 'effect' : 'change, logits'} over {found.sources[0].examples} prompts,{' '}
-                {intervalsText(found.intervals)}. {notes.join(' ')}
-              </caption>
-              <thead>
-                <tr>
-                  <th scope="col">layer</th>
-                  {classes.map(({ name, tokens }) => (
-                    <th key={name} scope="col">
-                      {name} ({tokens.toFixed(Number.isInteger(tokens) ? 0 : 1)})
-                    </th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody>
-                {rows.map(({ layers, cells }) => (
-                  <tr key={layers.join()}>
-                    <th scope="row">{layersName(layers)}</th>
-                    {cells.map((value, c) => (
-                      <td key={classes[c].name}>{shown(value)}</td>
-                    ))}
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        );
-      })}
+      {found && <MeanTables found={found} test={test} />}
     </div>
   );
 }
