@@ -131,7 +131,7 @@ test('a batch is measured over stories and over own lines with classes, cancelle
   await page.getByLabel('Stories of the batch').selectOption('25');
   await page.getByTestId('allocation-batch').click();
   await expect(facts(page, 'B')).toContainText('25 stories', { timeout: 60_000 });
-  await expect(row(page, 'B', /^needle \d/)).toContainText(/ to /);
+  await expect(row(page, 'B', /^needle \d/)).toContainText(/ to /, { timeout: 60_000 });
   await expect(page.getByTestId('allocation-paired')).toContainText('p, paired');
   await expect(page.getByRole('link', { name: 'as safetensors' }).last()).toHaveAttribute('href', /tensors$/);
 
