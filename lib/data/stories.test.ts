@@ -4,7 +4,7 @@ import { loadBackground } from './background';
 import { type Row, SPLITS } from './source';
 import { openSource } from './sources';
 import { splitOfFacts, storiesSchema } from './stories';
-import { CUES, OBJECTS, PERSONS, ROOMS } from './story-words';
+import { CUES, OBJECTS, PERSONS, PRONOUNS, ROOMS } from './story-words';
 
 const open = (options: object = {}) => openSource({ source: 'stories', ...options });
 
@@ -15,12 +15,18 @@ const textOf = (row: Row, [start, end]: readonly [number, number] = [0, row.toke
 
 const oneOf = (words: readonly string[]) => `(${words.join('|')})`;
 const FACT = new RegExp(
-  `^${oneOf(PERSONS)} (?:.+ )?(entered|reached|visited|took|grabbed|found) the (?:.+ )?${oneOf([...ROOMS, ...OBJECTS])}$`,
+  `^${oneOf([...PERSONS, 'She', 'He'])} (?:.+ )?(entered|reached|visited|took|grabbed|found) the (?:.+ )?${oneOf([...ROOMS, ...OBJECTS])}$`,
 );
+const INVERTED = new RegExp(`^In the (?:.+ )?${oneOf(ROOMS)} (?:.+ )?stood ${oneOf(PERSONS)}$`);
 const QUESTION = new RegExp(`^Where is (the )?${oneOf([...PERSONS, ...OBJECTS])}\\b.*: ${oneOf(ROOMS)}$`);
 
 interface Told {
   readonly facts: string[];
+  /** Of the facts: with a pronoun, and with the room first. */
+  readonly pronouns: number;
+  readonly inverted: number;
+  /** Of the questions: those whose answer had been told before. */
+  readonly repeats: number;
   readonly questions: { readonly name: string; readonly room: string; readonly told: string; readonly label: string }[];
   readonly noise: string[];
 }
@@ -29,8 +35,12 @@ interface Told {
 function read(text: string): Told {
   const places = new Map<string, string>();
   const holders = new Map<string, string>();
+  const known = new Map<string, string>();
+  const asked_ = new Set<string>();
+  let [pronouns, inverted, repeats] = [0, 0, 0];
   const facts: string[] = [];
   const questions: Told['questions'] = [];
+  const call = (person: string) => known.set(PRONOUNS[person as keyof typeof PRONOUNS], person);
   const noise: string[] = [];
   const sentences = text
     .replaceAll(/\? /g, '¿ ')
@@ -38,20 +48,34 @@ function read(text: string): Told {
     .map((sentence) => sentence.replaceAll('¿', '?').trim());
   for (const sentence of sentences.filter(Boolean)) {
     const asked = QUESTION.exec(sentence);
-    const fact = FACT.exec(sentence);
+    const turned = INVERTED.exec(sentence);
+    const fact = turned ? [sentence, turned[2], 'entered', turned[1]] : FACT.exec(sentence);
     if (asked) {
       const [, object, name, told] = asked;
       const person = object ? (holders.get(name) as string) : name;
       const room = places.get(person) as string;
       questions.push({ name, told, room, label: object ? 'two-hop' : 'one-hop' });
+      if (asked_.has(name)) repeats++;
+      asked_.add(name);
+      if (!object) call(name);
     } else if (fact) {
-      const [, person, verb, about] = fact;
+      const [, subject, verb, about] = fact;
+      const person = known.get(subject) ?? subject;
+      if (turned) inverted++;
+      if (person !== subject) pronouns++;
+      call(person);
+      if (/took|grabbed|found/.test(verb)) {
+        holders.set(about, person);
+        asked_.delete(about);
+      } else {
+        places.set(person, about);
+        for (const [object, holder] of holders) if (holder === person) asked_.delete(object);
+        asked_.delete(person);
+      }
       facts.push(` ${sentence}.`);
-      if (/took|grabbed|found/.test(verb)) holders.set(about, person);
-      else places.set(person, about);
     } else noise.push(sentence);
   }
-  return { facts, questions, noise };
+  return { facts, pronouns, inverted, repeats, questions, noise };
 }
 
 describe('the stories source', () => {
@@ -189,6 +213,38 @@ describe('the stories source', () => {
     expect([...behind].sort()).toEqual([0, 1, 2, 3]);
   });
 
+  it('answers what its facts say with She and He, and with rooms first', async () => {
+    const told = { pronouns: 0.5, inverted: 0.5, noise: [0, 0], persons: [3, 4], questions: [0.2, 0.6] };
+    const rows = await open(told);
+    for (const split of SPLITS)
+      for (let index = 0; index < 60; index++) {
+        const row = rows.row(split, index);
+        const { questions } = read(textOf(row));
+        expect(questions.map(({ told, label }) => [told, label])).toEqual(
+          row.answers.map(({ start, end, label }) => [textOf(row, [start, end]).trim(), label]),
+        );
+        for (const { told, room } of questions) expect(told).toBe(room);
+      }
+  });
+
+  it('has as many of them as it is told, and asks nothing that an answer has told unless it may', async () => {
+    const counts = async (options: object) => {
+      const rows = await open({ noise: [0, 0], questions: [0.5, 0.8], length: 512, ...options });
+      const all = Array.from({ length: 40 }, (_, index) => read(textOf(rows.row('train', index))));
+      const sum = (of: (one: Told) => number) => all.reduce((total, one) => total + of(one), 0);
+      const [facts, questions] = [sum((one) => one.facts.length), sum((one) => one.questions.length)];
+      const shares = (['pronouns', 'inverted'] as const).map((key) => sum((one) => one[key]) / facts);
+      return { shares, repeats: sum((one) => one.repeats) / questions };
+    };
+    const none = await counts({});
+    expect(none).toMatchObject({ shares: [0, 0], repeats: 0 });
+    const [pronouns, inverted] = (await counts({ pronouns: 0.6, inverted: 0.5, takes: 0 })).shares;
+    expect(pronouns).toBeGreaterThan(0.4);
+    expect(pronouns).toBeLessThan(0.6);
+    expect(inverted).toBeCloseTo((1 - pronouns) / 2, 1);
+    expect((await counts({ repeats: 1 })).repeats).toBeGreaterThan(0.3);
+  });
+
   it('tells as many takes as it is told', async () => {
     const share = async (takes: number) => {
       const rows = await open({ takes, noise: [0, 0] });
@@ -204,7 +260,7 @@ describe('the stories source', () => {
   it('asks who has an object where it is told to', async () => {
     const rows = await open({ holders: 1, questions: [1, 1], gap: [2, 2], noise: [0, 0] });
     let asked = 0;
-    for (let index = 0; index < 20; index++) {
+    for (let index = 0; index < 30; index++) {
       const row = rows.row('train', index);
       const holders = new Map<string, string>();
       const wanted: string[] = [];

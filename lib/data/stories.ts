@@ -17,10 +17,12 @@ import {
   mannersOf,
   OBJECTS,
   PERSONS,
+  PRONOUNS,
   QUALITIES,
   ROOMS,
   STAYED,
   TAKES,
+  THERE,
   WHERE,
   WHO,
 } from './story-words';
@@ -52,6 +54,10 @@ export const storiesSchema = z.strictObject({
   echoes: share.default(0),
   /** Share of moves that name their room again, as many words of manner later as a gap has: an answer labelled `again`. */
   again: share.default(0),
+  /** Share of facts about the woman or man whom the story named last, who is only called She or He. */
+  pronouns: share.default(0),
+  /** Share of moves, but those of She and He, that name the room first and the person last. */
+  inverted: share.default(0),
   /** Share of facts in which somebody takes something instead of going somewhere. */
   takes: share.default(0.35),
   /** Words between a person and the room or object of a fact, beyond verb and article; drawn for each fact. */
@@ -60,6 +66,8 @@ export const storiesSchema = z.strictObject({
   noise: range(share).default([0, 0.5]),
   /** Chance that a fact is followed by questions, one to three; every row ends with one in any case. */
   questions: range(share).default([0, 0.3]),
+  /** Share of questions on the way that may ask what an answer has told already, which another one can be copied from. */
+  repeats: share.default(0),
   /** Share of questions that take two hops, where both kinds can be asked. */
   two_hops: share.default(0.5),
   /** Share of questions on the way that ask who has an object, which is the first hop of two alone: an answer labelled `holder`. */
@@ -78,10 +86,12 @@ export function splitOfFacts(facts: readonly string[]): Split {
   return part === 0 ? 'validation' : part === 1 ? 'test' : 'train';
 }
 
+type Person = (typeof PERSONS)[number];
+
 /** Somebody is in a room, or holds an object, from this sentence on. */
 interface Fact {
   readonly text: string;
-  readonly person: string;
+  readonly person: Person;
   readonly about: string;
   /** Person or room, where it is named again. */
   readonly echo?: string;
@@ -92,7 +102,7 @@ interface Question {
   readonly text: string;
   readonly label: 'one-hop' | 'two-hop' | 'holder';
   /** Whom it comes down to. */
-  readonly person: string;
+  readonly person: Person;
   readonly answer: string;
   /** What decides the answer: where the person is, and for two hops who holds the object. */
   readonly needle: readonly Fact[];
@@ -113,9 +123,11 @@ function manners(random: Random, words: number): string[] {
 class Story {
   private readonly places = new Map<string, Fact>();
   private readonly holders = new Map<string, Fact>();
-  /** Objects whose present room stands in an answer already, which would be one hop from then on. */
+  /** Persons and objects whose present room, and objects whose present holder, stands in an answer already. */
   private readonly told = new Set<string>();
-  private readonly persons: readonly string[];
+  /** Whom She and He stand for. */
+  private readonly named = new Map<string, Person>();
+  private readonly persons: readonly Person[];
   private readonly objects: readonly string[];
 
   constructor(
@@ -136,54 +148,88 @@ class Story {
     const { random } = this;
     // Where few are in a room, the last who entered one is the answer too often.
     const absent = this.persons.filter((name) => !this.places.has(name));
-    const person = random.pick(absent.length > 0 && random.uniform() < 0.5 ? absent : this.persons);
+    const again = this.again(this.persons);
+    const person = again ?? random.pick(absent.length > 0 && random.uniform() < 0.5 ? absent : this.persons);
     const room = random.pick(ROOMS.filter((name) => name !== this.places.get(person)?.about));
-    const fact = this.say(person, random.pick(MOVES), room, true);
+    const fact = this.say(person, random.pick(MOVES), room, true, again && PRONOUNS[person]);
     this.places.set(person, fact);
+    this.told.delete(person);
     for (const { about, person: holder } of this.holders.values()) if (holder === person) this.told.delete(about);
     return fact;
   }
 
   private take(): Fact {
     const object = this.random.pick(this.objects);
-    const others = this.persons.filter((name) => name !== this.holders.get(object)?.person);
-    const fact = this.say(this.random.pick(others), this.random.pick(TAKES), object, false);
+    const holder = this.holders.get(object)?.person;
+    const others = this.persons.filter((name) => name !== holder);
+    const again = this.again(others);
+    const person = again ?? this.random.pick(others);
+    const fact = this.say(person, this.random.pick(TAKES), object, false, again && PRONOUNS[again]);
     this.holders.set(object, fact);
     this.told.delete(object);
+    this.told.delete(WHO + object);
     return fact;
   }
 
-  private say(person: string, verb: string, about: string, isMove: boolean): Fact {
+  private name(person: Person): void {
+    this.named.set(PRONOUNS[person], person);
+  }
+
+  /** Who is only called She or He in the next fact, and may be one of `persons`. */
+  private again(persons: readonly Person[]): Person | undefined {
+    const { random, options } = this;
+    if (options.pronouns === 0 || random.uniform() >= options.pronouns) return undefined;
+    const known = [...this.named.values()].filter((name) => persons.includes(name));
+    return known.length > 0 ? random.pick(known) : undefined;
+  }
+
+  private say(person: Person, verb: string, about: string, isMove: boolean, subject: string = person): Fact {
     const { random } = this;
     const words = random.integer(...this.options.gap);
     const qualities = random.integer(Math.max(0, words - MOST_MANNERS), Math.min(words, MOST_QUALITIES));
-    const parts = [person, ...manners(random, words - qualities), verb, 'the', ...random.sample(QUALITIES, qualities)];
-    const fact = (tail: string, echo?: string) => ({
-      text: ` ${parts.join(' ')} ${about}${tail}.`,
+    const between = manners(random, words - qualities);
+    const thing = ['the', ...random.sample(QUALITIES, qualities), about];
+    this.name(person);
+    const { inverted } = this.options;
+    const isInverted = inverted > 0 && isMove && subject === person && random.uniform() < inverted;
+    const parts = isInverted ? ['In', ...thing, ...between, THERE, person] : [subject, ...between, verb, ...thing];
+    const fact = (tail: string, echo?: string): Fact => ({
+      text: ` ${parts.join(' ')}${tail}.`,
       person,
       about,
       echo,
     });
     const { again, echoes, gap } = this.options;
-    if (again > 0 && isMove && random.uniform() < again) {
-      const tail = [about, ...manners(random, Math.min(random.integer(...gap), MOST_MANNERS)), STAYED, about].join(' ');
-      return fact(tail.slice(about.length), about);
+    const named = isInverted ? Math.max(again, echoes) : again;
+    if (named > 0 && isMove && random.uniform() < named) {
+      const tail = manners(random, isInverted ? 0 : Math.min(random.integer(...gap), MOST_MANNERS));
+      return fact(` ${[...tail, STAYED, about].join(' ')}`, about);
     }
+    if (isInverted) return fact('');
     return random.uniform() < echoes ? fact(random.pick(ECHOES).replace('{}', person), person) : fact('');
+  }
+
+  private mayRepeat(): boolean {
+    const { repeats } = this.options;
+    return repeats > 0 && this.random.uniform() < repeats;
   }
 
   /** A question that the story answers, of another person than the `asked` ones; nothing where there is none. */
   ask(asked: readonly string[] = []): Question | undefined {
     const { random } = this;
+    const repeats = this.mayRepeat();
     const places = [...this.places.values()].filter(({ person }) => !asked.includes(person));
+    const untold = repeats ? places : places.filter(({ person }) => !this.told.has(person));
     const holders = [...this.holders.values()].filter(
       ({ person, about }) => places.some((place) => place.person === person) && !this.told.has(about),
     );
-    if (places.length === 0) return undefined;
-    const two = holders.length > 0 && random.uniform() < this.options.two_hops;
-    const last = random.pick(two ? holders : places);
+    const { two_hops: share } = this.options;
+    const two = holders.length > 0 && random.uniform() < (untold.length === 0 && share > 0 ? 1 : share);
+    if (!two && untold.length === 0) return undefined;
+    const last = random.pick(two ? holders : untold);
     const place = this.places.get(last.person) as Fact;
-    if (two) this.told.add(last.about);
+    this.told.add(two ? last.about : last.person);
+    if (!two) this.name(last.person);
     return {
       text: this.words(two ? `the ${last.about}` : last.person),
       label: two ? 'two-hop' : 'one-hop',
@@ -195,8 +241,13 @@ class Story {
 
   /** A question who has an object; nothing where nobody has any. */
   askHolder(): Question | undefined {
-    if (this.holders.size === 0) return undefined;
-    const fact = this.random.pick([...this.holders.values()]);
+    const { random, told } = this;
+    const repeats = this.mayRepeat();
+    const untold = [...this.holders.values()].filter(({ about }) => repeats || !told.has(WHO + about));
+    if (untold.length === 0) return undefined;
+    const fact = random.pick(untold);
+    told.add(WHO + fact.about);
+    this.name(fact.person);
     const text = this.words(`the ${fact.about}`).replace(WHERE, WHO);
     return { text, label: 'holder', person: fact.person, answer: fact.person, needle: [fact] };
   }

@@ -2,6 +2,18 @@
 
 export const PERSONS = ['Mary', 'John', 'Sandra', 'Daniel', 'Julie', 'Fred', 'Alice', 'Peter'] as const;
 
+/** What stands for a person who was named before. */
+export const PRONOUNS: Readonly<Record<(typeof PERSONS)[number], 'She' | 'He'>> = {
+  Mary: 'She',
+  John: 'He',
+  Sandra: 'She',
+  Daniel: 'He',
+  Julie: 'She',
+  Fred: 'He',
+  Alice: 'She',
+  Peter: 'He',
+};
+
 export const ROOMS = ['kitchen', 'garden', 'bathroom', 'bedroom', 'hallway', 'office', 'cellar', 'attic'] as const;
 
 export const OBJECTS = ['apple', 'football', 'milk', 'book', 'key', 'lamp', 'letter', 'basket'] as const;
@@ -54,6 +66,9 @@ export const LONGEST_MANNER = MANNERS.length;
 
 /** Name the person of a fact again, at once or a little behind the room or object; one word follows. */
 export const ECHOES = [' {} knew', ' that {} knew', ', as {} said', ', so {} answered'] as const;
+
+/** Comes before the person of a move that names the room first. */
+export const THERE = 'stood';
 
 /** Comes before a room that is named again. */
 export const STAYED = 'and stayed in the';

@@ -50,6 +50,18 @@ describe('readOuts', () => {
   it('says which questions are too few, and refuses answers of several tokens', () => {
     expect(() => readOuts(source, 'test', ['a', 'c'], 3)).toThrow('0 rows that end with a c question');
     const long = { row: () => ({ tokens: Int32Array.of(1, 2, 3), answers: [{ start: 1, end: 3 }] }) };
+    const known = {
+      row: () => ({
+        ...row(0),
+        classes: {
+          needle: [
+            [2, 4],
+            [1, 2],
+          ],
+        },
+      }),
+    } as unknown as DataSource;
+    expect(readOuts(known, 'test', ['b'], 1)[0].distance).toBe(row(0).tokens.length - 2);
     expect(() => readOuts(long as unknown as DataSource, 'test', ['a'], 1)).toThrow('one token');
   });
 });
@@ -113,6 +125,17 @@ describe('emergence', () => {
     whole.dispose();
   });
 
+  it('tells apart how far back the facts stand', () => {
+    const far = rows.slice(0, 12).map((one, i) => ({ ...one, distance: i < 5 ? 63 : 64 + i }));
+    const [{ distances, accuracy }] = emergence(model, far, resamplingOf(1, 50)).labels;
+    expect(distances.map(({ from, to, n }) => [from, to, n])).toEqual([
+      [0, 64, 5],
+      [64, 128, 7],
+    ]);
+    expect((5 * distances[0].accuracy + 7 * distances[1].accuracy) / 12).toBeCloseTo(accuracy.mean, 6);
+    expect(emergence(model, rows, resamplingOf(1, 50)).labels[0].distances).toEqual([]);
+  });
+
   it('knows what naming a place would get right', () => {
     const told = [
       { tokens: Int32Array.of(1, 2, 1, 9), target: 1, label: 'a' },
@@ -133,8 +156,8 @@ describe('criteria', () => {
     rows: 1000,
     tokens: 250,
     labels: [
-      { label: 'one-hop', accuracy: accuracy(0.9), naming, p: [0.1, 0.5, 0.7, 0.8], half: 1 },
-      { label: 'two-hop', accuracy: accuracy(0.7), naming, p: [0.1, 0.2, 0.4, 0.6], half: 2 },
+      { label: 'one-hop', accuracy: accuracy(0.9), distances: [], naming, p: [0.1, 0.5, 0.7, 0.8], half: 1 },
+      { label: 'two-hop', accuracy: accuracy(0.7), distances: [], naming, p: [0.1, 0.2, 0.4, 0.6], half: 2 },
     ],
     p: [0.1, 0.35, 0.55, 0.7],
     lags: [

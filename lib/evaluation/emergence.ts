@@ -10,6 +10,16 @@ interface ReadOut {
   readonly tokens: Int32Array;
   readonly target: number;
   readonly label: string;
+  /** Tokens from the beginning of the first fact that decides the answer; where the source knows it. */
+  readonly distance?: number;
+}
+
+/** Read-outs whose first deciding fact begins from `from` to fewer than `to` tokens before the answer. */
+interface AtDistance {
+  readonly from: number;
+  readonly to: number;
+  readonly n: number;
+  readonly accuracy: number;
 }
 
 /** How the answer comes about over the blocks, for the questions of one label. */
@@ -17,6 +27,8 @@ export interface Emergence {
   readonly label: string;
   /** Read-outs for which the answer has the highest logit of all. */
   readonly accuracy: Estimated;
+  /** The same by how far back the first fact stands that decides it; empty where the source does not know. */
+  readonly distances: readonly AtDistance[];
   /** What would be right without reading who did what: any answer that the row names, each equally likely; the one it names last. */
   readonly naming: { readonly any: number; readonly last: number };
   /** Mean p(answer) through the logit lens after each block; the last is the model's own. */
@@ -70,11 +82,17 @@ export function readOuts(source: DataSource, split: Split, labels: readonly stri
   return [...found.values()].flat();
 }
 
-function readOutOf({ tokens, answers }: Row): ReadOut {
+function readOutOf({ tokens, answers, classes }: Row): ReadOut {
   const last = answers.at(-1);
   if (!last || last.end - last.start !== 1)
     throw new InputError('The rows of these data do not end with an answer of one token: choose others.');
-  return { tokens: tokens.subarray(0, last.start), target: tokens[last.start], label: last.label ?? 'answer' };
+  const facts = classes?.needle ?? [];
+  return {
+    tokens: tokens.subarray(0, last.start),
+    target: tokens[last.start],
+    label: last.label ?? 'answer',
+    ...(facts.length > 0 && { distance: last.start - Math.min(...facts.map(([start]) => start)) }),
+  };
 }
 
 /** p(answer) of each read-out after every block, and whether the answer is what the model says. */
@@ -128,6 +146,26 @@ function readAll(model: Model, rows: readonly ReadOut[], everyBlock: boolean): R
     right.push(...batch.right);
   }
   return { p: p.map((values) => Float32Array.from(values)), right };
+}
+
+/** Tokens that a bin of distances is wide. */
+const DISTANCES = 64;
+
+function atDistances(rows: readonly ReadOut[], right: readonly boolean[]): AtDistance[] {
+  const bins = new Map<number, boolean[]>();
+  rows.forEach(({ distance }, i) => {
+    if (distance === undefined) return;
+    const bin = Math.floor(distance / DISTANCES);
+    bins.set(bin, [...(bins.get(bin) ?? []), right[i]]);
+  });
+  return [...bins]
+    .sort(([one], [other]) => one - other)
+    .map(([bin, said]) => ({
+      from: bin * DISTANCES,
+      to: (bin + 1) * DISTANCES,
+      n: said.length,
+      accuracy: mean(said.map(Number)),
+    }));
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -184,10 +222,11 @@ export function emergence(model: Model, rows: readonly ReadOut[], resampling: Re
     tokens: mean(rows.map(({ tokens }) => tokens.length)),
     labels: labels.map((label) => {
       const curve = p.map((values) => mean(of(label, values)));
-      const said = of(label, right).map(Number);
+      const said = of(label, right);
       return {
         label,
-        accuracy: estimated([said], resampling) as Estimated,
+        accuracy: estimated([said.map(Number)], resampling) as Estimated,
+        distances: atDistances(of(label, rows), said),
         naming: naming(of(label, rows), answers),
         p: curve,
         half: curve.findIndex((value) => value >= curve[curve.length - 1] / 2),

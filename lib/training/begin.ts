@@ -28,6 +28,7 @@ export async function beginningOf(
     const initial = {
       ...INITIAL,
       ...(config.embedding_deviation && { embeddingDeviation: config.embedding_deviation }),
+      ...(config.decay_start && { decayRange: config.decay_start }),
       ...(config.lambda_start && { lambda: config.lambda_start }),
     };
     const model = modelConfigOf(config, data.vocabularySize);

@@ -79,6 +79,11 @@ export const trainingSchema = z
     embedding_deviation: positive.optional(),
     /** Of the vectors of λ that are drawn; the published draws are N(0, 1). */
     lambda_start: z.strictObject({ mean: z.number().default(0), deviation: notNegative.default(1) }).optional(),
+    /** −A of the heads of Mamba-2 is drawn uniformly from here; published is [1, 16] (`A_init_range` of mamba_ssm). */
+    decay_start: z
+      .tuple([positive, positive])
+      .refine(([low, high]) => low <= high, 'the first number must not be above the second')
+      .optional(),
     data: dataSchema.prefault({ source: 'retrieval' }),
     steps: count.optional(),
     stages: z.array(stageSchema).min(1).optional(),
@@ -112,11 +117,12 @@ export const trainingSchema = z
     /** Validation rows of each evaluation. */
     evaluation_examples: count.default(512),
   })
-  .superRefine(({ model, from, embedding_deviation, lambda_start, steps, stages }, context) => {
+  .superRefine(({ model, from, embedding_deviation, decay_start, lambda_start, steps, stages }, context) => {
     const fault = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message });
     if (!model && !from) fault('model', 'give the sizes of a fresh model here, or a checkpoint as from');
     if (model && from) fault('from', 'a run begins with a fresh model or with a checkpoint, not with both');
     if (from && embedding_deviation) fault('embedding_deviation', 'the embedding of a checkpoint is not drawn');
+    if (from && decay_start) fault('decay_start', 'the decays of a checkpoint are not drawn');
     if (from && !from.convert && lambda_start) fault('lambda_start', 'no λ is drawn, as nothing is converted');
     if (!steps && !stages) fault('steps', 'say how many, or give stages');
     if (steps && stages) fault('steps', 'stages have their own');

@@ -3,7 +3,7 @@ import type { Checkpoint } from '@/lib/checkpoint';
 import { parseConfig } from '@/lib/checkpoint/config';
 import { expectedTensors } from '@/lib/checkpoint/schema';
 import { Random } from '@/lib/random';
-import { initialCheckpoint } from './initialise';
+import { INITIAL, initialCheckpoint } from './initialise';
 
 const KINDS = ['mamba1', 'mamba2', 'diff_mamba1', 'diff_mamba2', 'diff_mamba2e', 'diff_s6', 'diff_s6_mamba2'];
 
@@ -57,6 +57,14 @@ it('sets A to −1 … −N in Mamba-1 rows and to −U(1, 16) in Mamba-2 heads'
   expect(range(heads)[0]).toBeGreaterThanOrEqual(1);
   expect(range(heads)[1]).toBeLessThanOrEqual(16);
   expect(new Set(heads).size).toBe(heads.length);
+});
+
+it('draws A from another range where one is given', () => {
+  const options = { ...INITIAL, decayRange: [0.1, 0.5] as const };
+  const slow = initialCheckpoint(configOf('mamba2'), new Random(1), 'slow', options);
+  const heads = valuesOf(slow, /A_log$/).map(Math.exp);
+  expect(range(heads)[0]).toBeGreaterThan(0.09);
+  expect(range(heads)[1]).toBeLessThan(0.51);
 });
 
 it('draws λ from N(0, 1)', () => {

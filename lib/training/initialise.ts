@@ -20,6 +20,8 @@ export interface InitialOptions {
   readonly embeddingDeviation: number;
   /** Δ starts log-uniform in this range, as softplus of the bias (equations A1: [1e-3, 0.1]). */
   readonly timeStepRange: readonly [number, number];
+  /** −A of a head of Mamba-2 starts uniform in this range (equations A2: [1, 16]); the smaller, the longer a state lasts. */
+  readonly decayRange: readonly [number, number];
   /** Divides out_proj by √n_layer, as the original code does (equations A1). */
   readonly rescaleOutput: boolean;
   readonly lambda: LambdaStart;
@@ -28,6 +30,7 @@ export interface InitialOptions {
 export const INITIAL: InitialOptions = {
   embeddingDeviation: 0.02,
   timeStepRange: TIME_STEP_RANGE,
+  decayRange: [1, 16],
   rescaleOutput: true,
   lambda: { mean: 0, deviation: 1 },
 };
@@ -40,17 +43,19 @@ export const isLambda = (name: string): boolean => /\.lambda_[qk][12]$/.test(nam
 
 /**
  * The first values of the parameters that every architecture draws alike (equations A1, A2, A4), by the end of their
- * name: A (−1 … −N in the rows of Mamba-1, −U(1, 16) for a head of Mamba-2), D (1), the bias of Δ (softplus⁻¹ of a
+ * name: A (−1 … −N in the rows of Mamba-1, uniform for a head of Mamba-2), D (1), the bias of Δ (softplus⁻¹ of a
  * log-uniform step), λ and the scales of norms (1). Undefined for all others.
  */
 function stateSpaceDraw(
   name: string,
   shape: readonly number[],
   random: Random,
-  { timeStepRange, lambda }: InitialOptions,
+  { timeStepRange, decayRange, lambda }: InitialOptions,
 ): Draw | undefined {
   if (/\.A[12]?_log$/.test(name))
-    return shape.length === 2 ? (index) => Math.log((index % shape[1]) + 1) : () => Math.log(random.uniform(1, 16));
+    return shape.length === 2
+      ? (index) => Math.log((index % shape[1]) + 1)
+      : () => Math.log(random.uniform(...decayRange));
   if (/\.D[12]?$/.test(name)) return () => 1;
   if (/\.dt[12]?_(bias|proj\.bias)$/.test(name)) {
     const [low, high] = timeStepRange.map(Math.log);

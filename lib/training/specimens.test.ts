@@ -16,8 +16,8 @@ describe('the configurations of the specimens', () => {
     };
     expect(shared(twin)).toEqual(shared(plain));
     const [one, other] = [plain, twin].map((config) => modelConfigOf(config, VOCABULARY));
-    expect(one.blocks.map(({ kind }) => kind)).toEqual(Array(6).fill('mamba2'));
-    expect(other.blocks.map(({ kind }) => kind)).toEqual(Array(6).fill('diff_mamba2'));
+    expect(one.blocks.map(({ kind }) => kind)).toEqual(Array(8).fill('mamba2'));
+    expect(other.blocks.map(({ kind }) => kind)).toEqual(Array(8).fill('diff_mamba2'));
   });
 
   it('lead from the shortest cue without a book to what is asked in the end', () => {

@@ -44,6 +44,7 @@ export function emergenceCommand(parent: Command, io: Io): void {
 function text({ rows, tokens, labels, p, lags, criteria: asked }: EmergenceReport & { criteria: Criterion[] }): string {
   const blocks = (curve: readonly number[]) =>
     Object.fromEntries(curve.map((value, block) => [`block ${block}`, value.toFixed(3)]));
+  const distances = labels.flatMap((one) => one.distances);
   return [
     `${rows} questions, ${tokens.toFixed(0)} tokens up to the answer\n`,
     table(
@@ -54,6 +55,21 @@ function text({ rows, tokens, labels, p, lags, criteria: asked }: EmergenceRepor
         'naming the last %': (100 * naming.last).toFixed(1),
       })),
     ),
+    ...(distances.length > 0
+      ? [
+          'by tokens from the first fact that decides it to the answer\n',
+          table(
+            labels.flatMap(({ label, distances: all }) =>
+              all.map(({ from, to, n, accuracy }) => ({
+                questions: label,
+                tokens: `${from} to ${to - 1}`,
+                'right %': (100 * accuracy).toFixed(1),
+                n,
+              })),
+            ),
+          ),
+        ]
+      : []),
     'mean p(answer) after each block\n',
     table([
       ...labels.map(({ label, p: curve, half }) => ({
