@@ -623,7 +623,7 @@ describe('sweeps', () => {
       [{ ...asked, kind: 'train' }, 400, /kind/],
       [{ ...asked, models: ['nobody'] }, 404, /no model "nobody"/],
       [{ ...asked, models: ['/etc'] }, 404, /no model/],
-      [{ ...asked, kind: 'allocation' }, 422, /Example 1 has no needle/],
+      [{ ...asked, kind: 'allocation' }, 422, /Example 1 of own has no needle/],
       [{ ...asked, layers: [0] }, 400, /layers/],
     ];
     for (const [request, status, message] of refused) {
