@@ -71,6 +71,11 @@ test('figures for print: every section at the width of a column, no label below 
     expect(figure.text).toContain(String.fromCharCode(96 + panels.length));
   }
   await expect(page.getByTestId('paper-caption')).toContainText('(a) ');
+  // A curve that is alone has the layers that stand below it on the page, and its quantity.
+  for (const id of panels) await page.getByTestId(id).setChecked(id === 'panel-signal/signal-curve');
+  await choose(page, 'svg', 85);
+  const curve = await sizesOf(page, (await saved(page, 'paper-save')).toString());
+  for (const word of [/margin/i, /layer/, /out/]) expect(curve.text).toMatch(word);
   // The page is as it was.
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
   await expect(page.locator('html')).not.toHaveAttribute('data-paper');

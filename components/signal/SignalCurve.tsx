@@ -10,8 +10,10 @@ import { placeLineLabels } from '../charts/labels';
 import type { LayerAxis } from '../charts/layerAxis';
 import { type Line, metricOnAxis } from '../data/series';
 import type { View } from '../data/view';
+import { AxisTicks } from '../ui/AxisParts';
 import { CurveOverlay, Grid, LayerHit } from '../ui/CurveParts';
 import { ModelLines } from '../ui/ModelLines';
+import { usePaper } from '../ui/measure';
 import type { BatchCurves } from './batchSeries';
 import { DASHES, type OtherLine } from './otherTargets';
 import { PaperBars, PaperLabels, paperColumns } from './PaperBars';
@@ -19,6 +21,8 @@ import { PaperBars, PaperLabels, paperColumns } from './PaperBars';
 const between = line();
 
 const TOP = 10;
+/** Above the plot of a narrow printed figure, for the quantity that is named beside a wide one. */
+const TITLE = 16;
 const BOTTOM = 8;
 const NAME_WIDTH = 7.2;
 const LABELS = 18;
@@ -53,15 +57,18 @@ export const SignalCurve = memo(function SignalCurve(props: {
   others: readonly OtherLine[];
 }) {
   const { view, axis, signals, batch, metric, log, paper, others } = props;
-  const plot = axis.narrow ? 180 : 196;
-  const height = plot + (paper ? LABELS : 0);
+  // On the page the layers stand below the curve, in the strip; a printed curve is alone.
+  const printed = usePaper(({ width }) => width !== null);
+  const top = TOP + (printed && axis.narrow ? TITLE : 0);
+  const plot = (axis.narrow ? 180 : 196) + top - TOP;
+  const height = plot + (paper || printed ? LABELS : 0);
   const lines = useMemo(() => linesOf(view, signals, batch, metric, paper), [view, signals, batch, metric, paper]);
   const scale: CurveScale = useMemo(() => {
     const intervals = lines.flatMap(({ estimates = [] }) => estimates.flatMap((e) => [e?.low, e?.high]));
     const besides = others.flatMap(({ values }) => values);
     const all = [...lines.flatMap(({ values, prompt }) => [...values, ...prompt]), ...intervals, ...besides];
-    return curveScale(all, log, plot - BOTTOM, TOP);
-  }, [lines, others, log, plot]);
+    return curveScale(all, log, plot - BOTTOM, top);
+  }, [lines, others, log, plot, top]);
   const bands = useMemo(
     () => lines.map(({ estimates = [] }) => bandPath(estimates, (column) => axis.x(column - 1), scale.y)),
     [lines, axis, scale],
@@ -75,7 +82,7 @@ export const SignalCurve = memo(function SignalCurve(props: {
     // The paper's figure leaves the first two columns free.
     if (paper)
       return lines.map(({ slot }, k) => ({
-        place: { x: axis.gutter + 8, y: TOP + 16 * (k + 1) },
+        place: { x: axis.gutter + 8, y: top + 16 * (k + 1) },
         text: texts[k],
         slot,
       }));
@@ -86,11 +93,12 @@ export const SignalCurve = memo(function SignalCurve(props: {
           .map(({ layer, value }) => ({ x: axis.x(layer), y: scale.y(value) })),
       ),
       texts.map((text) => text.length * NAME_WIDTH),
-      { left: axis.gutter + 4, right: axis.width - 4, top: 0, bottom: plot },
+      { left: axis.gutter + 4, right: axis.width - 4, top: top - TOP, bottom: plot },
     );
     return places.map((place, k) => ({ place, text: texts[k], slot: lines[k].slot }));
-  }, [lines, axis, scale, plot, paper]);
+  }, [lines, axis, scale, plot, top, paper]);
   const info = METRIC_INFO[metric];
+  const unit = paper ? 'fraction' : info.unit;
   const summary = lines
     .map(({ slot, values }) => `${slot} ${formatValue(values[view.layer + 1], info.signed)}`)
     .join(', ');
@@ -103,7 +111,13 @@ export const SignalCurve = memo(function SignalCurve(props: {
       style={{ height }}
     >
       <svg className="layer" width={axis.width} height={height} aria-hidden="true">
-        <Grid axis={axis} scale={scale} title={info.name} unit={paper ? 'fraction' : info.unit} bottom={plot} />
+        <Grid axis={axis} scale={scale} title={info.name} unit={unit} top={top - TOP} bottom={plot} />
+        {printed && axis.narrow && (
+          <text className="title" x="0" y={TITLE - 5}>
+            {info.name}
+            {unit && <tspan className="unit">, {unit}</tspan>}
+          </text>
+        )}
         {paper && <PaperBars lines={lines} axis={axis} scale={scale} floor={log ? plot - BOTTOM : scale.y(0)} />}
         {!paper && lines.map(({ slot }, k) => <path key={slot} className={`band ${slot}-fill`} d={bands[k]} />)}
         {others.map(({ slot, word, index, values }) => (
@@ -120,6 +134,14 @@ export const SignalCurve = memo(function SignalCurve(props: {
         ))}
         <ModelLines axis={axis} scale={scale} lines={models} radius={axis.narrow ? 1.8 : 2.4} joined={!paper} />
         {paper && <PaperLabels axis={axis} y={height - 5} />}
+        {printed && !paper && (
+          <>
+            <text className="axis" x="0" y={height - 5}>
+              layer
+            </text>
+            <AxisTicks axis={axis} layer={view.layer} y={height - 5} pill={false} />
+          </>
+        )}
       </svg>
       <CurveOverlay
         axis={axis}
