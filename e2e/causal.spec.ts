@@ -424,3 +424,42 @@ test('switches and λ of a deep model stand under its layers, narrow as the page
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+test('runs over stories as a sweep, and shows means by class with their intervals', async ({ page }) => {
+  const complaints = await openEstimates(page);
+  const over = page.getByTestId('over-examples');
+  await page.getByTestId('over-prompts').selectOption('10');
+  await page.getByTestId('over-run').click();
+  await expect(page.getByTestId('over-status')).toHaveAttribute('data-state', 'shown', { timeout: 80_000 });
+  const [means] = await page.getByTestId('over-means').all();
+  await expect(means.getByRole('columnheader', { name: /^needle/ })).toBeVisible();
+  await expect(means.getByRole('row')).toHaveCount(5);
+  // The room before block 0 brings the answer back in every story.
+  await expect(means.getByRole('row').nth(1)).toContainText('+1.00 [');
+  await expect(over).toContainText('95 % bootstrap intervals over prompts, not over training seeds');
+  expect(complaints).toEqual([]);
+});
+
+test('λ as a dose passes through the model as it is', async ({ page }) => {
+  await openEstimates(page);
+  await page.getByTestId('causal-intervene').check();
+  await page.getByTestId('dose-run').click();
+  await expect(page.getByTestId('dose-status')).toHaveAttribute('data-state', 'shown', { timeout: 40_000 });
+  const points = page.locator('[data-testid="lambda-dose"] circle');
+  await expect(points).toHaveCount(9);
+  // The line that marks the own λ stands at the fifth of nine points.
+  const own = await page.getByTestId('dose-own').getAttribute('d');
+  await expect(points.nth(4)).toHaveAttribute('cx', /^M([\d.]+),/.exec(own ?? '')?.[1] ?? '');
+  await page.getByTestId('dose-measure').selectOption('target_prob');
+  await expect(points).toHaveCount(9);
+});
+
+test('patches windows of layers and classes of tokens', async ({ page }) => {
+  await openCausal(page);
+  await page.getByTestId('causal-rows').selectOption('classes');
+  await page.getByTestId('causal-window').selectOption('2');
+  await page.getByTestId('causal-run').click();
+  await shown(page);
+  await expect(aside(page)).toContainText('@needle');
+  await expect(aside(page).getByRole('heading').first()).toContainText(/Layers \d–\d, all of \w+ together/);
+});
