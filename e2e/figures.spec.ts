@@ -219,7 +219,7 @@ test('each figure says in a sentence what it shows first, and the numbers lead t
   await open(page, '/?layer=2');
   await run(page);
   const signal = page.getByTestId('signal-finding');
-  await expect(signal).toContainText(/p\(target\) at the output: .* in A, .* in B\. It changes most in layer \d of A/);
+  await expect(signal).toContainText(/margin at the output: .* in A, .* in B\. It changes most in layer \d of A/);
   await signal.getByRole('button').first().click();
   const layer = (await signal.getByRole('button').first().innerText()).replace('layer ', '');
   await expect(page.getByTestId('layer-strip')).toHaveAttribute('aria-valuenow', layer);

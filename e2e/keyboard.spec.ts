@@ -28,7 +28,7 @@ test('a question is asked, answered, inspected and exported by the keyboard alon
   await expectState(page, 'done');
   await tabTo(page, 'layer-strip');
   await page.keyboard.press('End');
-  await expect(page.getByTestId('layer-strip')).toHaveAttribute('aria-valuetext', /^layer 3,.*p\(target\) A/);
+  await expect(page.getByTestId('layer-strip')).toHaveAttribute('aria-valuetext', /^layer 3,.*margin A/);
   await tabTo(page, 'maps');
   await page.keyboard.press('ArrowUp');
   await page.keyboard.press('Home');

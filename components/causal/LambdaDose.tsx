@@ -62,7 +62,7 @@ export const LambdaDose = memo(function LambdaDose(props: { view: View; axis: La
   const hasNeedle = models.some(({ needle }) => needle);
   const shown = found.some((each) => each && each.runs.length > 0);
   return (
-    <div data-testid="lambda-dose">
+    <div className="causal-part" data-testid="lambda-dose">
       <h3>λ as a dose</h3>
       <div className="row">
         <Choice

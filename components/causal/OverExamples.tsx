@@ -39,33 +39,36 @@ export function MeanTables({ found, test }: { found: OverExamplesResult; test: '
   return found.sources[0]?.models.map(({ model, notes }, k) => {
     const { classes, rows } = meanMapOf(found, k);
     return (
-      <div key={model} className="wide-table" data-testid="over-means">
-        <table className="values">
-          <caption>
-            {model}: {test === 'patch' ? 'effect' : 'change, logits'} over {found.sources[0].examples} prompts,{' '}
-            {intervalsText(found.intervals)}. {notes.join(' ')}
-          </caption>
-          <thead>
-            <tr>
-              <th scope="col">layer</th>
-              {classes.map(({ name, tokens }) => (
-                <th key={name} scope="col">
-                  {name} ({tokens.toFixed(Number.isInteger(tokens) ? 0 : 1)})
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map(({ layers, cells }) => (
-              <tr key={layers.join()}>
-                <th scope="row">{layersName(layers)}</th>
-                {cells.map((value, c) => (
-                  <td key={classes[c].name}>{shown(value)}</td>
+      <div key={model} data-testid="over-means">
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reached by keyboard. */}
+        <section className="wide-table" tabIndex={0} aria-label={`Means of ${model} by layer and class of token`}>
+          <table className="values">
+            <thead>
+              <tr>
+                <th scope="col">layer</th>
+                {classes.map(({ name, tokens }) => (
+                  <th key={name} scope="col">
+                    {name} ({tokens.toFixed(Number.isInteger(tokens) ? 0 : 1)})
+                  </th>
                 ))}
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {rows.map(({ layers, cells }) => (
+                <tr key={layers.join()}>
+                  <th scope="row">{layersName(layers)}</th>
+                  {cells.map((value, c) => (
+                    <td key={classes[c].name}>{shown(value)}</td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+        <p className="note">
+          {model}: {test === 'patch' ? 'effect' : 'change, logits'} over {found.sources[0].examples} prompts,{' '}
+          {intervalsText(found.intervals)}. {notes.join(' ')}
+        </p>
       </div>
     );
   });
@@ -93,7 +96,7 @@ export function OverExamples({ view, test }: { view: View; test: 'patch' | 'knoc
   const status =
     now && (now.state === 'open' || now.state === 'cancelled') ? `${now.done} of ${now.items} prompts` : '';
   return (
-    <div className="block" data-testid="over-examples">
+    <div className="causal-part" data-testid="over-examples">
       <h3>Over examples, by class of token</h3>
       <div className="row">
         <Choice
