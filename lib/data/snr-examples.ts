@@ -187,6 +187,12 @@ export function pairOf({ line, where }: SnrLine): Pair {
   );
 }
 
+/** @param source where the example stands, if there are several */
+export const withoutNeedle = (index: number, source?: string): InputError =>
+  new InputError(
+    `Example ${index + 1}${source === undefined ? '' : ` of ${source}`} has no needle: name the tokens that hold its answer.`,
+  );
+
 /** The lines of a text, checked as far as that goes without a tokenizer. @throws InputError naming the line. */
 export function snrLines(text: string, source: string): SnrLine[] {
   const lines = withoutMark(text)

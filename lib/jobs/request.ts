@@ -3,7 +3,7 @@ import { layersOf, requireCausal } from '@/lib/analysis';
 import { defaultRoots, loadCheckpoint } from '@/lib/checkpoint';
 import { openCheckpoint } from '@/lib/checkpoint/load';
 import { exampleText } from '@/lib/data/example-source';
-import { pairOf, snrLines } from '@/lib/data/snr-examples';
+import { pairOf, snrLines, withoutNeedle } from '@/lib/data/snr-examples';
 import type { EvaluationName } from '@/lib/evaluation';
 import { fetchModel } from '@/lib/hub';
 import { InputError } from '@/lib/input-error';
@@ -119,8 +119,7 @@ export async function requireSweep({ kind, request }: PromptSweep, root: string)
   for (const { name, lines } of request.sources) {
     const read = snrLines(lines.join('\n'), name);
     for (const [k, line] of read.entries()) {
-      if (needsNeedle(kind, request) && !line.line.needle)
-        throw new InputError(`Example ${k + 1} of ${name} has no needle: name the tokens that hold its answer.`);
+      if (needsNeedle(kind, request) && !line.line.needle) throw withoutNeedle(k, name);
       if (kind === 'patch' && line.line.corrupted === undefined) pairOf(line);
     }
   }

@@ -17,6 +17,7 @@ import {
 } from '@/lib/analysis';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
 import { readExamples } from '@/lib/data/example-source';
+import { withoutNeedle } from '@/lib/data/snr-examples';
 import { Random } from '@/lib/random';
 import { loadTokenizer } from '@/lib/tokenizer';
 import { intervalsText, RESAMPLES, TOKEN_CLASSES } from '@/lib/vocabulary';
@@ -136,7 +137,7 @@ async function requestsOf(options: Omit<AllocationOptions, 'model'>, checkpoint:
     const examples = await readExamples({ examples: options.examples, seed: options.seed }, checkpoint);
     return examples.map(({ needle, ...example }, index) => {
       if (needle) return { ...example, needle, ...common };
-      throw new InputError(`Example ${index + 1} has no needle: name the part of the prompt that holds its answer.`);
+      throw withoutNeedle(index);
     });
   }
   const { needle, competing, question, target } = options;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type AllocationRequest, allocation, allocationResultSteps, drain, type LayerReads } from '@/lib/analysis';
-import { InputError } from '@/lib/input-error';
+import { withoutNeedle } from '@/lib/data/snr-examples';
 import { Random } from '@/lib/random';
 import { SWEEP_OPTIONS } from '@/lib/vocabulary/sweep-options';
 import type { SweepKind } from '../kind';
@@ -19,10 +19,7 @@ export const allocationKind: SweepKind<Request, readonly LayerReads[]> = {
     const { model, source, example } = batchItem(request, item);
     const opened = await bench.model(model, request.weights);
     const { needle, ...one } = (await bench.examples(source, opened, model))[example];
-    if (!needle)
-      throw new InputError(
-        `Example ${example + 1} of ${source.name} has no needle: name the part of the prompt that holds its answer.`,
-      );
+    if (!needle) throw withoutNeedle(example, source.name);
     const asked: AllocationRequest = { ...one, needle, layers: request.layers };
     return allocation(opened.model, asked);
   },

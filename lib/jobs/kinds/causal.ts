@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type CausalSample, type CausalTask, causalSample, causalSummary, foundNote } from '@/lib/analysis';
-import { InputError } from '@/lib/input-error';
+import { withoutNeedle } from '@/lib/data/snr-examples';
 import { Random } from '@/lib/random';
 import { intervalsOf } from '@/lib/vocabulary';
 import { SWEEP_OPTIONS } from '@/lib/vocabulary/sweep-options';
@@ -52,10 +52,7 @@ function kindOf<K extends CausalKind>(test: K): SweepKind<Request<K>, CausalSamp
       const { model, source, example } = batchItem(request, item);
       const opened = await bench.model(model, request.weights);
       const one = (await bench.examples(source, opened, model, { pairs: test === 'patch' }))[example];
-      if (needsNeedle(test, request) && !one.needle)
-        throw new InputError(
-          `Example ${example + 1} of ${source.name} has no needle: name the part of the prompt that holds its answer.`,
-        );
+      if (needsNeedle(test, request) && !one.needle) throw withoutNeedle(example, source.name);
       return causalSample(opened.model, taskOf(test, request), one);
     },
     summarise(request, results) {

@@ -53,7 +53,7 @@ export async function writeModel(folder: string, name: string, model?: RandomMod
   await writeFile(join(folder, name, 'tokenizer.json'), JSON.stringify(tokenizerJson(VOCABULARY)));
 }
 
-/** The empty database that an installed Statescope has: copying it is a tenth of a second, making one seven of processor time. */
+/** The empty database that an installed Statescope has: copying it takes some tenths of a second, making one 4 s of processor time. */
 async function copyEmptyDatabase(dist: string): Promise<void> {
   const made = join(process.cwd(), 'dist', 'database');
   if (existsSync(join(made, 'PG_VERSION'))) await cp(made, join(dist, 'database'), { recursive: true });

@@ -1,8 +1,7 @@
 import type { SnrExample } from '@/lib/analysis';
 import type { SnrTask } from '@/lib/api/analyses';
-import { InputError } from '@/lib/checkpoint';
 import { demoLines } from '@/lib/data/demo-stories';
-import { parseSnrExamples, type SnrLine, snrLines, type TextReader } from '@/lib/data/snr-examples';
+import { parseSnrExamples, type SnrLine, snrLines, type TextReader, withoutNeedle } from '@/lib/data/snr-examples';
 import { examplePrompt } from '@/lib/vocabulary';
 import { ServiceError } from '../../errors';
 import type { Settings } from '../../settings';
@@ -35,7 +34,7 @@ export function batchForm(
 /** @throws InputError for the first example without a needle */
 export function requireNeedles(examples: readonly SnrLine[]): void {
   const bare = examples.findIndex(({ line }) => !line.needle);
-  if (bare >= 0) throw new InputError(`Example ${bare + 1} has no needle: name the tokens that hold its answer.`);
+  if (bare >= 0) throw withoutNeedle(bare);
 }
 
 /** Reads words as one model's tokenizer does, in a thread of its own. */
