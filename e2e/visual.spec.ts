@@ -65,6 +65,7 @@ for (const colorScheme of ['light', 'dark'] as const)
           animations: 'disabled' as const,
         };
         const named = (part: string) => `${part}-${colorScheme}-${viewport.width}.png`;
+        await expect(page.locator('#prompt')).toContainText('Line below');
         await expect(page).toHaveScreenshot(named('first'), options);
         await run(page);
         await expect(page.getByTestId('heads-finding')).toBeVisible();

@@ -9,5 +9,5 @@ await prepare(page);
 const browser = await chromium();
 if (!browser) process.exit(1);
 const playwright = join(ROOT, 'node_modules', '.bin', 'playwright');
-const args = ['test', 'e2e/visual.spec.ts', '--update-snapshots=changed', '--reporter=line'];
+const args = ['test', 'e2e/visual.spec.ts', '--update-snapshots=all', '--reporter=line'];
 process.exit(await run(playwright, args, { env: { CHROMIUM_PATH: browser } }));
