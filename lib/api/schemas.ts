@@ -65,7 +65,7 @@ export type Device = z.infer<typeof DeviceSchema>;
 export const ArchiveSchema = z.object({
   state: z.enum(['off', 'unopened', 'opening', 'open', 'failed']).meta({
     description:
-      'Of what keeps runs on disk. `unopened`: nobody has asked for anything that is kept yet, the first who does opens it. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can.',
+      'Of what keeps runs on disk. `unopened`: not yet, as in the first moment of a server. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can.',
   }),
   message: z.string().optional().meta({ description: 'What keeps runs from being kept or found, in one sentence.' }),
   waiting: count.meta({ description: 'Runs and analyses that have ended and are still to be kept.' }),

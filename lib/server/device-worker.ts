@@ -71,8 +71,11 @@ export class DeviceWorker {
     private readonly listener: DeviceWorkerListener,
   ) {}
 
-  /** Starts the thread, unless it runs or has failed for good. */
-  start(): void {
+  /**
+   * Starts the thread, unless it runs or has failed for good.
+   * @param quiet what else the machine does now: the thread opens the device beside it, and measures it afterwards
+   */
+  start(quiet?: Promise<unknown>): void {
     if (this.#worker || this.status === 'failed') return;
     const path = workerPath(this.settings);
     if (!existsSync(path)) {
@@ -82,12 +85,18 @@ export class DeviceWorker {
     this.status = 'starting';
     this.error = undefined;
     const beat = new Int32Array(new SharedArrayBuffer(4));
-    const workerData: WorkerStart = { settings: this.settings, folders: this.#folders, beat };
+    const workerData: WorkerStart = {
+      settings: this.settings,
+      folders: this.#folders,
+      beat,
+      waits: quiet !== undefined,
+    };
     // The URL is made at run time and the bundler must not follow it.
     // TensorFlow reads its settings from the process's environment, which a copy in the thread would not reach.
     const worker = new Worker(/* turbopackIgnore: true */ pathToFileURL(path), { workerData, env: SHARE_ENV });
     this.#worker = worker;
     worker.unref();
+    void quiet?.then(() => worker.postMessage({ kind: 'quiet' } satisfies Told));
     let reason = 'its thread ended';
     this.#watchOver(beat, () => {
       reason = `it did not get from one step to the next in ${formatDuration(this.settings.stepSeconds)} and was ended`;

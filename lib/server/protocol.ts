@@ -70,7 +70,9 @@ export type Request = {
 /** What the worker is told beside requests. */
 export type Told =
   | { kind: 'answer'; ask: number; result?: unknown; refusal?: Refusal }
-  | { kind: 'folders'; folders: FoldersState };
+  | { kind: 'folders'; folders: FoldersState }
+  /** Nothing else computes that would falsify a measurement of the device. */
+  | { kind: 'quiet' };
 
 /** What a run tells while it computes. */
 export type RunUpdate =
@@ -103,4 +105,6 @@ export interface WorkerStart {
   readonly folders?: FoldersState;
   /** Raised while the thread gets from one step to the next. */
   readonly beat: Int32Array;
+  /** Whether the device is measured when the thread is told that it is quiet, and not at once. */
+  readonly waits: boolean;
 }

@@ -47,7 +47,12 @@ class Questions {
 }
 
 async function start(): Promise<void> {
-  const { settings, folders, beat } = workerData as WorkerStart;
+  const { settings, folders, beat, waits } = workerData as WorkerStart;
+  let calm: () => void = () => undefined;
+  const quiet = new Promise<void>((resolve) => {
+    calm = resolve;
+  });
+  if (!waits) calm();
   setInterval(() => Atomics.add(beat, 0, 1), beatMs(settings.stepSeconds));
   // On Linux this is of the calling thread, and threads take it over from the one that makes them.
   if (process.platform === 'linux') setPriority(0, NICENESS);
@@ -64,6 +69,7 @@ async function start(): Promise<void> {
       computer.folders = message.folders;
       return;
     }
+    if (message.kind === 'quiet') return calm();
     const { call, method, argument } = message;
     try {
       const result = await computer.answer(method, argument);
@@ -72,6 +78,7 @@ async function start(): Promise<void> {
       send({ kind: 'refusal', call, refusal: refusalOf(error) });
     }
   });
+  await quiet;
   await computer.calibrate();
   send({ kind: 'ready', device: { ...device, weights: settings.weights }, keepsHalves: keepsHalves() });
   await computer.warmUp();

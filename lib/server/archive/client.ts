@@ -12,9 +12,8 @@ import type { ArchiveMethod, ArchiveMethods, ArchiveReply, ArchiveStart } from '
 const RETRY_MS = { first: 500, last: 5000 };
 
 /**
- * The web server's handle of the archive. Its thread starts with the first call, so a server that nobody asks for work
- * or a kept run never opens the database. A thread that dies is started again by the next call; a database that cannot
- * be reached is tried again until it comes back.
+ * The web server's handle of the archive. Its thread starts with the first call. One that dies is started again by the next
+ * call; a database that cannot be reached is tried again until it comes back.
  */
 export class ArchiveClient {
   #state: RunList['archive']['state'];
@@ -47,6 +46,11 @@ export class ArchiveClient {
   /** Whether this server keeps runs at all. */
   get on(): boolean {
     return this.#state !== 'off';
+  }
+
+  /** Opens it where this server keeps runs; resolves once it is open, or has said why it is not. */
+  async open(): Promise<void> {
+    if (this.on) await this.call('open', null).catch(() => undefined);
   }
 
   /** @throws ServiceError 503 when the archive is off, cannot be opened, or fails. */

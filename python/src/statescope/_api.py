@@ -383,7 +383,7 @@ class HealthMemory(TypedDict):
 
 class HealthArchive(TypedDict):
     state: Literal["off", "unopened", "opening", "open", "failed"]
-    """Of what keeps runs on disk. `unopened`: nobody has asked for anything that is kept yet, the first who does opens it. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can."""
+    """Of what keeps runs on disk. `unopened`: not yet, as in the first moment of a server. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can."""
     message: NotRequired[str]
     """What keeps runs from being kept or found, in one sentence."""
     waiting: int
@@ -564,6 +564,47 @@ class SnrResult(TypedDict):
     """What the request should know, such as names that go."""
 
 
+class RunListRunsTiming(TypedDict):
+    createdAt: float
+    """Milliseconds since 1970."""
+    startedAt: Optional[float]
+    """Later for a run that was resumed, by the time it stood still."""
+    finishedAt: Optional[float]
+    firstMapMs: Optional[float]
+    """From start to the first map."""
+
+
+class RunListRuns(TypedDict):
+    id: str
+    name: str
+    """Empty when nobody named it."""
+    state: Literal["queued", "running", "done", "cancelled", "error", "interrupted"]
+    """`interrupted`: the server ended before the work did; it can be asked for again."""
+    request: RunRequest
+    timing: RunListRunsTiming
+    available: bool
+    kept: bool
+    """Whether it is on disk and outlives the server."""
+    bytes: int
+    """Bytes of its arrays on disk."""
+
+
+class RunListArchive(TypedDict):
+    state: Literal["off", "unopened", "opening", "open", "failed"]
+    """Of what keeps runs on disk. `unopened`: not yet, as in the first moment of a server. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can."""
+    message: NotRequired[str]
+    """What keeps runs from being kept or found, in one sentence."""
+    waiting: int
+    """Runs and analyses that have ended and are still to be kept."""
+    limitBytes: int
+    """The oldest runs are removed beyond this."""
+
+
+class RunList(TypedDict):
+    runs: Sequence[RunListRuns]
+    archive: RunListArchive
+
+
 class ModelListModelsTokenizer(TypedDict):
     """What reads the model’s text and writes its tokens."""
     name: str
@@ -636,47 +677,6 @@ class ModelList(TypedDict):
     """Folders that were added and are gone since; told until they are removed or added again."""
     tokenizers: Sequence[str]
     """Names of tokenizers that may be chosen: the bundled one, then those of models."""
-
-
-class RunListRunsTiming(TypedDict):
-    createdAt: float
-    """Milliseconds since 1970."""
-    startedAt: Optional[float]
-    """Later for a run that was resumed, by the time it stood still."""
-    finishedAt: Optional[float]
-    firstMapMs: Optional[float]
-    """From start to the first map."""
-
-
-class RunListRuns(TypedDict):
-    id: str
-    name: str
-    """Empty when nobody named it."""
-    state: Literal["queued", "running", "done", "cancelled", "error", "interrupted"]
-    """`interrupted`: the server ended before the work did; it can be asked for again."""
-    request: RunRequest
-    timing: RunListRunsTiming
-    available: bool
-    kept: bool
-    """Whether it is on disk and outlives the server."""
-    bytes: int
-    """Bytes of its arrays on disk."""
-
-
-class RunListArchive(TypedDict):
-    state: Literal["off", "unopened", "opening", "open", "failed"]
-    """Of what keeps runs on disk. `unopened`: nobody has asked for anything that is kept yet, the first who does opens it. While `opening` or `failed`, runs of earlier servers are missing from lists; it opens by itself once it can."""
-    message: NotRequired[str]
-    """What keeps runs from being kept or found, in one sentence."""
-    waiting: int
-    """Runs and analyses that have ended and are still to be kept."""
-    limitBytes: int
-    """The oldest runs are removed beyond this."""
-
-
-class RunList(TypedDict):
-    runs: Sequence[RunListRuns]
-    archive: RunListArchive
 
 
 class RunProgress(TypedDict):
