@@ -44,6 +44,8 @@ export function addedTokenSplitter(tokens: ReadonlyMap<string, AddedTokenDefinit
       if (token.lstrip) start = Math.max(done, text.slice(0, start).trimEnd().length);
       if (token.rstrip) end = text.length - text.slice(end).trimStart().length;
       if (done < start) pieces.push({ start: done, end: start });
+      // The token before may have swallowed all of it with the spaces after itself.
+      if (start >= end) continue;
       pieces.push({ start, end, token });
       done = end;
     }

@@ -69,6 +69,7 @@ function decoderOf(component: Component): Decoder | undefined {
 
 /** Tokens to text; undefined where a part of the decoder is the library's. */
 export function exactDecoder(component: Component | null): ((tokens: readonly string[]) => string) | undefined {
+  if (!component) return (tokens) => tokens.join(' ');
   const parts = components(component).filter(({ type }) => type !== 'Sequence');
   const decoders = parts.map(decoderOf);
   if (parts.length === 0 || !decoders.every((decoder) => decoder !== undefined)) return undefined;

@@ -33,6 +33,16 @@ export interface TokenizerDefinition {
 /** Word characters as the Rust regular expressions mean them. */
 export const WORD = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}';
 
+/** A token of a word, from character `from` to `to`, the end not included. */
+export interface Piece {
+  readonly id: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A word to tokens, each with the characters of the word that it stands for. */
+export type Model = (word: string) => readonly Piece[];
+
 /** A component and everything inside it. */
 export function components(component: Component | null | undefined): Component[] {
   if (!component) return [];
@@ -42,12 +52,12 @@ export function components(component: Component | null | undefined): Component[]
 }
 
 /**
- * The definition as the library needs it for merges, templates and decoding. Normalising and cutting into words are done here,
+ * The definition as the library needs it for templates and decoding. Normalising and cutting into words are done here,
  * with origins; of normalisers it keeps those that are not.
  */
 export function corrected(definition: TokenizerDefinition): TokenizerDefinition {
   const { normalizer } = definition;
-  const opaque = components(normalizer).some(({ type }) => /^(?:Precompiled|BertNormalizer|Nmt)$/.test(type));
+  const opaque = components(normalizer).some(({ type }) => type === 'Precompiled');
   return { ...definition, normalizer: opaque ? normalizer : null, pre_tokenizer: null };
 }
 

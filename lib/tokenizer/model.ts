@@ -1,100 +1,45 @@
 /** Models: a word to tokens, each with the characters of the word that it stands for. */
 
-import type { Tokenizer as Library } from '@huggingface/tokenizers';
 import { InputError } from '@/lib/input-error';
-import type { TokenizerDefinition } from './definition';
-
-/** A token of a word, from character `from` to `to`, the end not included. */
-export interface Piece {
-  readonly id: number;
-  readonly from: number;
-  readonly to: number;
-}
-
-export type Model = (word: string) => Piece[];
+import { bpe, byteTokens, unknownOf, vocabularyOf } from './bpe';
+import type { Model, Piece, TokenizerDefinition } from './definition';
 
 type Definition = TokenizerDefinition['model'];
 
-const utf8 = new TextEncoder();
+/** A word as one piece, or as none. */
+const wholeWord = (id: number | undefined, length: number): Piece[] =>
+  id === undefined ? [] : [{ id, from: 0, to: length }];
 
-const byteToken = (byte: number) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
-
-/** The tokens of the bytes of a text, where the vocabulary has them all. */
-function fallback(text: string, idOf: (spelling: string) => number | undefined): number[] | undefined {
-  const ids = Array.from(utf8.encode(text), (byte) => idOf(byteToken(byte)));
-  return ids.every((id) => id !== undefined) ? ids : undefined;
-}
-
-/** Byte-pair merges are the library's; which characters its tokens stand for follows from what the vocabulary has. */
-function bpe(definition: Definition, library: Library): Model {
-  const { byte_fallback: falls, fuse_unk: fuses, unk_token: unknown } = definition;
-  const prefix = String(definition.continuing_subword_prefix ?? '');
-  const suffix = String(definition.end_of_word_suffix ?? '');
-  const idOf = (spelling: string) => library.token_to_id(spelling);
-  const surface = (spelling: string, first: boolean) => {
-    const start = !first && prefix && spelling.startsWith(prefix) ? prefix.length : 0;
-    const end = suffix && spelling.endsWith(suffix) ? spelling.length - suffix.length : spelling.length;
-    return spelling.slice(start, end);
-  };
-  return (word) => {
-    const characters = Array.from(word);
-    const spellings = library.model?._call([word]) ?? [];
+/** The longest pieces from the left; a word that cannot be spelled so, or is too long, is unknown as a whole. */
+function wordPiece(definition: Definition): Model {
+  const vocab = vocabularyOf(definition);
+  const prefix = String(definition.continuing_subword_prefix ?? '##');
+  const longest = Number(definition.max_input_chars_per_word ?? 100);
+  const unknown = unknownOf(definition, vocab);
+  const spelled = (characters: readonly string[]): Piece[] | undefined => {
     const pieces: Piece[] = [];
-    let at = 0;
-    const isKnown = (i: number) =>
-      [characters[i], characters[i] + suffix, prefix + characters[i]].some((spelling) => idOf(spelling) !== undefined);
-    const isMade = (i: number) => isKnown(i) || Boolean(falls && fallback(characters[i], idOf));
-    for (let k = 0; k < spellings.length; ) {
-      const id = idOf(spellings[k]);
-      if (id === undefined) {
-        // A model without an unknown token drops what it cannot spell.
-        at++;
-        k++;
-      } else if (at >= characters.length || isKnown(at)) {
-        const length = Array.from(surface(spellings[k], k === 0)).length;
-        pieces.push({ id, from: at, to: at + length });
-        at += length;
-        k++;
-      } else if (falls && fallback(characters[at], idOf)) {
-        for (const byte of fallback(characters[at], idOf) as number[]) pieces.push({ id: byte, from: at, to: at + 1 });
-        k += utf8.encode(characters[at]).length;
-        at++;
-      } else if (unknown === undefined || unknown === null) at++;
-      else {
-        let end = at + 1;
-        while (fuses && end < characters.length && !isMade(end)) end++;
-        pieces.push({ id, from: at, to: end });
-        at = end;
-        k++;
-      }
+    for (let from = 0; from < characters.length; ) {
+      let to = characters.length;
+      const spelling = () => (from > 0 ? prefix : '') + characters.slice(from, to).join('');
+      while (to > from && !vocab.has(spelling())) to--;
+      if (to === from) return undefined;
+      pieces.push({ id: vocab.get(spelling()) as number, from, to });
+      from = to;
     }
     return pieces;
   };
-}
-
-function wordPiece(definition: Definition, library: Library): Model {
-  const prefix = String(definition.continuing_subword_prefix ?? '##');
   return (word) => {
-    const spellings = library.model?._call([word]) ?? [];
-    const length = Array.from(word).length;
-    let at = 0;
-    return spellings.flatMap((spelling, k) => {
-      const id = library.token_to_id(spelling);
-      if (id === undefined) return [];
-      if (spellings.length === 1 && spelling !== word) return [{ id, from: 0, to: length }];
-      const own = Array.from(k > 0 && spelling.startsWith(prefix) ? spelling.slice(prefix.length) : spelling).length;
-      at += own;
-      return [{ id, from: at - own, to: at }];
-    });
+    const characters = Array.from(word);
+    const pieces = characters.length <= longest ? spelled(characters) : undefined;
+    return pieces ?? wholeWord(unknown(), characters.length);
   };
 }
 
-/** The library has no WordLevel model and passes every word through, known or not. */
-function wordLevel({ unk_token: unknown }: Definition, library: Library): Model {
-  return (word) => {
-    const id = library.token_to_id(word) ?? (unknown ? library.token_to_id(unknown) : undefined);
-    return id === undefined ? [] : [{ id, from: 0, to: Array.from(word).length }];
-  };
+/** Words that the vocabulary has, and no others. */
+function wordLevel(definition: Definition): Model {
+  const vocab = vocabularyOf(definition);
+  const unknown = unknownOf(definition, vocab);
+  return (word) => wholeWord(vocab.get(word) ?? unknown(), Array.from(word).length);
 }
 
 /** How much less a character that the vocabulary lacks is worth than its least likely piece. */
@@ -140,7 +85,7 @@ function unigram(definition: Definition): Model {
       const text = characters.slice(piece.from, piece.to).join('');
       const id = ids.get(text);
       if (id !== undefined) return [{ ...piece, id }];
-      const bytes = definition.byte_fallback ? fallback(text, (spelling) => ids.get(spelling)) : undefined;
+      const bytes = definition.byte_fallback ? byteTokens(text, (spelling) => ids.get(spelling)) : undefined;
       if (bytes) return bytes.map((byte) => ({ ...piece, id: byte }));
       return unknown === undefined ? [] : [{ ...piece, id: unknown }];
     });
@@ -148,12 +93,12 @@ function unigram(definition: Definition): Model {
 }
 
 /** @throws InputError for models that are not known */
-export function modelOf({ model }: TokenizerDefinition, library: Library): Model {
+export function modelOf({ model }: TokenizerDefinition): Model {
   const type =
     model.type ?? (Array.isArray(model.merges) ? 'BPE' : Array.isArray(model.vocab) ? 'Unigram' : 'WordPiece');
-  if (type === 'BPE') return bpe(model, library);
+  if (type === 'BPE') return bpe(model);
   if (type === 'Unigram') return unigram(model);
-  if (type === 'WordPiece') return wordPiece(model, library);
-  if (type === 'WordLevel') return wordLevel(model, library);
+  if (type === 'WordPiece') return wordPiece(model);
+  if (type === 'WordLevel') return wordLevel(model);
   throw new InputError(`its model ${type} is not known`);
 }

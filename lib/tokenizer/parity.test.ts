@@ -13,7 +13,7 @@ interface Row {
   readonly decoded: string;
 }
 
-/** Tokenizers of 25 kinds, trained on a few lines, and what `tokenizers` 0.23.3 makes of random strings. */
+/** Tokenizers of 36 kinds, trained on a few lines, and what `tokenizers` 0.23.3 makes of random strings. */
 const KINDS = JSON.parse(gunzipSync(readFileSync('lib/tokenizer/testing/parity.json.gz')).toString()) as Readonly<
   Record<string, { readonly tokenizer: unknown; readonly rows: readonly Row[] }>
 >;
@@ -33,6 +33,37 @@ describe('ids, offsets and decoding are those of the Python package', () => {
       };
       expect(found).toEqual({ text, ids, offsets, decoded });
     }
+  });
+});
+
+describe('a model', () => {
+  const bpe = (model: object) =>
+    parseTokenizer(
+      JSON.stringify({
+        added_tokens: [],
+        normalizer: null,
+        pre_tokenizer: null,
+        post_processor: null,
+        decoder: null,
+        model: { type: 'BPE', merges: [['a', 'b']], ...model },
+      }),
+    );
+
+  it('that drops what its vocabulary lacks points at what is left', () => {
+    const { tokens } = bpe({ vocab: { a: 0, b: 1, ab: 2 } }).encode('a?xab?');
+    expect(tokens.map(({ id, start, end }) => [id, start, end])).toEqual([
+      [0, 0, 1],
+      [2, 3, 5],
+    ]);
+  });
+
+  it('whose merges need what its vocabulary lacks is refused', () =>
+    expect(() => bpe({ vocab: { a: 0, b: 1 } })).toThrow(/its merges need the token "ab", which its vocabulary lacks/));
+
+  it('whose unknown token is none of its vocabulary says so once it is needed', () => {
+    const tokenizer = bpe({ vocab: { a: 0, b: 1, ab: 2 }, unk_token: '<unk>' });
+    expect(tokenizer.encode('ab').ids).toEqual([2]);
+    expect(() => tokenizer.encode('abc')).toThrow(/vocabulary lacks its unknown token "<unk>"/);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * Tokenizers of the `tokenizer.json` format. Vocabulary, merges, templates and most decoders are those of
- * `@huggingface/tokenizers`; added tokens, normalisation, cutting into words, Unigram and offsets are done here, since the
+ * Tokenizers of the `tokenizer.json` format. Vocabulary, templates and most decoders are those of
+ * `@huggingface/tokenizers`; added tokens, normalisation, cutting into words, models and offsets are done here, since the
  * library gives no offsets and, version 0.2.0, differs from the Python package where comments say so.
  */
 
@@ -21,10 +21,11 @@ import {
   components,
   corrected,
   keepsText,
+  type Model,
   type TokenizerDefinition,
 } from './definition';
 import { FewestTokens } from './fewest';
-import { type Model, modelOf } from './model';
+import { modelOf } from './model';
 import { type Normalizer, normalizerOf, plainNormalizer } from './normalizer';
 import { trimSpaces } from './offsets';
 import { type PreTokenizer, preTokenizerOf } from './pre-tokenizer';
@@ -131,7 +132,7 @@ class JsonTokenizer implements Tokenizer {
     this.library = new Library(corrected(definition), { clean_up_tokenization_spaces: false });
     this.cut = preTokenizerOf(definition.pre_tokenizer);
     this.exactDecode = exactDecoder(definition.decoder);
-    this.model = modelOf(definition, this.library);
+    this.model = modelOf(definition);
     this.normalize = normalizerOf(definition.normalizer, this.library.normalizer);
     const { added_tokens: added } = definition;
     const byContent = (tokens: readonly AddedTokenDefinition[], spelling: (content: string) => string) =>
@@ -276,9 +277,17 @@ class JsonTokenizer implements Tokenizer {
     const known = [...ids].filter(
       (id) => this.library.id_to_token(id) !== undefined && !(skipSpecial && this.added.get(id)?.special),
     );
-    if (this.exactDecode) return this.exactDecode(known.map((id) => this.library.id_to_token(id) as string));
+    if (this.exactDecode) return this.exactDecode(known.map((id) => this.decodedToken(id)));
     // The library refuses an empty list.
     return known.length === 0 ? '' : this.library.decode(known);
+  }
+
+  /** The spelling that is decoded: of an added token that is looked for in normalised text, the normalised one. */
+  private decodedToken(id: number): string {
+    const added = this.added.get(id);
+    return added?.normalized
+      ? textOf(this.normalize(aligned(added.content)))
+      : (this.library.id_to_token(id) as string);
   }
 
   tokenText(id: number): string {
