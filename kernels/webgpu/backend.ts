@@ -4,6 +4,7 @@ import { type Gpu, mapNow, mapSoon, withNavigator } from './dawn';
 import { wordsOfHalves } from './halves';
 import { type Backend, discard, type Program } from './program';
 import { widen } from './programs/widen';
+import { ENABLE_SUBGROUPS } from './reductions';
 
 /**
  * tfjs's WebGPU back end on Dawn in Node, with tfjs's own kernels. Unlike a browser's, it can be read synchronously, so that
@@ -16,9 +17,15 @@ export async function createBackend(gpu: Gpu): Promise<Backend> {
   class DawnBackend extends WebGPUBackend implements Backend {
     private readonly kept = new WeakMap<object, { format: HalfFormat; shape: number[] }>();
     private failure: string | undefined;
+    subgroups: boolean;
 
     constructor({ device, info }: Gpu) {
       super(device, info);
+      this.subgroups = device.features.has('subgroups');
+      if (this.subgroups) {
+        const create = device.createShaderModule.bind(device);
+        device.createShaderModule = (module) => create({ ...module, code: `${ENABLE_SUBGROUPS}${module.code}` });
+      }
       device.addEventListener('uncapturederror', (event) => {
         this.failure ??= (event as GPUUncapturedErrorEvent).error.message;
       });

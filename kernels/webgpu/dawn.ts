@@ -100,6 +100,9 @@ const LIMITS = [
 /** Storage buffers of the largest of our programs, and the threads of the widest. */
 const NEEDED = { maxStorageBuffersPerShaderStage: 10, maxComputeInvocationsPerWorkgroup: 256 } as const;
 
+/** Used where the adapter has them; the types are older than subgroups. */
+const WELCOME = ['timestamp-query', 'subgroups'] as GPUFeatureName[];
+
 const LIBRARY_FOLDERS = [
   '/usr/lib',
   '/usr/lib64',
@@ -141,7 +144,7 @@ export async function openGpu(): Promise<Gpu | null> {
     if (limits[limit as keyof typeof NEEDED] < needed)
       throw new Error(`${description.name} has a ${limit} of ${limits[limit as keyof typeof NEEDED]}, not ${needed}.`);
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, limits[name]]));
-  const requiredFeatures: GPUFeatureName[] = adapter.features.has('timestamp-query') ? ['timestamp-query'] : [];
+  const requiredFeatures = WELCOME.filter((feature) => adapter.features.has(feature));
   const device = await finished(keepingTicks(() => adapter.requestDevice({ requiredLimits, requiredFeatures })));
   return { device, info, description };
 }

@@ -2,16 +2,19 @@ import * as tf from '@tensorflow/tfjs';
 import type { WebGPUBackend, WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
 import type { HalfFormat } from '../ops/halves';
 import { readers } from './halves';
+import { type Reductions, reductionsOf } from './reductions';
 
 /** A program as tfjs has it, with what ours say of themselves. */
 export type Program = WebGPUProgram &
-  Pick<Dispatch, 'flops' | 'parts'> & {
+  Pick<Dispatch, 'flops' | 'parts' | 'reduces'> & {
     /** The input that it reads in its 16 bits. */
     readonly half?: string;
   };
 
 /** What a kernel of ours runs on. */
 export interface Backend extends WebGPUBackend {
+  /** Whether the programs that follow reduce over subgroups: where the device has them, until somebody sets it false. */
+  subgroups: boolean;
   /** A float32 tensor of values given by their 16 bits, which stay what they are in the device's memory. */
   keepHalves(bits: Uint16Array, shape: readonly number[], format: HalfFormat): tf.TensorInfo;
   /** In which 16 bits a tensor is kept; undefined for every other tensor. */
@@ -39,6 +42,8 @@ export interface Dispatch {
   readonly groups: readonly [number, number?, number?];
   /** An input that may be kept in 16 bits: the code reads it by `<name>Value(i)` or `<name>Pair(i)` of {@link readers}. */
   readonly weight?: string;
+  /** What its threads add up or compare among them: the code calls {@link reductionsOf}. */
+  readonly reduces?: Reductions;
   /** Elements of inputs that are read in part, columns of a wider array; for estimates. */
   readonly parts?: Readonly<Record<string, number>>;
   /** Of its matrix products, where they and not its traffic may bound it; for estimates. */
@@ -49,7 +54,7 @@ export interface Dispatch {
 
 /** Queues the program and returns its output; nothing waits. */
 export function dispatch(backend: Backend, what: Dispatch): tf.TensorInfo {
-  const { name, constants = {}, uniforms, floats = {}, threads, code, flops, parts, weight } = what;
+  const { name, constants = {}, uniforms, floats = {}, threads, code, flops, parts, weight, reduces } = what;
   const inputs = Object.entries(what.inputs).filter(
     (entry): entry is [string, tf.TensorInfo] => entry[1] !== undefined,
   );
@@ -57,9 +62,11 @@ export function dispatch(backend: Backend, what: Dispatch): tf.TensorInfo {
   const size = tf.util.sizeFromShape(output.shape);
   const [x, y = 1, z = 1] = what.groups;
   const format = weight === undefined ? undefined : backend.halfFormat(what.inputs[weight] as tf.TensorInfo);
+  const { subgroups } = backend;
   const program: Program = {
     flops,
     parts,
+    reduces,
     half: format && weight,
     outputShape: [size],
     variableNames: inputs.map(([input]) => input),
@@ -70,8 +77,14 @@ export function dispatch(backend: Backend, what: Dispatch): tf.TensorInfo {
     workgroupSize: [threads, 1, 1],
     dispatchLayout: { x: [0] },
     dispatch: [x, y, z],
-    shaderKey: `statescope ${name} ${JSON.stringify(constants)} ${inputs.map(([input]) => input)} ${format}`,
-    getUserCode: () => [constantsOf(constants), weight === undefined ? '' : readers(weight, format), code].join('\n'),
+    shaderKey: `statescope ${name} ${JSON.stringify(constants)} ${inputs.map(([input]) => input)} ${format} ${reduces && subgroups}`,
+    getUserCode: () =>
+      [
+        constantsOf(constants),
+        weight === undefined ? '' : readers(weight, format),
+        reduces ? reductionsOf(reduces, threads, subgroups) : '',
+        code,
+      ].join('\n'),
   };
   const values = [
     ...Object.values(uniforms).map((value) => ({ type: 'int32', data: [value] })),

@@ -10,6 +10,9 @@ export async function openGpuDevice(): Promise<string> {
   return description;
 }
 
+/** The types are older than these. */
+type Info = GPUAdapterInfo & { readonly subgroupMinSize?: number; readonly subgroupMaxSize?: number };
+
 /** What there is: the adapter, its limits and features, and what it reaches at best. */
 export const adapter: Group = {
   name: 'machine',
@@ -20,10 +23,13 @@ export const adapter: Group = {
       run: async () => {
         const description = await openGpuDevice();
         const { device } = tf.backend() as Backend;
-        const { vendor, architecture, device: card, description: driver } = device.adapterInfo;
+        const info = device.adapterInfo as Info;
+        const { vendor, architecture, device: card, description: driver } = info;
+        const subgroups = [info.subgroupMinSize, info.subgroupMaxSize];
         const limits: Record<string, number> = {};
         for (const name in device.limits) limits[name] = device.limits[name as keyof GPUSupportedLimits] as number;
-        return { ok: true, description, vendor, architecture, card, driver, features: [...device.features], limits };
+        const features = [...device.features];
+        return { ok: true, description, vendor, architecture, card, driver, features, subgroups, limits };
       },
     },
     {

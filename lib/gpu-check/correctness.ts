@@ -1,10 +1,14 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
 import { mixerStepCases } from '@/kernels/ops/mixer-step-cases';
+import type { OpCase } from '@/kernels/ops/op-case';
 import { runCase, smallCases } from '@/kernels/ops/op-cases';
 import { worstError } from '@/kernels/reference/worst-error';
+import type { Backend } from '@/kernels/webgpu/program';
 import { largeCases } from '@/kernels/webgpu/testing/large-cases';
+import { reducingCases } from '@/kernels/webgpu/testing/reducing-cases';
 import { readSafetensors } from '@/lib/checkpoint';
 import { runCli } from '@/lib/cli/program';
 import type { Finding, Group, Size, Step } from './step';
@@ -17,19 +21,35 @@ export const operations: Group = {
   name: 'operations',
   steps: ({ small }) =>
     (small ? smallCases().filter((_, i) => i % 7 === 1) : [...smallCases(), ...mixerStepCases(), ...largeCases()]).map(
-      (c) => ({
+      (c) => ({ name: c.name, seconds: 20, run: () => computed(c) }),
+    ),
+};
+
+/** Those whose programs reduce over subgroups, once more as they do on a device that has none. */
+export const withoutSubgroups: Group = {
+  name: 'operations without subgroups',
+  steps: ({ small }) =>
+    reducingCases()
+      .filter((_, i) => !small || i % 11 === 1)
+      .map((c) => ({
         name: c.name,
         seconds: 20,
         run: () => {
-          const { value, gradients } = runCase(c);
-          const error = worstError(value, c.expected);
-          const errors = Object.entries(gradients).map(([name, got]) => worstError(got, c.gradients?.[name] ?? []));
-          const gradient = errors.length > 0 ? Math.max(...errors) : undefined;
-          return { ok: error <= VALUE && (gradient ?? 0) <= GRADIENTS, error, gradient };
+          const backend = tf.backend() as Backend;
+          if (!backend.device.features.has('subgroups')) return { ok: true, note: 'done above: this device has none' };
+          backend.subgroups = false;
+          return computed(c);
         },
-      }),
-    ),
+      })),
 };
+
+function computed(c: OpCase): Finding {
+  const { value, gradients } = runCase(c);
+  const error = worstError(value, c.expected);
+  const errors = Object.entries(gradients).map(([name, got]) => worstError(got, c.gradients?.[name] ?? []));
+  const gradient = errors.length > 0 ? Math.max(...errors) : undefined;
+  return { ok: error <= VALUE && (gradient ?? 0) <= GRADIENTS, error, gradient };
+}
 
 /** For a device that compiles slowly; the tiny model of the bench has the other recurrence. */
 const FEW = ['hf-mamba1'];

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { runCli } from '@/lib/cli/program';
 import { adapter } from './adapter';
 import { runGroup } from './child';
-import { models, operations } from './correctness';
+import { models, operations, withoutSubgroups } from './correctness';
 import { driverEnvironment, type Environment } from './drivers';
 import { peer } from './peer';
 import { speeds } from './speed';
@@ -47,7 +47,14 @@ const OPTIONS = {
   skip: { type: 'string', default: '0' },
 } as const;
 
-const groupsOf = (size: Size, script: string): Group[] => [adapter, operations, models, ...speeds(size), peer(script)];
+const groupsOf = (size: Size, script: string): Group[] => [
+  adapter,
+  operations,
+  withoutSubgroups,
+  models,
+  ...speeds(size),
+  peer(script),
+];
 
 async function check(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: OPTIONS });

@@ -39,6 +39,9 @@ describe('the bundle for a machine with a GPU', needs(process.arch === 'x64' && 
       expect(about('machine', 'adapter')[0].description).toContain('SwiftShader');
       expect(about('machine', 'its own')[0].gb_s).toBeGreaterThan(0);
       expect(about('operations', 'ssdScan')[0].gradient).toBeGreaterThan(0);
+      const otherwise = about('operations without subgroups', '').map(({ error }) => error);
+      expect(otherwise).not.toEqual([]);
+      for (const error of otherwise) expect(error).toBeLessThan(1e-5);
       for (const command of ['run', 'generate', 'grad', 'attention']) expect(about('models', command)).not.toEqual([]);
       const [forward] = about('tiny Diff-Mamba-2', 'forward');
       expect(forward).toMatchObject({ reads: 0, launches: expect.any(Number) });
@@ -67,6 +70,7 @@ describe('the bundle for a machine with a GPU', needs(process.arch === 'x64' && 
       expect(found.map(({ group, ok }) => [group, ok])).toEqual([
         ['machine', false],
         ['operations', false],
+        ['operations without subgroups', false],
         ['models', false],
         ['tiny Diff-Mamba-2', false],
         ['PyTorch', true],

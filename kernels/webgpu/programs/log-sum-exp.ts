@@ -4,8 +4,6 @@ import { type Backend, dispatch } from '../program';
 const THREADS = 128;
 
 const CODE = `
-var<workgroup> tops: array<f32, ${THREADS}>;
-var<workgroup> sums: array<f32, ${THREADS}>;
 fn main(index: i32) {
   let row = index / ${THREADS};
   let me = i32(localIndex);
@@ -20,17 +18,9 @@ fn main(index: i32) {
       top = higher;
     }
   }
-  tops[me] = top;
-  sums[me] = sum;
-  for (var half = ${THREADS / 2}; half > 0; half /= 2) {
-    workgroupBarrier();
-    if (me < half) {
-      let higher = max(tops[me], tops[me + half]);
-      sums[me] = sums[me] * exp(tops[me] - higher) + sums[me + half] * exp(tops[me + half] - higher);
-      tops[me] = higher;
-    }
-  }
-  if (me == 0 && row < uniforms.rows) { result[row] = tops[0] + log(sums[0]); }
+  let highestOfAll = highest(array(top))[0];
+  let sumOfAll = total(array(sum * exp(top - highestOfAll)))[0];
+  if (me == 0 && row < uniforms.rows) { result[row] = highestOfAll + log(sumOfAll); }
 }`;
 
 /** log Σ_v exp(logits[m,v]) of every row [M], in one pass. Floor: 4 bytes of traffic per logit. */
@@ -42,6 +32,7 @@ export function logSumExp(backend: Backend, logits: tf.TensorInfo): tf.TensorInf
     output: [rows],
     uniforms: { rows, V },
     threads: THREADS,
+    reduces: { highest: 1, total: 1 },
     groups: [rows],
     code: CODE,
   });

@@ -4,8 +4,6 @@ import { type Backend, dispatch } from '../program';
 const THREADS = 128;
 
 const CODE = `
-var<workgroup> losses: array<f32, ${THREADS}>;
-var<workgroup> counts: array<f32, ${THREADS}>;
 fn main(index: i32) {
   var loss = 0.0;
   var count = 0.0;
@@ -16,18 +14,10 @@ fn main(index: i32) {
       count += 1.0;
     }
   }
-  losses[index] = loss;
-  counts[index] = count;
-  for (var half = ${THREADS / 2}; half > 0; half /= 2) {
-    workgroupBarrier();
-    if (index < half) {
-      losses[index] += losses[index + half];
-      counts[index] += counts[index + half];
-    }
-  }
+  let both = total(array(loss, count));
   if (index == 0) {
-    result[0] = losses[0] / max(1.0, counts[0]);
-    result[1] = 1.0 / max(1.0, counts[0]);
+    result[0] = both[0] / max(1.0, both[1]);
+    result[1] = 1.0 / max(1.0, both[1]);
   }
 }`;
 
@@ -48,6 +38,7 @@ export function meanLoss(
     output: [2],
     uniforms: { rows, V },
     threads: THREADS,
+    reduces: { total: 2 },
     groups: [1],
     code: CODE,
   });

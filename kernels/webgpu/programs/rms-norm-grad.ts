@@ -14,7 +14,7 @@ fn main(index: i32) {
       dot += input(start + i) * weight[start % uniforms.E + i] * dy[start + i];
     }
   }
-  let shrink = r * r * total(dot) / f32(width);
+  let shrink = r * r * total(array(dot))[0] / f32(width);
   if (start < 0) { return; }
   for (var i = i32(localIndex); i < width; i += ${NORM_THREADS}) {
     let at = start + i;
@@ -45,6 +45,7 @@ export function rmsNormGrad(backend: Backend, norm: Norm, dy: tf.TensorInfo): tf
     uniforms: { E, groups, units, count, ...gateUniforms(norm) },
     floats: { epsilon },
     threads: NORM_THREADS,
+    reduces: { total: 1 },
     groups: [units],
     code: code(gate !== undefined),
   });

@@ -16,21 +16,8 @@ export interface Norm {
 
 export const NORM_THREADS = 128;
 
-/** A workgroup has one group of channels of one row; `total` adds up a value of each of its threads. */
+/** A workgroup has one group of channels of one row. */
 export const normPrelude = (gated: boolean) => `${ACTIVATIONS}
-var<workgroup> sums: array<f32, ${NORM_THREADS}>;
-fn total(value: f32) -> f32 {
-  let me = i32(localIndex);
-  sums[me] = value;
-  for (var half = ${NORM_THREADS / 2}; half > 0; half /= 2) {
-    workgroupBarrier();
-    if (me < half) { sums[me] += sums[me + half]; }
-  }
-  workgroupBarrier();
-  let sum = sums[0];
-  workgroupBarrier();
-  return sum;
-}
 ${gated ? '// From an element of x to that of the gate.\nvar<private> toGate: i32;' : ''}
 fn input(at: i32) -> f32 { return x[at]${gated ? ' * siluOf(gate[at + toGate])' : ''}; }
 fn inverseRms(start: i32, width: i32) -> f32 {
@@ -38,7 +25,7 @@ fn inverseRms(start: i32, width: i32) -> f32 {
   if (start >= 0) {
     for (var i = i32(localIndex); i < width; i += ${NORM_THREADS}) { let u = input(start + i); square += u * u; }
   }
-  return inverseSqrt(total(square) / f32(width) + uniforms.epsilon);
+  return inverseSqrt(total(array(square))[0] / f32(width) + uniforms.epsilon);
 }
 // First element of this workgroup's group of channels, or -1 for workgroups beyond the last.
 fn startOf(index: i32, width: i32) -> i32 {
@@ -75,6 +62,7 @@ export function rmsNorm(backend: Backend, norm: Norm): tf.TensorInfo {
     uniforms: { E, groups, units, ...gateUniforms(norm) },
     floats: { epsilon },
     threads: NORM_THREADS,
+    reduces: { total: 1 },
     groups: [units],
     code: code(gate !== undefined),
   });

@@ -33,23 +33,15 @@ const sums = (pairs: boolean) =>
   }`;
 
 const code = ({ bias, residual }: RowProduct, pairs: boolean) => `
-var<workgroup> sums: array<f32, ${THREADS} * rows>;
 fn main(index: i32) {
   let n = i32(workgroupId.x);
   let me = i32(localIndex);
   var sum = array<f32, rows>();
   ${sums(pairs)}
-  for (var b = 0; b < rows; b++) { sums[b * ${THREADS} + me] = sum[b]; }
-  for (var half = ${THREADS / 2}; half > 0; half /= 2) {
-    workgroupBarrier();
-    if (me < half) {
-      for (var b = 0; b < rows; b++) { sums[b * ${THREADS} + me] += sums[b * ${THREADS} + me + half]; }
-    }
-  }
-  workgroupBarrier();
+  let sums = total(sum);
   if (me < rows) {
     let at = me * uniforms.N + n;
-    result[at] = sums[me * ${THREADS}]${bias ? ' + bias[n]' : ''}${residual ? ' + residual[at]' : ''};
+    result[at] = sums[me]${bias ? ' + bias[n]' : ''}${residual ? ' + residual[at]' : ''};
   }
 }`;
 
@@ -70,6 +62,7 @@ export function rowProduct(backend: Backend, what: RowProduct): tf.TensorInfo {
     constants: { rows, pairs },
     uniforms: { N, K, ...columnUniforms('x', columns ?? alone(K)) },
     threads: THREADS,
+    reduces: { total: rows },
     groups: [N],
     code: code(what, pairs),
   });

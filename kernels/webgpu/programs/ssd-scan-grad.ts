@@ -131,13 +131,7 @@ fn main(index: i32) {
   let readSum = sumOfRow(reads, lane);
   let writeSum = sumOfRow(writes, lane);
   if (lane < ${CHUNK}) { readShare[lane] = readSum; writeShare[lane] = writeSum; }
-  partial[lane] = ${carried ? 'overlap(lane)' : '0.0'};
-  for (var half = ${TILE_THREADS / 2}; half > 0; half /= 2) {
-    workgroupBarrier();
-    if (lane < half) { partial[lane] += partial[lane + half]; }
-  }
-  workgroupBarrier();
-  let through = exp(decayInto(${CHUNK - 1})) * partial[0];
+  let through = ${carried ? `exp(decayInto(${CHUNK - 1})) * total(array(overlap(lane)))[0]` : '0.0'};
   workgroupBarrier();
   var decayGrad = 0.0;
   if (lane < ${CHUNK} && within(lane)) {
@@ -193,6 +187,7 @@ export function ssdScanGrad(
     output: [atA + 2 * units],
     uniforms: { L, H, P, G, N, chunks, atC, atDelta, atA, atD: at.D },
     threads: TILE_THREADS,
+    reduces: carries && { total: 1 },
     groups: [units],
     flops: 2 * batch * L * H * ((carries ? 2 * P * N : 0) + CHUNK * (3 * N + P)),
     code: code(carries !== undefined),

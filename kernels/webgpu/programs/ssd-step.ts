@@ -7,7 +7,6 @@ import { type Ssd, ssdColumns, ssdParts, ssdSizes } from './ssd-scan';
 const THREADS = 64;
 
 const code = (started: boolean) => `${ACTIVATIONS}
-var<workgroup> sums: array<f32, ${THREADS}>;
 fn main(index: i32) {
   let channel = i32(workgroupId.x);
   let b = i32(workgroupId.y);
@@ -25,12 +24,8 @@ fn main(index: i32) {
     result[uniforms.count + first + n] = h;
     sum += ${columnAt('C', 'b', 'group + n')} * h;
   }
-  sums[me] = sum;
-  for (var half = ${THREADS / 2}; half > 0; half /= 2) {
-    workgroupBarrier();
-    if (me < half) { sums[me] += sums[me + half]; }
-  }
-  if (me == 0) { result[b * uniforms.E + channel] = sums[0] + D[head] * input; }
+  let y = total(array(sum))[0];
+  if (me == 0) { result[b * uniforms.E + channel] = y + D[head] * input; }
 }`;
 
 /**
@@ -49,6 +44,7 @@ export function ssdStep(backend: Backend, ssd: Ssd, limit: { low: number; high: 
     uniforms: { H, P, G, N, E: H * P, count, ...ssdColumns(ssd, ['x', 'delta', 'B', 'C']) },
     floats: limit,
     threads: THREADS,
+    reduces: { total: 1 },
     groups: [H * P, batch],
     code: code(state !== undefined),
   });
