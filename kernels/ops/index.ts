@@ -6,6 +6,7 @@ export * from './column-norms';
 export * from './cross-entropy';
 export { fromHalves, type HalfFormat, keepsHalves, roundToBfloat16, toBfloat16Values } from './halves';
 export * from './lens-statistics';
+export type { MixerMemory, MixerOutput } from './mixer-memory';
 export * from './mixer-steps';
 export * from './part-sizes';
 export { KERNELS, type KernelName } from './registry';

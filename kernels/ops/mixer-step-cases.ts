@@ -4,7 +4,7 @@ import { Random } from '../reference/random';
 import {
   type Mamba1StepWeights,
   type Mamba2StepWeights,
-  type MixerStep,
+  type MixerOutput,
   type MixerStepInput,
   mamba1Step,
   mamba2Step,
@@ -80,7 +80,7 @@ class Inputs {
     }
   }
 
-  opCase(name: string, run: (t: Named) => MixerStep, expected: reference.MixerStepOutput): OpCase {
+  opCase(name: string, run: (t: Named) => MixerOutput, expected: reference.MixerStepOutput): OpCase {
     return {
       name: `${name} ${JSON.stringify(this.c)}`,
       inputs: Object.fromEntries(

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { type MixerMemory, type MixerOutput, runFrom } from './mixer-memory';
 import { OperandError, requireDivisor, requireRank, requireShape } from './validate';
 
 /** W [out,in] and an optional bias [out]. */
@@ -39,21 +40,10 @@ export interface Mamba2StepWeights extends MixerWeights {
   readonly outProj?: Projection;
 }
 
-/** One token of each row, and what is remembered of those before it; 0 where absent. */
-export interface MixerStepInput {
+/** One token of each row, and what those before it left. */
+export interface MixerStepInput extends MixerMemory {
   /** [B,1,d] */
   readonly u: tf.Tensor3D;
-  /** The last K−1 inputs of the convolution [B,K−1,channels]. */
-  readonly past?: tf.Tensor3D;
-  /** Mamba-1 [B,E,N], Mamba-2 [B,H,P,N]. */
-  readonly state?: tf.Tensor;
-}
-
-export interface MixerStep {
-  readonly y: tf.Tensor3D;
-  /** What the next token needs: `past` and `state` of its step. */
-  readonly past: tf.Tensor3D;
-  readonly state: tf.Tensor;
 }
 
 /** Names under which a device may register a mixer's step. */
@@ -72,7 +62,7 @@ export const hasMixerStep = (kernel: MixerStepKernel): boolean => tf.getKernel(k
  *
  * @throws OperandError where shapes or dtypes do not fit.
  */
-export function mamba1Step(weights: Mamba1StepWeights, input: MixerStepInput): MixerStep {
+export function mamba1Step(weights: Mamba1StepWeights, input: MixerStepInput): MixerOutput {
   return run(readied(weights, readyMamba1), input);
 }
 
@@ -82,7 +72,7 @@ export function mamba1Step(weights: Mamba1StepWeights, input: MixerStepInput): M
  *
  * @throws OperandError where shapes or dtypes do not fit.
  */
-export function mamba2Step(weights: Mamba2StepWeights, input: MixerStepInput): MixerStep {
+export function mamba2Step(weights: Mamba2StepWeights, input: MixerStepInput): MixerOutput {
   return run(readied(weights, readyMamba2), input);
 }
 
@@ -181,18 +171,10 @@ function byName(pairs: Readonly<Record<string, { weight: tf.Tensor; bias?: tf.Te
   return named;
 }
 
-function run({ kernel, weights, attributes, ...shapes }: Ready, { u, past, state }: MixerStepInput): MixerStep {
+function run({ kernel, weights, attributes, ...shapes }: Ready, { u, ...memory }: MixerStepInput): MixerOutput {
   const [B] = u.shape;
   requireShape(kernel, 'u', u, 'B,1,d', [B, ...shapes.token]);
-  const inputs: Record<string, tf.Tensor> = { ...weights, u };
-  if (past) {
-    requireShape(kernel, 'past', past, 'B,K-1,channels', [B, ...shapes.past]);
-    inputs.past = past;
-  }
-  if (state) {
-    requireShape(kernel, 'state', state, kernel === 'Mamba1Step' ? 'B,E,N' : 'B,H,P,N', [B, ...shapes.state]);
-    inputs.state = state;
-  }
-  const outputs = tf.engine().runKernel(kernel, inputs, attributes) as tf.Tensor[];
-  return { y: outputs[0] as tf.Tensor3D, past: outputs[1] as tf.Tensor3D, state: outputs[2] };
+  const letters = kernel === 'Mamba1Step' ? 'B,E,N' : 'B,H,P,N';
+  const shape = { past: [B, ...shapes.past], state: [B, ...shapes.state], letters } as const;
+  return runFrom(memory, shape, kernel, { ...weights, u }, attributes);
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { hasForward, type MixerMemory, type MixerOutput, runFrom } from './mixer-memory';
 import { requireRank, requireShape } from './validate';
 
 /** What {@link s6Mixer} reads; all float32. */
@@ -22,8 +23,10 @@ export interface S6MixerTensors {
 }
 
 /** Whether the current device has the kernel and nobody asks for gradients; otherwise a caller takes the mixer's operations one by one. */
-export const hasS6Mixer = (): boolean =>
-  tf.getKernel('S6Mixer', tf.getBackend()) !== undefined && !tf.engine().isTapeOn();
+export const hasS6Mixer = (): boolean => hasForward('S6Mixer');
+
+/** The same of `s6MixerWithState`. */
+export const hasS6MixerWithState = (): boolean => hasForward('S6MixerWithState');
 
 /**
  * A Mamba-1 mixer between its projections (equations A1, steps 2–5): the convolution, δ, Δ, B, C, the scan and its gate in one
@@ -32,7 +35,23 @@ export const hasS6Mixer = (): boolean =>
  * @throws OperandError where shapes or dtypes do not fit.
  */
 export function s6Mixer(inputs: S6MixerTensors): tf.Tensor3D {
-  const op = 's6Mixer';
+  const { named } = checked('s6Mixer', inputs);
+  return (tf.engine().runKernel('S6Mixer', named) as tf.Tensor[])[0] as tf.Tensor3D;
+}
+
+/**
+ * The same for tokens that follow others: the convolution goes on from the inputs `past`, the scan from `state` [B,E,N], and
+ * both are returned for the tokens behind these. Only where `hasS6MixerWithState()`.
+ *
+ * @throws OperandError where shapes or dtypes do not fit.
+ */
+export function s6MixerWithState(inputs: S6MixerTensors, memory: MixerMemory): MixerOutput {
+  const { named, batch, E, N, K } = checked('s6MixerWithState', inputs);
+  const shape = { past: [batch, K - 1, E], state: [batch, E, N], letters: 'B,E,N' } as const;
+  return runFrom(memory, shape, 'S6MixerWithState', named);
+}
+
+function checked(op: string, inputs: S6MixerTensors) {
   const { projected, convWeight, convBias, xProj, dtProj, dtBias, A_log, D } = inputs;
   const [batch, L] = requireRank(op, 'projected', projected, 'B,L,2E');
   const [E, N] = requireRank(op, 'A_log', A_log, 'E,N');
@@ -45,7 +64,7 @@ export function s6Mixer(inputs: S6MixerTensors): tf.Tensor3D {
   requireShape(op, 'dtProj', dtProj, 'E,R', [E, R]);
   if (dtBias) requireShape(op, 'dtBias', dtBias, 'E', [E]);
   requireShape(op, 'D', D, 'E', [E]);
-  const named = {
+  const named: Record<string, tf.Tensor> = {
     projected,
     convWeight,
     xProj,
@@ -55,5 +74,5 @@ export function s6Mixer(inputs: S6MixerTensors): tf.Tensor3D {
     ...(convBias && { convBias }),
     ...(dtBias && { dtBias }),
   };
-  return (tf.engine().runKernel('S6Mixer', named) as unknown as tf.Tensor[])[0] as tf.Tensor3D;
+  return { named, batch, E, N, K };
 }

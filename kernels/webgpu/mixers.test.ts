@@ -1,7 +1,23 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ADAPTER, needs } from '@/testing/needs';
-import { causalConv1d, hasS6Mixer, hasSsdMixer, rmsNorm, s6Mixer, selectiveScan, ssdMixer, ssdScan } from '../ops';
+import {
+  causalConv1d,
+  hasS6Mixer,
+  hasS6MixerWithState,
+  hasSsdMixer,
+  hasSsdMixerWithState,
+  type MixerMemory,
+  type MixerOutput,
+  OperandError,
+  rmsNorm,
+  s6Mixer,
+  s6MixerWithState,
+  selectiveScan,
+  ssdMixer,
+  ssdMixerWithState,
+  ssdScan,
+} from '../ops';
 import { Random } from '../reference/random';
 import { expectClose } from '../reference/test-support';
 import { registerWebgpu } from './register';
@@ -25,6 +41,23 @@ function expectEqual(whole: () => tf.Tensor, oneByOne: () => tf.Tensor): void {
   const [got, expected] = [tf.tidy(() => whole().dataSync()), tf.tidy(() => oneByOne().dataSync())];
   expectClose(got, expected, 1e-5, 'value');
   expect(tf.memory().numTensors, 'tensors left behind').toBe(before);
+}
+
+/** A text piece by piece, each from what the one before left. */
+function inPieces(
+  projected: tf.Tensor3D,
+  lengths: readonly number[],
+  mixer: (piece: tf.Tensor3D, memory: MixerMemory) => MixerOutput,
+): tf.Tensor {
+  let memory: MixerMemory = {};
+  let start = 0;
+  const outputs = lengths.map((length) => {
+    const { y, ...left } = mixer(projected.slice([0, start, 0], [-1, length, -1]), memory);
+    memory = left;
+    start += length;
+    return y;
+  });
+  return tf.concat(outputs, 1);
 }
 
 describe('mixers between their projections, operands read in place', needs(adapter, ADAPTER), () => {
@@ -89,11 +122,65 @@ describe('mixers between their projections, operands read in place', needs(adapt
     );
   });
 
+  it.each([
+    { lengths: [40, 1, 2, 90], biases: true },
+    { lengths: [2, 33], biases: false },
+  ])('Mamba-1 in pieces of $lengths tokens is the same text in one', ({ lengths, biases }) => {
+    const [batch, E, N, R] = [2, 35, 16, 3];
+    const L = lengths.reduce((sum, length) => sum + length);
+    const projected = drawn<tf.Tensor3D>([batch, L, 2 * E]);
+    const weights = {
+      convWeight: drawn<tf.Tensor3D>([E, 1, 4], 0.5),
+      xProj: drawn<tf.Tensor2D>([R + 2 * N, E], 0.3),
+      dtProj: drawn<tf.Tensor2D>([E, R]),
+      A_log: drawn<tf.Tensor2D>([E, N]),
+      D: drawn<tf.Tensor1D>([E]),
+      ...(biases && { convBias: drawn<tf.Tensor1D>([E]), dtBias: drawn<tf.Tensor1D>([E]) }),
+    };
+    expectEqual(
+      () => inPieces(projected, lengths, (piece, memory) => s6MixerWithState({ ...weights, projected: piece }, memory)),
+      () => s6Mixer({ ...weights, projected }),
+    );
+    expect(() => s6MixerWithState({ ...weights, projected }, { state: tf.zeros([batch, E, N + 1]) })).toThrow(
+      OperandError,
+    );
+  });
+
+  it.each([
+    { lengths: [40, 1, 2, 90], G: 2, bias: true },
+    { lengths: [2, 65], G: 1, bias: false },
+  ])('Mamba-2 in pieces of $lengths tokens is the same text in one', ({ lengths, G, bias }) => {
+    const [batch, H, P, N] = [2, 4, 5, 18];
+    const [E, channels] = [H * P, H * P + 2 * G * N];
+    const L = lengths.reduce((sum, length) => sum + length);
+    const projected = drawn<tf.Tensor3D>([batch, L, E + channels + H]);
+    const weights = {
+      convWeight: drawn<tf.Tensor3D>([channels, 1, 4], 0.5),
+      dtBias: drawn<tf.Tensor1D>([H]),
+      A_log: drawn<tf.Tensor1D>([H]),
+      D: drawn<tf.Tensor1D>([H]),
+      norm: drawn<tf.Tensor1D>([E]),
+      ...(bias && { convBias: drawn<tf.Tensor1D>([channels]) }),
+    };
+    const options = { groups: G, epsilon: 1e-5 };
+    expectEqual(
+      () =>
+        inPieces(projected, lengths, (piece, memory) =>
+          ssdMixerWithState({ ...weights, projected: piece }, options, memory),
+        ),
+      () => ssdMixer({ ...weights, projected }, options),
+    );
+    expect(() =>
+      ssdMixerWithState({ ...weights, projected }, options, { past: tf.zeros([batch, 2, channels]) }),
+    ).toThrow(OperandError);
+  });
+
   it('are not offered where gradients are asked for', () => {
-    expect([hasS6Mixer(), hasSsdMixer()]).toEqual([true, true]);
+    const offered = () => [hasS6Mixer(), hasSsdMixer(), hasS6MixerWithState(), hasSsdMixerWithState()];
+    expect(offered()).toEqual([true, true, true, true]);
     const x = tf.scalar(1);
     tf.grad((value) => {
-      expect([hasS6Mixer(), hasSsdMixer()]).toEqual([false, false]);
+      expect(offered()).toEqual([false, false, false, false]);
       return value.mul(2);
     })(x);
   });

@@ -1,11 +1,11 @@
 import type * as tf from '@tensorflow/tfjs';
-import { hasS6Mixer, s6Mixer } from '@/kernels/ops';
+import { hasS6Mixer, hasS6MixerWithState, s6Mixer, s6MixerWithState } from '@/kernels/ops';
 import { convolve, linear, splitLast } from './equations/nn';
 import { mamba1BlockOfOneToken, mamba1OfOneToken } from './equations/one-token';
 import { S6_POINTS } from './equations/points';
 import { type Normed, s6 } from './equations/s6';
 import { s6Scan } from './equations/scans';
-import { explicitPositions } from './equations/states';
+import { explicitPositions, recall, remember } from './equations/states';
 import { convolution, projection, selectiveScan, under } from './equations/tensors';
 import type { Tap } from './tap';
 import type { MixerConfig, PlainArchitecture, Shapes } from './types';
@@ -32,7 +32,7 @@ export function mamba1InFull(
   normed?: Normed,
 ): tf.Tensor3D {
   const projected = linear(u, w.under('in_proj'));
-  if (!normed && isUnobserved(w, u.shape[1], tap)) return linear(inOneKernel(projected, w), w.under('out_proj'));
+  if (!normed && isUnobserved(w, u.shape[1], tap)) return linear(inOneKernel(projected, w, tap), w.under('out_proj'));
   const [x0, z0] = splitLast(projected, [E, E]);
   const z = tap.at('hook_skip', z0);
   const x = tap.at('hook_ssm_input', convolve(tap.at('hook_in_proj', x0), w.under('conv1d'), tap));
@@ -45,17 +45,16 @@ export function mamba1InFull(
   return linear(s6(x, z, scan, N, tap, normed), w.under('out_proj'));
 }
 
-/** Nobody looks inside, no state is carried on and no gradient is asked for, on a device that has one kernel for all of it. */
+/** Nobody looks inside and no gradient is asked for, on a device that has one kernel for all of it. */
 const isUnobserved = (w: Weights, L: number, tap: Tap): boolean =>
-  hasS6Mixer() &&
-  !tap.memory &&
+  (tap.memory ? hasS6MixerWithState() : hasS6Mixer()) &&
   !w.under('x_proj').has('bias') &&
   explicitPositions(tap, L) === null &&
   !S6_POINTS.some((point) => tap.wants(`hook_${point}`));
 
-function inOneKernel(projected: tf.Tensor3D, w: Weights): tf.Tensor3D {
+function inOneKernel(projected: tf.Tensor3D, w: Weights, { memory }: Tap): tf.Tensor3D {
   const [conv, xProj, dtProj] = [w.under('conv1d'), w.under('x_proj'), w.under('dt_proj')];
-  return s6Mixer({
+  const tensors = {
     projected,
     convWeight: conv('weight') as tf.Tensor3D,
     convBias: conv.has('bias') ? (conv('bias') as tf.Tensor1D) : undefined,
@@ -64,7 +63,8 @@ function inOneKernel(projected: tf.Tensor3D, w: Weights): tf.Tensor3D {
     dtBias: dtProj.has('bias') ? (dtProj('bias') as tf.Tensor1D) : undefined,
     A_log: w('A_log') as tf.Tensor2D,
     D: w('D') as tf.Tensor1D,
-  });
+  };
+  return memory ? remember(s6MixerWithState(tensors, recall(memory)), memory) : s6Mixer(tensors);
 }
 
 export const mamba1Tensors = (m: MixerConfig): Shapes => [

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { registerWebgpu } from '@/kernels/webgpu/register';
 import { allowSoftwareAdapter } from '@/kernels/webgpu/testing/software-adapter';
 import { ADAPTER, needs } from '@/testing/needs';
-import { forwardOnGpu, tokenOnGpu } from './dispatches';
+import { continuedOnGpu, forwardOnGpu, tokenOnGpu } from './dispatches';
 import { MAMBA_130M, MAMBA2_130M } from './shapes';
 
 allowSoftwareAdapter();
@@ -37,6 +37,18 @@ describe('what a forward pass at L = 512 and a token ask of a GPU', needs(adapte
       const { dispatches, bytes } = tokenOnGpu(withFewTokens(shape));
       expect(dispatches).toBe(programs);
       expect(bytes / 1e6).toBeCloseTo(megabytes, 0);
+    },
+  );
+
+  it.each([
+    { name: 'Mamba-130m', shape: MAMBA_130M, programs: 293, gigabytes: 1.83 },
+    { name: 'Mamba2-130m', shape: MAMBA2_130M, programs: 269, gigabytes: 2.37 },
+  ])(
+    '$name, as many tokens behind others: $programs programs and $gigabytes GB, two more a block for what is left to the next',
+    ({ shape, programs, gigabytes }) => {
+      const { dispatches, bytes } = continuedOnGpu(withFewTokens(shape));
+      expect(dispatches).toBe(programs);
+      expect(bytes / 1e9).toBeCloseTo(gigabytes, 2);
     },
   );
 

@@ -18,19 +18,22 @@ type Programs = (model: Model) => Dispatched[];
 
 const ofForward: Programs = (model) => dispatchesOf(() => tf.dispose(model.forward(tokensOf(1, L, model.config.V))));
 
-const ofToken: Programs = (model) => {
-  let state: DecodingState | undefined;
-  const next = () => {
-    const read = extend(model, tokensOf(1, 1, model.config.V), state);
-    read.logits.dispose();
+/** Of `length` tokens that follow others. */
+const continued =
+  (length: number): Programs =>
+  (model) => {
+    let state: DecodingState | undefined;
+    const next = () => {
+      const read = extend(model, tokensOf(1, length, model.config.V), state);
+      read.logits.dispose();
+      if (state) disposeState(state);
+      state = read.state;
+    };
+    dispatchesOf(next);
+    const programs = dispatchesOf(next);
     if (state) disposeState(state);
-    state = read.state;
+    return programs;
   };
-  dispatchesOf(next);
-  const programs = dispatchesOf(next);
-  if (state) disposeState(state);
-  return programs;
-};
 
 function programsOf(shape: ModelConfig, layers: number, of: Programs, settings?: ModelSettings): Dispatched[] {
   const model = createModel(randomCheckpoint({ ...shape, blocks: shape.blocks.slice(0, layers) }), settings);
@@ -49,7 +52,10 @@ interface Asked {
 export const forwardOnGpu = (shape: ModelConfig, settings?: ModelSettings): Asked => onGpu(shape, ofForward, settings);
 
 /** The same of one more token. */
-export const tokenOnGpu = (shape: ModelConfig, settings?: ModelSettings): Asked => onGpu(shape, ofToken, settings);
+export const tokenOnGpu = (shape: ModelConfig, settings?: ModelSettings): Asked => onGpu(shape, continued(1), settings);
+
+/** Of as many tokens as a forward, from the state that others left, last logits. */
+export const continuedOnGpu = (shape: ModelConfig): Asked => onGpu(shape, continued(L));
 
 /** Counted with one and with two layers, so every further one is known. */
 function onGpu(shape: ModelConfig, of: Programs, settings?: ModelSettings): Asked {

@@ -6,7 +6,7 @@ import { allowSoftwareAdapter } from '@/kernels/webgpu/testing/software-adapter'
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { readSafetensors } from '@/lib/checkpoint/safetensors';
 import { openDevice } from '@/lib/engine';
-import { createModel, lossAndGradients } from '@/lib/models';
+import { createModel, disposeState, extend, lossAndGradients } from '@/lib/models';
 import { ADAPTER, needs } from '@/testing/needs';
 import { referenceCases } from './testing/fixtures';
 
@@ -32,6 +32,19 @@ describe('whole models on WebGPU', needs(adapter, ADAPTER), () => {
     for (const [name, value] of cache)
       expect(worst(value.dataSync(), expected.get(name)?.data as Float32Array), name).toBeLessThan(1e-3);
     tf.dispose([logits, ...cache.values()]);
+    model.dispose();
+  });
+
+  it('reads a text in pieces, whole mixers going on from the state, as in one pass', async () => {
+    const model = createModel(await loadCheckpoint(cases[1].folder));
+    const tokens = Array.from({ length: 80 }, (_, t) => (t * t + 3) % model.config.V);
+    const whole = model.forward([tokens], { logits: 'last' }).dataSync();
+    const first = extend(model, [tokens.slice(0, 70)]);
+    const second = extend(model, [tokens.slice(70)], first.state);
+    expect(worst(second.logits.dataSync(), whole)).toBeLessThan(1e-5);
+    tf.dispose([first.logits, second.logits]);
+    disposeState(first.state);
+    disposeState(second.state);
     model.dispose();
   });
 

@@ -4,7 +4,7 @@ import { type Backend, dispatch, groupsFor } from '../program';
 import { sizeOf } from '../shapes';
 import { type Convolution, inputColumns, preactivation } from './causal-conv1d';
 
-const code = ({ bias, silu }: Convolution) => `${silu ? ACTIVATIONS + preactivation(bias !== undefined) : ''}
+const code = (what: Convolution) => `${what.silu ? ACTIVATIONS + preactivation(what) : ''}
 fn main(index: i32) {
   if (index >= uniforms.count) { return; }
   let e = index % uniforms.E;
@@ -13,7 +13,7 @@ fn main(index: i32) {
   let s = row % uniforms.L;
   var sum = 0.0;
   for (var t = s; t < min(s + K, uniforms.L); t++) {
-    let dc = dy[(b * uniforms.L + t) * uniforms.E + e]${silu ? ' * siluSlope(preactivation(b, t, e))' : ''};
+    let dc = dy[(b * uniforms.L + t) * uniforms.E + e]${what.silu ? ' * siluSlope(preactivation(b, t, e))' : ''};
     sum += weight[e * K + s - t + K - 1] * dc;
   }
   result[index] = sum;

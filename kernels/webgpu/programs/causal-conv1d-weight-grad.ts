@@ -6,7 +6,7 @@ import { type Convolution, inputColumns, preactivation } from './causal-conv1d';
 /** Tokens whose products one thread adds up. */
 const TOKENS = 32;
 
-const code = ({ bias, silu }: Convolution) => `${silu ? ACTIVATIONS + preactivation(bias !== undefined) : ''}
+const code = (what: Convolution) => `${what.silu ? ACTIVATIONS + preactivation(what) : ''}
 fn main(index: i32) {
   if (index >= uniforms.count) { return; }
   let e = index % uniforms.E;
@@ -15,7 +15,7 @@ fn main(index: i32) {
   var sums: array<f32, K + 1>;
   for (var row = first; row < min(first + ${TOKENS}, uniforms.rows); row++) {
     let t = row % uniforms.L;
-    let dc = dy[row * uniforms.E + e]${silu ? ' * siluSlope(preactivation(row / uniforms.L, t, e))' : ''};
+    let dc = dy[row * uniforms.E + e]${what.silu ? ' * siluSlope(preactivation(row / uniforms.L, t, e))' : ''};
     for (var k = max(0, K - 1 - t); k < K; k++) { sums[k] += dc * x[(row - K + 1 + k) * uniforms.E + e]; }
     sums[K] += dc;
   }

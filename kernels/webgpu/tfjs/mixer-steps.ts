@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { type Backend, discard } from '../program';
-import { convolutionStep, nextPast } from '../programs/convolution-step';
+import { causalConv1d } from '../programs/causal-conv1d';
+import { pastInputs } from '../programs/past-inputs';
 import { rmsNorm } from '../programs/rms-norm';
 import { rowProduct } from '../programs/row-product';
 import { selectiveStep } from '../programs/selective-step';
@@ -28,10 +29,11 @@ export const mixerSteps = {
       ...{ x: input, weight: t.inProj, bias: t.inProjBias, rows, shape: shape(2 * E) },
     });
     const step = {
-      ...{ x: projected, columns: { stride: 2 * E, offset: 0 }, weight: t.conv, bias: t.convBias, past: t.past, rows },
+      ...{ x: projected, columns: { stride: 2 * E, offset: 0 }, weight: t.conv, bias: t.convBias, past: t.past },
+      silu: true,
     };
-    const x = convolutionStep(backend, step);
-    const past = nextPast(backend, step);
+    const x = causalConv1d(backend, step);
+    const past = pastInputs(backend, step);
     const operands = rowProduct(backend, { x, weight: t.xProj, bias: t.xProjBias, rows, shape: shape(wide) });
     const delta = rowProduct(backend, {
       ...{ x: operands, columns: { stride: wide, offset: 0 }, weight: t.dtProj, bias: t.dtProjBias },
@@ -64,10 +66,10 @@ export const mixerSteps = {
       ...{ x: input, weight: t.inProj, bias: t.inProjBias, rows, shape: [rows, 1, wide] },
     });
     const step = {
-      ...{ x: projected, columns: at(E, wide), weight: t.conv, bias: t.convBias, past: t.past, rows },
+      ...{ x: projected, columns: at(E, wide), weight: t.conv, bias: t.convBias, past: t.past, silu: true },
     };
-    const mixed = convolutionStep(backend, step);
-    const past = nextPast(backend, step);
+    const mixed = causalConv1d(backend, step);
+    const past = pastInputs(backend, step);
     const ssd = {
       ...{ x: mixed, delta: projected, A: t.A_log, B: mixed, C: mixed, D: t.D, state: t.state },
       mixer: {

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Backend } from '../program';
 import { product } from '../programs/product';
-import { rowProduct } from '../programs/row-product';
+import { type RowProduct, rowProduct } from '../programs/row-product';
 import { sizeOf } from '../shapes';
 
 /** Below this many rows or columns tiles are mostly empty: tfjs has programs for that. */
@@ -14,6 +14,15 @@ interface Operands {
 
 /** The most rows that are multiplied with the rows of a weight, a workgroup each; every device has so many workgroups. */
 const [MOST_ROWS, MOST_GROUPS] = [8, 65535];
+
+/** A projection of few rows or of many, by the program that reads the weight best. */
+export function projection(backend: Backend, what: Omit<RowProduct, 'residual'>): tf.TensorInfo {
+  const { x, weight, bias, columns, rows, shape } = what;
+  const [N, K] = weight.shape;
+  if (rows <= MOST_ROWS && N <= MOST_GROUPS) return rowProduct(backend, what);
+  const matrices = { lhs: x, rhs: weight, bias, M: rows, N, K, transposeA: false, transposeB: true };
+  return product(backend, { ...matrices, columns, shape });
+}
 
 /** Matrices of one batch, by our programs; everything else stays with tfjs. For tfjs's registry, before any product is asked for. */
 export function registerProducts(): void {

@@ -18,16 +18,15 @@ function carryOf(backend: Backend, ssd: Ssd, Q: number, gradient?: ScanGradient)
   return carry;
 }
 
-/** The states before each chunk of a pass forward, where it has more than one chunk. */
-export const ssdCarry = (backend: Backend, ssd: Ssd): Carry | undefined =>
-  ssdSizes(ssd).L > FORWARD ? carryOf(backend, ssd, FORWARD) : undefined;
+/** The states before each chunk of a pass forward, and the one behind it. */
+export const ssdCarry = (backend: Backend, ssd: Ssd): Carry => carryOf(backend, ssd, FORWARD);
 
 export const scanSsd = {
   SsdScan: (call) => {
     const { backend, attrs } = call;
     const of = ssdOf(call);
     const { batch, L, H, P, N } = ssdSizes(of);
-    const carry = L > FORWARD || of.state || attrs.finalState ? carryOf(backend, of, FORWARD) : undefined;
+    const carry = L > FORWARD || of.state || attrs.finalState ? ssdCarry(backend, of) : undefined;
     const results = [ssdScan(backend, of, FORWARD, carry?.packed)];
     if (carry && attrs.finalState)
       results.push(sumParts(backend, carry.packed, { offset: carry.end, shape: [batch, H, P, N] }));

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import {
   hasMixerStep,
-  type MixerStep,
+  type MixerOutput,
   type MixerStepInput,
   type MixerStepKernel,
   MOST_ROWS_OF_A_STEP,
@@ -9,11 +9,12 @@ import {
   mamba2Step,
   type Projection,
 } from '@/kernels/ops';
-import type { Memory, Tap } from '../tap';
+import type { Tap } from '../tap';
 import type { MixerConfig } from '../types';
 import type { Weights } from '../weights';
 import { BLOCK_POINTS, S6_POINTS, SSD_POINTS } from './points';
 import { mamba2Weights, type SsdWeights } from './ssd-weights';
+import { recall, remember } from './states';
 
 /** What hooks may ask for between the two ends of a mixer, besides the state at one position. */
 const INSIDE = [...new Set([...S6_POINTS, ...SSD_POINTS])].map((point) => `hook_${point}`);
@@ -21,7 +22,7 @@ const INSIDE = [...new Set([...S6_POINTS, ...SSD_POINTS])].map((point) => `hook_
 /** The same of a block with one mixer. */
 const AROUND = [...INSIDE, ...BLOCK_POINTS.map((point) => `hook_${point}`)];
 
-type Step = (input: MixerStepInput) => MixerStep;
+type Step = (input: MixerStepInput) => MixerOutput;
 
 /** Steps by the weights that they belong to: these are put together and checked once, not for every token. */
 const steps = new WeakMap<Weights, Step>();
@@ -128,14 +129,3 @@ function ssdStepOf(
 const biasOf = (w: Weights) => (w.has('bias') ? (w('bias') as tf.Tensor1D) : undefined);
 const projection = (w: Weights): Projection => ({ weight: w('weight') as tf.Tensor2D, bias: biasOf(w) });
 const convolution = (w: Weights) => ({ weight: w('weight') as tf.Tensor3D, bias: biasOf(w) });
-
-const recall = (memory: Memory) => ({
-  past: memory.recall('conv') as tf.Tensor3D | undefined,
-  state: memory.recall('ssm'),
-});
-
-function remember({ y, past, state }: MixerStep, memory: Memory): tf.Tensor3D {
-  memory.store('conv', past);
-  memory.store('ssm', state);
-  return y;
-}

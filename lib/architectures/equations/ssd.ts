@@ -1,12 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
-import { hasSsdMixer, rmsNorm, ssdMixer, ssdScan, ssdScanWithState } from '@/kernels/ops';
+import {
+  hasSsdMixer,
+  hasSsdMixerWithState,
+  rmsNorm,
+  ssdMixer,
+  ssdMixerWithState,
+  ssdScan,
+  ssdScanWithState,
+} from '@/kernels/ops';
 import type { Tap } from '../tap';
 import type { MixerConfig } from '../types';
 import { convolve, linear, silu, splitLast } from './nn';
 import { ssdOfOneToken } from './one-token';
 import { SSD_POINTS } from './points';
 import type { SsdWeights } from './ssd-weights';
-import { at, explicitPositions, scanInKernel, scanInTheOpen } from './states';
+import { at, explicitPositions, recall, remember, scanInKernel, scanInTheOpen } from './states';
 
 /**
  * SSD, the Mamba-2 mixer up to its output projection (equations A2, steps 1–5): u [B,L,d] → [B,L,E].
@@ -26,7 +34,7 @@ function inFull(u: tf.Tensor3D, w: SsdWeights, config: MixerConfig, tap: Tap): t
   const [batch, L] = u.shape;
   const projected = projection(u, w, config);
   const positions = explicitPositions(tap, L);
-  if (!positions && isUnobserved(config, tap)) return inOneKernel(projected, w, config);
+  if (!positions && isUnobserved(config, tap)) return inOneKernel(projected, w, config, tap);
   const [z0, xBC0, dt] = splitLast(projected, [E, E + 2 * G * N, H]);
   const z = tap.at('hook_skip', z0);
   const [x0, B0, C0] = splitLast(convolve(tapInput(xBC0, config, tap), w.conv, tap), [E, G * N, G * N]);
@@ -58,21 +66,26 @@ function projection(u: tf.Tensor3D, { inProj }: SsdWeights, { E, N, G, H, varian
   return linear(u.mul(variant.input) as tf.Tensor3D, inProj).mul(tf.concat(factors));
 }
 
-/** Nobody looks inside, no state is carried on and Δ is not clamped, on a device that has one kernel for all of it. */
+/** Nobody looks inside and Δ is not clamped, on a device that has one kernel for all of it. */
 const isUnobserved = ({ timeStepLimit: [low, high], variant }: MixerConfig, tap: Tap): boolean =>
-  hasSsdMixer() &&
+  (tap.memory ? hasSsdMixerWithState() : hasSsdMixer()) &&
   !variant &&
-  !tap.memory &&
   low === 0 &&
   high === Number.POSITIVE_INFINITY &&
   !SSD_POINTS.some((point) => tap.wants(`hook_${point}`));
 
-function inOneKernel(projected: tf.Tensor3D, w: SsdWeights, { G, epsilon }: MixerConfig): tf.Tensor3D {
+function inOneKernel(
+  projected: tf.Tensor3D,
+  w: SsdWeights,
+  { G: groups, epsilon }: MixerConfig,
+  { memory }: Tap,
+): tf.Tensor3D {
   const { conv, dt_bias: dtBias, A_log, D, norm } = w;
   const convWeight = conv('weight') as tf.Tensor3D;
   const convBias = conv.has('bias') ? (conv('bias') as tf.Tensor1D) : undefined;
   const tensors = { projected, convWeight, convBias, dtBias, A_log, D, norm: norm as tf.Tensor1D };
-  return ssdMixer(tensors, { groups: G, epsilon });
+  const options = { groups, epsilon };
+  return memory ? remember(ssdMixerWithState(tensors, options, recall(memory)), memory) : ssdMixer(tensors, options);
 }
 
 /** `hook_in_proj` shows x before the convolution, which runs over x, B and C together. */

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Tap } from '../tap';
+import type { MixerMemory, MixerOutput } from '@/kernels/ops';
+import type { Memory, Tap } from '../tap';
 
 /**
  * Positions in this call whose state a hook asks for, or null when nobody asks for Ā, B̄ or any state, so that the scan
@@ -11,6 +12,19 @@ export function explicitPositions(tap: Tap, L: number): ReadonlySet<number> | nu
   for (let t = 0; t < L; t++) if (tap.wants(`hook_h.${first + t}`)) positions.add(t);
   const explicit = positions.size > 0 || ['hook_A_bar', 'hook_B_bar', 'hook_h'].some((point) => tap.wants(point));
   return explicit ? positions : null;
+}
+
+/** What a whole mixer in one kernel goes on from. */
+export const recall = (memory: Memory): MixerMemory => ({
+  past: memory.recall('conv') as tf.Tensor3D | undefined,
+  state: memory.recall('ssm'),
+});
+
+/** Keeps what it leaves for the call behind this one, and returns its output. */
+export function remember({ y, past, state }: MixerOutput, memory: Memory): tf.Tensor3D {
+  memory.store('conv', past);
+  memory.store('ssm', state);
+  return y;
 }
 
 /** A scan in its kernel: with a memory, it goes on from the state of the call before and leaves its own for the next. */
