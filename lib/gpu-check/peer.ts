@@ -5,6 +5,16 @@ import type { Finding, Group, Step } from './step';
 
 const SECONDS = 90;
 
+/** What a line says; nothing of one that the end of the time cut off. */
+function lineOf(line: string): Finding[] {
+  if (!line.startsWith('{')) return [];
+  try {
+    return [JSON.parse(line)];
+  } catch {
+    return [];
+  }
+}
+
 /**
  * The same shapes through PyTorch, where a `python3` in PATH has it: transformers' Mamba, and a scan by torch.compile. The
  * script prints a line of JSON for each.
@@ -25,10 +35,7 @@ export const peer = (script: string): Group => ({
           timeout: SECONDS * 1000,
           killSignal: 'SIGKILL',
         });
-        const lines: Finding[] = stdout
-          .split('\n')
-          .filter((line) => line.startsWith('{'))
-          .map((line) => JSON.parse(line));
+        const lines = stdout.split('\n').flatMap(lineOf);
         const missing = lines.find(({ missing }) => missing);
         if (missing) return { ok: true, note: `left out: ${missing.missing}` };
         const why = error?.message ?? stderr.trim().split('\n').at(-1);

@@ -61,6 +61,32 @@ describe('steps that may hang or die', () => {
   });
 });
 
+it('goes on where a process does not end when it is killed, and cuts a step off where the time is over', async () => {
+  const holding = `
+const { spawn } = require('node:child_process');
+const say = (message) => process.stdout.write(JSON.stringify(message) + '\\n');
+if (process.argv[1] === '0') {
+  // As a driver may hold a process in the kernel, this child holds its pipes.
+  spawn('sleep', ['20'], { stdio: ['ignore', 'inherit', 'inherit'], detached: true }).unref();
+  say({ begin: 'stays', seconds: 1 });
+  for (;;);
+}
+say({ begin: 'next', seconds: 600 });
+say({ found: 'next', finding: { ok: true } });`;
+  const stays = await outcome(['group'], holding);
+  expect(stays.found.map(({ step, ok, note }) => [step, ok, note])).toEqual([
+    ['stays', false, 'it took more than 1 s, and its process does not end'],
+    ['next', true, undefined],
+  ]);
+  const patient = PROGRAM.replaceAll('seconds: 1', 'seconds: 600');
+  const { found } = await outcome(['group'], patient, 5);
+  expect(found.map(({ step, note }) => [step, note])).toEqual([
+    ['first', undefined],
+    ['hangs', 'cut off: 5 seconds are over'],
+    ['the rest', 'left out: 5 seconds are over'],
+  ]);
+}, 120_000);
+
 describe('the environment of a driver', () => {
   it('has the bundle’s libraries where the machine lacks them, after those of the user, and keeps a driver that was named', () => {
     const bundled = mkdtempSync(join(folder, 'lib-'));

@@ -21,6 +21,9 @@ export interface Supervision {
 /** Seconds until a process must have begun its first step: it loads the program and makes the cases. */
 const START_SECONDS = 120;
 
+/** Seconds after which a process that was ended is left alone: a driver may hold it in the kernel, or a child of its own its pipes. */
+const GRACE_SECONDS = 5;
+
 /** More crashes than this in one group, and the rest of it is left out. */
 const CRASHES = 5;
 
@@ -52,7 +55,7 @@ export async function supervise(what: Supervision): Promise<{ right: number; wro
         record(group, 'the rest', { ok: false, note: `left out: ${what.seconds} seconds are over` });
         break;
       }
-      const went = await runProcess(what, group, skip, (step, finding) => record(group, step, finding));
+      const went = await runProcess(what, group, skip, end, (step, finding) => record(group, step, finding));
       skip += went.steps;
       done = went.done;
       if (done) continue;
@@ -77,9 +80,10 @@ interface Went {
 }
 
 function runProcess(
-  { argumentsOf, out, environment }: Supervision,
+  { argumentsOf, out, environment, seconds: together }: Supervision,
   group: string,
   skip: number,
+  end: number,
   onFinding: (step: string, finding: Finding) => void,
 ): Promise<Went> {
   return new Promise((resolve) => {
@@ -89,11 +93,24 @@ function runProcess(
     });
     let [steps, during, late] = [0, undefined as string | undefined, ''];
     let lastWords = '';
-    const limit = (seconds: number) =>
-      setTimeout(() => {
-        late = `it took more than ${seconds} s`;
-        child.kill('SIGKILL');
-      }, 1000 * seconds);
+    const limit = (seconds: number) => {
+      const left = Math.max(0, end - Date.now());
+      const isLast = left < 1000 * seconds;
+      return setTimeout(
+        () => {
+          late = isLast ? `cut off: ${together} seconds are over` : `it took more than ${seconds} s`;
+          child.kill('SIGKILL');
+          timer = setTimeout(leave, 1000 * GRACE_SECONDS);
+        },
+        isLast ? left : 1000 * seconds,
+      );
+    };
+    const leave = () => {
+      child.unref();
+      child.stdout.destroy();
+      child.stderr.destroy();
+      resolve({ steps, done: false, during, why: `${late}, and its process does not end` });
+    };
     let timer = limit(START_SECONDS);
     const log = (text: string) => {
       lastWords = text.trim().split('\n').at(-1) || lastWords;
