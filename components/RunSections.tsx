@@ -6,7 +6,7 @@ import { firstLayerAbove } from './charts/curve';
 import { usePrefetchedLayers } from './data/mapQueries';
 import { useLenses, useSignals, useTargetIds } from './data/queries';
 import { metricOnAxis } from './data/series';
-import { ShownMaps } from './data/shownMaps';
+import { ShownMaps, useMapsView } from './data/shownMaps';
 import type { View } from './data/view';
 import { LensSection } from './lens/LensSection';
 import { PromptSection } from './prompt/PromptSection';
@@ -44,6 +44,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
   const signals = useSteady(useSignals(view, targets).map(({ data }) => data));
   const lenses = useSteady(useLenses(view, targets).map(({ data }) => data));
   const foil = useFoil(view);
+  const mapsView = useMapsView(view);
   const narrow = useNarrow();
   const tracks = useSelection((s) => s.tracks);
   useOpening(view, signals);
@@ -64,7 +65,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
     [signals, view.layers],
   );
   return (
-    <ShownMaps view={view} targets={targets}>
+    <ShownMaps view={mapsView} targets={targets}>
       <PromptSection view={view} facts={facts} />
       <Banners view={view} />
       <ModelWarnings />
@@ -75,7 +76,7 @@ export const RunSections = memo(function RunSections({ view }: { view: View }) {
       )}
       {!narrow && <LayerRail view={view} signals={signals} />}
       <SignalSection view={view} signals={signals} lenses={lenses} staleMark={staleMark} />
-      <AttentionSection view={view} staleMark={staleMark} />
+      <AttentionSection view={mapsView} chosenLayer={view.layer} staleMark={staleMark} />
       <LensSection view={view} lenses={lenses} staleMark={staleMark} />
       <WhenNear height={420}>
         <AttributionSection view={view} targets={targets} staleMark={staleMark} />

@@ -45,8 +45,14 @@ function Meaning({ entries }: { entries: readonly LayerMaps[] }) {
   );
 }
 
-export const AttentionSection = memo(function AttentionSection(props: { view: View; staleMark: string }) {
-  const { view, staleMark } = props;
+export const AttentionSection = memo(function AttentionSection(props: {
+  /** With the layer whose maps are shown. */
+  view: View;
+  /** The selected layer, which may not be computed yet. */
+  chosenLayer: number;
+  staleMark: string;
+}) {
+  const { view, chosenLayer, staleMark } = props;
   const { entries, maps, channels } = useShownMaps();
   const panels = usePanels(entries, maps);
   const [ref, width] = useWidth();
@@ -64,7 +70,8 @@ export const AttentionSection = memo(function AttentionSection(props: { view: Vi
       title={
         <>
           {SPAN_INFO[span].title}, {span === 'layer' ? `layer ${view.layer}` : `layers ${view.layer}–${last}`}
-          <span className="paper-only">: {words}</span> <em>{staleMark}</em>
+          <span className="paper-only">: {words}</span>{' '}
+          <em>{chosenLayer === view.layer ? staleMark : `until layer ${chosenLayer} is computed`}</em>
         </>
       }
       controls={<MapControls view={view} />}

@@ -1,13 +1,16 @@
 'use client';
 import { createContext, type ReactNode, use, useMemo } from 'react';
 import type { Channels } from '@/lib/api/readings';
+import { overLayers, useSelection } from '../state/selection';
 import { useSteady } from '../ui/steady';
 import { type DrawnMap, useDrawnMaps } from './drawnMaps';
 import { type FoundMaps, type LayerMaps, useChosenMaps, useFoundMaps } from './mapQueries';
 import { useChannels } from './queries';
-import type { View } from './view';
+import { mapsLayer, type View } from './view';
 
 interface Shown {
+  /** Whose maps these are: another than the selected one while the run has not come to that. */
+  readonly layer: number;
   readonly entries: readonly LayerMaps[];
   /** As they are drawn, one a model. */
   readonly maps: readonly (DrawnMap | undefined)[];
@@ -15,7 +18,7 @@ interface Shown {
   readonly channels: readonly (Channels | undefined)[];
 }
 
-const NONE: Shown = { entries: [], maps: [], channels: [] };
+const NONE: Shown = { layer: 0, entries: [], maps: [], channels: [] };
 
 const ShownContext = createContext(NONE);
 
@@ -38,12 +41,23 @@ function Chosen(props: {
     }),
   );
   const maps = useDrawnMaps(entries);
-  const shown = useMemo(() => ({ entries, maps, channels: own }), [entries, maps, own]);
+  const { layer } = view;
+  const shown = useMemo(() => ({ layer, entries, maps, channels: own }), [layer, entries, maps, own]);
   return <ShownContext value={shown}>{children}</ShownContext>;
 }
 
 /**
- * Fetches and draws the maps of the selected layer once for everything inside. Another branch renders what asks for
+ * The view with the layer whose maps can be shown now. Forms and products that need the whole run have no maps of any layer
+ * before its end.
+ */
+export function useMapsView(view: View): View {
+  const waits = useSelection((s) => s.form === 'logit' || overLayers(s));
+  const layer = waits ? view.layer : mapsLayer(view);
+  return useMemo(() => (layer === view.layer ? view : { ...view, layer }), [view, layer]);
+}
+
+/**
+ * Fetches and draws the maps of the view's layer once for everything inside. Another branch renders what asks for
  * them, and nothing else.
  */
 export function ShownMaps(props: { view: View; targets: readonly (number | undefined)[]; children: ReactNode }) {

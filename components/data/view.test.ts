@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BlockSummary, Run, RunModel } from '@/lib/api/schemas';
 import { INITIAL_SELECTION, type Selection } from '../state/selection';
-import { branchAt, formAt, hasScan, makeView, ownToken, tellingLayer, tokenOfA } from './view';
+import { branchAt, formAt, hasScan, makeView, mapsLayer, ownToken, tellingLayer, tokenOfA } from './view';
 
 const plain: BlockSummary = {
   kind: 'mamba2',
@@ -149,5 +149,27 @@ describe('tellingLayer', () => {
       2,
     );
     expect(tellingLayer([{ blocks: Array(6).fill(plain) }])).toBe(2);
+  });
+});
+
+describe('mapsLayer', () => {
+  const without: BlockSummary = { ...plain, branches: [] };
+  const at = (state: Run['state'], ready: readonly [number, number], layer = 2) => {
+    const models = [model('x', [without, plain, plain]), model('y', [diff, plain, diff])];
+    const pair = { ...run(models.map((m, k) => ({ ...m, mapsReady: ready[k] }))), state };
+    const view = makeView({ ...selection, layer }, pair);
+    return view && mapsLayer(view);
+  };
+
+  it('is the first computed layer with maps until the run has come to the chosen one', () => {
+    expect(at('running', [0, 0])).toBe(2);
+    expect(at('running', [2, 0])).toBe(1);
+    expect(at('running', [3, 0])).toBe(2);
+    expect(at('running', [0, 1])).toBe(0);
+  });
+
+  it('is the chosen layer of a run that goes on no more', () => {
+    expect(at('cancelled', [2, 0])).toBe(2);
+    expect(at('done', [3, 3])).toBe(2);
   });
 });

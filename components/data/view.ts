@@ -81,6 +81,18 @@ export function tellingLayer(models: readonly Pick<RunModel, 'blocks'>[]): numbe
   );
 }
 
+/**
+ * The layer whose maps stand in for those of the chosen one while the run has not come to it: the first computed one that has
+ * maps, so that something is to be seen at once and nothing changes on the way.
+ */
+export function mapsLayer({ run, models, layer }: Pick<View, 'run' | 'models' | 'layer'>): number {
+  const thatHave = (k: number) => models.filter(({ model }) => k < model.mapsReady);
+  if (run.state !== 'running' || thatHave(layer).length > 0) return layer;
+  for (let k = 0; thatHave(k).length > 0; k++)
+    if (thatHave(k).some(({ model }) => model.blocks[k]?.branches.length > 0)) return k;
+  return layer;
+}
+
 const sameTokens = (a: readonly Token[], b: readonly Token[]) =>
   a.length === b.length && a.every((token, k) => token.start === b[k].start && token.end === b[k].end);
 

@@ -140,12 +140,12 @@ function CompetingNote() {
 
 /** What the lanes show, once they do. */
 function LanesNote({ view }: { view: View }) {
-  const { maps } = useShownMaps();
-  const words = useMapWords(view);
+  const { maps, layer } = useShownMaps();
+  const words = useMapWords({ ...view, layer });
   if (!maps.some(Boolean)) return null;
   return (
     <>
-      Lanes under each token: what position {view.position} reads from it in layer {view.layer} ({words})
+      Lanes under each token: what position {view.position} reads from it in layer {layer} ({words})
       {view.models.length > 1 && (
         <>
           , <Id slot="A" small /> above <Id slot="B" small />
