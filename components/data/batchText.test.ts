@@ -20,6 +20,10 @@ describe('readBatch', () => {
     ['{"prompt": "a"', 'Line 1 is not JSON.'],
     ['{"prompt": "a"}', 'Line 1 has no target.'],
     ['{"target": "a"}', 'Line 1 has no prompt.'],
+    [
+      'a\tb\n{"prompt": "a", "traget": "b"}',
+      'Line 2 is not an example: examples have no field "traget": leave it out, or correct its name.',
+    ],
   ])('refuses %j', (text, problem) => {
     expect(readBatch(text)).toEqual({ problem });
   });

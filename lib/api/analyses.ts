@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { INTERVALS_OVER, intervalsOf, METRIC_NAMES, SIGNAL_METRICS } from '@/lib/vocabulary';
+import { INTERVALS_OVER, intervalsOf, METRIC_NAMES, noSuchField, SIGNAL_METRICS } from '@/lib/vocabulary';
 import { LensKindSchema, SpanSchema } from './schemas';
 
 /** What travels for analyses beyond maps and curves: logits taken apart, and SNR over batches. */
@@ -11,34 +11,40 @@ export const SnrMetricSchema = z.enum(SIGNAL_METRICS);
 const answer = z.union([z.string().min(1), count], 'an answer is a word or a token id');
 
 export const SnrExampleSchema = z
-  .object({
-    prompt: z.string().min(1).optional(),
-    tokens: z.array(count).min(1).optional().meta({ description: 'Token ids in place of a prompt.' }),
-    context: z.string().optional().meta({ description: "With a question: becomes the prompt of the paper's script." }),
-    question: z.string().optional(),
-    target: answer.optional().meta({ description: 'The answer; its first token is the target.' }),
-    answer: answer.optional().meta({ description: 'Another word for the target.' }),
-    needle: SpanSchema.optional().meta({
-      description:
-        'What holds the answer: UTF-16 characters of a prompt, tokens of `tokens`, unless `unit` says otherwise.',
-    }),
-    unit: z.enum(['characters', 'tokens']).optional(),
-    foil: answer.optional().meta({ description: 'A wrong answer, where logits are differences to it.' }),
-    candidates: z.array(answer).max(100).optional(),
-    classes: z
-      .object({
-        competing: z.array(SpanSchema).max(1000).optional().meta({ description: 'What names another answer.' }),
-        question: z.array(SpanSchema).max(1000).optional().meta({ description: 'The question.' }),
-      })
-      .strict()
-      .optional()
-      .meta({ description: 'What else is what, as spans like the needle’s.' }),
-    position: count.optional().meta({ description: 'Token to read at; default the last.' }),
-    corrupted: z
-      .union([z.string().min(1), z.array(count).min(1)])
-      .optional()
-      .meta({ description: 'The prompt, or its token ids, that patching holds it against.' }),
-  })
+  .strictObject(
+    {
+      prompt: z.string().min(1).optional(),
+      tokens: z.array(count).min(1).optional().meta({ description: 'Token ids in place of a prompt.' }),
+      context: z
+        .string()
+        .optional()
+        .meta({ description: "With a question: becomes the prompt of the paper's script." }),
+      question: z.string().optional(),
+      target: answer.optional().meta({ description: 'The answer; its first token is the target.' }),
+      answer: answer.optional().meta({ description: 'Another word for the target.' }),
+      needle: SpanSchema.optional().meta({
+        description:
+          'What holds the answer: UTF-16 characters of a prompt, tokens of `tokens`, unless `unit` says otherwise.',
+      }),
+      unit: z.enum(['characters', 'tokens']).optional(),
+      foil: answer.optional().meta({ description: 'A wrong answer, where logits are differences to it.' }),
+      candidates: z.array(answer).max(100).optional(),
+      classes: z
+        .object({
+          competing: z.array(SpanSchema).max(1000).optional().meta({ description: 'What names another answer.' }),
+          question: z.array(SpanSchema).max(1000).optional().meta({ description: 'The question.' }),
+        })
+        .strict()
+        .optional()
+        .meta({ description: 'What else is what, as spans like the needle’s.' }),
+      position: count.optional().meta({ description: 'Token to read at; default the last.' }),
+      corrupted: z
+        .union([z.string().min(1), z.array(count).min(1)])
+        .optional()
+        .meta({ description: 'The prompt, or its token ids, that patching holds it against.' }),
+    },
+    { error: noSuchField },
+  )
   .meta({ description: 'One example, as a line of the command line’s file.' });
 export type SnrExampleInput = z.input<typeof SnrExampleSchema>;
 

@@ -45,6 +45,8 @@ export function demoLines(source: string, seed: number): string | undefined {
   const count = demoCount(source);
   if (count === undefined) return undefined;
   return heldOutExamples(seed, count, STORY)
-    .map((story) => JSON.stringify(story))
+    .map(({ prompt, target, candidates, needle, classes }) =>
+      JSON.stringify({ prompt, target, candidates, needle, classes }),
+    )
     .join('\n');
 }

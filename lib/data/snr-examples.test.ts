@@ -67,6 +67,11 @@ describe('examples from JSON lines', () => {
     [{ prompt: 'Mary', target: 'zebra' }, /does not contain "zebra"/],
     [{ prompt: 'Mary', target: 'garden', needle: [9, 12] }, /needle holds no token/],
     [{ prompt: 'Mary', target: 'garden', needle: [1] }, /needle/],
+    [
+      { prompt: 'Mary', target: 'garden', corupted: 'John', kind: 'one-hop' },
+      /^Line 1 of x\.jsonl is not an example: examples have no field "corupted", "kind": leave it out/,
+    ],
+    [{ prompt: 'Mary', target: 'garden', classes: { competting: [] } }, /Line 1 of x\.jsonl .*classes.*"competting"/],
   ])('%j is refused in a sentence', async (line, message) => {
     await expect(parse(line)).rejects.toThrow(message);
     await expect(parse(line)).rejects.toThrow(InputError);

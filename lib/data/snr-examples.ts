@@ -3,31 +3,31 @@ import type { SnrExample, Span } from '@/lib/analysis';
 import { withoutMark } from '@/lib/checkpoint/json';
 import { InputError } from '@/lib/checkpoint/types';
 import { answerTokens, type Encoding, type Token, type Tokenizer, tokenSpan } from '@/lib/tokenizer';
-import { competingSentences, defaultPair, examplePrompt, type Pair } from '@/lib/vocabulary';
+import { competingSentences, defaultPair, examplePrompt, noSuchField, type Pair } from '@/lib/vocabulary';
 
 const span = z.tuple([z.number().int().nonnegative(), z.number().int().positive()]);
 const token = z.union([z.string().min(1), z.number().int().nonnegative()]);
 
 /** One line of a file of examples. */
 const lineSchema = z
-  .object({
-    prompt: z.string().min(1).optional(),
-    tokens: z.array(z.number().int().nonnegative()).min(1).optional(),
-    context: z.string().optional(),
-    question: z.string().optional(),
-    target: token.optional(),
-    answer: token.optional(),
-    foil: token.optional(),
-    candidates: z.array(token).optional(),
-    needle: span.optional(),
-    unit: z.enum(['characters', 'tokens']).optional(),
-    classes: z
-      .object({ competing: z.array(span).optional(), question: z.array(span).optional() })
-      .strict()
-      .optional(),
-    position: z.number().int().nonnegative().optional(),
-    corrupted: z.union([z.string().min(1), z.array(z.number().int().nonnegative()).min(1)]).optional(),
-  })
+  .strictObject(
+    {
+      prompt: z.string().min(1).optional(),
+      tokens: z.array(z.number().int().nonnegative()).min(1).optional(),
+      context: z.string().optional(),
+      question: z.string().optional(),
+      target: token.optional(),
+      answer: token.optional(),
+      foil: token.optional(),
+      candidates: z.array(token).optional(),
+      needle: span.optional(),
+      unit: z.enum(['characters', 'tokens']).optional(),
+      classes: z.strictObject({ competing: z.array(span).optional(), question: z.array(span).optional() }).optional(),
+      position: z.number().int().nonnegative().optional(),
+      corrupted: z.union([z.string().min(1), z.array(z.number().int().nonnegative()).min(1)]).optional(),
+    },
+    { error: noSuchField },
+  )
   .refine((line) => (line.target ?? line.answer) !== undefined, 'it needs a target or an answer')
   .refine(
     (line) => line.prompt ?? line.tokens ?? line.context,
@@ -82,7 +82,7 @@ const longLine = (where: string, maxTokens: number) =>
  * another answer, and the question; of a prompt with candidates and no `competing`, the sentences that name another of them. `position` is where to read, in tokens; default the last. `foil` is a wrong
  * answer, where logits are differences to it. `corrupted` is the prompt, or its tokens, that patching holds it against.
  * @param reader asked for where a line holds text
- * @throws InputError naming the line.
+ * @throws InputError naming the line, and a field that examples do not have.
  */
 export async function parseSnrExamples(
   text: string,

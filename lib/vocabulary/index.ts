@@ -232,6 +232,12 @@ interface PromptParts {
 export const examplePrompt = ({ prompt, tokens, context = '', question = '' }: PromptParts): string | undefined =>
   prompt ?? (tokens ? undefined : paperPrompt(context, question));
 
+/** What is said of fields that no example has: the `error` of a strict zod object, which words everything else itself. */
+export const noSuchField = ({ code, keys = [] }: { readonly code?: string; readonly keys?: readonly string[] }) =>
+  code === 'unrecognized_keys'
+    ? `examples have no field ${keys.map((key) => JSON.stringify(key)).join(', ')}: leave it out, or correct its name`
+    : undefined;
+
 /** What intervals of a batch cover. Where each model is one training run, they say nothing of another run. */
 export const INTERVALS_OVER = ['prompts', 'training seeds and prompts'] as const;
 export interface Intervals {
