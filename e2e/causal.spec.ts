@@ -437,7 +437,42 @@ test('runs over stories as a sweep, and shows means by class with their interval
   // The room before block 0 brings the answer back in every story.
   await expect(means.getByRole('row').nth(1)).toContainText('+1.00 [');
   await expect(over).toContainText('95 % bootstrap intervals over prompts, not over training seeds');
+  const colours = await means
+    .getByRole('row')
+    .nth(1)
+    .locator('td')
+    .evaluateAll((cells) => cells.map((cell) => getComputedStyle(cell).backgroundColor));
+  expect(new Set(colours).size).toBeGreaterThan(1);
+  // They stay while another test has the section, and are among what is exported.
+  await page.getByTestId('causal-knockout').check();
+  await expect(means).toBeHidden();
+  await page.getByTestId('causal-patch').check();
+  await expect(means).toBeVisible();
+  await page.keyboard.press('e');
+  await expect(page.getByTestId('panel-causal/means-patch-0')).toBeVisible();
+  await expect(page.getByTestId('export-python')).toContainText('patch_over_examples = result("');
+  const link = await page.getByTestId('export-over-patch-json').getAttribute('href');
+  const { result } = await (await page.request.get(link as string)).json();
+  expect(result.sources[0].models).toHaveLength(2);
   expect(complaints).toEqual([]);
+});
+
+test('switches parts off over stories, layers together', async ({ page }) => {
+  await openEstimates(page);
+  await page.getByTestId('causal-intervene').check();
+  await page.getByTestId('over-prompts').selectOption('10');
+  await page.getByTestId('over-unit').selectOption('mixer');
+  await page.getByTestId('over-examples').getByTestId('causal-window').selectOption('2');
+  await page.getByTestId('over-run').click();
+  await expect(page.getByTestId('over-status')).toHaveAttribute('data-state', 'shown', { timeout: 80_000 });
+  const [plain, differential] = await page.getByTestId('over-means').all();
+  // Four layers by twos; both branches of a differential block where there are two.
+  await expect(plain.getByRole('row')).toHaveCount(4);
+  await expect(plain.getByRole('rowheader').first()).toContainText('0–1');
+  await expect(differential.getByRole('rowheader', { name: 'mixer_2' }).first()).toBeVisible();
+  await page.getByRole('combobox', { name: 'What stands in for what is switched off' }).selectOption('mean');
+  await expect(page.getByTestId('over-run')).toBeDisabled();
+  await expect(page.getByTestId('over-examples')).toContainText('choose one of these above');
 });
 
 test('λ as a dose passes through the model as it is', async ({ page }) => {

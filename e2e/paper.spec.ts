@@ -105,7 +105,7 @@ test('a figure for print as PDF keeps its letters, and as PNG says its dots', as
   expect(pdf).toContain('/ToUnicode');
   if (spawnSync('pdftotext', ['-v']).status === 0) {
     const text = execFileSync('pdftotext', ['-', '-'], { input: Buffer.from(pdf, 'latin1') }).toString();
-    for (const word of ['hallway', 'two mixers', 'difference', 'λ']) expect(text).toContain(word);
+    for (const word of ['hallway', 'two mixers, λ = 0.', 'mamba2, difference']) expect(text).toContain(word);
   }
 
   await choose(page, '300', 85);
@@ -130,9 +130,21 @@ function distance(a: unknown, b: unknown): number {
   return a === b ? 0 : Number.POSITIVE_INFINITY;
 }
 
+/** A file of tensors as its header and float32 values. */
+function tensorsIn(file: Buffer): { header: unknown; values: number[] } {
+  const end = 8 + Number(file.readBigUInt64LE());
+  const header = JSON.parse(file.subarray(8, end).toString());
+  const { __metadata__: _made, ...tensors } = header as Record<string, { dtype: string }>;
+  expect(Object.values(tensors).filter(({ dtype }) => dtype !== 'F32' && dtype !== 'I32')).toEqual([]);
+  const values: number[] = [];
+  // Integers compare as what their bits say as well: equal ones are equal.
+  for (let at = end; at < file.length; at += 4) values.push(file.readFloatLE(at));
+  return { header: tensors, values };
+}
+
 test('one program makes every number of the page again', async ({ page, baseURL }) => {
   test.skip(spawnSync('python3', ['--version']).status !== 0, 'needs python3');
-  test.setTimeout(240_000);
+  test.setTimeout(400_000);
   await open(page);
   await run(page);
   await page.getByTestId('batch-edit').click();
@@ -140,6 +152,11 @@ test('one program makes every number of the page again', async ({ page, baseURL 
   await page.getByTestId('batch-demo').click();
   await expect(page.getByTestId('batch-status')).toHaveAttribute('data-state', 'done', { timeout: 60_000 });
   await visitAll(page);
+  await page.getByTestId('causal-run').click();
+  await expect(page.getByTestId('causal-status')).toHaveAttribute('data-state', 'shown', { timeout: 60_000 });
+  await page.getByTestId('over-prompts').selectOption('10');
+  await page.getByTestId('over-run').click();
+  await expect(page.getByTestId('over-status')).toHaveAttribute('data-state', 'shown', { timeout: 80_000 });
   await page.keyboard.press('e');
   await expect(page.getByTestId('export-batch-json')).toBeVisible();
   await expect(page.getByTestId('export-python')).toContainText('batch = result("');
@@ -159,12 +176,28 @@ test('one program makes every number of the page again', async ({ page, baseURL 
       const shown = await (await page.request.get(`/api/runs/${id}/${path}`)).body();
       if (name.endsWith('.json'))
         expect(distance(JSON.parse(shown.toString()), JSON.parse(again.toString())), name).toBeLessThan(1e-5);
-      else expect(again.length, name).toBe(shown.length);
+      else {
+        const [first, second] = [shown, again].map(tensorsIn);
+        expect(second.header, name).toEqual(first.header);
+        const size = Math.max(1e-6, ...first.values.filter(Number.isFinite).map(Math.abs));
+        const off = first.values.map((value, k) =>
+          Object.is(value, second.values[k]) ? 0 : Math.abs(value - second.values[k]),
+        );
+        expect(Math.max(...off) / size, name).toBeLessThan(1e-5);
+      }
     }
-    const batch = JSON.parse(await readFile(join(folder, 'batch.json'), 'utf8'));
-    const link = await page.getByTestId('export-batch-json').getAttribute('href');
-    const { result } = await (await page.request.get(link as string)).json();
-    expect(distance(result.models, batch.models)).toBeLessThan(1e-5);
+    // The batch, the estimates of both models, and the test over examples.
+    const links = await page.locator('[data-testid="export"] a').evaluateAll((all) =>
+      all.flatMap((one) => {
+        const [href, file] = [one.getAttribute('href') ?? '', one.getAttribute('download') ?? ''];
+        return /^\/api\/(analyses|sweeps)\//.test(href) ? [{ href, file }] : [];
+      }),
+    );
+    expect(links.length).toBeGreaterThanOrEqual(4);
+    for (const { href, file } of links) {
+      const { result } = await (await page.request.get(href)).json();
+      expect(distance(result, JSON.parse(await readFile(join(folder, file), 'utf8'))), file).toBeLessThan(1e-5);
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

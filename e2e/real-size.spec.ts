@@ -97,6 +97,7 @@ test.describe('48 layers and hundreds of tokens', () => {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme: theme });
       await expect.poll(() => overlaps(page), `at ${width}`).toEqual([]);
+      if (width >= 1440) expect((await page.locator('#prompt .head').boundingBox())?.height).toBeLessThan(40);
       if (process.env.LOOK) {
         await page.evaluate(() => scrollTo(0, 0));
         await page.waitForTimeout(1500);

@@ -48,11 +48,12 @@ function Meaning({ entries }: { entries: readonly LayerMaps[] }) {
 export const AttentionSection = memo(function AttentionSection(props: {
   /** With the layer whose maps are shown. */
   view: View;
-  /** The selected layer, which may not be computed yet. */
-  chosenLayer: number;
+  /** The selected layer, where its maps are not computed yet. */
+  chosenLayer?: number;
   staleMark: string;
 }) {
-  const { view, chosenLayer, staleMark } = props;
+  const { view, staleMark } = props;
+  const { chosenLayer = view.layer } = props;
   const { entries, maps, channels } = useShownMaps();
   const panels = usePanels(entries, maps);
   const [ref, width] = useWidth();

@@ -15,6 +15,7 @@ import { ChangeCurve } from './ChangeCurve';
 import { InterventionAside } from './InterventionAside';
 import { LambdaDose } from './LambdaDose';
 import { lambdaTop } from './lambdaRange';
+import { OverExamples } from './OverExamples';
 import { NormsChoice, NormsNote } from './parts';
 import { interventionRequest, otherPrompts } from './requests';
 import { type ResultOf, resultOf } from './results';
@@ -212,6 +213,7 @@ export const InterventionTest = memo(function InterventionTest({ view, axis, sta
           </>
         )}
       </div>
+      <OverExamples view={view} test="ablate" />
       <p className="convention">
         <b>Changes act together</b>, at every token of the prompt. The curve is the logit lens at position{' '}
         {view.position} by layer, “out” the model’s answer. A branch is what it brings to the subtraction, a head its

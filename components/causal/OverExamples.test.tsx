@@ -3,7 +3,7 @@ import { renderToStaticMarkup } from 'react-dom/server';
 import { describe, expect, it } from 'vitest';
 import type { View } from '../data/view';
 import type { OverExamples as Found } from './meanMap';
-import { MeanTables, OverExamples } from './OverExamples';
+import { MeanMaps, OverExamples } from './OverExamples';
 
 const estimate = (mean: number | null) => ({ mean, low: mean, high: mean, n: mean === null ? 0 : 3 });
 const found: Found = {
@@ -29,12 +29,34 @@ const found: Found = {
 
 describe('causal tests over examples', () => {
   it('show means with intervals by layer and class, a dash where there are none, and say what they cover', () => {
-    const html = renderToStaticMarkup(<MeanTables found={found} test="patch" />);
-    expect(html).toContain('<td>+0.750 [+0.750, +0.750]</td><td>–</td>');
+    const html = renderToStaticMarkup(<MeanMaps found={found} test="patch" />);
+    expect(html).toMatch(
+      /<td style="background:#?[^"]+">\+0\.750 <small>\[\+0\.750, \+0\.750\]<\/small><\/td><td>–<\/td>/,
+    );
     expect(html).toContain('<th scope="row">0–1</th>');
     expect(html).toContain('needle (4.5)');
     expect(html).toContain('effect over 3 prompts, 95 % bootstrap intervals over prompts, not over training seeds.');
     expect(html).toContain('The corrupted prompts were made.');
+  });
+
+  it('have the colour of their mean, on one scale for all models', () => {
+    const change = (mean: number) => ({
+      layers: [2],
+      mixer: 'mixer_1',
+      class: 'all',
+      tokens: 9,
+      change: estimate(mean),
+    });
+    const [model] = found.sources[0].models;
+    const models = [-4, -2].map((mean) => ({ ...model, model: String(mean), cells: [change(mean)] }));
+    const html = renderToStaticMarkup(
+      <MeanMaps found={{ ...found, sources: [{ ...found.sources[0], models }] }} test="ablate" />,
+    );
+    const colours = [...html.matchAll(/<td style="background:([^;"]+)/g)].map(([, colour]) => colour);
+    expect(colours).toHaveLength(2);
+    expect(colours[0]).not.toBe(colours[1]);
+    expect(html).toContain('<th scope="row">2 mixer_1</th>');
+    expect(html).toContain('−4.00');
   });
 
   it('wait to be asked', () => {

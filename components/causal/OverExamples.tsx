@@ -3,95 +3,124 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { SnrExampleInput } from '@/lib/api/analyses';
 import { formatSigned } from '@/lib/figures/numbers';
+import { type ColourTable, colourTable, cssColour, inkOn } from '@/lib/figures/palette';
 import { intervalsText } from '@/lib/vocabulary';
+import { type ValueScale, valueScale } from '../charts/values';
 import { client } from '../data/client';
+import { sweepQuery } from '../data/queries';
 import type { View } from '../data/view';
+import { SWEPT_NAMES, type SweptTest, showSweep, useSweeps } from '../state/sweeps';
+import { usePalette } from '../state/theme';
 import { Choice } from '../ui/Choice';
 import { LinesEditor } from '../ui/LinesEditor';
 import {
+  type AblatedUnit,
   type Estimate,
+  meanLimit,
   meanMapOf,
   type OverExamples as OverExamplesResult,
   overExamplesOf,
+  refusedOverExamples,
   sweepRequest,
 } from './meanMap';
+import { SignedScale, WindowChoice } from './parts';
 import { useCausal } from './settings';
-
-/** While a sweep is worked on, it is asked for so often (ms). */
-const EVERY_MS = 1000;
 
 const PROMPTS = [
   ...['10', '25', '100'].map((value) => ({ value, label: `${value} stories` })),
   { value: 'own', label: 'own prompts' },
 ];
 
-/** Mean and interval; a dash where the class is in no prompt, or nobody could read it. */
-const shown = (value: Estimate | undefined): string =>
-  value === undefined || value.mean === null
-    ? '–'
-    : `${formatSigned(value.mean)} [${formatSigned(value.low)}, ${formatSigned(value.high)}]`;
+const UNITS = [
+  { value: 'block', label: 'each block' },
+  { value: 'mixer', label: 'each mixer' },
+] as const satisfies readonly { value: AblatedUnit; label: string }[];
 
-const layersName = (layers: readonly number[]): string =>
-  layers.length === 1 ? `${layers[0]}` : `${layers[0]}–${layers[layers.length - 1]}`;
+/** Mean and interval on the colour of the mean; a dash where the class is in no prompt, or nobody could read it. */
+function MeanCell({ value, scale, table }: { value: Estimate | undefined; scale: ValueScale; table: ColourTable }) {
+  const palette = usePalette();
+  if (value === undefined || value.mean === null) return <td>–</td>;
+  const amount = scale.position(value.mean);
+  return (
+    <td style={{ background: cssColour(table, amount), color: inkOn(palette, table, amount) }}>
+      {formatSigned(value.mean)}{' '}
+      <small>
+        [{formatSigned(value.low)}, {formatSigned(value.high)}]
+      </small>
+    </td>
+  );
+}
 
-/** Every model's means by layer and class, each with its interval. */
-export function MeanTables({ found, test }: { found: OverExamplesResult; test: 'patch' | 'knockout' }) {
-  return found.sources[0]?.models.map(({ model, notes }, k) => {
+/** Every model's means by layer and class, each with its interval, coloured on one scale. */
+export function MeanMaps({ found, test }: { found: OverExamplesResult; test: SweptTest }) {
+  const table = colourTable(usePalette(), 'diverging');
+  const limit = meanLimit(found, test);
+  const scale = valueScale(limit, true, 'linear');
+  const { examples, models } = found.sources[0];
+  return models.map(({ model, notes }, k) => {
     const { classes, rows } = meanMapOf(found, k);
+    const name = `${SWEPT_NAMES[test]}, ${model}`;
     return (
       <div key={model} data-testid="over-means">
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reached by keyboard. */}
-        <section className="wide-table" tabIndex={0} aria-label={`Means of ${model} by layer and class of token`}>
-          <table className="values">
-            <thead>
-              <tr>
-                <th scope="col">layer</th>
-                {classes.map(({ name, tokens }) => (
-                  <th key={name} scope="col">
-                    {name} ({tokens.toFixed(Number.isInteger(tokens) ? 0 : 1)})
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map(({ layers, cells }) => (
-                <tr key={layers.join()}>
-                  <th scope="row">{layersName(layers)}</th>
-                  {cells.map((value, c) => (
-                    <td key={classes[c].name}>{shown(value)}</td>
+        {/* biome-ignore lint/a11y/useSemanticElements: no set of fields; the name is that of the figure for print. */}
+        <div className="figure" role="group" aria-label={name} data-panel={name} data-testid={`means-${test}-${k}`}>
+          <SignedScale
+            limit={limit}
+            meaning={`${model}, ${test === 'patch' ? 'mean effect' : 'mean change, logits'}`}
+          />
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reached by keyboard. */}
+          <section className="wide-table" tabIndex={0} aria-label={`Means of ${model} by layer and class of token`}>
+            <table className="values means">
+              <thead>
+                <tr>
+                  <th scope="col">layer</th>
+                  {classes.map(({ name, tokens }) => (
+                    <th key={name} scope="col">
+                      {name} ({tokens.toFixed(Number.isInteger(tokens) ? 0 : 1)})
+                    </th>
                   ))}
                 </tr>
-              ))}
-            </tbody>
-          </table>
-        </section>
-        <p className="note">
-          {model}: {test === 'patch' ? 'effect' : 'change, logits'} over {found.sources[0].examples} prompts,{' '}
-          {intervalsText(found.intervals)}. {notes.join(' ')}
-        </p>
+              </thead>
+              <tbody>
+                {rows.map(({ name, cells }) => (
+                  <tr key={name}>
+                    <th scope="row">{name}</th>
+                    {cells.map((value, c) => (
+                      <MeanCell key={classes[c].name} value={value} scale={scale} table={table} />
+                    ))}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </section>
+          <p className="note">
+            {model}: {test === 'patch' ? 'effect' : 'change, logits'} over {examples} prompts,{' '}
+            {intervalsText(found.intervals)}. {notes.join(' ')}
+          </p>
+        </div>
       </div>
     );
   });
 }
 
 /** The test of the section over many prompts, by class of token: a sweep, whose means stand here with their intervals. */
-export function OverExamples({ view, test }: { view: View; test: 'patch' | 'knockout' }) {
+export function OverExamples({ view, test }: { view: View; test: SweptTest }) {
   const settings = useCausal();
   const [prompts, setPrompts] = useState('25');
+  const [unit, setUnit] = useState<AblatedUnit>('block');
   const start = useMutation({
-    mutationFn: (examples: readonly SnrExampleInput[] | string) =>
-      client.startSweep(sweepRequest(view, test, settings, examples), { retry: true }),
+    mutationFn: async (examples: readonly SnrExampleInput[] | string) => {
+      const request = sweepRequest(view, test, { ...settings, unit }, examples);
+      const { id } = await client.startSweep(request, { retry: true });
+      showSweep(test, { id, request });
+    },
   });
-  const id = start.data?.id;
-  const sweep = useQuery({
-    queryKey: ['sweep', id],
-    queryFn: ({ signal }) => client.sweep(id as string, signal),
-    enabled: id !== undefined,
-    refetchInterval: ({ state }) => (state.data === undefined || state.data.state === 'open' ? EVERY_MS : false),
-  });
+  const id = useSweeps((s) => s[test]?.id);
+  const sweep = useQuery({ ...sweepQuery(id ?? ''), enabled: id !== undefined });
   const now = sweep.data;
   const busy = start.isPending || now?.state === 'open';
   const found = overExamplesOf(now);
+  const refused = refusedOverExamples(test, settings);
   const failure = start.error?.message ?? sweep.error?.message ?? now?.failed[0]?.error;
   const status =
     now && (now.state === 'open' || now.state === 'cancelled') ? `${now.done} of ${now.items} prompts` : '';
@@ -107,11 +136,25 @@ export function OverExamples({ view, test }: { view: View; test: 'patch' | 'knoc
           options={PROMPTS}
           onChange={setPrompts}
         />
+        {test === 'ablate' && (
+          <>
+            <Choice
+              caption="Switch off"
+              label="What is switched off at a time, over examples"
+              testId="over-unit"
+              value={unit}
+              options={UNITS}
+              onChange={setUnit}
+            />
+            <WindowChoice view={view} />
+          </>
+        )}
         {(prompts !== 'own' || busy) && (
           <button
             type="button"
             className="button low"
             data-testid="over-run"
+            disabled={!busy && refused !== undefined}
             onClick={() => (busy && id !== undefined ? void client.cancelSweep(id) : start.mutate(`demo:${prompts}`))}
           >
             {busy ? 'Cancel' : 'Run over them'}
@@ -126,7 +169,8 @@ export function OverExamples({ view, test }: { view: View; test: 'patch' | 'knoc
           {status}
         </span>
       </div>
-      {prompts === 'own' && (
+      {refused && <p className="note">{refused}</p>}
+      {prompts === 'own' && !refused && (
         <div className="editor">
           <p className="note">
             One prompt a line with its target and needle
@@ -142,7 +186,7 @@ export function OverExamples({ view, test }: { view: View; test: 'patch' | 'knoc
           {failure}
         </p>
       )}
-      {found && <MeanTables found={found} test={test} />}
+      {found && <MeanMaps found={found} test={test} />}
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Sweep, SweepRequestSchema } from '@/lib/api/sweeps';
 import type { View } from '../data/view';
-import { meanMapOf, type OverExamples, overExamplesOf, sweepRequest } from './meanMap';
+import { meanMapOf, type OverExamples, overExamplesOf, refusedOverExamples, sweepRequest } from './meanMap';
 
 const estimate = (mean: number | null) => ({ mean, stderr: 0, low: mean, high: mean, n: mean === null ? 0 : 3 });
 const result = {
@@ -36,10 +36,7 @@ describe('a sweep of causal tests', () => {
       { name: 'needle', tokens: 4.5 },
       { name: 'filler', tokens: 2 },
     ]);
-    expect(map.rows.map(({ layers }) => layers)).toEqual([
-      [0, 1],
-      [1, 2],
-    ]);
+    expect(map.rows.map(({ name }) => name)).toEqual(['0–1', '1–2']);
     expect(map.rows[0].cells.map((each) => each?.mean)).toEqual([1, 0]);
     expect(map.rows[1].cells.map((each) => each?.mean)).toEqual([null, undefined]);
   });
@@ -63,6 +60,8 @@ describe('a sweep of causal tests', () => {
       queries: 'answer',
       reads: 'block',
       window: 2,
+      method: 'self',
+      unit: 'mixer',
     } as const;
     const patch = SweepRequestSchema.parse(sweepRequest(view, 'patch', settings, 'demo:10'));
     expect(patch).toMatchObject({
@@ -75,5 +74,19 @@ describe('a sweep of causal tests', () => {
     const cut = SweepRequestSchema.parse(sweepRequest(view, 'knockout', settings, [{ prompt: 'a', target: 'b' }]));
     expect(cut).toMatchObject({ kind: 'knockout', queries: 'answer', reads: 'block', window: 2 });
     expect(cut.sources[0].name).toBe('own prompts');
+    const off = SweepRequestSchema.parse(sweepRequest(view, 'ablate', settings, 'demo:10'));
+    expect(off).toMatchObject({
+      kind: 'ablate',
+      unit: 'mixer',
+      method: 'mean',
+      reference: 'self',
+      rows: 'class',
+      window: 2,
+    });
+    const zero = sweepRequest(view, 'ablate', { ...settings, method: 'zero' }, 'demo:10');
+    expect(zero).toMatchObject({ method: 'zero' });
+    expect(zero).not.toHaveProperty('reference');
+    expect(refusedOverExamples('ablate', { method: 'mean' })).toMatch(/choose one of these/);
+    expect(refusedOverExamples('patch', { method: 'mean' })).toBeUndefined();
   });
 });

@@ -4,6 +4,7 @@ import { useMemo } from 'react';
 import type { AnswerScore, AttributionReply, Channels, Lens, Signal, Tracks } from '@/lib/api/readings';
 import { refusedPart } from '@/lib/api/refusals';
 import type { LensKind, RunRequestInput, VocabularyEntry } from '@/lib/api/schemas';
+import type { Sweep } from '@/lib/api/sweeps';
 import { sameWord } from '../charts/tokens';
 import { overLayers, reduces, useSelection } from '../state/selection';
 import { client } from './client';
@@ -35,6 +36,18 @@ export const useEstimate = (request: RunRequestInput | null) =>
     staleTime: 10_000,
     retry: false,
   });
+
+/** While a sweep is worked on, it is asked for so often (ms). */
+const SWEEP_MS = 1000;
+
+/** A sweep, asked for again until it has ended. */
+export const sweepQuery = (id: string) => ({
+  queryKey: ['sweep', id],
+  queryFn: ({ signal }: { signal: AbortSignal }) => client.sweep(id, signal),
+  refetchInterval: ({ state: { data } }: { state: { data?: Sweep } }) =>
+    data === undefined || data.state === 'open' ? SWEEP_MS : (false as const),
+  retry,
+});
 
 /** The tokens of a text as one model reads them. */
 export const tokensQuery = (model: string, text: string) => ({

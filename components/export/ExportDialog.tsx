@@ -1,17 +1,18 @@
 'use client';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
 import { EXPORT_FORMATS } from '@/lib/api/export';
 import { client } from '../data/client';
 import { refusedMap } from '../data/mapQueries';
-import { classesAsked, useLensKind, useTargetIds } from '../data/queries';
+import { classesAsked, sweepQuery, useLensKind, useTargetIds } from '../data/queries';
 import { reduceFor } from '../data/readings';
 import { branchAt, formAt, promptOf, type View } from '../data/view';
 import { useBatch } from '../state/batch';
 import { SPAN_INFO } from '../state/forms';
 import { useJobs } from '../state/jobs';
 import { reduces, reductionOf, spanOf, useSelection } from '../state/selection';
+import { type ShownSweep, SWEPT_NAMES, SWEPT_TESTS, type SweptTest, useSweeps } from '../state/sweeps';
 import { Id } from '../ui/parts';
 import { fileName, noteOf } from './captions';
 import {
@@ -156,6 +157,19 @@ function useShownAnalyses(): readonly ShownAnalysis[] {
   return batch ? [{ name: 'batch', id: batch.id, request: batch.request }, ...asked] : asked;
 }
 
+type Sweeps = readonly (readonly [SweptTest, ShownSweep])[];
+
+/** Causal tests over examples whose means stand on the page. */
+function useEndedSweeps(): Sweeps {
+  const asked = useSweeps();
+  const shown = SWEPT_TESTS.flatMap((test) => {
+    const sweep = asked[test];
+    return sweep ? [[test, sweep] as const] : [];
+  });
+  const found = useQueries({ queries: shown.map(([, { id }]) => sweepQuery(id)) });
+  return shown.filter((_, k) => found[k].data?.state === 'done');
+}
+
 /** What analyses are called; others by their kind. */
 const ANALYSIS_NAMES: Readonly<Partial<Record<AnalysisRequestInput['kind'], string>>> = {
   snr: 'Batch: signal by layer',
@@ -169,7 +183,8 @@ const ANALYSIS_NAMES: Readonly<Partial<Record<AnalysisRequestInput['kind'], stri
 };
 
 /** A program that makes every number of the page again. */
-function Reproduction({ view, analyses }: { view: View; analyses: readonly ShownAnalysis[] }) {
+function Reproduction(props: { view: View; analyses: readonly ShownAnalysis[]; sweeps: Sweeps }) {
+  const { view, analyses, sweeps } = props;
   const queries = useQueryClient();
   const saveIt = () => {
     const runs = Object.fromEntries(view.models.map(({ run }) => [run.id, run.request]));
@@ -177,6 +192,7 @@ function Reproduction({ view, analyses }: { view: View; analyses: readonly Shown
       runs,
       readings: readingsShown(queries, Object.keys(runs)),
       analyses: Object.fromEntries(analyses.map(({ name, request }) => [name, request])),
+      sweeps: Object.fromEntries(sweeps.map(([test, { request }]) => [`${test}-over-examples`, request])),
       server: location.origin,
     });
     save(new Blob([program], { type: 'text/x-python' }), 'reproduce.py');
@@ -194,7 +210,8 @@ function Reproduction({ view, analyses }: { view: View; analyses: readonly Shown
   );
 }
 
-function Numbers({ shown, analyses }: { shown: readonly Shown[]; analyses: readonly ShownAnalysis[] }) {
+function Numbers(props: { shown: readonly Shown[]; analyses: readonly ShownAnalysis[]; sweeps: Sweeps }) {
+  const { shown, analyses, sweeps } = props;
   return (
     <>
       <h3>Numbers, in full float32</h3>
@@ -248,6 +265,21 @@ function Numbers({ shown, analyses }: { shown: readonly Shown[]; analyses: reado
               </td>
             </tr>
           ))}
+          {sweeps.map(([test, { id }]) => (
+            <tr key={test}>
+              <th scope="row">{SWEPT_NAMES[test]}</th>
+              <td colSpan={EXPORT_FORMATS.length}>
+                <a
+                  className="button low"
+                  download={`${test}-over-examples.json`}
+                  data-testid={`export-over-${test}-json`}
+                  href={`/api/sweeps/${id}`}
+                >
+                  JSON
+                </a>
+              </td>
+            </tr>
+          ))}
         </tbody>
       </table>
     </>
@@ -289,16 +321,17 @@ function Contents({ view }: { view: View }) {
     };
   });
   const analyses = useShownAnalyses();
-  const cli = cliLines(shown, analyses);
-  const python = pythonProgram(shown, location.origin, analyses);
+  const sweeps = useEndedSweeps();
+  const cli = cliLines(shown, analyses, sweeps);
+  const python = pythonProgram(shown, location.origin, analyses, sweeps);
   return (
     <>
       <PaperBuilder view={view} />
       <Figures view={view} />
-      <Numbers shown={shown} analyses={analyses} />
+      <Numbers shown={shown} analyses={analyses} sweeps={sweeps} />
       <h3>The same from elsewhere</h3>
       <Copy text={cli}>Copy as CLI</Copy> <Copy text={python}>Copy as Python</Copy>
-      <Reproduction view={view} analyses={analyses} />
+      <Reproduction view={view} analyses={analyses} sweeps={sweeps} />
       <pre data-testid="export-python">{python}</pre>
     </>
   );

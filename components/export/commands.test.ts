@@ -85,6 +85,22 @@ describe('batches', () => {
     expect(other).toContain("allocation --models 'a,b-1+b-2' --examples demo:25 --json > allocation.json");
   });
 
+  it('of causal tests are the command that makes the same sweep, and loaded as one', () => {
+    const request = {
+      kind: 'ablate',
+      models: ['a', 'b'],
+      sources: [{ name: 'stories', examples: 'demo:25' }],
+      window: 2,
+      ...{ unit: 'mixer', method: 'mean', reference: 'self', rows: 'class' },
+    } as const;
+    const line = cliLines([], [], [['ablate', { id: 's1', request }]]);
+    for (const words of ["statescope -- ablate --model 'a,b'", '--examples demo:25', '--unit mixer', '--method mean'])
+      expect(line).toContain(words);
+    expect(line).toMatch(/--reference self --rows class --window 2 --json > ablate-over-examples\.json$/);
+    const python = pythonProgram([], 'http://host:1', [], [['ablate', { id: 's1', request }]]);
+    expect(python).toContain('ablate_over_examples = result("s1", "sweeps")');
+  });
+
   it('are loaded by the Python program, and are no command where they are a test', () => {
     expect(pythonProgram([], 'http://host:1', [own])).toContain('batch = result("b1")  # snr');
     const test = { kind: 'knockout', model: 'a', prompt: 'p', target: 't', foil: 'f' } as const;

@@ -1,8 +1,10 @@
+import type { SnrExampleInput } from '@/lib/api/analyses';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
 import type { LensKind, Reduce } from '@/lib/api/schemas';
 import { type Branch, type Form, isReduced, isWeighed } from '@/lib/vocabulary';
 import { productQueryOf } from '../data/products';
 import { FORM_INFO, type LayerSpan } from '../state/forms';
+import type { ShownSweep, SweptTest } from '../state/sweeps';
 
 /** What the page shows of one model, as the API and the command line name it. */
 export interface Shown {
@@ -141,26 +143,61 @@ function allocationWords(one: Shown): (string | number)[] {
   ];
 }
 
+const namesOf = (models: readonly (string | readonly string[])[]): string =>
+  models.map((model) => (typeof model === 'string' ? model : model.join('+'))).join();
+
+/** What `--examples` takes, and the lines that write own prompts there. */
+function examplesFile(name: string, examples: string | readonly SnrExampleInput[]) {
+  if (typeof examples === 'string') return { file: examples, lines: [] };
+  const file = `${name}.jsonl`;
+  return { file, lines: [`printf '%s\\n' ${examples.map((each) => shell(JSON.stringify(each))).join(' ')} > ${file}`] };
+}
+
 /** The lines that compute a batch, its own prompts in a file; nothing for what is no batch over prompts. */
 function batchLines({ name, request }: ShownAnalysis): string[] {
   if (request.kind !== 'snr' && request.kind !== 'allocation') return [];
   const { kind, models, examples, seed, resamples } = request;
-  const own = typeof examples !== 'string';
-  const file = `${name}.jsonl`;
-  const lines = own
-    ? [`printf '%s\\n' ${examples.map((each) => shell(JSON.stringify(each))).join(' ')} > ${file}`]
-    : [];
-  const names = models.map((model) => (typeof model === 'string' ? model : model.join('+'))).join();
+  const { file, lines } = examplesFile(name, examples);
   const resampling = [
     ...(seed === undefined ? [] : ['--seed', seed]),
     ...(resamples === undefined ? [] : ['--resamples', resamples]),
   ];
-  const words = [kind, '--models', names, '--examples', own ? file : examples, ...resampling, '--json'];
+  const words = [kind, '--models', namesOf(models), '--examples', file, ...resampling, '--json'];
+  return [...lines, `${command(words)} > ${name}.json`];
+}
+
+const SWEPT_OPTIONS = [
+  'point',
+  'direction',
+  'mixer',
+  'queries',
+  'reads',
+  'unit',
+  'method',
+  'reference',
+  'rows',
+  'window',
+] as const;
+
+/** The lines that make a causal test over examples again; tests of one prompt are no batches. */
+function sweepLines(test: string, { request }: ShownSweep): string[] {
+  const [{ examples }] = request.sources;
+  const name = `${test}-over-examples`;
+  const { file, lines } = examplesFile(name, examples);
+  const asked: Readonly<Record<string, unknown>> = { ...request };
+  const options = SWEPT_OPTIONS.flatMap((option) =>
+    asked[option] === undefined ? [] : [`--${option}`, String(asked[option])],
+  );
+  const words = [request.kind, '--model', namesOf(request.models), '--examples', file, ...options, '--json'];
   return [...lines, `${command(words)} > ${name}.json`];
 }
 
 /** The command lines that compute the same numbers without the page. */
-export function cliLines(shown: readonly Shown[], analyses: readonly ShownAnalysis[] = []): string {
+export function cliLines(
+  shown: readonly Shown[],
+  analyses: readonly ShownAnalysis[] = [],
+  sweeps: readonly (readonly [SweptTest, ShownSweep])[] = [],
+): string {
   return shown
     .flatMap((one) => {
       const { slot, prompt, model, position, target, lens, candidates = [] } = one;
@@ -173,6 +210,7 @@ export function cliLines(shown: readonly Shown[], analyses: readonly ShownAnalys
       return [...map, lensLine, ...(hasAllocation(one) ? [command(allocationWords(one))] : [])];
     })
     .concat(analyses.flatMap(batchLines))
+    .concat(sweeps.flatMap(([test, sweep]) => sweepLines(test, sweep)))
     .join('\n');
 }
 
@@ -181,6 +219,7 @@ export function pythonProgram(
   shown: readonly Shown[],
   origin: string,
   analyses: readonly ShownAnalysis[] = [],
+  sweeps: readonly (readonly [SweptTest, ShownSweep])[] = [],
 ): string {
   const lines = shown.flatMap((one) => {
     const name = one.slot.toLowerCase();
@@ -199,9 +238,12 @@ export function pythonProgram(
         : []),
     ];
   });
-  const batches = analyses.map(
-    ({ name, id, request: { kind } }) => `${name.replaceAll(/\W+/g, '_')} = result("${id}")  # ${kind}`,
-  );
+  const batches = [
+    ...analyses.map(
+      ({ name, id, request: { kind } }) => `${name.replaceAll(/\W+/g, '_')} = result("${id}")  # ${kind}`,
+    ),
+    ...sweeps.map(([test, { id }]) => `${test}_over_examples = result("${id}", "sweeps")  # means by layer and class`),
+  ];
   return `import io
 import json
 import urllib.request
@@ -216,8 +258,8 @@ def load(numbers):
         return np.load(io.BytesIO(reply.read()))
 
 
-def result(analysis):
-    with urllib.request.urlopen(f"{API}/analyses/{analysis}") as reply:
+def result(name, kind="analyses"):
+    with urllib.request.urlopen(f"{API}/{kind}/{name}") as reply:
         return json.load(reply)["result"]
 
 ${[...lines, ...(batches.length > 0 ? ['', ...batches] : [])].join('\n')}

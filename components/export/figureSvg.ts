@@ -147,9 +147,14 @@ export class Drawing {
     this.#box(style, box, into);
     if (node.matches(marked('bracket'))) this.#bracket(node, style, into);
     const inside = style.overflow === 'visible' ? into : this.#clip(box, into);
-    for (const child of node.childNodes) {
-      if (child instanceof Element) this.add(child, inside);
-      else if (child instanceof Text && child.data.trim()) this.#lines(child, style, inside);
+    let words: Text[] = [];
+    for (const child of [...node.childNodes, null]) {
+      if (child instanceof Text) words.push(child);
+      else if (!(child instanceof Comment)) {
+        this.#lines(words, style, inside);
+        words = [];
+        if (child instanceof Element) this.add(child, inside);
+      }
     }
   }
 
@@ -317,13 +322,22 @@ export class Drawing {
     this.text += visible(text);
   }
 
-  /** A text node, line by line as the page broke it. */
-  #lines(node: Text, style: CSSStyleDeclaration, into: SVGElement): void {
+  /** Text nodes side by side, which are one text to a reader, line by line as the page broke them. */
+  #lines(nodes: readonly Text[], style: CSSStyleDeclaration, into: SVGElement): void {
+    const data = nodes.map((node) => node.data).join('');
     const range = document.createRange();
     const lines: { text: string; box: DOMRect; right: number }[] = [];
-    for (const { 0: word, index } of node.data.matchAll(/\S+/g)) {
-      range.setStart(node, index);
-      range.setEnd(node, index + word.length);
+    // The start lies before a letter of the text, the end behind one.
+    const set = (end: 'setStart' | 'setEnd', index: number) => {
+      let at = index;
+      for (const node of nodes) {
+        if (at < node.length) return range[end](node, end === 'setStart' ? at : at + 1);
+        at -= node.length;
+      }
+    };
+    for (const { 0: word, index } of data.matchAll(/\S+/g)) {
+      set('setStart', index);
+      set('setEnd', index + word.length - 1);
       const box = range.getBoundingClientRect();
       if (box.width === 0) continue;
       const last = lines.at(-1);
@@ -332,7 +346,7 @@ export class Drawing {
         last.right = box.right;
       } else lines.push({ text: word, box, right: box.right });
     }
-    this.#note(style.fontFamily, node.data);
+    this.#note(style.fontFamily, data);
     for (const { text, box, right } of lines) {
       const { x, y, height } = this.#place(box);
       const drawn = element('text', {

@@ -22,7 +22,7 @@ const QUIET_MS = 200;
 const MOST_MS = 8_000;
 
 /** A figure of the page under its name for people who do not see it. */
-const PANEL = ':is(.figure, svg[role="img"])[aria-label]';
+const PANEL = ':is(.figure, svg[role="img"], [data-panel])[aria-label]';
 
 /** A part of a section that a figure can be made of. */
 export interface PaperPanel {

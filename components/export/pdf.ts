@@ -147,12 +147,13 @@ function setText(svg: SVGSVGElement, fonts: Fonts): void {
       text.replaceWith(instead);
       continue;
     }
-    const widths = pieces.map(({ text: letters, of }) => {
+    const widthOf = (letters: string, of: Element) => {
       if (!measure) return 0;
       const said = ['font-weight', 'font-size', 'font-family'].map((name) => attributeOf(of, name) ?? '');
       measure.font = said.join(' ');
       return measure.measureText(letters).width;
-    });
+    };
+    const widths = pieces.map(({ text: letters, of }) => widthOf(letters, of));
     const total = widths.reduce((sum, width) => sum + width, 0);
     const anchor = attributeOf(text, 'text-anchor');
     let x = Number.parseFloat(text.getAttribute('x') ?? '0');
@@ -162,15 +163,17 @@ function setText(svg: SVGSVGElement, fonts: Fonts): void {
       const piece = text.cloneNode(false) as Element;
       for (const name of ['textLength', 'lengthAdjust', 'style']) piece.removeAttribute(name);
       for (const name of ['fill', 'font-size', 'font-weight']) piece.setAttribute(name, attributeOf(of, name) ?? '');
+      // Blanks at the beginning of a text are dropped: what follows them stands where it would with them.
+      const bare = letters.trimStart();
       const place = {
-        x,
+        x: x + widths[k] - widthOf(bare, of),
         y: y + down,
         'text-anchor': 'start',
         'font-weight': 'normal',
         'font-family': fonts.nameOf(face),
       };
       for (const [name, value] of Object.entries(place)) piece.setAttribute(name, String(value));
-      piece.textContent = letters;
+      piece.textContent = bare;
       x += widths[k];
       return piece;
     });

@@ -2,6 +2,7 @@ import type { QueryClient } from '@tanstack/react-query';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
 import { isReading, wireOf } from '@/lib/api/readings';
 import type { RunRequest } from '@/lib/api/schemas';
+import type { SweepRequestInput } from '@/lib/api/sweeps';
 
 /** One Python program that asks a server for every number of a page again: it needs nothing but Python and the models. */
 
@@ -11,6 +12,8 @@ export interface Reproduced {
   readonly readings: readonly { readonly run: string; readonly name: string; readonly path: string }[];
   /** Batches and tests, by what the page calls them. */
   readonly analyses: Readonly<Record<string, AnalysisRequestInput>>;
+  /** Tests over examples, by name. */
+  readonly sweeps: Readonly<Record<string, SweepRequestInput>>;
   /** Where the server was. */
   readonly server: string;
 }
@@ -38,7 +41,7 @@ export function readingsShown(queries: QueryClient, runs: readonly string[]): Re
 /** JSON as a text of Python that reads it: a JSON string is one of Python's, too. */
 const literal = (value: unknown): string => `json.loads(${JSON.stringify(JSON.stringify(value))})`;
 
-export function reproduceProgram({ runs, readings, analyses, server }: Reproduced): string {
+export function reproduceProgram({ runs, readings, analyses, sweeps, server }: Reproduced): string {
   return `"""Makes every number of a page of Statescope again.
 
 python3 reproduce.py [SERVER [FOLDER]]: asks SERVER (${server}) for the same runs, readings and
@@ -60,6 +63,7 @@ FOLDER = Path(sys.argv[2] if len(sys.argv) > 2 else "numbers")
 RUNS = ${literal(runs)}
 READINGS = ${literal(readings)}
 ANALYSES = ${literal(analyses)}
+SWEEPS = ${literal(sweeps)}
 
 
 def ask(path, body=None):
@@ -76,14 +80,14 @@ def ask(path, body=None):
 
 
 def ended(kind, body):
-    """Asks for a run or an analysis and waits for its end."""
+    """Asks for a run, an analysis or a sweep and waits for its end."""
     path = f"{kind}/{json.loads(ask(kind, body)[1])['id']}"
     while True:
         found = json.loads(ask(path)[1])
         if found["state"] == "done":
             return path, found
-        if found["state"] not in ("queued", "running"):
-            sys.exit(f"{path} ended as {found['state']}: {found.get('error')}")
+        if found["state"] not in ("queued", "running", "open"):
+            sys.exit(f"{path} ended as {found['state']}: {found.get('error') or found.get('failed')}")
         time.sleep(0.2)
 
 
@@ -98,9 +102,10 @@ index = {}
 made = {run: ended("runs", request)[0] for run, request in RUNS.items()}
 for reading in READINGS:
     save(reading["name"], reading, *ask(f"{made[reading['run']]}/{reading['path']}"))
-for name, request in ANALYSES.items():
-    path, found = ended("analyses", request)
-    save(name, {"request": request}, True, json.dumps(found["result"]).encode())
+for kind, asked in (("analyses", ANALYSES), ("sweeps", SWEEPS)):
+    for name, request in asked.items():
+        path, found = ended(kind, request)
+        save(name, {"request": request}, True, json.dumps(found["result"]).encode())
 (FOLDER / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
 print(f"{len(index)} files in {FOLDER}")
 `;

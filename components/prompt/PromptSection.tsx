@@ -202,10 +202,9 @@ export const PromptSection = memo(function PromptSection(props: {
       <Control tool caption="Click sets">
         <Segmented label="A click on a token sets" options={CLICK_SETS} value={clickSets} onChange={setClickSets} />
       </Control>
-      <span className="grow" />
-      <span className="note">
+      <span className="note count">
         {tokens.length} tokens
-        {vocabulary ? ` · vocabulary of ${vocabulary.toLocaleString('en').replace(/,/g, '\u2009')}` : ''}
+        {vocabulary ? ` · vocabulary ${vocabulary.toLocaleString('en').replace(/,/g, '\u2009')}` : ''}
       </span>
     </>
   );

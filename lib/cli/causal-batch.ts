@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { CausalCellSummary, CausalSummary, Estimate } from '@/lib/analysis';
+import { type CausalCellSummary, type CausalSummary, causalSummaryTensors, type Estimate } from '@/lib/analysis';
 import { InputError } from '@/lib/checkpoint';
 import { type PromptSweep, requestOfFile } from '@/lib/jobs';
 import { projectRoot } from '@/lib/project-root';
@@ -7,7 +7,7 @@ import { type Intervals, intervalsText, RESAMPLES } from '@/lib/vocabulary';
 import { type CausalOptions, layersName } from './causal';
 import type { Io } from './io';
 import { finishSweep, withBench, withEngine } from './jobs';
-import { printJson, table, withInterval } from './output';
+import { printJson, requireWritable, table, withInterval, writeTensors } from './output';
 import { indices, wholeNumber } from './parse';
 
 /** What a causal test over examples takes beside its own options. */
@@ -55,10 +55,10 @@ export async function causalBatch(
   options: CausalBatchOptions,
   asked: Readonly<Record<string, unknown>>,
   onePrompt: Readonly<Record<string, unknown>>,
-  io: Io,
+  { io, line }: { readonly io: Io; readonly line: string },
 ): Promise<void> {
-  const { prompt, tokens, ids, target, foil, out, tokenizer } = options;
-  const only: Readonly<Record<string, unknown>> = { prompt, tokens, ids, target, foil, out, tokenizer, ...onePrompt };
+  const { prompt, tokens, ids, target, foil, tokenizer } = options;
+  const only: Readonly<Record<string, unknown>> = { prompt, tokens, ids, target, foil, tokenizer, ...onePrompt };
   const stray = Object.entries(only).find(([, value]) => value !== undefined && value !== false)?.[0];
   if (stray !== undefined)
     throw new InputError(
@@ -66,6 +66,7 @@ export async function causalBatch(
     );
   if (options.position !== -1)
     throw new InputError('--position is of one prompt: the lines of --examples say where they are read.');
+  await requireWritable(options.out);
   const { model, examples, layers, mixer, window = 1, maxMemory, resamples, seed, weights } = options;
   const sweep: PromptSweep = await requestOfFile(
     {
@@ -80,10 +81,19 @@ export async function causalBatch(
     const made = await engine.submit(sweep.kind, sweep.request as never);
     if (options.retry) await engine.retry(made.id);
     io.err(`sweep ${made.id}: ${made.items} examples\n`);
-    await withBench(options, io, (bench, signal) => finishSweep(engine, made.id, bench, signal, io));
+    const device = await withBench(options, io, async (bench, signal) => {
+      await finishSweep(engine, made.id, bench, signal, io);
+      return bench.device.name;
+    });
     const summary = (await engine.summary(made)) as Summary;
     for (const { notes } of summary.sources.flatMap(({ models }) => models))
       for (const note of notes) io.err(`${note}\n`);
+    if (options.out) {
+      const tensors = summary.sources.flatMap(({ models }) =>
+        models.flatMap((one) => causalSummaryTensors(`${kind}.${one.model}`, one)),
+      );
+      await writeTensors(options.out, tensors, { model, device, command: line });
+    }
     if (options.json) return printJson(io, { sweep: made.id, kind, ...summary });
     for (const { examples: count, models } of summary.sources)
       for (const one of models) {

@@ -266,6 +266,27 @@ describe('over examples', () => {
     expect(again.out).toMatch(/layers +class +tokens +effect/);
   });
 
+  it('keeps means, intervals and what they count as tensors', async () => {
+    const out = file('means.safetensors');
+    const found = await outcomeOf('patch', ...asked, '--out', out, '--json');
+    expect(found.code, found.err).toBe(0);
+    const [{ model, cells }] = JSON.parse(found.out).sources[0].models;
+    const needle = cells.filter((cell: { class: string }) => cell.class === 'needle');
+    const values = needle.flatMap(({ effect }: { effect: Record<string, number> }) =>
+      ['mean', 'low', 'high', 'n'].map((part) => Math.fround(effect[part])),
+    );
+    const tensors = await readSafetensors(out);
+    expect(tensors.get(`patch.${model}.effect.needle`)?.shape).toEqual([needle.length, 4]);
+    expect([...(tensors.get(`patch.${model}.effect.needle`)?.data ?? [])]).toEqual(values);
+    const layers = needle.flatMap((cell: { layers: number[] }) => [
+      cell.layers[0],
+      cell.layers[cell.layers.length - 1],
+    ]);
+    expect([...(tensors.get(`patch.${model}.layers`)?.data ?? [])]).toEqual(layers);
+    const wrong = await outcomeOf('patch', ...asked, '--out', file('means.csv'));
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('--out takes a file that ends in')]);
+  });
+
   it('knockout and ablate likewise', async () => {
     const cut = await outcomeOf('knockout', ...asked, '--json');
     expect(cut.code, cut.err).toBe(0);

@@ -36,21 +36,21 @@ export async function requireWritable(out: string | undefined, option = '--out')
   if (!found?.isDirectory()) throw new InputError(`The folder ${folder} of ${option} does not exist: make it first.`);
 }
 
+/** What is known of a file of results; a batch of several models has no one format of weights, or tokenizer. */
+type Made = Pick<Provenance, 'model' | 'device' | 'command'> & Partial<Provenance>;
+
 /** The same as texts. */
-export function metadataOf({ warnings = [], tokenizer, ...rest }: Provenance): Record<string, string> {
+export function metadataOf({ warnings = [], tokenizer, weights, ...rest }: Made): Record<string, string> {
   return {
     ...rest,
+    ...(weights && { weights }),
     ...(tokenizer && { tokenizer: tokenizerLabel(tokenizer) }),
     ...(warnings.length > 0 && { warnings: warnings.join('\n') }),
   };
 }
 
 /** Writes tensors as safetensors with metadata, or as NPZ by extension. */
-export async function writeTensors(
-  out: string,
-  tensors: readonly OutputTensor[],
-  provenance: Provenance,
-): Promise<void> {
+export async function writeTensors(out: string, tensors: readonly OutputTensor[], provenance: Made): Promise<void> {
   if (out.endsWith('.npz')) return writeNpz(out, tensors);
   await writeSafetensors(out, tensors, { ...metadataOf(provenance), version });
 }

@@ -2,6 +2,7 @@ import type { OutputTensor } from '@/lib/checkpoint';
 import type { Ablation } from './ablate';
 import type { CheckedAttribution } from './attributionCheck';
 import { attributedEffects } from './attributionPatch';
+import { CAUSAL_MEASURES, type CausalCellSummary, type CausalSummary } from './batch';
 import type { Intervention } from './intervention';
 import type { KnockoutGrid, Knockouts } from './knockout';
 import type { LambdaOverride } from './lambda';
@@ -131,3 +132,37 @@ export const interventionTensors = ({ layers }: Intervention): OutputTensor[] =>
       ),
     ),
   );
+
+/**
+ * `KIND.MODEL.MEASURE.CLASS` [rows, 4] of a batch: mean, lower and upper end of the interval, and prompts, NaN where nothing was measured; a
+ * row a layer, window or part, in the order of the JSON. `KIND.MODEL.layers` [rows, 2] is the first and last layer of each.
+ */
+export function causalSummaryTensors(prefix: string, { cells }: Pick<CausalSummary, 'cells'>): OutputTensor[] {
+  const rowOf = ({ layers, mixer, index }: CausalCellSummary) => [layers.join(), mixer, index].join('/');
+  const rows = [...new Map(cells.map((cell) => [rowOf(cell), cell])).keys()];
+  const classes = [...new Set(cells.map((cell) => cell.class))];
+  const at = new Map(cells.map((cell) => [`${rowOf(cell)} ${cell.class}`, cell]));
+  const firsts = rows.map((row) => cells.find((cell) => rowOf(cell) === row) as CausalCellSummary);
+  const measures = (['effect', ...CAUSAL_MEASURES] as const).filter((measure) => cells.some((cell) => cell[measure]));
+  return [
+    tensorOf(
+      `${prefix}.layers`,
+      [rows.length, 2],
+      firsts.flatMap(({ layers }) => [layers[0], layers[layers.length - 1]]),
+    ),
+    ...measures.flatMap((measure) =>
+      classes.map((name) => {
+        const values = rows.flatMap((row) => {
+          const {
+            mean = Number.NaN,
+            low = Number.NaN,
+            high = Number.NaN,
+            n = 0,
+          } = at.get(`${row} ${name}`)?.[measure] ?? {};
+          return [mean, low, high, n];
+        });
+        return tensorOf(`${prefix}.${measure}.${name}`, [rows.length, 4], values);
+      }),
+    ),
+  ];
+}

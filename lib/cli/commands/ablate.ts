@@ -73,7 +73,7 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
     .option('--together', 'override λ of all layers at once')
     .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
     .action(async (options: AblateOptions) => {
-      if (options.examples !== undefined) return ablateBatch(options, io);
+      if (options.examples !== undefined) return ablateBatch(options, { io, line });
       requireTarget(options);
       await requireWritable(options.out);
       const checkpoint = await openCheckpointOf(options, io);
@@ -149,7 +149,7 @@ const numbers = (text: string): number[] =>
     throw new InputError(`--lambda takes numbers separated by commas, not "${word}".`);
   });
 
-async function ablateBatch(options: AblateOptions, io: Io): Promise<void> {
+async function ablateBatch(options: AblateOptions, output: { readonly io: Io; readonly line: string }): Promise<void> {
   const { unit, method, rows, spans, lambda, relative, together, candidates, needle, competing, question, reference } =
     options;
   if (rows && rows[0] !== 'class') throw new InputError('A batch has --rows class, or none: all tokens at once.');
@@ -157,11 +157,12 @@ async function ablateBatch(options: AblateOptions, io: Io): Promise<void> {
   const asked = {
     unit: unit[0],
     method: method[0],
-    reference: reference === undefined ? undefined : await readReference(options, await openCheckpointOf(first, io)),
+    reference:
+      reference === undefined ? undefined : await readReference(options, await openCheckpointOf(first, output.io)),
     rows: rows?.[0],
   };
   const one = { spans, lambda, relative, together, candidates, needle, competing, question };
-  return causalBatch('ablate', options, asked, one, io);
+  return causalBatch('ablate', options, asked, one, output);
 }
 
 /** Spans of an ablation: those that are asked for, sentences, or with `--rows token` every token by itself. */

@@ -63,7 +63,7 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
         if (rows && rows[0] !== 'class') throw new InputError('A batch has --rows class.');
         if (typeof queries !== 'string') throw new InputError('--queries of a batch is later or answer.');
         const asked = { queries, reads: reads[0], together };
-        return causalBatch('knockout', options, asked, { sources, needle, competing, question }, io);
+        return causalBatch('knockout', options, asked, { sources, needle, competing, question }, { io, line });
       }
       requireTarget(options);
       await requireWritable(options.out);

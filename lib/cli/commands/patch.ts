@@ -145,7 +145,7 @@ export function patchCommand(program: Command, io: Io, line: string): void {
           steps,
         };
         const one = { corrupted, check, spans, align, channels, heads, needle, competing, question };
-        return causalBatch('patch', options, asked, one, io);
+        return causalBatch('patch', options, asked, one, { io, line });
       }
       requireTarget(options);
       await requireWritable(options.out);

@@ -112,6 +112,14 @@ const bytesOf = async (service: Service, id: string) => {
   };
 };
 
+it('is said to be unopened until somebody asks for what is kept', async () => {
+  const service = open();
+  expect(service.health().archive).toEqual({ state: 'unopened', waiting: 0 });
+  await service.archive.call('list', null);
+  expect(service.health().archive.state).toBe('open');
+  await close(service);
+});
+
 describe('runs on disk', () => {
   let first: Service;
   let id: string;
