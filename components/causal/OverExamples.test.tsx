@@ -69,5 +69,15 @@ describe('causal tests over examples', () => {
     expect(html).toContain('data-testid="over-run"');
     expect(html).toContain('data-state="idle"');
     expect(html).not.toContain('over-means');
+    const units = (...pair: string[][]) => {
+      const models = pair.map((branches) => ({ layers: 1, model: { blocks: [{ branches }] } }));
+      return renderToStaticMarkup(
+        <QueryClientProvider client={new QueryClient()}>
+          <OverExamples view={{ models } as unknown as View} test="ablate" />
+        </QueryClientProvider>,
+      );
+    };
+    expect(units(['mixer_1', 'mixer_2'])).toContain('each branch');
+    expect(units(['single'], ['mixer_1', 'mixer_2'])).not.toContain('each branch');
   });
 });

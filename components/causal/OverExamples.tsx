@@ -8,7 +8,7 @@ import { intervalsText } from '@/lib/vocabulary';
 import { type ValueScale, valueScale } from '../charts/values';
 import { client } from '../data/client';
 import { sweepQuery } from '../data/queries';
-import type { View } from '../data/view';
+import { hasBranches, type View } from '../data/view';
 import { SWEPT_NAMES, type SweptTest, showSweep, useSweeps } from '../state/sweeps';
 import { usePalette } from '../state/theme';
 import { Choice } from '../ui/Choice';
@@ -33,7 +33,7 @@ const PROMPTS = [
 
 const UNITS = [
   { value: 'block', label: 'each block' },
-  { value: 'mixer', label: 'each mixer' },
+  { value: 'mixer', label: 'each branch' },
 ] as const satisfies readonly { value: AblatedUnit; label: string }[];
 
 /** Mean and interval on the colour of the mean; a dash where the class is in no prompt, or nobody could read it. */
@@ -108,9 +108,11 @@ export function OverExamples({ view, test }: { view: View; test: SweptTest }) {
   const settings = useCausal();
   const [prompts, setPrompts] = useState('25');
   const [unit, setUnit] = useState<AblatedUnit>('block');
+  // A plain block has no branches to switch off one by one.
+  const branched = view.models.every(({ model }) => model.blocks.some(hasBranches));
   const start = useMutation({
     mutationFn: async (examples: readonly SnrExampleInput[] | string) => {
-      const request = sweepRequest(view, test, { ...settings, unit }, examples);
+      const request = sweepRequest(view, test, { ...settings, unit: branched ? unit : 'block' }, examples);
       const { id } = await client.startSweep(request, { retry: true });
       showSweep(test, { id, request });
     },
@@ -138,14 +140,16 @@ export function OverExamples({ view, test }: { view: View; test: SweptTest }) {
         />
         {test === 'ablate' && (
           <>
-            <Choice
-              caption="Switch off"
-              label="What is switched off at a time, over examples"
-              testId="over-unit"
-              value={unit}
-              options={UNITS}
-              onChange={setUnit}
-            />
+            {branched && (
+              <Choice
+                caption="Switch off"
+                label="What is switched off at a time, over examples"
+                testId="over-unit"
+                value={unit}
+                options={UNITS}
+                onChange={setUnit}
+              />
+            )}
             <WindowChoice view={view} />
           </>
         )}
