@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import type { SweepRequestInput } from '@/lib/api/sweeps';
 import { needs } from '@/testing/needs';
 import { cliLines, exportQueries, pythonProgram, type Shown, type ShownAnalysis } from './commands';
 
@@ -86,13 +87,16 @@ describe('batches', () => {
   });
 
   it('of causal tests are the command that makes the same sweep, and loaded as one', () => {
-    const request = {
+    const request: SweepRequestInput = {
       kind: 'ablate',
       models: ['a', 'b'],
       sources: [{ name: 'stories', examples: 'demo:25' }],
       window: 2,
-      ...{ unit: 'mixer', method: 'mean', reference: 'self', rows: 'class' },
-    } as const;
+      unit: 'mixer',
+      method: 'mean',
+      reference: 'self',
+      rows: 'class',
+    };
     const line = cliLines([], [], [['ablate', { id: 's1', request }]]);
     for (const words of ["statescope -- ablate --model 'a,b'", '--examples demo:25', '--unit mixer', '--method mean'])
       expect(line).toContain(words);
