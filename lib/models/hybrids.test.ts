@@ -142,10 +142,12 @@ describe.each(DEVICES)('on %s', (device) => {
       (context) => {
         if (missing) return skipFor(context, missing);
         const met = new Set<string>();
+        // A pass for every point: a few tokens of one text show as much as whole ones.
+        const few = [tokens[0].slice(0, 6)];
         const wide = /hook_(?:A_bar|B_bar|h)$/;
         const base = tf.tidy(() =>
           model
-            .forward(tokens, { hooks: [['*', (_value, name) => void (/hook_h\.\d+$/.test(name) || met.add(name))]] })
+            .forward(few, { hooks: [['*', (_value, name) => void (/hook_h\.\d+$/.test(name) || met.add(name))]] })
             .dataSync()
             .slice(),
         );
@@ -155,7 +157,7 @@ describe.each(DEVICES)('on %s', (device) => {
           for (const name of names.filter((each) => !wide.test(each) && !each.endsWith('hook_A'))) {
             const changed = tf.tidy(() =>
               model
-                .forward(tokens, { hooks: [[name, (value) => value.mul(0.5)]] })
+                .forward(few, { hooks: [[name, (value) => value.mul(0.5)]] })
                 .dataSync()
                 .slice(),
             );
