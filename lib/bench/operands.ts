@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { Random } from '@/lib/random';
 
-/** Runs an operation to its end and drops what it gave. */
+/** Runs an operation to its end and drops what it gave. One number is read: the memory of what is read whole is not used again. */
 export function finish(compute: () => tf.Tensor): void {
-  const result = tf.tidy(compute);
+  const result = tf.tidy(() => compute().reshape([-1]).slice(0, 1));
   result.dataSync();
   result.dispose();
 }
