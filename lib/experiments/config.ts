@@ -11,6 +11,18 @@ export type Scale = (typeof SCALES)[number];
 
 const json = z.record(z.string(), z.unknown());
 
+const NAME = /^[\w-]+$/;
+const NAME_RULE = 'names have letters, digits, _ and -';
+
+/** What the report takes over the points of an axis: the best, as of learning rates, or the mean, as of settings of one task. */
+const axisSchema = z.strictObject({
+  take: z.enum(['best', 'mean']),
+  /** By name: what each lays over an arm. */
+  points: z
+    .record(z.string().regex(NAME, NAME_RULE), json)
+    .refine((points) => Object.keys(points).length > 1, 'give at least two points'),
+});
+
 /** What is compared: a model that is trained once a seed, or one that is there. */
 const armSchema = z
   .strictObject({
@@ -22,11 +34,14 @@ const armSchema = z
     model: z.string().min(1).optional(),
     /** How many parameters the arm must have. */
     parameters: z.number().int().positive().optional(),
+    /** It is trained at every combination of points of these, named ARM-POINT-POINT. */
+    axes: z.array(z.string()).min(1).optional(),
   })
   .refine(
     ({ training, model }) => (training === undefined) !== (model === undefined),
     'give training or model, one of both',
-  );
+  )
+  .refine(({ model, axes }) => !(model && axes), 'axes are of arms that are trained');
 
 /** What the report calls it. */
 const title = z.string().min(1).optional();
@@ -70,13 +85,24 @@ const experimentSchema = z.strictObject({
   question: z.string().min(1),
   /** What all arms share of the training. */
   training: json.default({}),
-  arms: z.record(z.string().regex(/^[\w-]+$/, 'names have letters, digits, _ and -'), json),
-  evaluations: z.record(z.string().regex(/^[\w-]+$/, 'names have letters, digits, _ and -'), json).default({}),
+  axes: z.record(z.string().regex(NAME, NAME_RULE), axisSchema).default({}),
+  arms: z.record(z.string().regex(NAME, NAME_RULE), json),
+  evaluations: z.record(z.string().regex(NAME, NAME_RULE), json).default({}),
   resamples: z.number().int().positive().default(RESAMPLES),
   scales: z.partialRecord(z.enum(SCALES), scaleSchema),
 });
 
-export type ArmConfig = z.infer<typeof armSchema>;
+/** Where on the grid of an arm one of its trainings is. */
+export interface GridPlace {
+  /** The arm as the file has it. */
+  readonly arm: string;
+  readonly label: string;
+  /** Point by axis, in the order of the arm's axes. */
+  readonly at: Readonly<Record<string, string>>;
+}
+
+export type Axis = z.infer<typeof axisSchema>;
+export type ArmConfig = Omit<z.infer<typeof armSchema>, 'axes'> & { readonly place?: GridPlace };
 export type EvaluationConfig = z.infer<typeof evaluationSchema>;
 
 /** An experiment at one scale, with all that is laid over. */
@@ -89,6 +115,7 @@ export interface Experiment {
   readonly scale: Scale;
   readonly seeds: readonly number[];
   readonly resamples: number;
+  readonly axes: Readonly<Record<string, Axis>>;
   readonly arms: ReadonlyMap<string, ArmConfig>;
   readonly evaluations: ReadonlyMap<string, EvaluationConfig>;
 }
@@ -117,10 +144,10 @@ export async function readExperiment(folder: string, scale: Scale): Promise<Expe
   if (!own) throw new InputError(`${path} has no scale "${scale}": it has ${Object.keys(fields.scales).join(', ')}.`);
   requireKnown(own.arms, fields.arms, `${path}: scales.${scale}.arms`);
   requireKnown(own.evaluations, fields.evaluations, `${path}: scales.${scale}.evaluations`);
-  const arms = Object.entries(fields.arms).map(([name, arm]) => {
+  const arms = Object.entries(fields.arms).flatMap(([name, arm]) => {
     const shared = arm.model === undefined ? { training: overlaid(fields.training, own.training ?? {}) } : {};
     const whole = overlaid(overlaid(shared, arm), own.arms?.[name] ?? {});
-    return [name, parsed(armSchema, whole, `${path}: arms.${name}`)] as const;
+    return alongAxes(name, whole, fields.axes, path);
   });
   const evaluations = Object.entries(fields.evaluations).flatMap(([name, evaluation]) => {
     const over = own.evaluations?.[name];
@@ -129,11 +156,43 @@ export async function readExperiment(folder: string, scale: Scale): Promise<Expe
     return [[name, parsed(evaluationSchema, whole, `${path}: evaluations.${name}`)] as const];
   });
   if (arms.length === 0) throw new InputError(`${path} has no arms: name at least one model.`);
-  const { title, question, resamples } = fields;
+  const { title, question, resamples, axes } = fields;
   return {
-    ...{ name: basename(folder), folder, title, question, scale, seeds: own.seeds, resamples },
+    ...{ name: basename(folder), folder, title, question, scale, seeds: own.seeds, resamples, axes },
     ...{ arms: new Map(arms), evaluations: new Map(evaluations) },
   };
+}
+
+/** An arm at every combination of the points of its axes; itself where it has none. */
+function alongAxes(
+  name: string,
+  given: Json,
+  known: Readonly<Record<string, Axis>>,
+  path: string,
+): (readonly [string, ArmConfig])[] {
+  const where = `${path}: arms.${name}`;
+  const { axes, ...arm } = parsed(armSchema, given, where);
+  if (!axes) return [[name, arm]];
+  requireKnown(Object.fromEntries(axes.map((axis) => [axis, null])), known, `${where}.axes`);
+  const { axes: _axes, ...whole } = given;
+  let grid: { over: Json; at: Record<string, string> }[] = [{ over: whole, at: {} }];
+  for (const axis of axes)
+    grid = grid.flatMap(({ over, at }) =>
+      Object.entries(known[axis].points).map(([point, above]) => ({
+        over: overlaid(over, above),
+        at: { ...at, [axis]: point },
+      })),
+    );
+  const { label = name } = arm;
+  return grid.map(({ over, at }) => {
+    const points = Object.values(at);
+    const own = parsed(
+      armSchema,
+      { ...over, label: [label, ...points].join(', ') },
+      `${where} at ${points.join(', ')}`,
+    );
+    return [[name, ...points].join('-'), { ...own, place: { arm: name, label, at } }];
+  });
 }
 
 function parsed<S extends z.ZodType>(schema: S, given: unknown, where: string): z.output<S> {

@@ -49,6 +49,7 @@ export async function dryRun(
   const rate = given ?? (await productRate());
   const estimates: Estimate[] = [];
   const known = new Map<string, ModelConfig>();
+  const lengths = new Map<string, number>();
   const arms = armsOf(experiment);
   // An arm may begin with one that stands behind it in the file.
   for (const arm of [...arms.filter(({ runs }) => runs.length === 0), ...wavesOf(arms).flat()]) {
@@ -62,7 +63,9 @@ export async function dryRun(
         `Arm ${arm.name} has ${parameters} parameters and the experiment says ${arm.parameters}: correct the model, or what is said of it.`,
       );
     const [run] = arm.runs;
-    const { steps, tokens } = run ? await lengthOf(parseTrainingConfig(run.config), lacks) : { steps: 0, tokens: 0 };
+    const { steps, tokens } = run
+      ? await lengthOf(parseTrainingConfig(run.config), lengths, lacks)
+      : { steps: 0, tokens: 0 };
     const flops = own && tokens !== null ? 6 * inProducts(own) * tokens : null;
     estimates.push({
       arm: arm.name,
@@ -133,13 +136,20 @@ async function vocabularyOf({ model, data }: TrainingConfig): Promise<number> {
 }
 
 /** Steps and tokens of a run, where no stage ends before its limit; no tokens where data are not there and do not say how long rows are. */
-async function lengthOf(config: TrainingConfig, lacks: string[]): Promise<{ steps: number; tokens: number | null }> {
+async function lengthOf(
+  config: TrainingConfig,
+  known: Map<string, number>,
+  lacks: string[],
+): Promise<{ steps: number; tokens: number | null }> {
   let [steps, tokens] = [0, 0];
   for (const stage of stagesOf(config)) {
     const weights = stage.data.reduce((sum, { weight }) => sum + weight, 0);
     let length = 0;
     for (const part of stage.data) {
-      const rows = await rowLength(part, lacks);
+      // Arms share their data, and rows have to be drawn to be measured.
+      const key = JSON.stringify(part);
+      const rows = known.get(key) ?? (await rowLength(part, lacks));
+      if (Number.isFinite(rows)) known.set(key, rows);
       // One that is not known makes the sum so.
       length += (part.weight / weights) * rows;
     }

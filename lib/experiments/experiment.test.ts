@@ -174,7 +174,31 @@ describe('an experiment.json', () => {
     expect(arms[2].runs[1].config.from).toEqual({ checkpoint: join(folder, 'smoke', 'runs', 'differential-1') });
   });
 
+  it('trains an arm at every combination of the points of its axes', async () => {
+    const axes = {
+      warmup: { take: 'mean', points: { long: {}, short: { training: { optimizer: { warmup_steps: 1 } } } } },
+      rate: {
+        take: 'best',
+        points: {
+          low: { training: { optimizer: { learning_rate: 0.001 } } },
+          high: { training: { optimizer: { learning_rate: 0.01 } } },
+        },
+      },
+    };
+    const folder = await copyOf('grid', { axes, arms: { plain: { axes: ['warmup', 'rate'] } } });
+    const arms = armsOf(await readExperiment(folder, 'smoke'));
+    const names = ['plain-long-low', 'plain-long-high', 'plain-short-low', 'plain-short-high'];
+    expect(arms.map(({ name }) => name)).toEqual([...names, 'differential']);
+    expect(arms[3]).toMatchObject({
+      label: 'Mamba-2, short, high',
+      runs: [{ config: { optimizer: { learning_rate: 0.01, warmup_steps: 1 }, steps: 30 } }, { seed: 1 }],
+      place: { arm: 'plain', label: 'Mamba-2', at: { warmup: 'short', rate: 'high' } },
+    });
+  });
+
   it.each<[string, object, RegExp]>([
+    ['an axis that there is not', { arms: { plain: { axes: ['depth'] } } }, /arms.plain.axes names "depth"/],
+    ['an axis of one point', { axes: { rate: { take: 'best', points: { low: {} } } } }, /at least two points/],
     ['an unknown field', { arm: {} }, /Unrecognized key.*"arm"/],
     ['an arm of both kinds', { arms: { plain: { model: 'x' } } }, /give training or model/],
     ['a scale of an arm that there is not', { scales: { smoke: { arms: { fourth: {} } } } }, /names "fourth"/],

@@ -51,4 +51,29 @@ describe('the experiments', () => {
     expect(plain.tokens).toBeCloseTo(50e9, -6);
     expect(plain.hours_at_least).toBeCloseTo((3 * (plain.flops as number)) / RATE / 3600, 3);
   });
+
+  it('mad has every setting of every task at every learning rate, with and without decay', async () => {
+    const { arms } = await readExperiment(join(FOLDER, 'mad'), 'paper');
+    // 33 settings of the six tasks, three rates, two decays, two models.
+    expect(arms.size).toBe(33 * 3 * 2 * 2);
+    const one = arms.get('fuzzy-in-context-recall-plain-rows-6400-1e-3-decay-0');
+    expect(one?.training).toMatchObject({
+      steps: 10_000,
+      data: { task: 'fuzzy-in-context-recall', examples: 6400 },
+      optimizer: { learning_rate: 1e-3, weight_decay: 0, final_learning_rate: 1e-6 },
+    });
+    const tasks = new Map<string, Set<string>>();
+    for (const { place, training } of arms.values()) {
+      const { task } = (training as { data: { task: string } }).data;
+      tasks.set(task, (tasks.get(task) ?? new Set()).add(Object.values(place?.at ?? {})[0]));
+    }
+    expect(Object.fromEntries([...tasks].map(([task, settings]) => [task, settings.size]))).toEqual({
+      'in-context-recall': 6,
+      'fuzzy-in-context-recall': 5,
+      'noisy-in-context-recall': 5,
+      'selective-copying': 5,
+      compression: 6,
+      memorization: 6,
+    });
+  });
 });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { InputError } from '@/lib/input-error';
 import { parseTrainingConfig } from '@/lib/training';
-import { type Experiment, overlaid } from './config';
+import { type Experiment, type GridPlace, overlaid } from './config';
 
 /** A training run of an arm. */
 export interface Run {
@@ -23,6 +23,8 @@ export interface Arm {
   readonly model?: string;
   /** The arm whose runs its own begin with. */
   readonly after?: string;
+  /** Of one on a grid. */
+  readonly place?: GridPlace;
 }
 
 /** Where an experiment at a scale leaves all it makes. */
@@ -32,7 +34,7 @@ const FROM_ARM = /^arm:(.+)$/;
 
 /** All runs of an experiment. @throws InputError where a training configuration cannot be used */
 export function armsOf(experiment: Experiment): Arm[] {
-  return [...experiment.arms].map(([name, { label = name, training, model, parameters }]): Arm => {
+  return [...experiment.arms].map(([name, { label = name, training, model, parameters, place }]): Arm => {
     if (!training) return { name, label, parameters, runs: [], model };
     const from = (training.from as { checkpoint?: unknown } | undefined)?.checkpoint;
     const after = typeof from === 'string' ? FROM_ARM.exec(from)?.[1] : undefined;
@@ -48,7 +50,7 @@ export function armsOf(experiment: Experiment): Arm[] {
       }
       return { name: `${name}-${seed}`, seed, folder: runFolder(experiment, name, seed), config };
     });
-    return { name, label, parameters, runs, after };
+    return { name, label, parameters, runs, after, place };
   });
 }
 

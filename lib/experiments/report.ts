@@ -9,6 +9,7 @@ import { fetchModel } from '@/lib/hub';
 import { evaluationOf } from '@/lib/jobs';
 import { version } from '@/package.json';
 import { type ArmTraining, type CurveAt, type Spread, trainingOfArm } from './curves';
+import { type GridResult, gridResults } from './grid';
 import { type Arm, resultsFolder } from './plan';
 import type { Findings } from './work';
 
@@ -36,8 +37,10 @@ export async function writeReport(findings: Findings, root: string): Promise<str
   const sizes = new Map(await Promise.all(arms.map(async (arm) => [arm.name, await parametersOf(arm, root)] as const)));
   const trained = arms.filter(({ runs }) => runs.length > 0);
   const training = await Promise.all(trained.map((arm) => trainingOfArm(arm, sizes.get(arm.name) as number)));
+  const grids = gridResults(arms, training, experiment.axes);
   const sections = [
-    ...(training.length > 0 ? [trainingSection(training)] : []),
+    ...(training.length > 0 ? [trainingSection(training, grids)] : []),
+    ...(grids.length > 0 ? [gridSection(grids)] : []),
     ...(await Promise.all(evaluations.map((one) => evaluationSection(one, arms)))),
   ];
   const text = [
@@ -71,6 +74,7 @@ export async function writeReport(findings: Findings, root: string): Promise<str
     ...{ seeds: experiment.seeds, devices },
     arms: arms.map(({ name, label }) => ({ name, label, parameters: sizes.get(name) })),
     training,
+    ...(grids.length > 0 && { grids }),
     evaluations: evaluations.map(({ name, config, summary }) => ({
       name,
       kind: config.kind,
@@ -101,9 +105,11 @@ function portable(summary: unknown, arms: readonly Arm[], experiment: string): u
 const withRange = ({ mean, low, high, n }: Spread, digits = 3): string =>
   n === 1 ? mean.toFixed(digits) : `${mean.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
 
-function trainingSection(training: readonly ArmTraining[]): Section {
+function trainingSection(training: readonly ArmTraining[], grids: readonly GridResult[]): Section {
+  // Hundreds of curves show nothing: of a grid the table and its own section tell.
+  const drawable = grids.length > 0 ? [] : training;
   const curves = (read: (arm: ArmTraining) => readonly CurveAt[]): Curve[] =>
-    training
+    drawable
       .filter((arm) => read(arm).length > 0)
       .map((arm) => ({
         name: arm.label,
@@ -145,6 +151,25 @@ function trainingSection(training: readonly ArmTraining[]): Section {
       ),
       ...figure('training-lambda', `λ by step, mean over differential blocks.${band}`, 'λ', ({ lambda }) => lambda),
     ],
+  };
+}
+
+function gridSection(grids: readonly GridResult[]): Section {
+  const row = (arm: string, point: string, { accuracy, best }: GridResult['points'][number] | GridResult) =>
+    `| ${arm} | ${point} | ${accuracy.toFixed(3)} | ${best.join(', ') || '–'} |`;
+  return {
+    title: 'Grids',
+    text: [
+      'Share of validation answers that are right at the end of training. The best of an axis is chosen by this same share.',
+      '',
+      '| arm | point | answers right, validation | best at |',
+      '|---|---|---|---|',
+      ...grids.flatMap((grid) => [
+        ...grid.points.map((one) => row(grid.label, one.point, one)),
+        row(grid.label, 'all', grid),
+      ]),
+    ],
+    figures: [],
   };
 }
 
