@@ -56,7 +56,18 @@ async function installed() {
   }
 }
 
-const BUNDLES = ['server', 'worker', 'reader', 'archive', 'import-run', 'rows', 'sweeps', 'items', 'leases', 'cli'];
+export const BUNDLES = [
+  'server',
+  'worker',
+  'reader',
+  'archive',
+  'import-run',
+  'rows',
+  'sweeps',
+  'items',
+  'leases',
+  'cli',
+];
 
 /** The bundles in dist/, one file each. */
 async function bundles() {
