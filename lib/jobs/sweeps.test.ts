@@ -61,6 +61,26 @@ describe('a sweep on the embedded database', () => {
   });
 });
 
+/** What a batch script sees of Slurm's: a copy of itself elsewhere, the folder that it was sent from, its task, what its lines ask for. */
+const SBATCH = `#!/bin/bash
+array=\${1#--array=} script=$2
+asked() { sed -n "s/^#SBATCH --$1=//p" "$script"; }
+spool=$(mktemp -d)
+install -m 755 "$script" "$spool/slurm_script"
+for task in $(seq "\${array%-*}" "\${array#*-}"); do
+  (
+    cd /
+    export SLURM_SUBMIT_DIR=$OLDPWD SLURM_ARRAY_TASK_ID=$task SLURM_CPUS_PER_TASK=$(asked cpus-per-task)
+    exec "$spool/slurm_script"
+  ) >"slurm-$task.out" 2>&1 &
+  echo $! >"slurm-$task.pid"
+done
+status=0
+for pid in $(jobs -p); do wait "$pid" || status=$?; done
+rm -r "$spool"
+exit $status
+`;
+
 const lacking = missingPostgres();
 if (lacking) console.warn(`Not run: workers on a PostgreSQL server (needs ${lacking}).`);
 
@@ -108,6 +128,28 @@ describe.skipIf(lacking)(`workers on a PostgreSQL server${lacking ? ` (needs ${l
     expect(rows.map(({ item }) => item)).toEqual(Array.from({ length: ITEMS }, (_, item) => item));
     expect(new Set(rows.map(({ worker }) => worker)).size).toBe(2);
     expect(await summaryOf(env, 'killed')).toBe(alone.summary);
+  });
+
+  it('are an array of Slurm: one whose time is over ends its item in good order, and the others do the rest', async () => {
+    const env = { DATABASE_URL: await postgres.database('slurm'), STATESCOPE_DATA: 'shared' };
+    const made = workshop.start(['sweep', 'run', file, '--detach'], env);
+    expect(await made.ended, made.output.err).toBe(0);
+    const bin = join(workshop.root, 'bin');
+    await mkdir(bin);
+    await writeFile(join(bin, 'sbatch'), SBATCH, { mode: 0o755 });
+    const array = workshop.startProgram('sbatch', ['--array=1-2', join(process.cwd(), 'scripts', 'workers.sbatch')], {
+      ...env,
+      PATH: `${bin}:${process.env.PATH}`,
+    });
+    const said = (task: number) => readFile(join(workshop.root, `slurm-${task}.out`), 'utf8').catch(() => '');
+    while (!(await said(1)).includes('example')) {
+      expect(array.child.exitCode, `${array.output.err}${await said(1)}`).toBeNull();
+      await sleep(50);
+    }
+    // As --signal=B:TERM does: the batch script alone hears of it, which is why it must be the worker.
+    process.kill(Number(await readFile(join(workshop.root, 'slurm-1.pid'), 'utf8')), 'SIGTERM');
+    expect(await array.ended, `${await said(1)}\n${await said(2)}`).toBe(0);
+    expect(await summaryOf(env, 'slurm')).toBe(alone.summary);
   });
 
   it('and a worker that stood still for longer than its lease adds nothing twice', async () => {

@@ -18,7 +18,7 @@ export interface Process {
 }
 
 /** So many blocks that a sweep of some prompts can be met half-way, and no more. */
-const MIDDLE = { layers: Array<BlockKind>(40).fill('mamba2'), expand: 2 };
+const MIDDLE = { layers: Array<BlockKind>(16).fill('mamba2'), expand: 2 };
 
 /** A folder like an installed Statescope, with the command line and small random models. */
 export class Workshop {
@@ -79,7 +79,12 @@ export class Workshop {
 
   /** The same of another bundle. */
   startBundle(name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Process {
-    const child = spawn(process.execPath, [join(this.root, 'dist', `${name}.mjs`), ...args], {
+    return this.startProgram(process.execPath, [join(this.root, 'dist', `${name}.mjs`), ...args], env);
+  }
+
+  /** Any program, in the folder and with the variables that make a bundle started by it one of this workshop. */
+  startProgram(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Process {
+    const child = spawn(program, args, {
       cwd: this.root,
       env: {
         ...process.env,
