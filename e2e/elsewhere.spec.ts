@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
 import { createClient } from '@/lib/api/client';
 import { expectState } from './page';
+import { dataOf, OWN } from './server';
 
 /** demo-diff-mamba2 over a story, computed by PyTorch: what `export_torch` has written. */
 const ID = 'e15e0001';
 const FOLDER = join('lib/server/testing/elsewhere', ID);
 /** Where the server of these tests keeps its runs. */
-const PLACE = join('test-results/data/runs', ID);
+const PLACE = join(dataOf(OWN), 'runs', ID);
 
 test.beforeAll(() => cp(FOLDER, PLACE, { recursive: true }));
 test.afterAll(() => rm(PLACE, { recursive: true, force: true }));

@@ -3,6 +3,11 @@ import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { freePort, PLAIN_DOOR } from '../scripts/lib/serve.mjs';
 
+/** The number of this worker, which has the server of this number to itself. Playwright reads its configuration anew in each. */
+export const OWN = Number(process.env.TEST_PARALLEL_INDEX ?? 0);
+/** Where the server of a worker keeps its runs. */
+export const dataOf = (worker: number) => `test-results/data-${worker}`;
+
 export interface OwnServer {
   readonly process: ChildProcess;
   readonly port: number;

@@ -1,6 +1,7 @@
 // npm test: sets up what is missing, then lint, types, unit tests, the package of npm, a short chaos run and the page tests; says what
 // was skipped and why, and ends with one line of counts. With CI set, a page test that did not run is a failure.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from './lib/chromium.mjs';
 import { PYTHON, python } from './lib/python.mjs';
@@ -70,7 +71,11 @@ async function pageTests(browser) {
   const file = join(RESULTS, 'playwright.json');
   const code = await run(bin('playwright'), ['test', '--reporter=line,json', ...(browser ? [] : ['--list'])], {
     stdio: browser ? 'inherit' : ['inherit', 'ignore', 'inherit'],
-    env: { ...(browser && { CHROMIUM_PATH: browser }), PLAYWRIGHT_JSON_OUTPUT_NAME: file },
+    env: {
+      ...(browser && { CHROMIUM_PATH: browser }),
+      E2E_WORKERS: String(Math.min(2, availableParallelism())),
+      PLAYWRIGHT_JSON_OUTPUT_NAME: file,
+    },
   });
   const report = readJson(file);
   const tests = pageTestsOf(report);
@@ -116,14 +121,16 @@ rmSync(RESULTS, { recursive: true, force: true });
 mkdirSync(RESULTS, { recursive: true });
 // Before the unit tests, which borrow its WebGPU adapter.
 const browser = await chromium();
-// One core or two are enough for all three; chaos and page tests look at times, so they run alone.
+// One core or two are enough for all three. What follows has servers of its own to wait for: two at a time.
 await Promise.all([
   unitTests(),
   buildAndTypes(),
   step('lint and format', bin('biome'), ['ci', '.', '--reporter=summary']),
 ]);
-await step('the package of npm', process.execPath, [join(ROOT, 'scripts', 'package-test.mjs'), '--linked']);
-await pythonTests(await python());
+await Promise.all([
+  step('the package of npm', process.execPath, [join(ROOT, 'scripts', 'package-test.mjs'), '--linked']),
+  python().then(pythonTests),
+]);
 await chaosTests();
 await pageTests(browser);
 for (const line of skippedLines(skipped)) console.log(line);
