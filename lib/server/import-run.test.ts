@@ -98,6 +98,9 @@ const WITH_WEIGHTS: Question[] = [
   ['allocation', { position: 9, needle: [2, 4] }],
 ];
 
+/** The embedding, four blocks and the model's own output. */
+const ENTRIES = 6;
+
 describe('a run that was computed elsewhere', () => {
   it('is read as our own of the same weights, where the weights are not', async () => {
     const computer = await withRun([]);
@@ -119,6 +122,22 @@ describe('a run that was computed elsewhere', () => {
     const { top_ids: expected, ...others } = wanted;
     expectClose(statistics, others);
     expect([...ids].filter((id, k) => id === expected[k]).length / ids.length).toBeGreaterThan(0.98);
+  });
+
+  it('has that lens at some tokens, as the page asks for what is in view', async () => {
+    const computer = await withRun([]);
+    const [some, all] = [await numbers(computer, 'lens', { positions: [9, 2] }), await numbers(computer, 'lens', {})];
+    const { top_ids: ids, margin } = some as Record<string, Float32Array>;
+    const whole = all as Record<string, Float32Array>;
+    const L = whole.margin.length / ENTRIES;
+    const k = whole.top_ids.length / whole.margin.length;
+    for (let entry = 0; entry < ENTRIES; entry++)
+      for (const [row, position] of [9, 2].entries()) {
+        const [at, from] = [2 * entry + row, entry * L + position];
+        expect(margin[at]).toBe(whole.margin[from]);
+        expect([...ids.slice(at * k, (at + 1) * k)]).toEqual([...whole.top_ids.slice(from * k, (from + 1) * k)]);
+      }
+    expect(margin).toHaveLength(2 * ENTRIES);
   });
 
   it.each(WITH_WEIGHTS)(

@@ -9,16 +9,26 @@ import type { Elsewhere, KeptPart, ModelRecord } from './record';
 const eachStatistic = (of: (name: LensStatistic) => Float64Array): Record<LensStatistic, Float64Array> =>
   Object.fromEntries(LENS_STATISTICS.map((name) => [name, of(name)])) as Record<LensStatistic, Float64Array>;
 
-/** The lens that it keeps, at every entry and position. */
-export function lensElsewhere({ L, blocks }: ModelRecord, kept: Elsewhere['lens']): Lens {
+/** The lens that it keeps, at every entry and at those positions that are asked for, else at all. */
+export function lensElsewhere(
+  { L, blocks }: ModelRecord,
+  { topIds, topProbabilities, statistics }: Elsewhere['lens'],
+  positions: readonly number[] = Array.from({ length: L }, (_, t) => t),
+): Lens {
   const entries = entryLabels(blocks.length);
-  const { topIds: ids, topProbabilities } = kept;
+  const k = topIds.length / (entries.length * L);
+  const rows = entries.flatMap((_, entry) => positions.map((position) => entry * L + position));
+  const tops = rows.flatMap((row) => Array.from({ length: k }, (_, rank) => row * k + rank));
   return {
     entries,
     B: 1,
-    positions: Array.from({ length: L }, (_, t) => t),
-    statistics: eachStatistic((name) => Float64Array.from(kept.statistics[name])),
-    top: { k: ids.length / (entries.length * L), ids, probabilities: Float64Array.from(topProbabilities) },
+    positions,
+    statistics: eachStatistic((name) => Float64Array.from(rows, (row) => statistics[name][row])),
+    top: {
+      k,
+      ids: Int32Array.from(tops, (place) => topIds[place]),
+      probabilities: Float64Array.from(tops, (place) => topProbabilities[place]),
+    },
   };
 }
 

@@ -207,13 +207,13 @@ export class Readouts {
   }
 
   /** The lens that a run from elsewhere brings along, where it is the one that is asked for. */
-  #lensElsewhere(record: ModelRecord, { target, lens = 'logit', candidates }: View): Lens | undefined {
+  #lensElsewhere(record: ModelRecord, { target, lens = 'logit', candidates, positions }: View): Lens | undefined {
     const kept = record.elsewhere?.lens;
     if (!kept || lens !== 'logit' || target !== kept.target) return undefined;
     const asked = new Set(candidatesOf(record, target, candidates));
     const there = new Set(candidatesOf(record, target, kept.candidates));
     if (asked.size !== there.size || [...asked].some((id) => !there.has(id))) return undefined;
-    return lensElsewhere(record, kept);
+    return lensElsewhere(record, kept, positions);
   }
 
   #remember(record: ModelRecord, view: View, lens: Lens): void {
