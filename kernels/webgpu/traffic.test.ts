@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ADAPTER, needs } from '@/testing/needs';
-import { selectiveScan, silu } from '../ops';
+import { selectiveScan, selectiveScanWithState, silu } from '../ops';
 import { registerWebgpu } from './register';
 import { allowSoftwareAdapter } from './testing/software-adapter';
 import { dispatchesOf } from './traffic';
@@ -29,6 +29,14 @@ describe('what a computation asks of a GPU', needs(adapter, ADAPTER), () => {
     };
     expect(scan(32)).toEqual(['statescope selective scan']);
     expect(scan(33)).toHaveLength(3);
+  });
+
+  it('counts of an array of which a section is read that section', () => {
+    const [sequence, states] = [tf.zeros<tf.Rank.R3>([1, 100, 8]), tf.zeros<tf.Rank.R3>([1, 100, 4])];
+    const inputs = { x: sequence, delta: sequence, A: tf.zeros<tf.Rank.R2>([8, 4]), B: states, C: states };
+    const programs = dispatchesOf(() => tf.dispose(Object.values(selectiveScanWithState(inputs))));
+    const copied = programs.filter(({ name }) => name === 'statescope sum parts').map(({ bytes }) => bytes);
+    expect(copied).toEqual([2 * 4 * 8 * 4]);
   });
 
   it('computes again afterwards', () => {

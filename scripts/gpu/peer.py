@@ -32,6 +32,10 @@ def settle():
         torch.cuda.synchronize()
 
 
+def note_of(error):
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
 def say(what, run, runs=3 if SMALL else 10):
     """Prints the median wall time of `run`, after two that warm up; or why it did not run, and the next one follows."""
     times = []
@@ -48,7 +52,7 @@ def say(what, run, runs=3 if SMALL else 10):
             times.append(1000 * (time.perf_counter() - start))
         found["ms"] = statistics.median(times[2:])
     except Exception as error:
-        found["note"] = f"{type(error).__name__}: {error}".splitlines()[0]
+        found["note"] = note_of(error)
     print(json.dumps(found), flush=True)
 
 
@@ -87,10 +91,13 @@ def recurrence(x, delta, A, B, C):
     return torch.stack(y, 1)
 
 
-def tell_error(what, got, expected):
-    """Prints the largest error by the largest value: what is timed must be the scan."""
-    error = ((got - expected).abs().max() / expected.abs().max()).item()
-    found = {"error": error} if math.isfinite(error) else {"note": f"{error}"}
+def tell_error(what, run, expected):
+    """Prints the largest error by the largest value, or why there is none: what is timed must be the scan."""
+    try:
+        error = ((run() - expected).abs().max() / expected.abs().max()).item()
+        found = {"error": error} if math.isfinite(error) else {"note": f"{error}"}
+    except Exception as error:
+        found = {"note": note_of(error)}
     print(json.dumps({"what": f"{what}, largest error against the recurrence", "ms": None, **found}), flush=True)
 
 
@@ -109,10 +116,10 @@ def scans(L, H, P, N):
     x, delta, A = draw(1, L, H, P), 0.01 * torch.rand(1, L, H, device=DEVICE), -torch.rand(H, device=DEVICE)
     B, C = draw(1, L, N), draw(1, L, N)
     what = f"SSD scan in chunks, L {L}, H {H}, P {P}, N {N}"
-    tell_error(what, ssd(x, delta, A, B, C), recurrence(x, delta, A, B, C))
-    say(what, lambda: ssd(x, delta, A, B, C))
-    fused = torch.compile(ssd)
-    say(f"{what}, fused by torch.compile", lambda: fused(x, delta, A, B, C))
+    expected = recurrence(x, delta, A, B, C)
+    for how, scan in (("", ssd), (", fused by torch.compile", torch.compile(ssd))):
+        tell_error(f"{what}{how}", lambda: scan(x, delta, A, B, C), expected)
+        say(f"{what}{how}", lambda: scan(x, delta, A, B, C))
 
 
 def forwards(lengths):

@@ -34,6 +34,8 @@ export function sumParts(backend: Backend, source: tf.TensorInfo, what: Parts): 
     name: 'sum parts',
     inputs: { source },
     output: shape,
+    // A section of an array may be all that is read.
+    parts: { source: parts * count },
     uniforms: { count, offset, parts, inner: what.inner ?? count },
     floats: { scale },
     threads: 64,
