@@ -90,6 +90,14 @@ describe.each([
       [64, 8],
       [128, 2],
       [256, 3],
+      // The last subgroup is not full, or the only one: its share of the work is another.
+      ...(subgroups
+        ? [
+            [3, 1],
+            [6, 2],
+            [101, 1],
+          ]
+        : []),
     ])('for %i threads of %i values, in every thread', (threads, count) => {
       const x = values(threads * count);
       const both = (of: (column: number[]) => number) =>
