@@ -103,6 +103,13 @@ const NEEDED = { maxStorageBuffersPerShaderStage: 10, maxComputeInvocationsPerWo
 /** Used where the adapter has them; the types are older than subgroups. */
 const WELCOME = ['timestamp-query', 'subgroups'] as GPUFeatureName[];
 
+/** What is left out all the same: `STATESCOPE_SUBGROUPS=off` is for drivers that get subgroups wrong. */
+function unwelcome(): readonly string[] {
+  const { STATESCOPE_SUBGROUPS: asked = 'on' } = process.env;
+  if (asked !== 'on' && asked !== 'off') throw new Error(`STATESCOPE_SUBGROUPS is "${asked}": it must be on or off.`);
+  return asked === 'off' ? ['subgroups'] : [];
+}
+
 const LIBRARY_FOLDERS = [
   '/usr/lib',
   '/usr/lib64',
@@ -144,7 +151,8 @@ export async function openGpu(): Promise<Gpu | null> {
     if (limits[limit as keyof typeof NEEDED] < needed)
       throw new Error(`${description.name} has a ${limit} of ${limits[limit as keyof typeof NEEDED]}, not ${needed}.`);
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, limits[name]]));
-  const requiredFeatures = WELCOME.filter((feature) => adapter.features.has(feature));
+  const without = unwelcome();
+  const requiredFeatures = WELCOME.filter((name) => adapter.features.has(name) && !without.includes(name));
   const device = await finished(keepingTicks(() => adapter.requestDevice({ requiredLimits, requiredFeatures })));
   return { device, info, description };
 }

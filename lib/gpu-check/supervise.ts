@@ -137,7 +137,8 @@ function runProcess(
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      const why = late || `its process ended with ${signal ?? `code ${code}`}: ${lastWords}`;
+      const end = `its process ended with ${signal ?? `code ${code}`}`;
+      const why = late || (lastWords ? `${end}: ${lastWords}` : end);
       resolve({ steps, done: code === 0 && during === undefined, during, why });
     });
   });
