@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { sourcesKey } from './kernels/native/build.mjs';
+import { requiredByTests } from './scripts/lib/required.mjs';
 
 const ROOT = fileURLToPath(new URL('.', import.meta.url)).replace(/\/$/, '');
 
@@ -23,6 +24,7 @@ const together = ['lib', 'models', 'testing'].flatMap((folder) =>
 
 export default defineConfig({
   resolve: { alias: { '@': ROOT } },
+  plugins: [requiredByTests],
   define: { STATESCOPE_SOURCES: JSON.stringify(sourcesKey()) },
   test: {
     // As many files at a time as there are cores: by default one core stays idle.

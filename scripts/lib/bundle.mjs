@@ -2,6 +2,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { sourcesKey } from '../../kernels/native/build.mjs';
+import { requiredByBundles } from './required.mjs';
 import { ROOT } from './root.mjs';
 
 const ENTRIES = {
@@ -19,7 +20,19 @@ const ENTRIES = {
   'python-client': 'lib/api/python-main.ts',
 };
 
-/** Programs that Node runs outside of Next, one file each; packages stay in node_modules. */
+/** Of esbuild, for programs that Node runs outside of Next: packages stay in node_modules. @type {import('esbuild').BuildOptions} */
+export const PROGRAM = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  packages: 'external',
+  alias: { '@': ROOT },
+  plugins: [requiredByBundles],
+  logLevel: 'warning',
+};
+
+/** One file each. */
 export async function bundle(names) {
   const out = join(ROOT, 'dist');
   await mkdir(out, { recursive: true });
@@ -27,17 +40,11 @@ export async function bundle(names) {
     names.map(async (name) => {
       const draft = join(out, `.${name}.${process.pid}.mjs`);
       await build({
+        ...PROGRAM,
         entryPoints: [join(ROOT, ENTRIES[name])],
         outfile: draft,
-        bundle: true,
-        platform: 'node',
-        format: 'esm',
-        target: 'node20',
-        packages: 'external',
-        alias: { '@': ROOT },
         define: { STATESCOPE_SOURCES: JSON.stringify(sourcesKey()) },
         sourcemap: 'inline',
-        logLevel: 'warning',
       });
       await rename(draft, join(out, `${name}.mjs`));
     }),

@@ -71,7 +71,14 @@ export const BUNDLES = [
 
 /** The bundles in dist/, one file each. */
 async function bundles() {
-  const wanted = digest(['lib', 'kernels', 'scripts/lib/bundle.mjs', 'package-lock.json', 'tsconfig.json']);
+  const wanted = digest([
+    'lib',
+    'kernels',
+    'scripts/lib/bundle.mjs',
+    'scripts/lib/required.mjs',
+    'package-lock.json',
+    'tsconfig.json',
+  ]);
   const there = BUNDLES.every((name) => existsSync(join(ROOT, 'dist', `${name}.mjs`)));
   if (there && isDone('bundles', wanted)) return;
   const { bundle } = await import('./bundle.mjs');

@@ -6,6 +6,7 @@ import { build } from 'esbuild';
 import type { BlockKind } from '@/lib/checkpoint';
 import { demoLines } from '@/lib/data/demo-stories';
 import { writeModel } from '@/lib/server/testing/workspace';
+import { PROGRAM } from '@/scripts/lib/bundle.mjs';
 
 /** A process of the command line, with what it has written so far. */
 export interface Process {
@@ -39,6 +40,7 @@ export class Workshop {
     const empty = join(process.cwd(), 'dist', 'database');
     await Promise.all([
       build({
+        ...PROGRAM,
         entryPoints: {
           cli: 'lib/cli/main.ts',
           leases: 'lib/jobs/leases-thread.ts',
@@ -47,13 +49,6 @@ export class Workshop {
         },
         outdir: join(root, 'dist'),
         outExtension: { '.js': '.mjs' },
-        bundle: true,
-        platform: 'node',
-        format: 'esm',
-        target: 'node20',
-        packages: 'external',
-        alias: { '@': process.cwd() },
-        logLevel: 'warning',
       }),
       copyFile('package.json', join(root, 'package.json')),
       cp(migrations, join(root, migrations), { recursive: true }),

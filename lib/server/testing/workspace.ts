@@ -9,6 +9,7 @@ import { parseConfig } from '@/lib/checkpoint/config';
 import { retrievalVocabulary, tokenizerJson } from '@/lib/data/word-tokenizer';
 import { Random } from '@/lib/random';
 import { initialCheckpoint } from '@/lib/training/initialise';
+import { PROGRAM } from '@/scripts/lib/bundle.mjs';
 import type { Computer } from '../compute/computer';
 import type { Settings } from '../settings';
 
@@ -89,6 +90,7 @@ export async function makeWorkspace(
     copyEmptyDatabase(join(root, 'dist')),
     copyFile(join(process.cwd(), 'package.json'), join(root, 'package.json')),
     build({
+      ...PROGRAM,
       entryPoints: {
         worker: join(process.cwd(), 'lib/server/worker.ts'),
         reader: join(process.cwd(), 'lib/server/readers/thread.ts'),
@@ -97,13 +99,6 @@ export async function makeWorkspace(
       },
       outdir: join(root, 'dist'),
       outExtension: { '.js': '.mjs' },
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      packages: 'external',
-      alias: { '@': process.cwd() },
-      logLevel: 'warning',
     }),
     cp(join(process.cwd(), MIGRATIONS), join(root, MIGRATIONS), { recursive: true }),
     ...(Object.keys(MODELS) as (keyof typeof MODELS)[]).map((name) => writeModel(models, name)),
