@@ -207,7 +207,10 @@ describe('a run that was computed elsewhere', () => {
       await expect(service.archive.call('list', null)).resolves.toEqual([]);
       await expect(service.archive.call('get', ID)).resolves.toBeNull();
       expect(await importRun(FOLDER, dataFolder)).toBe(ID);
-      await expect(service.archive.call('get', ID)).resolves.toMatchObject({ run: { id: ID, available: true } });
+      const blocks = { label: 'Diff-Mamba-2', branches: ['mixer_1', 'mixer_2', 'lambda_mixer_2', 'diff'] };
+      await expect(service.archive.call('get', ID)).resolves.toMatchObject({
+        run: { id: ID, available: true, models: [{ blocks: Array(4).fill(blocks) }] },
+      });
       await expect(service.archive.call('list', null)).resolves.toMatchObject([{ id: ID, state: 'done', kept: true }]);
       await expect(importRun(FOLDER, dataFolder)).rejects.toThrow(`Run ${ID} is in ${dataFolder} already.`);
       expect(readdirSync(dataFolder).filter((name) => name.startsWith('.import'))).toEqual([]);

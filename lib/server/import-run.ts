@@ -6,6 +6,7 @@ import { checkFolder } from './archive/marker';
 import { arraysFolder, ID, runFolder } from './archive/places';
 import { writeRunFile } from './archive/run-files';
 import { fromStored } from './archive/stored';
+import { blockSummary } from './compute/maps/branches';
 import type { ModelRecord } from './compute/runs/record';
 import { readRecord } from './compute/runs/record-file';
 
@@ -29,8 +30,11 @@ function stateOf(folder: string): Run {
   }
 }
 
-/** @throws InputError where the arrays of a model are damaged or are those of another run. */
-async function checkArrays(path: string, said: RunModel): Promise<void> {
+/**
+ * A model of a run with what its arrays say of its blocks: other programs need not know what they are called here.
+ * @throws InputError where the arrays are damaged or are those of another run
+ */
+async function withBlocks(path: string, said: RunModel): Promise<RunModel> {
   if (bytesOf(path) === 0) throw new InputError(`The arrays of ${said.name} are missing: there is no file ${path}.`);
   let record: ModelRecord;
   try {
@@ -45,6 +49,10 @@ async function checkArrays(path: string, said: RunModel): Promise<void> {
   const kinds = said.blocks.map(({ kind }) => kind).join();
   if (config.blocks.map(({ kind }) => kind).join() !== kinds)
     throw new InputError(`${path} holds other kinds of blocks than its run.json says.`);
+  return {
+    ...said,
+    blocks: said.blocks.map(({ lambda }, layer) => ({ ...blockSummary(config.blocks[layer]), lambda })),
+  };
 }
 
 /**
@@ -62,7 +70,8 @@ export async function importRun(folder: string, store: string): Promise<string> 
   if (run.state === 'queued' || run.state === 'running')
     throw new InputError(`The run in ${folder} has not ended (${run.state}): only one that has can be imported.`);
   const files = run.models.map((_, m) => `model-${m}.safetensors`);
-  for (const [m, file] of files.entries()) await checkArrays(join(folder, file), run.models[m]);
+  const models: RunModel[] = [];
+  for (const [m, file] of files.entries()) models.push(await withBlocks(join(folder, file), run.models[m]));
   checkFolder(store);
   if (existsSync(runFolder(store, id))) throw new InputError(`Run ${id} is in ${store} already.`);
   mkdirSync(arraysFolder(store), { recursive: true });
@@ -71,7 +80,7 @@ export async function importRun(folder: string, store: string): Promise<string> 
     mkdirSync(runFolder(draft, id), { recursive: true });
     for (const file of files) cpSync(join(folder, file), join(runFolder(draft, id), file));
     const bytes = files.reduce((sum, file) => sum + bytesOf(join(folder, file)), 0);
-    await writeRunFile(draft, { ...run, id, available: true, progress: null, analyses: [] }, bytes);
+    await writeRunFile(draft, { ...run, id, models, available: true, progress: null, analyses: [] }, bytes);
     renameSync(runFolder(draft, id), runFolder(store, id));
   } finally {
     rmSync(draft, { recursive: true, force: true });
