@@ -30,7 +30,7 @@ export function tunedLensCommand(program: Command, io: Io, line: string): void {
     .requiredOption('--model <name|folder>', 'a name that "models" lists, or a folder with config.json')
     .requiredOption(
       '--data <file>',
-      '.txt, .jsonl with "text", or .json with rows of token ids, also .gz; or demo:n, stories of the demo task',
+      '.txt, .jsonl with "text", .json with rows of token ids or with a "source" as train has it, also .gz; or demo:n, stories of the demo task',
     )
     .requiredOption('--out <folder>', 'where the lens goes, in the layout of the tuned-lens library')
     .option('--steps <n>', 'steps', wholeNumber('--steps', 1), steps)

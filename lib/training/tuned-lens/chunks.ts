@@ -2,13 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { InputError, withoutMark } from '@/lib/checkpoint';
 import { demoCount, trainingStories } from '@/lib/data/demo-stories';
+import { openSource } from '@/lib/data/sources';
 import { endOfText, tokenChunks } from '@/lib/data/token-chunks';
 import type { Tokenizer } from '@/lib/tokenizer';
 
 /**
  * Reads what a lens is fitted on, any of it also with `.gz`: `.txt`, one document; `.jsonl`, one document a line as
  * {"text": …}; `.json`, equally long rows of token ids, each a chunk as it is. Documents are joined by the tokenizer's end of
- * text and cut into chunks of `length` tokens. `demo:n` stands for n stories of the demo task's training split that are
+ * text and cut into chunks of `length` tokens. A `.json` object with `source`, as data of `train` have it, gives the last
+ * `length` tokens (where questions stand) of its training rows that are as long. `demo:n` stands for n stories of the demo task's training split that are
  * exactly `length` tokens long, a chunk each.
  * @throws InputError where the file cannot be read or is too short, or a text comes without a tokenizer.
  */
@@ -22,7 +24,11 @@ export async function readChunks(
   if (demo !== undefined) return storiesOf(await tokenizer(), demo, length);
   const text = await contentOf(path);
   const name = path.replace(/\.gz$/, '');
-  if (name.endsWith('.json')) return checkRows(path, parse(path, text), V);
+  if (name.endsWith('.json')) {
+    const content = parse(path, text);
+    const rows = isSource(content) ? await rowsOfSource(path, content, length) : content;
+    return checkRows(path, rows, V);
+  }
   const documents = name.endsWith('.jsonl') ? linesOf(path, text) : [text];
   const reader = await tokenizer();
   const chunks = tokenChunks(
@@ -32,6 +38,21 @@ export async function readChunks(
   );
   if (chunks.length > 0) return checkRows(path, chunks, V);
   throw new InputError(`${path} holds fewer than ${length} tokens: give more text, or a smaller --length.`);
+}
+
+const isSource = (content: unknown): boolean =>
+  typeof content === 'object' && content !== null && !Array.isArray(content) && 'source' in content;
+
+/** Rows that a source is read for, at most. */
+const SOURCE_ROWS = 2048;
+
+async function rowsOfSource(path: string, config: unknown, length: number): Promise<number[][]> {
+  const source = await openSource(config);
+  const rows = Array.from({ length: SOURCE_ROWS }, (_, index) => [...source.row('train', index).tokens]);
+  const chunks = rows.filter((row) => row.length >= length).map((row) => row.slice(-length));
+  if (chunks.length > 0) return chunks;
+  const longest = Math.max(...rows.map((row) => row.length));
+  throw new InputError(`The longest row of ${path} has ${longest} tokens: give a smaller --length than ${length}.`);
 }
 
 const STORY_SEED = 7;

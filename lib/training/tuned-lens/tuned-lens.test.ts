@@ -14,6 +14,7 @@ import {
   type Translator,
 } from '@/lib/analysis';
 import { InputError, loadCheckpoint, readSafetensors, readTorchFile } from '@/lib/checkpoint';
+import { openSource } from '@/lib/data/sources';
 import { endOfText, tokenChunks } from '@/lib/data/token-chunks';
 import { openDevice } from '@/lib/engine';
 import { createModel, type Model } from '@/lib/models';
@@ -202,12 +203,26 @@ describe('the data of a lens', () => {
     expect(await readChunks(file('rows.json', '[[1,2],[3,4]]'), 9, 9, tokenizer)).toHaveLength(2);
   });
 
+  it('are the ends of the rows of a source', async () => {
+    const stories = { source: 'stories', length: 128, noise: [0, 0] };
+    const path = file('source.json', JSON.stringify(stories));
+    const source = await openSource(stories);
+    const chunks = await readChunks(path, 100, source.vocabularySize, tokenizer);
+    const rows = Array.from({ length: 20 }, (_, index) => [...source.row('train', index).tokens]);
+    const long = rows.filter(({ length }) => length >= 100);
+    expect(long.length).toBeGreaterThan(0);
+    expect(chunks.slice(0, long.length)).toEqual(long.map((row) => row.slice(-100)));
+    await expect(readChunks(path, 500, source.vocabularySize, tokenizer)).rejects.toThrow(/smaller --length than 500/);
+    await expect(readChunks(path, 100, 9, tokenizer)).rejects.toThrow(/from 0 to 8/);
+  });
+
   it.each([
     ['short.txt', '', /fewer than 2 tokens/],
     ['rows.json', '[[1],[2,3]]', /equally long rows/],
     ['rows.json', '[[1,90]]', /from 0 to 8/],
     ['lines.jsonl', '{"words":"x"}', /Line 1 .* has no "text"/],
     ['lines.jsonl', '{', /is not JSON/],
+    ['source.json', '{"source":"novels"}', /source/],
   ])('%s with %s are refused in a sentence', async (name, content, message) => {
     const path = file(name, content);
     await expect(readChunks(path, 2, 9, tokenizer)).rejects.toThrow(message);
