@@ -19,6 +19,7 @@ interface Example {
   readonly prompt: string;
   readonly target: string;
   readonly description: string;
+  readonly models?: readonly string[];
 }
 
 describe.each(DEMO.map(({ name }) => name))('%s', (name) => {
@@ -44,7 +45,7 @@ describe.each(DEMO.map(({ name }) => name))('%s', (name) => {
 
   it('answers the examples that say so, and only those', () => {
     const examples = (JSON.parse(readFileSync(join(FOLDER, 'examples.json'), 'utf8')) as Example[]).filter(
-      ({ id }) => id !== 'free-text',
+      ({ id, models }) => models?.includes(name) && id !== 'free-text',
     );
     const found = predictions(model, tokenizer, examples);
     examples.forEach(({ id, target, description }, i) => {

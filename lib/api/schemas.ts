@@ -190,6 +190,13 @@ export const ExampleSchema = z.object({
     .meta({ description: 'Characters that name another answer, and those of the question.' }),
   target: z.string().min(1),
   candidates: z.array(z.string().min(1)),
+  models: z
+    .tuple([z.string().min(1), z.string().min(1)])
+    .optional()
+    .meta({ description: 'The pair that the text is made for, where others are not expected to answer.' }),
+  layer: z.int().min(0).optional().meta({
+    description: 'The block of that pair in which the needle raises the answer most: what the page opens.',
+  }),
 });
 export type Example = z.infer<typeof ExampleSchema>;
 

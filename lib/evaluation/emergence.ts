@@ -6,7 +6,7 @@ import type { Model } from '@/lib/models';
 import { type Estimated, estimated } from './intervals';
 
 /** Where a row is read: the last answer of it, which is one token. */
-interface ReadOut {
+export interface ReadOut {
   readonly tokens: Int32Array;
   readonly target: number;
   readonly label: string;
@@ -101,8 +101,8 @@ interface Read {
   readonly right: boolean[];
 }
 
-/** One batch. Padding stands behind what is read, so a causal model never sees it. */
-function readBatch(model: Model, rows: readonly ReadOut[], everyBlock: boolean): Read {
+/** One batch. Padding stands behind what is read, so a causal model never sees it. @param everyBlock p after each, or after the last alone */
+export function readBatch(model: Model, rows: readonly ReadOut[], everyBlock: boolean): Read {
   const L = Math.max(...rows.map(({ tokens }) => tokens.length));
   const ids = new Int32Array(rows.length * L);
   rows.forEach(({ tokens }, b) => {

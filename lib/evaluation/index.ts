@@ -13,6 +13,8 @@ export {
   type EmergenceReport,
   emergence,
   type LagLoss,
+  type ReadOut,
+  readBatch,
   readOuts,
 } from './emergence';
 export type { Arm, Asked, Evaluation, Figure, Item, Line, ModelFacts, Reader } from './evaluation';

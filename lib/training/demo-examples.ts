@@ -16,6 +16,10 @@ export interface DemoExample {
   readonly classes?: RetrievalExample['classes'];
   readonly target: string;
   readonly candidates: readonly string[];
+  /** The pair that it is made for, where others are not expected to answer. */
+  readonly models?: readonly [string, string];
+  /** The block in which the needle raises the answer most. */
+  readonly layer?: number;
 }
 
 interface Wanted {
@@ -131,6 +135,7 @@ const TRIES = 400;
  */
 export function demoExamples(models: readonly Model[], tokenizer: WordTokenizer, seed: number): DemoExample[] {
   const random = new Random(seed);
+  const pair = models.map(({ name }) => name) as [string, string];
   const stories = WANTED.map(({ id, title, question, sentences, about, suits }): DemoExample => {
     const suitable = Array.from({ length: TRIES }, () =>
       retrievalExample(random, { sentences, question, split: 'held-out' }),
@@ -154,6 +159,7 @@ export function demoExamples(models: readonly Model[], tokenizer: WordTokenizer,
       classes,
       target,
       candidates,
+      models: pair,
     };
   });
   return [
@@ -166,6 +172,7 @@ export function demoExamples(models: readonly Model[], tokenizer: WordTokenizer,
       needle: [0, FREE_NEEDLE.length],
       target: 'night',
       candidates: ['night', 'nine', 'outside', 'warm', 'day', 'word'],
+      models: pair,
     },
   ];
 }

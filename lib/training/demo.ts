@@ -7,9 +7,11 @@ import { retrievalVocabulary, wordTokenizer } from '@/lib/data/word-tokenizer';
 import { openDevice } from '@/lib/engine';
 import { createModel } from '@/lib/models';
 import { formatDuration } from '@/lib/vocabulary';
-import { DEMO } from './demo-config';
+import type { TrainingConfig } from './config';
+import { DEMO, type DemoConfig } from './demo-config';
 import { demoExamples } from './demo-examples';
 import { type DemoReport, measureDemo, readme } from './demo-report';
+import { publishSpecimen, SPECIMENS, specimenConfig, specimenExamples } from './specimens';
 import { hasTrainingState } from './state';
 import { type TrainingMetrics, trainFromConfig } from './train';
 
@@ -45,9 +47,17 @@ async function main(): Promise<void> {
   });
   const device = await openDevice({ device: values.device, threads: Number(values.threads) });
   say(`Training the demo pair on ${device.name} (${device.description}); runs are kept in ${values.runs}/.`);
-  for (const config of DEMO.filter(({ name }) => !values.only || name === values.only)) {
-    const run = join(values.runs, config.name);
-    await trainFromConfig(config, run, { resume: hasTrainingState(run), onProgress: progress(config.name) });
+  const isWanted = ({ name }: { readonly name: string }) => !values.only || name === values.only;
+  const runOf = ({ name }: { readonly name: string }) => join(values.runs, name);
+  const train = (config: DemoConfig | TrainingConfig) =>
+    trainFromConfig(config, runOf(config), {
+      resume: hasTrainingState(runOf(config)),
+      onProgress: progress(config.name),
+    });
+  for (const config of DEMO.filter(isWanted)) await train(config);
+  for (const config of (await Promise.all(SPECIMENS.map(specimenConfig))).filter(isWanted)) {
+    await train(config);
+    await publishSpecimen(runOf(config), join(values.models, config.name), config, device.description);
   }
   if (values.only) return;
 
@@ -63,7 +73,13 @@ async function main(): Promise<void> {
     await publish(run, join(values.models, checkpoint.name), checkpoint, report);
     say(`${checkpoint.name}: ${(100 * report.accuracy).toFixed(1)} % over the longest stories told in training.`);
   }
-  const examples = demoExamples(models, tokenizer, EXAMPLES_SEED);
+  const specimens = await Promise.all(
+    (await Promise.all(SPECIMENS.map(specimenConfig))).map(async ({ name }) =>
+      createModel({ ...(await loadCheckpoint(join(values.models, name))), name }),
+    ),
+  );
+  // The page opens on the first of them.
+  const examples = [...(await specimenExamples(specimens)), ...demoExamples(models, tokenizer, EXAMPLES_SEED)];
   await writeFile(join(values.models, 'examples.json'), `${JSON.stringify(examples, null, 2)}\n`);
 }
 

@@ -1,5 +1,5 @@
 export * from './allocation';
-export { classesOf, foundNote, type TokenSpans } from './classes';
+export { CLASS, classesOf, foundNote, type TokenSpans } from './classes';
 export {
   answered,
   keptReads,

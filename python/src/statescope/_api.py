@@ -238,29 +238,6 @@ class MapMetadata(TypedDict):
     """Bytes that making it was said to take before it began."""
 
 
-class ExampleListExamplesClasses(TypedDict):
-    """Characters that name another answer, and those of the question."""
-    competing: NotRequired[Sequence[Sequence[int]]]
-    question: NotRequired[Sequence[Sequence[int]]]
-
-
-class ExampleListExamples(TypedDict):
-    id: str
-    title: str
-    description: str
-    prompt: str
-    needle: Sequence[int]
-    """Characters of the prompt that hold the answer."""
-    classes: NotRequired[ExampleListExamplesClasses]
-    """Characters that name another answer, and those of the question."""
-    target: str
-    candidates: Sequence[str]
-
-
-class ExampleList(TypedDict):
-    examples: Sequence[ExampleListExamples]
-
-
 class GeneratedTokenAlternatives(TypedDict):
     id: int
     text: str
@@ -367,6 +344,33 @@ class Signal(TypedDict):
     snr_candidates: Sequence[Optional[float]]
     needle_against_context: Optional[Sequence[Optional[float]]]
     """Null where it was not asked for; else null for the embedding and the output, and without a needle."""
+
+
+class ExampleListExamplesClasses(TypedDict):
+    """Characters that name another answer, and those of the question."""
+    competing: NotRequired[Sequence[Sequence[int]]]
+    question: NotRequired[Sequence[Sequence[int]]]
+
+
+class ExampleListExamples(TypedDict):
+    id: str
+    title: str
+    description: str
+    prompt: str
+    needle: Sequence[int]
+    """Characters of the prompt that hold the answer."""
+    classes: NotRequired[ExampleListExamplesClasses]
+    """Characters that name another answer, and those of the question."""
+    target: str
+    candidates: Sequence[str]
+    models: NotRequired[Sequence[str]]
+    """The pair that the text is made for, where others are not expected to answer."""
+    layer: NotRequired[int]
+    """The block of that pair in which the needle raises the answer most: what the page opens."""
+
+
+class ExampleList(TypedDict):
+    examples: Sequence[ExampleListExamples]
 
 
 class HealthDevice(TypedDict):
