@@ -1,4 +1,4 @@
-// npm run docs:pictures: draws the pictures of docs/analyses.md again: the bundled pair on its first example, through the
+// npm run docs:pictures: draws the pictures of docs/analyses.md again: the demo pair on its first example, through the
 // page's own export. They change only where models, example or figures do.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { ROOT } from './lib/root.mjs';
 import { say } from './lib/run.mjs';
 import { freePort, startServer } from './lib/serve.mjs';
 
-/** The patched pair: the page's example, and the same story in another room. */
+/** The patched pair: the example, and the same story in another room. */
 const PAIR = new URLSearchParams({
   corrupted:
     'Mary reached the bathroom. Sandra entered the office. A bird sang outside. Mary left the book in the garden. Where is Sandra? Answer:',
@@ -108,7 +108,7 @@ try {
   const page = await browser.newPage({ viewport: { width: 1100, height: 900 }, colorScheme: 'light' });
   page.setDefaultTimeout(120_000);
   const home = `http://127.0.0.1:${port}/`;
-  await page.goto(home);
+  await page.goto(`${home}?example=person-short`);
   await page.locator('[data-testid="run-button"]:enabled').click();
   await page.waitForSelector('[data-testid="status"][data-state="done"]', { state: 'attached' });
   const run = new URL(page.url()).searchParams.get('run');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Lens, Signal } from '@/lib/api/readings';
 import { onAxis } from '../charts/layerAxis';
-import { certainFrom, entryAt, lensRow, metricOnAxis, snrCandidates } from './series';
+import { certainFrom, entryAt, isSeenLinearly, lensRow, metricOnAxis, snrCandidates } from './series';
 
 const signal: Signal = {
   lens: 'logit',
@@ -87,5 +87,15 @@ describe('series on the layer axis', () => {
     expect(certainFrom([early, undefined], 4)).toBeUndefined();
     const tuned = { ...of(0.999, 1, 1, 1, 1), entries: entries.slice(1) };
     expect(certainFrom([tuned, early], 4)).toBe(0);
+  });
+  it('is seen on a linear axis where p after every block of every model is, whatever the embedding', () => {
+    const entries = ['embedding', 'layer 0', 'layer 1', 'final'];
+    const of = (...target_prob: number[]): Signal => ({ ...signal, entries, target_prob });
+    const rising = of(1e-9, 0.02, 0.4, 0.4);
+    expect(isSeenLinearly([rising])).toBe(true);
+    expect(isSeenLinearly([rising, of(0.5, 0.009, 0.4, 0.4)])).toBe(false);
+    expect(isSeenLinearly([rising, undefined])).toBe(false);
+    expect(isSeenLinearly([{ ...rising, entries: entries.slice(0, 3), target_prob: [0.1, 0.2, 0.3] }])).toBe(false);
+    expect(isSeenLinearly([{ ...of(0.005, 0.4, 0.4), entries: entries.slice(1) }])).toBe(false);
   });
 });

@@ -76,6 +76,17 @@ export function certainFrom(signals: readonly (Signal | undefined)[], layers: nu
   return 2 * first < layers ? first : undefined;
 }
 
+/** Less of p than this would not be seen on a linear axis. */
+const SEEN = 0.01;
+
+/** Whether a linear axis shows p(target) after every block: powers of ten would be spent on the embedding. */
+export const isSeenLinearly = (signals: readonly (Signal | undefined)[]): boolean =>
+  signals.every((signal) => {
+    if (!signal?.entries.includes('final')) return false;
+    const blocks = signal.target_prob.slice(signal.entries[0] === 'embedding' ? 1 : 0);
+    return blocks.every((value) => value !== null && value >= SEEN);
+  });
+
 /** The lens cells of one position on an axis of `layers` blocks. */
 export function lensRow(lens: Lens, position: number, layers: number): (LensCell | undefined)[] {
   const { L, k, statistics } = lens;

@@ -38,6 +38,7 @@ const NO_TOKENS: readonly Token[] = [];
 
 function ExampleMenu() {
   const { data } = useExamples();
+  const { data: models } = useModels();
   const exampleId = useSelection((s) => s.exampleId);
   return (
     <Control tool>
@@ -51,7 +52,7 @@ function ExampleMenu() {
         ]}
         onChange={(id) => {
           const chosen = data?.examples.find((example) => example.id === id);
-          if (chosen) loadExample(chosen);
+          if (chosen && data) loadExample(chosen, models && { ...data, ...models });
           else select({ exampleId: '' });
         }}
       />

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ModelSummary } from '@/lib/api/schemas';
-import { defaultModels } from './bootstrap';
+import type { Example, ModelSummary } from '@/lib/api/schemas';
+import { defaultModels, startingExample } from './bootstrap';
 
 const model = (
   name: string,
@@ -36,5 +36,29 @@ describe('defaultModels', () => {
       modelB: '',
     });
     expect(defaultModels([])).toEqual({ modelA: '', modelB: '' });
+  });
+});
+
+describe('startingExample', () => {
+  const example = (id: string, models?: [string, string]): Example => ({
+    id,
+    models,
+    title: '',
+    description: '',
+    prompt: 'x',
+    needle: [0, 1],
+    target: 'y',
+    candidates: [],
+  });
+  const examples = [example('of-a-pair', ['plain', 'diff']), example('any')];
+  const started = (said: Partial<Parameters<typeof startingExample>[1]>) =>
+    startingExample(examples, { exampleId: '', modelA: '', modelB: '', ...said })?.id;
+
+  it('is the one of the link, else the first that suits its models', () => {
+    expect(started({})).toBe('of-a-pair');
+    expect(started({ exampleId: 'any' })).toBe('any');
+    expect(started({ modelA: 'diff' })).toBe('of-a-pair');
+    expect(started({ modelA: 'own', modelB: 'diff' })).toBe('any');
+    expect(started({ exampleId: 'of-a-pair', modelA: 'own' })).toBe('of-a-pair');
   });
 });

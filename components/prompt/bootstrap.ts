@@ -23,32 +23,37 @@ export function defaultModels(models: readonly ModelSummary[]): Pick<Selection, 
   return { modelA: usable[0]?.name ?? '', modelB: usable[1]?.name ?? '' };
 }
 
-/** The example that a link names, else the first. */
-const startingExample = (examples: readonly Example[], id: string) =>
-  examples.find((example) => example.id === id) ?? examples[0];
+const isFor = ({ models }: Example, { modelA, modelB }: Pick<Selection, 'modelA' | 'modelB'>): boolean =>
+  !models || [modelA, modelB].every((name) => name === '' || models.includes(name));
+
+/** The example that a link names, else the first that is made for the models that it names. */
+export const startingExample = (
+  examples: readonly Example[],
+  said: Pick<Selection, 'exampleId' | 'modelA' | 'modelB'>,
+): Example | undefined =>
+  examples.find(({ id }) => id === said.exampleId) ?? examples.find((example) => isFor(example, said)) ?? examples[0];
 
 /**
- * Fills in what neither the link nor the researcher has said: models, and the first example's prompt. A link that names
- * a run and says nothing else shows what that run was asked.
+ * Fills in what neither the link nor the researcher has said: the first example's prompt, and the models that it is made for or
+ * else a pair. A link that names a run and says nothing else shows what that run was asked.
  */
 export function useBootstrap(): void {
   const { data: models } = useModels();
-  const { data: examples } = useExamples();
+  const { data: examples, isError: withoutExamples } = useExamples();
   const run = useRun((s) => s.run);
   const failure = useRun((s) => s.failure);
   useEffect(() => {
-    const { modelA, runId } = useSelection.getState();
-    if (models && !modelA && (!runId || failure)) select(defaultModels(models.models));
-  }, [models, failure]);
-  useEffect(() => {
-    const { prompt, exampleId, position, target, needle, competing, question, lock, runId } = useSelection.getState();
-    if (!examples || prompt !== '') return;
-    if (runId && !exampleId && !failure) return;
-    const example = startingExample(examples.examples, exampleId);
-    if (!example) return;
-    loadExample(example);
+    // An example may choose the models, so they wait for it.
+    if (!models || !(examples || withoutExamples)) return;
+    const said = useSelection.getState();
+    const { prompt, exampleId, position, target, needle, competing, question, lock, runId } = said;
+    const chooses = !said.modelA && (!runId || failure !== null);
+    const asks = prompt === '' && (!runId || exampleId !== '' || failure !== null);
+    const example = asks && examples ? startingExample(examples.examples, said) : undefined;
+    if (example && examples) loadExample(example, chooses ? { ...examples, ...models } : undefined);
+    if (chooses && !useSelection.getState().modelA) select(defaultModels(models.models));
     // A link may name an example and still read it elsewhere.
-    if (exampleId === example.id)
+    if (example && exampleId === example.id)
       select({
         position,
         lock,
@@ -58,7 +63,7 @@ export function useBootstrap(): void {
         ...(competing !== INITIAL_SELECTION.competing && { competing }),
         ...(question !== INITIAL_SELECTION.question && { question }),
       });
-  }, [examples, failure]);
+  }, [models, examples, withoutExamples, failure]);
   useEffect(() => {
     const { prompt, modelA, position } = useSelection.getState();
     if (!run) return;

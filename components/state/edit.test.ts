@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import { editCandidates, editPrompt, isFound } from './edit';
+import { editCandidates, editPrompt, isFound, loadExample } from './edit';
 import { INITIAL_SELECTION, select, useSelection } from './selection';
 
 const PROMPT = 'Mary is in the garden. John is in the kitchen. Where is Mary? Answer:';
@@ -34,4 +34,29 @@ it('keeps target and candidates while the text has to do with them, and forgets 
   expect([state().target, state().candidates]).toEqual(['garden', ['garden', 'kitchen']]);
   editPrompt(state(), 'The quick brown fox jumps over the lazy dog.');
   expect([state().target, state().candidates]).toEqual(['', []]);
+});
+
+it('shows an example with the pair that it is made for, where that is there', () => {
+  const example = {
+    id: 'a',
+    title: '',
+    description: '',
+    prompt: 'x y',
+    needle: [0, 1] as [number, number],
+    target: 'y',
+  };
+  const models = ['own', 'one', 'other', 'small', 'twin'].map((name) => ({ name }));
+  const shown = (from: [string, string], pair?: [string, string]) => {
+    select({ modelA: from[0], modelB: from[1], layer: 3 });
+    const wanted = { ...example, candidates: [], models: pair, layer: 5 };
+    const examples = [wanted, { ...wanted, models: ['small', 'twin'] as [string, string] }];
+    loadExample(wanted, { examples, models });
+    return [state().prompt, state().modelA, state().modelB, state().layer];
+  };
+  expect(shown(['small', 'twin'])).toEqual(['x y', 'small', 'twin', 3]);
+  expect(shown(['small', 'twin'], ['one', 'other'])).toEqual(['x y', 'one', 'other', 5]);
+  expect(shown(['', ''], ['one', 'other'])).toEqual(['x y', 'one', 'other', 5]);
+  expect(shown(['small', ''], ['one', 'gone'])).toEqual(['x y', 'small', '', 3]);
+  // Texts of others are tried on one's own model.
+  expect(shown(['own', 'twin'], ['one', 'other'])).toEqual(['x y', 'own', 'twin', 3]);
 });

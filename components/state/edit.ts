@@ -1,6 +1,6 @@
-import type { Example } from '@/lib/api/schemas';
+import type { Example, ModelSummary } from '@/lib/api/schemas';
 import { competingSentences } from '@/lib/vocabulary';
-import { type Selection, type Spans, select } from './selection';
+import { INITIAL_SELECTION, type Selection, type Spans, select, useSelection } from './selection';
 
 /**
  * Where a span of characters is after its text was edited: the same words at the nearest place, or null when
@@ -64,8 +64,27 @@ export const editPrompt = (selection: Asked & Pick<Selection, 'competing'>, text
   });
 };
 
-export const loadExample = (example: Example): void =>
+/**
+ * The pair that an example is made for, where one may change to it: not away from models of one's own, on which texts are tried.
+ */
+function pairFor(
+  { models: pair }: Example,
+  { examples, models }: { examples: readonly Example[]; models: readonly Pick<ModelSummary, 'name'>[] },
+): readonly [string, string] | undefined {
+  const { modelA, modelB } = useSelection.getState();
+  const isThere = (wanted: string) => models.some(({ name }) => name === wanted);
+  const ofExamples = (name: string) => name === '' || examples.some((one) => one.models?.includes(name));
+  return pair?.every(isThere) && [modelA, modelB].every(ofExamples) ? pair : undefined;
+}
+
+/** @param among examples and models that there are: an example that is made for two of them is shown with these */
+export const loadExample = (
+  example: Example,
+  among: Parameters<typeof pairFor>[1] = { examples: [], models: [] },
+): void => {
+  const pair = pairFor(example, among);
   select({
+    ...(pair && { modelA: pair[0], modelB: pair[1], layer: example.layer ?? INITIAL_SELECTION.layer }),
     exampleId: example.id,
     prompt: example.prompt,
     needle: example.needle,
@@ -76,6 +95,7 @@ export const loadExample = (example: Example): void =>
     position: -1,
     lock: null,
   });
+};
 
 /** Words in one line, between commas; doubled and empty ones fall away. */
 export const parseCandidates = (text: string): string[] => [

@@ -33,7 +33,7 @@ export function EmptyState() {
             type="button"
             key={example.id}
             aria-pressed={example.id === exampleId}
-            onClick={() => loadExample(example)}
+            onClick={() => loadExample(example, models && { ...data, ...models })}
           >
             <b>{example.title}</b>
             <code>{example.prompt}</code>
