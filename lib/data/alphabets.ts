@@ -29,9 +29,10 @@ export const characterTokenizer = (characters: readonly string[]): object => ({
   pre_tokenizer: { type: 'Split', pattern: { Regex: '[\\s\\S]' }, behavior: 'Isolated', invert: false },
   decoder: { type: 'Fuse' },
   model: {
-    type: 'WordLevel',
+    type: 'BPE',
+    // None: other characters are passed over, as the Python package does too.
+    unk_token: null,
     vocab: Object.fromEntries(characters.map((character, id) => [character, id])),
-    // Not in the vocabulary: other characters are passed over, or refused by the Python package.
-    unk_token: '[UNK]',
+    merges: [],
   },
 });
