@@ -34,7 +34,7 @@ test('a first visit asks a question whose answer comes about over the blocks, an
     expect(p[0]).toBeLessThan(0.5 * final);
     expect(p.filter((value) => value > 0.1 * final && value < 0.9 * final).length).toBeGreaterThanOrEqual(2);
   }
-  // The question is far from its answer, and other sentences name other rooms.
+  await page.locator('#allocation').scrollIntoViewIfNeeded();
   await expect(page.getByTestId('allocation-finding')).toContainText('The needle’s part of the context');
   expect(complaints).toEqual([]);
 });
