@@ -31,11 +31,11 @@ describe('causal tests over examples', () => {
   it('show means with intervals by layer and class, a dash where there are none, and say what they cover', () => {
     const html = renderToStaticMarkup(<MeanMaps found={found} test="patch" />);
     expect(html).toMatch(
-      /<td style="background:#?[^"]+">\+0\.750 <small>\[\+0\.750, \+0\.750\]<\/small><\/td><td>–<\/td>/,
+      /<td style="background:#?[^"]+">\+0\.750<small>\[\+0\.750, \+0\.750\]<\/small><\/td><td>–<\/td>/,
     );
     expect(html).toContain('<th scope="row">0–1</th>');
     expect(html).toContain('needle (4.5)');
-    expect(html).toContain('effect over 3 prompts, 95 % bootstrap intervals over prompts, not over training seeds.');
+    expect(html).toContain('Effect over 3 prompts, 95 % bootstrap intervals over prompts, not over training seeds.');
     expect(html).toContain('The corrupted prompts were made.');
   });
 

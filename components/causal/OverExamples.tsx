@@ -43,7 +43,7 @@ function MeanCell({ value, scale, table }: { value: Estimate | undefined; scale:
   const amount = scale.position(value.mean);
   return (
     <td style={{ background: cssColour(table, amount), color: inkOn(palette, table, amount) }}>
-      {formatSigned(value.mean)}{' '}
+      {formatSigned(value.mean)}
       <small>
         [{formatSigned(value.low)}, {formatSigned(value.high)}]
       </small>
@@ -64,10 +64,10 @@ export function MeanMaps({ found, test }: { found: OverExamplesResult; test: Swe
       <div key={model} data-testid="over-means">
         {/* biome-ignore lint/a11y/useSemanticElements: no set of fields; the name is that of the figure for print. */}
         <div className="figure" role="group" aria-label={name} data-panel={name} data-testid={`means-${test}-${k}`}>
-          <SignedScale
-            limit={limit}
-            meaning={`${model}, ${test === 'patch' ? 'mean effect' : 'mean change, logits'}`}
-          />
+          <div className="row">
+            <b>{model}</b>
+            <SignedScale limit={limit} meaning={test === 'patch' ? 'mean effect' : 'mean change, logits'} />
+          </div>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reached by keyboard. */}
           <section className="wide-table" tabIndex={0} aria-label={`Means of ${model} by layer and class of token`}>
             <table className="values means">
@@ -94,8 +94,8 @@ export function MeanMaps({ found, test }: { found: OverExamplesResult; test: Swe
             </table>
           </section>
           <p className="note">
-            {model}: {test === 'patch' ? 'effect' : 'change, logits'} over {examples} prompts,{' '}
-            {intervalsText(found.intervals)}. {notes.join(' ')}
+            {test === 'patch' ? 'Effect' : 'Change, logits,'} over {examples} prompts, {intervalsText(found.intervals)}.{' '}
+            {notes.join(' ')}
           </p>
         </div>
       </div>
