@@ -1,10 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { InputError, loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { isMatrix } from '@/lib/models';
+import { Feed } from './feed';
 import { learningRate } from './schedule';
 import { loadTrainingState } from './state';
 import { type TrainingMetrics, type TrainOptions, trainFromConfig } from './train';
@@ -145,6 +146,23 @@ describe('from a checkpoint', () => {
     const config = { ...base, model: undefined, from: { checkpoint: place('plain') }, steps: 1 };
     await expect(run('words', config)).rejects.toThrow('other words');
     await writeFile(path, text);
+  });
+});
+
+describe('validation rows', () => {
+  it('are read once a stage, however often they are evaluated on', async () => {
+    const asked = vi.spyOn(Feed.prototype, 'validation');
+    const stages = [
+      { name: 'first', steps: 8 },
+      { name: 'second', steps: 5 },
+    ];
+    const { metrics } = await run('asked', { ...base, stages });
+    expect(metrics.filter(({ evaluation }) => evaluation).map(({ step }) => step)).toEqual([4, 8, 12, 13]);
+    expect(asked.mock.calls).toEqual([
+      [0, 8],
+      [1, 8],
+    ]);
+    asked.mockRestore();
   });
 });
 

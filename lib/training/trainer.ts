@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { toBfloat16Values } from '@/kernels/ops';
 import { type Checkpoint, InputError } from '@/lib/checkpoint';
+import type { Row } from '@/lib/data/source';
 import { createModel, isMatrix, type Model } from '@/lib/models';
 import { AdamW, clipGlobalNorm, decaysInLanguageModels } from './adamw';
 import { type LossWeights, type Stage, stagesOf, type TrainingConfig } from './config';
@@ -60,6 +61,7 @@ export class Trainer {
   readonly #memory: Recomputation;
   #noted = false;
   #waited = 0;
+  #validation: { readonly stage: number; readonly rows: Promise<Row[]> } | undefined;
 
   constructor(
     private readonly config: TrainingConfig,
@@ -105,6 +107,7 @@ export class Trainer {
     const asked = performance.now();
     const rows = await this.parts.feed.step(index, place);
     this.#waited += (performance.now() - asked) / 1000;
+    void this.#validationRows(index);
     const weights = stage.data.map(({ loss }): LossWeights => loss ?? stage.loss);
     const { loss, answers, text, gradients, recomputed } = stepGradients(
       this.model,
@@ -142,7 +145,7 @@ export class Trainer {
   /** What would be saved now, on validation rows of the stage; of the last one where all are done. */
   async evaluate(): Promise<Evaluation> {
     const stage = Math.min(this.#progress.stage, this.stages.length - 1);
-    const rows = await this.parts.feed.validation(stage, this.config.evaluation_examples);
+    const rows = await this.#validationRows(stage);
     if (this.#masters === this.model.parameters && !this.#average) return evaluate(this.model, rows);
     const own = valuesOf(this.model.parameters);
     assign(this.model.parameters, this.weights());
@@ -151,6 +154,16 @@ export class Trainer {
     } finally {
       assign(this.model.parameters, own);
     }
+  }
+
+  /** The validation rows of a stage, which are read once, beside its first step. */
+  #validationRows(stage: number): Promise<Row[]> {
+    if (this.#validation?.stage === stage) return this.#validation.rows;
+    const rows = this.parts.feed.validation(stage, this.config.evaluation_examples);
+    // The evaluation hears of a fault, not the step.
+    rows.catch(() => undefined);
+    this.#validation = { stage, rows };
+    return rows;
   }
 
   /** The weights of the checkpoint: the moving average where there is one. */
