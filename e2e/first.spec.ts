@@ -34,7 +34,7 @@ test('a first visit asks a question whose answer comes about over the blocks, an
     expect(p[0]).toBeLessThan(0.5 * final);
     expect(p.filter((value) => value > 0.1 * final && value < 0.9 * final).length).toBeGreaterThanOrEqual(2);
   }
-  await page.locator('#allocation').scrollIntoViewIfNeeded();
+  for (const id of ['lens', 'causal', 'allocation']) await page.locator(`#${id}`).scrollIntoViewIfNeeded();
   await expect(page.getByTestId('allocation-finding')).toContainText('The needle’s part of the context');
   expect(complaints).toEqual([]);
 });

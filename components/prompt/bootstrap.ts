@@ -46,12 +46,13 @@ export function useBootstrap(): void {
     // An example may choose the models, so they wait for it.
     if (!models || !(examples || withoutExamples)) return;
     const said = useSelection.getState();
-    const { prompt, exampleId, position, target, needle, competing, question, lock, runId } = said;
+    const { prompt, exampleId, position, target, needle, competing, question, lock, layer, runId } = said;
     const chooses = !said.modelA && (!runId || failure !== null);
     const asks = prompt === '' && (!runId || exampleId !== '' || failure !== null);
     const example = asks && examples ? startingExample(examples.examples, said) : undefined;
     if (example && examples) loadExample(example, chooses ? { ...examples, ...models } : undefined);
     if (chooses && !useSelection.getState().modelA) select(defaultModels(models.models));
+    if (layer !== INITIAL_SELECTION.layer) select({ layer });
     // A link may name an example and still read it elsewhere.
     if (example && exampleId === example.id)
       select({
