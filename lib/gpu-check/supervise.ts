@@ -120,6 +120,8 @@ function runProcess(
     createInterface({ input: child.stdout }).on('line', (line) => {
       const message = messageOf(line);
       if (!message) return log(`${line}\n`);
+      // What comes after the end of its time is too late.
+      if (late) return;
       clearTimeout(timer);
       if ('begin' in message) {
         during = message.begin;
