@@ -5,6 +5,8 @@ import { PLAIN_DOOR } from './scripts/lib/serve.mjs';
 const PORT = Number(process.env.E2E_PORT ?? 3911);
 /** How many files of tests run at a time, each against a server and a data folder of its own. */
 const WORKERS = Number(process.env.E2E_WORKERS ?? 1);
+/** Of how quickly a server ends: in a whole run nothing computes beside it. */
+const ALONE = '**/ending.spec.ts';
 const addressOf = (worker: number) => `http://127.0.0.1:${PORT + worker}`;
 
 /** Page tests against the production build, in the Chromium that the test script found or installed. */
@@ -14,6 +16,13 @@ export default defineConfig({
   snapshotPathTemplate: '{testDir}/baselines/{arg}{ext}',
   fullyParallel: false,
   workers: WORKERS,
+  projects:
+    WORKERS > 1
+      ? [
+          { name: 'beside', testIgnore: ALONE },
+          { name: 'alone', testMatch: ALONE, dependencies: ['beside'] },
+        ]
+      : [{}],
   timeout: 90_000,
   expect: { timeout: 20_000 },
   use: {
