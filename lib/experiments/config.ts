@@ -35,7 +35,11 @@ const armSchema = z
     /** How many parameters the arm must have. */
     parameters: z.number().int().positive().optional(),
     /** It is trained at every combination of points of these, named ARM-POINT-POINT. */
-    axes: z.array(z.string()).min(1).optional(),
+    axes: z
+      .array(z.string())
+      .min(1)
+      .refine((axes) => new Set(axes).size === axes.length, 'name each axis once')
+      .optional(),
   })
   .refine(
     ({ training, model }) => (training === undefined) !== (model === undefined),
@@ -156,6 +160,9 @@ export async function readExperiment(folder: string, scale: Scale): Promise<Expe
     return [[name, parsed(evaluationSchema, whole, `${path}: evaluations.${name}`)] as const];
   });
   if (arms.length === 0) throw new InputError(`${path} has no arms: name at least one model.`);
+  const twice = arms.find(([name], k) => arms.findIndex(([other]) => other === name) < k);
+  if (twice)
+    throw new InputError(`${path}: two arms come to be called "${twice[0]}": name an arm or a point otherwise.`);
   const { title, question, resamples, axes } = fields;
   return {
     ...{ name: basename(folder), folder, title, question, scale, seeds: own.seeds, resamples, axes },

@@ -196,8 +196,16 @@ describe('an experiment.json', () => {
     });
   });
 
+  const RATE = { rate: { take: 'best', points: { low: {}, high: {} } } };
+
   it.each<[string, object, RegExp]>([
     ['an axis that there is not', { arms: { plain: { axes: ['depth'] } } }, /arms.plain.axes names "depth"/],
+    ['an axis twice', { axes: RATE, arms: { plain: { axes: ['rate', 'rate'] } } }, /name each axis once/],
+    [
+      'arms of one name',
+      { axes: RATE, arms: { plain: { axes: ['rate'] }, 'plain-low': { model: 'x' } } },
+      /two arms come to be called "plain-low"/,
+    ],
     ['an axis of one point', { axes: { rate: { take: 'best', points: { low: {} } } } }, /at least two points/],
     ['an unknown field', { arm: {} }, /Unrecognized key.*"arm"/],
     ['an arm of both kinds', { arms: { plain: { model: 'x' } } }, /give training or model/],

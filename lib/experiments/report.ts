@@ -38,8 +38,9 @@ export async function writeReport(findings: Findings, root: string): Promise<str
   const trained = arms.filter(({ runs }) => runs.length > 0);
   const training = await Promise.all(trained.map((arm) => trainingOfArm(arm, sizes.get(arm.name) as number)));
   const grids = gridResults(arms, training, experiment.axes);
+  const drawable = training.filter(({ arm }) => !experiment.arms.get(arm)?.place);
   const sections = [
-    ...(training.length > 0 ? [trainingSection(training, grids)] : []),
+    ...(training.length > 0 ? [trainingSection(training, drawable)] : []),
     ...(grids.length > 0 ? [gridSection(grids)] : []),
     ...(await Promise.all(evaluations.map((one) => evaluationSection(one, arms)))),
   ];
@@ -105,9 +106,8 @@ function portable(summary: unknown, arms: readonly Arm[], experiment: string): u
 const withRange = ({ mean, low, high, n }: Spread, digits = 3): string =>
   n === 1 ? mean.toFixed(digits) : `${mean.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
 
-function trainingSection(training: readonly ArmTraining[], grids: readonly GridResult[]): Section {
-  // Hundreds of curves show nothing: of a grid the table and its own section tell.
-  const drawable = grids.length > 0 ? [] : training;
+/** @param drawable those with curves: hundreds of them, as of a grid, would show nothing */
+function trainingSection(training: readonly ArmTraining[], drawable: readonly ArmTraining[]): Section {
   const curves = (read: (arm: ArmTraining) => readonly CurveAt[]): Curve[] =>
     drawable
       .filter((arm) => read(arm).length > 0)
