@@ -12,7 +12,8 @@ const SENTENCES = [
   'John dropped the book in the garden .',
   'Sandra visited the hallway .',
 ];
-const PROMPT = `${Array.from({ length: 90 }, (_, k) => SENTENCES[k % 3]).join(' ')} Where is Mary ? Answer :`;
+const QUESTION = 'Where is Mary ? Answer :';
+const PROMPT = `${Array.from({ length: 90 }, (_, k) => SENTENCES[k % 3]).join(' ')} ${QUESTION}`;
 
 test.describe('48 layers and hundreds of tokens', () => {
   let folder = '';
@@ -49,7 +50,11 @@ test.describe('48 layers and hundreds of tokens', () => {
       bytes += (await response.body().catch(() => Buffer.alloc(0))).length;
       seen.push({ path, at: Date.now() });
     });
-    await page.goto(`${server.url}/?a=${PAIR[0]}&b=${PAIR[1]}&prompt=${encodeURIComponent(PROMPT)}&target=kitchen`);
+    const at = PROMPT.length - QUESTION.length;
+    const classes = `question=${at}-${PROMPT.length}`;
+    await page.goto(
+      `${server.url}/?a=${PAIR[0]}&b=${PAIR[1]}&prompt=${encodeURIComponent(PROMPT)}&target=kitchen&${classes}`,
+    );
     const button = page.getByTestId('run-button');
     await expect(button).toBeEnabled();
     const started = page.waitForResponse((one) => one.request().method() === 'POST' && one.url().endsWith('/api/runs'));
@@ -85,6 +90,16 @@ test.describe('48 layers and hundreds of tokens', () => {
     console.log(test.info().annotations[0].description);
     // A page that waits for the layer that it opens on, the 19th, would show nothing before.
     expect(meanwhile).toBeLessThan(12);
+    // The question has a bar along the rows, which both maps share, and one below each map, as long as its tokens.
+    const bars = page.locator('#attention rect.class-question');
+    await expect(bars).toHaveCount(3);
+    const cells = await page.locator('[data-testid="maps"] .cells').first().boundingBox();
+    const boxes = await bars.evaluateAll((all) => all.map((one) => one.getBoundingClientRect().toJSON()));
+    const below = boxes.find(({ width, height }) => width > height);
+    const share = QUESTION.split(' ').length / PROMPT.split(' ').length;
+    expect(below?.width).toBeGreaterThan((cells?.width ?? 0) * (share - 2 / 546));
+    expect(below?.width).toBeLessThan((cells?.width ?? 0) * (share + 2 / 546));
+    expect(below?.right).toBeLessThanOrEqual((cells?.x ?? 0) + (cells?.width ?? 0) + 0.5);
     // 50 entries of each model: embedding, blocks, output.
     await expect(page.getByTestId('signal-curve').locator('.mark')).toHaveCount(100);
     await expect(page).toHaveURL(/values=log/);

@@ -37,8 +37,6 @@ export const ERROR_LIMIT = 1e-3;
 
 export const errorTooLarge = (error: number | undefined): boolean => error !== undefined && !(error <= ERROR_LIMIT);
 
-/** What four-up shows of a differential block, in this order. */
-
 const known = new WeakMap<Float32Array, Map<string, MapCells>>();
 
 /** A map minus the identity. */
