@@ -20,6 +20,8 @@ export const expectState = (page: Page, state: string) =>
 export async function run(page: Page): Promise<void> {
   await page.getByTestId('run-button').click();
   await expectState(page, 'done');
+  // The link follows a moment later.
+  await expect(page).toHaveURL(/[?&]run=/);
   await expect(page.getByTestId('map-A')).toBeVisible();
   await expect(page.getByTestId('map-B')).toBeVisible();
 }
