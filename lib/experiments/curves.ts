@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { TrainingMetrics } from '@/lib/training';
+import { readMetrics, type TrainingMetrics } from '@/lib/training/metrics';
 import type { Arm } from './plan';
 
 /** A number over the seeds of an arm: their mean, and the least and the largest. */
@@ -42,14 +40,7 @@ export function spreadOf(values: readonly number[]): Spread {
 
 /** Reads the metrics of all runs of an arm. */
 export async function trainingOfArm({ name, label, runs }: Arm, parameters: number): Promise<ArmTraining> {
-  const logs = await Promise.all(
-    runs.map(async ({ folder }) =>
-      (await readFile(join(folder, 'metrics.jsonl'), 'utf8'))
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as TrainingMetrics),
-    ),
-  );
+  const logs = await Promise.all(runs.map(({ folder }) => readMetrics(folder)));
   const last = logs.map((log) => log[log.length - 1]);
   const curve = (read: (metrics: TrainingMetrics) => number | null | undefined) => curveOf(logs, read);
   const blocks = last[0].lambda.map(({ block }) => block);

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { type Checkpoint, isDifferential } from '@/lib/checkpoint';
 import { type RetrievalExample, retrievalExample } from '@/lib/data/retrieval';
@@ -10,7 +8,7 @@ import { Random } from '@/lib/random';
 import { formatDuration } from '@/lib/vocabulary';
 import { type DemoConfig, TRAINING_LENGTH, TRAINING_QUESTIONS } from './demo-config';
 import { accuracy } from './evaluate';
-import type { TrainingMetrics } from './train';
+import { readMetrics } from './metrics';
 
 const EVALUATION_SEED = 0x7e57;
 const EXAMPLES = 1000;
@@ -82,8 +80,7 @@ export async function measureDemo(
   tokenizer: WordTokenizer,
   device: string,
 ): Promise<DemoReport> {
-  const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trim().split('\n');
-  const { time } = JSON.parse(lines[lines.length - 1]) as TrainingMetrics;
+  const metrics = await readMetrics(run);
   const sizes = [2, 4, TRAINING_LENGTH, 8, 2 * TRAINING_LENGTH].map((size) => measureSize(model, tokenizer, size));
   const atLength = [...examplesOf(TRAINING_LENGTH, 'person'), ...examplesOf(TRAINING_LENGTH, 'object')];
   return {
@@ -91,7 +88,7 @@ export async function measureDemo(
     config,
     parameters: checkpoint.parameterCount,
     device,
-    seconds: time.seconds,
+    seconds: metrics[metrics.length - 1].time.seconds,
     accuracy: sizes.find(({ sentences }) => sentences === TRAINING_LENGTH)?.both ?? Number.NaN,
     sizes,
     lastRoom: share(atLength, answeredByLastRoom),

@@ -11,9 +11,10 @@ import type { TrainingConfig } from './config';
 import { DEMO, type DemoConfig } from './demo-config';
 import { demoExamples } from './demo-examples';
 import { type DemoReport, measureDemo, readme } from './demo-report';
+import type { TrainingMetrics } from './metrics';
 import { publishSpecimen, SPECIMENS, specimenConfig, specimenExamples } from './specimens';
 import { hasTrainingState } from './state';
-import { type TrainingMetrics, trainFromConfig } from './train';
+import { trainFromConfig } from './train';
 
 const EXAMPLES_SEED = 0xe8a3;
 
@@ -55,7 +56,8 @@ async function main(): Promise<void> {
       onProgress: progress(config.name),
     });
   for (const config of DEMO.filter(isWanted)) await train(config);
-  for (const config of (await Promise.all(SPECIMENS.map(specimenConfig))).filter(isWanted)) {
+  const specimenConfigs = await Promise.all(SPECIMENS.map(specimenConfig));
+  for (const config of specimenConfigs.filter(isWanted)) {
     await train(config);
     await publishSpecimen(runOf(config), join(values.models, config.name), config, device.description);
   }
@@ -74,7 +76,7 @@ async function main(): Promise<void> {
     say(`${checkpoint.name}: ${(100 * report.accuracy).toFixed(1)} % over the longest stories told in training.`);
   }
   const specimens = await Promise.all(
-    (await Promise.all(SPECIMENS.map(specimenConfig))).map(async ({ name }) =>
+    specimenConfigs.map(async ({ name }) =>
       createModel({ ...(await loadCheckpoint(join(values.models, name))), name }),
     ),
   );

@@ -18,6 +18,7 @@ export { type Accuracy, type AnswerSample, accuracy, type Evaluation, evaluate, 
 export { Feed } from './feed';
 export { INITIAL, type InitialOptions, initialCheckpoint } from './initialise';
 export { type LambdaReport, lambdasOf } from './lambda';
+export type { TrainingMetrics } from './metrics';
 export { learningRate, type Schedule } from './schedule';
-export { type TrainingMetrics, type TrainOptions, type TrainResult, trainFromConfig } from './train';
+export { type TrainOptions, type TrainResult, trainFromConfig } from './train';
 export { type StepReport, Trainer } from './trainer';

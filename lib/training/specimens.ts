@@ -21,7 +21,7 @@ import { formatDuration, RESAMPLES } from '@/lib/vocabulary';
 import { parseTrainingConfig, type TrainingConfig } from './config';
 import type { DemoExample } from './demo-examples';
 import { type LambdaReport, lambdasOf } from './lambda';
-import type { TrainingMetrics } from './train';
+import { readMetrics, type TrainingMetrics } from './metrics';
 
 /** Where their configurations lie, and what is asked of them. */
 const FOLDER = 'experiments/specimens';
@@ -70,11 +70,7 @@ function stagesOf(lines: readonly TrainingMetrics[]): StageReport[] {
 
 /** Measures a trained run on held-out questions. Cost: 1000 of them, six times. */
 export async function measureSpecimen(run: string, checkpoint: Checkpoint, device: string): Promise<SpecimenReport> {
-  const text = await readFile(join(run, 'metrics.jsonl'), 'utf8');
-  const lines = text
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as TrainingMetrics);
+  const metrics = await readMetrics(run);
   const rows = readOuts(await openSource(await readJson('questions.json')), 'test', LABELS, QUESTIONS);
   const model = createModel(checkpoint);
   try {
@@ -84,8 +80,8 @@ export async function measureSpecimen(run: string, checkpoint: Checkpoint, devic
       criteria: criteria(report),
       parameters: checkpoint.parameterCount,
       device,
-      seconds: lines[lines.length - 1].time.seconds,
-      stages: stagesOf(lines),
+      seconds: metrics[metrics.length - 1].time.seconds,
+      stages: stagesOf(metrics),
       lambda: lambdasOf(model),
     };
   } finally {

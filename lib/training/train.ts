@@ -10,33 +10,11 @@ import { type Beginning, beginningOf, withData } from './begin';
 import { parseTrainingConfig, type TrainingConfig } from './config';
 import type { Evaluation } from './evaluate';
 import { Feed } from './feed';
-import { type LambdaReport, lambdasOf } from './lambda';
+import { lambdasOf } from './lambda';
+import { METRICS, readMetrics, type TrainingMetrics } from './metrics';
 import { recipeOf } from './recipe';
 import { hasTrainingState, loadTrainingState, saveTrainingState } from './state';
 import { NotFinite, type StepReport, Trainer } from './trainer';
-
-/** A line of metrics.jsonl. All but `time` is the same however often a run was broken off. */
-export interface TrainingMetrics extends StepReport {
-  /** Steps of the whole run, at most. */
-  readonly steps: number;
-  /** λ of every differential block after the step. */
-  readonly lambda: readonly LambdaReport[];
-  /** Where it was measured. */
-  readonly evaluation?: Evaluation;
-  /** What ended the stage with this step. */
-  readonly stage_end?: 'steps' | 'accuracy';
-  readonly time: {
-    /** Computing time since the first step, pauses between resumed calls left out. */
-    readonly seconds: number;
-    readonly tokens_per_second: number;
-    /** Share of this call's time in which steps waited for their rows. */
-    readonly waiting: number;
-    /** Share of it that evaluations on validation rows took. */
-    readonly evaluating: number;
-    /** Seconds to the end, where no stage ends before its limit. */
-    readonly left: number;
-  };
-}
 
 export interface TrainOptions {
   /** Go on from the state in the folder. */
@@ -62,7 +40,6 @@ export interface TrainResult {
   readonly evaluation: Evaluation;
 }
 
-const METRICS = 'metrics.jsonl';
 const CONFIG = 'training.json';
 
 const bytes = (text: string) => [new TextEncoder().encode(text)];
@@ -276,9 +253,7 @@ async function append(path: string, line: string): Promise<void> {
 async function rewindMetrics(folder: string, step: number): Promise<number> {
   const path = join(folder, METRICS);
   if (!existsSync(path)) return 0;
-  // What follows the last line break was cut short when the run was killed.
-  const whole = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
-  const lines = whole.filter((line) => (JSON.parse(line) as TrainingMetrics).step <= step);
-  await writeAtomically(path, bytes(lines.map((line) => `${line}\n`).join('')));
-  return lines.length > 0 ? (JSON.parse(lines[lines.length - 1]) as TrainingMetrics).time.seconds : 0;
+  const kept = (await readMetrics(folder)).filter((metrics) => metrics.step <= step);
+  await writeAtomically(path, bytes(kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join('')));
+  return kept.at(-1)?.time.seconds ?? 0;
 }

@@ -6,9 +6,10 @@ import { InputError, loadCheckpoint } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { isMatrix } from '@/lib/models';
 import { Feed } from './feed';
+import type { TrainingMetrics } from './metrics';
 import { learningRate } from './schedule';
 import { loadTrainingState } from './state';
-import { type TrainingMetrics, type TrainOptions, trainFromConfig } from './train';
+import { type TrainOptions, trainFromConfig } from './train';
 
 const model = { hidden_size: 16, num_hidden_layers: 2, layers: 'mamba2', state_size: 4, head_dim: 8 };
 const base = {

@@ -4,7 +4,7 @@ import { isAbsolute, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import type { TrainingRun, TrainingRuns } from '@/lib/api/training';
 import { loadTokenizer, type Tokenizer } from '@/lib/tokenizer';
-import type { TrainingMetrics } from '@/lib/training';
+import { METRICS, readMetrics, type TrainingMetrics } from '@/lib/training/metrics';
 import { ServiceError } from '../errors';
 
 /** What every configuration of a training run has, and the settings of a tuned lens have not. */
@@ -56,7 +56,7 @@ export class TrainingFolders {
   }
 
   async #read(folder: string): Promise<Found> {
-    const { size, mtimeMs } = await stat(join(folder, 'metrics.jsonl'));
+    const { size, mtimeMs } = await stat(join(folder, METRICS));
     const state = `${size} ${mtimeMs}`;
     const known = this.#known.get(folder);
     if (known?.state === state) return known.found;
@@ -79,8 +79,7 @@ function allowed(root: string, places: readonly string[], folder: string): strin
   return path;
 }
 
-const isRun = (folder: string) =>
-  existsSync(join(folder, 'metrics.jsonl')) && existsSync(join(folder, 'training.json'));
+const isRun = (folder: string) => existsSync(join(folder, METRICS)) && existsSync(join(folder, 'training.json'));
 
 async function runsBelow(folder: string, depth: number): Promise<string[]> {
   const found = isRun(folder) && (await isTraining(folder)) ? [folder] : [];
@@ -105,10 +104,8 @@ const isTraining = (folder: string) =>
 async function readRun(folder: string, updated: Date): Promise<Found> {
   const { data: config } = await configOf(folder);
   if (!config) throw new Error('training.json is not a configuration of training.');
-  // What follows the last line break is being written.
-  const lines = (await readFile(join(folder, 'metrics.jsonl'), 'utf8')).split('\n').slice(0, -1);
-  if (lines.length === 0) throw new Error('No step has been logged yet.');
-  const metrics = lines.map((line) => JSON.parse(line) as TrainingMetrics);
+  const metrics = await readMetrics(folder);
+  if (metrics.length === 0) throw new Error('No step has been logged yet.');
   const last = metrics[metrics.length - 1];
   const ends = metrics.filter(({ stage_end }) => stage_end).length;
   const { name: _name, seed, ...rest } = config;
