@@ -2,18 +2,27 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { allocation, CLASS } from '@/lib/analysis/allocation';
 import { loadCheckpoint } from '@/lib/checkpoint';
 import { openSource } from '@/lib/data/sources';
 import { openDevice } from '@/lib/engine';
 import { emergence, readOuts, resamplingOf } from '@/lib/evaluation';
 import { createModel, type Model } from '@/lib/models';
-import { parseTokenizer } from '@/lib/tokenizer';
+import { parseTokenizer, tokenSpan } from '@/lib/tokenizer';
 import { SPECIMENS, type SpecimenReport } from '@/lib/training/specimens';
 
 const FOLDER = 'experiments/specimens';
 const read = (path: string) => JSON.parse(readFileSync(path, 'utf8'));
 const tokenizer = parseTokenizer(readFileSync(join(FOLDER, 'tokenizer.json'), 'utf8'));
-const examples: { id: string; prompt: string; target: string; models: string[] }[] = read('models/examples.json');
+interface Example {
+  id: string;
+  prompt: string;
+  target: string;
+  needle: [number, number];
+  models: string[];
+  layer?: number;
+}
+const examples: Example[] = read('models/examples.json');
 
 describe.each(SPECIMENS.map((file) => read(join(FOLDER, `${file}.json`)) as { name: string; seed: number }))(
   '$name',
@@ -52,3 +61,20 @@ describe.each(SPECIMENS.map((file) => read(join(FOLDER, `${file}.json`)) as { na
     });
   },
 );
+
+it('opens each example at the block in which the needle that is shown raises the answer most, of both models', async () => {
+  await openDevice();
+  const names = SPECIMENS.map((file) => read(join(FOLDER, `${file}.json`)).name as string);
+  const models = await Promise.all(names.map(async (name) => createModel(await loadCheckpoint(join('models', name)))));
+  const own = examples.filter(({ layer }) => layer !== undefined);
+  expect(own.map(({ models: pair }) => pair)).toEqual(own.map(() => names));
+  expect(own.length).toBeGreaterThan(2);
+  for (const { id, prompt, target, needle, layer } of own) {
+    const { ids, tokens } = tokenizer.encode(prompt);
+    const [answer] = tokenizer.encode(target).ids;
+    const request = { tokens: ids, target: answer, needle: tokenSpan(tokens, needle) as [number, number] };
+    const reads = models.map((model) => allocation(model, request).map(({ net }) => net.logit[CLASS.needle]));
+    const raised = reads[0].map((value, block) => value + reads[1][block]);
+    expect(layer, id).toBe(raised.indexOf(Math.max(...raised)));
+  }
+});

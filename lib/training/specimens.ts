@@ -241,8 +241,8 @@ export async function specimenExamples(models: readonly Model[]): Promise<DemoEx
         models: names,
         layer: tellingLayer(models, {
           tokens: [...read],
-          target: tokens[last.start],
-          needle: needle[needle.length - 1],
+          target: readOut.target,
+          needle: holds,
         }),
       };
     }
