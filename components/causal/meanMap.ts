@@ -89,8 +89,7 @@ export function meanLimit(found: OverExamples, test: SweptTest): number {
 }
 
 /** What an ablation over examples replaces at a time. */
-export const ABLATED_UNITS = ['block', 'mixer'] as const;
-export type AblatedUnit = (typeof ABLATED_UNITS)[number];
+export type AblatedUnit = 'block' | 'mixer';
 
 /** Why the settings of the section cannot be asked over examples; nothing where they can. */
 export const refusedOverExamples = (test: SweptTest, { method }: Pick<CausalSettings, 'method'>): string | undefined =>

@@ -64,24 +64,24 @@ export const editPrompt = (selection: Asked & Pick<Selection, 'competing'>, text
   });
 };
 
+/** Examples and models that there are. */
+interface Choices {
+  readonly examples: readonly Example[];
+  readonly models: readonly Pick<ModelSummary, 'name'>[];
+}
+
 /**
  * The pair that an example is made for, where one may change to it: not away from models of one's own, on which texts are tried.
  */
-function pairFor(
-  { models: pair }: Example,
-  { examples, models }: { examples: readonly Example[]; models: readonly Pick<ModelSummary, 'name'>[] },
-): readonly [string, string] | undefined {
+function pairFor({ models: pair }: Example, { examples, models }: Choices): readonly [string, string] | undefined {
   const { modelA, modelB } = useSelection.getState();
   const isThere = (wanted: string) => models.some(({ name }) => name === wanted);
   const ofExamples = (name: string) => name === '' || examples.some((one) => one.models?.includes(name));
   return pair?.every(isThere) && [modelA, modelB].every(ofExamples) ? pair : undefined;
 }
 
-/** @param among examples and models that there are: an example that is made for two of them is shown with these */
-export const loadExample = (
-  example: Example,
-  among: Parameters<typeof pairFor>[1] = { examples: [], models: [] },
-): void => {
+/** @param among an example that is made for two models of these is shown with them */
+export const loadExample = (example: Example, among: Choices = { examples: [], models: [] }): void => {
   const pair = pairFor(example, among);
   select({
     ...(pair && { modelA: pair[0], modelB: pair[1], layer: example.layer ?? INITIAL_SELECTION.layer }),

@@ -32,6 +32,24 @@ const drawn = <T extends tf.Tensor>(shape: number[], scale = 1): T => {
   return tf.tensor(Float32Array.from(random.normal(size, scale)), shape) as T;
 };
 
+const s6Weights = (E: number, N: number, R: number, biases: boolean) => ({
+  convWeight: drawn<tf.Tensor3D>([E, 1, 4], 0.5),
+  xProj: drawn<tf.Tensor2D>([R + 2 * N, E], 0.3),
+  dtProj: drawn<tf.Tensor2D>([E, R]),
+  A_log: drawn<tf.Tensor2D>([E, N]),
+  D: drawn<tf.Tensor1D>([E]),
+  ...(biases && { convBias: drawn<tf.Tensor1D>([E]), dtBias: drawn<tf.Tensor1D>([E]) }),
+});
+
+const ssdWeights = (E: number, channels: number, H: number, bias: boolean) => ({
+  convWeight: drawn<tf.Tensor3D>([channels, 1, 4], 0.5),
+  dtBias: drawn<tf.Tensor1D>([H]),
+  A_log: drawn<tf.Tensor1D>([H]),
+  D: drawn<tf.Tensor1D>([H]),
+  norm: drawn<tf.Tensor1D>([E]),
+  ...(bias && { convBias: drawn<tf.Tensor1D>([channels]) }),
+});
+
 const linear = (x: tf.Tensor3D, weight: tf.Tensor2D): tf.Tensor3D =>
   tf.matMul(x.reshape([-1, x.shape[2]]), weight, false, true).reshape([x.shape[0], x.shape[1], weight.shape[0]]);
 
@@ -67,15 +85,7 @@ describe('mixers between their projections, operands read in place', needs(adapt
     { batch: 2, L: 70, E: 67, N: 16, R: 5, biases: true },
     { batch: 1, L: 9, E: 20, N: 3, R: 2, biases: false },
   ])('Mamba-1, %o', ({ batch, L, E, N, R, biases }) => {
-    const inputs = {
-      projected: drawn<tf.Tensor3D>([batch, L, 2 * E]),
-      convWeight: drawn<tf.Tensor3D>([E, 1, 4], 0.5),
-      xProj: drawn<tf.Tensor2D>([R + 2 * N, E], 0.3),
-      dtProj: drawn<tf.Tensor2D>([E, R]),
-      A_log: drawn<tf.Tensor2D>([E, N]),
-      D: drawn<tf.Tensor1D>([E]),
-      ...(biases && { convBias: drawn<tf.Tensor1D>([E]), dtBias: drawn<tf.Tensor1D>([E]) }),
-    };
+    const inputs = { projected: drawn<tf.Tensor3D>([batch, L, 2 * E]), ...s6Weights(E, N, R, biases) };
     expectEqual(
       () => s6Mixer(inputs),
       () => {
@@ -98,12 +108,7 @@ describe('mixers between their projections, operands read in place', needs(adapt
     const [E, channels] = [H * P, H * P + 2 * G * N];
     const inputs = {
       projected: drawn<tf.Tensor3D>([batch, L, E + channels + H]),
-      convWeight: drawn<tf.Tensor3D>([channels, 1, 4], 0.5),
-      dtBias: drawn<tf.Tensor1D>([H]),
-      A_log: drawn<tf.Tensor1D>([H]),
-      D: drawn<tf.Tensor1D>([H]),
-      norm: drawn<tf.Tensor1D>([E]),
-      ...(bias && { convBias: drawn<tf.Tensor1D>([channels]) }),
+      ...ssdWeights(E, channels, H, bias),
     };
     expectEqual(
       () => ssdMixer(inputs, { groups: G, epsilon: 1e-5 }),
@@ -129,14 +134,7 @@ describe('mixers between their projections, operands read in place', needs(adapt
     const [batch, E, N, R] = [2, 35, 16, 3];
     const L = lengths.reduce((sum, length) => sum + length);
     const projected = drawn<tf.Tensor3D>([batch, L, 2 * E]);
-    const weights = {
-      convWeight: drawn<tf.Tensor3D>([E, 1, 4], 0.5),
-      xProj: drawn<tf.Tensor2D>([R + 2 * N, E], 0.3),
-      dtProj: drawn<tf.Tensor2D>([E, R]),
-      A_log: drawn<tf.Tensor2D>([E, N]),
-      D: drawn<tf.Tensor1D>([E]),
-      ...(biases && { convBias: drawn<tf.Tensor1D>([E]), dtBias: drawn<tf.Tensor1D>([E]) }),
-    };
+    const weights = s6Weights(E, N, R, biases);
     expectEqual(
       () => inPieces(projected, lengths, (piece, memory) => s6MixerWithState({ ...weights, projected: piece }, memory)),
       () => s6Mixer({ ...weights, projected }),
@@ -154,14 +152,7 @@ describe('mixers between their projections, operands read in place', needs(adapt
     const [E, channels] = [H * P, H * P + 2 * G * N];
     const L = lengths.reduce((sum, length) => sum + length);
     const projected = drawn<tf.Tensor3D>([batch, L, E + channels + H]);
-    const weights = {
-      convWeight: drawn<tf.Tensor3D>([channels, 1, 4], 0.5),
-      dtBias: drawn<tf.Tensor1D>([H]),
-      A_log: drawn<tf.Tensor1D>([H]),
-      D: drawn<tf.Tensor1D>([H]),
-      norm: drawn<tf.Tensor1D>([E]),
-      ...(bias && { convBias: drawn<tf.Tensor1D>([channels]) }),
-    };
+    const weights = ssdWeights(E, channels, H, bias);
     const options = { groups: G, epsilon: 1e-5 };
     expectEqual(
       () =>

@@ -139,20 +139,19 @@ export const interventionTensors = ({ layers }: Intervention): OutputTensor[] =>
  */
 export function causalSummaryTensors(prefix: string, { cells }: Pick<CausalSummary, 'cells'>): OutputTensor[] {
   const rowOf = ({ layers, mixer, index }: CausalCellSummary) => [layers.join(), mixer, index].join('/');
-  const rows = [...new Map(cells.map((cell) => [rowOf(cell), cell])).keys()];
+  const rows = new Map(cells.map((cell) => [rowOf(cell), cell.layers]));
   const classes = [...new Set(cells.map((cell) => cell.class))];
   const at = new Map(cells.map((cell) => [`${rowOf(cell)} ${cell.class}`, cell]));
-  const firsts = rows.map((row) => cells.find((cell) => rowOf(cell) === row) as CausalCellSummary);
   const measures = (['effect', ...CAUSAL_MEASURES] as const).filter((measure) => cells.some((cell) => cell[measure]));
   return [
     tensorOf(
       `${prefix}.layers`,
-      [rows.length, 2],
-      firsts.flatMap(({ layers }) => [layers[0], layers[layers.length - 1]]),
+      [rows.size, 2],
+      [...rows.values()].flatMap((layers) => [layers[0], layers[layers.length - 1]]),
     ),
     ...measures.flatMap((measure) =>
       classes.map((name) => {
-        const values = rows.flatMap((row) => {
+        const values = [...rows.keys()].flatMap((row) => {
           const {
             mean = Number.NaN,
             low = Number.NaN,
@@ -161,7 +160,7 @@ export function causalSummaryTensors(prefix: string, { cells }: Pick<CausalSumma
           } = at.get(`${row} ${name}`)?.[measure] ?? {};
           return [mean, low, high, n];
         });
-        return tensorOf(`${prefix}.${measure}.${name}`, [rows.length, 4], values);
+        return tensorOf(`${prefix}.${measure}.${name}`, [rows.size, 4], values);
       }),
     ),
   ];
