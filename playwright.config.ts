@@ -16,6 +16,8 @@ export default defineConfig({
   snapshotPathTemplate: '{testDir}/baselines/{arg}{ext}',
   fullyParallel: false,
   workers: WORKERS,
+  // In a whole run two browsers and two servers share a machine: what failed is tried once more, and named by `npm test` where it then passes.
+  retries: WORKERS > 1 ? 1 : 0,
   projects:
     WORKERS > 1
       ? [

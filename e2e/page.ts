@@ -26,6 +26,27 @@ export async function run(page: Page): Promise<void> {
   await expect(page.getByTestId('map-B')).toBeVisible();
 }
 
+/** Waits until nothing has arrived and nothing has changed on the page for a second: what comes after a run comes when it can. */
+export async function rest(page: Page): Promise<void> {
+  await page.waitForLoadState('networkidle');
+  await page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        let quiet = setTimeout(done, 1000);
+        const observer = new MutationObserver(() => {
+          clearTimeout(quiet);
+          quiet = setTimeout(done, 1000);
+        });
+        observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+        function done() {
+          observer.disconnect();
+          // The page's own idle work and what it draws.
+          requestIdleCallback(() => requestAnimationFrame(() => requestAnimationFrame(() => resolve())));
+        }
+      }),
+  );
+}
+
 /** Chooses a model in the dialog of a picker. */
 export async function pickModel(page: Page, slot: 'a' | 'b', name: string): Promise<void> {
   await page.getByTestId(`model-${slot}`).click();

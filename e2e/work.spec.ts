@@ -1,5 +1,5 @@
 import { type Browser, expect, type Page, test } from '@playwright/test';
-import { open, run } from './page';
+import { open, rest, run } from './page';
 
 // What a gesture makes the browser do, counted and not timed: the same on every machine.
 
@@ -79,7 +79,7 @@ test('hover changes overlays and exact values, and neither layers nor the rest o
   await run(page);
   await page.getByTestId('map-A').scrollIntoViewIfNeeded();
   // What arrives after the run, such as the thumbnails of the strip, is no work of the hover.
-  await page.waitForLoadState('networkidle');
+  await rest(page);
   const box = await page.getByTestId('map-A').boundingBox();
   if (!box) throw new Error('map A is not on the page');
   const at = (k: number) =>
@@ -116,7 +116,7 @@ test('going back to a branch draws no picture anew and leaves the other sections
   await press('[');
   const between = await picture();
   // The thumbnails of a branch that is chosen for the first time are fetched.
-  await page.waitForLoadState('networkidle');
+  await rest(page);
   await press(']');
   const work = await workOf(browser, page, async () => {
     await press('[');

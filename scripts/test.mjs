@@ -82,6 +82,8 @@ async function pageTests(browser) {
   const left = browser ? tests.filter(({ status }) => status === 'skipped') : tests;
   const { expected = 0, unexpected = 0, flaky = 0 } = (browser && report?.stats) || {};
   addCounts({ passed: expected + flaky, failed: unexpected, skipped: left.length }, code);
+  for (const { suite, title, status } of tests)
+    if (status === 'flaky') say(`passed at the second try only: ${suite} › ${title}`);
   const none = 'needs Chromium (install it, or set CHROMIUM_PATH)';
   skipped.push(...left.map((test) => ({ ...test, reason: browser ? (test.reason ?? 'no reason given') : none })));
   const missed = left.filter((test) => !isPicture(test) || !browser).length;
