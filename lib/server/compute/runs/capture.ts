@@ -41,4 +41,4 @@ export class Capture {
 }
 
 /** A tensor's values in memory of their own: a device may reuse what `dataSync` returns. */
-export const copyOf = (tensor: tf.Tensor): Float32Array => Float32Array.from(tensor.dataSync());
+export const copyOf = (tensor: tf.Tensor): Float32Array => tensor.dataSync<'float32'>().slice();

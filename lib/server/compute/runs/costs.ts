@@ -1,5 +1,6 @@
 import { scansOf } from '@/lib/architectures/places';
 import { type BlockConfig, isHybrid, type ModelConfig } from '@/lib/checkpoint/types';
+import { keptBytes } from './estimate';
 
 /**
  * What the stages of a run consist of, each in a unit whose time is a property of the device: operations (a multiply-add is
@@ -12,6 +13,8 @@ export const UNITS = [
   'product',
   's6State',
   'ssdState',
+  /** Bytes of what a block left that are kept: a copy into new memory, whose pages a machine may be slow to hand out. */
+  'kept',
   /**
    * Default maps; what an S6 map reads of channels and states, and an SSD map of states and heads; updates of states in the
    * scan that a map is checked by.
@@ -71,6 +74,9 @@ export function blockCost(block: BlockConfig, L: number): Cost {
   };
 }
 
+/** Keeping what a block over L tokens left. */
+export const keepingCost = (block: BlockConfig, L: number): Cost => ({ kept: keptBytes(block, L) });
+
 /** The default map of one block: the mean over its channels or heads. */
 export function mapCost(block: BlockConfig, L: number): Cost {
   const { E, N, H } = block.mixer;
@@ -99,5 +105,7 @@ export function sum(costs: readonly Cost[]): Cost {
 export const runCost = (config: ModelConfig, L: number, first = 0): Cost =>
   sum([
     { run: 1 },
-    ...config.blocks.slice(first).flatMap((block) => [blockCost(block, L), mapCost(block, L), readoutCost(config)]),
+    ...config.blocks
+      .slice(first)
+      .flatMap((block) => [blockCost(block, L), keepingCost(block, L), mapCost(block, L), readoutCost(config)]),
   ]);

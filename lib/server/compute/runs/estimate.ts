@@ -3,19 +3,19 @@ import { type BlockConfig, isDifferential, isHybrid, type ModelConfig } from '@/
 
 const mixers = (block: BlockConfig) => scansOf(block).length;
 
-/** Bytes that a run of L tokens keeps: residual streams, and what every block read, passed on and added. */
-export function activationBytes(config: ModelConfig, L: number): number {
-  const residuals = (config.blocks.length + 1) * L * config.d;
-  const inputs = config.blocks.map((block) => {
-    const { E, N, H, G, d } = block.mixer;
-    const whole = L * d * (isDifferential(block) ? 2 : 1);
-    const perToken = H > 0 ? H + 2 * G * N : E + 2 * N;
-    const attention = isHybrid(block) ? block.attention : undefined;
-    const attended = attention ? 2 * L * (attention.H + attention.KV) * attention.D : 0;
-    return whole + attended + mixers(block) * (L * (perToken + 4 * E) + (H > 0 ? H : E * N));
-  });
-  return 4 * inputs.reduce((sum, values) => sum + values, residuals);
+/** Bytes that a run of L tokens keeps of a block: the residual stream behind it, and what it read, passed on and added. */
+export function keptBytes(block: BlockConfig, L: number): number {
+  const { E, N, H, G, d } = block.mixer;
+  const whole = L * d * (isDifferential(block) ? 3 : 2);
+  const perToken = H > 0 ? H + 2 * G * N : E + 2 * N;
+  const attention = isHybrid(block) ? block.attention : undefined;
+  const attended = attention ? 2 * L * (attention.H + attention.KV) * attention.D : 0;
+  return 4 * (whole + attended + mixers(block) * (L * (perToken + 4 * E) + (H > 0 ? H : E * N)));
 }
+
+/** Bytes that a run of L tokens keeps: those of every block, and the embedding. */
+export const activationBytes = ({ blocks, d }: ModelConfig, L: number): number =>
+  blocks.reduce((sum, block) => sum + keptBytes(block, L), 4 * L * d);
 
 /** What is said to be left is not taken back for less than this: a share of itself, and seconds. */
 const MOST_SHARE = 1.3;

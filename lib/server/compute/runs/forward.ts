@@ -7,6 +7,8 @@ import type { ModelRecord } from './record';
 export interface ForwardObserver {
   /** Awaited before block i is computed; a rejection stops the pass there. */
   before(i: number): Promise<void>;
+  /** Called when block i is computed, before what it left is copied. */
+  computed(i: number): void;
   /** Called with what block i left, before the record shows the block as finished. */
   after(i: number, block: BlockCache, residual: Float32Array): void;
 }
@@ -28,6 +30,7 @@ export async function forwardInto(record: ModelRecord, model: Model, observer: F
       await observer.before(i);
       const step = blocks.next();
       if (step.done) throw new Error(`The model ended after ${i} of ${record.config.blocks.length} blocks.`);
+      observer.computed(i);
       if (record.residuals.length === 0) record.residuals.push(capture.embedding());
       const residual = copyOf(step.value.residual);
       const block = capture.block(i);

@@ -62,6 +62,14 @@ describe('Pace', () => {
     for (const L of [8, 256, 2048]) expect((pace.expect(cost(L)) as number) / seconds(L)).toBeCloseTo(1, 1);
   });
 
+  it('tells what is kept from what is computed: a machine that is slow to hand out memory slows no product down', () => {
+    // Pages of memory come ten times as slowly as on a plain machine.
+    const pace = paceOf([{ block: 24, product: 1e10 }, 24 * 5e-4 + 0.12], [{ kept: 1e8 }, 0.8]);
+    const computed = 24 * 5e-4 + 0.96;
+    expect((pace.expect({ block: 24, product: 8e10 }) as number) / computed).toBeGreaterThan(0.9);
+    expect((pace.expect({ block: 24, product: 8e10, kept: 8e8 }) as number) / (computed + 6.4)).toBeCloseTo(1, 1);
+  });
+
   it('knows a model to load by a part of a file: what a size leaves open is as on a plain processor', () => {
     const pace = new Pace();
     pace.add({ cost: { model: 1, parameter: 4e6 }, seconds: 0.026 }, true);

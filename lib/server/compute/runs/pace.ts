@@ -30,6 +30,7 @@ const NOMINAL: Readonly<Record<Unit, number>> = {
   product: 1.2e-11,
   s6State: 1e-9,
   ssdState: 1e-10,
+  kept: 8e-10,
   map: 3e-4,
   s6Read: 6e-12,
   ssdRead: 3e-11,

@@ -49,8 +49,12 @@ async function stagesOf(model: Model, L: number): Promise<Observation[]> {
   const [block] = config.blocks;
   const tokens = Array.from({ length: L }, (_, t) => ({ id: t, text: '', start: 0, end: 0 }));
   const record = { request: { name, tokens }, config, fingerprint: name, L, residuals: [], blocks: [] } as ProbeRecord;
-  const observer = { before: async () => undefined, after: () => undefined };
-  const [, forward] = await timed(() => forwardInto(record as ModelRecord, model, observer));
+  const start = performance.now();
+  let forward = 0;
+  const computed = () => {
+    forward = (performance.now() - start) / 1000;
+  };
+  await forwardInto(record as ModelRecord, model, { before: async () => undefined, computed, after: () => undefined });
   const [, map] = await timed(() => attentionOf(record.blocks[0], { branch: 'single', reduce: 'mean' }));
   const request = { targets: [0], positions: [L - 1], topK: TOP_TOKENS };
   const [, lens] = await timed(() => lensOf(model, { B: 1, L, streams: record.residuals.slice(-1) }, request));
@@ -96,6 +100,17 @@ async function probeLoading(tell: (observation: Observation) => void): Promise<v
   }
 }
 
+/** Bytes, and of how many at a time: memory that was in use before is handed out again sooner than new one. */
+const KEPT_BYTES = 32 * 2 ** 20;
+const KEPT_PART = 4 * 2 ** 20;
+
+/** Keeps as much as a run of a small model does. */
+async function probeKeeping(tell: (observation: Observation) => void): Promise<void> {
+  const part = new Float32Array(KEPT_PART / 4).fill(1);
+  const [, seconds] = await timed(() => Array.from({ length: KEPT_BYTES / KEPT_PART }, () => part.slice()));
+  tell({ cost: { kept: KEPT_BYTES }, seconds });
+}
+
 /** What a probe needs of a record. */
 type ProbeRecord = Pick<ModelRecord, 'config' | 'L' | 'residuals' | 'blocks'>;
 
@@ -105,6 +120,7 @@ type ProbeRecord = Pick<ModelRecord, 'config' | 'L' | 'residuals' | 'blocks'>;
  */
 export async function probe(weights: WeightChoice, tell: (observation: Observation) => void): Promise<void> {
   await probeLoading(tell);
+  await probeKeeping(tell);
   const random = new Random(1);
   for (const size of SIZES) {
     let spent = 0;

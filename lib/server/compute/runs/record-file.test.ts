@@ -36,7 +36,11 @@ describe('the file of one model of a run', () => {
       lensReady: false,
     };
     const record = { request, config: model.config, fingerprint: 'f', L: 5, residuals: [], blocks: [] };
-    await forwardInto(record, model, { before: async () => undefined, after: () => undefined });
+    await forwardInto(record, model, {
+      before: async () => undefined,
+      computed: () => undefined,
+      after: () => undefined,
+    });
     model.dispose();
     const path = join(folder, `${kind}-${seed}.safetensors`);
     await writeRecord(path, record);

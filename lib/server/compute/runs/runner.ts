@@ -7,7 +7,7 @@ import { blockSummary, meanLambda } from '../maps/branches';
 import type { Maps } from '../maps/maps';
 import type { Catalogue } from '../models/catalogue';
 import { changeSince, type LoadedModels } from '../models/loaded-models';
-import { blockCost, type Cost, loadingCost, mapCost, readoutCost, runCost, sum } from './costs';
+import { blockCost, type Cost, keepingCost, loadingCost, mapCost, readoutCost, runCost, sum } from './costs';
 import { activationBytes, Forecast } from './estimate';
 import { forwardInto } from './forward';
 import type { Observation, Pace } from './pace';
@@ -121,8 +121,9 @@ export class Runner {
       if (!known) this.tell({ type: 'blocks', model: m, blocks: config.blocks.map(blockSummary) });
       const next = models[m + 1]?.name;
       if (next) void this.#ahead(next);
-      let [forwardMs, mapMs, readMs, begun] = [0, 0, 0, 0];
+      let [forwardMs, keptMs, mapMs, readMs, begun, computedAt] = [0, 0, 0, 0, 0, 0];
       const computed: Cost[] = [];
+      const kept: Cost[] = [];
       const mapped: Cost[] = [];
       const told: Cost[] = [];
       // A target that cannot be read leaves the maps as they are.
@@ -140,21 +141,27 @@ export class Runner {
             await this.#step(m, 'forward', i, config.blocks.length);
             begun = performance.now();
           },
+          computed: () => {
+            computedAt = performance.now();
+            forwardMs += computedAt - begun;
+          },
           after: (i, block, residual) => {
             const end = performance.now();
-            forwardMs += end - begun;
+            keptMs += end - computedAt;
             this.tools.maps.add({ run: id, model: m, layer: i }, config.blocks[i], block, L);
             const drawn = performance.now();
             mapMs += drawn - end;
             const readout = says(i, residual);
             readMs += performance.now() - drawn;
-            const [pass, map, row] = [
+            const [pass, copy, map, row] = [
               blockCost(config.blocks[i], L),
+              keepingCost(config.blocks[i], L),
               mapCost(config.blocks[i], L),
               readoutCost(config),
             ];
-            this.#forecast.add(this.#share(sum([pass, map, row])));
+            this.#forecast.add(this.#share(sum([pass, copy, map, row])));
             computed.push(pass);
+            kept.push(copy);
             mapped.push(map);
             told.push(row);
             this.tell({ type: 'layer', model: m, layer: i, lambda: meanLambda(block.lambda), readout });
@@ -162,8 +169,9 @@ export class Runner {
         });
         this.#tellStep(m, 'forward', config.blocks.length, config.blocks.length);
       } finally {
-        if (record.blocks.length > 0) this.tell({ type: 'signal', model: m, forwardMs });
+        if (record.blocks.length > 0) this.tell({ type: 'signal', model: m, forwardMs: forwardMs + keptMs });
         this.#took(sum(computed), forwardMs);
+        this.#took(sum(kept), keptMs);
         this.#took(sum(mapped), mapMs);
         this.#took(sum(told), readMs);
       }
