@@ -15,6 +15,14 @@ const RESULTS = join(ROOT, 'test-results');
 const bin = (name) => join(ROOT, 'node_modules', '.bin', name);
 const total = { passed: 0, failed: 0, skipped: 0 };
 const skipped = [];
+const minutes = [];
+
+/** Notes how long a part takes, which CI has a limit for. */
+async function part(name, work) {
+  const start = performance.now();
+  await work();
+  minutes.push(`${name} ${((performance.now() - start) / 60_000).toFixed(1)}`);
+}
 
 /** A step that counts as one test: it passes when the command exits with 0. */
 async function step(title, command, args) {
@@ -124,17 +132,18 @@ mkdirSync(RESULTS, { recursive: true });
 // Before the unit tests, which borrow its WebGPU adapter.
 const browser = await chromium();
 // One core or two are enough for all three. What follows has servers of its own to wait for: two at a time.
-await Promise.all([
-  unitTests(),
-  buildAndTypes(),
-  step('lint and format', bin('biome'), ['ci', '.', '--reporter=summary']),
-]);
-await Promise.all([
-  step('the package of npm', process.execPath, [join(ROOT, 'scripts', 'package-test.mjs'), '--linked']),
-  python().then(pythonTests),
-]);
-await chaosTests();
-await pageTests(browser);
+await part('unit tests, build, types and lint', () =>
+  Promise.all([unitTests(), buildAndTypes(), step('lint and format', bin('biome'), ['ci', '.', '--reporter=summary'])]),
+);
+await part('package and Python', () =>
+  Promise.all([
+    step('the package of npm', process.execPath, [join(ROOT, 'scripts', 'package-test.mjs'), '--linked']),
+    python().then(pythonTests),
+  ]),
+);
+await part('chaos', chaosTests);
+await part('page tests', () => pageTests(browser));
 for (const line of skippedLines(skipped)) console.log(line);
+console.log(`minutes: ${minutes.join(', ')}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed === 0 ? 0 : 1);
