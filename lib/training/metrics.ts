@@ -17,6 +17,8 @@ export interface TrainingMetrics extends StepReport {
   readonly time: {
     /** Computing time since the first step, pauses between resumed calls left out. */
     readonly seconds: number;
+    /** What all threads of the process took of processors in that time: on a busy machine less than the clock says. */
+    readonly processor_seconds: number;
     readonly tokens_per_second: number;
     /** Share of this call's time in which steps waited for their rows. */
     readonly waiting: number;

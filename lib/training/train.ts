@@ -114,9 +114,10 @@ function differenceOf(a: unknown, b: unknown, path = ''): string | undefined {
 
 /** The loop of a run: steps, measures, and what is written of them. */
 class Run {
-  /** Computing seconds of earlier calls. */
-  #before = 0;
+  /** Of earlier calls. */
+  #before = { seconds: 0, processor_seconds: 0 };
   readonly #started = performance.now();
+  readonly #usage = process.cpuUsage();
   #tokens = 0;
   /** Seconds of evaluations. */
   #evaluated = 0;
@@ -179,6 +180,7 @@ class Run {
   async #log(report: StepReport, evaluation?: Evaluation, ended?: TrainingMetrics['stage_end']): Promise<void> {
     const { trainer } = this;
     const elapsed = (performance.now() - this.#started) / 1000;
+    const { user, system } = process.cpuUsage(this.#usage);
     const steps = trainer.mostSteps;
     const stepsHere = report.step - this.#stepsBefore;
     const skipped = trainer.stages.slice(0, trainer.progress.stage + 1).reduce((sum, stage) => sum + stage.steps, 0);
@@ -191,7 +193,8 @@ class Run {
       ...(evaluation && { evaluation }),
       ...(ended && { stage_end: ended }),
       time: {
-        seconds: this.#before + elapsed,
+        seconds: this.#before.seconds + elapsed,
+        processor_seconds: this.#before.processor_seconds + (user + system) / 1e6,
         tokens_per_second: this.#tokens / elapsed,
         waiting: trainer.waited / elapsed,
         evaluating: this.#evaluated / elapsed,
@@ -250,10 +253,11 @@ async function append(path: string, line: string): Promise<void> {
 }
 
 /** Drops the lines of steps that a resumed run will do again. @returns the computing time up to there */
-async function rewindMetrics(folder: string, step: number): Promise<number> {
+async function rewindMetrics(folder: string, step: number): Promise<{ seconds: number; processor_seconds: number }> {
   const path = join(folder, METRICS);
-  if (!existsSync(path)) return 0;
+  if (!existsSync(path)) return { seconds: 0, processor_seconds: 0 };
   const kept = (await readMetrics(folder)).filter((metrics) => metrics.step <= step);
   await writeAtomically(path, bytes(kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join('')));
-  return kept.at(-1)?.time.seconds ?? 0;
+  const { seconds = 0, processor_seconds = 0 } = kept.at(-1)?.time ?? {};
+  return { seconds, processor_seconds };
 }

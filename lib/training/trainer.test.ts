@@ -63,6 +63,8 @@ describe('stages', () => {
     expect(metrics[3].evaluation?.labels).toMatchObject({ person: { n: expect.any(Number) } });
     const [begun, last] = [metrics[0].time, metrics[12].time];
     expect(begun).toMatchObject({ seconds: expect.any(Number), tokens_per_second: expect.any(Number), evaluating: 0 });
+    expect(begun.processor_seconds).toBeGreaterThan(0);
+    expect(last.processor_seconds).toBeGreaterThan(begun.processor_seconds);
     for (const share of [last.waiting, last.evaluating]) expect(share).toBeGreaterThan(0);
     expect(last.waiting + last.evaluating).toBeLessThan(1);
     // Two of three stages' rows are half as many.
