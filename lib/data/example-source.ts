@@ -4,10 +4,12 @@ import { type Checkpoint, InputError } from '@/lib/checkpoint';
 import { babilongLines, isBabilong } from '@/lib/data/babilong';
 import { demoLines } from '@/lib/data/demo-stories';
 import { parseSnrExamples, type ReadingOptions, readerOf } from '@/lib/data/snr-examples';
+import { storyLines } from '@/lib/data/story-examples';
 import { loadTokenizer, tokenizerMissing } from '@/lib/tokenizer';
 
 /**
- * The prompts of `--examples`: a file of JSON lines, `demo:n` for n held-out stories of the demo task, or rows of BABILong as
+ * The prompts of `--examples`: a file of JSON lines, `demo:n` for n held-out stories of the demo task, `stories:n` for n of those that the
+ * bundled stories pair is asked about, or rows of BABILong as
  * `babilong-paper:FOLDER` or `babilong-script:FOLDER`.
  * @throws InputError
  */
@@ -23,6 +25,8 @@ export async function readExamples(
 export async function exampleText(examples: string, seed: number): Promise<{ text: string; name: string }> {
   const demo = demoLines(examples, seed);
   if (demo !== undefined) return { text: demo, name: 'the demo task' };
+  const stories = await storyLines(examples);
+  if (stories !== undefined) return { text: stories, name: 'the stories' };
   if (isBabilong(examples)) return { text: await babilongLines(examples), name: examples };
   const text = await readFile(examples, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new InputError(`The examples ${examples} cannot be read (${cause.code ?? cause.message}).`);

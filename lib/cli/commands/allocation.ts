@@ -63,7 +63,7 @@ function register(name: 'allocation' | 'cancellation', program: Command, io: Io,
     .option('--needle <text|start:end>', 'what decides the answer: a part of the prompt, or tokens')
     .option('--competing <list>', 'what names another answer: parts of the prompt, or tokens start:end')
     .option('--question <list>', 'the question: a part of the prompt, or tokens start:end')
-    .option('--examples <file|demo:n>', 'a batch instead: JSON lines; or n held-out stories of the demo task')
+    .option('--examples <file|demo:n|stories:n>', 'a batch instead: JSON lines; or n held-out stories of either pair')
     .option('--resamples <n>', 'of the bootstrap', wholeNumber('--resamples', 1), RESAMPLES)
     .option('--seed <n>', 'of the bootstrap and of generated stories', wholeNumber('--seed', 0), 42)
     .action(async (options: AllocationOptions) => {

@@ -67,7 +67,7 @@ export function snrCommand(program: Command, io: Io, line: string): void {
   )
     .requiredOption('--models <a,b>', 'one model, or two to compare; seeds of one joined by +', words('--models'))
     .requiredOption(
-      '--examples <file|demo:n|babilong-paper:folder|babilong-script:folder>',
+      '--examples <file|demo:n|stories:n|babilong-paper:folder|babilong-script:folder>',
       'JSON lines; n held-out stories of the demo task; BABILong as the paper or its script takes it',
     )
     .option(
