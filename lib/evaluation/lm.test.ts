@@ -10,6 +10,7 @@ import { Random } from '@/lib/random';
 import { loadTokenizer } from '@/lib/tokenizer';
 import { initialCheckpoint } from '@/lib/training';
 import { type Asked, type LmLine, lmEvaluation, positionBounds, resamplingOf } from '.';
+import { NGrams } from './ngrams';
 
 const folder = mkdtempSync(join(tmpdir(), 'statescope-lm-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -92,6 +93,27 @@ describe('language modelling', () => {
     expect(lines.every((line) => Number(line.bytes) > line.tokens)).toBe(true);
     expect(evaluation.settings).toMatchObject({ context: 1024, stride: 1024, rows: 6 });
     await expect(measured({ text: undefined, data })).rejects.toThrow('have no end: say how many with "rows".');
+  });
+
+  it('holds models against n-grams of training rows, foretold with what stands before in a row', async () => {
+    const data = { source: 'retrieval' };
+    const { results, evaluation } = await measured({
+      ...{ text: undefined, data, rows: 6, context: 64 },
+      ngrams: { orders: [1, 3], rows: 40 },
+    });
+    const source = await openSource(data);
+    const take = (split: 'train' | 'test', count: number) =>
+      Array.from({ length: count }, (_, index) => source.row(split, index).tokens);
+    const trigrams = new NGrams(take('train', 40), 3, source.vocabularySize);
+    const bits = take('test', 6).flatMap((row) =>
+      [...row.keys()].slice(1).map((at) => -Math.log2(trigrams.probability(row, at))),
+    );
+    const [one, three] = results.ngrams ?? [];
+    expect([one.order, three.order, three.rows]).toEqual([1, 3, 40]);
+    expect(three.bits_per_token).toBeCloseTo(bits.reduce((sum, own) => sum + own, 0) / bits.length, 9);
+    expect(one.bits_per_token).toBeGreaterThan(three.bits_per_token);
+    expect(evaluation.settings).toMatchObject({ ngrams: { orders: [1, 3] } });
+    await expect(measured({ ngrams: { rows: 4 } })).rejects.toThrow(/n-grams are counted in data/);
   });
 
   it('counts bytes of text one by one, where rows of a source cut characters', async () => {

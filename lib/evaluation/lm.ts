@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { type Difference, pairedDifferences, type Resampling } from '@/lib/analysis';
-import { type DataCard, type DataSource, SPLITS } from '@/lib/data/source';
+import { type DataCard, type DataSource, SPLITS, type Split } from '@/lib/data/source';
 import { openSource, sourceSchema } from '@/lib/data/sources';
 import { InputError } from '@/lib/input-error';
 import { tokenLosses } from '@/lib/models';
@@ -20,6 +20,7 @@ import {
 } from './evaluation';
 import { lossFigure } from './figures';
 import { type Estimated, estimated, estimatedRatio, mapped } from './intervals';
+import { NGrams } from './ngrams';
 
 export const lmSchema = z
   .object({
@@ -38,9 +39,18 @@ export const lmSchema = z
     batch: z.number().int().positive().default(8),
     /** Windows of a model, at most. */
     windows: z.number().int().positive().optional(),
+    /** Models of n-grams to hold these against, counted in training rows of the source: as many as the models have read, say. */
+    ngrams: z
+      .object({
+        orders: z.array(z.number().int().positive()).min(1).default([1, 2, 3, 4, 5]),
+        rows: z.number().int().positive(),
+      })
+      .strict()
+      .optional(),
   })
   .strict()
   .refine(({ text, data }) => (text === undefined) !== (data === undefined), 'give text or data, one of both')
+  .refine(({ data, ngrams }) => data || !ngrams, 'n-grams are counted in data: give it in place of text')
   .refine(({ context, stride = context }) => stride <= context, 'the stride is longer than the window');
 
 export type LmSettings = z.input<typeof lmSchema>;
@@ -118,11 +128,21 @@ export interface LmResults {
     readonly bits_per_character: Estimated | null;
     readonly by_position: readonly LossAt[];
   }[];
+  /** Of the same tokens by counting alone, where that was asked for; each knows what stands before a token in its row. */
+  readonly ngrams?: readonly NGramLoss[];
   /**
    * Of two models that read the same windows: nats a token of the second less the first, window by window, of the mean of their
    * trainings; else null.
    */
   readonly difference: Difference | null;
+}
+
+export interface NGramLoss {
+  readonly order: number;
+  /** Rows that were counted, and the tokens that they foretell. */
+  readonly rows: number;
+  readonly tokens: number;
+  readonly bits_per_token: number;
 }
 
 /** Bounds of positions, as many for each factor of the length; the first ones by themselves. */
@@ -177,6 +197,7 @@ export async function lmEvaluation(given: unknown): Promise<Evaluation<LmItem, L
     summarise: (arms, resampling) => ({
       data: source?.card ?? { name: (settings.text ?? []).map((path) => basename(path)).join(', ') },
       models: arms.map((arm) => summaryOf(arm, bounds, resampling)),
+      ...(source && settings.ngrams && { ngrams: ngramLosses(source, settings, settings.ngrams) }),
       difference: differenceOf(arms, resampling()),
     }),
     figures: ({ models }) => [{ name: 'loss-by-position', svg: lossFigure(models) }],
@@ -214,6 +235,25 @@ function documentsOfSource(source: DataSource, { split, rows }: z.output<typeof 
     });
     return made;
   };
+}
+
+/** @param settings whose rows are foretold, all of a split that ends if not said */
+function ngramLosses(
+  source: DataSource,
+  { split, rows }: z.output<typeof lmSchema>,
+  asked: NonNullable<z.output<typeof lmSchema>['ngrams']>,
+): NGramLoss[] {
+  const take = (from: Split, count: number) =>
+    Array.from({ length: count }, (_, index) => source.row(from, index).tokens);
+  const counted = take('train', asked.rows);
+  const foretold = take(split, rows ?? (source.card.sizes[split]?.rows as number));
+  const tokensOf = (taken: readonly Int32Array[]) => taken.reduce((sum, { length }) => sum + length - 1, 0);
+  return asked.orders.map((order) => {
+    const model = new NGrams(counted, order, source.vocabularySize);
+    let bits = 0;
+    for (const row of foretold) for (let at = 1; at < row.length; at++) bits -= Math.log2(model.probability(row, at));
+    return { order, rows: asked.rows, tokens: tokensOf(counted), bits_per_token: bits / tokensOf(foretold) };
+  });
 }
 
 /** Whether tokens say what the text was: one that stands for unknown words is predicted without saying which they are. */
