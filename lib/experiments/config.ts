@@ -32,6 +32,8 @@ const armSchema = z
     training: json.optional(),
     /** A model that `statescope models` lists, or a folder. */
     model: z.string().min(1).optional(),
+    /** The arm that the report compares it with; the first, unless told otherwise. */
+    against: z.string().min(1).optional(),
     /** How many parameters the arm must have. */
     parameters: z.number().int().positive().optional(),
     /** It is trained at every combination of points of these, named ARM-POINT-POINT. */
@@ -77,8 +79,8 @@ const scaleSchema = z.strictObject({
   /** Of training; every arm that is trained has a run of each. */
   seeds: z.array(z.number().int()).min(1),
   training: json.optional(),
-  /** Laid over arms, by name. */
-  arms: z.record(z.string(), json).optional(),
+  /** Laid over arms, by name; null leaves one out. */
+  arms: z.record(z.string(), json.nullable()).optional(),
   /** Laid over evaluations, by name; null leaves one out. */
   evaluations: z.record(z.string(), json.nullable()).optional(),
 });
@@ -150,7 +152,9 @@ export async function readExperiment(folder: string, scale: Scale): Promise<Expe
   requireKnown(own.evaluations, fields.evaluations, `${path}: scales.${scale}.evaluations`);
   const arms = Object.entries(fields.arms).flatMap(([name, arm]) => {
     const shared = arm.model === undefined ? { training: overlaid(fields.training, own.training ?? {}) } : {};
-    const whole = overlaid(overlaid(shared, arm), own.arms?.[name] ?? {});
+    const over = own.arms?.[name];
+    if (over === null) return [];
+    const whole = overlaid(overlaid(shared, arm), over ?? {});
     return alongAxes(name, whole, fields.axes, path);
   });
   const evaluations = Object.entries(fields.evaluations).flatMap(([name, evaluation]) => {

@@ -21,17 +21,34 @@ export interface ArmTraining {
   readonly parameters: number;
   /** Steps that the runs took. */
   readonly steps: Spread;
+  /** By the clock. */
   readonly seconds: Spread;
-  readonly tokens_per_second: Spread;
+  /** Of all threads; null of runs that an earlier version made. */
+  readonly processor_seconds: Spread | null;
   /** Of the training rows: mean cross-entropy of all tokens, nats. */
   readonly loss: readonly CurveAt[];
   /** Of validation rows: share of answers that are right, by step and at the end. */
   readonly accuracy: readonly CurveAt[];
+  /** Of validation rows: mean cross-entropy of all tokens, nats. */
+  readonly validation: readonly CurveAt[];
   /** Mean λ over differential blocks. */
   readonly lambda: readonly CurveAt[];
+  /** How many σ(·) have hardly a gradient, at the first and at the last logged step; none where no λ has one. */
+  readonly saturation: readonly Saturation[];
   /** λ of each differential block at the end. */
   readonly lambda_by_block: readonly (Spread & { readonly block: number })[];
 }
+
+/** σ(·) of all differential blocks of all seeds. */
+export interface Saturation {
+  readonly step: number;
+  /** Below {@link SATURATED} or above 1 less that; of vectors by their mean. */
+  readonly saturated: number;
+  readonly of: number;
+}
+
+/** Where the slope of σ is a fifth of what it is in the middle. */
+export const SATURATED = 0.05;
 
 export function spreadOf(values: readonly number[]): Spread {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -51,14 +68,26 @@ export async function trainingOfArm({ name, label, runs }: Arm, parameters: numb
     parameters,
     steps: spreadOf(last.map(({ step }) => step)),
     seconds: spreadOf(last.map(({ time }) => time.seconds)),
-    tokens_per_second: spreadOf(last.map(({ time }) => time.tokens_per_second)),
+    processor_seconds: last.every(({ time }) => time.processor_seconds !== undefined)
+      ? spreadOf(last.map(({ time }) => time.processor_seconds))
+      : null,
     loss: curve((metrics) => metrics.loss),
     accuracy: curve((metrics) => metrics.evaluation?.accuracy),
+    validation: curve((metrics) => metrics.evaluation?.text),
     lambda: curve(({ lambda }) =>
       lambda.length > 0 ? lambda.reduce((sum, one) => sum + one.lambda, 0) / lambda.length : undefined,
     ),
+    saturation: [0, -1].flatMap((at) => saturationOf(logs.map((log) => log.at(at) as TrainingMetrics))),
     lambda_by_block: blocks.map((block, k) => ({ block, ...spreadOf(last.map(({ lambda }) => lambda[k].lambda)) })),
   };
+}
+
+/** @param metrics of one step of every seed */
+function saturationOf(metrics: readonly TrainingMetrics[]): Saturation[] {
+  const sigmas = metrics.flatMap(({ lambda }) => lambda.flatMap(({ sigma }) => (sigma === undefined ? [] : [sigma])));
+  if (sigmas.length === 0) return [];
+  const saturated = sigmas.filter((sigma) => Math.min(sigma, 1 - sigma) < SATURATED).length;
+  return [{ step: metrics[0].step, saturated, of: sigmas.length }];
 }
 
 /** Steps that every seed has measured. */

@@ -71,6 +71,29 @@ describe('the smoke experiment', () => {
     expect(report).not.toMatch(/NaN|undefined|null/);
   });
 
+  it('says first what was found, from its tables', async () => {
+    const { found, training, evaluations } = JSON.parse(await readFile(join(folder, 'smoke', 'report.json'), 'utf8'));
+    const [heading, ...lines] = report
+      .slice(report.indexOf('## Found'), report.indexOf('## Arms'))
+      .trim()
+      .split('\n\n');
+    expect([heading, lines[0].split('\n')]).toEqual(['## Found', found.map((said: string) => `- ${said}`)]);
+    expect(lines[1]).toContain('once in 3');
+    const [plain, differential] = training.map(({ accuracy }: never) => (accuracy as { mean: number }[]).at(-1)?.mean);
+    expect(found[0]).toMatch(
+      new RegExp(
+        `^Training: answers right, validation, against Mamba-2 \\(${plain.toFixed(3)}\\): .*: Diff-Mamba-2 ${differential.toFixed(3)}\\.$`,
+      ),
+    );
+    const { mean } = evaluations[0].summary.sources[0].difference.find(
+      ({ metric, entry }: Record<string, string>) => metric === 'target_prob' && entry === 'final',
+    );
+    expect(found[1]).toContain(`Diff-Mamba-2 less Mamba-2, example by example: ${mean.toFixed(3)} [`);
+    expect(report).toMatch(/\| Mamba-2 \| \d\.\d{3} \[\d/);
+    expect(report).toMatch(/\| Diff-Mamba-2 \| \d of 4 \(step \d+\) \| \d of 4 \(step 30\) \|/);
+    for (const { processor_seconds: seconds } of training) expect(seconds.low).toBeGreaterThan(0);
+  });
+
   it('says in JSON what was measured, without a path of this machine', async () => {
     const text = await readFile(join(folder, 'smoke', 'report.json'), 'utf8');
     expect(text).not.toContain(root);
@@ -163,6 +186,18 @@ describe('an experiment.json', () => {
       training: { steps: 30, optimizer: { warmup_steps: 5, clip_norm: null } },
     });
     expect([...evaluations.keys()]).toEqual(['signal', 'language', 'questions', 'recall', 'cost']);
+  });
+
+  it('leaves out arms that a scale has at null', async () => {
+    const folder = await copyOf('fewer', { scales: { smoke: { arms: { differential: null } } } });
+    expect([...(await readExperiment(folder, 'smoke')).arms.keys()]).toEqual(['plain']);
+  });
+
+  it('names an arm to compare with that there is not', async () => {
+    const arms = async (name: string, against: string) =>
+      armsOf(await readExperiment(await copyOf(name, { arms: { plain: { against } } }), 'smoke'));
+    expect((await arms('against', 'differential'))[0].against).toBe('differential');
+    await expect(arms('against-none', 'nobody')).rejects.toThrow(/plain is to be compared with arm "nobody"/);
   });
 
   it('lets runs begin with what another arm has made, seed by seed', async () => {

@@ -23,6 +23,8 @@ export interface Arm {
   readonly model?: string;
   /** The arm whose runs its own begin with. */
   readonly after?: string;
+  /** The arm that it is compared with, where it is not the first. */
+  readonly against?: string;
   /** Of one on a grid. */
   readonly place?: GridPlace;
 }
@@ -34,8 +36,11 @@ const FROM_ARM = /^arm:(.+)$/;
 
 /** All runs of an experiment. @throws InputError where a training configuration cannot be used */
 export function armsOf(experiment: Experiment): Arm[] {
-  return [...experiment.arms].map(([name, { label = name, training, model, parameters, place }]): Arm => {
-    if (!training) return { name, label, parameters, runs: [], model };
+  const armNames = new Set([...experiment.arms].map(([name, { place }]) => place?.arm ?? name));
+  return [...experiment.arms].map(([name, { label = name, training, model, parameters, against, place }]): Arm => {
+    if (against !== undefined && !armNames.has(against))
+      throw new InputError(`Arm ${name} is to be compared with arm "${against}", which there is not.`);
+    if (!training) return { name, label, parameters, runs: [], model, against };
     const from = (training.from as { checkpoint?: unknown } | undefined)?.checkpoint;
     const after = typeof from === 'string' ? FROM_ARM.exec(from)?.[1] : undefined;
     if (after !== undefined && !experiment.arms.get(after)?.training)
@@ -50,7 +55,7 @@ export function armsOf(experiment: Experiment): Arm[] {
       }
       return { name: `${name}-${seed}`, seed, folder: runFolder(experiment, name, seed), config };
     });
-    return { name, label, parameters, runs, after, place };
+    return { name, label, parameters, runs, after, against, place };
   });
 }
 

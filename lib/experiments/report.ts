@@ -1,16 +1,19 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import type { SnrRow } from '@/lib/analysis';
-import type { ModelAllocation } from '@/lib/analysis/allocation';
+import type { SnrDifference, SnrRow } from '@/lib/analysis';
+import type { AllocationResult } from '@/lib/analysis/allocation';
 import { defaultRoots, loadCheckpoint } from '@/lib/checkpoint';
 import { writeAtomically } from '@/lib/checkpoint/files';
 import { type Curve, curvesFigure } from '@/lib/figures/curves';
 import { fetchModel } from '@/lib/hub';
 import { evaluationOf } from '@/lib/jobs';
 import { version } from '@/package.json';
-import { type ArmTraining, type CurveAt, type Spread, trainingOfArm } from './curves';
+import type { Experiment } from './config';
+import { type ArmTraining, type CurveAt, SATURATED, type Spread, trainingOfArm } from './curves';
 import { type GridResult, gridResults } from './grid';
+import { type Measure, measuresOf, remarksOf } from './measures';
 import { type Arm, resultsFolder } from './plan';
+import { onceIn, type Ranged, verdicts } from './verdict';
 import type { Findings } from './work';
 
 interface Figure {
@@ -24,6 +27,8 @@ interface Section {
   readonly title: string;
   /** Lines of Markdown. */
   readonly text: readonly string[];
+  /** What follows from them, in sentences. */
+  readonly found: readonly string[];
   readonly figures: readonly Figure[];
 }
 
@@ -40,16 +45,20 @@ export async function writeReport(findings: Findings, root: string): Promise<str
   const grids = gridResults(arms, training, experiment.axes);
   const drawable = training.filter(({ arm }) => !experiment.arms.get(arm)?.place);
   const sections = [
-    ...(training.length > 0 ? [trainingSection(training, drawable)] : []),
+    ...(training.length > 0 ? [trainingSection(training, drawable, trained)] : []),
     ...(grids.length > 0 ? [gridSection(grids)] : []),
     ...(await Promise.all(evaluations.map((one) => evaluationSection(one, arms)))),
   ];
+  const found = sections.flatMap((section) => section.found.map((said) => `${section.title}: ${said}`));
   const text = [
     `# ${experiment.title}`,
     '',
     experiment.question,
     '',
     `Made by \`statescope experiment run ${experiment.name} --scale ${experiment.scale}\` (Statescope ${version}) on ${devices.join(', ')}; nothing in it was written by hand. Seeds: ${experiment.seeds.join(', ')}.`,
+    '',
+    ...(found.length > 0 ? ['## Found', '', ...found.map((said) => `- ${said}`), '', ...cautions(experiment), ''] : []),
+    '## Arms',
     '',
     '| arm | parameters | runs |',
     '|---|---|---|',
@@ -74,6 +83,7 @@ export async function writeReport(findings: Findings, root: string): Promise<str
     ...{ version, experiment: experiment.name, scale: experiment.scale, title: experiment.title },
     ...{ seeds: experiment.seeds, devices },
     arms: arms.map(({ name, label }) => ({ name, label, parameters: sizes.get(name) })),
+    found,
     training,
     ...(grids.length > 0 && { grids }),
     evaluations: evaluations.map(({ name, config, summary }) => ({
@@ -106,8 +116,35 @@ function portable(summary: unknown, arms: readonly Arm[], experiment: string): u
 const withRange = ({ mean, low, high, n }: Spread, digits = 3): string =>
   n === 1 ? mean.toFixed(digits) : `${mean.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
 
+/** How the sentences are to be read. */
+function cautions({ seeds }: Experiment): string[] {
+  const chance =
+    seeds.length > 1
+      ? ` Two arms of ${seeds.length} seeds each that learn alike are parted in every seed by chance once in ${onceIn(seeds.length)}.`
+      : ' There is one seed: nothing is said of other trainings.';
+  return [
+    `Sentences are made of the tables. Ranges of training are from the least to the largest seed, those of evaluations are 95 % intervals over examples and seeds.${chance} Intervals that meet leave a difference open; they do not show that there is none.`,
+  ];
+}
+
+/**
+ * Each arm with the one that it is compared with: what it says itself, or the first.
+ * @param named all that a table has, in its order
+ */
+const againstOf = (named: readonly Arm[]): number[] =>
+  named.map(({ against }) =>
+    Math.max(
+      0,
+      named.findIndex(({ name }) => name === against),
+    ),
+  );
+
 /** @param drawable those with curves: hundreds of them, as of a grid, would show nothing */
-function trainingSection(training: readonly ArmTraining[], drawable: readonly ArmTraining[]): Section {
+function trainingSection(
+  training: readonly ArmTraining[],
+  drawable: readonly ArmTraining[],
+  arms: readonly Arm[],
+): Section {
   const curves = (read: (arm: ArmTraining) => readonly CurveAt[]): Curve[] =>
     drawable
       .filter((arm) => read(arm).length > 0)
@@ -131,34 +168,74 @@ function trainingSection(training: readonly ArmTraining[], drawable: readonly Ar
     return [{ name, caption, svg }];
   };
   const band = training.some(({ seeds }) => seeds.length > 1) ? ' Bands: least to largest of the seeds.' : '';
+  const answered = training.some(({ accuracy }) => accuracy.length > 0);
+  const columns: readonly (readonly [string, (arm: ArmTraining) => Spread | null | undefined, number])[] = [
+    ['steps', ({ steps }) => steps, 0],
+    ['last training loss', ({ loss }) => loss.at(-1), 3],
+    [VALIDATION, ({ validation }) => validation.at(-1), 3],
+    ...(answered ? [[ANSWERED, ({ accuracy }: ArmTraining) => accuracy.at(-1), 3] as const] : []),
+    ['processor seconds', ({ processor_seconds: seconds }) => seconds, 0],
+  ];
+  const saturated = training.filter(({ saturation }) => saturation.length > 0);
+  // Of data with answers the loss of all tokens says how well noise is foretold.
+  const [measure, read] = answered
+    ? [ANSWERED, ({ accuracy }: ArmTraining) => accuracy.at(-1)]
+    : [VALIDATION, ({ validation }: ArmTraining) => validation.at(-1)];
+  const ranged = training.map((arm) => {
+    const spread = drawable.includes(arm) ? read(arm) : undefined;
+    return spread && spread.n > 1 ? { ...spread, label: arm.label } : undefined;
+  });
   return {
     title: 'Training',
+    found: verdicts(measure, ranged, againstOf(arms), 'seeds'),
     text: [
-      '| arm | steps | last training loss | answers right, validation | tokens/s | seconds |',
-      '|---|---|---|---|---|---|',
-      ...training.map(({ label, steps, loss, accuracy, tokens_per_second, seconds }) => {
-        const right = accuracy.at(-1);
-        return `| ${label} | ${withRange(steps, 0)} | ${withRange(loss[loss.length - 1])} | ${right ? withRange(right) : '–'} | ${withRange(tokens_per_second, 0)} | ${withRange(seconds, 0)} |`;
+      `| arm | ${columns.map(([name]) => name).join(' | ')} |`,
+      `|---|${columns.map(() => '---|').join('')}`,
+      ...training.map((arm) => {
+        const cells = columns.map(([, read, digits]) => {
+          const spread = read(arm);
+          return spread ? withRange(spread, digits) : '–';
+        });
+        return `| ${arm.label} | ${cells.join(' | ')} |`;
       }),
+      ...(saturated.length > 0
+        ? [
+            '',
+            `How many σ(·) of λ, over all seeds and differential blocks, are below ${SATURATED} or above ${1 - SATURATED}, where they have hardly a gradient:`,
+            '',
+            '| arm | at the first logged step | at the end |',
+            '|---|---|---|',
+            ...saturated.map(({ label, saturation }) => {
+              const cells = saturation.map((one) => `${one.saturated} of ${one.of} (step ${one.step})`);
+              return `| ${label} | ${cells.join(' | ')} |`;
+            }),
+          ]
+        : []),
     ],
     figures: [
       ...figure('training-loss', `Loss of the training rows by step.${band}`, 'nats', ({ loss }) => loss),
-      ...figure(
-        'training-accuracy',
-        `Share of validation answers that are right, by step.${band}`,
-        'share',
-        ({ accuracy }) => accuracy,
-      ),
+      ...(answered
+        ? figure(
+            'training-accuracy',
+            `Share of validation answers that are right, by step.${band}`,
+            'share',
+            ({ accuracy }) => accuracy,
+          )
+        : figure('training-validation', `Loss of validation rows by step.${band}`, 'nats', (arm) => arm.validation)),
       ...figure('training-lambda', `λ by step, mean over differential blocks.${band}`, 'λ', ({ lambda }) => lambda),
     ],
   };
 }
+
+const VALIDATION = 'validation loss, nats';
+const ANSWERED = 'answers right, validation';
 
 function gridSection(grids: readonly GridResult[]): Section {
   const row = (arm: string, point: string, { accuracy, best }: GridResult['points'][number] | GridResult) =>
     `| ${arm} | ${point} | ${accuracy.toFixed(3)} | ${best.join(', ') || '–'} |`;
   return {
     title: 'Grids',
+    found: [],
     text: [
       'Share of validation answers that are right at the end of training. The best of an axis is chosen by this same share.',
       '',
@@ -186,9 +263,20 @@ async function evaluationSection(
     case 'eval': {
       const { results } = summary as { results: unknown };
       const figures = (await evaluationOf(config)).figures(results);
+      const measures = measuresOf(config.evaluation, results);
+      const remarks = remarksOf(config.evaluation, results);
       return {
         title,
-        text: [`\`statescope eval ${config.evaluation}\`; all numbers are in report.json.`],
+        found: measures.flatMap((measure) => {
+          const ranged = measure.values.map((value, k) => value && { ...value, label: arms[k].label });
+          return verdicts(measure.name, ranged, againstOf(arms), 'intervals', measure.digits);
+        }),
+        text: [
+          ...measuresTable(measures, arms),
+          '',
+          ...(remarks.length > 0 ? [...remarks, ''] : []),
+          `\`statescope eval ${config.evaluation}\`; all numbers are in report.json.`,
+        ],
         figures: figures.map(({ name: own, svg }) => ({
           name: `${name}-${own}`,
           caption: `${name}: ${own.replaceAll('-', ' ')}`,
@@ -199,11 +287,37 @@ async function evaluationSection(
   }
 }
 
+/** Arms below each other where there are few measures, beside each other where there are many. */
+function measuresTable(measures: readonly Measure[], arms: readonly Arm[]): string[] {
+  const cell = ({ values, digits }: Measure, k: number) => inInterval(values[k], digits);
+  if (measures.length <= 3)
+    return [
+      `| arm | ${measures.map(({ name }) => name).join(' | ')} |`,
+      `|---|${measures.map(() => '---|').join('')}`,
+      ...arms.map(({ label }, k) => `| ${label} | ${measures.map((measure) => cell(measure, k)).join(' | ')} |`),
+    ];
+  return [
+    `| | ${arms.map(({ label }) => label).join(' | ')} |`,
+    `|---|${arms.map(() => '---|').join('')}`,
+    ...measures.map((measure) => `| ${measure.name} | ${arms.map((_, k) => cell(measure, k)).join(' | ')} |`),
+  ];
+}
+
+const inInterval = (value: Omit<Ranged, 'label'> | null | undefined, digits = 3): string => {
+  if (!value) return '–';
+  const { mean, low, high } = value;
+  return low === null || high === null
+    ? mean.toFixed(digits)
+    : `${mean.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`;
+};
+
 interface SnrSummary {
   readonly sources: readonly {
     readonly source: string;
     readonly examples: number;
     readonly models: readonly { readonly rows: readonly SnrRow[] }[];
+    /** Second model less first, where there are two. */
+    readonly difference?: readonly SnrDifference[];
   }[];
 }
 
@@ -223,6 +337,14 @@ function signalOf(name: string, { sources }: SnrSummary, arms: readonly Arm[]): 
   const caption =
     'Probability of the answer after each block, the last one with the final norm; bands: 95 % intervals.';
   return {
+    found: sources.flatMap(({ source, difference = [] }) => {
+      const own = difference.filter(({ metric, entry }) => metric === HEADLINE && entry !== 'embedding');
+      const end = own.find(({ entry }) => entry === 'final');
+      if (!end) return [];
+      const blocks = own.filter(({ entry }) => entry !== 'final');
+      const said = paired(`probability of the answer at the end, ${basename(source)}`, end, arms);
+      return [`${said} ${byBlock('after', blocks, arms)}`];
+    }),
     text: [
       '| prompts | arm | n | probability of the answer at the end |',
       '|---|---|---|---|',
@@ -248,12 +370,27 @@ function signalOf(name: string, { sources }: SnrSummary, arms: readonly Arm[]): 
   };
 }
 
+/** What a paired difference says, second arm less first. */
+function paired(measure: string, { mean, low, high }: PairedRange, [a, b]: readonly Arm[]): string {
+  const outcome = low > 0 ? 'higher' : high < 0 ? 'lower' : 'no difference that these examples show';
+  return `${measure}, ${b.label} less ${a.label}, example by example: ${inInterval({ mean, low, high })}, ${outcome}.`;
+}
+
+/** In which blocks such a difference leaves 0 out. @param blocks one each, in their order */
+function byBlock(where: 'after' | 'in', blocks: readonly (PairedRange | null)[], [a, b]: readonly Arm[]): string {
+  const numbers = (holds: (one: PairedRange) => boolean) =>
+    blocks.flatMap((one, k) => (one && holds(one) ? [k + 1] : [])).join(', ') || 'none';
+  return `Blocks ${where} which ${b.label} is higher than ${a.label}: ${numbers(({ low }) => low > 0)}; lower: ${numbers(({ high }) => high < 0)} (of ${blocks.length}).`;
+}
+
+interface PairedRange {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
 interface AllocationSummary {
-  readonly sources: readonly {
-    readonly source: string;
-    readonly examples: number;
-    readonly models: readonly ModelAllocation[];
-  }[];
+  readonly sources: readonly ({ readonly source: string } & AllocationResult)[];
 }
 
 function readsOf(name: string, { sources }: AllocationSummary, arms: readonly Arm[]): Omit<Section, 'title'> {
@@ -268,6 +405,16 @@ function readsOf(name: string, { sources }: AllocationSummary, arms: readonly Ar
   }));
   const caption = 'What each block reads of the needle, of all that it reads of the context; bands: 95 % intervals.';
   return {
+    found: sources.flatMap(({ source, paired: pairs = [] }) => {
+      // Models of as many blocks are compared block by block, each pair of them.
+      if (pairs.length !== 1) return [];
+      const blocks = pairs[0].layers.map(({ needle_against_context: share }) => share);
+      const last = blocks.at(-1);
+      const said = last
+        ? `${paired(`needle against context in the last block, ${basename(source)}`, last, arms)} `
+        : '';
+      return [`${said}${byBlock('in', blocks, arms)}`];
+    }),
     text: [
       '| prompts | arm | n | needle against context, last block |',
       '|---|---|---|---|',
