@@ -63,7 +63,8 @@ export function conditionNames(data: readonly Readonly<Record<string, unknown>>[
   );
 }
 
-const GAP = /^gap (\d+)$/;
+/** Labels of answers that are told by the gap before them. */
+export const GAP = /^gap (\d+)$/;
 
 /** Accuracy by the gap that had to be bridged, where that is what answers are told by; else by condition. */
 export function recallFigure(models: readonly RecallLines[]): string {

@@ -7,12 +7,14 @@ import type {
   LmResults,
   RecallResults,
 } from '@/lib/evaluation';
-import { conditionNames, RULES, tokenCount } from '@/lib/evaluation/figures';
+import { conditionNames, GAP, RULES, tokenCount } from '@/lib/evaluation/figures';
 
 /** One number of every model of an evaluation, in their order. */
 export interface Measure {
   readonly name: string;
   readonly digits: number;
+  /** Part of another one, as of answers over one gap: it stands in the table, and nothing is said of it beside that one. */
+  readonly part?: boolean;
   readonly values: readonly (Estimated | null)[];
 }
 
@@ -57,9 +59,14 @@ function ofRecall({ models }: RecallResults): Measure[] {
   const [{ conditions }] = models;
   const names = conditionNames(conditions.map(({ data }) => data));
   return conditions.flatMap(({ by_label: labels }, c) => {
-    const of = (name: string, read: (own: (typeof conditions)[number]) => Estimated | null | undefined): Measure => ({
+    const of = (
+      name: string,
+      read: (own: (typeof conditions)[number]) => Estimated | null | undefined,
+      part = false,
+    ): Measure => ({
       name,
       digits: 3,
+      part,
       values: models.map((model) => read(model.conditions[c]) ?? null),
     });
     const right = names.length > 1 ? `right, ${names[c]}` : 'right';
@@ -67,7 +74,11 @@ function ofRecall({ models }: RecallResults): Measure[] {
     return [
       of(right, ({ accuracy }) => accuracy),
       ...labels.map(({ label }) =>
-        of(`${right}, ${label}`, (own) => own.by_label.find((one) => one.label === label)?.accuracy),
+        of(
+          `${right}, ${label}`,
+          (own) => own.by_label.find((one) => one.label === label)?.accuracy,
+          GAP.test(label ?? ''),
+        ),
       ),
     ];
   });

@@ -13,7 +13,7 @@ import { type ArmTraining, type CurveAt, SATURATED, type Spread, trainingOfArm }
 import { type GridResult, gridResults } from './grid';
 import { type Measure, measuresOf, remarksOf } from './measures';
 import { type Arm, resultsFolder } from './plan';
-import { onceIn, type Ranged, verdicts } from './verdict';
+import { onceIn, type Ranged, verdicts, verdictsOver } from './verdict';
 import type { Findings } from './work';
 
 interface Figure {
@@ -267,10 +267,15 @@ async function evaluationSection(
       const remarks = remarksOf(config.evaluation, results);
       return {
         title,
-        found: measures.flatMap((measure) => {
-          const ranged = measure.values.map((value, k) => value && { ...value, label: arms[k].label });
-          return verdicts(measure.name, ranged, againstOf(arms), 'intervals', measure.digits);
-        }),
+        found: verdictsOver(
+          measures
+            .filter(({ part }) => !part)
+            .map(({ name: measure, digits, values }) => ({
+              ...{ name: measure, digits },
+              arms: values.map((value, k) => value && { ...value, label: arms[k].label }),
+            })),
+          againstOf(arms),
+        ),
         text: [
           ...measuresTable(measures, arms),
           '',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { onceIn, type Ranged, verdict, verdicts } from './verdict';
+import { onceIn, type Ranged, verdict, verdicts, verdictsOver } from './verdict';
 
 const arm = (label: string, low: number | null, mean: number, high: number | null): Ranged => ({
   label,
@@ -38,6 +38,18 @@ describe('what ranges say of arms', () => {
       'right, against a (0.8): lower, intervals apart: b 0.2.',
     ]);
     expect(verdicts('right', [undefined, arms[1]], [0, 0], 'intervals')).toEqual([]);
+  });
+
+  it('is one sentence an arm over many measures', () => {
+    const measure = (name: string, low: number, high: number) => ({
+      name,
+      arms: [PLAIN, arm('a', low, (low + high) / 2, high)],
+    });
+    const five = [measure('v', 0.7, 0.8), measure('w', 0.1, 0.2), measure('x', 0.5, 0.7), measure('y', 0.9, 1)];
+    expect(verdictsOver(five, [0, 0])).toHaveLength(4);
+    expect(verdictsOver([...five, measure('z', 0, 0.5)], [0, 0])).toEqual([
+      'a against plain, of 5 rows: higher, intervals apart, in 2 (v; y); lower, intervals apart, in 1 (w); in 2 intervals meet.',
+    ]);
   });
 
   it('knows how rarely chance parts so many seeds', () => {

@@ -67,6 +67,40 @@ export function verdicts(
   });
 }
 
+/** A number of every arm, in their order. */
+export interface RangedMeasure {
+  readonly name: string;
+  readonly digits?: number;
+  readonly arms: readonly (Ranged | null | undefined)[];
+}
+
+/** Measures beyond which an arm gets one sentence over all of them in place of one each. */
+const FEW = 4;
+
+/** What intervals of several measures say: a sentence for each where they are few, else one for each arm. */
+export function verdictsOver(measures: readonly RangedMeasure[], against: readonly number[]): string[] {
+  if (measures.length <= FEW)
+    return measures.flatMap(({ name, arms, digits }) => verdicts(name, arms, against, 'intervals', digits));
+  return against.flatMap((at, k) => {
+    if (at === k) return [];
+    const known = measures.flatMap(({ name, arms }) => {
+      const [one, reference] = [arms[k], arms[at]];
+      if (!one || !reference || one.low === null || one.high === null) return [];
+      if (reference.low === null || reference.high === null) return [];
+      const side = one.low > reference.high ? 'higher' : one.high < reference.low ? 'lower' : 'same';
+      return [{ name, side, labels: [one.label, reference.label] }];
+    });
+    if (known.length === 0) return [];
+    const [label, reference] = known[0].labels;
+    const parts = (['higher', 'lower'] as const).map((wanted) => {
+      const names = known.filter(({ side }) => side === wanted).map(({ name }) => name);
+      return `${wanted}, intervals apart, in ${names.length === 0 ? 'none' : `${names.length} (${names.join('; ')})`}`;
+    });
+    const same = known.filter(({ side }) => side === 'same').length;
+    return [`${label} against ${reference}, of ${known.length} rows: ${parts.join('; ')}; in ${same} intervals meet.`];
+  });
+}
+
 /** How often chance alone parts two arms of so many seeds each completely, in either direction: once in this many. */
 export function onceIn(seeds: number): number {
   let ways = 1;
