@@ -100,6 +100,8 @@ describe('patch', () => {
     const kinds = ['hook_resid_pre', 'hook_out_proj', 'mixer_1', 'mixer_2'];
     expect(report.points.map(({ point }: { point: string }) => point)).toEqual(kinds);
     expect(report.agreement.map(({ point }: { point: string }) => point)).toEqual(kinds);
+    const states = JSON.parse((await outcomeOf(...args, '--point', 'hook_h', '--json')).out);
+    expect(states.points.map(({ point }: { point: string }) => point)).toEqual(['hook_h']);
     const exact = JSON.parse((await outcomeOf('patch', ...args.slice(2), '--json')).out);
     for (const { layer, span, exact: value } of report.agreement[0].cells)
       expect(value).toBeCloseTo(exact.patched[layer][span[0]], 5);
@@ -395,6 +397,10 @@ describe('bad input', () => {
     [['patch', ...question, '--tokens', 'T2', '--attribution', '--mixer', 'mixer_1'], /leave --mixer out/],
     [['patch', ...question, '--tokens', 'T2', '--attribution', '--metric', 'target_rank'], /has no slope to follow/],
     [['patch', ...question, '--tokens', 'T2', '--attribution', '--points', 'conv'], /no attribution for conv/],
+    [
+      ['patch', ...question, '--tokens', 'T2', '--attribution', '--point', 'hook_h', '--points', 'ssm'],
+      /--point and --points name the same/,
+    ],
     [['patch', ...question, '--tokens', 'T2', '--direction', 'up'], /--direction takes denoise, noise/],
     [['patch', '--target', '3', '--tokens', 'T2', '--metric', 'logit_difference'], /give a --foil/],
     [['knockout', ...question, '--tokens', 'T1', '--layers', '77'], /There is no layer 77/],

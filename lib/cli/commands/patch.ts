@@ -49,10 +49,12 @@ import { about, printJson, requireWritable, table, writeTensors } from '../outpu
 import { choices, indices, wholeNumber, words } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
+const STREAM = 'hook_resid_pre';
+
 interface PatchOptions extends CausalBatchOptions, RowOptions {
   readonly method?: ('exact' | 'attribution')[];
   readonly corrupted?: string;
-  readonly point: string;
+  readonly point?: string;
   readonly attribution?: boolean;
   readonly points?: string[];
   readonly steps?: number;
@@ -75,7 +77,10 @@ export function patchCommand(program: Command, io: Io, line: string): void {
     'token, sentence or class of tokens as a whole',
   )
     .option('--corrupted <text>', 'the corrupted prompt; --tokens holds both as [[clean], [corrupted]]')
-    .option('--point <name>', 'hook point of a block, hook_h (states), or ssm, conv (decoding)', 'hook_resid_pre')
+    .option(
+      '--point <name>',
+      `hook point of a block, hook_h (states), or ssm, conv (decoding); default ${STREAM}, of an attribution see --points`,
+    )
     .option(
       '--direction <name>',
       'denoise: the clean run into the corrupted prompt; noise: the corrupted run into the clean prompt',
@@ -119,6 +124,8 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       };
       if (options.attribution && given.method?.[0] === 'exact')
         throw new InputError('--method exact and --attribution are two ways: take one.');
+      if (options.point !== undefined && options.points)
+        throw new InputError('--point and --points name the same: take one, for an attribution of several --points.');
       if (options.examples !== undefined) {
         const {
           corrupted,
@@ -138,7 +145,7 @@ export function patchCommand(program: Command, io: Io, line: string): void {
         if (rows && rows[0] !== 'class') throw new InputError('A batch has --rows class.');
         if (points && points.length > 1) throw new InputError('A batch takes one point: name it as --point.');
         const asked = {
-          point: points?.[0] ?? point,
+          point: points?.[0] ?? point ?? STREAM,
           direction: direction[0],
           metric: metric?.[0],
           method: attribution ? 'attribution' : 'exact',
@@ -151,7 +158,7 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       await requireWritable(options.out);
       const checkpoint = await openCheckpointOf(options, io);
       const [clean, corrupted] = await promptsOf(options, checkpoint);
-      const { point, spans, align, channels, heads, position, window } = options;
+      const { point = STREAM, spans, align, channels, heads, position, window } = options;
       const direction = options.direction[0];
       const question = await questionOf(options, checkpoint, io);
       const metric = options.metric?.[0] ?? metricOf(question);
@@ -182,7 +189,8 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       const answer = await namedQuestion(question, checkpoint, io);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
       if (options.attribution) {
-        const { points, steps, check = 0 } = options;
+        const { steps, check = 0 } = options;
+        const points = options.points ?? (options.point === undefined ? undefined : [options.point]);
         const attributed = { ...request, points, steps, metric: metric as AttributionMetric };
         const budget = attributionBudget(model, attributed);
         announce(io, 'attribution patching', budget);
