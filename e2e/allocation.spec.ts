@@ -40,6 +40,8 @@ test('both models stand side by side: classes of the example, headline with its 
   }
   const bars = page.getByTestId('allocation-stacks').locator('rect.piece.class-needle');
   await expect(bars).toHaveCount(2 * 4);
+  // Blocks only: no bar stands at the ends of the axis, and no name without one.
+  await expect(page.getByTestId('allocation-stacks')).not.toContainText(/emb|out/);
   await expect(page.locator('#allocation .convention')).toContainText('parts do not add up to the output');
   await page.getByTestId('allocation-projection_share').check();
   await expect(row(page, 'A', /^needle \d/)).toContainText(/[+−]/);

@@ -41,6 +41,7 @@ test('every patch is estimated first; the strongest are patched, and what is cli
 }) => {
   const complaints = await openEstimates(page);
   await expect(page.getByTestId('causal-waiting')).toContainText('from about 4 forward passes of each model');
+  await expect(page.getByTestId('causal-waiting').locator('svg')).not.toContainText(/emb|out/);
   await page.getByTestId('causal-run').click();
   await shown(page);
   await expect(page.getByTestId('checked-cell')).toHaveCount(24);

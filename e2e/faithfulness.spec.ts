@@ -12,6 +12,11 @@ test('every map is put to the test: areas of both models, norms frozen too', asy
   const figure = page.getByTestId('faithfulness-areas');
   await expect(figure.locator('circle')).toHaveCount(2 * 10);
   await expect(figure.locator('rect')).toHaveCount(2 * 10);
+  const stop = page.getByTestId('areas-figure');
+  await stop.focus();
+  await expect(stop).toHaveAttribute('aria-valuetext', /^S6 α: A deletion .*, insertion .*, B deletion/);
+  await page.keyboard.press('ArrowDown');
+  await expect(stop).toHaveAttribute('aria-valuetext', /^block: /);
   const norm = page.getByTestId('faithful-B').getByRole('row', { name: /^norm / });
   const rescaled = await norm.textContent();
   await more(page, 'faithfulness');

@@ -92,7 +92,7 @@ export const AllocationStacks = memo(function AllocationStacks(props: Shown & { 
     >
       <svg className="layer" width={axis.width} height={height} aria-hidden="true">
         <RowLabel y={14} text="layer" narrow={axis.narrow} />
-        <AxisTicks axis={axis} layer={view.layer} y={14} pill={false} />
+        <AxisTicks axis={axis} layer={view.layer} y={14} pill={false} ends={false} />
         <Grid axis={axis} scale={scale} title={MEASURE_INFO[measure].title} top={TOP} bottom={TOP + BARS} />
         {pieces.map(({ slot, layer, tokenClass, ...box }) => (
           <rect key={`${slot}${layer}${tokenClass}`} className={`piece class-${tokenClass}`} {...box} />

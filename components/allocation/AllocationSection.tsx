@@ -1,8 +1,8 @@
 'use client';
 import { memo, useMemo, useState } from 'react';
-import { formatSigned } from '@/lib/figures/numbers';
+import { formatPlain, formatSigned } from '@/lib/figures/numbers';
 import { intervalsText } from '@/lib/vocabulary';
-import { allocationTable, type Found, MEASURE_INFO, MEASURES, PART_NAMES, PARTS } from '../charts/allocation';
+import { allocationTable, type Found, headline, MEASURE_INFO, MEASURES, PART_NAMES, PARTS } from '../charts/allocation';
 import { layerAxis } from '../charts/layerAxis';
 import { useUnknownWords } from '../data/queries';
 import { hasDiff, type View } from '../data/view';
@@ -14,6 +14,7 @@ import { Choice } from '../ui/Choice';
 import { ClassLegend } from '../ui/ClassLegend';
 import { Convention } from '../ui/Convention';
 import { JobStatus } from '../ui/JobStatus';
+import { LayerFigures } from '../ui/LayerFigures';
 import { LinesEditor } from '../ui/LinesEditor';
 import { useNarrow, useWidth } from '../ui/measure';
 import { Section } from '../ui/Section';
@@ -190,10 +191,15 @@ export const AllocationSection = memo(function AllocationSection(props: {
       <Finding {...{ view, found, result }} part={shownPart} />
       <div ref={ref} style={{ minHeight: 360 }}>
         {width > 0 && (
-          <>
+          <LayerFigures
+            view={view}
+            label="Layer, in the allocation"
+            text={`needle / context: ${found.map(({ slot, layers }) => `${slot} ${formatPlain(headline(layers, shownPart, view.layers)[view.layer + 1]?.mean)}`).join(', ')}`}
+            testId="allocation-figures"
+          >
             <AllocationStacks {...{ view, found, measure, axis }} part={shownPart} />
             <AllocationCurve {...{ view, found, axis }} part={shownPart} />
-          </>
+          </LayerFigures>
         )}
       </div>
       {!result && <ClassLegend classes={view.models[0].classes} testId="class" />}

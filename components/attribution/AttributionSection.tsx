@@ -1,11 +1,13 @@
 'use client';
 import { memo, useMemo } from 'react';
+import { formatSigned } from '@/lib/figures/numbers';
 import { curveScale } from '@/lib/figures/scale';
 import { layerAxis } from '../charts/layerAxis';
 import { useAttributions } from '../data/queries';
 import type { View } from '../data/view';
 import { isEnded } from '../state/run';
 import { Convention } from '../ui/Convention';
+import { LayerFigures } from '../ui/LayerFigures';
 import { useNarrow, useWidth } from '../ui/measure';
 import { TokenText } from '../ui/parts';
 import { Section } from '../ui/Section';
@@ -13,7 +15,7 @@ import { useSteady } from '../ui/steady';
 import { AttributionAside } from './AttributionAside';
 import { Finding } from './Finding';
 import { WATERFALL_BOTTOM, WATERFALL_TOP, Waterfall } from './Waterfall';
-import { attributionTable, type Step, waterfall } from './waterfall';
+import { attributionTable, runningSums, type Step, waterfall } from './waterfall';
 
 const NO_STEPS: readonly Step[] = [];
 
@@ -84,23 +86,32 @@ export const AttributionSection = memo(function AttributionSection(props: {
             {problem.message}
           </p>
         ) : (
-          width > 0 &&
-          view.models.map(({ slot }, k) =>
-            replies[k] ? (
-              <Waterfall
-                key={slot}
-                slot={slot}
-                steps={steps[k]}
-                axis={axis}
-                scale={scale}
-                layer={view.layer}
-                caption={`${caption}, ${slot}`}
-              />
-            ) : (
-              <p key={slot} className="note">
-                {isEnded(view.run) ? 'Another forward pass is running.' : 'Waits for the end of the run.'}
-              </p>
-            ),
+          width > 0 && (
+            <LayerFigures
+              view={view}
+              label="Layer, in the logit by part"
+              text={`sum so far: ${view.models.map(({ slot }, k) => `${slot} ${formatSigned(runningSums(steps[k], view.layers)[view.layer + 1])}`).join(', ')}`}
+              testId="attribution-figures"
+              style={{ display: 'grid', gap: 8 }}
+            >
+              {view.models.map(({ slot }, k) =>
+                replies[k] ? (
+                  <Waterfall
+                    key={slot}
+                    slot={slot}
+                    steps={steps[k]}
+                    axis={axis}
+                    scale={scale}
+                    layer={view.layer}
+                    caption={`${caption}, ${slot}`}
+                  />
+                ) : (
+                  <p key={slot} className="note">
+                    {isEnded(view.run) ? 'Another forward pass is running.' : 'Waits for the end of the run.'}
+                  </p>
+                ),
+              )}
+            </LayerFigures>
           )
         )}
       </div>

@@ -1,7 +1,9 @@
 'use client';
 import { memo } from 'react';
 import { formatSigned, type Maybe } from '@/lib/figures/numbers';
-import type { View } from '../data/view';
+import { tokenOfA, type View } from '../data/view';
+import { clearHover, hover } from '../state/hover';
+import { SteppedFigure } from '../ui/SteppedFigure';
 import type { CheckedEffect } from './results';
 
 const SIDE = 172;
@@ -19,7 +21,14 @@ export const Agreement = memo(function Agreement(props: {
   correlations: readonly Maybe[];
 }) {
   const { view, checked, correlations } = props;
-  if (checked.every((cells) => cells.length === 0)) return null;
+  const cells = view.models.flatMap((model, k) =>
+    checked[k].map(({ layer, token, estimated, exact }) => ({
+      key: `${model.slot}.${layer}.${token}`,
+      ...{ slot: model.slot, layer, estimated, exact, ofA: tokenOfA(model, token) },
+      text: `${model.slot}, layer ${layer}, token ${token}: estimated ${formatSigned(estimated)}, exact ${formatSigned(exact)}`,
+    })),
+  );
+  if (cells.length === 0) return null;
   const all = checked.flat().flatMap(({ estimated, exact }) => [estimated, exact]);
   const high = Math.max(1e-9, ...all);
   const least = Math.min(0, ...all);
@@ -33,40 +42,56 @@ export const Agreement = memo(function Agreement(props: {
   return (
     <div className="block" data-testid="agreement">
       <h3>Estimated against exact</h3>
-      <svg
-        width={SIDE}
-        height={SIDE}
-        role="img"
-        aria-label={`Estimated against exact effects; rank correlation ${words.join(', ')}`}
+      <SteppedFigure
+        label="Cell, in estimated against exact effects"
+        count={cells.length}
+        textOf={(k) => cells[k].text}
+        onStep={(k) =>
+          k === undefined ? clearHover() : hover({ origin: 'causal', layer: cells[k].layer, destination: cells[k].ofA })
+        }
+        testId="agreement-figure"
       >
-        <path className="rule" d={`M${x(low)},${y(low)}H${x(high)}M${x(low)},${y(low)}V${y(high)}`} />
-        <path className="grid" d={`M${x(low)},${y(low)}L${x(high)},${y(high)}`} />
-        {[low, high].map((value) => (
-          <g key={value}>
-            <text className="axis small" x={x(value)} y={y(low) + 12} textAnchor="middle">
-              {formatSigned(value)}
+        {(item) => (
+          <svg
+            width={SIDE}
+            height={SIDE}
+            role="img"
+            aria-label={`Estimated against exact effects; rank correlation ${words.join(', ')}`}
+          >
+            <path className="rule" d={`M${x(low)},${y(low)}H${x(high)}M${x(low)},${y(low)}V${y(high)}`} />
+            <path className="grid" d={`M${x(low)},${y(low)}L${x(high)},${y(high)}`} />
+            {[low, high].map((value) => (
+              <g key={value}>
+                <text className="axis small" x={x(value)} y={y(low) + 12} textAnchor="middle">
+                  {formatSigned(value)}
+                </text>
+                {value !== low && (
+                  <text className="axis small" x={x(low)} y={y(value) - 5} textAnchor="middle">
+                    {formatSigned(value)}
+                  </text>
+                )}
+              </g>
+            ))}
+            <text className="axis small" x={SIDE / 2} y={SIDE - 2} textAnchor="middle">
+              estimated
             </text>
-            {value !== low && (
-              <text className="axis small" x={x(low)} y={y(value) - 5} textAnchor="middle">
-                {formatSigned(value)}
-              </text>
-            )}
-          </g>
-        ))}
-        <text className="axis small" x={SIDE / 2} y={SIDE - 2} textAnchor="middle">
-          estimated
-        </text>
-        <text className="axis small" x={0} y={0} textAnchor="middle" transform={`translate(9,${SIDE / 2}) rotate(-90)`}>
-          exact
-        </text>
-        {view.models.map(({ slot }, k) =>
-          checked[k].map(({ layer, token, estimated, exact }) => (
-            <circle key={`${slot}.${layer}.${token}`} className={`${slot}-fill`} cx={x(estimated)} cy={y(exact)} r="3">
-              <title>{`${slot}, layer ${layer}, token ${token}: estimated ${formatSigned(estimated)}, exact ${formatSigned(exact)}`}</title>
-            </circle>
-          )),
+            <text
+              className="axis small"
+              x={0}
+              y={0}
+              textAnchor="middle"
+              transform={`translate(9,${SIDE / 2}) rotate(-90)`}
+            >
+              exact
+            </text>
+            {cells.map(({ key, slot, estimated, exact, text }, k) => (
+              <circle key={key} className={`${slot}-fill`} cx={x(estimated)} cy={y(exact)} r={k === item ? 6 : 3}>
+                <title>{text}</title>
+              </circle>
+            ))}
+          </svg>
         )}
-      </svg>
+      </SteppedFigure>
       <p className="note">
         Rank correlation of the strongest cells: <span data-testid="agreement-words">{words.join(', ')}</span>.
       </p>

@@ -124,7 +124,7 @@ function Labels({ view, axis, layout, marked }: Pick<GridProps, 'view' | 'axis' 
   const needle = view.models[0].needle;
   return (
     <svg className="layer" width={axis.width} height={layout.height} aria-hidden="true">
-      <AxisTicks axis={axis} layer={view.layer} y={14} pill={false} />
+      <AxisTicks axis={axis} layer={view.layer} y={14} pill={false} ends={false} />
       <RowLabel y={14} text="token" narrow={axis.narrow} />
       {view.models.length > 1 &&
         axis.pitch >= ROOM_FOR_NAMES &&

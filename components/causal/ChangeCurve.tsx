@@ -2,7 +2,7 @@
 import { memo, useMemo } from 'react';
 import type { Reading } from '@/lib/api/causal';
 import type { Signal } from '@/lib/api/readings';
-import type { Maybe } from '@/lib/figures/numbers';
+import { formatValue, type Maybe } from '@/lib/figures/numbers';
 import { curveScale } from '@/lib/figures/scale';
 import { METRIC_INFO, type Metric } from '../charts/curve';
 import type { LayerAxis } from '../charts/layerAxis';
@@ -31,6 +31,17 @@ const changedIn = (
   readings: Pick<ResultOf<'intervene'>, 'changed' | 'frozen_norms'> | undefined,
   norms: Norms,
 ): Reading | null | undefined => (norms === 'frozen' ? readings?.frozen_norms : readings?.changed);
+
+/** What a layer of the changed model reads, in words. */
+export const changedText = (
+  found: ResultOf<'intervene'> | undefined,
+  layer: number,
+  metric: Metric,
+  norms: Norms,
+): string => {
+  const readings = found?.layers.find((each) => each.layer === layer);
+  return `${METRIC_INFO[metric].label} ${formatValue(readingOf(readings?.base, metric), METRIC_INFO[metric].signed)}, changed ${formatValue(readingOf(changedIn(readings, norms), metric), METRIC_INFO[metric].signed)}`;
+};
 
 /** One metric of the lens by layer: the unchanged model thin, the changed one thick. */
 export const ChangeCurve = memo(function ChangeCurve(props: {

@@ -73,7 +73,7 @@ function EmptyAxis({ view, axis }: { readonly view: View; readonly axis: LayerAx
   return (
     <div className="figure" style={{ height: HEIGHT }}>
       <svg className="layer" width={axis.width} height={HEIGHT} aria-hidden="true">
-        <AxisTicks axis={axis} layer={view.layer} y={14} pill={false} />
+        <AxisTicks axis={axis} layer={view.layer} y={14} pill={false} ends={false} />
         <RowLabel y={14} text="token" narrow={axis.narrow} />
       </svg>
     </div>

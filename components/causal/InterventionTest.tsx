@@ -10,8 +10,9 @@ import { ownPrompts, useBatch } from '../state/batch';
 import { dropJob, isJobBusy, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
 import { useSelection } from '../state/selection';
 import { Choice } from '../ui/Choice';
+import { LayerFigures } from '../ui/LayerFigures';
 import { useSteady } from '../ui/steady';
-import { ChangeCurve } from './ChangeCurve';
+import { ChangeCurve, changedText } from './ChangeCurve';
 import { InterventionAside } from './InterventionAside';
 import { LambdaDose } from './LambdaDose';
 import { lambdaTop } from './lambdaRange';
@@ -194,15 +195,24 @@ export const InterventionTest = memo(function InterventionTest({ view, axis, sta
       <div ref={measure} style={{ minHeight: 240 }}>
         {axis && (
           <>
-            <ChangeCurve
+            <LayerFigures
               view={view}
-              axis={axis}
-              found={found}
-              signals={signals}
-              metric={metric}
-              norms={norms}
-              log={metric === 'p' && logAxis}
-            />
+              label="Layer, in the changed models"
+              text={view.models
+                .map(({ slot }, k) => `${slot} ${changedText(found[k], view.layer, metric, norms)}`)
+                .join(', ')}
+              testId="change-figures"
+            >
+              <ChangeCurve
+                view={view}
+                axis={axis}
+                found={found}
+                signals={signals}
+                metric={metric}
+                norms={norms}
+                log={metric === 'p' && logAxis}
+              />
+            </LayerFigures>
             {view.models.map((model) => (
               <div key={model.slot}>
                 <Switches model={model} axis={axis} layer={view.layer} />

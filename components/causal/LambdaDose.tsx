@@ -6,6 +6,7 @@ import type { LayerAxis } from '../charts/layerAxis';
 import { isDiff, type View } from '../data/view';
 import { isJobBusy } from '../state/jobs';
 import { Choice } from '../ui/Choice';
+import { SteppedFigure } from '../ui/SteppedFigure';
 import { JobControl } from './JobControl';
 import { doseRequest } from './requests';
 import { type ResultOf, resultOf } from './results';
@@ -101,49 +102,65 @@ export const LambdaDose = memo(function LambdaDose(props: { view: View; axis: La
         testId="dose"
       />
       {(shown || jobs.some(isJobBusy)) && (
-        <svg
-          className="dose"
-          width={axis.width}
-          height={HEIGHT}
-          role="img"
-          aria-label={`${label} against λ in multiples of its own`}
+        <SteppedFigure
+          label="λ, in the answer against λ"
+          count={Math.max(1, ...doses.map(({ points }) => points.length))}
+          textOf={(k) =>
+            doses
+              .map(
+                ({ slot, points }) =>
+                  `${slot} at ${points[k]?.lambda ?? '–'} × λ: ${points[k] ? show(points[k].value) : '–'}`,
+              )
+              .join(', ')
+          }
+          testId="dose-figure"
         >
-          <text className="axis" x={left} y={11}>
-            {label}
-          </text>
-          {chart.y.ticks.map(({ y, text, zero }) => (
-            <g key={text}>
-              <path className={zero ? 'grid zero' : 'grid'} d={`M${left},${y}H${right}`} />
-              <text className="axis" x={left - 6} y={y + 4} textAnchor="end">
-                {text}
+          {(item) => (
+            <svg
+              className="dose"
+              width={axis.width}
+              height={HEIGHT}
+              role="img"
+              aria-label={`${label} against λ in multiples of its own`}
+            >
+              <text className="axis" x={left} y={11}>
+                {label}
               </text>
-            </g>
-          ))}
-          {chart.ticks.map(({ x, text }) => (
-            <text key={text} className="axis" x={x} y={BOTTOM + 16} textAnchor="middle">
-              {text}
-            </text>
-          ))}
-          <path className="grid zero" d={`M${chart.x(1)},${TOP}V${BOTTOM}`} data-testid="dose-own" />
-          <text className="axis" x={chart.x(1) + 4} y={TOP + 8}>
-            as it is
-          </text>
-          {chart.lines.map(({ slot, at }) => (
-            <g key={slot}>
-              <path
-                className={`curve ${slot}-line`}
-                fill="none"
-                d={at.map(({ x, y }, k) => `${k === 0 ? 'M' : 'L'}${x},${y}`).join('')}
-                data-testid={`dose-${slot}`}
-              />
-              {at.map(({ x, y, lambda, value }) => (
-                <circle key={lambda} className={`${slot}-fill`} cx={x} cy={y} r={2.6}>
-                  <title>{`${slot}, ${lambda} × λ: ${show(value)}`}</title>
-                </circle>
+              {chart.y.ticks.map(({ y, text, zero }) => (
+                <g key={text}>
+                  <path className={zero ? 'grid zero' : 'grid'} d={`M${left},${y}H${right}`} />
+                  <text className="axis" x={left - 6} y={y + 4} textAnchor="end">
+                    {text}
+                  </text>
+                </g>
               ))}
-            </g>
-          ))}
-        </svg>
+              {chart.ticks.map(({ x, text }) => (
+                <text key={text} className="axis" x={x} y={BOTTOM + 16} textAnchor="middle">
+                  {text}
+                </text>
+              ))}
+              <path className="grid zero" d={`M${chart.x(1)},${TOP}V${BOTTOM}`} data-testid="dose-own" />
+              <text className="axis" x={chart.x(1) + 4} y={TOP + 8}>
+                as it is
+              </text>
+              {chart.lines.map(({ slot, at }) => (
+                <g key={slot}>
+                  <path
+                    className={`curve ${slot}-line`}
+                    fill="none"
+                    d={at.map(({ x, y }, k) => `${k === 0 ? 'M' : 'L'}${x},${y}`).join('')}
+                    data-testid={`dose-${slot}`}
+                  />
+                  {at.map(({ x, y, lambda, value }, k) => (
+                    <circle key={lambda} className={`${slot}-fill`} cx={x} cy={y} r={k === item ? 5 : 2.6}>
+                      <title>{`${slot}, ${lambda} × λ: ${show(value)}`}</title>
+                    </circle>
+                  ))}
+                </g>
+              ))}
+            </svg>
+          )}
+        </SteppedFigure>
       )}
     </div>
   );

@@ -94,7 +94,7 @@ export type AblatedUnit = 'block' | 'mixer';
 /** Why the settings of the section cannot be asked over examples; nothing where they can. */
 export const refusedOverExamples = (test: SweptTest, { method }: Pick<CausalSettings, 'method'>): string | undefined =>
   test === 'ablate' && method === 'mean'
-    ? 'Over examples, what is off becomes zero or its mean over each prompt itself: choose one of these above.'
+    ? 'Over examples, what is off becomes zero or its mean over each prompt itself: choose one of these above. Means over other prompts are on the command line only: statescope ablate --examples … --method mean --reference FILE.'
     : undefined;
 
 type Asked = Pick<CausalSettings, 'point' | 'branch' | 'direction' | 'queries' | 'reads' | 'window' | 'method'>;

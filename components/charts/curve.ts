@@ -47,7 +47,7 @@ export const METRIC_INFO: Record<Metric, MetricInfo> = {
     signed: false,
     log: false,
     definition:
-      'The needle’s part of what this layer reads of the context, by norms of exact contributions; question and read-out token are no context.',
+      'The needle’s part of what this layer reads of the context, by norms of exact contributions; question and read-out token are no context. “emb” and “out” are no blocks and read nothing.',
   },
   target_log_odds: {
     label: 'log-odds',

@@ -33,6 +33,12 @@ describe('axisTicks', () => {
           expect(axisTicks(axis, selected, false)).toContain(selected);
         }
   });
+
+  it('names blocks only where nothing stands at the ends', () => {
+    const axis = layerAxis(1088, 4, false);
+    expect(axisTicks(axis, 1, false)).toEqual([-1, 0, 1, 2, 3, 4]);
+    expect(axisTicks(axis, 1, false, false)).toEqual([0, 1, 2, 3]);
+  });
 });
 
 describe('focusWindow', () => {

@@ -41,14 +41,15 @@ export const layerTick = (layer: number, { layers, narrow }: LayerAxis): string 
 /**
  * Layers that get a tick label. Labels give way to the end labels and to the selected layer, whose own label is
  * either a pill (`withPill`, not in the list) or an ordinary, emphasised tick.
+ * @param ends whether embedding and output are named: not where a figure is of blocks only
  */
-export function axisTicks(axis: LayerAxis, selected: number, withPill: boolean): number[] {
+export function axisTicks(axis: LayerAxis, selected: number, withPill: boolean, ends = true): number[] {
   const { layers, pitch, narrow } = axis;
   const least = narrow ? 22 : 30;
   const step = [1, 2, 5, 10, 20, 50].find((candidate) => candidate * pitch >= least) ?? 100;
-  const ticks = [-1, layers];
+  const ticks = ends ? [-1, layers] : [];
   for (let layer = 0; layer < layers; layer += step) {
-    const clearOfEnds = (layer + 1) * pitch >= 20 && (layers - layer) * pitch >= 22;
+    const clearOfEnds = !ends || ((layer + 1) * pitch >= 20 && (layers - layer) * pitch >= 22);
     const clearOfSelected = Math.abs(layer - selected) * pitch >= 22;
     if (clearOfEnds && clearOfSelected && layer !== selected) ticks.push(layer);
   }

@@ -4,7 +4,7 @@ import type { SnrExampleInput } from '@/lib/api/analyses';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
 import type { FaithfulnessResult } from '@/lib/api/faithfulness';
 import { formatValue } from '@/lib/figures/numbers';
-import { intervalsText } from '@/lib/vocabulary';
+import { intervalsText, type SourceOrder } from '@/lib/vocabulary';
 import type { View } from '../data/view';
 import { ownPrompts } from '../state/batch';
 import { cancelJob, isJobBusy, openJob, startJob, useJobsOf } from '../state/jobs';
@@ -16,6 +16,7 @@ import { useWidth } from '../ui/measure';
 import { Id } from '../ui/parts';
 import { Section } from '../ui/Section';
 import { Segmented } from '../ui/Segmented';
+import { SteppedFigure } from '../ui/SteppedFigure';
 import { AREAS, areaDots, areasOf, areaTable, type Measured, type Norms, ORDER_NAMES, ROW } from './areas';
 
 type Examples = Extract<AnalysisRequestInput, { kind: 'faithfulness' }>['examples'];
@@ -44,48 +45,68 @@ function AreaFigure({ found, norms, width }: { found: readonly Measured[]; norms
   });
   const [{ orders, height }] = panels;
   const label = `Areas under deletion and insertion curves of ${found.map(({ slot }) => slot).join(' and ')}`;
+  const said = (order: SourceOrder) =>
+    found.map(({ slot, orders: own }) => {
+      const one = own?.find((each) => each.order === order);
+      const areas = one && areasOf(one, norms);
+      return `${slot} deletion ${formatValue(areas?.deletion_area?.mean, false)}, insertion ${formatValue(areas?.insertion_area?.mean, false)}`;
+    });
   return (
-    <svg
-      className="areas"
-      width={width}
-      height={HEAD + height + 20}
-      role="img"
-      aria-label={label}
-      data-testid="faithfulness-areas"
+    <SteppedFigure
+      label="Order, in the areas"
+      count={orders.length}
+      textOf={(row) => `${ORDER_NAMES[orders[row]]}: ${said(orders[row]).join(', ')}`}
+      testId="areas-figure"
     >
-      {orders.map((order, row) => (
-        <text key={order} className="axis" x={0} y={HEAD + row * ROW + ROW / 2 + 4}>
-          {ORDER_NAMES[order]}
-        </text>
-      ))}
-      {panels.map(({ area, dots, ticks, left }) => (
-        <g key={area}>
-          <text className="axis" x={left} y={11}>
-            {panel < 150 ? TITLES[area].replace(/:.*/, '') : TITLES[area]}
-          </text>
-          {ticks.map(({ x, text }) => (
-            <g key={text}>
-              <path className="grid" d={`M${x},${HEAD}v${height}`} />
-              <text className="axis" x={x} y={HEAD + height + 14} textAnchor="middle">
-                {text}
+      {(item) => (
+        <svg
+          className="areas"
+          width={width}
+          height={HEAD + height + 20}
+          role="img"
+          aria-label={label}
+          data-testid="faithfulness-areas"
+        >
+          {orders.map((order, row) => (
+            <text
+              key={order}
+              className={row === item ? 'axis strong' : 'axis'}
+              x={0}
+              y={HEAD + row * ROW + ROW / 2 + 4}
+            >
+              {ORDER_NAMES[order]}
+            </text>
+          ))}
+          {panels.map(({ area, dots, ticks, left }) => (
+            <g key={area}>
+              <text className="axis" x={left} y={11}>
+                {panel < 150 ? TITLES[area].replace(/:.*/, '') : TITLES[area]}
               </text>
+              {ticks.map(({ x, text }) => (
+                <g key={text}>
+                  <path className="grid" d={`M${x},${HEAD}v${height}`} />
+                  <text className="axis" x={x} y={HEAD + height + 14} textAnchor="middle">
+                    {text}
+                  </text>
+                </g>
+              ))}
+              {dots.map(({ slot, order, x, y, from, to }) => (
+                <g key={`${slot}${order}`} transform={`translate(0,${HEAD})`}>
+                  {from !== undefined && to !== undefined && (
+                    <path className={`curve ${slot}-line`} d={`M${from},${y}H${to}`} />
+                  )}
+                  {slot === 'A' ? (
+                    <circle className={`${slot}-fill`} cx={x} cy={y} r={3.4} />
+                  ) : (
+                    <rect className={`${slot}-fill`} x={x - 3} y={y - 3} width={6} height={6} />
+                  )}
+                </g>
+              ))}
             </g>
           ))}
-          {dots.map(({ slot, order, x, y, from, to }) => (
-            <g key={`${slot}${order}`} transform={`translate(0,${HEAD})`}>
-              {from !== undefined && to !== undefined && (
-                <path className={`curve ${slot}-line`} d={`M${from},${y}H${to}`} />
-              )}
-              {slot === 'A' ? (
-                <circle className={`${slot}-fill`} cx={x} cy={y} r={3.4} />
-              ) : (
-                <rect className={`${slot}-fill`} x={x - 3} y={y - 3} width={6} height={6} />
-              )}
-            </g>
-          ))}
-        </g>
-      ))}
-    </svg>
+        </svg>
+      )}
+    </SteppedFigure>
   );
 }
 

@@ -1,16 +1,20 @@
 'use client';
 import { memo, useMemo } from 'react';
 import type { Lens } from '@/lib/api/readings';
+import { formatPlain } from '@/lib/figures/numbers';
 import { colourTable } from '@/lib/figures/palette';
 import { layerAxis } from '../charts/layerAxis';
 import { type LensColour, lensLegend } from '../charts/lensCells';
+import { displayToken } from '../charts/tokens';
 import { rowChoices, rowRange } from '../data/lensRows';
 import { useLensKind, useModels, useTargetIds, useTokenTexts } from '../data/queries';
+import { lensRow } from '../data/series';
 import { ownToken, tokenOfA, type View } from '../data/view';
 import { type LensRows, select, useSelection } from '../state/selection';
 import { usePalette } from '../state/theme';
 import { Check } from '../ui/Check';
 import { Control } from '../ui/Control';
+import { LayerFigures } from '../ui/LayerFigures';
 import { LensSwitch } from '../ui/LensSwitch';
 import { useNarrow, useWidth } from '../ui/measure';
 import { RampBar } from '../ui/RampBar';
@@ -78,6 +82,11 @@ export const LensSection = memo(function LensSection(props: {
   const second = useTokenTexts(view.models[view.models.length - 1]);
   const texts = [first, second];
   const difference = useSelection((s) => s.difference) && view.models.length > 1;
+  const said = view.models.map(({ slot, position: own }, k) => {
+    const lens = lenses[k];
+    const cell = lens && lensRow(lens, own, view.layers)[view.layer + 1];
+    return `${slot} ${cell ? `${displayToken(texts[k](cell.topId))} ${formatPlain(cell.topProb)}` : 'not computed'}`;
+  });
   const controls = (
     <>
       <Control caption="Colour">
@@ -145,22 +154,29 @@ export const LensSection = memo(function LensSection(props: {
       aside={<LensAside view={view} lenses={lenses} rows={rows} />}
     >
       <Finding view={view} lenses={lenses} targets={useTargetIds(view)} texts={texts} />
-      <div ref={ref} style={{ minHeight: view.models.length * (rows.length * ROW + 20), display: 'grid', gap: 8 }}>
-        {width > 0 &&
-          view.models.map((model, k) => (
-            <LensGrid
-              key={model.slot}
-              view={view}
-              model={model}
-              axis={axis}
-              lens={lenses[k]}
-              colour={colour}
-              vocabulary={vocabulary}
-              rows={rowsOf[k]}
-            />
-          ))}
-        {width > 0 && difference && (
-          <LensDifference view={view} axis={axis} lenses={lenses} colour={colour} rows={rows} />
+      <div ref={ref} style={{ minHeight: view.models.length * (rows.length * ROW + 20) }}>
+        {width > 0 && (
+          <LayerFigures
+            view={view}
+            label="Layer, in the lens"
+            text={`top token at position ${position}: ${said.join(', ')}`}
+            testId="lens-figures"
+            style={{ display: 'grid', gap: 8 }}
+          >
+            {view.models.map((model, k) => (
+              <LensGrid
+                key={model.slot}
+                view={view}
+                model={model}
+                axis={axis}
+                lens={lenses[k]}
+                colour={colour}
+                vocabulary={vocabulary}
+                rows={rowsOf[k]}
+              />
+            ))}
+            {difference && <LensDifference view={view} axis={axis} lenses={lenses} colour={colour} rows={rows} />}
+          </LayerFigures>
         )}
       </div>
     </Section>

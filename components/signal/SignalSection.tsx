@@ -233,20 +233,30 @@ export const SignalSection = memo(function SignalSection(props: {
       <div ref={ref} style={{ minHeight: 330 }}>
         {width > 0 && (
           <>
-            <SignalCurve
-              view={view}
-              axis={axis}
-              signals={signals}
-              batch={batch}
-              metric={metric}
-              paper={paper}
-              log={info.log && logAxis}
-              others={paper ? NO_OTHERS : others.lines}
-            />
-            {view.models.length > 1 && (wantsDifference || batch?.difference) && (
-              <DifferenceCurve view={view} axis={axis} signals={signals} batch={batch} metric={metric} paper={paper} />
-            )}
-            <LayerStrip view={view} axis={axis} lenses={lenses} vocabulary={vocabulary} valueText={valueText} />
+            {/* The strip is the stop of the Tab key for all of them. */}
+            <div data-one-stop>
+              <SignalCurve
+                view={view}
+                axis={axis}
+                signals={signals}
+                batch={batch}
+                metric={metric}
+                paper={paper}
+                log={info.log && logAxis}
+                others={paper ? NO_OTHERS : others.lines}
+              />
+              {view.models.length > 1 && (wantsDifference || batch?.difference) && (
+                <DifferenceCurve
+                  view={view}
+                  axis={axis}
+                  signals={signals}
+                  batch={batch}
+                  metric={metric}
+                  paper={paper}
+                />
+              )}
+              <LayerStrip view={view} axis={axis} lenses={lenses} vocabulary={vocabulary} valueText={valueText} />
+            </div>
             <StripCaption view={view} />
           </>
         )}

@@ -7,6 +7,7 @@ import type { View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { HitArea } from '../ui/HitArea';
+import { SteppedFigure } from '../ui/SteppedFigure';
 import type { TokenValues } from './tokenValues';
 import { stepPath, TRACKS, trackScale } from './trackRows';
 
@@ -83,68 +84,85 @@ export const TrackFigure = memo(function TrackFigure(props: {
   const height = TRACKS.length * ROW + LABELS;
   const at = (x: number) => Math.min(tokens.length - 1, Math.max(0, Math.floor(x / axis.pitch)));
   const needle = view.models[0].needle;
+  const said = (token: number) =>
+    TRACKS.map(({ name, label }) =>
+      [label, ...values.map((of, k) => `${view.models[k].slot} ${formatPlain(of(name)?.[token])}`)].join(' '),
+    ).join(', ');
   return (
-    <div
-      className="figure"
-      role="img"
-      aria-label={`Δ, half-life, gate and state norm of layer ${view.layer} along ${tokens.length} tokens`}
-      data-testid="tracks"
-      style={{ height }}
+    <SteppedFigure
+      label="Token, in the tracks"
+      count={tokens.length}
+      start={view.position}
+      textOf={(token) => `${token} ${tokens[token].text.trim()}: ${said(token)}`}
+      onStep={(token) =>
+        token === undefined ? clearHover() : hover({ origin: 'chip', destination: token, source: token })
+      }
+      testId="tracks-figure"
     >
-      <svg className="layer" width={width} height={height} aria-hidden="true">
-        {TRACKS.map(({ name, label, unit }, row) => {
-          const { scale, base, paths } = rows[row];
-          return (
-            <g key={name}>
-              <text className="title" x="0" y={base - 18}>
-                {label}
+      {() => (
+        <div
+          className="figure"
+          role="img"
+          aria-label={`Δ, half-life, gate and state norm of layer ${view.layer} along ${tokens.length} tokens`}
+          data-testid="tracks"
+          style={{ height }}
+        >
+          <svg className="layer" width={width} height={height} aria-hidden="true">
+            {TRACKS.map(({ name, label, unit }, row) => {
+              const { scale, base, paths } = rows[row];
+              return (
+                <g key={name}>
+                  <text className="title" x="0" y={base - 18}>
+                    {label}
+                  </text>
+                  {unit && !narrow && (
+                    <text className="axis small" x="0" y={base - 7}>
+                      {unit}
+                    </text>
+                  )}
+                  <text className="axis small" x={axis.gutter - 6} y={base - 31} textAnchor="end">
+                    {formatPlain(scale.high)}
+                  </text>
+                  <text className="axis small" x={axis.gutter - 6} y={base + 3} textAnchor="end">
+                    {formatPlain(scale.low)}
+                  </text>
+                  <line className="grid" x1={axis.gutter} x2={width} y1={base + 0.5} y2={base + 0.5} />
+                  {scale.low < 0 && (
+                    <line className="rule" x1={axis.gutter} x2={width} y1={scale.y(0) + 0.5} y2={scale.y(0) + 0.5} />
+                  )}
+                  {paths.map((path, k) => (
+                    <path key={view.models[k].slot} className={`track ${view.models[k].slot}-line`} d={path} />
+                  ))}
+                </g>
+              );
+            })}
+            {needle && (
+              <path
+                className="bracket"
+                d={`M${axis.gutter + needle[0] * axis.pitch + 0.5},${height - LABELS + 3}v-3H${axis.gutter + (needle[1] + 1) * axis.pitch - 0.5}v3`}
+              />
+            )}
+            {labels.map((token) => (
+              <text
+                key={token}
+                className={`token${token === view.position ? ' strong' : ''}`}
+                transform={`translate(${axis.gutter + (token + 0.5) * axis.pitch + 3.2},${height - LABELS + 7}) rotate(-90)`}
+                textAnchor="end"
+              >
+                {cut(displayToken(tokens[token].text), LABEL_LENGTH)}
               </text>
-              {unit && !narrow && (
-                <text className="axis small" x="0" y={base - 7}>
-                  {unit}
-                </text>
-              )}
-              <text className="axis small" x={axis.gutter - 6} y={base - 31} textAnchor="end">
-                {formatPlain(scale.high)}
-              </text>
-              <text className="axis small" x={axis.gutter - 6} y={base + 3} textAnchor="end">
-                {formatPlain(scale.low)}
-              </text>
-              <line className="grid" x1={axis.gutter} x2={width} y1={base + 0.5} y2={base + 0.5} />
-              {scale.low < 0 && (
-                <line className="rule" x1={axis.gutter} x2={width} y1={scale.y(0) + 0.5} y2={scale.y(0) + 0.5} />
-              )}
-              {paths.map((path, k) => (
-                <path key={view.models[k].slot} className={`track ${view.models[k].slot}-line`} d={path} />
-              ))}
-            </g>
-          );
-        })}
-        {needle && (
-          <path
-            className="bracket"
-            d={`M${axis.gutter + needle[0] * axis.pitch + 0.5},${height - LABELS + 3}v-3H${axis.gutter + (needle[1] + 1) * axis.pitch - 0.5}v3`}
+            ))}
+          </svg>
+          <TrackOverlay axis={axis} view={view} height={height} />
+          <HitArea
+            testId="tracks-hit"
+            style={{ left: axis.gutter, width: width - axis.gutter, top: 0, height }}
+            onPoint={(x) => hover({ origin: 'chip', destination: at(x), source: at(x) })}
+            onLeave={clearHover}
+            onPick={(x) => select({ position: at(x) === tokens.length - 1 ? -1 : at(x) })}
           />
-        )}
-        {labels.map((token) => (
-          <text
-            key={token}
-            className={`token${token === view.position ? ' strong' : ''}`}
-            transform={`translate(${axis.gutter + (token + 0.5) * axis.pitch + 3.2},${height - LABELS + 7}) rotate(-90)`}
-            textAnchor="end"
-          >
-            {cut(displayToken(tokens[token].text), LABEL_LENGTH)}
-          </text>
-        ))}
-      </svg>
-      <TrackOverlay axis={axis} view={view} height={height} />
-      <HitArea
-        testId="tracks-hit"
-        style={{ left: axis.gutter, width: width - axis.gutter, top: 0, height }}
-        onPoint={(x) => hover({ origin: 'chip', destination: at(x), source: at(x) })}
-        onLeave={clearHover}
-        onPick={(x) => select({ position: at(x) === tokens.length - 1 ? -1 : at(x) })}
-      />
-    </div>
+        </div>
+      )}
+    </SteppedFigure>
   );
 });

@@ -23,14 +23,14 @@ export function RowLabel(props: { y: number; slot?: ModelSlot; text: string; nar
   );
 }
 
-/** The tick labels of the layer axis; the selected layer as an ink pill, or as an emphasised tick. */
-export function AxisTicks(props: { axis: LayerAxis; layer: number; y: number; pill: boolean }) {
-  const { axis, layer, y, pill } = props;
+/** The tick labels of the layer axis; the selected layer as an ink pill, or as an emphasised tick. Without `ends` of a figure of blocks only. */
+export function AxisTicks(props: { axis: LayerAxis; layer: number; y: number; pill: boolean; ends?: boolean }) {
+  const { axis, layer, y, pill, ends = true } = props;
   const width = Math.min(40, Math.max(22, axis.pitch + 2));
   const x = axis.x(layer);
   return (
     <g>
-      {axisTicks(axis, layer, pill).map((tick) => {
+      {axisTicks(axis, layer, pill, ends).map((tick) => {
         const atEdge = axis.narrow && tick === axis.layers;
         return (
           <text
