@@ -89,6 +89,11 @@ describe('the smoke experiment', () => {
       ({ metric, entry }: Record<string, string>) => metric === 'target_prob' && entry === 'final',
     );
     expect(found[1]).toContain(`Diff-Mamba-2 less Mamba-2, example by example: ${mean.toFixed(3)} [`);
+    const cost = evaluations.find(({ name }: { name: string }) => name === 'cost').summary.results.models;
+    const ratios = cost[0].shapes.map(({ flops }: { flops: number }, s: number) => cost[1].shapes[s].flops / flops);
+    expect(found.at(-1)).toContain(
+      `Diff-Mamba-2 takes, of what Mamba-2 takes, ${ratios[0].toFixed(2)} times the operations`,
+    );
     expect(report).toMatch(/\| Mamba-2 \| \d\.\d{3} \[\d/);
     expect(report).toMatch(/\| Diff-Mamba-2 \| \d of 4 \(step \d+\) \| \d of 4 \(step 30\) \|/);
     for (const { processor_seconds: seconds } of training) expect(seconds.low).toBeGreaterThan(0);

@@ -97,6 +97,28 @@ function ofQuestions({ models }: BabilongResults): Measure[] {
   );
 }
 
+/**
+ * How many times the cost of the model that each is compared with it has, over all shapes. @param against its place, for each model
+ */
+export function costSentences({ models }: CostResults, against: readonly number[]): string[] {
+  const quantities: readonly (readonly [string, (shape: CostLine) => number])[] = [
+    ['the operations', ({ flops }) => flops],
+    ['the most tensors at once', ({ peak_bytes: bytes }) => bytes],
+    ['the state', ({ state_bytes: bytes }) => bytes],
+    ['the processor time of a forward pass', ({ forward_cpu_seconds: seconds }) => seconds],
+  ];
+  return models.flatMap(({ label, shapes }, k) => {
+    const reference = models[against[k]];
+    if (reference.label === label) return [];
+    const times = quantities.map(([name, read]) => {
+      const ratios = shapes.map((shape, s) => read(shape) / read(reference.shapes[s]));
+      const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(2));
+      return `${least === most ? least : `${least} to ${most}`} times ${name}`;
+    });
+    return [`${label} takes, of what ${reference.label} takes, ${times.join(', ')}.`];
+  });
+}
+
 const MIB = 2 ** 20;
 
 /** Counts and single measurements have no range, so that nothing is concluded of them. */

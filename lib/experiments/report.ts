@@ -4,6 +4,7 @@ import type { SnrDifference, SnrRow } from '@/lib/analysis';
 import type { AllocationResult } from '@/lib/analysis/allocation';
 import { defaultRoots, loadCheckpoint } from '@/lib/checkpoint';
 import { writeAtomically } from '@/lib/checkpoint/files';
+import type { CostResults } from '@/lib/evaluation';
 import { type Curve, curvesFigure } from '@/lib/figures/curves';
 import { fetchModel } from '@/lib/hub';
 import { evaluationOf } from '@/lib/jobs';
@@ -11,7 +12,7 @@ import { version } from '@/package.json';
 import type { Experiment } from './config';
 import { type ArmTraining, type CurveAt, SATURATED, type Spread, trainingOfArm } from './curves';
 import { type GridResult, gridResults } from './grid';
-import { type Measure, measuresOf, remarksOf } from './measures';
+import { costSentences, type Measure, measuresOf, remarksOf } from './measures';
 import { type Arm, resultsFolder } from './plan';
 import { onceIn, type Ranged, verdicts, verdictsOver } from './verdict';
 import type { Findings } from './work';
@@ -267,15 +268,18 @@ async function evaluationSection(
       const remarks = remarksOf(config.evaluation, results);
       return {
         title,
-        found: verdictsOver(
-          measures
-            .filter(({ part }) => !part)
-            .map(({ name: measure, digits, values }) => ({
-              ...{ name: measure, digits },
-              arms: values.map((value, k) => value && { ...value, label: arms[k].label }),
-            })),
-          againstOf(arms),
-        ),
+        found:
+          config.evaluation === 'cost'
+            ? costSentences(results as CostResults, againstOf(arms))
+            : verdictsOver(
+                measures
+                  .filter(({ part }) => !part)
+                  .map(({ name: measure, digits, values }) => ({
+                    ...{ name: measure, digits },
+                    arms: values.map((value, k) => value && { ...value, label: arms[k].label }),
+                  })),
+                againstOf(arms),
+              ),
         text: [
           ...measuresTable(measures, arms),
           '',
