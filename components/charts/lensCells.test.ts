@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lensAmount, lensLegend, runLabel, tokenRuns } from './lensCells';
+import { cellTexts, lensAmount, lensLegend, runLabel, tokenRuns } from './lensCells';
 
 const cell = { topId: 3, topProb: 0.4, targetProb: 1e-4, targetRank: 10, entropy: 2, kl: 0.1 };
 
@@ -48,5 +48,14 @@ describe('runLabel', () => {
     expect(runLabel('·bathroom', 30, 6)).toBe('·bat…');
     expect(runLabel('·bathroom', 20, 6)).toBe('');
     expect(runLabel('·a', 13, 6)).toBe('·a');
+  });
+});
+
+describe('cellTexts', () => {
+  it('leaves the number out before the token', () => {
+    expect(cellTexts('hallway', '1 − 2.7e−5', 168, 6.3)).toEqual(['hallway', '1 − 2.7e−5']);
+    expect(cellTexts('hallway', '1 − 2.7e−5', 104, 6.3)).toEqual(['hallway', '']);
+    expect(cellTexts('hallway', '0.999', 104, 6.3)).toEqual(['hallway', '0.999']);
+    expect(cellTexts('', '1 − 2.7e−5', 104, 6.3)).toEqual(['', '1 − 2.7e−5']);
   });
 });

@@ -3,7 +3,15 @@ import { memo, useCallback } from 'react';
 import { formatCount, formatPlain } from '@/lib/figures/numbers';
 import { colourTable, cssColour, inkOn, type Palette } from '@/lib/figures/palette';
 import type { LayerAxis } from '../charts/layerAxis';
-import { type LensCell, type LensColour, lensAmount, runLabel, tokenRuns, WIDE_CELL } from '../charts/lensCells';
+import {
+  cellTexts,
+  type LensCell,
+  type LensColour,
+  lensAmount,
+  runLabel,
+  tokenRuns,
+  WIDE_CELL,
+} from '../charts/lensCells';
 import { displayToken } from '../charts/tokens';
 import { usePalette } from '../state/theme';
 import { DrawnCanvas } from './canvas';
@@ -62,8 +70,8 @@ function drawRow(context: Pen, row: RowDrawing): void {
         const cell = cells[k];
         if (!cell) continue;
         context.fillStyle = ink(k);
-        const number = cellNumber(cell, colour);
-        context.fillText(runLabel(text, axis.pitch - 16 - number.length * CHARACTER, CHARACTER), edge(k) + 5, middle);
+        const [label, number] = cellTexts(text, cellNumber(cell, colour), axis.pitch, CHARACTER);
+        context.fillText(label, edge(k) + 5, middle);
         context.textAlign = 'right';
         context.fillText(number, edge(k + 1) - 5, middle);
         context.textAlign = 'left';
