@@ -64,6 +64,11 @@ test('every patch is estimated first; the strongest are patched, and what is cli
   await expect(exact).toContainText('Patched: layer 0, tokens 10–13 together');
   await expect(exact.getByRole('row', { name: /^effect/ })).toContainText(/[+−]?0(\.0\d*)?/);
   expect((await new AxeBuilder({ page }).include('#causal').analyze()).violations).toEqual([]);
+  // The scatter stands in the aside, which figures for print leave out.
+  await page.getByTestId('export-button').click();
+  const panels = page.locator('[data-testid^="panel-causal/"]');
+  await expect(panels).toHaveCount(1);
+  await expect(panels).toHaveAttribute('data-testid', 'panel-causal/causal-grid');
   expect(complaints).toEqual([]);
 });
 

@@ -118,6 +118,7 @@ export const LambdaDose = memo(function LambdaDose(props: { view: View; axis: La
           {(item) => (
             <svg
               className="dose"
+              data-testid="dose-curve"
               width={axis.width}
               height={HEIGHT}
               role="img"

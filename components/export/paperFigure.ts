@@ -33,10 +33,10 @@ export interface PaperPanel {
   readonly element: HTMLElement;
 }
 
-/** The panels of a section: its figures, under the names that they have for people who do not see them. */
+/** The panels of a section: its figures, under the names that they have for people who do not see them; what stands in its aside is not drawn. */
 const panelsOf = (section: HTMLElement): PaperPanel[] =>
   [...section.querySelectorAll<HTMLElement>(PANEL)]
-    .filter((figure) => figure.checkVisibility())
+    .filter((figure) => figure.checkVisibility() && figure.closest('aside') === null)
     .map((figure) => ({
       id: `${section.id}/${figure.dataset.testid ?? ''}`,
       section: section.querySelector('h2')?.textContent?.trim() ?? section.id,
