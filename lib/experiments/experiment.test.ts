@@ -67,6 +67,11 @@ describe('the smoke experiment', () => {
       expect(report).toContain(`](${name})`);
       expect(await readFile(join(folder, 'smoke', name), 'utf8')).toMatch(/^<svg.*<(path|rect).*<\/svg>\n$/s);
     }
+    // The plain arm has no λ, and the other one keeps its colour.
+    const lines = async (name: string) =>
+      new Set((await readFile(join(folder, 'smoke', name), 'utf8')).match(/stroke="#(1458b5|b34c00)"/g));
+    expect((await lines('training-loss.svg')).size).toBe(2);
+    expect([...(await lines('training-lambda.svg'))]).toEqual(['stroke="#b34c00"']);
     expect(report).toContain('| Mamba-2 | 16952 | runs/plain-0, runs/plain-1 |');
     expect(report).not.toMatch(/NaN|undefined|null/);
   });

@@ -6,6 +6,7 @@ import { defaultRoots, loadCheckpoint } from '@/lib/checkpoint';
 import { writeAtomically } from '@/lib/checkpoint/files';
 import type { CostResults } from '@/lib/evaluation';
 import { type Curve, curvesFigure } from '@/lib/figures/curves';
+import { MODEL_COLOURS } from '@/lib/figures/svg';
 import { fetchModel } from '@/lib/hub';
 import { evaluationOf } from '@/lib/jobs';
 import { version } from '@/package.json';
@@ -56,7 +57,7 @@ export async function writeReport(findings: Findings, root: string): Promise<str
     '',
     experiment.question,
     '',
-    `Made by \`statescope experiment run ${experiment.name} --scale ${experiment.scale}\` (Statescope ${version}) on ${devices.join(', ')}; nothing in it was written by hand. Seeds: ${experiment.seeds.join(', ')}.`,
+    `Made by \`statescope experiment run ${experiment.name} --scale ${experiment.scale}\` (Statescope ${version}) on ${devices.join(', ')}; nothing in it was written by hand.${training.length > 0 ? ` Seeds: ${experiment.seeds.join(', ')}.` : ''}`,
     '',
     ...(found.length > 0 ? ['## Found', '', ...found.map((said) => `- ${said}`), '', ...cautions(experiment), ''] : []),
     '## Arms',
@@ -146,16 +147,19 @@ function trainingSection(
   drawable: readonly ArmTraining[],
   arms: readonly Arm[],
 ): Section {
+  // An arm has its colour in every figure, also where others are left out.
   const curves = (read: (arm: ArmTraining) => readonly CurveAt[]): Curve[] =>
     drawable
-      .filter((arm) => read(arm).length > 0)
-      .map((arm) => ({
+      .map((arm, k) => ({
         name: arm.label,
+        colour: MODEL_COLOURS[k % MODEL_COLOURS.length],
+        dashed: k >= MODEL_COLOURS.length,
         points: read(arm).map(({ step, mean, low, high, n }) => ({
           ...{ x: step, y: mean },
           ...(n > 1 && { low, high }),
         })),
-      }));
+      }))
+      .filter(({ points }) => points.length > 0);
   const figure = (name: string, caption: string, label: string, read: (arm: ArmTraining) => readonly CurveAt[]) => {
     const drawn = curves(read);
     if (drawn.length === 0) return [];
