@@ -9,7 +9,8 @@ import { openDevice } from '@/lib/engine';
 import { emergence, readOuts, resamplingOf } from '@/lib/evaluation';
 import { createModel, type Model } from '@/lib/models';
 import { parseTokenizer, tokenSpan } from '@/lib/tokenizer';
-import { SPECIMENS, type SpecimenReport } from '@/lib/training/specimens';
+import type { SpecimenReport } from '@/lib/training/specimen-report';
+import { SEEDS, SPECIMENS, seedsComparison } from '@/lib/training/specimens';
 
 const FOLDER = 'experiments/specimens';
 const read = (path: string) => JSON.parse(readFileSync(path, 'utf8'));
@@ -61,6 +62,12 @@ describe.each(SPECIMENS.map((file) => read(join(FOLDER, `${file}.json`)) as { na
     });
   },
 );
+
+it('compares the seeds as their reports say', async () => {
+  const [path, text] = await seedsComparison();
+  expect(readFileSync(path, 'utf8')).toBe(text);
+  for (const seed of SEEDS) expect(text.match(new RegExp(`^\\| ${seed} \\| \\d+ \\|`, 'gm'))).toHaveLength(2);
+});
 
 it('opens each example at the block in which the needle that is shown raises the answer most, of both models', async () => {
   await openDevice();

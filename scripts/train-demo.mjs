@@ -1,4 +1,5 @@
-// npm run train:demo: trains the bundled pair again, from its fixed seeds, into models/. Goes on where it was stopped.
+// npm run train:demo: trains the bundled pairs again, from their fixed seeds, into models/, and two more seeds of the stories pair for
+// their reports. Goes on where it was stopped; --only NAME trains one.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { bundle } from './lib/bundle.mjs';

@@ -12,7 +12,7 @@ import { DEMO, type DemoConfig } from './demo-config';
 import { demoExamples } from './demo-examples';
 import { type DemoReport, measureDemo, readme } from './demo-report';
 import type { TrainingMetrics } from './metrics';
-import { publishSpecimen, SPECIMENS, specimenConfig, specimenExamples } from './specimens';
+import { publishSpecimen, SEEDS, SPECIMENS, seedsComparison, specimenConfig, specimenExamples } from './specimens';
 import { hasTrainingState } from './state';
 import { trainFromConfig } from './train';
 
@@ -56,11 +56,13 @@ async function main(): Promise<void> {
       onProgress: progress(config.name),
     });
   for (const config of DEMO.filter(isWanted)) await train(config);
-  const specimenConfigs = await Promise.all(SPECIMENS.map(specimenConfig));
-  for (const config of specimenConfigs.filter(isWanted)) {
-    await train(config);
-    await publishSpecimen(runOf(config), join(values.models, config.name), config, device.description);
-  }
+  for (const name of SPECIMENS)
+    for (const seed of SEEDS) {
+      const config = await specimenConfig(name, seed);
+      if (!isWanted(config)) continue;
+      await train(config);
+      await publishSpecimen(name, seed, { run: runOf(config), models: values.models, device: device.description });
+    }
   if (values.only) return;
 
   const tokenizer = wordTokenizer(retrievalVocabulary());
@@ -75,10 +77,12 @@ async function main(): Promise<void> {
     await publish(run, join(values.models, checkpoint.name), checkpoint, report);
     say(`${checkpoint.name}: ${(100 * report.accuracy).toFixed(1)} % over the longest stories told in training.`);
   }
+  await writeFile(...(await seedsComparison()));
   const specimens = await Promise.all(
-    specimenConfigs.map(async ({ name }) =>
-      createModel({ ...(await loadCheckpoint(join(values.models, name))), name }),
-    ),
+    SPECIMENS.map(async (arm) => {
+      const { name } = await specimenConfig(arm);
+      return createModel({ ...(await loadCheckpoint(join(values.models, name))), name });
+    }),
   );
   // The page opens on the first of them.
   const examples = [...(await specimenExamples(specimens)), ...demoExamples(models, tokenizer, EXAMPLES_SEED)];

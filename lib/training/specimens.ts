@@ -5,26 +5,16 @@ import type { Span } from '@/lib/analysis/span';
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '@/lib/checkpoint';
 import { openSource } from '@/lib/data/sources';
 import { ROOMS } from '@/lib/data/story-words';
-import {
-  type Criterion,
-  criteria,
-  type EmergenceReport,
-  emergence,
-  type ReadOut,
-  readBatch,
-  readOuts,
-  resamplingOf,
-} from '@/lib/evaluation';
+import { criteria, emergence, type ReadOut, readBatch, readOuts, resamplingOf } from '@/lib/evaluation';
 import { createModel, type Model } from '@/lib/models';
 import { parseTokenizer } from '@/lib/tokenizer';
-import { formatDuration, RESAMPLES } from '@/lib/vocabulary';
+import { RESAMPLES } from '@/lib/vocabulary';
 import { parseTrainingConfig, type TrainingConfig } from './config';
 import type { DemoExample } from './demo-examples';
-import { type LambdaReport, lambdasOf } from './lambda';
+import { lambdasOf } from './lambda';
 import { readMetrics, type TrainingMetrics } from './metrics';
-
-/** Where their configurations lie, and what is asked of them. */
-const FOLDER = 'experiments/specimens';
+import { FOLDER, type SpecimenReport, type StageReport, specimenReadme } from './specimen-report';
+import { type SeedsOfArm, seedsReadme } from './specimen-seeds';
 
 /** The specimens of stories: a plain model and its differential twin, by the files that describe their training. */
 export const SPECIMENS = ['mamba2', 'diff-mamba2'] as const;
@@ -35,25 +25,17 @@ const LABELS = ['one-hop', 'two-hop'];
 
 const readJson = async (name: string) => JSON.parse(await readFile(join(FOLDER, name), 'utf8'));
 
-export const specimenConfig = async (name: (typeof SPECIMENS)[number]): Promise<TrainingConfig> =>
-  parseTrainingConfig(await readJson(`${name}.json`));
+type SpecimenName = (typeof SPECIMENS)[number];
 
-/** A stage as it went. */
-interface StageReport {
-  readonly name: string;
-  readonly steps: number;
-  readonly end: NonNullable<TrainingMetrics['stage_end']>;
-  /** Of the last evaluation, by label. */
-  readonly accuracy: Readonly<Record<string, number>>;
-}
+const LABEL: Readonly<Record<SpecimenName, string>> = { mamba2: 'Mamba-2', 'diff-mamba2': 'Diff-Mamba-2' };
 
-export interface SpecimenReport extends EmergenceReport {
-  readonly criteria: readonly Criterion[];
-  readonly parameters: number;
-  readonly device: string;
-  readonly seconds: number;
-  readonly stages: readonly StageReport[];
-  readonly lambda: readonly LambdaReport[];
+/** Seeds that each is trained from; the weights of the first are bundled, which was settled before any was trained. */
+export const SEEDS = [1, 2, 3] as const;
+
+/** How a specimen is trained; from another seed than the bundled one under a name of its own. */
+export async function specimenConfig(name: SpecimenName, seed: number = SEEDS[0]): Promise<TrainingConfig> {
+  const config = parseTrainingConfig(await readJson(`${name}.json`));
+  return seed === SEEDS[0] ? config : { ...config, seed, name: `${config.name}-seed${seed}` };
 }
 
 function stagesOf(lines: readonly TrainingMetrics[]): StageReport[] {
@@ -87,96 +69,6 @@ export async function measureSpecimen(run: string, checkpoint: Checkpoint, devic
   } finally {
     model.dispose();
   }
-}
-
-const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
-const row = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`;
-const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]) =>
-  [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
-
-/** The README of a specimen: all of it measured. */
-export function specimenReadme(config: TrainingConfig, report: SpecimenReport): string {
-  const { labels, p, lags, stages, lambda, tokens } = report;
-  const { name, model = {}, seed, optimizer } = config;
-  const steps = stages.reduce((sum, stage) => sum + stage.steps, 0);
-  const blocks = p.map((_, block) => String(block));
-  const curve = (values: readonly number[]) => values.map((value) => value.toFixed(2));
-  const accuracies = ({ accuracy }: StageReport) =>
-    Object.entries(accuracy)
-      .map(([label, value]) => `${label} ${value.toFixed(2)}`)
-      .join(', ');
-  const parts = [
-    `# ${name}
-
-${lambda.length > 0 ? 'A Diff-Mamba-2' : 'A Mamba-2'} that reads stories in the manner of bAbI hidden in the text of a book, and says where a person (one hop) or an object (two hops) is. It was
-trained with Statescope itself: ${FOLDER} has its data, its configuration and what was learnt on the way; \`npm run train:demo\` trains it again from
-the same seed. Its twin has the same depth, width and state size, and saw rows of the same sources in the same order of stages, each of which ends when it is solved.
-
-${table(
-  ['', ''],
-  [
-    [
-      'Model',
-      `${model.num_hidden_layers} blocks \`${model.layers}\`, d ${model.hidden_size}, expand ${model.expand}, N ${model.state_size}, P ${model.head_dim}, tied head, ${report.parameters.toLocaleString('en')} parameters (float32)`,
-    ],
-    ['Training', `${steps} steps, seed ${seed}, ${formatDuration(report.seconds)} on one thread (${report.device})`],
-    [
-      'Optimizer',
-      `AdamW, betas ${optimizer.betas.join(' and ')}, weight decay ${optimizer.weight_decay}, gradient norm clipped to ${optimizer.clip_norm}; rates by stage`,
-    ],
-  ],
-)}
-
-## What it can do
-
-${report.rows.toLocaleString('en')} held-out questions with the longest cue, ${tokens.toFixed(0)} tokens to read on average. Right is the word of highest probability in the whole vocabulary.`,
-    table(
-      ['questions', 'right', '95 %', 'naming any room of the text', 'naming the last'],
-      labels.map(({ label, accuracy, naming }) => [
-        label,
-        percent(accuracy.mean),
-        `${percent(accuracy.low ?? Number.NaN)} to ${percent(accuracy.high ?? Number.NaN)}`,
-        percent(naming.any),
-        percent(naming.last),
-      ]),
-    ),
-    'By how many tokens lie between the first fact that decides the answer and the answer:',
-    table(
-      ['questions', 'tokens', 'right', 'n'],
-      labels.flatMap(({ label, distances }) =>
-        distances.map(({ from, to, n, accuracy }) => [label, `${from} to ${to - 1}`, percent(accuracy), n]),
-      ),
-    ),
-    '## Where the answer comes about\n\nMean p(answer) after each block, through the logit lens:',
-    table(
-      ['block', ...blocks],
-      [...labels.map(({ label, p: values }) => [label, ...curve(values)]), ['both', ...curve(p)]],
-    ),
-    'Without one lag of the convolution of block 0:',
-    table(
-      ['lag', 'p(answer)', 'less'],
-      lags.map(({ lag, p: without, loss }) => [lag, without.toFixed(3), loss.toFixed(3)]),
-    ),
-    'What is asked of a specimen:',
-    table(
-      ['asks', 'measured', 'met'],
-      report.criteria.map(({ asks, measured, met }) => [asks, measured, met ? 'yes' : 'no']),
-    ),
-    '## How it learnt\n\nAccuracies on validation rows of the stage when it ended.',
-    table(
-      ['stage', 'steps', 'ended by', 'accuracy'],
-      stages.map((stage) => [stage.name, stage.steps, stage.end, accuracies(stage)]),
-    ),
-  ];
-  if (lambda.length > 0)
-    parts.push(
-      '## λ per block',
-      table(
-        ['block', 'λ', 'σ'],
-        lambda.map(({ block, lambda: value, sigma }) => [block, value.toFixed(4), sigma?.toFixed(4) ?? '']),
-      ),
-    );
-  return `${parts.join('\n\n')}\n`;
 }
 
 /** An entry of the page's examples menu. */
@@ -270,18 +162,38 @@ function emerges(model: Model, readOut: ReadOut): boolean {
   return right[0] && parts.filter((part) => part > ON_THE_WAY[0] && part < ON_THE_WAY[1]).length >= SEVERAL;
 }
 
-/** Weights, tokenizer, description and report of a trained run. */
+const REPORTS = join(FOLDER, 'reports');
+
+const reportPath = async (name: SpecimenName, seed: number) =>
+  join(REPORTS, `${(await specimenConfig(name)).name}-seed${seed}.json`);
+
+/** The report of a trained run; of the bundled seed weights, tokenizer and description too, in a folder of `models`. */
 export async function publishSpecimen(
-  run: string,
-  folder: string,
-  config: TrainingConfig,
-  device: string,
+  name: SpecimenName,
+  seed: number,
+  { run, models, device }: { readonly run: string; readonly models: string; readonly device: string },
 ): Promise<void> {
+  const config = await specimenConfig(name, seed);
   const checkpoint = { ...(await loadCheckpoint(run)), name: config.name };
   const report = await measureSpecimen(run, checkpoint, device);
-  const reports = join(FOLDER, 'reports');
-  await Promise.all([folder, reports].map((path) => mkdir(path, { recursive: true })));
+  await mkdir(REPORTS, { recursive: true });
+  await writeFile(await reportPath(name, seed), `${JSON.stringify(report, null, 2)}\n`);
+  if (seed !== SEEDS[0]) return;
+  const folder = join(models, config.name);
+  await mkdir(folder, { recursive: true });
   await saveCheckpoint(folder, checkpoint.config, checkpoint.tensors, { tokenizerPath: join(run, 'tokenizer.json') });
   await writeFile(join(folder, 'README.md'), specimenReadme(config, report));
-  await writeFile(join(reports, `${config.name}-seed${config.seed}.json`), `${JSON.stringify(report, null, 2)}\n`);
+}
+
+async function seedsOf(name: SpecimenName): Promise<SeedsOfArm> {
+  const reports = await Promise.all(
+    SEEDS.map(async (seed) => ({ seed, report: JSON.parse(await readFile(await reportPath(name, seed), 'utf8')) })),
+  );
+  return { name: (await specimenConfig(name)).name, label: LABEL[name], seeds: reports };
+}
+
+/** The file that compares the seeds, and what is to stand in it. */
+export async function seedsComparison(): Promise<readonly [path: string, text: string]> {
+  const [plain, differential] = await Promise.all(SPECIMENS.map(seedsOf));
+  return [join(REPORTS, 'README.md'), seedsReadme([plain, differential])];
 }
