@@ -47,7 +47,7 @@ async function main(): Promise<void> {
     },
   });
   const device = await openDevice({ device: values.device, threads: Number(values.threads) });
-  say(`Training the demo pair on ${device.name} (${device.description}); runs are kept in ${values.runs}/.`);
+  say(`Training the bundled pairs on ${device.name} (${device.description}); runs are kept in ${values.runs}/.`);
   const isWanted = ({ name }: { readonly name: string }) => !values.only || name === values.only;
   const runOf = ({ name }: { readonly name: string }) => join(values.runs, name);
   const train = (config: DemoConfig | TrainingConfig) =>
