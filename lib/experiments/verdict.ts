@@ -22,6 +22,15 @@ const WORDS = {
   },
 } as const;
 
+const SIDES = ['above', 'below', 'same'] as const;
+
+/** Where an arm's whole range stands to another's; undefined where one of them is not known. */
+function sideOf(one: Ranged, reference: Ranged): (typeof SIDES)[number] | undefined {
+  if (one.low === null || one.high === null || reference.low === null || reference.high === null) return undefined;
+  if (one.low > reference.high) return 'above';
+  return one.high < reference.low ? 'below' : 'same';
+}
+
 /**
  * What ranges say of arms against one of them, in a sentence; arms without a range say nothing.
  * @param measure what was measured, as it stands in a sentence
@@ -34,22 +43,14 @@ export function verdict(
   of: RangeOf,
   digits = 3,
 ): string | undefined {
-  if (reference.low === null || reference.high === null) return undefined;
-  const [low, high] = [reference.low, reference.high];
-  const known = others.flatMap((one) => (one.low === null || one.high === null ? [] : [one as Known]));
-  const groups = [
-    [WORDS[of].above, known.filter((one) => one.low > high)],
-    [WORDS[of].below, known.filter((one) => one.high < low)],
-    [WORDS[of].same, known.filter((one) => one.low <= high && one.high >= low)],
-  ] as const;
-  const said = groups.flatMap(([words, arms]) =>
-    arms.length === 0 ? [] : [`${words}: ${arms.map((arm) => `${arm.label} ${arm.mean.toFixed(digits)}`).join(', ')}`],
-  );
+  const said = SIDES.flatMap((side) => {
+    const arms = others.filter((one) => sideOf(one, reference) === side);
+    const named = arms.map((arm) => `${arm.label} ${arm.mean.toFixed(digits)}`).join(', ');
+    return arms.length === 0 ? [] : [`${WORDS[of][side]}: ${named}`];
+  });
   if (said.length === 0) return undefined;
   return `${measure}, against ${reference.label} (${reference.mean.toFixed(digits)}): ${said.join('; ')}.`;
 }
-
-type Known = Ranged & { readonly low: number; readonly high: number };
 
 /** Every arm against the one that it is compared with; one sentence for each of these. @param against place of that in the list */
 export function verdicts(
@@ -85,16 +86,14 @@ export function verdictsOver(measures: readonly RangedMeasure[], against: readon
     if (at === k) return [];
     const known = measures.flatMap(({ name, arms }) => {
       const [one, reference] = [arms[k], arms[at]];
-      if (!one || !reference || one.low === null || one.high === null) return [];
-      if (reference.low === null || reference.high === null) return [];
-      const side = one.low > reference.high ? 'higher' : one.high < reference.low ? 'lower' : 'same';
-      return [{ name, side, labels: [one.label, reference.label] }];
+      const side = one && reference && sideOf(one, reference);
+      return side ? [{ name, side, labels: [one.label, reference.label] }] : [];
     });
     if (known.length === 0) return [];
     const [label, reference] = known[0].labels;
-    const parts = (['higher', 'lower'] as const).map((wanted) => {
+    const parts = (['above', 'below'] as const).map((wanted) => {
       const names = known.filter(({ side }) => side === wanted).map(({ name }) => name);
-      return `${wanted}, intervals apart, in ${names.length === 0 ? 'none' : `${names.length} (${names.join('; ')})`}`;
+      return `${WORDS.intervals[wanted]}, in ${names.length === 0 ? 'none' : `${names.length} (${names.join('; ')})`}`;
     });
     const same = known.filter(({ side }) => side === 'same').length;
     return [`${label} against ${reference}, of ${known.length} rows: ${parts.join('; ')}; in ${same} intervals meet.`];

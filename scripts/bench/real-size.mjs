@@ -25,14 +25,14 @@ const the = (count) => 'the'.concat(' the'.repeat(count - 1));
 
 /** Follows the events of a run; resolves to the times at which each layer and the end came. */
 async function follow(url) {
-  const times = { layers: [] };
+  const layers = [];
   const reader = (await fetch(url)).body.pipeThrough(new TextDecoderStream()).getReader();
   for (let rest = ''; ; ) {
     const { value, done } = await reader.read();
-    if (done) return { ...times, done: Date.now() };
+    if (done) return { layers, done: Date.now() };
     const lines = (rest + value).split('\n');
     rest = lines.pop();
-    for (const line of lines) if (line === 'event: layer') times.layers.push(Date.now());
+    for (const line of lines) if (line === 'event: layer') layers.push(Date.now());
   }
 }
 
@@ -57,6 +57,8 @@ function watch(count) {
 const memoryOf = ({ pid }) =>
   Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 2 ** 20;
 
+const executablePath = await findBrowser();
+if (!executablePath) process.exit(1);
 const scratch = mkdtempSync(join(tmpdir(), 'statescope-real-size-'));
 let server;
 try {
@@ -64,8 +66,6 @@ try {
     spawnSync(process.execPath, [join(ROOT, 'scripts', 'bench', 'random-model.mjs'), model, join(scratch, model)], {
       stdio: 'inherit',
     });
-  const executablePath = await findBrowser();
-  if (!executablePath) process.exit(1);
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   server = await startServer(port, { STATESCOPE_MODELS: scratch, STATESCOPE_DATA: join(scratch, 'data') });
@@ -111,7 +111,6 @@ try {
   console.log(`${'most memory of the server'.padEnd(56)} ${memoryOf(server).toFixed(2).padStart(8)} GiB`);
   await browser.close();
 } finally {
-  server?.kill();
-  if (server) await Promise.race([once(server, 'exit'), new Promise((resolve) => setTimeout(resolve, 5000))]);
+  if (server?.kill()) await once(server, 'exit');
   rmSync(scratch, { recursive: true, force: true });
 }

@@ -75,7 +75,7 @@ export function blockCost(block: BlockConfig, L: number): Cost {
 }
 
 /** Keeping what a block over L tokens left. */
-export const keepingCost = (block: BlockConfig, L: number): Cost => ({ kept: keptBytes(block, L) });
+const keepingCost = (block: BlockConfig, L: number): Cost => ({ kept: keptBytes(block, L) });
 
 /** The default map of one block: the mean over its channels or heads. */
 export function mapCost(block: BlockConfig, L: number): Cost {
@@ -101,11 +101,14 @@ export function sum(costs: readonly Cost[]): Cost {
   return total;
 }
 
+/** What a run does with a block, stage by stage. */
+export const blockStages = (config: ModelConfig, block: BlockConfig, L: number) => ({
+  forward: blockCost(block, L),
+  keeping: keepingCost(block, L),
+  map: mapCost(block, L),
+  readout: readoutCost(config),
+});
+
 /** One model's part of a run from block `first` on. Loading is apart. */
 export const runCost = (config: ModelConfig, L: number, first = 0): Cost =>
-  sum([
-    { run: 1 },
-    ...config.blocks
-      .slice(first)
-      .flatMap((block) => [blockCost(block, L), keepingCost(block, L), mapCost(block, L), readoutCost(config)]),
-  ]);
+  sum([{ run: 1 }, ...config.blocks.slice(first).flatMap((block) => Object.values(blockStages(config, block, L)))]);

@@ -7,7 +7,7 @@ import { blockSummary, meanLambda } from '../maps/branches';
 import type { Maps } from '../maps/maps';
 import type { Catalogue } from '../models/catalogue';
 import { changeSince, type LoadedModels } from '../models/loaded-models';
-import { blockCost, type Cost, keepingCost, loadingCost, mapCost, readoutCost, runCost, sum } from './costs';
+import { blockStages, type Cost, loadingCost, runCost, sum } from './costs';
 import { activationBytes, Forecast } from './estimate';
 import { forwardInto } from './forward';
 import type { Observation, Pace } from './pace';
@@ -121,11 +121,9 @@ export class Runner {
       if (!known) this.tell({ type: 'blocks', model: m, blocks: config.blocks.map(blockSummary) });
       const next = models[m + 1]?.name;
       if (next) void this.#ahead(next);
-      let [forwardMs, keptMs, mapMs, readMs, begun, computedAt] = [0, 0, 0, 0, 0, 0];
-      const computed: Cost[] = [];
-      const kept: Cost[] = [];
-      const mapped: Cost[] = [];
-      const told: Cost[] = [];
+      const first = record.blocks.length;
+      const ms = { forward: 0, keeping: 0, map: 0, readout: 0 };
+      let [begun, computedAt] = [0, 0];
       // A target that cannot be read leaves the maps as they are.
       const says = (i: number, residual: Float32Array): Readout[] => {
         try {
@@ -143,37 +141,26 @@ export class Runner {
           },
           computed: () => {
             computedAt = performance.now();
-            forwardMs += computedAt - begun;
+            ms.forward += computedAt - begun;
           },
           after: (i, block, residual) => {
             const end = performance.now();
-            keptMs += end - computedAt;
+            ms.keeping += end - computedAt;
             this.tools.maps.add({ run: id, model: m, layer: i }, config.blocks[i], block, L);
             const drawn = performance.now();
-            mapMs += drawn - end;
+            ms.map += drawn - end;
             const readout = says(i, residual);
-            readMs += performance.now() - drawn;
-            const [pass, copy, map, row] = [
-              blockCost(config.blocks[i], L),
-              keepingCost(config.blocks[i], L),
-              mapCost(config.blocks[i], L),
-              readoutCost(config),
-            ];
-            this.#forecast.add(this.#share(sum([pass, copy, map, row])));
-            computed.push(pass);
-            kept.push(copy);
-            mapped.push(map);
-            told.push(row);
+            ms.readout += performance.now() - drawn;
+            this.#forecast.add(this.#share(sum(Object.values(blockStages(config, config.blocks[i], L)))));
             this.tell({ type: 'layer', model: m, layer: i, lambda: meanLambda(block.lambda), readout });
           },
         });
         this.#tellStep(m, 'forward', config.blocks.length, config.blocks.length);
       } finally {
-        if (record.blocks.length > 0) this.tell({ type: 'signal', model: m, forwardMs: forwardMs + keptMs });
-        this.#took(sum(computed), forwardMs);
-        this.#took(sum(kept), keptMs);
-        this.#took(sum(mapped), mapMs);
-        this.#took(sum(told), readMs);
+        if (record.blocks.length > 0) this.tell({ type: 'signal', model: m, forwardMs: ms.forward + ms.keeping });
+        const done = config.blocks.slice(first, record.blocks.length).map((block) => blockStages(config, block, L));
+        for (const stage of ['forward', 'keeping', 'map', 'readout'] as const)
+          this.#took(sum(done.map((costs) => costs[stage])), ms[stage]);
       }
     };
     await this.tools.models.use(request.name, forward, { onProgress });
