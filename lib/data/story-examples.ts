@@ -1,15 +1,10 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { projectRoot } from '@/lib/project-root';
 import { openSource } from './sources';
 
-/** How the bundled stories pair is asked: `experiments/specimens/questions.json`. */
-export const STORY_QUESTIONS = {
-  source: 'stories',
-  cue: [8, 8],
-  gap: [0, 12],
-  noise: [0.1, 0.4],
-  questions: [0, 0.2],
-  pronouns: 0.25,
-  inverted: 0.3,
-} as const;
+/** How the bundled stories pair is asked, from the root of the project. */
+const QUESTIONS = 'experiments/specimens/questions.json';
 
 const STORIES = /^stories:([1-9]\d{0,4})$/;
 
@@ -20,7 +15,7 @@ const STORIES = /^stories:([1-9]\d{0,4})$/;
 export async function storyLines(examples: string): Promise<string | undefined> {
   const count = Number(STORIES.exec(examples)?.[1]);
   if (Number.isNaN(count)) return undefined;
-  const source = await openSource(STORY_QUESTIONS);
+  const source = await openSource(JSON.parse(await readFile(join(projectRoot(), QUESTIONS), 'utf8')));
   const lines: string[] = [];
   for (let index = 0; lines.length < count; index++) {
     const { tokens, answers, classes: { needle = [], competing = [], question = [] } = {} } = source.row('test', index);
