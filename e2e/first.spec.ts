@@ -1,4 +1,5 @@
 import { expect, test } from '@playwright/test';
+import { FIRST_LOAD_BUDGET, loadedScripts } from '@/scripts/lib/first-load.mjs';
 import { expectState } from './page';
 
 /** A probability as the table writes it: near 1 by what is missing. */
@@ -37,4 +38,18 @@ test('a first visit asks a question whose answer comes about over the blocks, an
   for (const id of ['lens', 'causal', 'allocation']) await page.locator(`#${id}`).scrollIntoViewIfNeeded();
   await expect(page.getByTestId('allocation-finding')).toContainText('The needle’s part of the context');
   expect(complaints).toEqual([]);
+});
+
+test('the first screen loads no more scripts than it may, and no schemas', async ({ page }) => {
+  const sources: Promise<string>[] = [];
+  page.on('response', (response) => {
+    if (/\.js(\?|$)/.test(response.url())) sources.push(response.text());
+  });
+  await page.goto('/');
+  await expect(page.getByTestId('run-button')).toBeEnabled();
+  await page.waitForLoadState('networkidle');
+  const bytes = await loadedScripts(page);
+  expect(bytes).toBeGreaterThan(100_000);
+  expect(bytes).toBeLessThanOrEqual(FIRST_LOAD_BUDGET);
+  expect((await Promise.all(sources)).filter((source) => source.includes('ZodError'))).toEqual([]);
 });

@@ -9,6 +9,7 @@ import type { GeneratedToken, GenerationEvent } from '@/lib/api/generation';
 import { questionOf } from '@/lib/api/question';
 import { READINGS } from '@/lib/api/readings';
 import { ErrorBodySchema, type RunEvent } from '@/lib/api/schemas';
+import { Contract } from '@/lib/api/testing/contract';
 import { decodeSafetensors } from '@/lib/safetensors';
 import { closeService, service } from '@/lib/server';
 import { makeWorkspace, PROMPT, request, type Workspace } from '@/lib/server/testing/workspace';
@@ -49,6 +50,8 @@ const ROUTES: readonly Route[] = (
 /** What was asked over HTTP and answered: `GET runs/[id]`, and readings by their names. */
 const met = new Set<string>();
 
+const contract = new Contract();
+
 /** What Next does: finds the handler of a path and method. */
 async function send(path: string, init: RequestInit = {}): Promise<Response> {
   const url = new URL(path, 'http://host');
@@ -60,7 +63,7 @@ async function send(path: string, init: RequestInit = {}): Promise<Response> {
       params: Promise.resolve({ id: decodeURIComponent(groups.id ?? ''), reading: groups.reading?.split('/') ?? [] }),
     });
     if (response.ok) met.add(`${method} ${groups.reading ? name.replace(/\[\.\.\..*/, groups.reading) : name}`);
-    return response;
+    return contract.hold(method, url, response);
   }
   throw new Error(`There is no route for ${path}.`);
 }
@@ -657,5 +660,9 @@ describe('the folder of routes', () => {
     );
     expect(handlers.length).toBeGreaterThan(25);
     expect(handlers.filter((handler) => !met.has(handler))).toEqual([]);
+  });
+
+  it('gave answers that are word for word what their schemas say', () => {
+    expect(contract.faults).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 'use client';
 import { useMemo, useState } from 'react';
-import type { Channels } from '@/lib/api/readings';
+import type { Channels } from '@/lib/api/bodies';
 import { formatValue } from '@/lib/figures/numbers';
 import { cellsTop, type MapLayout, mapLayout } from '../charts/mapLayout';
 import { topSources } from '../charts/pair';

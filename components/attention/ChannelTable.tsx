@@ -1,7 +1,7 @@
 'use client';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useMemo, useRef, useState } from 'react';
-import type { Channels } from '@/lib/api/readings';
+import type { Channels } from '@/lib/api/bodies';
 import { formatPlain } from '@/lib/figures/numbers';
 import { type ModelSlot, useSelection } from '../state/selection';
 import { Id } from '../ui/parts';

@@ -1,6 +1,6 @@
 'use client';
 import { type KeyboardEvent, memo, useRef } from 'react';
-import type { Channels } from '@/lib/api/readings';
+import type { Channels } from '@/lib/api/bodies';
 import { formatPlain } from '@/lib/figures/numbers';
 import type { ModelView } from '../data/view';
 import { select, useSelection } from '../state/selection';

@@ -1,6 +1,6 @@
 'use client';
 import { lazy, memo, Suspense, useState } from 'react';
-import type { Channels } from '@/lib/api/readings';
+import type { Channels } from '@/lib/api/bodies';
 import { formatPlain } from '@/lib/figures/numbers';
 import type { MapLayout } from '../charts/mapLayout';
 import type { View } from '../data/view';

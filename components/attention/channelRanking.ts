@@ -1,4 +1,4 @@
-import type { Channels } from '@/lib/api/readings';
+import type { Channels } from '@/lib/api/bodies';
 import type { CHANNEL_STATISTICS, DifferenceTerm } from '@/lib/vocabulary';
 import { type ModelSlot, select, useSelection } from '../state/selection';
 

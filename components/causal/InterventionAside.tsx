@@ -1,6 +1,7 @@
 'use client';
+import type { Lens } from '@/lib/api/bodies';
 import type { Reading } from '@/lib/api/causal';
-import type { Lens, Signal } from '@/lib/api/readings';
+import type { Signal } from '@/lib/api/readings';
 import { formatCount, formatPlain, formatSigned } from '@/lib/figures/numbers';
 import { displayToken } from '../charts/tokens';
 import { useLenses, useTargetIds, useTokenTexts } from '../data/queries';

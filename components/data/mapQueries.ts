@@ -1,7 +1,8 @@
 'use client';
 import { useQueries, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
-import type { AttentionMap, RolloutMethod } from '@/lib/api/readings';
+import type { AttentionMap } from '@/lib/api/bodies';
+import type { RolloutMethod } from '@/lib/api/readings';
 import { refusedRollout, refusedView } from '@/lib/api/refusals';
 import type { BlockSummary, Reduce } from '@/lib/api/schemas';
 import { type BlockComponent, type Branch, DIFFERENCE_TERMS, type Form, isWeighed } from '@/lib/vocabulary';

@@ -1,7 +1,8 @@
 'use client';
 import { keepPreviousData, type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import type { AnswerScore, AttributionReply, Channels, Lens, Signal, Tracks } from '@/lib/api/readings';
+import type { Channels, Lens, Tracks } from '@/lib/api/bodies';
+import type { AnswerScore, AttributionReply, Signal } from '@/lib/api/readings';
 import { refusedPart } from '@/lib/api/refusals';
 import type { LensKind, RunRequestInput, VocabularyEntry } from '@/lib/api/schemas';
 import type { Sweep } from '@/lib/api/sweeps';

@@ -1,6 +1,7 @@
 'use client';
+import type { Read } from '@/lib/api/bodies';
 import { ApiError } from '@/lib/api/client';
-import type { AskedReading, Read, ReadingName } from '@/lib/api/readings';
+import type { AskedReading, ReadingName } from '@/lib/api/readings';
 import type { Reduce } from '@/lib/api/schemas';
 import type { Selection } from '../state/selection';
 import { client } from './client';

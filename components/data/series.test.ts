@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Lens, Signal } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
+import type { Signal } from '@/lib/api/readings';
 import { onAxis } from '../charts/layerAxis';
 import { certainFrom, entryAt, isSeenLinearly, lensRow, metricOnAxis, snrCandidates } from './series';
 

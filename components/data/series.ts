@@ -1,5 +1,6 @@
 import type { SnrEstimate } from '@/lib/api/analyses';
-import type { Lens, Signal } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
+import type { Signal } from '@/lib/api/readings';
 import type { Maybe } from '@/lib/figures/numbers';
 import type { Metric } from '../charts/curve';
 import { columnOf, onAxis } from '../charts/layerAxis';

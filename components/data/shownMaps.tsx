@@ -1,6 +1,6 @@
 'use client';
 import { createContext, type ReactNode, use, useMemo } from 'react';
-import type { Channels } from '@/lib/api/readings';
+import type { Channels } from '@/lib/api/bodies';
 import { overLayers, useSelection } from '../state/selection';
 import { useSteady } from '../ui/steady';
 import { type DrawnMap, useDrawnMaps } from './drawnMaps';

@@ -1,4 +1,5 @@
-import type { Lens, Signal } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
+import type { Signal } from '@/lib/api/readings';
 import type { Readout } from '@/lib/api/schemas';
 import { LENS_STATISTICS } from '@/lib/vocabulary';
 import type { LensRows } from '../state/selection';

@@ -1,7 +1,7 @@
 'use client';
 import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
-import type { Thumbnails } from '@/lib/api/readings';
+import type { Thumbnails } from '@/lib/api/bodies';
 import { refusedReduction } from '@/lib/api/refusals';
 import { reduces, useSelection } from '../state/selection';
 import { client } from './client';

@@ -1,8 +1,9 @@
 import type { QueryClient } from '@tanstack/react-query';
 import type { AnalysisRequestInput } from '@/lib/api/causal';
-import { isReading, wireOf } from '@/lib/api/readings';
+import { isReading } from '@/lib/api/readings';
 import type { RunRequest } from '@/lib/api/schemas';
 import type { SweepRequestInput } from '@/lib/api/sweeps';
+import { wireOf } from '@/lib/api/wire';
 
 /** One Python program that asks a server for every number of a page again: it needs nothing but Python and the models. */
 

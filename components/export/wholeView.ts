@@ -1,5 +1,5 @@
 'use client';
-import type { Lens } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
 import { METRIC_INFO, METRICS } from '../charts/curve';
 import { onAxis } from '../charts/layerAxis';
 import { displayToken } from '../charts/tokens';

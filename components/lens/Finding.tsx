@@ -1,6 +1,6 @@
 'use client';
 import { memo } from 'react';
-import type { Lens } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
 import { formatCount, formatPlain } from '@/lib/figures/numbers';
 import { layerName } from '../charts/layerAxis';
 import { lensRow } from '../data/series';

@@ -1,6 +1,6 @@
 'use client';
 import { memo } from 'react';
-import type { Lens } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
 import { formatCount, formatPlain, type Maybe } from '@/lib/figures/numbers';
 import type { LensStatistic } from '@/lib/vocabulary';
 import { layerName } from '../charts/layerAxis';

@@ -1,6 +1,6 @@
 'use client';
 import { memo, useCallback, useMemo } from 'react';
-import type { Lens } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
 import { formatPlain, formatSigned } from '@/lib/figures/numbers';
 import { colourTable, cssColour, inkOn } from '@/lib/figures/palette';
 import type { LayerAxis } from '../charts/layerAxis';

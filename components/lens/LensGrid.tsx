@@ -1,7 +1,7 @@
 'use client';
 import { memo, useMemo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
-import type { Lens } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { LensColour } from '../charts/lensCells';
 import { cut, displayToken } from '../charts/tokens';

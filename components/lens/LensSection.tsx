@@ -1,6 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
-import type { Lens } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
 import { formatPlain } from '@/lib/figures/numbers';
 import { colourTable } from '@/lib/figures/palette';
 import { layerAxis } from '../charts/layerAxis';

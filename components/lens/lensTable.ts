@@ -1,4 +1,4 @@
-import type { Lens } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
 import { layerName } from '../charts/layerAxis';
 import type { DataTable } from '../charts/table';
 import { displayToken } from '../charts/tokens';

@@ -1,6 +1,6 @@
 'use client';
 import { memo, useMemo } from 'react';
-import type { Lens } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
 import type { BlockSummary } from '@/lib/api/schemas';
 import { formatPlain } from '@/lib/figures/numbers';
 import type { Form } from '@/lib/vocabulary';

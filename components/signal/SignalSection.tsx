@@ -1,6 +1,7 @@
 'use client';
 import { memo, useMemo, useState } from 'react';
-import type { Lens, Signal } from '@/lib/api/readings';
+import type { Lens } from '@/lib/api/bodies';
+import type { Signal } from '@/lib/api/readings';
 import { formatPlain, formatValue } from '@/lib/figures/numbers';
 import { METRIC_INFO, METRICS } from '../charts/curve';
 import { layerAxis } from '../charts/layerAxis';

@@ -3,8 +3,8 @@ import type { SnrExampleInput, SnrRequestInput, SnrResult } from '@/lib/api/anal
 import type { Analysis, AnalysisEvent, AnalysisProgress } from '@/lib/api/causal';
 import type { Run } from '@/lib/api/schemas';
 import { client } from '../data/client';
+import { ANALYSES } from './analyses';
 import { isUnderWay, JobMachine, wordsOf } from './job';
-import { ANALYSES } from './jobs';
 import { ensureRun } from './request';
 import { select, useSelection } from './selection';
 

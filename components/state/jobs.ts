@@ -3,7 +3,8 @@ import { useShallow } from 'zustand/react/shallow';
 import type { Analysis, AnalysisEvent, AnalysisProgress, AnalysisRequestInput, AnalysisResult } from '@/lib/api/causal';
 import { questionOf } from '@/lib/api/question';
 import { client } from '../data/client';
-import { isUnderWay, JobMachine, type JobState, type Status, type Transport, wordsOf } from './job';
+import { ANALYSES } from './analyses';
+import { isUnderWay, JobMachine, type JobState, type Status, wordsOf } from './job';
 import { useRun } from './run';
 
 /** One analysis that the page has asked for, kept up to date from its events. */
@@ -63,12 +64,6 @@ function answerOf(request: AnalysisRequestInput): string | undefined {
 }
 
 export const isAnswered = (request: AnalysisRequestInput): boolean => answerOf(request) !== undefined;
-
-/** How analyses are followed and cancelled. */
-export const ANALYSES: Transport<AnalysisEvent> = {
-  follow: (id, tell, lost) => client.followAnalysis(id, tell, lost),
-  cancel: async (id) => ({ event: 'analysis', data: await client.cancelAnalysis(id) }),
-};
 
 /** A job after events: results belong to its request. */
 function afterEvents(

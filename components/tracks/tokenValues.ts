@@ -1,4 +1,4 @@
-import type { Tracks } from '@/lib/api/readings';
+import type { Tracks } from '@/lib/api/bodies';
 import type { TokenTrack } from '@/lib/vocabulary';
 import { type DataTable, tableOf } from '../charts/table';
 import { displayToken } from '../charts/tokens';

@@ -255,6 +255,7 @@ export const AnalysisCreatedSchema = z.object({
     .optional()
     .meta({ description: 'What the request should know: a former name, a word of several tokens.' }),
 });
+export type AnalysisCreated = z.infer<typeof AnalysisCreatedSchema>;
 
 /** Where the result of an analysis is kept. */
 export const AnalysisQuerySchema = z.object({

@@ -65,6 +65,9 @@ const READING_COMPONENTS: Readonly<Record<string, z.ZodType>> = Object.fromEntri
   ]),
 );
 
+/** Every schema of the document, by its name there. */
+export const COMPONENT_SCHEMAS: Readonly<Record<string, z.ZodType>> = { ...COMPONENTS, ...READING_COMPONENTS };
+
 /** What a caller may send: defaults are optional, transforms are their input. */
 function jsonSchema(schema: z.ZodType): JsonSchema {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12' }) as JsonSchema;
@@ -350,7 +353,7 @@ export function openApiDocument(version: string) {
     paths: paths(),
     components: {
       schemas: Object.fromEntries(
-        Object.entries({ ...COMPONENTS, ...READING_COMPONENTS }).map(([name, schema]) => [name, jsonSchema(schema)]),
+        Object.entries(COMPONENT_SCHEMAS).map(([name, schema]) => [name, jsonSchema(schema)]),
       ),
     },
   };

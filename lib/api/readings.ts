@@ -1,10 +1,8 @@
 import { z } from 'zod';
-import type { WireTensor } from '@/lib/safetensors';
 import {
   BLOCK_COMPONENTS,
   CHANNEL_STATISTICS,
   LENS_STATISTICS,
-  type LensStatistic,
   ROLLOUT_METHODS,
   type RolloutMethod,
   SCANS,
@@ -14,14 +12,12 @@ import {
 } from '@/lib/vocabulary';
 import { LayerAllocationSchema } from './allocation';
 import { BranchSchema, FormSchema, LensKindSchema, ReduceSchema, SpanSchema } from './schemas';
+import { wireOf } from './wire';
 
 /**
  * What can be read of a run, once: route, client, OpenAPI document, worker, export and the page's queries follow from
- * the table at the end. A new reading is a row here and its computation in `lib/server/compute`.
+ * the table at the end. A new reading is a row here, its computation in `lib/server/compute`, and where it is tensors a line in `bodies.ts`.
  */
-
-/** The tensors of a safetensors body, by name. */
-export type Tensors = ReadonlyMap<string, WireTensor>;
 
 interface JsonReply<S extends z.ZodType> {
   readonly kind: 'json';
@@ -29,7 +25,7 @@ interface JsonReply<S extends z.ZodType> {
   readonly schema: S;
 }
 
-interface TensorsReply<M extends z.ZodType, D> {
+interface TensorsReply<M extends z.ZodType> {
   readonly kind: 'tensors';
   /** The tensors by name, with shapes and types. */
   readonly about: string;
@@ -37,8 +33,6 @@ interface TensorsReply<M extends z.ZodType, D> {
   readonly metadata: M;
   /** Whether the same question has a longer answer later, so that nobody may keep it. */
   readonly growing: boolean;
-  /** What the client hands over; matrices are views of the body. */
-  shape(tensors: Tensors, metadata: z.output<M>): D;
 }
 
 /** @typeParam Q an object schema whose parameters a URL can carry */
@@ -50,24 +44,18 @@ interface Reading<Q extends z.ZodObject, R> {
 
 const json = <S extends z.ZodType>(about: string, schema: S): JsonReply<S> => ({ kind: 'json', about, schema });
 
-const tensors = <M extends z.ZodType, D>(
-  about: string,
-  metadata: M,
-  shape: (tensors: Tensors, metadata: z.output<M>) => D,
-  growing = false,
-): TensorsReply<M, D> => ({ kind: 'tensors', about, metadata, growing, shape });
+const tensors = <M extends z.ZodType>(about: string, metadata: M, growing = false): TensorsReply<M> => ({
+  kind: 'tensors',
+  about,
+  metadata,
+  growing,
+});
 
 const reading = <Q extends z.ZodObject, R>(about: string, query: Q, reply: R): Reading<Q, R> => ({
   about,
   query,
   reply,
 });
-
-function need(tensors: Tensors, name: string): WireTensor {
-  const tensor = tensors.get(name);
-  if (!tensor) throw new Error(`The server's answer lacks the tensor ${name}.`);
-  return tensor;
-}
 
 const count = z.number().int().nonnegative();
 /** A count in a URL. */
@@ -117,21 +105,6 @@ export const MapMetadataSchema = z.object({
 });
 export type MapMetadata = z.infer<typeof MapMetadataSchema>;
 
-/** A [L, L] map: rows are destinations i, columns are sources j, zero for j > i. */
-export interface AttentionMap {
-  readonly L: number;
-  readonly data: Float32Array;
-  /** Bias terms that belong to no source [L], where the form has them. */
-  readonly rest?: Float32Array;
-  readonly metadata: MapMetadata;
-}
-
-function mapOf(tensors: Tensors, metadata: MapMetadata): AttentionMap {
-  const { shape, data } = need(tensors, 'map');
-  const rest = tensors.get('rest')?.data as Float32Array | undefined;
-  return { L: shape[0], data: data as Float32Array, rest, metadata };
-}
-
 /** What making a map takes, known before it begins. */
 export const MapEstimateSchema = z.object({
   bytes: count.meta({ description: 'Bytes beside weights and activations; counted generously, not measured.' }),
@@ -143,17 +116,6 @@ export type MapEstimate = z.infer<typeof MapEstimateSchema>;
 const unit = z.enum(UNITS);
 
 export const ChannelsMetadataSchema = z.object({ unit, branches: commaSeparated, ms: written });
-
-/** Statistics by `branch.statistic` [units], and Δ by `branch.delta` [L, units]; or tracks by `branch.track` [L]. */
-export interface NamedValues<M> {
-  readonly values: ReadonlyMap<string, Float32Array>;
-  readonly metadata: M;
-}
-
-const namedValues = <M>(tensors: Tensors, metadata: M): NamedValues<M> => ({
-  values: new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array])),
-  metadata,
-});
 
 export const TracksMetadataSchema = z.object({
   unit: z.string().meta({ description: '`mean`, or the number of the unit.' }),
@@ -182,13 +144,6 @@ export const RolloutMetadataSchema = z.object({
   memory_bytes: written.meta({ description: 'Bytes that it was said to take before it began.' }),
 });
 
-/** A [L, L] map over all layers. */
-export interface Rollout {
-  readonly L: number;
-  readonly data: Float32Array;
-  readonly metadata: z.output<typeof RolloutMetadataSchema>;
-}
-
 export const ThumbnailsMetadataSchema = z.object({
   form: FormSchema,
   reduce: ReduceSchema,
@@ -197,23 +152,8 @@ export const ThumbnailsMetadataSchema = z.object({
   size: written.int(),
 });
 
-/** Thumbnails of finished layers, each `size` × `size`, one after the other. */
-export interface Thumbnails {
-  readonly size: number;
-  /** From `metadata.first` on. */
-  readonly layers: readonly Float32Array[];
-  readonly metadata: z.output<typeof ThumbnailsMetadataSchema>;
-}
-
-function thumbnailsOf(tensors: Tensors, metadata: Thumbnails['metadata']): Thumbnails {
-  const { shape, data } = need(tensors, 'thumbnails');
-  const [layers, size] = shape;
-  const one = (i: number) => (data as Float32Array).subarray(i * size * size, (i + 1) * size * size);
-  return { size, layers: Array.from({ length: layers }, (_, i) => one(i)), metadata };
-}
-
 export const LensMetadataSchema = z.object({
-  lens: LensKindSchema.default('logit'),
+  lens: LensKindSchema,
   entries: commaSeparated.meta({ description: 'Labels of the first axis, separated by commas.' }),
   target: written.int(),
   positions: commaSeparated
@@ -222,42 +162,6 @@ export const LensMetadataSchema = z.object({
     .meta({ description: 'Positions of the second axis, separated by commas; all of them where absent.' }),
   length: written.int().optional().meta({ description: 'Tokens of the prompt, where positions are given.' }),
 });
-
-/** Lens statistics, index `entry * L + position`; top tokens, index `(entry * L + position) * k + rank`. NaN, and 0, at positions that were not asked for. */
-export interface Lens {
-  readonly entries: readonly string[];
-  readonly L: number;
-  readonly k: number;
-  readonly topIds: Int32Array;
-  readonly topProbs: Float32Array;
-  readonly statistics: Readonly<Partial<Record<LensStatistic, Float32Array>>>;
-  readonly metadata: z.output<typeof LensMetadataSchema>;
-}
-
-function lensOf(tensors: Tensors, metadata: Lens['metadata']): Lens {
-  const ids = need(tensors, 'top_ids');
-  const [, columns, k] = ids.shape;
-  const { entries, positions, length: L = columns } = metadata;
-  const spread = <T extends Float32Array | Int32Array>(data: T, width: number, into: T): T => {
-    if (!positions) return data;
-    for (let e = 0; e < entries.length; e++)
-      positions.forEach((position, column) => {
-        const from = (e * columns + column) * width;
-        into.set(data.subarray(from, from + width), (e * L + position) * width);
-      });
-    return into;
-  };
-  const empty = (width: number) => new Float32Array(entries.length * L * width).fill(Number.NaN);
-  const statistics = Object.fromEntries(
-    LENS_STATISTICS.flatMap((name) => {
-      const found = tensors.get(name);
-      return found ? [[name, spread(found.data as Float32Array, 1, empty(1))]] : [];
-    }),
-  );
-  const topProbs = spread(need(tensors, 'top_probs').data as Float32Array, k, empty(k));
-  const topIds = spread(ids.data as Int32Array, k, new Int32Array(entries.length * L * k));
-  return { entries, L, k, topIds, topProbs, statistics, metadata };
-}
 
 const needleSpan = z
   .string()
@@ -270,7 +174,7 @@ const needleSpan = z
 const curve = z.array(z.number().nullable());
 
 export const SignalSchema = z.object({
-  lens: LensKindSchema.default('logit'),
+  lens: LensKindSchema,
   entries: z.array(z.string()),
   position: count,
   target: count,
@@ -346,7 +250,6 @@ export const READINGS = {
     tensors(
       '`map` [L, L] F32, rows destinations, columns sources; `rest` [L] F32 where bias terms belong to no source (form `logit`, a channel of `block`)',
       MapMetadataSchema,
-      mapOf,
     ),
   ),
   'map/estimate': reading(
@@ -360,7 +263,6 @@ export const READINGS = {
     tensors(
       `\`branch.statistic\` [units] F32 for ${CHANNEL_STATISTICS.join(', ')}, and \`branch.delta\` [L, units]`,
       ChannelsMetadataSchema,
-      namedValues,
     ),
   ),
   tracks: reading(
@@ -374,7 +276,7 @@ export const READINGS = {
         .default('mean')
         .meta({ description: 'A channel (Mamba-1 kinds) or head (Mamba-2 kinds), or the mean over all.' }),
     }),
-    tensors(`\`branch.track\` [L] F32 for ${TOKEN_TRACKS.join(', ')}`, TracksMetadataSchema, namedValues),
+    tensors(`\`branch.track\` [L] F32 for ${TOKEN_TRACKS.join(', ')}`, TracksMetadataSchema),
   ),
   pair: reading(
     'The channels or heads that read most from one token at another',
@@ -401,10 +303,7 @@ export const READINGS = {
         description: "Where `attribution` reads the logit; default: the run's position.",
       }),
     }),
-    tensors('`map` [L, L] F32', RolloutMetadataSchema, (tensors, metadata): Rollout => {
-      const { shape, data } = need(tensors, 'map');
-      return { L: shape[0], data: data as Float32Array, metadata };
-    }),
+    tensors('`map` [L, L] F32', RolloutMetadataSchema),
   ),
   thumbnails: reading(
     'Small maps of the finished layers',
@@ -427,7 +326,6 @@ export const READINGS = {
     tensors(
       '`thumbnails` [layers, s, s] F32, s = min(size, L)',
       ThumbnailsMetadataSchema,
-      thumbnailsOf,
       // More layers finish while the run computes.
       true,
     ),
@@ -454,7 +352,6 @@ export const READINGS = {
     tensors(
       `\`top_ids\` [entries, L, k] I32, \`top_probs\` [entries, L, k] F32, and [entries, L] F32: ${LENS_STATISTICS.join(', ')}`,
       LensMetadataSchema,
-      lensOf,
     ),
   ),
   signal: reading(
@@ -532,29 +429,13 @@ export type ReadingQuery<N extends ReadingName> = Parsed<N>;
 export type ReadingBody<N extends ReadingName> =
   (typeof READINGS)[N]['reply'] extends JsonReply<infer S> ? z.output<S> : Uint8Array<ArrayBuffer>;
 
-/** What the client hands over. */
-export type Read<N extends ReadingName> =
-  (typeof READINGS)[N]['reply'] extends JsonReply<infer S>
-    ? z.output<S>
-    : (typeof READINGS)[N]['reply'] extends TensorsReply<infer _, infer D>
-      ? D
-      : never;
+/** A value that answers as JSON; never where tensors do. */
+export type JsonRead<N extends ReadingName> =
+  (typeof READINGS)[N]['reply'] extends JsonReply<infer S> ? z.output<S> : never;
 
-export type Channels = Read<'channels'>;
-export type Tracks = Read<'tracks'>;
-export type AttributionReply = Read<'attribution'>;
-export type Allocation = Read<'allocation'>;
-export type AnswerScore = Read<'answer'>;
-
-/** Lists with commas between what they hold, lists of lists with semicolons. */
-const inUrl = (value: unknown): string =>
-  Array.isArray(value) && value.some(Array.isArray) ? value.map(String).join(';') : String(value);
-
-/** A question's parameters as a URL carries them. */
-export const wireOf = (query: Readonly<Record<string, unknown>>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, inUrl(value)]])),
-  );
+export type AttributionReply = JsonRead<'attribution'>;
+export type Allocation = JsonRead<'allocation'>;
+export type AnswerScore = JsonRead<'answer'>;
 
 /** Reads a question, its defaults filled in, the one time that it is read. @throws ZodError */
 export const readingQuery = <N extends ReadingName>(name: N, asked: AskedReading<N>): ReadingQuery<N> =>

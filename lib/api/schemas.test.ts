@@ -78,7 +78,7 @@ describe('schemas', () => {
   });
 
   it('read lens labels', () => {
-    expect(LensMetadataSchema.parse({ entries: 'embedding,layer 0,final', target: '7' })).toEqual({
+    expect(LensMetadataSchema.parse({ lens: 'logit', entries: 'embedding,layer 0,final', target: '7' })).toEqual({
       lens: 'logit',
       entries: ['embedding', 'layer 0', 'final'],
       target: 7,

@@ -143,7 +143,7 @@ class RunEstimate(TypedDict):
 
 
 class LensMetadata(TypedDict):
-    lens: NotRequired[Literal["logit", "tuned"]]
+    lens: Literal["logit", "tuned"]
     """`tuned` uses the translators in the folder `tuned-lens` of the model."""
     entries: str
     """Labels of the first axis, separated by commas."""
@@ -326,7 +326,7 @@ class RunRequest(TypedDict):
 
 
 class Signal(TypedDict):
-    lens: NotRequired[Literal["logit", "tuned"]]
+    lens: Literal["logit", "tuned"]
     """`tuned` uses the translators in the folder `tuned-lens` of the model."""
     entries: Sequence[str]
     position: int
