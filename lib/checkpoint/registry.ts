@@ -2,10 +2,10 @@
 
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { basename, delimiter, join, relative, resolve } from 'node:path';
 import { insteadOfWeights, isComplete } from './complete';
 import { readText } from './files';
+import { homeFolder } from './home';
 import { openCheckpoint } from './load';
 import { type BlockKind, type CheckpointFormat, InputError, type StoredDtype } from './types';
 
@@ -35,7 +35,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * are not set stay as they are.
  */
 function expanded(path: string, environment: Environment): string {
-  const home = environment.HOME || homedir();
+  const home = homeFolder(environment);
   const fromHome = path === '~' || path.startsWith('~/') ? home + path.slice(1) : path;
   return fromHome.replace(/\$(?:(\w+)|\{([^}]*)\})/g, (text, name, braced) => environment[name ?? braced] ?? text);
 }
@@ -43,7 +43,7 @@ function expanded(path: string, environment: Environment): string {
 /** The folder of the Hugging Face cache, by the rules of huggingface_hub. */
 export function hubCache(environment: Environment): string {
   const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = environment;
-  const home = HF_HOME || join(XDG_CACHE_HOME || join(environment.HOME || homedir(), '.cache'), 'huggingface');
+  const home = HF_HOME || join(XDG_CACHE_HOME || join(homeFolder(environment), '.cache'), 'huggingface');
   return expanded(HF_HUB_CACHE || HUGGINGFACE_HUB_CACHE || join(home, 'hub'), environment);
 }
 

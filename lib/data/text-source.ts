@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { homeFolder } from '@/lib/checkpoint/home';
 import { partialName } from '@/lib/checkpoint/partial';
 import { InputError } from '@/lib/input-error';
 import { loadTokenizer, tokenizerJson } from '@/lib/tokenizer';
@@ -59,7 +59,7 @@ const FILES = { ending: /\.(txt|jsonl)(\.gz)?$|\.parquet$/, said: '.txt, .jsonl 
 const CACHE_VERSION = 1;
 
 const cacheFolder = (given: string | undefined) =>
-  resolve(given ?? join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'statescope', 'data'));
+  resolve(given ?? join(process.env.XDG_CACHE_HOME || join(homeFolder(), '.cache'), 'statescope', 'data'));
 
 /** The split that a file's name says: `train.txt`, `valid-00001.jsonl`, `wiki.test.raw.txt`, … */
 export function namedSplit(path: string): Split | undefined {
