@@ -2,9 +2,18 @@ import * as tf from '@tensorflow/tfjs';
 import type { HalfFormat } from '../ops/halves';
 import { type Gpu, mapNow, mapSoon, withNavigator } from './dawn';
 import { wordsOfHalves } from './halves';
+import { DeviceLimitError, reachOf, requireReach } from './limits';
 import { type Backend, discard, type Program } from './program';
 import { widen } from './programs/widen';
 import { ENABLE_SUBGROUPS } from './reductions';
+
+/** Memory that may be kept for the next arrays of the same sizes, if it is not less than what is in use. */
+const SPARE_BYTES = 2 ** 30;
+
+const failureOf = (error: GPUError) =>
+  error.constructor.name === 'GPUOutOfMemoryError'
+    ? new DeviceLimitError('The memory of the GPU is full')
+    : new Error(`The GPU refused a program: ${error.message}`);
 
 /**
  * tfjs's WebGPU back end on Dawn in Node, with tfjs's own kernels. Unlike a browser's, it can be read synchronously, so that
@@ -16,23 +25,27 @@ export async function createBackend(gpu: Gpu): Promise<Backend> {
 
   class DawnBackend extends WebGPUBackend implements Backend {
     private readonly kept = new WeakMap<object, { format: HalfFormat; shape: number[] }>();
-    private failure: string | undefined;
+    private failure: Error | undefined;
     subgroups: boolean;
+    reach: number;
+    spareBytes = SPARE_BYTES;
 
     constructor({ device, info }: Gpu) {
       super(device, info);
       this.subgroups = device.features.has('subgroups');
+      this.reach = reachOf(device.limits);
       if (this.subgroups) {
         const create = device.createShaderModule.bind(device);
         device.createShaderModule = (module) => create({ ...module, code: `${ENABLE_SUBGROUPS}${module.code}` });
       }
       device.addEventListener('uncapturederror', (event) => {
-        this.failure ??= (event as GPUUncapturedErrorEvent).error.message;
+        this.failure ??= failureOf((event as GPUUncapturedErrorEvent).error);
       });
     }
 
     keepHalves(bits: Uint16Array, shape: readonly number[], format: HalfFormat): tf.TensorInfo {
       const words = wordsOfHalves(bits);
+      requireReach(words.length, this.reach);
       const { dataId } = this.makeTensorInfo([words.length], 'int32', words);
       // On the device at once: tfjs computes with small arrays that are not there on the host, and would take bits for values.
       this.uploadToGPU(dataId);
@@ -59,8 +72,24 @@ export async function createBackend(gpu: Gpu): Promise<Backend> {
       return result;
     }
 
-    queueProgram(...program: Parameters<Backend['runWebGPUProgram']>): tf.TensorInfo {
-      return super.runWebGPUProgram(...program);
+    queueProgram(...call: Parameters<Backend['runWebGPUProgram']>): tf.TensorInfo {
+      const [program, inputs, , , output] = call;
+      const kept = inputs.map(({ dataId }) => this.tensorMap.get(dataId).shape);
+      for (const shape of [...kept, output?.shape ?? program.outputShape])
+        requireReach(tf.util.sizeFromShape(shape), this.reach);
+      return super.runWebGPUProgram(...call);
+    }
+
+    /** What was used by what is submitted is free from here on; arrays of other sizes would not find it. */
+    override submitQueue(): void {
+      super.submitQueue();
+      const { bufferManager } = this;
+      const { numBytesAllocated, numBytesUsed } = bufferManager;
+      if (numBytesAllocated - numBytesUsed <= Math.max(this.spareBytes, numBytesUsed)) return;
+      const pool = bufferManager as unknown as { freeBuffers: Map<string, GPUBuffer[]>; numFreeBuffers: number };
+      for (const buffers of pool.freeBuffers.values()) for (const buffer of buffers.splice(0)) buffer.destroy();
+      pool.numFreeBuffers = 0;
+      bufferManager.numBytesAllocated = numBytesUsed;
     }
 
     /** The float32 of a tensor that is kept in 16 bits, for as long as `body` reads them; undefined for every other tensor. */
@@ -120,7 +149,7 @@ export async function createBackend(gpu: Gpu): Promise<Backend> {
       this.bufferManager.releaseBuffer(staging, false);
       const { failure } = this;
       this.failure = undefined;
-      if (failure) throw new Error(`The GPU refused a program: ${failure}`);
+      if (failure) throw failure;
       return values;
     }
   }

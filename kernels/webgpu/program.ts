@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { WebGPUBackend, WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
 import type { HalfFormat } from '../ops/halves';
 import { readers } from './halves';
+import { requireGroups } from './limits';
 import { type Reductions, reductionsOf } from './reductions';
 
 /** A program as tfjs has it, with what ours say of themselves. */
@@ -15,6 +16,10 @@ export type Program = WebGPUProgram &
 export interface Backend extends WebGPUBackend {
   /** Whether the programs that follow reduce over subgroups: where the device has them, until somebody sets it false. */
   subgroups: boolean;
+  /** Bytes of one array that a program can reach: what is larger is refused. */
+  reach: number;
+  /** Bytes of freed arrays that are kept for others of their sizes, or as many as are in use; the rest goes back to the device. */
+  spareBytes: number;
   /** A float32 tensor of values given by their 16 bits, which stay what they are in the device's memory. */
   keepHalves(bits: Uint16Array, shape: readonly number[], format: HalfFormat): tf.TensorInfo;
   /** In which 16 bits a tensor is kept; undefined for every other tensor. */
@@ -61,6 +66,7 @@ export function dispatch(backend: Backend, what: Dispatch): tf.TensorInfo {
   const output = 'dataId' in what.output ? what.output : backend.makeTensorInfo([...what.output], 'float32');
   const size = tf.util.sizeFromShape(output.shape);
   const [x, y = 1, z = 1] = what.groups;
+  requireGroups([x, y, z], !code.includes('workgroupId'));
   const format = weight === undefined ? undefined : backend.halfFormat(what.inputs[weight] as tf.TensorInfo);
   const { subgroups } = backend;
   const program: Program = {

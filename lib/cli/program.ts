@@ -99,7 +99,8 @@ function report(error: Error, io: Io, debug: boolean): number {
   if (error instanceof CommanderError) return reportUsage(error, io);
   io.err(`statescope: ${error.message}\n`);
   if (debug && error.stack) io.err(`${error.stack}\n`);
-  return error instanceof InputError || error instanceof DeviceError ? BAD_USAGE : INTERNAL_FAILURE;
+  const isBadUsage = error instanceof InputError || error instanceof DeviceError || error.name === 'DeviceLimitError';
+  return isBadUsage ? BAD_USAGE : INTERNAL_FAILURE;
 }
 
 /** Commander has printed help and version itself; of its errors only the sentence is kept. */

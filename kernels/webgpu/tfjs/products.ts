@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { MOST_GROUPS } from '../limits';
 import type { Backend } from '../program';
 import { product } from '../programs/product';
 import { type RowProduct, rowProduct } from '../programs/row-product';
@@ -12,8 +13,8 @@ interface Operands {
   readonly b: tf.TensorInfo;
 }
 
-/** The most rows that are multiplied with the rows of a weight, a workgroup each; every device has so many workgroups. */
-const [MOST_ROWS, MOST_GROUPS] = [8, 65535];
+/** The most rows that are multiplied with the rows of a weight, a workgroup each. */
+const MOST_ROWS = 8;
 
 /** A projection of few rows or of many, by the program that reads the weight best. */
 export function projection(backend: Backend, what: Omit<RowProduct, 'residual'>): tf.TensorInfo {
