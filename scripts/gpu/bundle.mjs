@@ -66,6 +66,12 @@ const FORMATS = /\/(official-[^/]*|[^/]*sharded)$/;
 
 const sha256 = (path) => createHash('sha256').update(readFileSync(path)).digest('hex');
 
+/** The newest version of glibc that these programs and libraries name, such as 2.34. */
+export function newestGlibc(paths) {
+  const named = paths.flatMap((path) => [...readFileSync(path, 'latin1').matchAll(/GLIBC_2\.(\d+)/g)]);
+  return `2.${Math.max(...named.map(([, minor]) => Number(minor)))}`;
+}
+
 const outputOf = (command, args, options = {}) => {
   const { status, stdout } = spawnSync(command, args, { encoding: 'utf8', ...options });
   return status === 0 ? stdout.trim() : undefined;
@@ -106,14 +112,14 @@ manifest.json says where each library is from, and its sha256.
 
 const NODE_LICENCES = ['/usr/share/doc/nodejs/LICENSE', join(process.execPath, '../../LICENSE')];
 
-const LAUNCHER = `#!/bin/sh
+const launcher = ({ bare, with_own_libraries: own }) => `#!/bin/sh
 # Checks the webgpu device of this machine; ./check --help tells more.
 case $0 in */*) here=\${0%/*} ;; *) here=. ;; esac
 here=$(cd "$here" && pwd)
 if ! "$here/node" --version >/dev/null 2>&1; then
   LD_LIBRARY_PATH=\${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$here/lib
   export LD_LIBRARY_PATH
-  "$here/node" --version >/dev/null || { echo "check: this bundle needs x86-64 Linux with glibc 2.28 or newer." >&2; exit 2; }
+  "$here/node" --version >/dev/null || { echo "check: this bundle needs x86-64 Linux with glibc ${bare} or newer, or ${own} with libstdc++ of GCC 12 of its own." >&2; exit 2; }
 fi
 exec "$here/node" "$here/check.mjs" "$@"
 `;
@@ -134,18 +140,21 @@ export async function packBundle(archive) {
     const cases = join(ROOT, 'lib', 'models', 'testing', 'cases');
     cpSync(cases, join(root, 'cases'), { recursive: true, filter: (path) => !FORMATS.test(path) });
     cpSync(join(ROOT, 'scripts', 'gpu', 'peer.py'), join(root, 'peer.py'));
-    const manifest = { node: { version: process.version, sha256: sha256(process.execPath) }, libraries: {} };
+    const programs = [join(root, 'node'), join(root, dawn, 'dist/linux-x64/dawn.node')];
+    const manifest = { node: { version: process.version, sha256: sha256(process.execPath) }, glibc: {}, libraries: {} };
     for (const [package_, names] of Object.entries(LIBRARIES))
       for (const name of names) {
         const { path, origin } = libraryOf(name, package_, join(scratch, 'debian'));
         cpSync(path, join(root, 'lib', name), { dereference: true });
         manifest.libraries[name] = { origin, sha256: sha256(path) };
       }
+    const brought = Object.keys(manifest.libraries).map((name) => join(root, 'lib', name));
+    manifest.glibc = { bare: newestGlibc([...programs, ...brought]), with_own_libraries: newestGlibc(programs) };
     writeFileSync(join(root, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
     writeFileSync(join(root, 'LICENCES'), LICENCES);
     const licence = NODE_LICENCES.find((path) => existsSync(path));
     if (licence) cpSync(licence, join(root, 'licences', 'node'));
-    writeFileSync(join(root, 'check'), LAUNCHER);
+    writeFileSync(join(root, 'check'), launcher(manifest.glibc));
     chmodSync(join(root, 'check'), 0o755);
     const packed = spawnSync('tar', ['--owner=0', '--group=0', '-C', scratch, '-czf', archive, NAME], {
       stdio: 'inherit',

@@ -22,6 +22,10 @@ describe('the bundle for a machine with a GPU', needs(process.arch === 'x64' && 
       const archive = join(folder, 'bundle.tar.gz');
       expect(await packBundle(archive)).toBeLessThan(MOST_BYTES);
       expect(spawnSync('tar', ['-xzf', archive, '-C', folder]).status).toBe(0);
+      const { glibc } = JSON.parse(readFileSync(join(folder, NAME, 'manifest.json'), 'utf8'));
+      // Dawn is the same wherever the bundle is made.
+      expect(readFileSync('docs/gpu.md', 'utf8')).toContain(`glibc ${glibc.with_own_libraries} with`);
+      expect(readFileSync(join(folder, NAME, 'check'), 'utf8')).toContain(`glibc ${glibc.bare} or newer`);
       const { status, stdout, stderr } = spawnSync(join(folder, NAME, 'check'), ['--small'], {
         cwd: folder,
         env: { VK_DRIVER_FILES: DRIVER, VK_ICD_FILENAMES: DRIVER } as unknown as NodeJS.ProcessEnv,
