@@ -62,8 +62,11 @@ export async function mapSoon(buffer: GPUBuffer): Promise<void> {
   requireMapped(buffer);
 }
 
+/** What a read says of a device that is gone for good. */
+export const LOST = 'The GPU was lost: its driver restarted, or it ran out of memory.';
+
 function requireMapped(buffer: GPUBuffer): void {
-  if (buffer.mapState !== 'mapped') throw new Error('The GPU was lost: its driver restarted, or it ran out of memory.');
+  if (buffer.mapState !== 'mapped') throw new Error(LOST);
 }
 
 async function finished<T>(work: Promise<T>): Promise<T> {

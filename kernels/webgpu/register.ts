@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { type ComposedKernel, composedBlockKernels } from '../composed/block-attention';
 import type { KernelName } from '../ops/registry';
 import { createBackend } from './backend';
-import { type AdapterDescription, openGpu } from './dawn';
+import { type AdapterDescription, LOST, openGpu } from './dawn';
 import type { Backend } from './program';
 import { attention } from './tfjs/attention';
 import { conv } from './tfjs/conv';
@@ -42,6 +42,16 @@ const functionOf =
 const PRIORITY = 5;
 
 let adapter: AdapterDescription | undefined;
+let lost: Promise<unknown> | undefined;
+
+/**
+ * Rejects once the GPU is gone for good, as the read that found out says it; waits forever where it stays. The kernels keep
+ * the device that they were registered with, so only another thread or process can open the GPU anew.
+ */
+export async function untilGpuIsLost(): Promise<never> {
+  await (lost ?? new Promise(() => undefined));
+  throw new Error(LOST);
+}
 
 /**
  * Registers the tfjs back end `webgpu` on Dawn with our kernels, on the fastest adapter there is. Does nothing the second
@@ -69,5 +79,6 @@ export async function registerWebgpu(): Promise<AdapterDescription | null> {
   registerSines();
   tf.registerBackend('webgpu', () => webgpu, PRIORITY);
   adapter = gpu.description;
+  lost = gpu.device.lost;
   return adapter;
 }

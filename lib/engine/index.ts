@@ -10,6 +10,7 @@ import { registerTensorflow } from '@/kernels/tensorflow/register';
 import { mayHaveGpu, registerWebgpu } from '@/kernels/webgpu/register';
 import { DEVICES, type Device, type DeviceName } from './devices';
 
+export { untilGpuIsLost } from '@/kernels/webgpu/register';
 export { DEVICES, type Device, type DeviceName } from './devices';
 
 export interface DeviceOptions {

@@ -2,7 +2,7 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { keepsHalves } from '@/kernels/ops';
 import type { TextReader } from '@/lib/data/snr-examples';
-import { openDevice } from '@/lib/engine';
+import { openDevice, untilGpuIsLost } from '@/lib/engine';
 import { Computer } from './compute/computer';
 import { refusalOf } from './compute/refusal';
 import { ServiceError } from './errors';
@@ -57,6 +57,8 @@ async function start(): Promise<void> {
   // On Linux this is of the calling thread, and threads take it over from the one that makes them.
   if (process.platform === 'linux') setPriority(0, NICENESS);
   const device = await openDevice();
+  // Nobody handles it: it ends this thread, and the next one opens the GPU anew.
+  void untilGpuIsLost();
   const questions = new Questions();
   const words = (model: string): TextReader => ({
     encodeWithin: async (text, most) => (await questions.ask('encodeWithin', { model, text, most })) ?? undefined,
