@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { isAvailable, unavailableReason } from './addon';
 import { NativeBackend } from './backend';
 import type { Override, Overrides } from './override';
+import { adamw } from './tfjs/adamw';
 import { attention } from './tfjs/attention';
 import { binary } from './tfjs/binary';
 import { blockAttention } from './tfjs/block-attention';
@@ -47,6 +48,7 @@ const groups: readonly Overrides[] = [
   partSizes,
   mixerSteps,
   ssdMixer,
+  adamw,
 ];
 
 /** Above 'cpu' (1) and 'wasm' (2), so that tfjs itself would choose it too. */

@@ -1,4 +1,5 @@
 /** The operations that tfjs lacks, with gradients; each device registers the kernels behind them. */
+export * from './adamw';
 export * from './attention';
 export * from './block-attention';
 export * from './causal-conv1d';

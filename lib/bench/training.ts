@@ -2,8 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { ModelConfig } from '@/lib/checkpoint';
 import { batchOf } from '@/lib/data/batches';
 import { lossAndGradients, type Model } from '@/lib/models';
-import { AdamW, decaysInLanguageModels } from '@/lib/training';
-import { clipGlobalNorm } from '@/lib/training/adamw';
+import { AdamW, clipFactor, decaysInLanguageModels, globalNorm } from '@/lib/training';
 import { stepGradients } from '@/lib/training/gradients';
 import { type Benchmark, type Measurement, measurement, mediansMs } from './measure';
 import { scoped } from './operands';
@@ -54,8 +53,7 @@ function trainerStep(model: Model): () => void {
   const memory = { when: false, limit: Number.POSITIVE_INFINITY };
   return () => {
     const { gradients } = stepGradients(model, [batch], [{ answers: 1, text: 0.1 }], memory);
-    clipGlobalNorm(gradients, 1);
-    optimizer.step(gradients, 1e-4);
+    optimizer.step(gradients, 1e-4, clipFactor(globalNorm(gradients), 1));
   };
 }
 

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { AdamW, clipGlobalNorm, decaysInLanguageModels } from './adamw';
+import { AdamW, clipFactor, decaysInLanguageModels, globalNorm } from './adamw';
 
 const options = {
   betas: [0.9, 0.99] as const,
@@ -57,17 +57,20 @@ describe('AdamW', () => {
   });
 });
 
-describe('clipGlobalNorm', () => {
-  it('scales by one norm over all gradients, and only above the limit', () => {
+describe('clipping', () => {
+  it('takes one norm over all gradients, and scales only above the limit', () => {
     const gradients = new Map([
-      ['a', new Float32Array([3])],
-      ['b', new Float32Array([0, 4])],
+      ['w', new Float32Array([3, 0])],
+      ['b', new Float32Array([4])],
     ]);
-    expect(clipGlobalNorm(gradients, 10)).toBe(5);
-    expect(gradients.get('b')?.[1]).toBe(4);
-    clipGlobalNorm(gradients, 1);
-    expect(gradients.get('a')?.[0]).toBeCloseTo(0.6, 6);
-    expect(gradients.get('b')?.[1]).toBeCloseTo(0.8, 6);
+    expect(globalNorm(gradients)).toBe(5);
+    expect(clipFactor(5, 10)).toBe(1);
+    expect(clipFactor(5, 1)).toBeCloseTo(0.2, 6);
+    const [clipped, scaled] = [variables(), variables()];
+    new AdamW(clipped, { ...options, epsilon: 1 }).step(gradients, 0.01, 0.5);
+    const halves = new Map([...gradients].map(([name, values]) => [name, values.map((value) => value / 2)]));
+    new AdamW(scaled, { ...options, epsilon: 1 }).step(halves, 0.01);
+    for (const [name, variable] of scaled) expect(clipped.get(name)?.dataSync()).toEqual(variable.dataSync());
   });
 });
 

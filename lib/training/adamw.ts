@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { adamwStep, sumOfSquares } from '@/kernels/ops';
 
 export interface AdamWOptions {
   readonly betas: readonly [number, number];
@@ -26,8 +27,7 @@ export interface AdamWState {
  *     θ ← θ − η w θ;  m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²
  *     θ ← θ − η / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
  *
- * The update runs on the host, one pass over each parameter: it costs 16 bytes a parameter and step and gives the same
- * bits on every device.
+ * The update runs on the host, one pass over each parameter, and gives the same bits on every device.
  */
 export class AdamW {
   private count = 0;
@@ -60,46 +60,43 @@ export class AdamW {
   /**
    * One step. A parameter without a gradient is left as it is.
    * @param gradients by parameter name, in the parameter's order of elements
+   * @param clip what every gradient is multiplied by first
    */
-  step(gradients: ReadonlyMap<string, Float32Array>, learningRate: number): void {
+  step(gradients: ReadonlyMap<string, Float32Array>, learningRate: number, clip = 1): void {
     this.count += 1;
     for (const [name, variable] of this.parameters) {
       const gradient = gradients.get(name);
-      if (gradient) this.update(name, variable, gradient, learningRate);
+      if (gradient) this.update(name, variable, gradient, learningRate, clip);
     }
   }
 
-  private update(name: string, variable: tf.Variable, gradient: Float32Array, learningRate: number): void {
+  private update(
+    name: string,
+    variable: tf.Variable,
+    gradient: Float32Array,
+    learningRate: number,
+    clip: number,
+  ): void {
     const { betas, epsilon, weightDecay, decays } = this.options;
-    const [beta1, beta2] = betas;
     const { first, second } = this.moments.get(name) as Moments;
-    const kept = 1 - learningRate * (decays(name) ? weightDecay : 0);
-    const stepSize = learningRate / (1 - beta1 ** this.count);
-    const scale = 1 / Math.sqrt(1 - beta2 ** this.count);
-    const values = variable.dataSync().slice() as Float32Array;
-    for (let i = 0; i < values.length; i++) {
-      const g = gradient[i];
-      first[i] = beta1 * first[i] + (1 - beta1) * g;
-      second[i] = beta2 * second[i] + (1 - beta2) * g * g;
-      values[i] = kept * values[i] - (stepSize * first[i]) / (Math.sqrt(second[i]) * scale + epsilon);
-    }
-    tf.tidy(() => variable.assign(tf.tensor(values, variable.shape)));
+    const rule = {
+      clip,
+      kept: 1 - learningRate * (decays(name) ? weightDecay : 0),
+      step: learningRate / (1 - betas[0] ** this.count),
+      scale: 1 / Math.sqrt(1 - betas[1] ** this.count),
+      betas,
+      epsilon,
+    };
+    tf.tidy(() => variable.assign(adamwStep(variable, gradient, first, second, rule)));
   }
 }
 
-/**
- * Scales all gradients in place by min(1, limit / (norm + 1e-6)), one norm over all of them (torch's clip_grad_norm_).
- * @returns the norm before clipping, summed in float64
- */
-export function clipGlobalNorm(gradients: ReadonlyMap<string, Float32Array>, limit: number): number {
-  let sum = 0;
-  for (const gradient of gradients.values()) for (let i = 0; i < gradient.length; i++) sum += gradient[i] * gradient[i];
-  const norm = Math.sqrt(sum);
-  const scale = Math.min(1, limit / (norm + 1e-6));
-  if (scale < 1)
-    for (const gradient of gradients.values()) for (let i = 0; i < gradient.length; i++) gradient[i] *= scale;
-  return norm;
-}
+/** One norm over all gradients, summed in float64. */
+export const globalNorm = (gradients: ReadonlyMap<string, Float32Array>): number =>
+  Math.sqrt(sumOfSquares([...gradients.values()]));
+
+/** What gradients of this norm are multiplied by so that it is at most `limit`: min(1, limit / (norm + 1e-6)), as torch's clip_grad_norm_ does. */
+export const clipFactor = (norm: number, limit: number): number => Math.min(1, limit / (norm + 1e-6));
 
 /**
  * The language-model suite's rule (equations F): A_log, D, dt_bias, every bias and the block and final norms are left

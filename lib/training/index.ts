@@ -2,8 +2,9 @@ export {
   AdamW,
   type AdamWOptions,
   type AdamWState,
-  clipGlobalNorm,
+  clipFactor,
   decaysInLanguageModels,
+  globalNorm,
   type Moments,
 } from './adamw';
 export {
