@@ -21,6 +21,7 @@ import { partSizes } from './tfjs/part-sizes';
 import { reduce } from './tfjs/reduce';
 import { scans } from './tfjs/scan';
 import { sourceRow } from './tfjs/source-row';
+import { ssdBlock } from './tfjs/ssd-block';
 import { ssdMixer } from './tfjs/ssd-mixer';
 import { unary } from './tfjs/unary';
 
@@ -48,6 +49,7 @@ const groups: readonly Overrides[] = [
   partSizes,
   mixerSteps,
   ssdMixer,
+  ssdBlock,
   adamw,
 ];
 

@@ -9,7 +9,9 @@ const onArrays = (attributes: object) => attributes as unknown as tf.NamedAttrMa
 /** Σ x² of host arrays, summed in float64. */
 export function sumOfSquares(arrays: readonly Float32Array[]): number {
   if (has(SUM)) {
-    const parts = tf.tidy(() => (tf.engine().runKernel(SUM, {}, onArrays({ arrays })) as tf.Tensor).dataSync<'float32'>());
+    const parts = tf.tidy(() =>
+      (tf.engine().runKernel(SUM, {}, onArrays({ arrays })) as tf.Tensor).dataSync<'float32'>(),
+    );
     return parts.reduce((sum, part) => sum + part, 0);
   }
   let sum = 0;

@@ -16,6 +16,7 @@ export * from './s6-mixer';
 export * from './selective-scan';
 export * from './silu';
 export * from './source-row';
+export * from './ssd-block';
 export * from './ssd-mixer';
 export * from './ssd-scan';
 export { OperandError } from './validate';

@@ -3,6 +3,7 @@ import { difference, scaledDifference } from './equations/difference';
 import { joinedMixers } from './equations/joined';
 import { s6Scan, ssdScan } from './equations/scans';
 import { differential, under } from './equations/tensors';
+import { differentialBlockInTraining } from './equations/whole-block';
 import { mamba1, mamba1Tensors } from './mamba1';
 import { mamba2, mamba2Tensors } from './mamba2';
 import type { Tap } from './tap';
@@ -59,4 +60,5 @@ export const DIFF_MAMBA2: DifferentialArchitecture = {
   },
   tensors: tensors(mamba2Tensors),
   forward: (u, w, block: DifferentialBlock, tap) => (tap.joins ? joinedMixers(u, w, block) : apart(u, w, block, tap)),
+  trained: (h, w, block: DifferentialBlock, tap, epsilon) => differentialBlockInTraining(h, w, block, tap, epsilon),
 };

@@ -5,6 +5,7 @@ import { ssdScan } from './equations/scans';
 import { ssd } from './equations/ssd';
 import { mamba2Weights } from './equations/ssd-weights';
 import { convolution, projection, stateSpaceDual, under } from './equations/tensors';
+import { mamba2BlockInTraining } from './equations/whole-block';
 import type { Tap } from './tap';
 import type { MixerConfig, PlainArchitecture, Shapes } from './types';
 import type { Weights } from './weights';
@@ -39,4 +40,5 @@ export const MAMBA2: PlainArchitecture = {
   tensors: ({ mixer }) => under('mixer', mamba2Tensors(mixer)),
   forward: (u, w, { mixer }, tap) => mamba2(u, w.under('mixer'), mixer, tap),
   step: (h, w, { mixer }, tap, epsilon) => mamba2BlockOfOneToken(h, w, mixer, tap, epsilon),
+  trained: (h, w, { mixer }, tap, epsilon) => mamba2BlockInTraining(h, w, mixer, tap, epsilon),
 };

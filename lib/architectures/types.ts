@@ -192,6 +192,8 @@ export interface Architecture {
    * for it and nobody looks inside; else null.
    */
   step?(h: tf.Tensor3D, w: Weights, block: BlockConfig, tap: Tap, epsilon: number): tf.Tensor3D | null;
+  /** The same for training (`tap.joins`), with gradients. */
+  trained?(h: tf.Tensor3D, w: Weights, block: BlockConfig, tap: Tap, epsilon: number): tf.Tensor3D | null;
 }
 
 /** Of blocks that are no difference. */

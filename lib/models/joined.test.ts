@@ -36,6 +36,16 @@ const BLOCKS: Readonly<Record<string, Omit<DifferentialBlock, 'kind' | 'lambdaIn
     lambda: { constant: 0.4 },
     subln: true,
   },
+  'λ of exponentials, projections without biases': {
+    mixer: { ...MIXER, useBias: false },
+    lambda: 'exp',
+    subln: true,
+  },
+  'a λ for each channel, projections without biases, no sub-norm': {
+    mixer: { ...MIXER, useBias: false },
+    lambda: 'sigmoid_channel',
+    subln: false,
+  },
 };
 
 /** A model whose every parameter was moved, so that none is 0 or the same in both mixers. */

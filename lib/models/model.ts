@@ -139,7 +139,9 @@ export function createModel(checkpoint: Checkpoint, { weights: format = 'float32
     const at = tap.scope(`blocks.${i}`);
     const w = weights.under(`backbone.layers.${i}`);
     const block = config.blocks[i];
-    return architectureOf(block).step?.(h, w, block, at, config.epsilon) ?? blockInFull(h, w, block, at);
+    const { step, trained } = architectureOf(block);
+    const { epsilon } = config;
+    return step?.(h, w, block, at, epsilon) ?? trained?.(h, w, block, at, epsilon) ?? blockInFull(h, w, block, at);
   }
 
   function blockInFull(h: tf.Tensor3D, w: Weights, block: BlockConfig, at: Tap): tf.Tensor3D {

@@ -10,7 +10,7 @@
 
 namespace statescope {
 
-enum { kMaxBuffers = 24, kMaxNumbers = 40 };
+enum { kMaxBuffers = 32, kMaxNumbers = 40 };
 
 // One call from JavaScript: typed arrays (or null) in order, and numbers in order.
 struct Arguments {
