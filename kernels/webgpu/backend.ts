@@ -26,6 +26,7 @@ export async function createBackend(gpu: Gpu): Promise<Backend> {
   class DawnBackend extends WebGPUBackend implements Backend {
     private readonly kept = new WeakMap<object, { format: HalfFormat; shape: number[] }>();
     private failure: Error | undefined;
+    private made: tf.TensorInfo[] | undefined;
     subgroups: boolean;
     reach: number;
     spareBytes = SPARE_BYTES;
@@ -67,9 +68,31 @@ export async function createBackend(gpu: Gpu): Promise<Backend> {
         owned.push(wide);
         return { ...wide, shape: input.shape };
       });
-      const result = this.queueProgram(program, readable, ...rest);
-      discard(this, ...owned);
-      return result;
+      try {
+        return this.queueProgram(program, readable, ...rest);
+      } finally {
+        discard(this, ...owned);
+      }
+    }
+
+    override makeTensorInfo(...made: Parameters<Backend['makeTensorInfo']>): tf.TensorInfo {
+      const info = super.makeTensorInfo(...made);
+      this.made?.push(info);
+      return info;
+    }
+
+    wholly<T>(body: () => T): T {
+      const { made: outer } = this;
+      const made: tf.TensorInfo[] = [];
+      this.made = made;
+      try {
+        return body();
+      } catch (error) {
+        discard(this, ...made);
+        throw error;
+      } finally {
+        this.made = outer;
+      }
     }
 
     queueProgram(...call: Parameters<Backend['runWebGPUProgram']>): tf.TensorInfo {

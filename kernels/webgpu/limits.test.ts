@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ADAPTER, needs } from '@/testing/needs';
+import { s6Mixer } from '../ops';
 import { expectCase } from '../ops/expect-case';
 import { fromHalves } from '../ops/halves';
 import { convCase, lossCase, normCase } from '../ops/op-cases';
@@ -44,6 +45,29 @@ describe('what a GPU cannot hold', needs(adapter, ADAPTER), () => {
     expect(() => tf.matMul(tf.ones([1, 1024]), weight, false, true)).toThrow(DeviceLimitError);
     expect(() => fromHalves(new Uint16Array(2 ** 20), [1024, 1024], 'bfloat16')).toThrow('takes 0.00210 GB');
     expect([...tf.ones([2000]).add(1).dataSync().subarray(0, 2)]).toEqual([2, 2]);
+  });
+
+  it('leaves nothing behind of a mixer that is refused halfway', () => {
+    const [L, E, N, R] = [64, 256, 64, 2];
+    const inputs = {
+      projected: tf.ones<tf.Rank.R3>([1, L, 2 * E]),
+      convWeight: tf.ones<tf.Rank.R3>([E, 1, 4]),
+      xProj: tf.ones<tf.Rank.R2>([R + 2 * N, E]),
+      dtProj: tf.ones<tf.Rank.R2>([E, R]),
+      A_log: tf.ones<tf.Rank.R2>([E, N]),
+      D: tf.ones<tf.Rank.R1>([E]),
+    };
+    // After a read: what is freed before stays in use until its programs have run.
+    const inUse = () => {
+      tf.tidy(() => void tf.ones([2000]).add(1).dataSync());
+      return [backend.numDataIds(), (tf.memory() as unknown as { numBytesInGPU: number }).numBytesInGPU];
+    };
+    s6Mixer(inputs).dispose();
+    const before = inUse();
+    // Its states at the borders of chunks take 197 KB, all else at most 133 KB.
+    backend.reach = 150_000;
+    expect(() => s6Mixer(inputs)).toThrow(DeviceLimitError);
+    expect(inUse()).toEqual(before);
   });
 
   it('is said as such where its memory is full', () => {

@@ -24,6 +24,8 @@ export interface Backend extends WebGPUBackend {
   keepHalves(bits: Uint16Array, shape: readonly number[], format: HalfFormat): tf.TensorInfo;
   /** In which 16 bits a tensor is kept; undefined for every other tensor. */
   halfFormat(info: Pick<tf.TensorInfo, 'dataId'>): HalfFormat | undefined;
+  /** What `body` returns; where it throws, all that it made is freed. */
+  wholly<T>(body: () => T): T;
   /** Queues a program as it is, behind `runWebGPUProgram`, which widens what the program cannot read in 16 bits. */
   queueProgram: WebGPUBackend['runWebGPUProgram'];
 }

@@ -32,11 +32,13 @@ const kernels: Readonly<Record<Exclude<KernelName, keyof typeof composedBlockKer
 const functionOf =
   (kernel: (call: Call) => tf.TensorInfo | tf.TensorInfo[]): tf.KernelFunc =>
   ({ inputs, attrs, backend }) =>
-    kernel({
-      backend: backend as Backend,
-      inputs: inputs as Record<string, tf.TensorInfo>,
-      attrs: attrs ?? {},
-    });
+    (backend as Backend).wholly(() =>
+      kernel({
+        backend: backend as Backend,
+        inputs: inputs as Record<string, tf.TensorInfo>,
+        attrs: attrs ?? {},
+      }),
+    );
 
 /** Above the processor's back ends (native has 4), so that tfjs itself would choose it too. */
 const PRIORITY = 5;
