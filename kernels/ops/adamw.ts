@@ -1,21 +1,22 @@
 import * as tf from '@tensorflow/tfjs';
 
-/** Names under which a device may register kernels that read host arrays once. */
+/** Names under which a device may register kernels that read everything once. */
 const [SUM, STEP] = ['SumOfSquares', 'AdamW'];
 
 const has = (kernel: string) => tf.getKernel(kernel, tf.getBackend()) !== undefined;
-const onArrays = (attributes: object) => attributes as unknown as tf.NamedAttrMap;
 
-/** Σ x² of host arrays, summed in float64. */
-export function sumOfSquares(arrays: readonly Float32Array[]): number {
-  if (has(SUM)) {
-    const parts = tf.tidy(() =>
-      (tf.engine().runKernel(SUM, {}, onArrays({ arrays })) as tf.Tensor).dataSync<'float32'>(),
-    );
-    return parts.reduce((sum, part) => sum + part, 0);
-  }
+/** Σ x² of all values of float32 tensors, summed in float64. */
+export function sumOfSquares(tensors: readonly tf.Tensor[]): number {
+  if (has(SUM))
+    return tf.tidy(() => {
+      const parts = tf.engine().runKernel(SUM, tensors as unknown as tf.NamedTensorMap) as tf.Tensor;
+      return parts.dataSync<'float32'>().reduce((sum, part) => sum + part, 0);
+    });
   let sum = 0;
-  for (const x of arrays) for (let i = 0; i < x.length; i++) sum += x[i] * x[i];
+  for (const tensor of tensors) {
+    const x = tensor.dataSync();
+    for (let i = 0; i < x.length; i++) sum += x[i] * x[i];
+  }
   return sum;
 }
 
@@ -41,22 +42,23 @@ export interface AdamWRule {
  * as a new tensor. Computed on the host in float64 and rounded when stored, to the same bits on every device (but that moments below
  * 2⁻¹²⁶ are 0 on `native`). Costs one pass, 24 bytes an element.
  *
- * @param g in the order of elements of θ, as m and v
+ * @param g of the size of θ, as m and v
  */
 export function adamwStep(
   theta: tf.Tensor,
-  g: Float32Array,
+  g: tf.Tensor,
   m: Float32Array,
   v: Float32Array,
   { clip, kept, step, scale, betas: [beta1, beta2], epsilon }: AdamWRule,
 ): tf.Tensor {
   if (has(STEP)) {
-    const attributes = { g, m, v, numbers: [clip, kept, step, scale, beta1, beta2, epsilon] };
-    return tf.engine().runKernel(STEP, { theta }, onArrays(attributes)) as tf.Tensor;
+    const attributes = { m, v, numbers: [clip, kept, step, scale, beta1, beta2, epsilon] };
+    return tf.engine().runKernel(STEP, { theta, g }, attributes as unknown as tf.NamedAttrMap) as tf.Tensor;
   }
   const values = theta.dataSync().slice();
+  const gradients = g.dataSync();
   for (let i = 0; i < values.length; i++) {
-    const gradient = Math.fround(clip * g[i]);
+    const gradient = Math.fround(clip * gradients[i]);
     m[i] = beta1 * m[i] + (1 - beta1) * gradient;
     v[i] = beta2 * v[i] + (1 - beta2) * gradient * gradient;
     values[i] = kept * values[i] - (step * m[i]) / (Math.sqrt(v[i]) * scale + epsilon);

@@ -23,7 +23,7 @@ export function stepOf(model: Model, count = ROWS, length = L): () => void {
   return () => {
     const tokens = tf.tensor2d(rows.flat(), [count, length], 'int32');
     const { loss, gradients } = lossAndGradients(model, tokens);
-    optimizer.step(new Map([...gradients].map(([name, value]) => [name, value.dataSync() as Float32Array])), 1e-4);
+    optimizer.step(gradients, 1e-4);
     tf.dispose([loss, tokens, ...gradients.values()]);
   };
 }
@@ -54,6 +54,7 @@ function trainerStep(model: Model): () => void {
   return () => {
     const { gradients } = stepGradients(model, [batch], [{ answers: 1, text: 0.1 }], memory);
     optimizer.step(gradients, 1e-4, clipFactor(globalNorm(gradients), 1));
+    tf.dispose([...gradients.values()]);
   };
 }
 

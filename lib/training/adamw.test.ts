@@ -15,8 +15,8 @@ const variables = () =>
   ]);
 const gradientsAt = (step: number) =>
   new Map([
-    ['w', new Float32Array([0.3 * step, -0.1])],
-    ['b', new Float32Array([2 - step])],
+    ['w', tf.tensor([0.3 * step, -0.1])],
+    ['b', tf.scalar(2 - step)],
   ]);
 
 describe('AdamW', () => {
@@ -51,7 +51,7 @@ describe('AdamW', () => {
   it('leaves parameters without a gradient alone and refuses a foreign state', () => {
     const parameters = variables();
     const optimizer = new AdamW(parameters, options);
-    optimizer.step(new Map([['w', new Float32Array([1, 1])]]), 0.01);
+    optimizer.step(new Map([['w', tf.tensor([1, 1])]]), 0.01);
     expect(parameters.get('b')?.dataSync()[0]).toBe(0.5);
     expect(() => optimizer.restore({ step: 1, moments: new Map() })).toThrow('w');
   });
@@ -60,15 +60,15 @@ describe('AdamW', () => {
 describe('clipping', () => {
   it('takes one norm over all gradients, and scales only above the limit', () => {
     const gradients = new Map([
-      ['w', new Float32Array([3, 0])],
-      ['b', new Float32Array([4])],
+      ['w', tf.tensor([3, 0])],
+      ['b', tf.tensor([4])],
     ]);
     expect(globalNorm(gradients)).toBe(5);
     expect(clipFactor(5, 10)).toBe(1);
     expect(clipFactor(5, 1)).toBeCloseTo(0.2, 6);
     const [clipped, scaled] = [variables(), variables()];
     new AdamW(clipped, { ...options, epsilon: 1 }).step(gradients, 0.01, 0.5);
-    const halves = new Map([...gradients].map(([name, values]) => [name, values.map((value) => value / 2)]));
+    const halves = new Map([...gradients].map(([name, values]) => [name, values.div(2)]));
     new AdamW(scaled, { ...options, epsilon: 1 }).step(halves, 0.01);
     for (const [name, variable] of scaled) expect(clipped.get(name)?.dataSync()).toEqual(variable.dataSync());
   });

@@ -59,10 +59,10 @@ export class AdamW {
 
   /**
    * One step. A parameter without a gradient is left as it is.
-   * @param gradients by parameter name, in the parameter's order of elements
+   * @param gradients by parameter name; they stay the caller's
    * @param clip what every gradient is multiplied by first
    */
-  step(gradients: ReadonlyMap<string, Float32Array>, learningRate: number, clip = 1): void {
+  step(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number, clip = 1): void {
     this.count += 1;
     for (const [name, variable] of this.parameters) {
       const gradient = gradients.get(name);
@@ -70,13 +70,7 @@ export class AdamW {
     }
   }
 
-  private update(
-    name: string,
-    variable: tf.Variable,
-    gradient: Float32Array,
-    learningRate: number,
-    clip: number,
-  ): void {
+  private update(name: string, variable: tf.Variable, gradient: tf.Tensor, learningRate: number, clip: number): void {
     const { betas, epsilon, weightDecay, decays } = this.options;
     const { first, second } = this.moments.get(name) as Moments;
     const rule = {
@@ -92,7 +86,7 @@ export class AdamW {
 }
 
 /** One norm over all gradients, summed in float64. */
-export const globalNorm = (gradients: ReadonlyMap<string, Float32Array>): number =>
+export const globalNorm = (gradients: ReadonlyMap<string, tf.Tensor>): number =>
   Math.sqrt(sumOfSquares([...gradients.values()]));
 
 /** What gradients of this norm are multiplied by so that it is at most `limit`: min(1, limit / (norm + 1e-6)), as torch's clip_grad_norm_ does. */

@@ -5,7 +5,7 @@ import { batchOf } from '@/lib/data/batches';
 import { openDevice } from '@/lib/engine';
 import { createModel, lossAndGradients, type Model } from '@/lib/models';
 import { Random } from '@/lib/random';
-import { stepGradients } from './gradients';
+import { stepGradients as gradientsOfStep } from './gradients';
 import { initialCheckpoint } from './initialise';
 import type { PartedBatch } from './rows';
 
@@ -47,6 +47,14 @@ const WEIGHTS = [
 ];
 const never = { when: false, limit: 0 };
 const always = { when: true, limit: 0 };
+
+/** The same with the gradients as host arrays. */
+function stepGradients(...given: Parameters<typeof gradientsOfStep>) {
+  const { gradients, ...others } = gradientsOfStep(...given);
+  const host = new Map([...gradients].map(([name, gradient]) => [name, Float32Array.from(gradient.dataSync())]));
+  tf.dispose([...gradients.values()]);
+  return { ...others, gradients: host };
+}
 
 let open: Model[] = [];
 const opened = (model: Model) => {

@@ -1,17 +1,17 @@
 import * as tf from '@tensorflow/tfjs';
-import { crossEntropy } from '@/kernels/ops';
+import { crossEntropy, weightedCrossEntropy } from '@/kernels/ops';
 import type { Batch } from '@/lib/data/batches';
 import type { Model } from '@/lib/models';
 import type { LossWeights } from './config';
 import type { PartedBatch } from './rows';
 
-/** The mean cross-entropies of a step in nats (null where nothing is labelled), and the gradients as host arrays. */
+/** The mean cross-entropies of a step in nats (null where nothing is labelled), and the gradients, which the caller disposes of. */
 export interface StepGradients {
   /** The weighted sum that is minimised. */
   readonly loss: number;
   readonly answers: number | null;
   readonly text: number | null;
-  readonly gradients: Map<string, Float32Array>;
+  readonly gradients: Map<string, tf.Tensor>;
   /** Whether activations were computed again. */
   readonly recomputed: boolean;
 }
@@ -54,17 +54,14 @@ function termsOf(batch: PartedBatch, weights: readonly LossWeights[], counts: Re
 
 /**
  * Σ weight · share · (mean cross-entropy) of the terms, from logits [B,L,V]. A term of weight 0 is measured and not followed.
- * @param told receives the mean of each term
+ * @param told receives the means of the terms
  */
 function weightedLoss(logits: tf.Tensor3D, terms: readonly Term[], told: tf.Tensor[]): tf.Scalar {
   const flat = logits.reshape([-1, logits.shape[2]]) as tf.Tensor2D;
-  const means = terms.map(({ labels }) => crossEntropy(flat, tf.tensor1d(labels, 'int32')));
-  told.push(...means.map((mean) => tf.keep(mean.clone())));
-  const weighed = means.flatMap((mean, i) =>
-    terms[i].weight > 0 ? [mean.mul(terms[i].weight * terms[i].share) as tf.Scalar] : [],
-  );
-  if (weighed.length === 0) return flat.sum().mul(0) as tf.Scalar;
-  return weighed.reduce((sum, mean) => sum.add(mean) as tf.Scalar);
+  const shares = terms.map(({ labels, weight, share }) => ({ labels, weight: weight * share }));
+  const { loss, means } = weightedCrossEntropy(flat, shares);
+  told.push(means);
+  return loss;
 }
 
 type Gradients = Map<string, tf.Tensor>;
@@ -184,7 +181,7 @@ export function stepGradients(
   const means = { answers: 0, text: 0 };
   let loss = 0;
   let recomputed = false;
-  const gradients = new Map<string, Float32Array>();
+  const gradients: Gradients = new Map();
   for (const batch of batches) {
     const terms = termsOf(batch, weights, counts);
     const told: tf.Tensor[] = [];
@@ -192,21 +189,22 @@ export function stepGradients(
     const again = isRecomputed(model, batch, memory);
     recomputed ||= again;
     const found = (again ? blockByBlock : wholeGraph)(model, tokens, (logits) => weightedLoss(logits, terms, told));
-    for (const [name, gradient] of found) addTo(gradients, name, gradient.dataSync() as Float32Array);
-    told.forEach((mean, i) => {
+    for (const [name, gradient] of found) addTo(gradients, name, gradient);
+    told[0].dataSync().forEach((mean, i) => {
       const { kind, weight, share } = terms[i];
-      const value = mean.dataSync()[0] * share;
+      const value = mean * share;
       means[kind] += value;
       loss += weight * value;
     });
-    tf.dispose([tokens, ...told, ...found.values()]);
+    tf.dispose([tokens, ...told]);
   }
   const meanOf = (kind: Kind) => (counts[kind] > 0 ? means[kind] : null);
   return { loss, answers: meanOf('answers'), text: meanOf('text'), gradients, recomputed };
 }
 
-function addTo(sums: Map<string, Float32Array>, name: string, values: Float32Array): void {
-  const sum = sums.get(name);
-  if (!sum) sums.set(name, values.slice());
-  else for (let i = 0; i < sum.length; i++) sum[i] += values[i];
+/** Takes over a gradient. */
+function addTo(sums: Gradients, name: string, gradient: tf.Tensor): void {
+  const before = sums.get(name);
+  sums.set(name, before ? before.add(gradient) : gradient);
+  if (before) tf.dispose([before, gradient]);
 }

@@ -116,12 +116,17 @@ export class Trainer {
       this.#memory,
     );
     if (recomputed) this.#note();
-    if (!Number.isFinite(loss)) throw new NotFinite('loss', step + 1);
-    const norm = globalNorm(gradients);
-    if (!Number.isFinite(norm)) throw new NotFinite('gradient', step + 1);
     const rate = learningRate(stage.schedule, stageStep);
-    const limit = this.config.optimizer.clip_norm ?? Number.POSITIVE_INFINITY;
-    this.#optimizer.step(gradients, rate, clipFactor(norm, limit));
+    let norm: number;
+    try {
+      if (!Number.isFinite(loss)) throw new NotFinite('loss', step + 1);
+      norm = globalNorm(gradients);
+      if (!Number.isFinite(norm)) throw new NotFinite('gradient', step + 1);
+      const limit = this.config.optimizer.clip_norm ?? Number.POSITIVE_INFINITY;
+      this.#optimizer.step(gradients, rate, clipFactor(norm, limit));
+    } finally {
+      tf.dispose([...gradients.values()]);
+    }
     this.#refresh();
     this.#follow();
     this.#progress = { step: step + 1, stage: index, stageStep: stageStep + 1, place: rows.place };

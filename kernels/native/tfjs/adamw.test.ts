@@ -12,9 +12,9 @@ function threeSteps(size: number): Float32Array[] {
   const [m, v] = [new Float32Array(size), new Float32Array(size)];
   let theta: tf.Tensor = tf.tensor1d(numbers(size, 1));
   for (let step = 0; step < 3; step++) {
-    const gradient = numbers(size, 2 + step).map((value) => 1e-3 * value ** 3);
+    const gradient = tf.tensor1d(numbers(size, 2 + step).map((value) => 1e-3 * value ** 3));
     const next = adamwStep(theta, gradient, m, v, RULE);
-    theta.dispose();
+    tf.dispose([theta, gradient]);
     theta = next;
   }
   const values = theta.dataSync().slice() as Float32Array;
@@ -41,7 +41,9 @@ describe('AdamW of the native kernel', needs(isAvailable, ADD_ON), () => {
     it.each(SIZES)('sums squares in float64, %i elements', (size) => {
       const x = numbers(size, 5);
       const sum = x.reduce((total, value) => total + value * value, x[0] * x[0]);
-      expect(Math.abs(sumOfSquares([x, x.subarray(0, 1)]) / sum - 1)).toBeLessThan(1e-13);
+      const tensors = [tf.tensor1d(x), tf.scalar(x[0])];
+      expect(Math.abs(sumOfSquares(tensors) / sum - 1)).toBeLessThan(1e-13);
+      tf.dispose(tensors);
     });
   });
 });
