@@ -68,6 +68,9 @@ test('figures for print: every section at the width of a column, no label below 
     expect(figure.labels).toBeGreaterThan(40);
     // What stands beside a figure is not in it, and every panel has its letter.
     expect(figure.text).not.toContain('Sum check');
+    // Every plot names its quantity, beside it or above.
+    for (const quantity of ['logit of the target', 'share of norms', 'needle / context'])
+      expect(figure.text).toContain(quantity);
     expect(figure.text).toContain(String.fromCharCode(96 + panels.length));
   }
   await expect(page.getByTestId('paper-caption')).toContainText('(a) ');
@@ -76,6 +79,9 @@ test('figures for print: every section at the width of a column, no label below 
   await choose(page, 'svg', 85);
   const curve = await sizesOf(page, (await saved(page, 'paper-save')).toString());
   for (const word of [/margin/i, /layer/, /out/]) expect(curve.text).toMatch(word);
+  for (const id of panels) await page.getByTestId(id).setChecked(id === 'panel-allocation/allocation-curve');
+  const reads = await sizesOf(page, (await saved(page, 'paper-save')).toString());
+  expect(reads.text).toMatch(/needle \/ context.*A.*B.*layer.*0.*3/s);
   // The page is as it was.
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
   await expect(page.locator('html')).not.toHaveAttribute('data-paper');

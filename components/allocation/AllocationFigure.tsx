@@ -18,19 +18,24 @@ import {
   stackScale,
 } from '../charts/allocation';
 import { segments } from '../charts/curve';
+import { placeLineLabels } from '../charts/labels';
 import type { LayerAxis } from '../charts/layerAxis';
 import type { View } from '../data/view';
 import { clearHover, hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { AxisTicks, RowLabel } from '../ui/AxisParts';
-import { CurveOverlay, Grid, LayerHit, Mark } from '../ui/CurveParts';
+import { CurveOverlay, Grid, LayerHit, Mark, NarrowTitle, useTitleRoom } from '../ui/CurveParts';
 import { HitArea } from '../ui/HitArea';
+import { usePaper } from '../ui/measure';
 
 const TOP = 24;
 const BARS = 176;
 const NAMES = 16;
 const CURVE = 120;
 const EDGE = 8;
+/** Below a printed curve, for the layers that stand above the bars on the page. */
+const LABELS = 18;
+const NAME_WIDTH = 8;
 
 interface Shown {
   readonly view: View;
@@ -40,8 +45,14 @@ interface Shown {
 }
 
 /** What is under the pointer: a layer's lines, and a frame around the pieces of a class. Only this is redrawn on hover. */
-function StackOverlay(props: { axis: LayerAxis; layer: number; pieces: readonly Rectangle[]; view: View }) {
-  const { axis, layer, pieces, view } = props;
+function StackOverlay(props: {
+  axis: LayerAxis;
+  top: number;
+  layer: number;
+  pieces: readonly Rectangle[];
+  view: View;
+}) {
+  const { axis, top, layer, pieces, view } = props;
   const hovered = useHover((s) => s.layer);
   const tokenClass = useHover(
     (s) => s.tokenClass ?? (s.source === undefined ? undefined : view.models[0].classes[s.source]),
@@ -50,6 +61,7 @@ function StackOverlay(props: { axis: LayerAxis; layer: number; pieces: readonly 
   return (
     <svg
       className="layer overlay"
+      style={{ top }}
       width={axis.width}
       height={height}
       aria-hidden="true"
@@ -82,34 +94,45 @@ export const AllocationStacks = memo(function AllocationStacks(props: Shown & { 
   const pieces = useMemo(() => rectangles(found, measure, part, axis, scale), [found, measure, part, axis, scale]);
   const height = TOP + BARS + NAMES;
   const [, width] = barPlace(axis, 0, 0, found.length);
+  const head = useTitleRoom(axis);
+  const { title } = MEASURE_INFO[measure];
   return (
     <div
       className="figure"
       role="img"
-      aria-label={`What each layer reads by class of token, ${MEASURE_INFO[measure].title}, ${found.map(({ slot }) => slot).join(' beside ')}`}
+      aria-label={`What each layer reads by class of token, ${title}, ${found.map(({ slot }) => slot).join(' beside ')}`}
       data-testid="allocation-stacks"
-      style={{ height }}
+      style={{ height: height + head }}
     >
-      <svg className="layer" width={axis.width} height={height} aria-hidden="true">
-        <RowLabel y={14} text="layer" narrow={axis.narrow} />
-        <AxisTicks axis={axis} layer={view.layer} y={14} pill={false} ends={false} />
-        <Grid axis={axis} scale={scale} title={MEASURE_INFO[measure].title} top={TOP} bottom={TOP + BARS} />
-        {pieces.map(({ slot, layer, tokenClass, ...box }) => (
-          <rect key={`${slot}${layer}${tokenClass}`} className={`piece class-${tokenClass}`} {...box} />
-        ))}
-        {width >= 7 &&
-          found.flatMap(({ slot, layers = [] }, k) =>
-            layers.map(({ layer }) => {
-              const [x, own] = barPlace(axis, layer, k, found.length);
-              return (
-                <text key={`${slot}${layer}`} className="axis small" x={x + own / 2} y={height - 3} textAnchor="middle">
-                  {slot}
-                </text>
-              );
-            }),
-          )}
+      <svg className="layer" width={axis.width} height={height + head} aria-hidden="true">
+        <NarrowTitle axis={axis} title={title} />
+        <g transform={`translate(0,${head})`}>
+          <RowLabel y={14} text="layer" narrow={axis.narrow} />
+          <AxisTicks axis={axis} layer={view.layer} y={14} pill={false} ends={false} />
+          <Grid axis={axis} scale={scale} title={title} top={TOP} bottom={TOP + BARS} />
+          {pieces.map(({ slot, layer, tokenClass, ...box }) => (
+            <rect key={`${slot}${layer}${tokenClass}`} className={`piece class-${tokenClass}`} {...box} />
+          ))}
+          {width >= 7 &&
+            found.flatMap(({ slot, layers = [] }, k) =>
+              layers.map(({ layer }) => {
+                const [x, own] = barPlace(axis, layer, k, found.length);
+                return (
+                  <text
+                    key={`${slot}${layer}`}
+                    className="axis small"
+                    x={x + own / 2}
+                    y={height - 3}
+                    textAnchor="middle"
+                  >
+                    {slot}
+                  </text>
+                );
+              }),
+            )}
+        </g>
       </svg>
-      <StackOverlay axis={axis} layer={view.layer} pieces={pieces} view={view} />
+      <StackOverlay axis={axis} top={head} layer={view.layer} pieces={pieces} view={view} />
       <HitArea
         testId="allocation-hit"
         style={{ left: axis.gutter, width: axis.width - axis.gutter, top: 0, height }}
@@ -125,6 +148,8 @@ export const AllocationStacks = memo(function AllocationStacks(props: Shown & { 
   );
 });
 
+const NEEDLE = 'needle / context';
+
 const means = (values: readonly (MeasuredValue | undefined)[]) => values.map((value) => value?.mean);
 
 /** The needle's part of what is read of the story, by layer, with what reading every token alike would give. */
@@ -139,8 +164,23 @@ export const AllocationCurve = memo(function AllocationCurve(props: Shown) {
       })),
     [found, part, axis],
   );
-  const height = CURVE + EDGE;
+  const printed = usePaper(({ width }) => width !== null);
+  const height = CURVE + EDGE + (printed ? LABELS : 0);
+  const head = useTitleRoom(axis);
   const scale = useMemo(() => curveScale([0, 1], false, CURVE, EDGE, 3), []);
+  const names = useMemo(
+    () =>
+      placeLineLabels(
+        curves.map(({ values }) =>
+          segments(means(values))
+            .flat()
+            .map(({ layer, value }) => ({ x: axis.x(layer), y: scale.y(value) })),
+        ),
+        curves.map(() => NAME_WIDTH),
+        { left: axis.gutter + 4, right: axis.width - 4, top: 0, bottom: CURVE },
+      ),
+    [curves, axis, scale],
+  );
   const path = line<{ layer: number; value: number }>(
     (point) => axis.x(point.layer),
     (point) => scale.y(point.value),
@@ -151,54 +191,73 @@ export const AllocationCurve = memo(function AllocationCurve(props: Shown) {
       role="img"
       aria-label={`Needle against context by layer of ${found.map(({ slot }) => slot).join(' and ')}`}
       data-testid="allocation-curve"
-      style={{ height }}
+      style={{ height: height + head }}
     >
-      <svg className="layer" width={axis.width} height={height} aria-hidden="true">
-        <Grid axis={axis} scale={scale} title="needle / context" top={EDGE} bottom={CURVE} />
-        {curves.map(({ slot, chance }) =>
-          chance === undefined ? null : (
+      <svg className="layer" width={axis.width} height={height + head} aria-hidden="true">
+        <NarrowTitle axis={axis} title={NEEDLE} />
+        <g transform={`translate(0,${head})`}>
+          <Grid axis={axis} scale={scale} title={NEEDLE} top={EDGE} bottom={CURVE} />
+          {curves.map(({ slot, chance }) =>
+            chance === undefined ? null : (
+              <path
+                key={slot}
+                className={`chance ${slot}-line`}
+                d={`M${axis.gutter},${scale.y(chance)}H${axis.width}`}
+                data-testid={`chance-${slot}`}
+              />
+            ),
+          )}
+          {curves.map(({ slot, values }) => (
             <path
               key={slot}
-              className={`chance ${slot}-line`}
-              d={`M${axis.gutter},${scale.y(chance)}H${axis.width}`}
-              data-testid={`chance-${slot}`}
+              className={`${slot}-fill`}
+              opacity=".16"
+              d={bandPath(
+                values.map((value) => value ?? undefined).map((value) => value && { low: value.low, high: value.high }),
+                (column) => axis.x(column - 1),
+                scale.y,
+              )}
             />
-          ),
-        )}
-        {curves.map(({ slot, values }) => (
-          <path
-            key={slot}
-            className={`${slot}-fill`}
-            opacity=".16"
-            d={bandPath(
-              values.map((value) => value ?? undefined).map((value) => value && { low: value.low, high: value.high }),
-              (column) => axis.x(column - 1),
-              scale.y,
-            )}
-          />
-        ))}
-        {curves.map(({ slot, values }) => {
-          const runs = segments(means(values));
-          return (
-            <g key={slot}>
-              <path
-                className={`curve ${slot}-line`}
-                d={runs.map((run) => path(run)).join('')}
-                data-testid={`headline-${slot}`}
-              />
-              {runs.flat().map((point) => (
-                <Mark
-                  key={point.layer}
-                  slot={slot}
-                  x={axis.x(point.layer)}
-                  y={scale.y(point.value)}
-                  r={2.6}
-                  low={false}
+          ))}
+          {curves.map(({ slot, values }) => {
+            const runs = segments(means(values));
+            return (
+              <g key={slot}>
+                <path
+                  className={`curve ${slot}-line`}
+                  d={runs.map((run) => path(run)).join('')}
+                  data-testid={`headline-${slot}`}
                 />
-              ))}
-            </g>
-          );
-        })}
+                {runs.flat().map((point) => (
+                  <Mark
+                    key={point.layer}
+                    slot={slot}
+                    x={axis.x(point.layer)}
+                    y={scale.y(point.value)}
+                    r={2.6}
+                    low={false}
+                  />
+                ))}
+              </g>
+            );
+          })}
+          {curves.map(
+            ({ slot }, k) =>
+              names[k] && (
+                <text key={slot} className={`line-name ${slot}-fill`} x={names[k].x} y={names[k].y}>
+                  {slot}
+                </text>
+              ),
+          )}
+          {printed && (
+            <>
+              <text className="axis" x="0" y={height - 5}>
+                layer
+              </text>
+              <AxisTicks axis={axis} layer={view.layer} y={height - 5} pill={false} ends={false} />
+            </>
+          )}
+        </g>
       </svg>
       <CurveOverlay
         axis={axis}

@@ -8,7 +8,7 @@ import { clearHover, hover, useHover } from '../state/hover';
 import { select } from '../state/selection';
 import { AxisTicks, RowLabel } from '../ui/AxisParts';
 import { GridCells } from './GridCells';
-import { extended, type GridLayout, type GridValues, gridLayout, movedCell, UNTESTED } from './grid';
+import { extended, type GridLayout, type GridValues, gridLayout, movedCell, strongestRow, UNTESTED } from './grid';
 import { type GridCell, setCausal, togglePin, useCausal } from './settings';
 
 /** The pointer must travel this far before a press becomes a drag. */
@@ -187,6 +187,17 @@ export const CausalGrid = memo(function CausalGrid(props: GridProps) {
   const press = useRef<{ y: number; row: number; dragged: boolean } | null>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
+  const frame = useRef<HTMLDivElement>(null);
+  const strongest = useMemo(() => {
+    const models = view.models.map((model) => ({ layers: model.layers, own: (row: number) => ownToken(model, row) }));
+    return strongestRow(values, models, rows);
+  }, [values, view.models, rows]);
+  // Of a long prompt only some rows are in view: those where something is to be seen, but under no hand.
+  useEffect(() => {
+    const element = frame.current;
+    if (!element || strongest === undefined || element.matches(':is(:hover, :focus-within)')) return;
+    element.scrollTop = layout.y(strongest) - element.clientHeight / 2;
+  }, [strongest, layout]);
 
   const speak = ({ layer, position }: GridCell) => {
     clearTimeout(timer.current);
@@ -223,7 +234,7 @@ export const CausalGrid = memo(function CausalGrid(props: GridProps) {
   };
   const rowAt = (y: number) => Math.min(rows - 1, Math.max(0, Math.floor((y - layout.top) / layout.row)));
   return (
-    <div className="causal-scroll">
+    <div className="causal-scroll" ref={frame}>
       <div
         className="figure"
         role="application"

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { layerAxis } from '../charts/layerAxis';
-import { endsOf, extended, gridLayout, movedCell, strongestCells } from './grid';
+import { endsOf, extended, gridLayout, movedCell, strongestCells, strongestRow, UNTESTED } from './grid';
 
 describe('the grid of layers by tokens', () => {
   const axis = layerAxis(1088, 4, false);
@@ -57,6 +57,19 @@ describe('the grid of layers by tokens', () => {
       [0, 2],
       [3, 3],
     ]);
+  });
+
+  it('finds the row with the largest value of any model, whatever its sign, and none where nothing is known', () => {
+    const models = [
+      { layers: 2, own: (row: number) => row },
+      { layers: 1, own: (row: number) => (row === 0 ? undefined : row - 1) },
+    ];
+    const a = (layer: number, token: number) => (token === 3 ? UNTESTED : layer === 1 && token === 1 ? 0.5 : 0.1);
+    const b = (_: number, token: number) => (token === 4 ? -2 : null);
+    expect(strongestRow([a, undefined], models, 6)).toBe(1);
+    expect(strongestRow([a, b], models, 6)).toBe(5);
+    expect(strongestRow([() => undefined, undefined], models, 6)).toBeUndefined();
+    expect(strongestRow([() => 0, undefined], models, 6)).toBeUndefined();
   });
 
   it('moves a cursor inside its bounds', () => {

@@ -114,3 +114,23 @@ export function extended(span: readonly [number, number] | null, from: number, t
   const fixed = span && (from === span[0] || from === span[1]) ? (from === span[0] ? span[1] : span[0]) : from;
   return [Math.min(fixed, to), Math.max(fixed, to)];
 }
+
+/** The row that holds the largest value of all in size, of models with so many layers; undefined where there is none. */
+export function strongestRow(
+  values: readonly (GridValues | undefined)[],
+  models: readonly { readonly layers: number; readonly own: (row: number) => number | undefined }[],
+  rows: number,
+): number | undefined {
+  let [found, most]: [number | undefined, number] = [undefined, 0];
+  for (let row = 0; row < rows; row++)
+    for (const [k, { layers, own }] of models.entries()) {
+      const token = own(row);
+      if (token === undefined) continue;
+      for (let layer = 0; layer < layers; layer++) {
+        const value = values[k]?.(layer, token);
+        if (typeof value !== 'number' || !(Math.abs(value) > most)) continue;
+        [found, most] = [row, Math.abs(value)];
+      }
+    }
+  return found;
+}

@@ -55,6 +55,9 @@ describe('cellTexts', () => {
   it('leaves the number out before the token', () => {
     expect(cellTexts('hallway', '1 − 2.7e−5', 168, 6.3)).toEqual(['hallway', '1 − 2.7e−5']);
     expect(cellTexts('hallway', '1 − 2.7e−5', 104, 6.3)).toEqual(['hallway', '']);
+    expect(cellTexts('hallway', '1 − 2.7e−5', 118, 6.3)).toEqual(['hallway', '1−2.7e−5']);
+    expect(cellTexts('something longer', '1 − 2.7e−5', 130, 6.3)).toEqual(['something longer', '']);
+    expect(cellTexts('something longer than that', '0.999', 130, 6.3)).toEqual(['something longer t…', '']);
     expect(cellTexts('hallway', '0.999', 104, 6.3)).toEqual(['hallway', '0.999']);
     expect(cellTexts('', '1 − 2.7e−5', 104, 6.3)).toEqual(['', '1 − 2.7e−5']);
   });

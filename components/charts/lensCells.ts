@@ -91,8 +91,13 @@ export function runLabel(text: string, room: number, characterWidth: number): st
 /** From this width a cell repeats its token and prints its number. */
 export const WIDE_CELL = 84;
 
-/** What a wide cell says: its token and its number, or the token alone where a long number leaves it no room: the colour shows the number, too. */
+/**
+ * What a wide cell says: its token and its number, the number set close or left out where the token would have to be cut
+ * beside it. The colour shows the number, too.
+ */
 export function cellTexts(text: string, number: string, pitch: number, characterWidth: number): [string, string] {
-  const beside = runLabel(text, pitch - 16 - number.length * characterWidth, characterWidth);
-  return beside === '' && text !== '' ? [runLabel(text, pitch - 10, characterWidth), ''] : [beside, number];
+  const close = number.replaceAll(' ', '');
+  for (const set of [number, close])
+    if (([...text].length + set.length) * characterWidth <= pitch - 16) return [text, set];
+  return [runLabel(text, pitch - 10, characterWidth), ''];
 }

@@ -217,7 +217,7 @@ export const LayerStrip = memo(function LayerStrip(props: {
           </text>
         )}
         <AxisTicks axis={axis} layer={view.layer} y={14} pill />
-        {axis.narrow && strip.count < axis.layers && (
+        {strip.count < axis.layers && (
           <path
             className="grid"
             d={`M${axis.x(low) - axis.pitch / 2},${strip.axisHeight - 1}L${axis.gutter},${strip.thumbnailTops[0] - 2}M${axis.x(high) + axis.pitch / 2},${strip.axisHeight - 1}L${axis.width},${strip.thumbnailTops[0] - 2}`}

@@ -11,7 +11,7 @@ import type { LayerAxis } from '../charts/layerAxis';
 import { type Line, metricOnAxis } from '../data/series';
 import type { View } from '../data/view';
 import { AxisTicks } from '../ui/AxisParts';
-import { CurveOverlay, Grid, LayerHit } from '../ui/CurveParts';
+import { CurveOverlay, Grid, LayerHit, NarrowTitle, useTitleRoom } from '../ui/CurveParts';
 import { ModelLines } from '../ui/ModelLines';
 import { usePaper } from '../ui/measure';
 import type { BatchCurves } from './batchSeries';
@@ -20,9 +20,8 @@ import { PaperBars, PaperLabels, paperColumns } from './PaperBars';
 
 const between = line();
 
-const TOP = 10;
-/** Above the plot of a narrow printed figure, for the quantity that is named beside a wide one. */
-const TITLE = 16;
+/** Room for a line's name above the highest value. */
+const TOP = 18;
 const BOTTOM = 8;
 const NAME_WIDTH = 7.2;
 const LABELS = 18;
@@ -59,7 +58,7 @@ export const SignalCurve = memo(function SignalCurve(props: {
   const { view, axis, signals, batch, metric, log, paper, others } = props;
   // On the page the layers stand below the curve, in the strip; a printed curve is alone.
   const printed = usePaper(({ width }) => width !== null);
-  const top = TOP + (printed && axis.narrow ? TITLE : 0);
+  const top = TOP + useTitleRoom(axis);
   const plot = (axis.narrow ? 180 : 196) + top - TOP;
   const height = plot + (paper || printed ? LABELS : 0);
   const lines = useMemo(() => linesOf(view, signals, batch, metric, paper), [view, signals, batch, metric, paper]);
@@ -112,12 +111,7 @@ export const SignalCurve = memo(function SignalCurve(props: {
     >
       <svg className="layer" width={axis.width} height={height} aria-hidden="true">
         <Grid axis={axis} scale={scale} title={info.name} unit={unit} top={top - TOP} bottom={plot} />
-        {printed && axis.narrow && (
-          <text className="title" x="0" y={TITLE - 5}>
-            {info.name}
-            {unit && <tspan className="unit">, {unit}</tspan>}
-          </text>
-        )}
+        <NarrowTitle axis={axis} title={info.name} unit={unit} />
         {paper && <PaperBars lines={lines} axis={axis} scale={scale} floor={log ? plot - BOTTOM : scale.y(0)} />}
         {!paper && lines.map(({ slot }, k) => <path key={slot} className={`band ${slot}-fill`} d={bands[k]} />)}
         {others.map(({ slot, word, index, values }) => (

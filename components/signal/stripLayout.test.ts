@@ -20,6 +20,15 @@ describe('stripLayout', () => {
     expect(strip.at(axis.x(3), strip.lensTops[0] + 2)).toBe(3);
   });
 
+  it('stands on the layer axis on narrow pages too, where all layers have room', () => {
+    const axis = layerAxis(366, 8, true);
+    const strip = stripLayout(axis, 5, 2, true);
+    expect(strip.count).toBe(8);
+    for (let layer = 0; layer < 8; layer++) expect(strip.thumbnailX(layer)).toBe(axis.x(layer));
+    expect(strip.thumbnail).toBeLessThan(axis.pitch);
+    expect(strip.at(axis.x(3), strip.thumbnailTops[1] + 2)).toBe(3);
+  });
+
   it('is never larger than 56 px a thumbnail and leaves out λ where no block has one', () => {
     const axis = layerAxis(1088, 6, false);
     expect(stripLayout(axis, 2, 2, true).thumbnail).toBe(56);

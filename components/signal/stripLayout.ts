@@ -13,11 +13,11 @@ export interface StripLayout {
   /** Top of each model's lens row. */
   readonly lensTops: readonly number[];
   readonly lensHeight: number;
-  /** Layers with a thumbnail: all, or a window around the selection where the screen is narrow. */
+  /** Layers with a thumbnail: all, or a window around the selection where the screen is too narrow for them. */
   readonly first: number;
   readonly count: number;
   readonly thumbnailX: (layer: number) => number;
-  /** Layer under a point; the thumbnails of a narrow strip have an axis of their own. */
+  /** Layer under a point; the thumbnails of a window have an axis of their own. */
   readonly at: (x: number, y: number) => number;
 }
 
@@ -27,11 +27,12 @@ const NARROW_WINDOW = 11;
 
 export function stripLayout(axis: LayerAxis, layer: number, models: number, withLambda: boolean): StripLayout {
   const { narrow, layers, pitch, gutter, width } = axis;
-  const { first, count } = narrow ? focusWindow(layers, layer, NARROW_WINDOW) : { first: 0, count: layers };
-  const thumbnailPitch = narrow ? (width - gutter) / Math.max(1, count) : pitch;
+  const windowed = narrow && layers > NARROW_WINDOW;
+  const { first, count } = windowed ? focusWindow(layers, layer, NARROW_WINDOW) : { first: 0, count: layers };
+  const thumbnailPitch = windowed ? (width - gutter) / count : pitch;
   const thumbnail = Math.max(4, Math.floor(Math.min(thumbnailPitch - 2, narrow ? 44 : 56)));
   const axisHeight = 20;
-  const connector = narrow ? 14 : 0;
+  const connector = windowed ? 14 : 0;
   const top = axisHeight + connector + 2;
   const rows = Array.from({ length: models }, (_, k) => k);
   const thumbnailTops = rows.map((k) => top + k * (thumbnail + 3));
@@ -39,7 +40,7 @@ export function stripLayout(axis: LayerAxis, layer: number, models: number, with
   const lambdaHeight = withLambda ? LAMBDA_HEIGHT : 0;
   const lensTop = lambdaTop + lambdaHeight + (withLambda ? 6 : 2);
   const lensTops = rows.map((k) => lensTop + k * (LENS_HEIGHT + 1));
-  const thumbnailX = (l: number) => (narrow ? gutter + (l - first + 0.5) * thumbnailPitch : axis.x(l));
+  const thumbnailX = (l: number) => (windowed ? gutter + (l - first + 0.5) * thumbnailPitch : axis.x(l));
   return {
     height: lensTop + models * (LENS_HEIGHT + 1) + 7,
     axisHeight,
@@ -53,7 +54,7 @@ export function stripLayout(axis: LayerAxis, layer: number, models: number, with
     count,
     thumbnailX,
     at: (x, y) =>
-      narrow && y > axisHeight && y < lambdaTop
+      windowed && y > axisHeight && y < lambdaTop
         ? Math.min(layers - 1, Math.max(0, Math.floor((x - gutter) / thumbnailPitch) + first))
         : axis.at(x),
   };

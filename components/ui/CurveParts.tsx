@@ -8,6 +8,7 @@ import { clearHover, hover, useHover } from '../state/hover';
 import { type ModelSlot, select } from '../state/selection';
 import { TickNumber } from './AxisParts';
 import { HitArea } from './HitArea';
+import { usePaper } from './measure';
 
 /** Radius of the dot on a line, and of one that another stands on. */
 const DOT = 4;
@@ -119,6 +120,25 @@ export function Grid(props: {
         </text>
       )}
     </g>
+  );
+}
+
+/** Height of the quantity above a narrow printed plot, in pixels. */
+const TITLE = 16;
+
+/** Pixels above a plot for the quantity that is named beside a wide one: on a narrow page its section says it, a printed plot is alone. */
+export function useTitleRoom({ narrow }: Pick<LayerAxis, 'narrow'>): number {
+  const printed = usePaper(({ width }) => width !== null);
+  return printed && narrow ? TITLE : 0;
+}
+
+/** The quantity in the room of {@link useTitleRoom}; nothing where there is none. */
+export function NarrowTitle({ axis, title, unit }: { axis: LayerAxis; title: string; unit?: string }) {
+  return useTitleRoom(axis) === 0 ? null : (
+    <text className="title" x="0" y={TITLE - 5}>
+      {title}
+      {unit && <tspan className="unit">, {unit}</tspan>}
+    </text>
   );
 }
 
