@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import type { HalfFormat } from '../ops';
+import type { HalfFormat, Packing } from '../ops';
 import { kernels } from './addon';
 import { BufferPool } from './buffers';
-import { type Matrix, PackedWeights } from './packed-weights';
+import { FEWEST_ROWS, type Matrix, MOST_ROWS, PackedWeights } from './packed-weights';
 
 type Values = tf.backend_util.BackendValues;
 
@@ -146,6 +146,10 @@ export class NativeBackend extends MathBackendCPU {
   bytes(tensor: tf.TensorInfo): Uint8Array {
     const { buffer } = this.data.get(tensor.dataId);
     return buffer instanceof Uint8Array ? buffer : Uint8Array.from(buffer as ArrayLike<number>);
+  }
+
+  get packing(): Packing {
+    return { fewestRows: FEWEST_ROWS, mostRows: MOST_ROWS, budgetBytes: this.packed.budget };
   }
 
   /** The packed panels of a model's weight, or null: see {@link PackedWeights}. Only variables are worth it. */

@@ -10,6 +10,11 @@ const WIDEST_PANEL = 32;
 const FEWEST_USES = 4;
 const SPREAD_OVER = 8;
 
+/** Products of fewer rows read the weights where they are. */
+export const FEWEST_ROWS = 9;
+/** Beyond these, packing anew takes less than a twentieth of the product, and panels are as many bytes as the weights. */
+export const MOST_ROWS = 128;
+
 interface Packed {
   uses: number;
   readonly packedAt: number;
@@ -35,7 +40,7 @@ export class PackedWeights {
   private met = 0;
 
   /** @param budget bytes for all packed weights together; default an eighth of the machine's memory */
-  constructor(private readonly budget = totalmem() / 8) {}
+  constructor(readonly budget = totalmem() / 8) {}
 
   /** Bytes of packed weights. */
   get heldBytes(): number {

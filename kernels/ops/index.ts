@@ -9,6 +9,7 @@ export { fromHalves, type HalfFormat, keepsHalves, roundToBfloat16, toBfloat16Va
 export * from './lens-statistics';
 export type { MixerMemory, MixerOutput } from './mixer-memory';
 export * from './mixer-steps';
+export { type Packing, packing } from './packing';
 export * from './part-sizes';
 export { KERNELS, type KernelName } from './registry';
 export * from './rms-norm';

@@ -25,6 +25,10 @@ export const RunEstimateSchema = z.object({
   activationBytes: bytes.meta({ description: 'What the run keeps in memory.' }),
   limitBytes: bytes.meta({ description: 'Most activations that are kept; a run above it is refused.' }),
   weightBytes: bytes.meta({ description: 'Weights that are not on the device yet.' }),
+  packedBytes: bytes.meta({
+    description:
+      'What the device adds to these weights once prompts of this length have come back some ten times: it keeps them in the order of its products too.',
+  }),
   seconds: z
     .number()
     .nullable()

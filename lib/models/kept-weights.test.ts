@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isAvailable } from '@/kernels/native/addon';
 import type { NativeBackend } from '@/kernels/native/backend';
+import { packing } from '@/kernels/ops';
 import type { Backend as WebgpuBackend } from '@/kernels/webgpu/program';
 import { registerWebgpu } from '@/kernels/webgpu/register';
 import { allowSoftwareAdapter } from '@/kernels/webgpu/testing/software-adapter';
@@ -19,7 +20,7 @@ import { Random } from '@/lib/random';
 import { initialCheckpoint } from '@/lib/training/initialise';
 import { ADAPTER, ADD_ON, needs } from '@/testing/needs';
 import { createModel, keptFormat } from './model';
-import { isMatrix, weightBytes, weightCounts } from './weight-format';
+import { isMatrix, packedBytes, weightBytes, weightCounts } from './weight-format';
 
 allowSoftwareAdapter();
 const adapter = await registerWebgpu();
@@ -98,6 +99,17 @@ describe.each([
     expect(weightBytes(weightCounts(wide.tensors, 'bf16'), true)).toBe(weightBytes(counts, true));
   });
 
+  it('has projections to pack only where they are float32', () => {
+    const packing = { fewestRows: 9, mostRows: 128, budgetBytes: 1e9 };
+    const wideProjections = [...wide.tensors]
+      .filter(([name]) => isMatrix(name) && !/embeddings|lm_head/.test(name))
+      .reduce((sum, [, { data }]) => sum + data.byteLength, 0);
+    expect(packedBytes(weightCounts(kept.tensors, 'float32'), 9, packing)).toBe(wideProjections);
+    expect(packedBytes(weightCounts(kept.tensors, 'file'), 9, packing)).toBe(0);
+    for (const tokens of [8, 129]) expect(packedBytes(weightCounts(wide.tensors, 'file'), tokens, packing)).toBe(0);
+    expect(packedBytes(weightCounts(wide.tensors, 'file'), 9, null)).toBe(0);
+  });
+
   it('runs widened on a device that does not compute from 16 bits', async () => {
     await openDevice({ device: 'cpu' });
     expect(keptFormat(kept, 'file')).toBe('float32');
@@ -157,3 +169,27 @@ describe.each([
     await expect(loadCheckpoint(path, 'broken', { keepBits: true })).rejects.toThrow(/NaN or infinite/);
   });
 });
+
+it(
+  'what a device packs of weights that come back is what was said beforehand',
+  needs(isAvailable, ADD_ON),
+  async () => {
+    await openDevice({ device: 'native' });
+    const { packed } = tf.backend() as unknown as NativeBackend;
+    const checkpoint = await loadCheckpoint('models/demo-diff-mamba2');
+    const model = createModel(checkpoint, { weights: 'file' });
+    const said = (tokens: number) => packedBytes(weightCounts(checkpoint.tensors, 'file'), tokens, packing());
+    const taken = (tokens: number) => {
+      const before = packed.heldBytes;
+      for (let pass = 0; pass < 14; pass++)
+        tf.tidy(() => model.forward([Array.from({ length: tokens }, (_, k) => k % 40)], { logits: 'last' }));
+      return packed.heldBytes - before;
+    };
+    expect([taken(8), said(8), taken(129), said(129)]).toEqual([0, 0, 0, 0]);
+    const bytes = taken(40);
+    expect(bytes).toBeGreaterThanOrEqual(said(40));
+    // Widths that are no multiple of a panel's are padded.
+    expect(bytes).toBeLessThan(1.1 * said(40));
+    model.dispose();
+  },
+);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
+import type { Packing } from '@/kernels/ops';
 import type { Device, Health } from '@/lib/api/schemas';
 import { formatDuration } from '@/lib/vocabulary';
 import { Calls } from './calls';
@@ -54,6 +55,8 @@ export class DeviceWorker {
   device: Device | null = null;
   /** Whether the device computes from weights of 16 bits as they are. */
   keepsHalves = false;
+  /** How it packs weights, where it does. */
+  packing: Packing | null = null;
   status: 'starting' | 'ready' | 'failed' = 'starting';
   error: string | undefined;
   /** How often the thread was started again, and why the last time. */
@@ -188,6 +191,7 @@ export class DeviceWorker {
       case 'ready':
         this.device = message.device;
         this.keepsHalves = message.keepsHalves;
+        this.packing = message.packing;
         this.#settle('ready');
         this.#deaths = 0;
         return;

@@ -1,3 +1,4 @@
+import type { Packing } from '@/kernels/ops';
 import type { AnalysisProgress, AnalysisResult } from '@/lib/api/causal';
 import type { ReadingBody, ReadingName, ReadingQuery } from '@/lib/api/readings';
 import type { BlockSummary, Device, Progress, Readout, RunModel } from '@/lib/api/schemas';
@@ -84,7 +85,7 @@ export type RunUpdate =
   | { type: 'failure'; model: number; message: string };
 
 export type Message =
-  | { kind: 'ready'; device: Device; keepsHalves: boolean }
+  | { kind: 'ready'; device: Device; keepsHalves: boolean; packing: Packing | null }
   | { kind: 'unusable'; message: string }
   | { kind: 'result'; call: number; result: unknown }
   | { kind: 'refusal'; call: number; refusal: Refusal }

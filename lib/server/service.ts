@@ -21,7 +21,7 @@ import type {
 } from '@/lib/api/schemas';
 import type { Sweep, SweepList, SweepRequest, SweepStatus } from '@/lib/api/sweeps';
 import type { TrainingRuns } from '@/lib/api/training';
-import { weightBytes } from '@/lib/models/weight-format';
+import { packedBytes, weightBytes } from '@/lib/models/weight-format';
 import { AnalysisBook } from './analysis-book';
 import { ArchiveClient } from './archive/client';
 import type { Accepted } from './archive/protocol';
@@ -220,10 +220,13 @@ export class Service {
     const { cost, weights, ...measure } = await this.readers.call('measure', request);
     await this.worker.opened();
     const toLoad = weights.filter(({ name }) => !this.#loaded.has(name));
+    const { keepsHalves, packing } = this.worker;
+    const packed = toLoad.reduce((total, counts) => total + packedBytes(counts, counts.tokens, packing), 0);
     const loading = toLoad.map(({ parameters }) => loadingCost(parameters));
     return {
       ...measure,
-      weightBytes: toLoad.reduce((total, counts) => total + weightBytes(counts, this.worker.keepsHalves), 0),
+      weightBytes: toLoad.reduce((total, counts) => total + weightBytes(counts, keepsHalves), 0),
+      packedBytes: Math.min(packed, packing?.budgetBytes ?? 0),
       seconds: this.#pace.expect(sum([cost, ...loading])),
     };
   }

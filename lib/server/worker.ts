@@ -1,6 +1,6 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { keepsHalves } from '@/kernels/ops';
+import { keepsHalves, packing } from '@/kernels/ops';
 import type { TextReader } from '@/lib/data/snr-examples';
 import { openDevice, untilGpuIsLost } from '@/lib/engine';
 import { Computer } from './compute/computer';
@@ -82,7 +82,12 @@ async function start(): Promise<void> {
   });
   await quiet;
   await computer.calibrate();
-  send({ kind: 'ready', device: { ...device, weights: settings.weights }, keepsHalves: keepsHalves() });
+  send({
+    kind: 'ready',
+    device: { ...device, weights: settings.weights },
+    keepsHalves: keepsHalves(),
+    packing: packing(),
+  });
   await computer.warmUp();
 }
 

@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { kernels } from '../addon';
 import type { NativeBackend } from '../backend';
 import { allFloat, type KernelInputs, type Override, type Overrides, sizeOf } from '../override';
+import { FEWEST_ROWS, MOST_ROWS } from '../packed-weights';
 
 const ACTIVATIONS: Readonly<Record<string, number>> = { linear: 0, relu: 1, sigmoid: 2 };
 
@@ -13,12 +14,6 @@ interface Product {
   readonly transposeB: boolean;
   readonly activation: number;
 }
-
-/** Products of fewer rows read the weights where they are. */
-const FEWEST_ROWS_FOR_PANELS = 9;
-
-/** Beyond these, packing anew takes less than a twentieth of the product, and panels are as many bytes as the weights. */
-const MOST_ROWS_FOR_PANELS = 128;
 
 /** How the C++ kernel is given b. */
 const FLOATS = 0;
@@ -36,7 +31,7 @@ function secondFactor(
   const halves = transposed && backend.halves(b);
   if (halves) return [halves, HALVES + backend.halfForm(b) - 1];
   const matrix = { N, K, rowStride: transposed ? 1 : N, columnStride: transposed ? K : 1 };
-  const few = M >= FEWEST_ROWS_FOR_PANELS && M <= MOST_ROWS_FOR_PANELS;
+  const few = M >= FEWEST_ROWS && M <= MOST_ROWS;
   const panels = few && backend.panels(b, matrix);
   return panels ? [panels, PANELS] : [backend.floats(b), FLOATS];
 }

@@ -40,7 +40,7 @@ export interface Measure extends Pick<RunEstimate, 'activationBytes' | 'limitByt
   /** Without loading. */
   readonly cost: Cost;
   /** Of each model. */
-  readonly weights: readonly (WeightCounts & { readonly name: string })[];
+  readonly weights: readonly (WeightCounts & { readonly name: string; readonly tokens: number })[];
 }
 
 /** Methods of a reader: argument and result. None touches weights or the device. */

@@ -131,17 +131,6 @@ class Continuation(TypedDict):
     """The tokens that stand for the rest of the prompt."""
 
 
-class RunEstimate(TypedDict):
-    activationBytes: int
-    """What the run keeps in memory."""
-    limitBytes: int
-    """Most activations that are kept; a run above it is refused."""
-    weightBytes: int
-    """Weights that are not on the device yet."""
-    seconds: Optional[float]
-    """Expected, loading included, by a probe of the device and by runs; null without a device."""
-
-
 class LensMetadata(TypedDict):
     lens: Literal["logit", "tuned"]
     """`tuned` uses the translators in the folder `tuned-lens` of the model."""
@@ -162,6 +151,19 @@ class RolloutMetadata(TypedDict):
     ms: float
     memory_bytes: float
     """Bytes that it was said to take before it began."""
+
+
+class RunEstimate(TypedDict):
+    activationBytes: int
+    """What the run keeps in memory."""
+    limitBytes: int
+    """Most activations that are kept; a run above it is refused."""
+    weightBytes: int
+    """Weights that are not on the device yet."""
+    packedBytes: int
+    """What the device adds to these weights once prompts of this length have come back some ten times: it keeps them in the order of its products too."""
+    seconds: Optional[float]
+    """Expected, loading included, by a probe of the device and by runs; null without a device."""
 
 
 class AttributionComponents(TypedDict):

@@ -16,13 +16,13 @@ interface Tools {
 export async function measureOf(request: RunRequest, { catalogue, prompts, settings }: Tools): Promise<Measure> {
   let bytes = 0;
   const costs: Cost[] = [];
+  const weights = new Map<string, Measure['weights'][number]>();
   for (const { name, tokens } of await prompts.prepare(request)) {
     const config = await catalogue.config(name);
     bytes += activationBytes(config, tokens.length);
     costs.push(runCost(config, tokens.length));
+    const counts = await catalogue.weightCounts(name, settings.weights);
+    weights.set(name, { name, tokens: tokens.length, ...counts });
   }
-  const weights: Measure['weights'][number][] = [];
-  for (const name of new Set(request.models))
-    weights.push({ name, ...(await catalogue.weightCounts(name, settings.weights)) });
-  return { activationBytes: bytes, limitBytes: settings.runBytes, cost: sum(costs), weights };
+  return { activationBytes: bytes, limitBytes: settings.runBytes, cost: sum(costs), weights: [...weights.values()] };
 }
