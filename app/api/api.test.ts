@@ -104,7 +104,7 @@ const variables = ['STATESCOPE_ROOT', 'STATESCOPE_MAX_TOKENS', 'STATESCOPE_DEVIC
 const before = variables.map((name) => process.env[name]);
 
 beforeAll(async () => {
-  workspace = await makeWorkspace({}, { sweeps: true });
+  workspace = await makeWorkspace({}, { sweeps: true, measured: true });
   for (const [i, value] of [workspace.root, '64', 'cpu', 'none'].entries()) process.env[variables[i]] = value;
 });
 

@@ -256,7 +256,7 @@ describe('a causal test', () => {
     expect(() => service.analysisTensors(waiting.id)).toThrow(expect.objectContaining({ status: 409 }));
     service.cancelAnalysis(first.id);
     await until(first.id);
-    await vi.waitFor(() => expect(service.health().queue).toBe(0));
+    await vi.waitFor(() => expect(service.health().queue).toBe(0), 60_000);
   });
 
   it('ends as an error with one sentence where the model lacks what is to be patched', async () => {

@@ -11,7 +11,7 @@ let workspace: Workspace;
 let service: Service;
 
 beforeAll(async () => {
-  workspace = await makeWorkspace();
+  workspace = await makeWorkspace({}, { measured: true });
 });
 
 afterAll(() => workspace.remove());

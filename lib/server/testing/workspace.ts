@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { type AskedReading, type ReadingBody, type ReadingName, readingQuery } from '@/lib/api/readings';
 import type { RunRequestInput } from '@/lib/api/schemas';
 import { type BlockKind, saveCheckpoint } from '@/lib/checkpoint';
@@ -66,6 +66,20 @@ const SWEEP_THREADS = {
   leases: join(process.cwd(), 'lib/jobs/leases-thread.ts'),
 };
 
+/** The device is not measured: half of what starting a worker on the portable device costs, for a forecast that hardly a test asks for. */
+const UNMEASURED: Plugin = {
+  name: 'unmeasured',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/compute\/runs\/probe\.ts$/ }, () => ({ contents: 'export async function probe() {}' })),
+};
+
+interface Parts {
+  /** With the threads of sweeps, too. */
+  readonly sweeps?: boolean;
+  /** The worker measures its device when it starts, so that it can say how long a first run takes. */
+  readonly measured?: boolean;
+}
+
 export interface Workspace {
   readonly root: string;
   readonly settings: Settings;
@@ -75,11 +89,10 @@ export interface Workspace {
 /**
  * A folder like an installed Statescope: the worker's bundle and tiny random models. It lies inside
  * node_modules, where the bundle finds the packages that it leaves outside.
- * @param sweeps with the threads of sweeps, too
  */
 export async function makeWorkspace(
   overrides: Partial<Settings> = {},
-  { sweeps = false }: { readonly sweeps?: boolean } = {},
+  { sweeps = false, measured = false }: Parts = {},
 ): Promise<Workspace> {
   const cache = join(process.cwd(), 'node_modules', '.cache');
   await mkdir(cache, { recursive: true });
@@ -97,6 +110,7 @@ export async function makeWorkspace(
         archive: join(process.cwd(), 'lib/server/archive/thread.ts'),
         ...(sweeps && SWEEP_THREADS),
       },
+      plugins: [...(PROGRAM.plugins ?? []), ...(measured ? [] : [UNMEASURED])],
       outdir: join(root, 'dist'),
       outExtension: { '.js': '.mjs' },
     }),
