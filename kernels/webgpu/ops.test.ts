@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADAPTER, needs } from '@/testing/needs';
 import { crossEntropy } from '../ops';
 import { expectCase } from '../ops/expect-case';
@@ -9,6 +9,7 @@ import { expectClose } from '../reference/test-support';
 import { type Backend, dispatch } from './program';
 import { registerWebgpu } from './register';
 import { largeCases } from './testing/large-cases';
+import { REDUCING_PROGRAMS, reducingCases, reducingPrograms } from './testing/reducing-cases';
 import { allowSoftwareAdapter } from './testing/software-adapter';
 
 allowSoftwareAdapter();
@@ -21,8 +22,18 @@ describe('WGSL kernels equal the float64 reference', needs(adapter, ADAPTER), ()
     expect(await tf.setBackend('webgpu')).toBe(true);
   });
 
+  const reducing = new Map<string, string>();
+
   it.each(cases.map((c) => [c.name, c] as const))('%s', (_, c) => {
-    expectCase(c, { value: 1e-5, gradients: 2e-5 });
+    for (const [name, code] of reducingPrograms(() => expectCase(c, { value: 1e-5, gradients: 2e-5 })))
+      reducing.set(name, code);
+  });
+
+  it('reduce by subgroups, where the device has them, in all programs that reduce', () => {
+    expect([...reducing.keys()].sort()).toEqual(REDUCING_PROGRAMS);
+    const { subgroups, device } = tf.backend() as Backend;
+    expect(subgroups).toBe(device.features.has('subgroups'));
+    for (const [name, code] of reducing) expect(code.includes('subgroupAdd'), name).toBe(subgroups);
   });
 
   it('turns by angles of thousands of tokens as exactly as float32 has them', () => {
@@ -60,5 +71,32 @@ describe('WGSL kernels equal the float64 reference', needs(adapter, ADAPTER), ()
       });
     expect(() => tf.engine().makeTensorFromTensorInfo(broken()).dataSync()).toThrow(/refused a program.*missing/s);
     expect([...made().dataSync()]).toEqual([0, 0.5, 1, 1.5, 2]);
+  });
+});
+
+// Here, where all the programs beside those that reduce are compiled already.
+describe('what threads reduce through workgroup memory', needs(adapter, ADAPTER), () => {
+  beforeAll(async () => {
+    await tf.setBackend('webgpu');
+    (tf.backend() as Backend).subgroups = false;
+  });
+  afterAll(() => {
+    const { device } = tf.backend() as Backend;
+    (tf.backend() as Backend).subgroups = device.features.has('subgroups');
+  });
+
+  const seen = new Map<string, string>();
+
+  it.each(reducingCases().map((c) => [c.name, c] as const))(
+    'equals the definition in %s, with its gradients',
+    (_, c) => {
+      for (const [name, code] of reducingPrograms(() => expectCase(c, { value: 1e-5, gradients: 2e-5 })))
+        seen.set(name, code);
+    },
+  );
+
+  it('does so in all programs that reduce, and in each of them this way', () => {
+    expect([...seen.keys()].sort()).toEqual(REDUCING_PROGRAMS);
+    for (const [name, code] of seen) expect(code, name).not.toContain('subgroupAdd');
   });
 });

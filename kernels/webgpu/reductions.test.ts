@@ -1,12 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { ADAPTER, needs } from '@/testing/needs';
-import { expectCase } from '../ops/expect-case';
 import { Random } from '../reference/random';
 import { expectClose } from '../reference/test-support';
-import { type Backend, dispatch, type Program } from './program';
+import { type Backend, dispatch } from './program';
 import { registerWebgpu } from './register';
-import { reducingCases } from './testing/reducing-cases';
 import { allowSoftwareAdapter } from './testing/software-adapter';
 
 allowSoftwareAdapter();
@@ -44,34 +42,6 @@ fn main(index: i32) {
   });
   return tf.engine().makeTensorFromTensorInfo(result).dataSync() as Float32Array;
 }
-
-/** Programs that reduce, by name, and the WGSL that they were queued with. */
-function reducingPrograms(body: () => void): Map<string, string> {
-  const seen = new Map<string, string>();
-  const queue = (backend as Backend).queueProgram.bind(backend);
-  const run: Backend['queueProgram'] = (program, ...rest) => {
-    if ((program as Program).reduces)
-      seen.set(program.shaderKey.split('{')[0].replace('statescope', '').trim(), program.getUserCode());
-    return queue(program, ...rest);
-  };
-  Object.assign(backend as Backend, { queueProgram: run });
-  try {
-    body();
-  } finally {
-    Reflect.deleteProperty(backend as Backend, 'queueProgram');
-  }
-  return seen;
-}
-
-const PROGRAMS = [
-  'log sum exp',
-  'mean loss',
-  'rms norm',
-  'rms norm grad',
-  'row product',
-  'ssd scan grad of B, C and delta',
-  'ssd step',
-];
 
 describe.each([
   ['by subgroups', true],
@@ -113,18 +83,6 @@ describe.each([
         1e-6,
         'highest',
       );
-    });
-
-    const seen = new Map<string, string>();
-
-    it.each(reducingCases().map((c) => [c.name, c] as const))('in %s, with its gradients', (_, c) => {
-      for (const [name, code] of reducingPrograms(() => expectCase(c, { value: 1e-5, gradients: 2e-5 })))
-        seen.set(name, code);
-    });
-
-    it('in all programs that reduce, and in each of them this way', () => {
-      expect([...seen.keys()].sort()).toEqual(PROGRAMS);
-      for (const [name, code] of seen) expect(code.includes('subgroupAdd'), name).toBe(subgroups);
     });
   });
 });
