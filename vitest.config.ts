@@ -7,13 +7,15 @@ import { requiredByTests } from './scripts/lib/required.mjs';
 
 const ROOT = fileURLToPath(new URL('.', import.meta.url)).replace(/\/$/, '');
 
-/** Folders whose tests change what devices, threads or servers have. Those of the page share stores. */
-const APART = /^(app|kernels|scripts|lib\/(bench|engine|experiments|gpu-check|jobs|models|server|training))\//;
+/** Folders whose tests change what devices, threads, servers or the page's stores have. */
+const APART =
+  /^(app|kernels|scripts|components\/state|lib\/(bench|engine|experiments|gpu-check|jobs|models|server|training))\//;
 /** What changes a process for whoever comes after. */
-const CHANGES = /\bvi\.(mock|doMock|stub|spyOn|use)|\bprocess\.(env|chdir|argv)|\bglobalThis\b|\bWorker\(/;
+const CHANGES =
+  /\bvi\.(mock|doMock|stub|spyOn|use)|\bprocess\.(env|chdir|argv)|\bglobalThis\b|\bWorker\(|\.[gs]etState\(/;
 
 /** Test files that may follow one another in one process: loading modules anew for each is a good part of the whole. */
-const together = ['lib', 'models', 'testing'].flatMap((folder) =>
+const together = ['components', 'lib', 'models', 'testing'].flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true })
     .map((path) => join(folder, String(path)))
     .filter(
