@@ -9,7 +9,7 @@ import { missingPostgres, Postgres } from '@/scripts/lib/postgres.mjs';
 // Processes start many times here, which takes minutes where others use the machine too.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
 
-const ITEMS = 80;
+const ITEMS = 50;
 const asked = {
   kind: 'snr' as const,
   models: ['plain'],
