@@ -1,5 +1,5 @@
-// npm test: sets up what is missing, then lint, types, unit tests, the package of npm, a short chaos run and the page tests; says what
-// was skipped and why, and ends with one line of counts. With CI set, a page test that did not run is a failure.
+// npm test: sets up what is missing, then lint, types, unit tests, the package of npm and a short chaos run side by side, and the page tests;
+// says what was skipped and why, and ends with one line of counts. With CI set, a page test that did not run is a failure.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -119,7 +119,7 @@ async function pythonTests(interpreter) {
 /** The short form of every scenario of `npm run chaos`; each of its checks counts as a test. */
 async function chaosTests() {
   say('chaos: broken servers, stores, disks, models, texts and requests');
-  const code = await run(process.execPath, [join(ROOT, 'scripts', 'chaos.mjs'), '--quick']);
+  const code = await runHeld(process.execPath, [join(ROOT, 'scripts', 'chaos.mjs'), '--quick']);
   const summary = readJson(join(RESULTS, 'chaos.json'));
   addCounts(summary?.totals ?? { passed: 0, failed: 0, skipped: 0 }, code);
   for (const { name, skipped: needs } of summary?.scenarios ?? [])
@@ -131,17 +131,27 @@ rmSync(RESULTS, { recursive: true, force: true });
 mkdirSync(RESULTS, { recursive: true });
 // Before the unit tests, which borrow its WebGPU adapter.
 const browser = await chromium();
-// One core or two are enough for all three. What follows has servers of its own to wait for: two at a time.
-await part('unit tests, build, types and lint', () =>
-  Promise.all([unitTests(), buildAndTypes(), step('lint and format', bin('biome'), ['ci', '.', '--reporter=summary'])]),
-);
-await part('package and Python', () =>
+
+/** What needs the page built. It waits for processes half of its time, and leaves that half to the unit tests. */
+async function onceBuilt() {
+  await part('build and types', buildAndTypes);
+  await part('package and Python', () =>
+    Promise.all([
+      step('the package of npm', process.execPath, [join(ROOT, 'scripts', 'package-test.mjs'), '--linked']),
+      python().then(pythonTests),
+    ]),
+  );
+  await part('chaos', chaosTests);
+}
+
+await part('all but page tests', () =>
   Promise.all([
-    step('the package of npm', process.execPath, [join(ROOT, 'scripts', 'package-test.mjs'), '--linked']),
-    python().then(pythonTests),
+    part('unit tests', unitTests),
+    onceBuilt(),
+    step('lint and format', bin('biome'), ['ci', '.', '--reporter=summary']),
   ]),
 );
-await part('chaos', chaosTests);
+// With the machine to themselves: people wait for a page, and its tests do not wait long.
 await part('page tests', () => pageTests(browser));
 for (const line of skippedLines(skipped)) console.log(line);
 console.log(`minutes: ${minutes.join(', ')}`);
