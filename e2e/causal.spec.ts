@@ -72,6 +72,25 @@ test('every patch is estimated first; the strongest are patched, and what is cli
   expect(complaints).toEqual([]);
 });
 
+test('a grid of a long prompt begins where something is to be seen', async ({ page }) => {
+  const prompt = `${'A bird sang outside . '.repeat(40)}Sandra entered the hallway . Where is Sandra ? Answer :`;
+  await page.goto(`/?a=demo-mamba2&b=demo-diff-mamba2&prompt=${encodeURIComponent(prompt)}&target=hallway`);
+  await run(page);
+  await page.locator('#lens').scrollIntoViewIfNeeded();
+  await page.locator('#causal').scrollIntoViewIfNeeded();
+  await page.getByTestId('foil').fill('kitchen');
+  await page.getByTestId('causal-knockout').check();
+  await page.getByTestId('causal-run').click();
+  await page.mouse.move(5, 5);
+  await shown(page);
+  const seen = () =>
+    page.locator('.causal-scroll').evaluate(({ scrollTop, clientHeight, scrollHeight }) => {
+      const hallway = scrollHeight - 12 * 8;
+      return scrollTop < hallway && hallway < scrollTop + clientHeight;
+    });
+  await expect.poll(seen).toBe(true);
+});
+
 test('exact patches begin with a row a sentence', async ({ page }) => {
   await openEstimates(page);
   await page.getByTestId('patch-how-exact').check();

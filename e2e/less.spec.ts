@@ -46,6 +46,13 @@ test('a target that is all but certain opens on the margin; a link of its run st
   await expect(page.getByTestId('metric-p')).toBeChecked();
 });
 
+test('both curves have their names where one runs along the top of the plot', async ({ page }) => {
+  await page.goto('/?a=demo-mamba2&b=demo-diff-mamba2&example=person-early');
+  await run(page);
+  await expect(page.getByTestId('metric-p')).toBeChecked();
+  await expect(page.getByTestId('signal-curve').locator('.line-name')).toHaveText([/demo-mamba2/, /demo-diff-mamba2/]);
+});
+
 test('every section says what is to be seen, and its layers open', async ({ page }) => {
   const complaints = await open(page);
   await run(page);
