@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadCheckpoint } from '@/lib/checkpoint';
+import { openSource } from '@/lib/data/sources';
 import { openDevice } from '@/lib/engine';
 import { generateEach } from '@/lib/generation';
 import { createModel } from '@/lib/models';
@@ -31,16 +32,20 @@ for (const task of ['qa1', 'qa2']) {
 const book = join(folder, 'book.txt');
 writeFileSync(book, gunzipSync(readFileSync('lib/data/testing/book.txt.gz')));
 
-let asked: Asked;
-beforeAll(async () => {
-  await openDevice({ device: 'auto' });
-  const checkpoint = await loadCheckpoint('models/demo-mamba2');
+async function opened(path: string): Promise<Asked> {
+  const checkpoint = await loadCheckpoint(path);
   const tokenizerPath = checkpoint.tokenizerPath as string;
   const tokenizer = await loadTokenizer(tokenizerPath);
-  asked = {
-    ...{ name: 'demo', vocabulary: checkpoint.config.vocabulary, tokenizer, tokenizerPath },
-    model: createModel(checkpoint),
-  };
+  const { vocabulary } = checkpoint.config;
+  return { name: 'demo', vocabulary, tokenizer, tokenizerPath, model: createModel(checkpoint) };
+}
+
+let asked: Asked;
+let storyAsked: Asked;
+beforeAll(async () => {
+  await openDevice({ device: 'auto' });
+  asked = await opened('models/demo-mamba2');
+  storyAsked = await opened('models/stories-mamba2');
 });
 
 const resampling = () => resamplingOf(1, 50);
@@ -119,6 +124,47 @@ describe('BABILong', () => {
       }
   });
 
+  it('asks the last question of stories, by its hops, over the tokens of the row itself', async () => {
+    const stories = { cue: [8, 8], noise: [0.2, 0.4], pronouns: 0.25 };
+    const given = {
+      ...{ stories, tasks: ['one-hop', 'two-hop'], lengths: [160], samples: 3, batch: 2, max_new_tokens: 2 },
+      depths: [
+        [0, 0.6],
+        [0.6, 1],
+      ],
+    };
+    const evaluation = await babilongEvaluation(given);
+    const source = await openSource({ source: 'stories', length: 160, ...stories });
+    const rows = Array.from({ length: 400 }, (_, k) => source.row('test', k));
+    const lines: BabilongLine[] = [];
+    for (const item of evaluation.items(storyAsked)) lines.push(...(await evaluation.evaluateItem(storyAsked, item)));
+    expect(lines).toHaveLength(12);
+    const tokenizer = storyAsked.tokenizer as NonNullable<Asked['tokenizer']>;
+    for (const { task, depth, sample, tokens, question, target, fact_depth: at, output, strict, first } of lines) {
+      const own = rows.filter(({ answers, classes }) => {
+        const { start, label } = answers[answers.length - 1];
+        const share = Math.max(...(classes?.needle ?? []).map(([from]) => from)) / start;
+        return label === task && share >= (depth?.[0] ?? 1) && share < (depth?.[1] ?? 0);
+      })[sample];
+      const { start } = own.answers[own.answers.length - 1];
+      expect(tokens).toBe(start);
+      expect(tokenizer.encode(` ${target}`).ids).toEqual([own.tokens[start]]);
+      expect(question).toMatch(/^Where is .* right now\? In just one word, the answer is:$/);
+      expect(at).toBeGreaterThanOrEqual(depth?.[0] ?? 1);
+      const logits = storyAsked.model.forward([[...own.tokens.subarray(0, start)]], { logits: [start - 1] });
+      const [best] = logits.reshape([-1]).argMax().dataSync();
+      expect(tokenizer.encode(` ${output.split(/[ .]/)[0]}`).ids[0]).toBe(best);
+      expect(first).toBe(best === own.tokens[start]);
+      expect(strict).toBe(first);
+    }
+    await expect(babilongEvaluation({ ...given, tasks: ['qa1'] })).rejects.toThrow('tasks are one-hop to two-hop');
+    await expect(babilongEvaluation({ ...given, background: book })).rejects.toThrow('bring their own background');
+    await expect(babilongEvaluation({ ...given, stories: { source: 'mqar' } })).rejects.toThrow('of the source "mqar"');
+    await expect(babilongEvaluation({ ...given, lengths: ['1k'] })).rejects.toThrow('stories take tokens');
+    const rare = await babilongEvaluation({ ...given, depths: [[0.999, 1]], samples: 1 });
+    await expect(rare.evaluateItem(storyAsked, rare.items(storyAsked)[0])).rejects.toThrow('Of 400 stories');
+  });
+
   it('gives intervals over seeds, the ratio of two models, and every figure', async () => {
     const { evaluation, lines } = await measured({ samples: 6 });
     const scored = (right: (line: BabilongLine) => boolean) =>
@@ -170,7 +216,7 @@ describe('BABILong', () => {
     await expect(measured({ tasks: ['qa21'] })).rejects.toThrow('there is no task "qa21": tasks are qa1 to qa20.');
     await expect(measured({ lengths: [128] })).rejects.toThrow('published samples are called 0k, 1k, …');
     await expect(measured({ lengths: ['2k'] })).rejects.toThrow('2k.json cannot be found');
-    await expect(measured({ babi: folder })).rejects.toThrow('give folder or babi, one of both');
+    await expect(measured({ babi: folder })).rejects.toThrow('give folder, babi or stories, one of them');
     await expect(measured({ depths: [[0, 1]] })).rejects.toThrow('published samples have their background and depths');
   });
 });

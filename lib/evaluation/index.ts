@@ -3,8 +3,8 @@ export {
   type BabilongResults,
   type BabilongSettings,
   babilongEvaluation,
-  evaluationPrompt,
 } from './babilong';
+export { evaluationPrompt } from './babilong-samples';
 export { type CostLine, type CostResults, type CostSettings, costEvaluation, flopsPerToken } from './cost';
 export {
   type Criterion,

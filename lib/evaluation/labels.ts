@@ -1,3 +1,5 @@
+import { ROOMS as STORY_ROOMS } from '@/lib/data/story-words';
+
 const ROOMS = ['bathroom', 'bedroom', 'garden', 'hallway', 'kitchen', 'office'] as const;
 const YES_NO = ['no', 'yes'] as const;
 
@@ -27,5 +29,9 @@ const LABELS: Readonly<Record<string, readonly string[]>> = {
 
 export const TASKS: readonly string[] = Object.keys(LABELS);
 
+/** What stories are asked at their end. */
+export const STORY_TASKS: readonly string[] = ['one-hop', 'two-hop'];
+
 /** Undefined where there is no such task. */
-export const labelsOf = (task: string): readonly string[] | undefined => LABELS[task];
+export const labelsOf = (task: string): readonly string[] | undefined =>
+  STORY_TASKS.includes(task) ? STORY_ROOMS : LABELS[task];

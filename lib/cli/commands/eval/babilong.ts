@@ -3,12 +3,13 @@ import { InputError } from '@/lib/checkpoint';
 import { babilongEvaluation } from '@/lib/evaluation';
 import type { Io } from '../../io';
 import { wholeNumber, words } from '../../parse';
-import { type EvaluationOptions, evaluate, percent, withEvaluation } from './common';
+import { type EvaluationOptions, evaluate, percent, readData, withEvaluation } from './common';
 
 interface BabilongOptions extends EvaluationOptions {
   readonly folder?: string;
   readonly babi?: string;
   readonly background?: string;
+  readonly stories?: string;
   readonly documents?: string;
   readonly maxFacts?: number;
   readonly split: string;
@@ -31,20 +32,25 @@ export function babilongCommand(parent: Command, io: Io): void {
     .option('--folder <folder>', 'published samples: RMT-team/babilong-1k-samples')
     .option('--babi <folder>', 'or facts of the bAbI tasks (en, en-10k), composed with --background')
     .option('--background <file|folder>', 'text to hide the facts in; without it the facts stand alone')
+    .option('--stories <file|json>', 'or stories in background text: the source `stories` of training')
     .addOption(
       new Option('--documents <what>', 'what of the background is one document').choices(['file', 'paragraph', 'line']),
     )
     .option('--max-facts <n>', 'composed samples: leave longer stories out', wholeNumber('--max-facts', 1))
-    .option('--split <name>', 'of composed samples: train, validation or test', 'test')
-    .option('--tasks <list>', 'qa1 to qa20 (default: qa1,qa2,qa3,qa4,qa5)', words('--tasks'))
+    .option('--split <name>', 'of composed samples and stories: train, validation or test', 'test')
+    .option(
+      '--tasks <list>',
+      'qa1 to qa20 (default: qa1,qa2,qa3,qa4,qa5); of stories one-hop, two-hop',
+      words('--tasks'),
+    )
     .requiredOption(
       '--lengths <list>',
-      '0k,1k,… of published samples, tokens of composed ones, 0k of facts alone',
+      '0k,1k,… of published samples, tokens of composed ones and stories, 0k of facts alone',
       words('--lengths'),
     )
     .option(
       '--depths <n>',
-      'composed samples: hide the facts in each of n parts of the text',
+      'composed samples and stories: the facts in each of n parts of the text',
       wholeNumber('--depths', 1),
     )
     .option('--samples <n>', 'of each task, length and depth (default: 100)', wholeNumber('--samples', 1))
@@ -55,13 +61,16 @@ export function babilongCommand(parent: Command, io: Io): void {
         .default('evaluation'),
     )
     .option('--batch <n>', 'prompts that are continued at once (default: 8)', wholeNumber('--batch', 1))
-    .option('--data-seed <n>', 'of composed samples (default: 0)', wholeNumber('--data-seed', 0))
+    .option('--data-seed <n>', 'of composed samples and stories (default: 0)', wholeNumber('--data-seed', 0))
     .action(async (options: BabilongOptions) => {
       const { folder, babi, background, documents, split, tasks, samples, prompt, batch } = options;
       if (folder !== undefined && options.depths !== undefined)
-        throw new InputError('--depths is for composed samples: published ones have their facts where they are.');
+        throw new InputError(
+          '--depths is for composed samples and stories: published ones have their facts where they are.',
+        );
       const evaluation = await babilongEvaluation({
         ...{ folder, babi, background, documents, split, tasks, samples, prompt, batch },
+        stories: options.stories && (await readData(options.stories, '--stories')),
         lengths: options.lengths.map((length) => (/^\d+$/.test(length) ? Number(length) : length)),
         depths: options.depths && partsOf(options.depths),
         max_facts: options.maxFacts,

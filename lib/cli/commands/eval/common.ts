@@ -60,13 +60,13 @@ export const withData = (command: Command): Command =>
     .option('--split <name>', 'train, validation or test', 'test')
     .option('--rows <n>', 'rows of the data; by default all', wholeNumber('--rows', 1));
 
-/** The JSON of `--data`, given itself or as a file. @throws InputError */
-export async function readData(data: string): Promise<unknown> {
+/** The JSON of an option that says a source of data, given itself or as a file. @throws InputError */
+export async function readData(data: string, option = '--data'): Promise<unknown> {
   if (!data.trimStart().startsWith('{') && !data.trimStart().startsWith('[')) return readJson(data, 'data');
   try {
     return JSON.parse(data);
   } catch {
-    throw new InputError('--data is not JSON: give {"source": …}, or a file of that.');
+    throw new InputError(`${option} is not JSON: give {"source": …}, or a file of that.`);
   }
 }
 
