@@ -170,7 +170,7 @@ export interface RatioCell {
   readonly ratio: Estimated | null;
 }
 
-/** How many times as often the better model is right. */
+/** How many times as often the second model is right as the first; the paper's Fig. 4 has the larger by the smaller, and leaves to colours which is which. */
 export function ratioFigure(
   labels: readonly [string, string],
   cells: readonly RatioCell[],
@@ -192,7 +192,7 @@ export function ratioFigure(
             const { mean, low, high } = ratio;
             return {
               colour: colourOf(mean),
-              text: `${Math.max(mean, 1 / mean).toFixed(2)}×`,
+              text: `${mean.toFixed(2)}×`,
               // An end that is open is beyond every number.
               strong: (low ?? 0) > 1 || (high ?? Number.POSITIVE_INFINITY) < 1,
             };
@@ -204,7 +204,7 @@ export function ratioFigure(
     columns: lengths.map(lengthName),
     columnLabel: 'tokens of the context',
     ramp: 'diverging',
-    note: `Green: ${labels[1]} is right more often, violet: ${labels[0]}. Framed: the 95 % interval leaves 1 out. A dash: one of them is never right.`,
+    note: `Above 1, green: ${labels[1]} is right more often. Framed: the 95 % interval leaves 1 out. A dash: one of them is never right.`,
   });
 }
 
