@@ -26,6 +26,26 @@ function armTable({ name, label, seeds }: SeedsOfArm): string {
   return `## ${label}: \`${name}\`\n\n${table(head, rows)}`;
 }
 
+/** Right answers by how far back the first deciding fact stands: whether a model looks up what it is asked, or says what was told last. */
+function distanceTable(arms: readonly SeedsOfArm[]): string {
+  const labels = arms[0].seeds[0].report.labels;
+  const columns = labels.flatMap(({ label, distances }) =>
+    distances.map(({ from, to }) => ({ label, from, head: `${label}, ${from} to ${to - 1}` })),
+  );
+  const rows = arms.flatMap(({ label: arm, seeds }) =>
+    seeds.map(({ seed, report }) => [
+      arm,
+      seed,
+      ...columns.map(({ label, from }) => {
+        const own = report.labels.find((each) => each.label === label);
+        const at = own?.distances.find((each) => each.from === from);
+        return at ? percent(at.accuracy) : '–';
+      }),
+    ]),
+  );
+  return table(['arm', 'seed', ...columns.map(({ head }) => head)], rows);
+}
+
 const missed = ({ label, seeds }: SeedsOfArm) =>
   seeds.flatMap(({ seed, report }) =>
     report.criteria.filter(({ met }) => !met).map(({ asks, measured }) => [label, seed, asks, measured]),
@@ -73,6 +93,7 @@ export function seedsReadme(arms: readonly [SeedsOfArm, SeedsOfArm]): string {
 ${count} seeds of each arm, from the same configuration, each measured on the same ${report.rows.toLocaleString('en')} held-out questions. Weights of seed ${arms[0].seeds[0].seed} are bundled, which was settled before any was trained. Percentages are of questions answered
 right; p(answer) is the mean through the logit lens after each block. Made from the reports beside it, by \`npm run train:demo\`.`,
     ...arms.map(armTable),
+    `## By how many tokens back the first deciding fact begins\n\n${distanceTable(arms)}`,
     `## Between the arms\n\n${comparison(arms)}\n\nSeeds are too few for an interval of their difference; the README of each bundled model has the intervals over questions.`,
     `## What is asked of a specimen and not met\n\n${table(['arm', 'seed', 'asks', 'measured'], arms.flatMap(missed))}`,
   ].join('\n\n')}\n`;
