@@ -168,7 +168,7 @@ describe('evaluations of tasks', () => {
   });
 
   it.each([
-    [['babilong', '--lengths', '0k'], 'give folder or babi, one of both'],
+    [['babilong', '--lengths', '0k'], 'give folder, babi or stories, one of them'],
     [['babilong', ...babi, '--lengths', '64'], 'facts alone have the length 0k'],
     [['babilong', ...babi, ...background, '--lengths', '1k'], 'composed samples take tokens'],
     [['babilong', ...babi, '--lengths', '0k', '--depths', '2'], 'depths need a background'],
