@@ -44,6 +44,6 @@ test('own prompts are measured: one a line, begun from the prompt on the page', 
   await lines.fill(`${line('Mary')}\n${line('John')}`);
   await page.getByTestId('faithfulness-own-run').click();
   await expect(page.locator('#faithfulness')).toContainText('Areas over 2 prompts', { timeout: 60_000 });
-  await expect(page.getByTestId('faithful-B').locator('tbody tr')).toHaveCount(10);
+  await expect(page.getByTestId('faithful-B').locator('tbody tr')).toHaveCount(10, { timeout: 60_000 });
   expect(complaints).toEqual([]);
 });

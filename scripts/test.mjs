@@ -81,8 +81,7 @@ async function pageTests(browser) {
     stdio: browser ? 'inherit' : ['inherit', 'ignore', 'inherit'],
     env: {
       ...(browser && { CHROMIUM_PATH: browser }),
-      // One more than two cores keep busy: a page test waits a third of its time.
-      E2E_WORKERS: String(Math.min(3, availableParallelism() + 1)),
+      E2E_WORKERS: String(Math.min(2, availableParallelism())),
       PLAYWRIGHT_JSON_OUTPUT_NAME: file,
     },
   });
