@@ -1,22 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
+import type { SsdMixerParameters } from './ssd-mixer';
 import { OperandError, requireDivisor, requireRank, requireShape } from './validate';
 
-/** The parameters of a Mamba-2 mixer; all float32. C = E + 2·G·N channels of the convolution. */
-export interface SsdBlockMixer {
+/** A Mamba-2 mixer with its projections. */
+export interface SsdBlockMixer extends SsdMixerParameters {
   /** [2E+2·G·N+H,d], its rows [z | x | B | C | dt] */
   readonly inProj: tf.Tensor2D;
-  /** [C,1,K] */
-  readonly convWeight: tf.Tensor3D;
-  /** [C] */
-  readonly convBias?: tf.Tensor1D;
-  /** [H] */
-  readonly dtBias: tf.Tensor1D;
-  /** [H] */
-  readonly A_log: tf.Tensor1D;
-  /** [H] */
-  readonly D: tf.Tensor1D;
-  /** [E] */
-  readonly norm: tf.Tensor1D;
   /** [d,E] */
   readonly outProj: tf.Tensor2D;
 }

@@ -2,10 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { hasForward, type MixerMemory, type MixerOutput, runFrom } from './mixer-memory';
 import { OperandError, requireDivisor, requireRank, requireShape } from './validate';
 
-/** What {@link ssdMixer} reads; all float32. C = E + 2·G·N channels of the convolution, P = E / H. */
-export interface SsdMixerTensors {
-  /** [z | x | B | C | dt] of every token, [B,L,E+C+H]. */
-  readonly projected: tf.Tensor3D;
+/** The parameters of a Mamba-2 mixer between its projections; all float32. C = E + 2·G·N channels of the convolution, P = E / H. */
+export interface SsdMixerParameters {
   /** [C,1,K] */
   readonly convWeight: tf.Tensor3D;
   /** [C] */
@@ -18,6 +16,12 @@ export interface SsdMixerTensors {
   readonly D: tf.Tensor1D;
   /** [E] */
   readonly norm: tf.Tensor1D;
+}
+
+/** What {@link ssdMixer} reads. */
+export interface SsdMixerTensors extends SsdMixerParameters {
+  /** [z | x | B | C | dt] of every token, [B,L,E+C+H]. */
+  readonly projected: tf.Tensor3D;
 }
 
 export interface SsdMixerOptions {

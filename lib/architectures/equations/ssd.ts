@@ -66,12 +66,14 @@ function projection(u: tf.Tensor3D, { inProj }: SsdWeights, { E, N, G, H, varian
   return linear(u.mul(variant.input) as tf.Tensor3D, inProj).mul(tf.concat(factors));
 }
 
-/** Nobody looks inside and Δ is not clamped, on a device that has one kernel for all of it. */
-const isUnobserved = ({ timeStepLimit: [low, high], variant }: MixerConfig, tap: Tap): boolean =>
+/** Δ is not clamped and nothing is multiplied on the way: what kernels of a whole mixer compute. */
+export const isPlainSsd = ({ timeStepLimit: [low, high], variant }: MixerConfig): boolean =>
+  !variant && low === 0 && high === Number.POSITIVE_INFINITY;
+
+/** Nobody looks inside, on a device that has one kernel for all of it. */
+const isUnobserved = (config: MixerConfig, tap: Tap): boolean =>
   (tap.memory ? hasSsdMixerWithState() : hasSsdMixer()) &&
-  !variant &&
-  low === 0 &&
-  high === Number.POSITIVE_INFINITY &&
+  isPlainSsd(config) &&
   !SSD_POINTS.some((point) => tap.wants(`hook_${point}`));
 
 function inOneKernel(

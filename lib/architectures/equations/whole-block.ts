@@ -4,11 +4,12 @@ import type { Tap } from '../tap';
 import { type DifferentialBlock, type MixerConfig, SUBLN_EPSILON } from '../types';
 import type { Weights } from '../weights';
 import { lambdaOf } from './lambda';
+import { isPlainSsd } from './ssd';
 import { mamba2Weights } from './ssd-weights';
 
 /** Whether a device's one kernel is all that a mixer of this kind does, in a pass that nobody observes. */
-const isCovered = ({ variant, timeStepLimit: [low, high], useBias, useOutBias = useBias }: MixerConfig): boolean =>
-  hasSsdBlock() && !variant && low === 0 && high === Number.POSITIVE_INFINITY && !useBias && !useOutBias;
+const isCovered = (config: MixerConfig): boolean =>
+  hasSsdBlock() && isPlainSsd(config) && !config.useBias && !(config.useOutBias ?? config.useBias);
 
 function mixerOf(w: Weights): SsdBlockMixer {
   const { inProj, conv, dt_bias: dtBias, A_log, D, norm } = mamba2Weights(w);
