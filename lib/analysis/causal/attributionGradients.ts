@@ -3,7 +3,7 @@ import { rmsNorm } from '@/kernels/ops';
 import type { Hook, Model } from '@/lib/models';
 import type { AttributionMetric } from '@/lib/vocabulary';
 import { tidied } from '../tidied';
-import { type Captured, valuesOf } from './continuation';
+import { type Captured, keeping, valuesOf } from './continuation';
 import type { Question } from './question';
 
 /** What the measure of an answer is at a residual stream, and how fast it changes with it. */
@@ -75,8 +75,10 @@ export function measuredAt(
 export interface BlockGradients {
   /** With respect to the stream that enters the block, [L,d]. */
   readonly stream: Float32Array;
-  /** With respect to what stands at these hook points, and what stood there. */
-  readonly points: ReadonlyMap<string, { readonly value: Captured; readonly gradient: Float32Array }>;
+  /** With respect to what stands at these hook points. */
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+  /** What stood at the points that were watched. */
+  readonly seen: ReadonlyMap<string, Captured>;
 }
 
 /**
@@ -90,37 +92,38 @@ export function blockGradients(
   i: number,
   h: Float32Array,
   dy: Float32Array,
-  shapes: ReadonlyMap<string, readonly number[]>,
+  { points, watched = [] }: { readonly points: readonly string[]; readonly watched?: readonly string[] },
 ): BlockGradients {
   const { d } = model.config;
   const L = h.length / d;
-  const names = [...shapes.keys()];
-  const seen = new Map<string, Captured>();
+  const gradients = new Map<string, Float32Array>();
+  const { kept, keep } = keeping();
   return tidied(() => {
-    const through = (stream: tf.Tensor, ...edits: tf.Tensor[]) => {
-      const hooks = names.map(
-        (name, k): Hook => [
-          name,
-          (value) => {
-            seen.set(name, { shape: value.shape, data: (value.dataSync() as Float32Array).slice() });
-            return value.add(edits[k]);
-          },
-        ],
-      );
+    const through = (stream: tf.Tensor) => {
+      const hooks = [
+        ...watched.map((name): Hook => [name, keep]),
+        ...points.map((name): Hook => [name, (value) => told(value, (dy) => void gradients.set(name, dy))]),
+      ];
       const run = model.blocksFrom(stream as tf.Tensor3D, i, hooks);
       const left = (run.next().value as { residual: tf.Tensor3D }).residual.clone();
       run.return(left);
       return left;
     };
-    const zeros = [...shapes.values()].map((shape) => tf.zeros([...shape]));
-    const [stream, ...rest] = tf
-      .grads(through)([tf.tensor3d(h, [1, L, d]), ...zeros], tf.tensor3d(dy, [1, L, d]))
-      .map((gradient) => valuesOf(gradient));
-    return {
-      stream,
-      points: new Map(names.map((name, k) => [name, { value: seen.get(name) as Captured, gradient: rest[k] }])),
-    };
+    const stream = valuesOf(tf.grad(through)(tf.tensor3d(h, [1, L, d]), tf.tensor3d(dy, [1, L, d])));
+    return { stream, gradients, seen: kept };
   });
+}
+
+/** The same tensor, which tells its gradient: 0 until more is known. */
+function told(value: tf.Tensor, tell: (gradient: Float32Array) => void): tf.Tensor {
+  tell(new Float32Array(value.size));
+  return tf.customGrad((x) => ({
+    value: (x as tf.Tensor).clone(),
+    gradFunc: (dy) => {
+      tell((dy.dataSync() as Float32Array).slice());
+      return dy;
+    },
+  }))(value);
 }
 
 /** What block i reads of a residual stream [L,d], behind its norm. */

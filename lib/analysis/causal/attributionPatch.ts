@@ -5,8 +5,19 @@ import type { Model } from '@/lib/models';
 import { type AttributionMetric, type PatchDirection, patchEffect } from '@/lib/vocabulary';
 import type { Span } from '../span';
 import { drain, type Progress, through } from '../steps';
-import { blockGradients, measuredAt, normedInput } from './attributionGradients';
+import { blockGradients, measuredAt } from './attributionGradients';
 import { type ScanRun, stateAttribution } from './attributionStates';
+import {
+  type Added,
+  addedBefore,
+  addedLast,
+  lastRow,
+  normPoint,
+  sumOver,
+  type Way,
+  weighed,
+  written,
+} from './attributionStream';
 import { type Budget, blockValues, budgetOf } from './budget';
 import { type ClassColumn, columnsSaid, firstsOf, type TokenSet } from './columns';
 import { placeOf } from './components';
@@ -142,7 +153,7 @@ export function* attributionPatchSteps(
     ways.push(between(model, { source, receiver, counterpart: plan.counterpart }, (step + 0.5) / steps));
     yield { done: step + 1, total, result: result() };
   }
-  let behind = ways.map((way) => lastAdded(model, receiver, way, question, clean.logits));
+  let behind = ways.map((way) => addedLast(model, receiver, way, question, clean.logits));
   for (let layer = blocks.length - 1; layer >= layers[0]; layer--) {
     const row = layers.indexOf(layer);
     const asked = row < 0 ? [] : found.filter(({ layers: having }) => having.includes(layer));
@@ -171,41 +182,7 @@ export const attributedEffects = ({ patched }: AttributedPoint, of: PatchAttribu
 /** First-order change of the measure by patching a set of tokens. */
 type SetValues = (set: TokenSet) => number;
 
-/** A run that gradients are taken along. */
-type Way = Pick<Baseline, 'streams' | 'L'>;
-
 type Runs = Readonly<Record<'source' | 'receiver', Baseline>> & { readonly ways: readonly Way[] };
-
-/** What adding δ [L,d] to the residual stream behind a block does to the measure, token by token. */
-interface Added {
-  of(delta: Float32Array): Float64Array;
-  /** ∂m of the stream, [L,d]. */
-  readonly gradient: Float32Array;
-}
-
-/** Behind the last block only the token that is read counts, and the measure is known. */
-function lastAdded(
-  model: Model,
-  receiver: Baseline,
-  way: Way,
-  question: Parameters<typeof measuredAt>[2],
-  clean: Float32Array,
-): Added {
-  const { d } = model.config;
-  const own = lastRow(receiver, d);
-  const gradient = new Float32Array(receiver.L * d);
-  gradient.set(measuredAt(model, lastRow(way, d), question, clean).gradient, (receiver.L - 1) * d);
-  return {
-    gradient,
-    of: (delta) => {
-      const changes = new Float64Array(receiver.L);
-      const at = (receiver.L - 1) * d;
-      const measured = (row: Float32Array) => measuredAt(model, row, question, clean).value;
-      changes[receiver.L - 1] = measured(own.map((value, c) => value + delta[at + c])) - measured(own);
-      return changes;
-    },
-  };
-}
 
 /**
  * Follows the measure back through one block along every way, and tells what patching each of these points does, in the mean. What the two
@@ -232,17 +209,13 @@ function attributed(
   );
   const inputs = [...new Set(stateful.flatMap((scan) => SCAN_POINTS.map(scan.at)))];
   const places = new Map(rowed.map((point) => [point, placesOf(model, layer, point)]));
-  const names = [...new Set([...[...places.values()].flat().map(({ name }) => name), ...inputs])];
+  const placed = [...places.values()].flat().map(({ name }) => name);
+  const names = [...new Set([...placed, ...inputs])];
   const from = names.length > 0 ? captureBlock(model, source, layer, names) : new Map<string, Captured>();
   const to = names.length > 0 ? captureBlock(model, receiver, layer, names) : from;
-  const norm = `blocks.${layer}.hook_normalized_input`;
-  const edits = new Map<string, readonly number[]>([[norm, [1, L, d]]]);
-  for (const name of names)
-    if (!name.endsWith('hook_A') && (!inputs.includes(name) || name.endsWith('hook_y')))
-      edits.set(name, (to.get(name) as Captured).shape);
+  const followed = [...new Set([normPoint(layer), ...placed, ...stateful.map((scan) => scan.at('y'))])];
 
   const own = receiver.streams[layer];
-  const read = normedInput(model, layer, own);
   const means = new Map<string, Float64Array>();
   const tell = (point: string, changes: Float64Array) => {
     const sums = means.get(point) ?? new Float64Array(L);
@@ -253,8 +226,8 @@ function attributed(
   };
   const gradients: ReadonlyMap<string, Float32Array>[] = [];
   const added = ways.map((way, k): Added => {
-    const { stream, points: seen } = blockGradients(model, layer, way.streams[layer], behind[k].gradient, edits);
-    const gradient = (name: string) => seen.get(name)?.gradient as Float32Array;
+    const found = blockGradients(model, layer, way.streams[layer], behind[k].gradient, { points: followed });
+    const gradient = (name: string) => found.gradients.get(name) as Float32Array;
     gradients.push(new Map(stateful.map((scan) => [scan.at('y'), gradient(scan.at('y'))])));
     for (const [point, parts] of places)
       for (const { name, channels } of parts) {
@@ -264,27 +237,11 @@ function attributed(
       }
     if (points.has('hook_out_proj'))
       tell('hook_out_proj', behind[k].of(aligned(written(source, layer), written(receiver, layer), d)));
-    const enters: Added = {
-      gradient: stream,
-      of: (delta) => {
-        const changed = normedInput(
-          model,
-          layer,
-          own.map((value, c) => value + delta[c]),
-        );
-        const through = weighed(
-          changed.map((value, c) => value - read[c]),
-          gradient(norm),
-          d,
-        );
-        const past = weighed(delta, behind[k].gradient, d);
-        return past.map((value, t) => value + through[t]);
-      },
-    };
+    const enters = addedBefore(model, layer, own, found, behind[k]);
     if (points.has('hook_resid_pre')) tell('hook_resid_pre', enters.of(aligned(source.streams[layer], own, d)));
     return enters;
   });
-  for (const [point, changes] of means) told.set(point, summed(changes));
+  for (const [point, changes] of means) told.set(point, (set) => sumOver(changes, set));
 
   if (stateful.length === 0) return added;
   const kept = ways.map((way) => (way === receiver ? to : captureBlock(model, way, layer, inputs)));
@@ -337,13 +294,6 @@ function placesOf(model: Outline, layer: number, point: string) {
 
 const valuesIn = (from: Captured | Float32Array): Float32Array => (from instanceof Float32Array ? from : from.data);
 
-/** What a block adds to the stream, [L,d]. */
-const written = ({ streams }: Baseline, layer: number): Float32Array =>
-  streams[layer + 1].map((value, k) => value - streams[layer][k]);
-
-const lastRow = ({ streams, L }: Pick<Baseline, 'streams' | 'L'>, d: number): Float32Array =>
-  streams[streams.length - 1].slice((L - 1) * d, L * d);
-
 /** source − own, token by token; 0 where a token has no counterpart. */
 function differenceOf(from: Float32Array, to: Float32Array, width: number, counterpart: Int32Array): Float32Array {
   const difference = new Float32Array(counterpart.length * width);
@@ -353,27 +303,6 @@ function differenceOf(from: Float32Array, to: Float32Array, width: number, count
   });
   return difference;
 }
-
-/** Σ_c δ[t,c] g[t,c] of every token. */
-function weighed(
-  delta: Float32Array,
-  gradient: Float32Array,
-  width: number,
-  channels?: readonly number[],
-): Float64Array {
-  const chosen = channels ?? Array.from({ length: width }, (_, c) => c);
-  return Float64Array.from({ length: delta.length / width }, (_, t) => {
-    let sum = 0;
-    for (const c of chosen) sum += delta[t * width + c] * gradient[t * width + c];
-    return sum;
-  });
-}
-
-/** A set's tokens together: to first order their changes add up. */
-const summed =
-  (values: Float64Array): SetValues =>
-  (set) =>
-    set.reduce((all, [start, end]) => values.subarray(start, end).reduce((sum, value) => sum + value, all), 0);
 
 /** A run whose embeddings are `share` of the way from the receiving prompt to the source. */
 function between(
