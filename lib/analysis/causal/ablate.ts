@@ -53,7 +53,7 @@ export interface AblationRequest extends PromptQuestion, ColumnRequest {
 }
 
 /** What was replaced: the component of its `layer` and, in a window, that of the others, at all tokens where none are said. */
-export interface Ablated extends Component, Removed {
+export interface AblatedPart extends Component {
   /** All layers of a window, `layer` the first. */
   readonly layers?: readonly number[];
   /** Tokens; of a class from the first to the last. */
@@ -62,6 +62,8 @@ export interface Ablated extends Component, Removed {
   /** How many they are. */
   readonly tokens?: number;
 }
+
+export interface Ablated extends AblatedPart, Removed {}
 
 export interface Ablation {
   readonly metric: Metric;
@@ -75,13 +77,13 @@ export interface Ablation {
 }
 
 /** One run: the component of every layer of a window, at some tokens. */
-interface Removal {
+export interface Removal {
   readonly components: readonly Component[];
   /** Index into the columns; −1 for all tokens. */
   readonly column: number;
 }
 
-interface AblationPlan {
+export interface AblationPlan {
   /** In the order of their first layer. */
   readonly removals: readonly Removal[];
   /** Undefined for all tokens. */
@@ -104,9 +106,18 @@ export const ablationBudget = (model: Outline, request: AblationRequest): Budget
  * its components, batched. Yields after every block; stop early with `return()`.
  * @throws InputError for a layer, token or unit that is not there, or too much memory.
  */
-export function* ablationSteps(model: Model, request: AblationRequest): Generator<Progress<Ablation>, Ablation, void> {
+export const ablationSteps = (model: Model, request: AblationRequest): Generator<Progress<Ablation>, Ablation, void> =>
+  chosenAblationSteps(model, request, () => true);
+
+/** {@link ablationSteps} of some runs alone, by their place among all. */
+export function* chosenAblationSteps(
+  model: Model,
+  request: AblationRequest,
+  chosen: (run: number) => boolean,
+): Generator<Progress<Ablation>, Ablation, void> {
   const plan = ablationPlan(model, request);
-  const { removals, columns, position, budget } = plan;
+  const { columns, position, budget } = plan;
+  const removals = plan.removals.filter((_, run) => chosen(run));
   const baseline = baselineOf(model, request.tokens, position);
   const base = readingOf(baseline.logits, baseline.logits, request);
   const fixed = { metric: metricOf(request), position, reference: usedOf(plan.reference), base };
@@ -124,11 +135,8 @@ export function* ablationSteps(model: Model, request: AblationRequest): Generato
     plan,
     baseline,
     runs: plan.reference && new ReferenceRuns(model, plan.reference, request.seed),
-    receive: ({ components, column }, plain, frozen) => {
-      const layers = components.map(({ layer }) => layer);
-      const tokens = columns && column >= 0 ? saidOf(columns, column) : {};
-      const removed = removedOf(plain, frozen, baseline.logits, request);
-      done.push({ ...components[0], ...(layers.length > 1 && { layers }), ...tokens, ...removed });
+    receive: (removal, plain, frozen) => {
+      done.push({ ...ablatedPart(removal, columns), ...removedOf(plain, frozen, baseline.logits, request) });
     },
   });
   for (const step of sweep(model, baseline, batches, total)) yield { ...step, result: result() };
@@ -140,11 +148,20 @@ export const ablation = (model: Model, request: AblationRequest): Ablation => dr
 
 const firstOf = ({ components }: Removal): number => components[0].layer;
 
-const saidOf = ({ spans, sets, classes }: Columns, column: number) => ({
-  span: spans[column],
-  tokens: sizeOf(sets[column]),
-  ...(classes && { class: classes[column].class }),
-});
+/** What a result says of one run. */
+export function ablatedPart({ components, column }: Removal, columns: Columns | undefined): AblatedPart {
+  const layers = components.map(({ layer }) => layer);
+  return {
+    ...components[0],
+    ...(layers.length > 1 && { layers }),
+    ...(columns &&
+      column >= 0 && {
+        span: columns.spans[column],
+        tokens: sizeOf(columns.sets[column]),
+        ...(columns.classes && { class: columns.classes[column].class }),
+      }),
+  };
+}
 
 interface BatchInputs {
   readonly groups: readonly (readonly Removal[])[];
@@ -203,7 +220,7 @@ function* ablationBatches(
 }
 
 /** @throws InputError */
-function ablationPlan(model: Outline, request: AblationRequest): AblationPlan {
+export function ablationPlan(model: Outline, request: AblationRequest): AblationPlan {
   requireQuestion(model, request);
   for (const target of request.candidates ?? []) requireQuestion(model, { target });
   const position = positionOf(request.position ?? -1, request.tokens.length);

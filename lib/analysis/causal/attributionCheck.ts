@@ -13,19 +13,23 @@ import { type Patched, patchSteps } from './patch';
 import type { PatchRequest } from './patchPlan';
 import { MIXERS } from './points';
 
-/** A cell that was patched as well, in the measure's own unit. */
-export interface CheckedCell {
-  readonly layer: number;
-  readonly span: Span;
-  /** The measure as estimated, and as it is. */
+/** The measure as estimated, and as it is. */
+export interface Compared {
   readonly estimated: number;
   readonly exact: number;
 }
 
-/** How far the estimates of one kind of point agree with exact patching, over the cells that were checked. */
-export interface Agreement {
+/** A cell of a grid that was computed exactly as well, in the measure's own unit. */
+export interface CheckedCell extends Compared {
+  /** The first of its row. */
+  readonly layer: number;
+  readonly span: Span;
+}
+
+/** How far the estimates of one kind of point agree with exact runs, over the cells that were checked. */
+export interface Agreement<Cell extends Compared = CheckedCell> {
   readonly point: string;
-  readonly cells: readonly CheckedCell[];
+  readonly cells: readonly Cell[];
   /** Spearman's and Pearson's, of the changes; NaN with fewer than three cells, or where one side is all the same. */
   readonly rank_correlation: number;
   readonly correlation: number;
@@ -86,7 +90,12 @@ export const checkedAttribution = (model: Model, request: PatchAttributionReques
 /** The measure of the run that receives. */
 const startOf = ({ direction, clean, corrupted }: PatchAttribution) => (direction === 'denoise' ? corrupted : clean);
 
-export const agreementOf = (point: string, cells: readonly CheckedCell[], start: number): Agreement => {
+/** @param start the measure of the run that changes are from */
+export function agreementOf<Cell extends Compared>(
+  point: string,
+  cells: readonly Cell[],
+  start: number,
+): Agreement<Cell> {
   const estimated = Float64Array.from(cells, (cell) => cell.estimated - start);
   const exact = Float64Array.from(cells, (cell) => cell.exact - start);
   return {
@@ -95,17 +104,20 @@ export const agreementOf = (point: string, cells: readonly CheckedCell[], start:
     rank_correlation: rankCorrelation(estimated, exact),
     correlation: correlation(estimated, exact),
   };
-};
+}
 
-/** Indices of the strongest cells of the k-th kind of point. */
-function chosenOf({ points, ...found }: PatchAttribution, k: number, check: number): number[] {
-  const start = startOf({ points, ...found });
-  const change = (at: number) => Math.abs(points[k].patched[at] - start);
-  return [...points[k].patched.keys()]
-    .filter((at) => Number.isFinite(points[k].patched[at]))
+/** Indices of the values farthest from `start`, at most `check`. */
+export function strongestOf(values: Float64Array, start: number, check: number): number[] {
+  const change = (at: number) => Math.abs(values[at] - start);
+  return [...values.keys()]
+    .filter((at) => Number.isFinite(values[at]))
     .sort((a, b) => change(b) - change(a) || a - b)
     .slice(0, check);
 }
+
+/** Indices of the strongest cells of the k-th kind of point. */
+const chosenOf = (found: PatchAttribution, k: number, check: number): number[] =>
+  strongestOf(found.points[k].patched, startOf(found), check);
 
 /** How many cells will be patched; known before any estimate is. */
 const checksOf = ({ points, layers, spans }: PatchAttribution, check: number): number =>

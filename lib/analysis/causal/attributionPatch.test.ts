@@ -3,9 +3,10 @@ import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hookPointsOf, scansAt } from '@/lib/architectures/places';
-import { BLOCK_KINDS, type SingleKind } from '@/lib/checkpoint';
+import { BLOCK_KINDS, isHybrid, loadCheckpoint, type SingleKind } from '@/lib/checkpoint';
 import { openDevice } from '@/lib/engine';
 import { createModel, type Hook, type Model } from '@/lib/models';
+import { hybridCases } from '@/lib/models/testing/hybrids';
 import { loadTokenizer } from '@/lib/tokenizer';
 import { ATTRIBUTION_METRICS } from '@/lib/vocabulary';
 import { bundledCase, loadModel } from '../testing/fixtures';
@@ -172,6 +173,28 @@ describe('attribution patching', () => {
       { numRuns: 6 },
     );
   });
+
+  it.each(hybridCases().map(({ name, folder, tokens: [tokens] }) => ({ name, folder, tokens })))(
+    'takes what a mixer writes by its slope where an MLP or a multiplier comes before the stream: $name',
+    async ({ folder, tokens }) => {
+      const model = createModel(await loadCheckpoint(folder));
+      const others = tokens.map((token, t) => (t === 1 ? (token + 1) % model.config.vocabulary : token));
+      const request = { clean: others, corrupted: tokens, target: TARGET, foil: FOIL };
+      const found = attributionPatch(model, { ...request, points: ['hook_out_proj'] });
+      const [{ patched }] = found.points;
+      model.config.blocks.forEach((block, layer) => {
+        if (!isHybrid(block)) return;
+        const name = `blocks.${layer}.hook_out_proj`;
+        const own = tidied(() => wholeGradients(model, tokens, [name]));
+        const source = tidied(() => valuesAt(model, others, [name]));
+        const [values, gradients] = [own.values, own.gradients].map((each) => each.get(name) as number[]);
+        byHand(source.get(name) as number[], values, gradients, tokens.length).forEach((change, t) => {
+          expectNear(patched[layer * tokens.length + t] - found.corrupted, change);
+        });
+      });
+      model.dispose();
+    },
+  );
 
   it('adds up to the whole way from the one run to the other over many steps', async () => {
     const model = await loadModel(join('models', 'demo-diff-mamba2'));

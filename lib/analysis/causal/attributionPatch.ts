@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { hookPointsOf, scansAt } from '@/lib/architectures/places';
-import { InputError, isDifferential } from '@/lib/checkpoint/types';
+import { InputError, isDifferential, isHybrid } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import { type AttributionMetric, type PatchDirection, patchEffect } from '@/lib/vocabulary';
 import type { Span } from '../span';
@@ -204,8 +204,10 @@ function attributed(
   const aligned = (from: Captured | Float32Array, to: Captured | Float32Array, width: number) =>
     differenceOf(valuesIn(from), valuesIn(to), width, counterpart);
   const stateful = [...points].flatMap((point) => scansOfState(layer, block, point));
+  // What a block with attention or an MLP writes there is not all that it adds to the stream.
+  const isAdded = points.has('hook_out_proj') && !isHybrid(block);
   const rowed = [...points].filter(
-    (point) => !STATES.test(point) && point !== 'hook_resid_pre' && point !== 'hook_out_proj',
+    (point) => !STATES.test(point) && point !== 'hook_resid_pre' && !(isAdded && point === 'hook_out_proj'),
   );
   const inputs = [...new Set(stateful.flatMap((scan) => SCAN_POINTS.map(scan.at)))];
   const places = new Map(rowed.map((point) => [point, placesOf(model, layer, point)]));
@@ -235,8 +237,7 @@ function attributed(
         const width = b.data.length / L;
         tell(point, weighed(aligned(a, b, width), gradient(name), width, channels));
       }
-    if (points.has('hook_out_proj'))
-      tell('hook_out_proj', behind[k].of(aligned(written(source, layer), written(receiver, layer), d)));
+    if (isAdded) tell('hook_out_proj', behind[k].of(aligned(written(source, layer), written(receiver, layer), d)));
     const enters = addedBefore(model, layer, own, found, behind[k]);
     if (points.has('hook_resid_pre')) tell('hook_resid_pre', enters.of(aligned(source.streams[layer], own, d)));
     return enters;

@@ -1,7 +1,9 @@
 export * from './ablate';
 export type { AlignedSpans } from './alignment';
+export * from './attributionAblate';
 export type { Agreement, CheckedAttribution, CheckedCell } from './attributionCheck';
 export { checkedAttribution, checkedAttributionSteps } from './attributionCheck';
+export * from './attributionKnockout';
 export {
   type AttributedPoint,
   attributedEffects,

@@ -82,7 +82,7 @@ export interface KnockoutGrid extends Knockouts {
   readonly frozen_norms: Knockouts;
 }
 
-interface KnockoutPlan extends Columns {
+export interface KnockoutPlan extends Columns {
   readonly layers: readonly (readonly number[])[];
   readonly tested: readonly boolean[];
   readonly position: number;
@@ -103,27 +103,45 @@ export const knockoutBudget = (model: Outline, request: KnockoutRequest): Budget
  * Yields after every block; stop early with `return()`.
  * @throws InputError for a layer, span, mixer or token that is not there, or too much memory.
  */
-export function* knockoutSteps(
+export const knockoutSteps = (
   model: Model,
   request: KnockoutRequest,
+): Generator<Progress<KnockoutGrid>, KnockoutGrid, void> => chosenKnockoutSteps(model, request, () => true);
+
+/** {@link knockoutSteps} of the cells that are chosen alone: the others stay NaN, and cost nothing. */
+export function* chosenKnockoutSteps(
+  model: Model,
+  request: KnockoutRequest,
+  chosen: (row: number, column: number) => boolean,
 ): Generator<Progress<KnockoutGrid>, KnockoutGrid, void> {
   const plan = knockoutPlan(model, request);
   const { layers, spans, tested, position, budget } = plan;
+  const cells = layers.map((_, row) => [...tested.keys()].filter((column) => tested[column] && chosen(row, column)));
   const baseline = baselineOf(model, request.tokens, position);
   const base = measure(baseline.logits, request);
   const [plain, frozen] = [0, 1].map(() => new Float64Array(layers.length * spans.length).fill(Number.NaN));
   const against = (without: Float64Array): Knockouts => ({ without, change: without.map((value) => value - base) });
   const fixed = { metric: metricOf(request), layers, ...columnsSaid(plan), tested, position, base };
   const grid = (): KnockoutGrid => ({ ...fixed, ...against(plain), frozen_norms: against(frozen) });
-  const firsts = layers.map((group) => group[0]);
-  const total =
-    frozenBlocks(model.config, firsts[0]) + 2 * blocksToRun(model, firsts, tested.filter(Boolean).length, budget.rows);
-  const batches = knockoutBatches(model, request, plan, baseline, (at, ...logits) => {
+  const total = layers.reduce(
+    (sum, [first], row) => sum + 2 * blocksToRun(model, [first], cells[row].length, budget.rows),
+    frozenBlocks(model.config, firstOf(plan, cells)),
+  );
+  const batches = knockoutBatches(model, request, plan, cells, baseline, (at, ...logits) => {
     [plain[at], frozen[at]] = logits.map((each) => measure(each, request));
   });
   for (const step of sweep(model, baseline, batches, total)) yield { ...step, result: grid() };
   return grid();
 }
+
+/** The first layer of which something is knocked out. */
+const firstOf = ({ layers }: KnockoutPlan, cells: readonly (readonly number[])[]): number =>
+  layers[
+    Math.max(
+      0,
+      cells.findIndex(({ length }) => length > 0),
+    )
+  ][0];
 
 /** {@link knockoutSteps} in one go. */
 export const knockoutGrid = (model: Model, request: KnockoutRequest): KnockoutGrid =>
@@ -132,15 +150,16 @@ export const knockoutGrid = (model: Model, request: KnockoutRequest): KnockoutGr
 function* knockoutBatches(
   model: Model,
   request: KnockoutRequest,
-  { layers, sets, tested, position, budget }: KnockoutPlan,
+  plan: KnockoutPlan,
+  cells: readonly (readonly number[])[],
   baseline: Baseline,
   receive: (at: number, plain: Float32Array, frozen: Float32Array) => void,
 ): Generator<Batch | typeof STEP, void, void> {
-  const norms = yield* FrozenNorms.of(model, baseline, layers[0][0]);
+  const { layers, sets, position, budget } = plan;
+  const norms = yield* FrozenNorms.of(model, baseline, firstOf(plan, cells));
   const how = { reads: request.reads ?? 'scan', mixer: request.mixer };
-  const columns = sets.flatMap((_, column) => (tested[column] ? [column] : []));
   for (const [row, group] of layers.entries())
-    for (const { part } of inBatches(columns, budget.rows)) {
+    for (const { part } of inBatches(cells[row], budget.rows)) {
       const removed = part.map(
         (column): RemovedRead => ({
           sources: sets[column],
@@ -162,7 +181,7 @@ function queriesOf(queries: NonNullable<KnockoutRequest['queries']>, sources: To
 }
 
 /** @throws InputError */
-function knockoutPlan(model: Outline, request: KnockoutRequest): KnockoutPlan {
+export function knockoutPlan(model: Outline, request: KnockoutRequest): KnockoutPlan {
   const { tokens, mixer, queries } = request;
   requireQuestion(model, request);
   const position = positionOf(request.position ?? -1, tokens.length);

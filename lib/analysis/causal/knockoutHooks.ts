@@ -115,7 +115,7 @@ function withoutTokens(
 }
 
 /** D per channel [E]. */
-function skipWeights(model: Model, { E, H, P }: MixerConfig, { parameters, parameter }: PlacedScan): tf.Tensor {
+export function skipWeights(model: Model, { E, H, P }: MixerConfig, { parameters, parameter }: PlacedScan): tf.Tensor {
   const D = model.parameters.get(parameter(parameters.D)) as unknown as tf.Tensor;
   return H > 0 ? tf.tile(D.reshape([H, 1]), [1, P]).reshape([E]) : D;
 }
