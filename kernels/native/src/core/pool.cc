@@ -10,12 +10,14 @@
 #include <thread>
 
 #include "float_mode.h"
+#include "pages.h"
 #include "runtime.h"
 
 namespace statescope {
 namespace {
 
 constexpr int kSpins = 4000;
+constexpr size_t kLargeScratch = size_t{1} << 18;
 constexpr long kMaxTasks = (1L << 20) - 1;
 
 void pause() {
@@ -131,11 +133,13 @@ void runTasks(long count, void (*task)(void*, long), void* context) { pool().run
 float* workspace(int slot, size_t floats) {
   thread_local Workspaces mine;
   if (mine.capacity[slot] < floats || !mine.memory[slot]) {
-    constexpr size_t kGrain = size_t{1} << 16;
-    const size_t bytes = (floats * sizeof(float) + 2 * kGrain - 1) / kGrain * kGrain;
+    // Much of it in pages of 2 MB: hundreds of small ones do not fit the processor's table of pages.
+    const size_t grain = floats * sizeof(float) < kLargeScratch ? size_t{1} << 16 : size_t{1} << 21;
+    const size_t bytes = (floats * sizeof(float) + 2 * grain - 1) / grain * grain;
     std::free(mine.memory[slot]);
-    mine.memory[slot] = static_cast<float*>(std::aligned_alloc(kGrain, bytes));
+    mine.memory[slot] = static_cast<float*>(std::aligned_alloc(grain, bytes));
     if (!mine.memory[slot]) throw std::bad_alloc();
+    if (bytes >= kLargeScratch) preferLargePages(mine.memory[slot], bytes);
     mine.capacity[slot] = bytes / sizeof(float);
   }
   return mine.memory[slot];
