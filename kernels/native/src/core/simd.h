@@ -149,7 +149,12 @@ ALWAYS_INLINE vf vexp2(vf x) { return vexp2NonPositive(vmin(splat(128.f), x)); }
 
 // e^x, relative error 1.5e-7 (Cody-Waite reduction, degree 6); 0 below -87.3365, infinity above 88.7228.
 ALWAYS_INLINE vf vexp(vf x) {
+#if STATESCOPE_LANES == 16 && defined(__AVX512F__)
+  // Scaling by a power of two gives the zero, the infinity and the NaN by itself.
+  const vf bounded = vmax(splat(-89.f), vmin(splat(89.f), x));
+#else
   const vf bounded = vmax(splat(-87.33654f), vmin(splat(88.72283f), x));
+#endif
   const vf shifted = bounded * splat(1.4426950408889634f) + roundingShift();
   const vf whole = shifted - roundingShift();
   vf r = bounded - whole * splat(0.693359375f);
@@ -157,14 +162,18 @@ ALWAYS_INLINE vf vexp(vf x) {
   vf p = splat(0.0013843653654050747f);
   p = p * r + splat(0.008374155299697155f);
   p = p * r + splat(0.041668002032636764f);
-  p = p * r + splat(0.1666643126279898f);
+  p = p * r + splat(0.1666643126282898f);
   p = p * r + splat(0.4999999420906274f);
   p = p * r + splat(1.f);
   p = p * r + splat(1.f);
+#if STATESCOPE_LANES == 16 && defined(__AVX512F__)
+  return (vf)_mm512_scalef_ps((__m512)p, (__m512)whole);
+#else
   vf e = (vf)((vi)p + ((vi)shifted << 23));
   e = select(x < splat(-87.33654f), vf{}, e);
   e = select(x > splat(88.72283f), splat(__builtin_inff()), e);
   return select(x != x, x, e);
+#endif
 }
 
 ALWAYS_INLINE vf vsigmoid(vf x) { return splat(1.f) / (splat(1.f) + vexp(-x)); }
