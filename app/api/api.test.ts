@@ -393,6 +393,39 @@ describe('the API, through its own client', () => {
     );
   });
 
+  it.each([
+    { kind: 'knockout_attribution' } as const,
+    {
+      kind: 'ablate_attribution',
+      unit: 'head',
+      spans: [
+        [0, 1],
+        [1, 2],
+      ],
+    } as { kind: 'ablate_attribution' },
+  ])('estimates removals at once, and makes the strongest ones too: %j', async (asked) => {
+    const { id } = await client.startAnalysis({
+      ...asked,
+      model: 'diff',
+      prompt: [4, 5, 6],
+      target: 5,
+      foil: 7,
+      check: 2,
+    });
+    const totals = (await followed(id)).flatMap(({ event, data }) => (event === 'progress' ? [data.total] : []));
+    expect(new Set(totals).size).toBe(1);
+    const { state, result } = await client.analysis(id);
+    if (result?.kind !== asked.kind) throw new Error(`${state}, ${result?.kind}`);
+    expect(result.agreement.map(({ cells }) => cells.length)).toEqual(
+      asked.kind === 'knockout_attribution' ? [2] : [2, 2],
+    );
+    const changes = 'runs' in result ? result.runs.map(({ change }) => change) : result.change.flat();
+    const tensors = await client.analysisTensors(id);
+    expect([...(tensors.get(`${asked.kind}.change`)?.data ?? [])]).toEqual(
+      changes.map((value) => Math.fround(value ?? Number.NaN)),
+    );
+  });
+
   it('answers about text', async () => {
     expect((await client.tokenize('plain', 'Mary.')).tokens).toHaveLength(2);
     expect((await client.vocabulary('plain', 'kitch')).tokens.map(({ text }) => text)).toEqual(['kitchen']);

@@ -63,6 +63,11 @@ const window = z
   .optional()
   .meta({ description: 'Layers that follow each other among those chosen and are changed together; default 1.' });
 
+const check = count
+  .max(10_000)
+  .default(0)
+  .meta({ description: 'The strongest cells of every kind that are computed exactly as well.' });
+
 const pair = {
   clean: PromptSchema,
   corrupted: PromptSchema,
@@ -116,14 +121,10 @@ const PatchAttributionSchema = z.object({
   steps: z.number().int().min(1).max(64).default(1).meta({
     description: 'Runs between both prompts that gradients are averaged over; 1 takes the run that receives.',
   }),
-  check: count
-    .max(10_000)
-    .default(0)
-    .meta({ description: 'The strongest cells of every kind of point that are patched exactly as well.' }),
+  check,
 });
 
-const KnockoutSchema = z.object({
-  kind: z.literal('knockout'),
+const knockout = {
   ...common,
   prompt: PromptSchema,
   spans: SpansSchema.optional().meta({ description: 'Sources, each knocked out by itself; default each token.' }),
@@ -136,7 +137,9 @@ const KnockoutSchema = z.object({
   reads: z.enum(['scan', 'block']).default('scan'),
   mixer: MixerSchema.optional(),
   together: z.boolean().default(false).meta({ description: 'All layers at once.' }),
-});
+};
+const KnockoutSchema = z.object({ kind: z.literal('knockout'), ...knockout });
+const KnockoutAttributionSchema = z.object({ kind: z.literal('knockout_attribution'), ...knockout, check });
 
 const ReferenceSchema = z
   .union(
@@ -148,8 +151,7 @@ const ReferenceSchema = z
       'Prompts that `mean` and `resample` are taken from, aligned at their last token; `demo:n` held-out stories; `self` for the prompt itself, over all its tokens. Only these methods take one, and they cannot do without.',
   });
 
-const AblateSchema = z.object({
-  kind: z.literal('ablate'),
+const ablate = {
   ...common,
   prompt: PromptSchema,
   unit: UnitSchema.default('block'),
@@ -163,7 +165,9 @@ const AblateSchema = z.object({
   candidates: CandidatesSchema.optional().meta({ description: 'Answer set of `snr_candidates`.' }),
   seed: count.default(0).meta({ description: 'Of `resample` and of stories.' }),
   mixer: MixerSchema.optional(),
-});
+};
+const AblateSchema = z.object({ kind: z.literal('ablate'), ...ablate });
+const AblateAttributionSchema = z.object({ kind: z.literal('ablate_attribution'), ...ablate, check });
 
 const LambdaSchema = z.object({
   kind: z.literal('lambda'),
@@ -232,7 +236,9 @@ export const AnalysisRequestSchema = z.discriminatedUnion('kind', [
   PatchSchema,
   PatchAttributionSchema,
   KnockoutSchema,
+  KnockoutAttributionSchema,
   AblateSchema,
+  AblateAttributionSchema,
   LambdaSchema,
   CancellationSchema,
   CancellationBatchSchema,
@@ -349,6 +355,37 @@ const cautions = z
   )
   .meta({ description: 'Why effects may not mean what they seem to.' });
 
+const compared = { estimated: number, exact: number };
+const gridCell = z.object({ layer: count, span: SpanSchema, ...compared });
+const agreementOf = <T extends z.ZodType>(cell: T) =>
+  z.array(z.object({ point: z.string(), cells: z.array(cell), rank_correlation: number, correlation: number })).meta({
+    description: 'Cells that were computed exactly as well, and how far the changes agree: Spearman’s and Pearson’s.',
+  });
+
+const cut = {
+  metric,
+  layers: z.array(z.array(count)),
+  spans: z.array(SpanSchema),
+  classes: columnClasses,
+  position: count,
+  base: number,
+  without: grid,
+  change: grid,
+  tested: z.array(z.boolean()).meta({
+    description: 'Of each span, whether somebody who stops reading could read it; where not, its numbers are null.',
+  }),
+};
+const part = {
+  layer: count,
+  unit: UnitSchema,
+  mixer: MixerSchema.optional(),
+  index: count.optional().meta({ description: 'Of a head or channel.' }),
+  layers: z.array(count).optional().meta({ description: 'All layers of a window, `layer` the first.' }),
+  span: SpanSchema.optional().meta({ description: 'Tokens at which it was replaced; absent for all.' }),
+  class: z.enum(TOKEN_CLASSES).optional(),
+  tokens: count.optional().meta({ description: 'How many tokens the span or class has.' }),
+};
+
 export const AnalysisResultSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('patch'),
@@ -392,55 +429,31 @@ export const AnalysisResultSchema = z.discriminatedUnion('kind', [
         }),
       )
       .meta({ description: 'Estimates by kind of point.' }),
-    agreement: z
-      .array(
-        z.object({
-          point: z.string(),
-          cells: z.array(z.object({ layer: count, span: SpanSchema, estimated: number, exact: number })),
-          rank_correlation: number,
-          correlation: number,
-        }),
-      )
-      .meta({
-        description:
-          'Cells that were patched exactly as well, and how far the changes agree: Spearman’s and Pearson’s.',
-      }),
+    agreement: agreementOf(gridCell),
     cautions,
   }),
   z.object({
     kind: z.literal('knockout'),
-    metric,
-    layers: z.array(z.array(count)),
-    spans: z.array(SpanSchema),
-    classes: columnClasses,
-    position: count,
-    base: number,
-    without: grid,
-    change: grid,
-    tested: z.array(z.boolean()).meta({
-      description: 'Of each span, whether somebody who stops reading could read it; where not, its numbers are null.',
-    }),
+    ...cut,
     frozen_norms: z.object({ without: grid, change: grid }).nullable().meta({ description: FROZEN }),
   }),
+  z.object({ kind: z.literal('knockout_attribution'), ...cut, agreement: agreementOf(gridCell) }),
   z.object({
     kind: z.literal('ablate'),
     metric,
     position: count,
     reference,
     base,
-    runs: z.array(
-      z.object({
-        layer: count,
-        unit: UnitSchema,
-        mixer: MixerSchema.optional(),
-        index: count.optional().meta({ description: 'Of a head or channel.' }),
-        layers: z.array(count).optional().meta({ description: 'All layers of a window, `layer` the first.' }),
-        span: SpanSchema.optional().meta({ description: 'Tokens at which it was replaced; absent for all.' }),
-        class: z.enum(TOKEN_CLASSES).optional(),
-        tokens: count.optional().meta({ description: 'How many tokens the span or class has.' }),
-        ...removed,
-      }),
-    ),
+    runs: z.array(z.object({ ...part, ...removed })),
+  }),
+  z.object({
+    kind: z.literal('ablate_attribution'),
+    metric,
+    position: count,
+    reference,
+    base,
+    runs: z.array(z.object({ ...part, value: number, change: number })),
+    agreement: agreementOf(z.object({ ...part, ...compared })),
   }),
   z.object({
     kind: z.literal('lambda'),

@@ -147,6 +147,25 @@ describe('knockout', () => {
       spans: [[0, 4]],
     });
   });
+
+  it('estimates all cells at once, and says how far the checked ones agree', async () => {
+    const out = file('knockout-estimates.safetensors');
+    const args = ['knockout', ...model, ...tokens([clean]), ...question];
+    const asked = [...args, '--attribution', '--check', '3'];
+    const { code, err, out: text } = await outcomeOf(...asked, '--out', out, '--json');
+    expect([code, err]).toEqual([0, expect.stringMatching(/estimating knock-outs of reads of the scan, .*MB beside/)]);
+    const report = JSON.parse(text);
+    const exact = JSON.parse((await outcomeOf(...args, '--json')).out);
+    expect(report).toMatchObject({ base: exact.base, tested: exact.tested, reads: 'scan', queries: 'later' });
+    expect(report.change[0][4]).toBeNull();
+    const [{ point, cells }] = report.agreement;
+    expect([point, cells.length]).toEqual(['scan', 3]);
+    for (const { layer, span, exact: value } of cells) expect(value).toBeCloseTo(exact.without[layer][span[0]], 5);
+    expect((await values(out, 'knockout_attribution.change'))[1]).toBeCloseTo(report.change[0][1], 5);
+    const shown = await outcomeOf(...args, '--method', 'attribution', '--check', '3');
+    expect(shown.out).toMatch(/estimated by attribution: 3 cells knocked out, rank correlation [-\d.–]+, /);
+    expect(shown.out).toMatch(/layers +tokens +estimated +change +exact\n/);
+  });
 });
 
 describe('intervene', () => {
@@ -187,6 +206,31 @@ describe('ablate', () => {
     const silent = JSON.parse((await outcomeOf(...args, '--unit', 'mixer', '--mixer', 'mixer_2')).out);
     expect(lambda.runs.map((run: { lambda: number }) => run.lambda)).toEqual([0, 0.5]);
     expect(lambda.runs[0].value).toBeCloseTo(silent.runs[0].value, 4);
+  });
+
+  it('estimates every part at once, and says how far the checked ones agree', async () => {
+    const out = file('ablate-estimates.safetensors');
+    const args = ['ablate', ...model, ...tokens([clean]), ...question, '--unit', 'head', '--rows', 'token'];
+    const asked = [...args, '--attribution', '--check', '2'];
+    const { code, err, out: text } = await outcomeOf(...asked, '--out', out, '--json');
+    expect([code, err]).toEqual([0, expect.stringMatching(/estimating zero ablation of every head, .*MB beside/)]);
+    const report = JSON.parse(text);
+    const exact = JSON.parse((await outcomeOf(...args, '--json')).out);
+    expect(report.base).toEqual(exact.base);
+    expect(report.runs).toHaveLength(exact.runs.length);
+    expect(report.agreement.map(({ point }: { point: string }) => point)).toEqual(['mixer_1.head', 'mixer_2.head']);
+    for (const { exact: value, estimated: _, ...part } of report.agreement[0].cells)
+      expect(
+        exact.runs.find((run: object) =>
+          Object.entries(part).every(([key, of]) => `${run[key as keyof typeof run]}` === `${of}`),
+        ).value,
+      ).toBeCloseTo(value, 5);
+    expect((await values(out, 'ablate_attribution.change'))[1]).toBeCloseTo(report.runs[1].change, 5);
+    const shown = await outcomeOf(...asked);
+    expect(shown.out).toMatch(
+      /estimated by attribution\nmixer_1.head: 2 cells ablated, rank correlation –, correlation –\n/,
+    );
+    expect(shown.out).toMatch(/layer +part +tokens +estimated +change +exact\n/);
   });
 });
 
@@ -302,6 +346,17 @@ describe('over examples', () => {
     expect(block.change.high).toBeLessThan(0);
   });
 
+  it('estimates of both have changes alone', async () => {
+    for (const command of ['knockout', 'ablate']) {
+      const { code, err, out } = await outcomeOf(command, ...asked, '--attribution', '--json');
+      expect(code, err).toBe(0);
+      const [{ cells }] = JSON.parse(out).sources[0].models;
+      const [cell] = cells.filter(({ class: name }: { class: string }) => name === 'needle' || name === 'all');
+      expect(cell.change.high).toBeLessThan(0);
+      expect(cell).not.toHaveProperty('change_frozen_norms');
+    }
+  });
+
   it.each([
     [['patch', '--target', 'kitchen'], /--target is of one prompt/],
     [['patch', '--position', '3'], /--position is of one prompt/],
@@ -314,6 +369,7 @@ describe('over examples', () => {
     [['knockout', '--layers', '4'], /There is no layer 4/],
     [['ablate', '--method', 'mean'], /takes its values from other prompts/],
     [['ablate', '--lambda', '0'], /--lambda is of one prompt/],
+    [['ablate', '--attribution', '--check', '3'], /--check is of one prompt/],
   ])('%j is refused before an example is computed', async ([command, ...more], sentence) => {
     const { code, out, err } = await outcomeOf(command, ...asked, ...more);
     expect(code).toBe(2);
@@ -406,6 +462,9 @@ describe('bad input', () => {
     [['knockout', ...question, '--tokens', 'T1', '--layers', '77'], /There is no layer 77/],
     [['knockout', ...question, '--tokens', 'T1', '--position', 'end'], /--position takes a whole number/],
     [['knockout', '--tokens', 'T1'], /required option '--target/],
+    [['knockout', ...question, '--tokens', 'T1', '--check', '3'], /--check is of an attribution/],
+    [['knockout', ...question, '--tokens', 'T1', '--attribution', '--method', 'exact'], /are two ways: take one/],
+    [['ablate', ...question, '--tokens', 'T1', '--attribution', '--lambda', '0'], /leave --attribution out/],
     [['ablate', ...question, '--tokens', 'T1', '--unit', 'neuron'], /--unit takes block, mixer, head, channel/],
     [['ablate', ...question, '--tokens', 'T1', '--lambda', 'big'], /--lambda takes numbers/],
     [['ablate', ...question, '--tokens', 'T1', '--method', 'mean'], /give them as the reference, or "self"/],

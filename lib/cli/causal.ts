@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type Budget, DEFAULT_MEMORY, MIXERS, type Mixer, megabytes, type Span } from '@/lib/analysis';
+import { type Agreement, type Budget, DEFAULT_MEMORY, MIXERS, type Mixer, megabytes, type Span } from '@/lib/analysis';
 import { type Checkpoint, InputError, type ModelConfig } from '@/lib/checkpoint';
 import {
   answerTokens,
@@ -160,6 +160,39 @@ export async function columnsAsked(
     },
   };
 }
+
+/** Of a test whose changes can be estimated by one backward pass. */
+export interface EstimateOptions {
+  readonly attribution?: boolean;
+  readonly check?: number;
+}
+
+export const withAttribution = (command: Command): Command =>
+  command
+    .option('--attribution', 'estimate all cells at once by one backward pass')
+    .option(
+      '--check <n>',
+      'of an attribution: compute the strongest n cells of every kind exactly, too (0)',
+      wholeNumber('--check', 0),
+    );
+
+/** @throws InputError for options that only an attribution has. */
+export function requireAttribution({ attribution, check }: EstimateOptions): void {
+  if (!attribution && check !== undefined)
+    throw new InputError('--check is of an attribution: give --attribution too, or leave it out.');
+}
+
+/** Three digits; a dash where it is not defined, as a correlation of one or two cells. */
+const correlationText = (value: number): string => (Number.isFinite(value) ? value.toFixed(3) : '–');
+
+/** How far exact cells agree with their estimates, in words that begin with a colon; nothing where none were computed. */
+export const agreementText = (
+  agreement: (Pick<Agreement, 'rank_correlation' | 'correlation'> & { readonly cells: readonly unknown[] }) | undefined,
+  done: string,
+): string =>
+  agreement
+    ? `: ${agreement.cells.length} cells ${done}, rank correlation ${correlationText(agreement.rank_correlation)}, correlation ${correlationText(agreement.correlation)}`
+    : '';
 
 /** The target of a test of one prompt. @throws InputError where there is none */
 export function requireTarget({ target }: { readonly target?: string }): void {

@@ -19,6 +19,12 @@ const causal = {
     .meta({ description: 'Refuse an example that would take more beside the weights.' }),
 };
 
+/** Left out where it is not asked for, so that sweeps of earlier versions are the same. */
+const attribution = z
+  .literal(true)
+  .optional()
+  .meta({ description: 'Estimates by one backward pass in place of changed runs.' });
+
 /** What each kind of sweep is asked beside its models and prompts, the same over HTTP, in a file, and for workers. */
 export const SWEEP_OPTIONS = {
   snr: { metrics: z.array(z.enum(SIGNAL_METRICS)).min(1).optional().meta({ description: 'Default: all.' }) },
@@ -47,6 +53,7 @@ export const SWEEP_OPTIONS = {
     queries: z.enum(['later', 'answer']).default('later').meta({ description: 'Who stops reading.' }),
     reads: z.enum(['scan', 'block']).default('scan'),
     together: z.boolean().default(false).meta({ description: 'All layers at once.' }),
+    attribution,
   },
   ablate: {
     ...causal,
@@ -63,5 +70,6 @@ export const SWEEP_OPTIONS = {
       .enum(['all', 'class'])
       .default('all')
       .meta({ description: 'At every token at once, or at those of one class after the other.' }),
+    attribution,
   },
 };

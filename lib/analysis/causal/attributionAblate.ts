@@ -3,7 +3,14 @@ import type { Model } from '@/lib/models';
 import { drain, type Progress, through } from '../steps';
 import { tidied } from '../tidied';
 import { type AblatedPart, type AblationRequest, ablatedPart, ablationPlan, chosenAblationSteps } from './ablate';
-import { type Agreement, agreementOf, type Compared, strongestOf } from './attributionCheck';
+import {
+  type Agreement,
+  agreementOf,
+  beforeChecks,
+  type Compared,
+  duringChecks,
+  strongestOf,
+} from './attributionCheck';
 import { type BlockBehind, blocksBehind, sumOver, weighed } from './attributionStream';
 import { type Budget, blockValues, budgetOf } from './budget';
 import { type Component, placeOf } from './components';
@@ -149,15 +156,16 @@ export function* checkedAblationSteps(
   request: AblationRequest,
   check: number,
 ): Generator<Progress<AblationAttribution>, AblationAttribution, void> {
+  const parts = ablationPlan(model, request).removals.map(({ components: [first] }) => first);
+  const most = kindsOf(parts).reduce((sum, runs) => sum + Math.min(check, runs.length), 0);
   let before = 0;
   const found = yield* through(ablationAttributionSteps(model, request), (step) => {
     before = step.total;
-    return step;
+    return beforeChecks(most)(step);
   });
   const { components, base } = found;
-  const kinds = [...new Set(components.map(kindOf))];
-  const chosen = kinds.map((kind) => {
-    const own = [...components.keys()].filter((run) => kindOf(components[run]) === kind);
+  const kinds = kindsOf(components);
+  const chosen = kinds.map((own) => {
     const values = Float64Array.from(own, (run) => components[run].value);
     return strongestOf(values, base.value, check).map((at) => own[at]);
   });
@@ -166,15 +174,15 @@ export function* checkedAblationSteps(
   const asked = new Set(runs);
   const exact = yield* through(
     chosenAblationSteps(model, request, (run) => asked.has(run)),
-    ({ done, total }) => ({ done: before + done, total: before + total, result: found }),
+    duringChecks(before, most, found),
   );
   const values = new Map(runs.map((run, k) => [run, exact.components[k].value]));
-  const agreement = kinds.map((kind, k) => {
+  const agreement = kinds.map(([first], k) => {
     const cells = chosen[k].map((run): CheckedPart => {
       const { value: estimated, change: _, ...part } = components[run];
       return { ...part, estimated, exact: values.get(run) as number };
     });
-    return agreementOf(kind, cells, base.value);
+    return agreementOf(kindOf(components[first]), cells, base.value);
   });
   return { ...found, agreement };
 }
@@ -186,6 +194,18 @@ export const checkedAblation = (model: Model, request: AblationRequest, check: n
 /** Parts that are compared with each other. */
 const kindOf = ({ unit, mixer }: Component): string =>
   unit === 'mixer' ? (mixer as string) : mixer ? `${mixer}.${unit}` : unit;
+
+/** Places of the parts of every kind, kind by kind. */
+function kindsOf(parts: readonly Component[]): number[][] {
+  const kinds = new Map<string, number[]>();
+  parts.forEach((part, run) => {
+    const kind = kindOf(part);
+    const own = kinds.get(kind);
+    if (own) own.push(run);
+    else kinds.set(kind, [run]);
+  });
+  return [...kinds.values()];
+}
 
 /** First-order change by replacing each part at every token by itself. */
 function changesIn(

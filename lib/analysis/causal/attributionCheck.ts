@@ -1,7 +1,7 @@
 import type { Model } from '@/lib/models';
 import { correlation, rankCorrelation } from '../correlation';
 import type { Span } from '../span';
-import { drain, type Progress, through } from '../steps';
+import { drain, type Progress, type Steps, through } from '../steps';
 import {
   attributionPatchSteps,
   hasPoint,
@@ -114,6 +114,20 @@ export function strongestOf(values: Float64Array, start: number, check: number):
     .sort((a, b) => change(b) - change(a) || a - b)
     .slice(0, check);
 }
+
+/** Steps of an estimate, which `cells` exact runs will follow. */
+export const beforeChecks =
+  (cells: number) =>
+  <R>({ done, total, result }: Progress<R>): Progress<R> => ({ done, total: total + cells, result });
+
+/** Steps of these runs, a cell at a time, behind `before` steps of the estimate. */
+export const duringChecks =
+  <R>(before: number, cells: number, result: R) =>
+  ({ done, total }: Steps): Progress<R> => ({
+    done: before + Math.floor((cells * done) / total),
+    total: before + cells,
+    result,
+  });
 
 /** Indices of the strongest cells of the k-th kind of point. */
 const chosenOf = (found: PatchAttribution, k: number, check: number): number[] =>

@@ -7,7 +7,7 @@ import { rescan } from '../rescan';
 import type { Span } from '../span';
 import { drain, type Progress, through } from '../steps';
 import { tidied } from '../tidied';
-import { type Agreement, agreementOf, strongestOf } from './attributionCheck';
+import { type Agreement, agreementOf, beforeChecks, duringChecks, strongestOf } from './attributionCheck';
 import { type BlockBehind, blocksBehind, sumOver } from './attributionStream';
 import { type Budget, blockValues, budgetOf } from './budget';
 import { columnsSaid } from './columns';
@@ -89,7 +89,7 @@ export function* knockoutAttributionSteps(
     };
   };
   const asked = new Set(layers.flat());
-  const first = Math.min(...asked);
+  const first = firstLayer(layers);
   const { reads = 'scan', mixer } = request;
   const question = { ...request, metric: metricOf(request) };
   const pointsAt = (layer: number) => (asked.has(layer) ? pointsOf(model, layer, reads, mixer) : {});
@@ -102,6 +102,8 @@ export function* knockoutAttributionSteps(
   return result();
 }
 
+const firstLayer = ([row]: KnockoutPlan['layers']): number => row[0];
+
 /** {@link knockoutAttributionSteps} in one go. */
 export const knockoutAttribution = (model: Model, request: KnockoutRequest): KnockoutAttribution =>
   drain(knockoutAttributionSteps(model, request));
@@ -112,18 +114,16 @@ export function* checkedKnockoutSteps(
   request: KnockoutRequest,
   check: number,
 ): Generator<Progress<KnockoutAttribution>, KnockoutAttribution, void> {
-  let before = 0;
-  const found = yield* through(knockoutAttributionSteps(model, request), (step) => {
-    before = step.total;
-    return step;
-  });
+  const { layers: rows, tested } = knockoutPlan(model, request);
+  const most = Math.min(check, rows.length * tested.filter(Boolean).length);
+  const found = yield* through(knockoutAttributionSteps(model, request), beforeChecks(most));
   const { spans, layers, base, without } = found;
   const cells = strongestOf(without, base, check);
   if (cells.length === 0) return found;
   const chosen = new Set(cells);
   const exact = yield* through(
     chosenKnockoutSteps(model, request, (row, column) => chosen.has(row * spans.length + column)),
-    ({ done, total }) => ({ done: before + done, total: before + total, result: found }),
+    duringChecks(model.config.blocks.length - firstLayer(layers), most, found),
   );
   const checked = cells.map((at) => ({
     layer: layers[Math.floor(at / spans.length)][0],

@@ -55,6 +55,12 @@ describe.each(['mamba1', 'mamba2', 'diff_mamba2'] as const)('over the planted pr
     const planted = model();
     const samples = examples().map((one) => causalSample(planted, { test: 'knockout' }, one));
     const { cells } = causalSummary([samples], resampling);
+    const estimate = { test: 'knockout', attribution: true } as const;
+    const estimates = examples().map((one) => causalSample(planted, estimate, one));
+    const estimated = causalSummary([estimates], resampling).cells;
+    expect(estimated.map(({ class: name }) => name)).toEqual(cells.map(({ class: name }) => name));
+    expect(estimated.find((cell) => cell.class === 'needle')?.change?.high).toBeLessThan(-0.1);
+    expect(estimated[0].change_frozen_norms).toBeUndefined();
     const of = (name: string) => cells.find((cell) => cell.class === name);
     const needle = of('needle')?.change_frozen_norms;
     expect(needle?.high).toBeLessThan(-0.1);

@@ -5,10 +5,12 @@ import { type BySeed, type Estimate, type Resampling, seededMeans, seededRatios 
 import type { SnrExample } from '../snrBatch';
 import { type AblationRequest, ablation, ablationBudget } from './ablate';
 import type { AlignedSpans } from './alignment';
+import { ablationAttribution, ablationAttributionBudget } from './attributionAblate';
+import { knockoutAttribution, knockoutAttributionBudget } from './attributionKnockout';
 import { attributionBudget, attributionPatch, type PatchAttributionRequest } from './attributionPatch';
 import { type ClassColumn, sizeOf } from './columns';
 import type { Component } from './components';
-import { type KnockoutRequest, knockoutBudget, knockoutGrid } from './knockout';
+import { type KnockoutGrid, type KnockoutRequest, knockoutBudget, knockoutGrid } from './knockout';
 import { type Patched, patchBudget, patchGrid } from './patch';
 import type { PatchRequest } from './patchPlan';
 import { metricOf, type Outline } from './question';
@@ -30,10 +32,14 @@ export type CausalTask =
       })
   | ({ readonly test: 'knockout' } & Omit<KnockoutRequest, Prompt | 'queries'> & {
         readonly queries?: 'later' | 'answer';
+        /** Estimates in place of runs, which have no frozen norms. */
+        readonly attribution?: boolean;
       })
   | ({ readonly test: 'ablate' } & Omit<AblationRequest, Prompt> & {
         /** Everywhere at once (default), or at the tokens of one class after the other. */
         readonly rows?: 'all' | 'class';
+        /** Estimates in place of runs, which have neither frozen norms nor KL. */
+        readonly attribution?: boolean;
       });
 
 /** What every test measures in a cell. */
@@ -79,10 +85,10 @@ export function requireCausal(model: Outline, task: CausalTask): void {
       return;
     }
     case 'knockout':
-      knockoutBudget(model, { ...task, ...prompt });
+      (task.attribution ? knockoutAttributionBudget : knockoutBudget)(model, { ...task, ...prompt });
       return;
     case 'ablate':
-      ablationBudget(model, { ...task, ...prompt });
+      (task.attribution ? ablationAttributionBudget : ablationBudget)(model, { ...task, ...prompt });
   }
 }
 
@@ -176,19 +182,12 @@ function knockoutSample(
   { test: _, ...task }: CausalTask & { test: 'knockout' },
   example: SnrExample,
 ): Sample {
-  const {
-    metric,
-    layers,
-    classes = [],
-    spans,
-    base,
-    change,
-    frozen_norms,
-  } = knockoutGrid(model, {
-    ...task,
-    ...promptOf(example),
-    classes: classesOf(example),
-  });
+  const { attribution, ...asked } = task;
+  const request = { ...asked, ...promptOf(example), classes: classesOf(example) };
+  const found: Omit<KnockoutGrid, 'frozen_norms'> & Partial<KnockoutGrid> = attribution
+    ? knockoutAttribution(model, request)
+    : knockoutGrid(model, request);
+  const { metric, layers, classes = [], spans, base, change, frozen_norms } = found;
   const at = (row: number, column: number) => row * spans.length + column;
   return {
     metric,
@@ -198,7 +197,7 @@ function knockoutSample(
     cells: layers.map((_, row) =>
       cellsOf(classes, (column) => ({
         change: finiteOrNull(change[at(row, column)]),
-        change_frozen_norms: finiteOrNull(frozen_norms.change[at(row, column)]),
+        ...(frozen_norms && { change_frozen_norms: finiteOrNull(frozen_norms.change[at(row, column)]) }),
       })),
     ),
   };
@@ -206,12 +205,13 @@ function knockoutSample(
 
 function ablationSample(
   model: Model,
-  { test: _, rows: asked = 'all', ...task }: CausalTask & { test: 'ablate' },
+  { test: _, rows: asked = 'all', attribution, ...task }: CausalTask & { test: 'ablate' },
   example: SnrExample,
 ): Sample {
   const prompt = promptOf(example);
   const classes = asked === 'class' ? classesOf(example) : undefined;
-  const found = ablation(model, { ...task, ...prompt, ...(classes && { classes }) });
+  const request = { ...task, ...prompt, ...(classes && { classes }) };
+  const found = attribution ? ablationAttribution(model, request) : ablation(model, request);
   const rows: (CausalRow & { readonly cells: Partial<Record<CausalColumn, CausalCell>> })[] = [];
   const tokens: Partial<Record<CausalColumn, number>> = classes ? {} : { all: prompt.position + 1 };
   for (const { layer, layers = [layer], mixer, index, ...run } of found.components) {
@@ -223,8 +223,10 @@ function ablationSample(
     }
     row.cells[run.class ?? 'all'] = {
       change: finiteOrNull(run.change),
-      change_frozen_norms: finiteOrNull(run.frozen_norms.change),
-      kl: finiteOrNull(run.kl),
+      ...('frozen_norms' in run && {
+        change_frozen_norms: finiteOrNull(run.frozen_norms.change),
+        kl: finiteOrNull(run.kl),
+      }),
     };
     if (run.class && run.tokens !== undefined) tokens[run.class] = run.tokens;
   }

@@ -1,6 +1,8 @@
 import type { OutputTensor } from '@/lib/checkpoint';
 import type { Ablation } from './ablate';
+import type { AblationAttribution } from './attributionAblate';
 import type { CheckedAttribution } from './attributionCheck';
+import type { KnockoutAttribution } from './attributionKnockout';
 import { attributedEffects } from './attributionPatch';
 import { CAUSAL_MEASURES, type CausalCellSummary, type CausalSummary } from './batch';
 import type { Intervention } from './intervention';
@@ -81,6 +83,18 @@ export function knockoutTensors({ layers, spans, without, change, frozen_norms }
   return [...pair('knockout', { without, change }), ...pair('knockout.frozen_norms', frozen_norms)];
 }
 
+/** `without` and `change` by row and span, and the cells that were checked. */
+export function knockoutAttributionJson({ without, change, ...rest }: KnockoutAttribution) {
+  const rows = (values: Float64Array) => nested(values, rest.spans.length);
+  return { ...rest, without: rows(without), change: rows(change) };
+}
+
+/** `knockout_attribution.without` and `knockout_attribution.change` [rows, spans]. */
+export const knockoutAttributionTensors = ({ layers, spans, ...found }: KnockoutAttribution): OutputTensor[] =>
+  (['without', 'change'] as const).map((name) =>
+    tensorOf(`knockout_attribution.${name}`, [layers.length, spans.length], found[name]),
+  );
+
 const READING = [
   'value',
   'change',
@@ -115,6 +129,21 @@ export function readingTensors(runs: readonly Removed[]): OutputTensor[] {
 
 /** One run for each component. */
 export const ablationJson = ({ components, ...rest }: Ablation) => ({ ...rest, runs: components });
+
+export const ablationAttributionJson = ({ components, ...rest }: AblationAttribution) => ({
+  ...rest,
+  runs: components,
+});
+
+/** `ablate_attribution.value` and `ablate_attribution.change` [runs]. */
+export const ablationAttributionTensors = ({ components }: AblationAttribution): OutputTensor[] =>
+  (['value', 'change'] as const).map((name) =>
+    tensorOf(
+      `ablate_attribution.${name}`,
+      [components.length],
+      components.map((run) => run[name]),
+    ),
+  );
 
 /** One run for each value and group of layers. */
 export const lambdaJson = (override: LambdaOverride) => ({ ...override });

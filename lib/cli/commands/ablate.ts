@@ -1,9 +1,15 @@
 import type { Command } from 'commander';
 import {
   type Ablated,
+  type AblatedPart,
+  type AblationAttribution,
+  ablationAttributionBudget,
+  ablationAttributionJson,
+  ablationAttributionTensors,
   ablationBudget,
   ablationJson,
   ablationSteps,
+  checkedAblationSteps,
   type LambdaRun,
   lambdaBudget,
   lambdaSteps,
@@ -17,17 +23,21 @@ import {
 import { InputError } from '@/lib/checkpoint';
 import { rowAt } from '../blocks';
 import {
+  agreementText,
   announce,
   causalRequest,
   columnsAsked,
+  type EstimateOptions,
   layersName,
   namedQuestion,
   questionOf,
   type RowOptions,
+  requireAttribution,
   requireTarget,
   spanName,
   spansOf,
   strongest,
+  withAttribution,
   withCausal,
   withMixer,
   withRows,
@@ -40,7 +50,7 @@ import { choices, indices, wholeNumber, words } from '../parse';
 import { readReference, referenceNote, withReference } from '../reference';
 import { openCheckpointOf, openSession } from '../session';
 
-interface AblateOptions extends CausalBatchOptions, RowOptions {
+interface AblateOptions extends CausalBatchOptions, RowOptions, EstimateOptions {
   readonly unit: Unit[];
   readonly method: Method[];
   readonly reference?: string;
@@ -56,7 +66,7 @@ interface AblateOptions extends CausalBatchOptions, RowOptions {
 export function ablateCommand(program: Command, io: Io, line: string): void {
   const command = program.command('ablate').description('replace what a part brings, or λ, and measure the answer');
   const asked = withRows(
-    withExamples(withMixer(withCausal(command, { targetRequired: false })), 0),
+    withAttribution(withExamples(withMixer(withCausal(command, { targetRequired: false })), 0)),
     'token, sentence or class of tokens; without it all tokens at once',
   );
   withReference(asked)
@@ -73,6 +83,7 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
     .option('--together', 'override λ of all layers at once')
     .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
     .action(async (options: AblateOptions) => {
+      requireAttribution(options);
       if (options.examples !== undefined) return ablateBatch(options, { io, line });
       requireTarget(options);
       await requireWritable(options.out);
@@ -91,6 +102,8 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
       };
       if (lambda && options.reference !== undefined)
         throw new InputError('--lambda sets λ and takes nothing from a reference: leave --reference out.');
+      if (lambda && options.attribution)
+        throw new InputError('--lambda is run with every value, and not estimated: leave --attribution out.');
       const stray = lambda && (spans ? 'spans' : options.rows ? 'rows' : window !== undefined ? 'window' : undefined);
       if (stray)
         throw new InputError(`--lambda sets λ for all tokens of a layer, or of all --together: leave --${stray} out.`);
@@ -109,6 +122,20 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
         classes: columns.classes,
         window,
       };
+      if (options.attribution) {
+        const budget = ablationAttributionBudget(model, request);
+        announce(io, `estimating ${method} ablation of every ${unit}`, budget);
+        const found = finish(checkedAblationSteps(model, request, options.check ?? 0), 'block', io);
+        if (options.out) await writeTensors(options.out, ablationAttributionTensors(found), provenance);
+        if (options.json)
+          return printJson(io, {
+            ...about(provenance),
+            ...answer,
+            ...ablationAttributionJson(found),
+            memory_bytes: budget.bytes,
+          });
+        return io.out(estimates(found));
+      }
       const overrides = lambda && { ...common, values: lambda, relative, together, classes: columns.classes };
       const budget = overrides ? lambdaBudget(model, overrides) : ablationBudget(model, request);
       announce(io, overrides ? 'override of λ' : `${method} ablation of every ${unit}`, budget);
@@ -150,8 +177,8 @@ const numbers = (text: string): number[] =>
   });
 
 async function ablateBatch(options: AblateOptions, output: { readonly io: Io; readonly line: string }): Promise<void> {
-  const { unit, method, rows, spans, lambda, relative, together, candidates, needle, competing, question, reference } =
-    options;
+  const { unit, method, rows, attribution, check, spans, lambda, relative, together, candidates, reference } = options;
+  const { needle, competing, question } = options;
   if (rows && rows[0] !== 'class') throw new InputError('A batch has --rows class, or none: all tokens at once.');
   const first = { ...options, model: options.model.split(/[,+]/)[0] };
   const asked = {
@@ -160,8 +187,9 @@ async function ablateBatch(options: AblateOptions, output: { readonly io: Io; re
     reference:
       reference === undefined ? undefined : await readReference(options, await openCheckpointOf(first, output.io)),
     rows: rows?.[0],
+    attribution,
   };
-  const one = { spans, lambda, relative, together, candidates, needle, competing, question };
+  const one = { check, spans, lambda, relative, together, candidates, needle, competing, question };
   return causalBatch('ablate', options, asked, one, output);
 }
 
@@ -171,14 +199,28 @@ function spansOfRows({ spans, rows }: AblateOptions, columns: { readonly spans?:
   return columns.spans ?? spans;
 }
 
+const partShown = ({ layer, layers = [layer], mixer, unit, index, span, class: name }: AblatedPart) => ({
+  layer: layersName(layers),
+  part: [mixer, unit, index].filter((each) => each !== undefined).join(' '),
+  ...(span && { tokens: name ?? spanName(span) }),
+});
+
+/** The strongest estimates, with what replacing the part does where that was checked. */
+function estimates({ base, metric, reference, components, agreement }: AblationAttribution): string {
+  const keyOf = ({ layer, mixer, index, span }: AblatedPart) => [layer, mixer, index, span].join('/');
+  const exact = new Map(agreement.flatMap(({ cells }) => cells.map((cell) => [keyOf(cell), cell.exact])));
+  const agrees = agreement.map((each) => `${each.point}${agreementText(each, 'ablated')}\n`).join('');
+  const rows = strongest(components, ({ change }) => change).map((run) => ({
+    ...partShown(run),
+    estimated: run.value,
+    change: run.change,
+    ...(exact.size > 0 && { exact: exact.get(keyOf(run)) }),
+  }));
+  return `unchanged ${base.value.toFixed(4)} (${metric}), answer ${base.answer}, estimated by attribution\n${referenceNote(reference)}${agrees}${table(rows)}`;
+}
+
 const shown = (run: Run) => ({
-  ...('lambda' in run
-    ? { layers: run.layers.join(' '), lambda: run.lambda }
-    : {
-        layer: layersName(run.layers ?? [run.layer]),
-        part: [run.mixer, run.unit, run.index].filter((each) => each !== undefined).join(' '),
-        ...(run.span && { tokens: run.class ?? spanName(run.span) }),
-      }),
+  ...('lambda' in run ? { layers: run.layers.join(' '), lambda: run.lambda } : partShown(run)),
   value: run.value,
   change: run.change,
   change_frozen_norms: run.frozen_norms.change,

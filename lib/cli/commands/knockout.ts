@@ -1,7 +1,12 @@
 import type { Command } from 'commander';
 import {
+  checkedKnockoutSteps,
+  type KnockoutAttribution,
   type KnockoutGrid,
   type KnockoutRequest,
+  knockoutAttributionBudget,
+  knockoutAttributionJson,
+  knockoutAttributionTensors,
   knockoutBudget,
   knockoutJson,
   knockoutSteps,
@@ -12,16 +17,20 @@ import {
 import { InputError } from '@/lib/checkpoint';
 import { rowAt } from '../blocks';
 import {
+  agreementText,
   announce,
   causalRequest,
   columnsAsked,
+  type EstimateOptions,
   namedQuestion,
   questionOf,
   type RowOptions,
+  requireAttribution,
   requireTarget,
   spanName,
   spansOf,
   strongest,
+  withAttribution,
   withCausal,
   withMixer,
   withRows,
@@ -33,7 +42,8 @@ import { about, printJson, requireWritable, table, writeTensors } from '../outpu
 import { choices, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
-interface KnockoutOptions extends CausalBatchOptions, RowOptions {
+interface KnockoutOptions extends CausalBatchOptions, RowOptions, EstimateOptions {
+  readonly method?: ('exact' | 'attribution')[];
   readonly sources?: Span[];
   readonly queries: NonNullable<KnockoutRequest['queries']>;
   readonly reads: Reads[];
@@ -47,7 +57,7 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
     .command('knockout')
     .description('remove reads of source tokens, exactly, and measure the answer');
   withRows(
-    withExamples(withMixer(withCausal(command, { targetRequired: false })), 42),
+    withAttribution(withExamples(withMixer(withCausal(command, { targetRequired: false })), 42)),
     'token, sentence or class of tokens by itself',
   )
     .option('--sources <list>', 'spans of tokens: 3:5,7:9; default each token by itself', spansOf('--sources'))
@@ -56,14 +66,25 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
       'scan',
     ])
     .option('--together', 'knock out in all layers at once')
+    .option(
+      '--method <name>',
+      'exact, or attribution (the same as --attribution)',
+      choices('--method', ['exact', 'attribution'] as const),
+    )
     .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
-    .action(async (options: KnockoutOptions) => {
+    .action(async (given: KnockoutOptions) => {
+      const { method } = given;
+      if (given.attribution && method?.[0] === 'exact')
+        throw new InputError('--method exact and --attribution are two ways: take one.');
+      const options = { ...given, attribution: given.attribution || method?.[0] === 'attribution' || undefined };
+      requireAttribution(options);
       if (options.examples !== undefined) {
-        const { sources, queries, reads, together, rows, needle, competing, question } = options;
+        const { sources, queries, reads, together, attribution, check, rows, needle, competing, question } = options;
         if (rows && rows[0] !== 'class') throw new InputError('A batch has --rows class.');
         if (typeof queries !== 'string') throw new InputError('--queries of a batch is later or answer.');
-        const asked = { queries, reads: reads[0], together };
-        return causalBatch('knockout', options, asked, { sources, needle, competing, question }, { io, line });
+        const asked = { queries, reads: reads[0], together, attribution };
+        const one = { sources, check, needle, competing, question };
+        return causalBatch('knockout', options, asked, one, { io, line });
       }
       requireTarget(options);
       await requireWritable(options.out);
@@ -90,6 +111,22 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
       };
       const answer = await namedQuestion(request, checkpoint, io);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
+      if (options.attribution) {
+        const budget = knockoutAttributionBudget(model, request);
+        announce(io, `estimating knock-outs of reads of the ${request.reads}`, budget);
+        const found = finish(checkedKnockoutSteps(model, request, options.check ?? 0), 'block', io);
+        if (options.out) await writeTensors(options.out, knockoutAttributionTensors(found), provenance);
+        if (options.json)
+          return printJson(io, {
+            ...about(provenance),
+            ...answer,
+            reads: request.reads,
+            queries,
+            ...knockoutAttributionJson(found),
+            memory_bytes: budget.bytes,
+          });
+        return io.out(estimates(found));
+      }
       const budget = knockoutBudget(model, request);
       announce(io, `knocking out reads of the ${request.reads}`, budget);
       const grid = finish(knockoutSteps(model, request), 'block', io);
@@ -112,22 +149,40 @@ const READS = ['scan', 'block'] as const;
 const queriesOf = (text: string): KnockoutOptions['queries'] =>
   text === 'later' || text === 'answer' ? text : spansOf('--queries')(text)[0];
 
-function readable({ layers, spans, classes, tested, without, change, frozen_norms }: KnockoutGrid): string {
-  const cells = layers.flatMap((group, row) =>
-    spans.flatMap((span, column) => {
-      if (!tested[column]) return [];
-      const at = row * spans.length + column;
-      return {
-        layers: group.join(' '),
-        tokens: classes?.[column].class ?? spanName(span),
-        without: without[at],
-        change: change[at],
-        change_frozen_norms: frozen_norms.change[at],
-      };
-    }),
-  );
+/** What is said of every tested cell, strongest first, below what was not tested. */
+function cellsTable<Cell extends { readonly change: number }>(
+  { layers, spans, classes, tested }: Pick<KnockoutGrid, 'layers' | 'spans' | 'classes' | 'tested'>,
+  cell: (at: number, row: number, column: number) => Cell,
+): string {
   const names = spans.map((span, column) => classes?.[column].class ?? spanName(span));
+  const cells = layers.flatMap((group, row) =>
+    spans.flatMap((_, column) =>
+      tested[column]
+        ? { layers: group.join(' '), tokens: names[column], ...cell(row * spans.length + column, row, column) }
+        : [],
+    ),
+  );
   const idle = names.filter((_, column) => !tested[column]);
   const note = idle.length > 0 ? `not tested, since nobody who stops reading could read it: ${idle.join(', ')}\n` : '';
   return note + table(strongest(cells, ({ change }) => change));
+}
+
+const readable = ({ without, change, frozen_norms, ...grid }: KnockoutGrid): string =>
+  cellsTable(grid, (at) => ({
+    without: without[at],
+    change: change[at],
+    change_frozen_norms: frozen_norms.change[at],
+  }));
+
+/** The strongest estimates, with what knocking them out does where that was checked. */
+function estimates({ without, change, agreement: [agreement], ...grid }: KnockoutAttribution): string {
+  const { layers, spans, base, metric } = grid;
+  const cells = cellsTable(grid, (at, row, column) => ({
+    estimated: without[at],
+    change: change[at],
+    ...(agreement && {
+      exact: agreement.cells.find(({ layer, span }) => layer === layers[row][0] && span === spans[column])?.exact,
+    }),
+  }));
+  return `unchanged ${base.toFixed(4)} (${metric}), estimated by attribution${agreementText(agreement, 'knocked out')}\n${cells}`;
 }

@@ -27,6 +27,7 @@ import {
   type PatchMetric,
 } from '@/lib/vocabulary';
 import {
+  agreementText,
   announce,
   causalRequest,
   columnsAsked,
@@ -248,9 +249,6 @@ function requireOptions(options: PatchOptions, metric: PatchMetric): void {
     );
 }
 
-/** Three digits; a dash where it is not defined, as a correlation of one or two cells. */
-const correlationText = (value: number): string => (Number.isFinite(value) ? value.toFixed(3) : '–');
-
 /** The strongest estimates of every kind of point, with what patching them does where that was checked. */
 function estimates(found: CheckedAttribution): string {
   const { direction, metric, windows, layers, spans, classes, clean, corrupted, steps } = found;
@@ -271,9 +269,7 @@ function estimates(found: CheckedAttribution): string {
       }),
     );
     const known = cells.filter(({ effect }) => Number.isFinite(effect));
-    const agrees = agreement
-      ? `: ${agreement.cells.length} cells patched, rank correlation ${correlationText(agreement.rank_correlation)}, correlation ${correlationText(agreement.correlation)}`
-      : '';
+    const agrees = agreementText(agreement, 'patched');
     return `${own.point}${agrees}\n${table(strongest(known, ({ effect }) => effect))}`;
   });
   const over = steps > 1 ? `, gradients over ${steps} steps` : '';

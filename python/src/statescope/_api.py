@@ -1049,6 +1049,8 @@ class SweepRequestKnockout(TypedDict):
     reads: NotRequired[Literal["scan", "block"]]
     together: NotRequired[bool]
     """All layers at once."""
+    attribution: NotRequired[Literal[True]]
+    """Estimates by one backward pass in place of changed runs."""
 
 
 class SweepRequestAblate(TypedDict):
@@ -1075,6 +1077,8 @@ class SweepRequestAblate(TypedDict):
     """Token ids of the prompts that `mean` and `resample` are taken from, aligned at their end; `self` for each prompt itself."""
     rows: NotRequired[Literal["all", "class"]]
     """At every token at once, or at those of one class after the other."""
+    attribution: NotRequired[Literal[True]]
+    """Estimates by one backward pass in place of changed runs."""
 
 
 SweepRequest = Union[SweepRequestSnr, SweepRequestAllocation, SweepRequestPatch, SweepRequestKnockout, SweepRequestAblate]
@@ -1164,7 +1168,7 @@ class AnalysisRequestPatchAttribution(TypedDict):
     steps: NotRequired[int]
     """Runs between both prompts that gradients are averaged over; 1 takes the run that receives."""
     check: NotRequired[int]
-    """The strongest cells of every kind of point that are patched exactly as well."""
+    """The strongest cells of every kind that are computed exactly as well."""
 
 
 class AnalysisRequestKnockout(TypedDict):
@@ -1195,6 +1199,38 @@ class AnalysisRequestKnockout(TypedDict):
     """One mixer of differential blocks."""
     together: NotRequired[bool]
     """All layers at once."""
+
+
+class AnalysisRequestKnockoutAttribution(TypedDict):
+    kind: Literal["knockout_attribution"]
+    model: str
+    target: Union[int, str]
+    """A token id, or a word whose first token counts."""
+    foil: NotRequired[Union[int, str]]
+    """The wrong answer that the target is held against."""
+    position: NotRequired[int]
+    """Token that is read; negative numbers count from the end."""
+    memory_mb: NotRequired[int]
+    """Refuse what would take more beside the weights. The server has a limit of its own."""
+    layers: NotRequired[Sequence[int]]
+    """Layer numbers from 0; default all."""
+    prompt: Union[str, Sequence[int]]
+    """A text, or token ids."""
+    spans: NotRequired[Sequence[Sequence[int]]]
+    """Sources, each knocked out by itself; default each token."""
+    classes: NotRequired[AnalysisRequestPatchClasses]
+    """Columns are classes of tokens in place of spans, as these spans make them: read-out, needle, what competes, question, first, filler. In a pair they count in the clean prompt."""
+    window: NotRequired[int]
+    """Layers that follow each other among those chosen and are changed together; default 1."""
+    queries: NotRequired[Union[Literal["later", "answer"], Sequence[int]]]
+    """Who stops reading."""
+    reads: NotRequired[Literal["scan", "block"]]
+    mixer: NotRequired[Literal["mixer_1", "mixer_2"]]
+    """One mixer of differential blocks."""
+    together: NotRequired[bool]
+    """All layers at once."""
+    check: NotRequired[int]
+    """The strongest cells of every kind that are computed exactly as well."""
 
 
 class AnalysisRequestAblate(TypedDict):
@@ -1228,6 +1264,41 @@ class AnalysisRequestAblate(TypedDict):
     """Of `resample` and of stories."""
     mixer: NotRequired[Literal["mixer_1", "mixer_2"]]
     """One mixer of differential blocks."""
+
+
+class AnalysisRequestAblateAttribution(TypedDict):
+    kind: Literal["ablate_attribution"]
+    model: str
+    target: Union[int, str]
+    """A token id, or a word whose first token counts."""
+    foil: NotRequired[Union[int, str]]
+    """The wrong answer that the target is held against."""
+    position: NotRequired[int]
+    """Token that is read; negative numbers count from the end."""
+    memory_mb: NotRequired[int]
+    """Refuse what would take more beside the weights. The server has a limit of its own."""
+    layers: NotRequired[Sequence[int]]
+    """Layer numbers from 0; default all."""
+    prompt: Union[str, Sequence[int]]
+    """A text, or token ids."""
+    unit: NotRequired[Literal["block", "mixer", "head", "channel"]]
+    spans: NotRequired[Sequence[Sequence[int]]]
+    """Tokens at which parts are replaced, each span by itself; default all tokens at once."""
+    classes: NotRequired[AnalysisRequestPatchClasses]
+    """Columns are classes of tokens in place of spans, as these spans make them: read-out, needle, what competes, question, first, filler. In a pair they count in the clean prompt."""
+    window: NotRequired[int]
+    """Layers whose blocks, or the same mixers, are replaced together; default 1."""
+    method: NotRequired[Literal["zero", "mean", "resample"]]
+    reference: NotRequired[Union[Literal["self"], str, Sequence[Union[str, Sequence[int]]]]]
+    """Prompts that `mean` and `resample` are taken from, aligned at their last token; `demo:n` held-out stories; `self` for the prompt itself, over all its tokens. Only these methods take one, and they cannot do without."""
+    candidates: NotRequired[Sequence[Union[int, str]]]
+    """Answer set of `snr_candidates`."""
+    seed: NotRequired[int]
+    """Of `resample` and of stories."""
+    mixer: NotRequired[Literal["mixer_1", "mixer_2"]]
+    """One mixer of differential blocks."""
+    check: NotRequired[int]
+    """The strongest cells of every kind that are computed exactly as well."""
 
 
 class AnalysisRequestLambdaClasses(TypedDict):
@@ -1399,7 +1470,7 @@ class AnalysisRequestSnr(TypedDict):
     """Of the bootstrap and of stories; equal seeds give equal numbers."""
 
 
-AnalysisRequest = Union[AnalysisRequestPatch, AnalysisRequestPatchAttribution, AnalysisRequestKnockout, AnalysisRequestAblate, AnalysisRequestLambda, AnalysisRequestCancellation, AnalysisRequestCancellationBatch, AnalysisRequestIntervene, AnalysisRequestAllocation, AnalysisRequestFaithfulness, AnalysisRequestSnr]
+AnalysisRequest = Union[AnalysisRequestPatch, AnalysisRequestPatchAttribution, AnalysisRequestKnockout, AnalysisRequestKnockoutAttribution, AnalysisRequestAblate, AnalysisRequestAblateAttribution, AnalysisRequestLambda, AnalysisRequestCancellation, AnalysisRequestCancellationBatch, AnalysisRequestIntervene, AnalysisRequestAllocation, AnalysisRequestFaithfulness, AnalysisRequestSnr]
 
 
 AnalysisResultPatchClasses = TypedDict(
@@ -1498,7 +1569,7 @@ class AnalysisResultPatchAttribution(TypedDict):
     points: Sequence[AnalysisResultPatchAttributionPoints]
     """Estimates by kind of point."""
     agreement: Sequence[AnalysisResultPatchAttributionAgreement]
-    """Cells that were patched exactly as well, and how far the changes agree: Spearman’s and Pearson’s."""
+    """Cells that were computed exactly as well, and how far the changes agree: Spearman’s and Pearson’s."""
     cautions: Sequence[AnalysisResultPatchCautions]
     """Why effects may not mean what they seem to."""
 
@@ -1524,6 +1595,24 @@ class AnalysisResultKnockout(TypedDict):
     """Of each span, whether somebody who stops reading could read it; where not, its numbers are null."""
     frozen_norms: Optional[AnalysisResultKnockoutFrozenNorms]
     """With every RMS norm dividing as in the unchanged run: what remains after a removal is not rescaled. Null in results from before this was measured."""
+
+
+class AnalysisResultKnockoutAttribution(TypedDict):
+    kind: Literal["knockout_attribution"]
+    metric: Literal["logit_difference", "target_logit"]
+    layers: Sequence[Sequence[int]]
+    spans: Sequence[Sequence[int]]
+    classes: NotRequired[Sequence[AnalysisResultPatchClasses]]
+    """Where columns are classes: which, and of what tokens; `spans` are from the first to the last."""
+    position: int
+    base: Optional[float]
+    """Null where it is not defined, or not computed yet."""
+    without: Sequence[Sequence[Optional[float]]]
+    change: Sequence[Sequence[Optional[float]]]
+    tested: Sequence[bool]
+    """Of each span, whether somebody who stops reading could read it; where not, its numbers are null."""
+    agreement: Sequence[AnalysisResultPatchAttributionAgreement]
+    """Cells that were computed exactly as well, and how far the changes agree: Spearman’s and Pearson’s."""
 
 
 class AnalysisResultAblateReference(TypedDict):
@@ -1617,6 +1706,62 @@ class AnalysisResultAblate(TypedDict):
     base: AnalysisResultAblateBase
     """The unchanged model."""
     runs: Sequence[AnalysisResultAblateRuns]
+
+
+AnalysisResultAblateAttributionRuns = TypedDict(
+    "AnalysisResultAblateAttributionRuns",
+    {
+        "layer": "int",
+        "unit": "Literal[\"block\", \"mixer\", \"head\", \"channel\"]",
+        "mixer": "NotRequired[Literal[\"mixer_1\", \"mixer_2\"]]",
+        "index": "NotRequired[int]",
+        "layers": "NotRequired[Sequence[int]]",
+        "span": "NotRequired[Sequence[int]]",
+        "class": "NotRequired[Literal[\"self\", \"needle\", \"competing\", \"question\", \"first\", \"filler\"]]",
+        "tokens": "NotRequired[int]",
+        "value": "Optional[float]",
+        "change": "Optional[float]",
+    },
+)
+
+
+AnalysisResultAblateAttributionAgreementCells = TypedDict(
+    "AnalysisResultAblateAttributionAgreementCells",
+    {
+        "layer": "int",
+        "unit": "Literal[\"block\", \"mixer\", \"head\", \"channel\"]",
+        "mixer": "NotRequired[Literal[\"mixer_1\", \"mixer_2\"]]",
+        "index": "NotRequired[int]",
+        "layers": "NotRequired[Sequence[int]]",
+        "span": "NotRequired[Sequence[int]]",
+        "class": "NotRequired[Literal[\"self\", \"needle\", \"competing\", \"question\", \"first\", \"filler\"]]",
+        "tokens": "NotRequired[int]",
+        "estimated": "Optional[float]",
+        "exact": "Optional[float]",
+    },
+)
+
+
+class AnalysisResultAblateAttributionAgreement(TypedDict):
+    point: str
+    cells: Sequence[AnalysisResultAblateAttributionAgreementCells]
+    rank_correlation: Optional[float]
+    """Null where it is not defined, or not computed yet."""
+    correlation: Optional[float]
+    """Null where it is not defined, or not computed yet."""
+
+
+class AnalysisResultAblateAttribution(TypedDict):
+    kind: Literal["ablate_attribution"]
+    metric: Literal["logit_difference", "target_logit"]
+    position: int
+    reference: Optional[AnalysisResultAblateReference]
+    """What `mean` and `resample` were taken from."""
+    base: AnalysisResultAblateBase
+    """The unchanged model."""
+    runs: Sequence[AnalysisResultAblateAttributionRuns]
+    agreement: Sequence[AnalysisResultAblateAttributionAgreement]
+    """Cells that were computed exactly as well, and how far the changes agree: Spearman’s and Pearson’s."""
 
 
 AnalysisResultLambdaOwn = TypedDict(
@@ -1925,7 +2070,7 @@ class AnalysisResultFaithfulness(TypedDict):
     """Models that are finished; of the first one the prompts that are, where it was cancelled."""
 
 
-AnalysisResult = Union[AnalysisResultPatch, AnalysisResultPatchAttribution, AnalysisResultKnockout, AnalysisResultAblate, AnalysisResultLambda, AnalysisResultIntervene, AnalysisResultCancellation, AnalysisResultCancellationBatch, AnalysisResultAllocation, AnalysisResultFaithfulness, SnrResult]
+AnalysisResult = Union[AnalysisResultPatch, AnalysisResultPatchAttribution, AnalysisResultKnockout, AnalysisResultKnockoutAttribution, AnalysisResultAblate, AnalysisResultAblateAttribution, AnalysisResultLambda, AnalysisResultIntervene, AnalysisResultCancellation, AnalysisResultCancellationBatch, AnalysisResultAllocation, AnalysisResultFaithfulness, SnrResult]
 
 
 class AnalysisBudget(TypedDict):
@@ -1953,7 +2098,7 @@ class Analysis(TypedDict):
     id: str
     state: Literal["queued", "running", "done", "cancelled", "error", "interrupted"]
     """`interrupted`: the server ended before the work did; it can be asked for again."""
-    request: Union[AnalysisRequestPatch, AnalysisRequestPatchAttribution, AnalysisRequestKnockout, AnalysisRequestAblate, AnalysisRequestLambda, AnalysisRequestCancellation, AnalysisRequestCancellationBatch, AnalysisRequestIntervene, AnalysisRequestAllocation, AnalysisRequestFaithfulness, AnalysisRequestSnr]
+    request: Union[AnalysisRequestPatch, AnalysisRequestPatchAttribution, AnalysisRequestKnockout, AnalysisRequestKnockoutAttribution, AnalysisRequestAblate, AnalysisRequestAblateAttribution, AnalysisRequestLambda, AnalysisRequestCancellation, AnalysisRequestCancellationBatch, AnalysisRequestIntervene, AnalysisRequestAllocation, AnalysisRequestFaithfulness, AnalysisRequestSnr]
     note: NotRequired[str]
     """As it was answered when the analysis was created."""
     tokenizers: NotRequired[Mapping[str, ModelListModelsTokenizer]]
@@ -1964,7 +2109,7 @@ class Analysis(TypedDict):
     """0 when running or finished; runs wait in the same queue."""
     budget: AnalysisBudget
     progress: Optional[AnalysisProgress]
-    result: Optional[Union[AnalysisResultPatch, AnalysisResultPatchAttribution, AnalysisResultKnockout, AnalysisResultAblate, AnalysisResultLambda, AnalysisResultIntervene, AnalysisResultCancellation, AnalysisResultCancellationBatch, AnalysisResultAllocation, AnalysisResultFaithfulness, SnrResult]]
+    result: Optional[Union[AnalysisResultPatch, AnalysisResultPatchAttribution, AnalysisResultKnockout, AnalysisResultKnockoutAttribution, AnalysisResultAblate, AnalysisResultAblateAttribution, AnalysisResultLambda, AnalysisResultIntervene, AnalysisResultCancellation, AnalysisResultCancellationBatch, AnalysisResultAllocation, AnalysisResultFaithfulness, SnrResult]]
     """What is finished so far."""
     device: Optional[HealthDevice]
     timing: AnalysisTiming

@@ -1,6 +1,10 @@
 import {
   type Ablation,
+  type AblationAttribution,
   type AblationRequest,
+  ablationAttributionBudget,
+  ablationAttributionJson,
+  ablationAttributionTensors,
   ablationBudget,
   ablationJson,
   ablationSteps,
@@ -9,15 +13,21 @@ import {
   attributionTensors,
   type Budget,
   type CheckedAttribution,
+  checkedAblationSteps,
   checkedAttributionSteps,
+  checkedKnockoutSteps,
   type Intervention,
   type InterventionRequest,
   interventionBudget,
   interventionJson,
   interventionSteps,
   interventionTensors,
+  type KnockoutAttribution,
   type KnockoutGrid,
   type KnockoutRequest,
+  knockoutAttributionBudget,
+  knockoutAttributionJson,
+  knockoutAttributionTensors,
   knockoutBudget,
   knockoutJson,
   knockoutSteps,
@@ -47,7 +57,9 @@ interface Requests {
   patch: PatchRequest;
   patch_attribution: PatchAttributionRequest & { readonly check: number };
   knockout: KnockoutRequest;
+  knockout_attribution: KnockoutRequest & { readonly check: number };
   ablate: AblationRequest;
+  ablate_attribution: AblationRequest & { readonly check: number };
   lambda: LambdaRequest;
   intervene: InterventionRequest;
 }
@@ -56,7 +68,9 @@ interface Results {
   patch: PatchGrid;
   patch_attribution: CheckedAttribution;
   knockout: KnockoutGrid;
+  knockout_attribution: KnockoutAttribution;
   ablate: Ablation;
+  ablate_attribution: AblationAttribution;
   lambda: LambdaOverride;
   intervene: Intervention;
 }
@@ -101,12 +115,26 @@ const METHODS: { [K in Kind]: Method<Requests[K], Results[K]> } = {
     tensors: knockoutTensors,
     finished: ({ without }) => computed(without),
   },
+  knockout_attribution: {
+    budget: knockoutAttributionBudget,
+    steps: (model, { check, ...request }) => checkedKnockoutSteps(model, request, check),
+    json: knockoutAttributionJson,
+    tensors: knockoutAttributionTensors,
+    finished: ({ without, agreement }) => agreement.length + computed(without),
+  },
   ablate: {
     budget: ablationBudget,
     steps: ablationSteps,
     json: ablationJson,
     tensors: ({ components }) => readingTensors(components),
     finished: ({ components }) => components.length,
+  },
+  ablate_attribution: {
+    budget: ablationAttributionBudget,
+    steps: (model, { check, ...request }) => checkedAblationSteps(model, request, check),
+    json: ablationAttributionJson,
+    tensors: ablationAttributionTensors,
+    finished: ({ components, agreement }) => agreement.length + components.length,
   },
   lambda: {
     budget: lambdaBudget,

@@ -53,6 +53,25 @@ async function testOf(request: PromptTest, { prompts, settings }: Tools): Promis
     foil: foil === undefined ? undefined : await answer(foil),
   };
   const candidatesOf = (list?: readonly (string | number)[]) => list && Promise.all(list.map(answer));
+  const knockoutOf = async ({
+    prompt,
+    spans,
+    classes,
+    window,
+    queries,
+    reads,
+    mixer,
+    together,
+  }: Extract<PromptTest, { kind: 'knockout' | 'knockout_attribution' }>) => {
+    const tokens = await read(prompt);
+    return { ...common, tokens, spans, classes, window, queries, reads, mixer, together };
+  };
+  const ablationOf = async (asked: Extract<PromptTest, { kind: 'ablate' | 'ablate_attribution' }>) => {
+    const { unit, method, seed, mixer, spans, classes, window } = asked;
+    const reference = await referenceOf(asked, read);
+    const [tokens, candidates] = [await read(asked.prompt), await candidatesOf(asked.candidates)];
+    return { ...common, tokens, candidates, unit, mixer, spans, classes, window, method, reference, seed };
+  };
   switch (request.kind) {
     case 'patch': {
       const { kind, point, direction, spans, classes, window, align, mixer, channels, heads } = request;
@@ -81,18 +100,14 @@ async function testOf(request: PromptTest, { prompts, settings }: Tools): Promis
       const pair = { clean, corrupted, spans, classes, window, align };
       return { kind, request: { ...common, ...pair, points, direction, metric, steps, check } };
     }
-    case 'knockout': {
-      const { kind, spans, classes, window, queries, reads, mixer, together } = request;
-      const tokens = await read(request.prompt);
-      return { kind, request: { ...common, tokens, spans, classes, window, queries, reads, mixer, together } };
-    }
-    case 'ablate': {
-      const { kind, unit, method, seed, mixer, spans, classes, window } = request;
-      const reference = await referenceOf(request, read);
-      const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
-      const parts = { unit, mixer, spans, classes, window };
-      return { kind, request: { ...common, tokens, candidates, ...parts, method, reference, seed } };
-    }
+    case 'knockout':
+      return { kind: 'knockout', request: await knockoutOf(request) };
+    case 'knockout_attribution':
+      return { kind: 'knockout_attribution', request: { ...(await knockoutOf(request)), check: request.check } };
+    case 'ablate':
+      return { kind: 'ablate', request: await ablationOf(request) };
+    case 'ablate_attribution':
+      return { kind: 'ablate_attribution', request: { ...(await ablationOf(request)), check: request.check } };
     case 'lambda': {
       const { kind, values, relative, classes, together } = request;
       const [tokens, candidates] = [await read(request.prompt), await candidatesOf(request.candidates)];
