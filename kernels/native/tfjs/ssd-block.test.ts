@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ADD_ON, needs } from '@/testing/needs';
 import { OperandError, rmsNorm, type SsdBlockMixer, type SsdBlockTensors, ssdBlock, ssdMixer } from '../../ops';
+import * as reference from '../../reference';
 import { isAvailable } from '../addon';
 import { configureNative, registerNative } from '../register';
 import { onEverySetting, random } from '../test-support';
@@ -101,7 +102,86 @@ const CASES: readonly Sizes[] = [
   { ...ONE, batch: 10, L: 20, bias: false, shares: 24, scale: 0.7 },
 ];
 
-const sizeOf = (values: Float32Array) => Math.hypot(...values);
+/**
+ * Two mixers with one share or one for each channel, with and without a norm of the sum. In the third the terms of the gradient nearly
+ * cancel: single operations, which add up a float32 for every token and channel, are off by 1.7e-5 there.
+ */
+const SHARES: readonly Sizes[] = [
+  { ...ONE, bias: false, shares: 0 },
+  { ...ONE, bias: false, shares: 0, subln: true, scale: 0.8 },
+  { ...ONE, batch: 8, L: 256, d: 32, P: 8, bias: false, shares: 0, subln: true, scale: 0.8 },
+  { ...ONE, batch: 2, L: 6, d: 12, P: 4, N: 5, shares: 12, scale: 0.8 },
+  { ...ONE, shares: 24, subln: true, scale: 0.8 },
+];
+
+const wide = (tensor: tf.Tensor): Float64Array => Float64Array.from(tensor.dataSync());
+
+/** a [rows,depth] · b [columns,depth]ᵀ */
+function product(a: Float64Array, b: Float64Array, depth: number): Float64Array {
+  const columns = b.length / depth;
+  return Float64Array.from({ length: (a.length / depth) * columns }, (_, at) => {
+    const [row, column] = [Math.floor(at / columns) * depth, (at % columns) * depth];
+    let sum = 0;
+    for (let k = 0; k < depth; k++) sum += a[row + k] * b[column + k];
+    return sum;
+  });
+}
+
+/** What a mixer adds of u [B·L,d], in float64. */
+function mixedExactly(u: Float64Array, mixer: SsdBlockMixer, { batch, L, d, H, P, G, N, K }: Sizes): Float64Array {
+  const [rows, E, C] = [batch * L, H * P, H * P + 2 * G * N];
+  const projected = product(u, wide(mixer.inProj), d);
+  const columns = (values: Float64Array, width: number, from: number, to: number) =>
+    Float64Array.from({ length: rows * (to - from) }, (_, i) => {
+      return values[Math.floor(i / (to - from)) * width + from + (i % (to - from))];
+    });
+  const W = E + C + H;
+  const mixed = reference.causalConv1d({
+    ...{ batch, L, E: C, K, silu: true },
+    x: columns(projected, W, E, E + C),
+    weight: wide(mixer.convWeight),
+    ...(mixer.convBias && { bias: wide(mixer.convBias) }),
+  });
+  const dtBias = wide(mixer.dtBias);
+  const y = reference.ssdScan({
+    ...{ batch, L, H, P, G, N },
+    x: columns(mixed, C, 0, E),
+    delta: columns(projected, W, E + C, W).map((dt, i) => Math.log1p(Math.exp(dt + dtBias[i % H]))),
+    A: wide(mixer.A_log).map((value) => -Math.exp(value)),
+    B: columns(mixed, C, E, E + G * N),
+    C: columns(mixed, C, E + G * N, C),
+    D: wide(mixer.D),
+  });
+  const gate = columns(projected, W, 0, E);
+  const normed = reference.rmsNorm({ rows, E, groups: G, epsilon: EPSILONS[1], x: y, weight: wide(mixer.norm), gate });
+  return product(normed, wide(mixer.outProj), E);
+}
+
+/** d⟨dy, block⟩ / dshare by a central difference of values in float64. */
+function shareGradientExactly(
+  { h, norm, mixers, share, subln }: SsdBlockTensors,
+  sizes: Sizes,
+  dy: tf.Tensor,
+): Float64Array {
+  const { batch, L, d, scale } = sizes;
+  const rows = batch * L;
+  const norms = (x: Float64Array, weight: tf.Tensor, epsilon: number) =>
+    reference.rmsNorm({ rows, E: d, groups: 1, epsilon, x, weight: wide(weight) });
+  const u = norms(wide(h), norm, EPSILONS[0]);
+  const [first, second] = mixers.map((mixer) => mixedExactly(u, mixer as SsdBlockMixer, sizes));
+  const [shares, towards] = [wide(share as tf.Tensor), wide(dy)];
+  const value = (moved: Float64Array) => {
+    const sum = first.map((x, i) => x + (moved.length > 1 ? moved[i % d] : moved[0]) * second[i]);
+    return (subln ? norms(sum, subln, EPSILONS[2]) : sum).reduce((total, x, i) => total + scale * x * towards[i], 0);
+  };
+  const step = 1e-5;
+  return shares.map((_, i) => {
+    const [up, down] = [1, -1].map((sign) => value(shares.map((x, k) => (k === i ? x + sign * step : x))));
+    return (up - down) / (2 * step);
+  });
+}
+
+const sizeOf = (values: ArrayLike<number>) => Math.hypot(...Array.from(values));
 
 describe('a block around a Mamba-2 mixer, or two, in one kernel', needs(isAvailable, ADD_ON), () => {
   onEverySetting(() => {
@@ -139,6 +219,19 @@ describe('a block around a Mamba-2 mixer, or two, in one kernel', needs(isAvaila
       } finally {
         configureNative(initial);
       }
+    });
+
+    it.each(SHARES)('has the gradient of the share that float64 gives: %o', (sizes) => {
+      const inputs = inputsOf(sizes);
+      const options = { groups: sizes.G, epsilons: EPSILONS, scale: sizes.scale };
+      const dy = random(inputs.h.shape, 5);
+      const wanted = shareGradientExactly(inputs, sizes, dy);
+      const found = tf.grad((share: tf.Tensor) => ssdBlock({ ...inputs, share }, options))(
+        inputs.share as tf.Tensor,
+        dy,
+      );
+      const error = sizeOf(found.dataSync().map((value, i) => value - wanted[i]));
+      expect(error / sizeOf(wanted)).toBeLessThan(3e-6);
     });
 
     it('refuses what does not fit together', () => {
