@@ -43,7 +43,7 @@ export function weightedCrossEntropy(
   const [M] = requireRank(op, 'logits', logits, 'M,V');
   const labels = terms.map((term) => tf.tensor1d(term.labels, 'int32'));
   for (const each of labels) requireShape(op, 'labels', each, 'M', [M], 'int32');
-  if (tf.getKernel(TERMS, tf.getBackend()) && terms.length > 0) return inOnePass(logits, labels, terms);
+  if (tf.getKernel(TERMS, tf.getBackend()) && terms.length > 0) return followed(TERMS, { logits }, labels, terms);
   const means = labels.map((each) => crossEntropy(logits, each));
   const weighed = means.flatMap((mean, i) => (terms[i].weight > 0 ? [mean.mul(terms[i].weight)] : []));
   const loss = weighed.length > 0 ? weighed.reduce((sum, mean) => sum.add(mean)) : logits.sum().mul(0);
@@ -53,22 +53,61 @@ export function weightedCrossEntropy(
   };
 }
 
-function inOnePass(logits: tf.Tensor2D, labels: tf.Tensor1D[], terms: readonly LossTerm[]) {
+/** The loss of a kernel that gives all terms of it and the gradients of its inputs in one go. */
+function followed(
+  kernel: string,
+  inputs: Readonly<Record<string, tf.Tensor>>,
+  labels: tf.Tensor1D[],
+  terms: readonly LossTerm[],
+): { loss: tf.Scalar; means: tf.Tensor1D } {
   const attributes = { weights: terms.map(({ weight }) => weight) };
+  const names = Object.keys(inputs);
   let means: tf.Tensor1D | undefined;
   const follow = tf.customGrad((...given) => {
-    const [values, save] = given as unknown as [tf.Tensor2D, tf.GradSaveFunc];
-    const inputs = { logits: values, labels: tf.stack(labels) };
-    const [value, each, gradient] = tf.engine().runKernel(TERMS, inputs, attributes) as tf.Tensor[];
+    const save = given.pop() as unknown as tf.GradSaveFunc;
+    const named = Object.fromEntries(names.map((name, i) => [name, given[i] as tf.Tensor]));
+    const outputs = tf.engine().runKernel(kernel, { ...named, labels: tf.stack(labels) }, attributes) as tf.Tensor[];
+    const [value, each, ...gradients] = outputs;
     means = tf.keep(each as tf.Tensor1D);
-    save([gradient]);
+    save(gradients);
     return {
       value,
-      gradFunc: (dy: tf.Tensor, [kept]: tf.Tensor[]) => (dy.dataSync()[0] === 1 ? kept.clone() : kept.mul(dy)),
+      gradFunc: (dy: tf.Tensor, kept: tf.Tensor[]) => {
+        const isOne = dy.dataSync()[0] === 1;
+        return kept.map((gradient) => (isOne ? gradient.clone() : gradient.mul(dy)));
+      },
     };
   });
-  const loss = follow(logits) as tf.Scalar;
+  const loss = follow(...Object.values(inputs)) as tf.Scalar;
   return { loss, means: means as tf.Tensor1D };
+}
+
+/** Name under which a device may register a kernel that never holds the logits of all rows. */
+const HEAD = 'HeadLoss';
+
+/** Elements of a head beyond which sums of its gradient, one for each of some tasks, would take more memory than the logits. */
+const LARGEST_HEAD = 1 << 21;
+
+/**
+ * {@link weightedCrossEntropy} of the logits x · headᵀ, for x [M,d] and head [V,d]; differentiable in both. A device that has a kernel
+ * for it forms logits and their gradient a few rows at a time: they are never held as a whole.
+ *
+ * @throws as weightedCrossEntropy.
+ */
+export function headCrossEntropy(
+  x: tf.Tensor2D,
+  head: tf.Tensor2D,
+  terms: readonly LossTerm[],
+): { loss: tf.Scalar; means: tf.Tensor1D } {
+  const op = 'headCrossEntropy';
+  const [M, d] = requireRank(op, 'x', x, 'M,d');
+  const [V] = requireRank(op, 'head', head, 'V,d');
+  requireShape(op, 'head', head, 'V,d', [V, d]);
+  const isHeld = !tf.getKernel(HEAD, tf.getBackend()) || head.size > LARGEST_HEAD || terms.length === 0;
+  if (isHeld) return weightedCrossEntropy(tf.matMul(x, head, false, true), terms);
+  const labels = terms.map((term) => tf.tensor1d(term.labels, 'int32'));
+  for (const each of labels) requireShape(op, 'labels', each, 'M', [M], 'int32');
+  return followed(HEAD, { x, head }, labels, terms);
 }
 
 /** −log softmax(logits)[label] of every row, [M], in nats; logits and labels as above, every row labelled. Not differentiable. */

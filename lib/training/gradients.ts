@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { crossEntropy, weightedCrossEntropy } from '@/kernels/ops';
+import { headCrossEntropy } from '@/kernels/ops';
 import type { Batch } from '@/lib/data/batches';
 import type { Model } from '@/lib/models';
 import type { LossWeights } from './config';
@@ -52,25 +52,38 @@ function termsOf(batch: PartedBatch, weights: readonly LossWeights[], counts: Re
   );
 }
 
+/** The loss of a residual stream [B,L,d] that leaves the last block. */
+type LossOf = (h: tf.Tensor3D) => tf.Scalar;
+
 /**
- * Σ weight · share · (mean cross-entropy) of the terms, from logits [B,L,V]. A term of weight 0 is measured and not followed.
+ * Σ weight · share · (mean cross-entropy) of the terms. A term of weight 0 is measured and not followed.
  * @param told receives the means of the terms
  */
-function weightedLoss(logits: tf.Tensor3D, terms: readonly Term[], told: tf.Tensor[]): tf.Scalar {
-  const flat = logits.reshape([-1, logits.shape[2]]) as tf.Tensor2D;
+function weightedLoss(model: Model, terms: readonly Term[], told: tf.Tensor[]): LossOf {
   const shares = terms.map(({ labels, weight, share }) => ({ labels, weight: weight * share }));
-  const { loss, means } = weightedCrossEntropy(flat, shares);
-  told.push(means);
-  return loss;
+  return (h) => {
+    const read = model.readout(h).reshape([-1, model.config.d]) as tf.Tensor2D;
+    const { loss, means } = headCrossEntropy(read, model.head, shares);
+    told.push(means);
+    return loss;
+  };
+}
+
+/** The residual stream that leaves the last block, with nobody to observe it. */
+function lastStream(model: Model, tokens: tf.Tensor2D): tf.Tensor3D {
+  const run = model.blocksFrom(model.embed(tokens), 0, [], true);
+  let step = run.next();
+  while (!step.done) step = run.next();
+  return step.value;
 }
 
 type Gradients = Map<string, tf.Tensor>;
 
 /** The gradients of all parameters over one tape. */
-function wholeGraph(model: Model, tokens: tf.Tensor2D, lossOf: (logits: tf.Tensor3D) => tf.Scalar): Gradients {
+function wholeGraph(model: Model, tokens: tf.Tensor2D, lossOf: LossOf): Gradients {
   const names = [...model.parameters.keys()];
   const variables = [...model.parameters.values()];
-  const { value, grads } = tf.variableGrads(() => lossOf(model.forward(tokens, { joined: true })), variables);
+  const { value, grads } = tf.variableGrads(() => lossOf(lastStream(model, tokens)), variables);
   value.dispose();
   return new Map(
     names.flatMap((name, i): [string, tf.Tensor][] => {
@@ -86,7 +99,7 @@ const EMBEDDINGS = 'backbone.embeddings.weight';
  * The same gradients, to the last bit, in the memory of one block: only the residual stream between blocks is kept, and each
  * block is computed again when the backward pass comes to it (Chen et al. 2016). Costs a second forward pass.
  */
-function blockByBlock(model: Model, tokens: tf.Tensor2D, lossOf: (logits: tf.Tensor3D) => tf.Scalar): Gradients {
+function blockByBlock(model: Model, tokens: tf.Tensor2D, lossOf: LossOf): Gradients {
   const { parameters, config } = model;
   const gradients: Gradients = new Map();
   const add = (name: string, gradient: tf.Tensor | undefined) => {
@@ -118,7 +131,7 @@ function blockByBlock(model: Model, tokens: tf.Tensor2D, lossOf: (logits: tf.Ten
   const names = [...parameters.keys()];
   const outside = names.filter((name) => Number.isNaN(inside(name)) && (config.tied || name !== EMBEDDINGS));
   const last = inputs.pop() as tf.Tensor3D;
-  let [dy] = backward(() => lossOf(model.unembed(last)), [last], outside);
+  let [dy] = backward(() => lossOf(last), [last], outside);
   last.dispose();
   for (let i = config.blocks.length - 1; i >= 0; i--) {
     const h = inputs.pop() as tf.Tensor3D;
@@ -144,17 +157,18 @@ export interface Recomputation {
 /** Bytes that the tape of a forward pass over one row holds, for each of its tokens. Costs one small pass. */
 function bytesPerToken(model: Model, batch: Batch): number {
   const row = batch.tokens.slice(0, batch.L);
-  const labels = batch.labels.slice(0, batch.L);
+  const term: Term = { kind: 'text', labels: batch.labels.slice(0, batch.L), weight: 1, share: 1 };
   const before = tf.memory().numBytes;
+  const told: tf.Tensor[] = [];
   let held = 0;
   tf.tidy(() => {
-    const gradients = wholeGraph(model, tf.tensor2d(row, [1, batch.L], 'int32'), (logits) => {
-      const flat = logits.reshape([-1, logits.shape[2]]) as tf.Tensor2D;
-      const loss = crossEntropy(flat, tf.tensor1d(labels, 'int32'));
+    const lossOf = weightedLoss(model, [term], told);
+    const gradients = wholeGraph(model, tf.tensor2d(row, [1, batch.L], 'int32'), (h) => {
+      const loss = lossOf(h);
       held = tf.memory().numBytes - before;
       return loss;
     });
-    tf.dispose([...gradients.values()]);
+    tf.dispose([...gradients.values(), ...told]);
   });
   return held / batch.L;
 }
@@ -188,7 +202,7 @@ export function stepGradients(
     const tokens = tf.tensor2d(batch.tokens, [batch.B, batch.L], 'int32');
     const again = isRecomputed(model, batch, memory);
     recomputed ||= again;
-    const found = (again ? blockByBlock : wholeGraph)(model, tokens, (logits) => weightedLoss(logits, terms, told));
+    const found = (again ? blockByBlock : wholeGraph)(model, tokens, weightedLoss(model, terms, told));
     for (const [name, gradient] of found) addTo(gradients, name, gradient);
     told[0].dataSync().forEach((mean, i) => {
       const { kind, weight, share } = terms[i];

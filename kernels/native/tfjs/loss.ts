@@ -45,4 +45,24 @@ export const loss: Overrides = {
     kernels.crossEntropyTerms(backend.floats(logits), classes, weights, loss, means, gradient, rows, V);
     return [backend.output([], loss), backend.output([weights.length], means), backend.output(logits.shape, gradient)];
   },
+
+  HeadLoss: ({ backend, inputs: { x, head, labels }, attrs }) => {
+    const [[rows, d], [V]] = [x.shape, head.shape];
+    const classes = backend.ints(labels);
+    requireBelow(V, classes, rows);
+    const weights = Float32Array.from(attrs.weights as number[]);
+    const [loss, means] = [backend.allocate(1), backend.allocate(weights.length)];
+    const [dx, dhead] = allocateLike(backend, x, head);
+    kernels.headLoss(
+      ...[backend.floats(x), backend.floats(head), classes, weights],
+      ...[loss, means, dx, dhead],
+      ...[rows, V, d],
+    );
+    return [
+      backend.output([], loss),
+      backend.output([weights.length], means),
+      backend.output(x.shape, dx),
+      backend.output(head.shape, dhead),
+    ];
+  },
 };

@@ -14,7 +14,7 @@
 // depend on the number of threads.
 // Floor: the matrix products and the scan; the rest at the speed of the second-level cache.
 #include "../core/kernel.h"
-#include "matmul.inc"
+#include "panels.inc"
 #include "ssd_mixer.inc"
 
 KERNELS_BEGIN
@@ -28,20 +28,6 @@ enum : long { GRAD_TASKS = 8 };
 void addTo(float* y, const float* x, long count) {
   for (long i = 0; i < count; i += LANES) storePart(y + i, loadPart(y + i, count - i) + loadPart(x + i, count - i), count - i);
 }
-
-// A weight [N by columns, K by rows] in the order of the register tile.
-struct Panels {
-  const float* B;
-  long N, K, rowB, columnB;
-
-  long size() const { return ceilDiv(N, TILE_COLUMNS) * TILE_COLUMNS * K; }
-  void pack(float* out) const {
-    parallelFor(ceilDiv(N, TILE_COLUMNS), [&](long panel) {
-      const long first = panel * TILE_COLUMNS;
-      packPanel<TILE_COLUMNS>(N - first, K, B + first * columnB, columnB, rowB, out + first * K);
-    });
-  }
-};
 
 struct Block {
   const float *h, *norm, *inProj, *dtBias, *A_log, *outProj, *subln;
@@ -76,34 +62,19 @@ struct Block {
   Norm normOf(long b) const { return {h + b * rows() * d, norm, nullptr, rows(), d, d, d, epsilon, rows()}; }
   Norm sublnOf(long b) const { return {added + b * rows() * d, subln, nullptr, rows(), d, d, d, sublnEpsilon, rows()}; }
 
-  // C [rows, N] = A [rows, K] · panels.
-  void project(const float* A, const Panels& weight, const float* panels, float* C) const {
-    Product p{};
-    p.M = rows(), p.N = weight.N, p.K = weight.K, p.A = A, p.rowA = weight.K, p.columnA = 1, p.panels = panels, p.C = C;
-    multiplyPacked(p);
-  }
-
-  // C [M, N] (+)= Aᵀ B for A [rows, M] and B [rows, N].
-  void outer(const float* A, long M, const float* B, long N, float* C, bool accumulate) const {
-    Product p{};
-    p.M = M, p.N = N, p.K = rows(), p.A = A, p.rowA = 1, p.columnA = M, p.B = B, p.rowB = N, p.columnB = 1, p.C = C;
-    p.accumulate = accumulate;
-    multiplyPacked(p);
-  }
-
   void forward(long b, long threads, const Panels& in, const Panels& out, const float* panels, float* y) const {
     const long L = rows(), H = mixer.scan.H;
     float *u = workspace(kBlockRows, L * (d + inner())), *mixedOut = u + L * d;
     float *joint = projected + b * L * W(), *step = delta + b * L * H;
     normOf(b).run(u);
-    project(u, in, panels, joint);
+    in.multiply(u, L, panels, joint);
     for (long t = 0; t < L; t++)
       for (long i = 0; i < H; i += LANES)
         storePart(step + t * H + i,
                   vsoftplus(loadPart(joint + t * W() + steps() + i, H - i) + loadPart(dtBias + i, H - i)), H - i);
     mixer.forward(b, threads, mixedOut);
     float *sum = y + b * L * d, *product = added ? added + b * L * d : sum;
-    project(mixedOut, out, panels + in.size(), product);
+    out.multiply(mixedOut, L, panels + in.size(), product);
     if (added) sublnOf(b).run(sum);
     addTo(sum, h + b * L * d, L * d);
   }
@@ -151,13 +122,13 @@ struct BlockSums {
     float* ddelta = dprojected + L * R;
     if (block.subln) block.sublnOf(b).gradients(dy, dadded, nullptr, subln + b * normParts() * d);
     const float* ds = block.subln ? dadded : dy;
-    block.project(ds, out, panels + in.size(), dmixed);
+    out.multiply(ds, L, panels + in.size(), dmixed);
     MixerSums(m, mixer).add(b, dmixed, dprojected, ddelta, y);
-    block.outer(ds, d, y, E, outProj + task * outSize(), !first);
+    multiplyOuter(ds, d, y, E, L, outProj + task * outSize(), !first);
     throughSteps(m.projected + b * L * R, ddelta, dprojected, dtBias + b * H);
-    block.project(dprojected, in, panels, du);
+    in.multiply(dprojected, L, panels, du);
     block.normOf(b).run(u);
-    block.outer(dprojected, R, u, d, inProj + task * inSize(), !first);
+    multiplyOuter(dprojected, R, u, d, L, inProj + task * inSize(), !first);
     block.normOf(b).gradients(du, dh, nullptr, norm + b * normParts() * d);
     addTo(dh, dy, L * d);
   }
