@@ -190,11 +190,10 @@ async function attributions() {
   const [plain, diff] = PAIR;
   const [a, b] = [await of(plain, shared), await of(diff, [...shared, 'mixer_1', 'mixer_2'])];
   const steps = await of(diff, ['hook_resid_pre'], '--steps', '8');
-  const cell = (found) => `${fixed(found.rank_correlation, 2)}, ${fixed(found.correlation, 3)}`;
   const rows = [
     ['kind of point', 'A', 'B'],
     ['---', '---', '---'],
-    ...b.agreement.map((found, k) => [`\`${found.point}\``, a.agreement[k] ? cell(a.agreement[k]) : '–', cell(found)]),
+    ...b.agreement.map((found, k) => [`\`${found.point}\``, agreementCell(a.agreement[k]), agreementCell(found)]),
   ];
   const room = ({ agreement: [{ cells }] }) => {
     const { estimated, exact } = cells.find(({ layer, span: [start] }) => layer === 0 && start === ROOM);
@@ -207,6 +206,40 @@ async function attributions() {
     'attribution.once': once,
     'attribution.often': room(steps)[0],
     'attribution.exact': exact,
+  };
+}
+
+/** Spearman's and Pearson's of one kind of cell; a dash where a model has none. */
+const agreementCell = (found) => (found ? `${fixed(found.rank_correlation, 2)}, ${fixed(found.correlation, 3)}` : '–');
+
+export async function removals() {
+  const of = (model, command, ...more) => {
+    const asked = ['--model', model, '--prompt', story('hallway'), ...QUESTION, '--attribution', '--check', '10000'];
+    return statescope(command, ...asked, ...more);
+  };
+  const [plain, diff] = PAIR;
+  const both = async (...asked) => Promise.all([of(plain, ...asked), of(diff, ...asked)]);
+  const rows = [
+    ['cells', 'A', 'B'],
+    ['---', '---', '---'],
+  ];
+  for (const reads of ['scan', 'block']) {
+    const [a, b] = await both('knockout', '--reads', reads);
+    rows.push([`knock-out, reads of the ${reads}`, ...[a, b].map(({ agreement: [found] }) => agreementCell(found))]);
+  }
+  const ablated = ['--method', 'zero', '--rows', 'token', '--unit'];
+  const [blocks, heads] = [await both('ablate', ...ablated, 'block'), await both('ablate', ...ablated, 'head')];
+  const mixers = await of(diff, 'ablate', ...ablated, 'mixer');
+  rows.push(['ablation of `block`', ...blocks.map(({ agreement: [found] }) => agreementCell(found))]);
+  for (const found of mixers.agreement) rows.push([`ablation of \`${found.point}\``, '–', agreementCell(found)]);
+  const [headsOfA, headsOfB] = heads.map(({ agreement }) => agreement);
+  rows.push(['ablation of `head`', agreementCell(headsOfA[0]), headsOfB.map(agreementCell).join('; ')]);
+  const { agreement, base } = await of(diff, 'knockout');
+  const { estimated, exact } = agreement[0].cells.find(({ layer, span: [start] }) => layer === 0 && start === ROOM);
+  return {
+    'removal.table': `\n${table(rows)}\n`,
+    'removal.estimated': fixed(estimated - base, 1),
+    'removal.exact': fixed(exact - base, 1),
   };
 }
 
@@ -305,6 +338,7 @@ async function measured() {
       ...(await logits(hallway, garden)),
       ...(await causal()),
       ...(await attributions()),
+      ...(await removals()),
       ...(await batches()),
       ...(await curves()),
     };

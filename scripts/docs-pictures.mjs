@@ -36,7 +36,7 @@ const PICTURES = [
   ['lens-tuned', 'lens', 'through=tuned'],
   ['attribution', 'attribution', 'layer=0', (page) => page.getByTestId('waterfall-B').waitFor()],
   ['patch', 'causal', `layer=0&test=patch&cell=0-8&${PAIR}`, causal],
-  ['knockout', 'causal', `layer=0&test=knockout&cell=0-8&cut=5-8&foil=office`, causal],
+  ['knockout', 'causal', `layer=0&test=knockout&how=exact&rows=tokens&cell=0-8&cut=5-8&foil=office`, causal],
   ['intervene', 'causal', 'layer=0&test=intervene&metric=margin&foil=office&set=demo-diff-mamba2:0-3=0', causal],
   ['allocation', 'allocation', 'layer=0', measured],
   ['signal', 'signal', 'metric=margin'],
