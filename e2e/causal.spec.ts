@@ -8,7 +8,7 @@ import { open, pickModel, run } from './page';
 /** The same, set to exact patches of every token. */
 async function openCausal(page: Page): Promise<string[]> {
   const complaints = await openEstimates(page);
-  await page.getByTestId('patch-how-exact').check();
+  await page.getByTestId('causal-how-exact').check();
   await page.getByTestId('causal-rows').selectOption('tokens');
   return complaints;
 }
@@ -72,6 +72,46 @@ test('every patch is estimated first; the strongest are patched, and what is cli
   expect(complaints).toEqual([]);
 });
 
+test('knock-outs and ablations are estimated first; the strongest are made, and what is clicked or drawn', async ({
+  page,
+}) => {
+  const complaints = await openEstimates(page);
+  const row = (name: RegExp) => aside(page).getByRole('row', { name });
+  const exact = page.getByTestId('exact-cell');
+  for (const [test, done] of [
+    ['knockout', 'knocked out'],
+    ['ablate', 'ablated'],
+  ]) {
+    await page.getByTestId(`causal-${test}`).check();
+    await expect(page.getByTestId('causal-waiting')).toContainText('from about 4 forward passes of each model');
+    await expect(page.getByTestId('causal-waiting')).toContainText(`the strongest cells are ${done}`);
+    await page.getByTestId('causal-run').click();
+    await shown(page);
+    await expect(page.getByTestId('checked-cell')).toHaveCount(24);
+    await expect(page.getByTestId('agreement').locator('circle')).toHaveCount(24);
+    await expect(page.getByTestId('agreement-words')).toContainText(/A −?\d\.\d\d over 12 cells, B −?\d\.\d\d over 12/);
+    const [layer, token] = test === 'knockout' ? [0, 8] : [0, 28];
+    await page.mouse.move(...(await cellAt(page, layer, token)));
+    await expect(row(/^estimated change, logits/)).toContainText(/[+−]\d+\.\d+.*[+−]\d/);
+    await expect(row(new RegExp(`^change when ${done}`))).toContainText(/\d/);
+    await page.mouse.down();
+    await page.mouse.up();
+    await expect(exact).toContainText(`${done.slice(1)}: layer ${layer}, token ${token}`);
+    await expect(exact.getByRole('row', { name: /^change, logits/ })).toContainText(/−1\d\.\d.*\d/);
+    await expect(exact.getByRole('row', { name: /^with norms frozen/ })).toContainText(/\d/);
+    await page.keyboard.press('Escape');
+    await expect(exact).toHaveCount(0);
+  }
+  await page.mouse.move(...(await cellAt(page, 1, 10)));
+  await page.mouse.down();
+  await page.mouse.move(...(await cellAt(page, 1, 13)), { steps: 4 });
+  await page.mouse.up();
+  await expect(exact).toContainText('Ablated: layer 0, tokens 10–13 together');
+  await expect(exact.getByRole('row', { name: /^change, logits/ })).toContainText(/\d/);
+  expect((await new AxeBuilder({ page }).include('#causal').analyze()).violations).toEqual([]);
+  expect(complaints).toEqual([]);
+});
+
 test('a grid of a long prompt begins where something is to be seen', async ({ page }) => {
   const prompt = `${'A bird sang outside . '.repeat(40)}Sandra entered the hallway . Where is Sandra ? Answer :`;
   await page.goto(`/?a=demo-mamba2&b=demo-diff-mamba2&prompt=${encodeURIComponent(prompt)}&target=hallway`);
@@ -93,7 +133,7 @@ test('a grid of a long prompt begins where something is to be seen', async ({ pa
 
 test('exact patches begin with a row a sentence', async ({ page }) => {
   await openEstimates(page);
-  await page.getByTestId('patch-how-exact').check();
+  await page.getByTestId('causal-how-exact').check();
   await expect(page.getByTestId('causal-waiting')).toContainText(/One row for each sentence.*: 56 cells/);
   await page.getByTestId('causal-run').click();
   await shown(page);

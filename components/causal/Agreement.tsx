@@ -4,7 +4,7 @@ import { formatSigned, type Maybe } from '@/lib/figures/numbers';
 import { tokenOfA, type View } from '../data/view';
 import { clearHover, hover } from '../state/hover';
 import { SteppedFigure } from '../ui/SteppedFigure';
-import type { CheckedEffect } from './results';
+import type { CheckedCell } from './results';
 
 const SIDE = 172;
 const EDGE = 26;
@@ -13,14 +13,16 @@ const EDGE = 26;
 const correlationText = (value: Maybe): string =>
   typeof value === 'number' ? value.toFixed(2).replace('-', '−') : '–';
 
-/** Estimated effects against exact ones, a dot for each cell that was patched, and how far their order agrees. */
+/** Estimates against exact values, a dot for each cell that was computed, and how far their order agrees. */
 export const Agreement = memo(function Agreement(props: {
   view: View;
-  checked: readonly (readonly CheckedEffect[])[];
+  checked: readonly (readonly CheckedCell[])[];
   /** Spearman’s of each model. */
   correlations: readonly Maybe[];
+  /** What they are of. */
+  of: 'effects' | 'changes';
 }) {
-  const { view, checked, correlations } = props;
+  const { view, checked, correlations, of } = props;
   const cells = view.models.flatMap((model, k) =>
     checked[k].map(({ layer, token, estimated, exact }) => ({
       key: `${model.slot}.${layer}.${token}`,
@@ -43,7 +45,7 @@ export const Agreement = memo(function Agreement(props: {
     <div className="block" data-testid="agreement">
       <h3>Estimated against exact</h3>
       <SteppedFigure
-        label="Cell, in estimated against exact effects"
+        label={`Cell, in estimated against exact ${of}`}
         count={cells.length}
         textOf={(k) => cells[k].text}
         onStep={(k) =>
@@ -56,7 +58,7 @@ export const Agreement = memo(function Agreement(props: {
             width={SIDE}
             height={SIDE}
             role="img"
-            aria-label={`Estimated against exact effects; rank correlation ${words.join(', ')}`}
+            aria-label={`Estimated against exact ${of}; rank correlation ${words.join(', ')}`}
           >
             <path className="rule" d={`M${x(low)},${y(low)}H${x(high)}M${x(low)},${y(low)}V${y(high)}`} />
             <path className="grid" d={`M${x(low)},${y(low)}L${x(high)},${y(high)}`} />

@@ -3,15 +3,16 @@ import { memo, useEffect, useMemo } from 'react';
 import { layerAxis } from '../charts/layerAxis';
 import type { View } from '../data/view';
 import { useNarrow, useWidth } from '../ui/measure';
+import { AblateTest } from './AblateTest';
 import { InterventionTest } from './InterventionTest';
 import { KnockoutTest } from './KnockoutTest';
 import { PatchTest } from './PatchTest';
 import { setCausal, useCausal } from './settings';
 import './url';
 
-const TESTS = { patch: PatchTest, knockout: KnockoutTest, intervene: InterventionTest };
+const TESTS = { patch: PatchTest, knockout: KnockoutTest, ablate: AblateTest, intervene: InterventionTest };
 
-/** Patching, knock-out and interventions on the run's prompt, on the page's layer axis. */
+/** Patching, knock-out, ablation and interventions on the run's prompt, on the page's layer axis. */
 export const CausalSection = memo(function CausalSection({ view, staleMark }: { view: View; staleMark: string }) {
   const Test = TESTS[useCausal((s) => s.test)];
   const [ref, width] = useWidth();

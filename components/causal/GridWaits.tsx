@@ -47,23 +47,32 @@ export function tooLong(view: View, runs: number, rows: CausalSettings['rows']):
   const { seconds } = gridCost(view, runs, rows);
   if (seconds === undefined || seconds <= MOST_SECONDS) return undefined;
   const less = rows === 'tokens' ? 'take sentences as rows' : 'shorten the prompt';
-  return `At the pace of this run that would take more than a day: ${less}, or estimate patches first.`;
+  return `At the pace of this run that would take more than a day: ${less}, or estimate first.`;
 }
 
-/** What an estimate runs of each model: both prompts, and every block once more and back. */
+/** What an estimate runs of each model: its prompts, and every block once more and back. */
 const ESTIMATE_PASSES = 4;
 
 /** In place of estimates that were not asked for yet. */
-export function EstimateWaits({ view, axis }: { readonly view: View; readonly axis: LayerAxis }) {
+export function EstimateWaits(props: {
+  view: View;
+  axis: LayerAxis;
+  /** What is done with the strongest cells. */
+  done: string;
+  /** Below the axis: what is known already. */
+  children?: ReactNode;
+}) {
+  const { view, axis, done, children } = props;
   const each = view.models.map(({ model }) => model.forwardMs ?? Number.NaN);
   const seconds = each.reduce((sum, ms) => sum + (ESTIMATE_PASSES * ms) / 1000, 0);
   return (
     <div data-testid="causal-waiting">
       <EmptyAxis view={view} axis={axis} />
+      {children}
       <p className="note grid-waits">
         Every layer and token at once, from about {ESTIMATE_PASSES} forward passes of each model
         {Number.isFinite(seconds) && `, ${formatForecast(seconds)} at the pace of this run`}; then the strongest cells
-        are patched to see how far the estimates hold.
+        are {done} to see how far the estimates hold.
       </p>
     </div>
   );

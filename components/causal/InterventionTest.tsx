@@ -9,7 +9,6 @@ import { isDiff, type View } from '../data/view';
 import { ownPrompts, useBatch } from '../state/batch';
 import { dropJob, isJobBusy, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
 import { useSelection } from '../state/selection';
-import { Choice } from '../ui/Choice';
 import { LayerFigures } from '../ui/LayerFigures';
 import { useSteady } from '../ui/steady';
 import { ChangeCurve, changedText } from './ChangeCurve';
@@ -17,22 +16,16 @@ import { InterventionAside } from './InterventionAside';
 import { LambdaDose } from './LambdaDose';
 import { lambdaTop } from './lambdaRange';
 import { OverExamples } from './OverExamples';
-import { NormsChoice, NormsNote } from './parts';
+import { MethodChoice, NormsChoice, NormsNote, referenceNote } from './parts';
 import { interventionRequest, otherPrompts } from './requests';
 import { type ResultOf, resultOf } from './results';
 import { HeadSwitches, Switches } from './Switches';
-import { changesOf, isChanged, jobName, restoreModels, setCausal, setLambda, useCausal } from './settings';
+import { changesOf, isChanged, jobName, restoreModels, setLambda, useCausal } from './settings';
 import { type TestProps, TestSection } from './TestSection';
 import { useFoil } from './usePair';
 
 /** The models run again once a control has rested for so long. */
 const QUIET_MS = 200;
-const METHODS = [
-  { value: 'zero', label: 'zero' },
-  { value: 'mean', label: 'its mean over other prompts' },
-  { value: 'self', label: 'its mean over this prompt' },
-] as const;
-
 /** Runs every changed model again, a moment after the last change; what runs for an earlier one is cancelled. */
 function useLiveRuns(view: View, foil: string): readonly (ResultOf<'intervene'> | undefined)[] {
   const changes = useCausal((s) => s.changes);
@@ -112,21 +105,9 @@ function tableFor(view: View, found: readonly (ResultOf<'intervene'> | undefined
   return tableOf('Lens at the read-out, unchanged and changed', [{ name: 'layer', values: names }], columns);
 }
 
-/** What means were taken over, in a sentence; nothing where none were taken. */
-function referenceNote(found: readonly (ResultOf<'intervene'> | undefined)[]): string {
-  const used = found.flatMap((each) => each?.reference ?? []);
-  if (used.length === 0) return '';
-  if (used[0].source === 'self') return 'Means are over all tokens of this prompt itself.';
-  const each = [...new Set(used.map(({ prompts }) => prompts))].join(' and ');
-  const short = Math.max(...used.map(({ left_out }) => left_out));
-  const left = short > 0 ? ` (${short} shorter than this one are left out)` : '';
-  return `Means are token by token, counted from the end, over ${each} other prompts${left}.`;
-}
-
 /** Blocks, branches and heads that are switched off, λ that are set: the models run again at every change. */
 export const InterventionTest = memo(function InterventionTest({ view, axis, staleMark, measure }: TestProps) {
   const foil = useFoil(view);
-  const method = useCausal((s) => s.method);
   const norms = useCausal((s) => s.norms);
   const changed = useCausal((s) => view.models.some(({ name }) => isChanged(changesOf(s, name))));
   const shown = useSelection((s) => s.metric);
@@ -143,13 +124,7 @@ export const InterventionTest = memo(function InterventionTest({ view, axis, sta
   const again = Number.isFinite(passMs) ? `, ${formatForecast(passMs / 1000)} each time` : '';
   const controls = (
     <>
-      <Choice
-        caption="What is off becomes"
-        label="What stands in for what is switched off"
-        value={method}
-        options={METHODS}
-        onChange={(value) => setCausal({ method: value })}
-      />
+      <MethodChoice caption="What is off becomes" />
       <AllLambdas view={view} />
       <NormsChoice />
       <button

@@ -8,6 +8,7 @@ import { Choice } from '../ui/Choice';
 import { SlotHead, ValueRow } from '../ui/parts';
 import { Agreement } from './Agreement';
 import { CausalGrid } from './CausalGrid';
+import { ExactBlock } from './ExactBlock';
 import { EstimateWaits, GridWaits, tooLong } from './GridWaits';
 import { type GridValues, numberIn } from './grid';
 import { JobControl } from './JobControl';
@@ -17,6 +18,7 @@ import {
   BranchChoice,
   CellTitle,
   cellValues,
+  checkedAt,
   HowSwitch,
   RowsChoice,
   SignedScale,
@@ -27,19 +29,21 @@ import {
 import { isBranched, POINT_INFO, pointsIn } from './points';
 import { isEstimated } from './requests';
 import {
-  type CheckedEffect,
+  type CheckedCell,
   checkedEffects,
   estimatedEffects,
   estimatedValues,
   gridTable,
+  marksOf,
   patchEffects,
   patchedValues,
   warningsOf,
 } from './results';
 import { ROW_NAMES, setCausal, useCausal } from './settings';
 import { type TestProps, TestSection } from './TestSection';
+import type { ExactCells } from './useExactCells';
 import { usePair } from './usePair';
-import { type PatchedCells, useExactCells, usePatches } from './usePatches';
+import { useExactPatches, usePatches } from './usePatches';
 
 const DIRECTIONS = [
   { value: 'denoise', label: 'clean into corrupted (denoise)' },
@@ -64,30 +68,14 @@ const shown = (value: number | null | undefined, measure: PatchMetric): string =
 /** Colours say how much of the clean answer comes back: all of it saturates. */
 const LIMIT = 1;
 
-/** What was patched exactly beside the estimates. */
-function ExactCells({ view, cells, measure }: { view: View; cells: PatchedCells; measure: PatchMetric }) {
-  const [first, last] = cells.tokens;
-  const values = cells.found.map((each) => {
+/** Effects of what was patched exactly, in words. */
+const exactEffects = (found: ExactCells<'patch'>['found'], measure: PatchMetric): string[] =>
+  found.map((each) => {
     const of = each?.metrics[measure];
     const value = of?.patched[0]?.[0];
     if (!each || !of || value === null || value === undefined || of.clean === null || of.corrupted === null) return '–';
     return formatSigned(patchEffect(value, { clean: of.clean, corrupted: of.corrupted }, each.direction));
   });
-  const where = first === last ? `token ${first}` : `tokens ${first}–${last} together`;
-  return (
-    <div className="block" data-testid="exact-cell" aria-busy={cells.isBusy}>
-      <h3>
-        Patched: layer {cells.layer}, {where}
-      </h3>
-      <table className="values">
-        <SlotHead slots={view.models.map(({ slot }) => slot)} />
-        <tbody>
-          <ValueRow name="effect" values={values} />
-        </tbody>
-      </table>
-    </div>
-  );
-}
 
 interface PatchAsideProps {
   readonly view: View;
@@ -97,8 +85,8 @@ interface PatchAsideProps {
   readonly runs: readonly ({ readonly clean: number | null; readonly corrupted: number | null } | undefined)[];
   readonly measure: PatchMetric;
   readonly isEstimate: boolean;
-  readonly cells: PatchedCells | undefined;
-  readonly checked: readonly (readonly CheckedEffect[])[];
+  readonly cells: ExactCells<'patch'> | undefined;
+  readonly checked: readonly (readonly CheckedCell[])[];
   readonly correlations: readonly Maybe[];
 }
 
@@ -119,11 +107,7 @@ function PatchAside({
     const own = ownToken(model, cell.position);
     return shown(numberIn(own === undefined ? undefined : patched[k]?.(cell.layer, own)), measure);
   });
-  const exact = view.models.map((model, k) => {
-    const own = ownToken(model, cell.position);
-    const found = checked[k].find(({ layer, token }) => layer === cell.layer && token === own);
-    return found ? formatSigned(found.exact) : '–';
-  });
+  const exact = checkedAt(view, cell, checked);
   const { label } = MEASURES.find(({ value }) => value === measure) ?? MEASURES[0];
   return (
     <aside aria-label="Patched cell">
@@ -144,13 +128,20 @@ function PatchAside({
           <p className="note">Not computed yet.</p>
         )}
       </div>
-      {isEstimate && cells && <ExactCells view={view} cells={cells} measure={measure} />}
+      {isEstimate && cells && (
+        <ExactBlock
+          view={view}
+          done="Patched"
+          cells={cells}
+          rows={[{ name: 'effect', values: exactEffects(cells.found, measure) }]}
+        />
+      )}
       <StrongestCells
         title={`Largest ${isEstimate ? 'estimates' : 'effects'}: layer @position token`}
         view={view}
         values={effects}
       />
-      {isEstimate && <Agreement view={view} checked={checked} correlations={correlations} />}
+      {isEstimate && <Agreement view={view} checked={checked} correlations={correlations} of="effects" />}
     </aside>
   );
 }
@@ -185,13 +176,10 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
     [isEstimate, estimated, exact, shownBy],
   );
   const checked = useMemo(() => estimated.map(checkedEffects), [estimated]);
-  const marks = useMemo(
-    () => checked.map((cells) => new Set(cells.map(({ layer, token }) => `${layer}.${token}`))),
-    [checked],
-  );
+  const marks = useMemo(() => marksOf(checked), [checked]);
   const runs = isEstimate ? estimated : exact.map((each) => each?.metrics[shownBy]);
   const found = isEstimate ? estimated : exact;
-  const cells = useExactCells(view, pair, isEstimate && estimated.some(Boolean));
+  const cells = useExactPatches(view, pair, isEstimate && estimated.some(Boolean));
   const warnings = useMemo(
     () => warningsOf(isEstimate ? estimated : exact, shownBy),
     [isEstimate, estimated, exact, shownBy],
@@ -281,7 +269,11 @@ export const PatchTest = memo(function PatchTest({ view, axis, staleMark, measur
       <div ref={measure}>
         {axis &&
           !begun &&
-          (isEstimate ? <EstimateWaits view={view} axis={axis} /> : <GridWaits view={view} axis={axis} rows={rows} />)}
+          (isEstimate ? (
+            <EstimateWaits view={view} axis={axis} done="patched" />
+          ) : (
+            <GridWaits view={view} axis={axis} rows={rows} />
+          ))}
         {axis && begun && (
           <CausalGrid
             view={view}

@@ -12,11 +12,13 @@ import { SlotList, TokenText } from '../ui/parts';
 import { RampBar } from '../ui/RampBar';
 import { Segmented } from '../ui/Segmented';
 import { endsOf, type GridValues, strongestCells, UNTESTED } from './grid';
+import type { CheckedCell, ResultOf } from './results';
 import { type CausalSettings, type CausalTest, type GridCell, setCausal, useCausal } from './settings';
 
 const TESTS: readonly { value: CausalTest; label: string; testId: string }[] = [
   { value: 'patch', label: 'patch', testId: 'causal-patch' },
   { value: 'knockout', label: 'knock out', testId: 'causal-knockout' },
+  { value: 'ablate', label: 'ablate', testId: 'causal-ablate' },
   { value: 'intervene', label: 'switch off, set λ', testId: 'causal-intervene' },
 ];
 
@@ -28,36 +30,34 @@ export function TestSwitch() {
   );
 }
 
-const BRANCHES = [
-  { value: '', label: 'both branches' },
-  ...MIXERS.map((value, k) => ({ value, label: `branch ${k + 1}` })),
-] as const;
-
-/** Which branch of differential blocks a test acts on. */
-export function BranchChoice() {
+/** Which branch of differential blocks a test acts on. @param both what is without a choice */
+export function BranchChoice({ both = 'both branches' }: { both?: string }) {
   const branch = useCausal((s) => s.branch);
   return (
     <Choice
       caption="of"
       label="Branch of differential blocks"
       value={branch}
-      options={BRANCHES}
+      options={[
+        { value: '' as const, label: both },
+        ...MIXERS.map((value, k) => ({ value, label: `branch ${k + 1}` })),
+      ]}
       onChange={(value) => setCausal({ branch: value })}
     />
   );
 }
 
 const HOWS = [
-  { value: 'estimate', label: 'estimate', testId: 'patch-how-estimate' },
-  { value: 'exact', label: 'exact', testId: 'patch-how-exact' },
+  { value: 'estimate', label: 'estimate', testId: 'causal-how-estimate' },
+  { value: 'exact', label: 'exact', testId: 'causal-how-exact' },
 ] as const satisfies readonly { value: CausalSettings['how']; label: string; testId: string }[];
 
-/** Whether all patches are estimated at once, or made one by one. */
+/** Whether all cells are estimated at once, or computed one by one. */
 export function HowSwitch() {
   const how = useCausal((s) => s.how);
   return (
     <Segmented
-      label="How patches are made"
+      label="How cells are computed"
       options={HOWS}
       value={how}
       onChange={(value) => setCausal({ how: value })}
@@ -112,6 +112,39 @@ const NORMS = [
   { value: 'rescale', label: 'rescale what remains' },
   { value: 'frozen', label: 'as in the unchanged run' },
 ] as const;
+
+type ReferenceUsed = ResultOf<'intervene'>['reference'];
+
+const METHODS = [
+  { value: 'zero', label: 'zero' },
+  { value: 'mean', label: 'its mean over other prompts' },
+  { value: 'self', label: 'its mean over this prompt' },
+] as const;
+
+/** What stands in for what is taken out. */
+export function MethodChoice({ caption }: { caption: string }) {
+  const method = useCausal((s) => s.method);
+  return (
+    <Choice
+      caption={caption}
+      label="What stands in for what is switched off"
+      value={method}
+      options={METHODS}
+      onChange={(value) => setCausal({ method: value })}
+    />
+  );
+}
+
+/** What means were taken over, in a sentence; nothing where none were taken. */
+export function referenceNote(found: readonly ({ readonly reference: ReferenceUsed } | undefined)[]): string {
+  const used = found.flatMap((each) => each?.reference ?? []);
+  if (used.length === 0) return '';
+  if (used[0].source === 'self') return 'Means are over all tokens of this prompt itself.';
+  const each = [...new Set(used.map(({ prompts }) => prompts))].join(' and ');
+  const short = Math.max(...used.map(({ left_out }) => left_out));
+  const left = short > 0 ? ` (${short} shorter than this one are left out)` : '';
+  return `Means are token by token, counted from the end, over ${each} other prompts${left}.`;
+}
 
 /** What the norms behind a removal divide by, in the picture; the numbers beside it are of both. */
 export function NormsChoice() {
@@ -181,6 +214,14 @@ export const cellValues = (view: View, cell: GridCell, values: readonly (GridVal
     const own = ownToken(model, cell.position);
     const value = own === undefined ? undefined : values[k]?.(cell.layer, own);
     return value === UNTESTED ? value : formatSigned(value);
+  });
+
+/** What each model's own token at the cell came to when it was computed exactly, as text. */
+export const checkedAt = (view: View, cell: GridCell, checked: readonly (readonly CheckedCell[])[]): string[] =>
+  view.models.map((model, k) => {
+    const own = ownToken(model, cell.position);
+    const found = checked[k].find(({ layer, token }) => layer === cell.layer && token === own);
+    return found ? formatSigned(found.exact) : '–';
   });
 
 interface CellTitleProps {

@@ -3,7 +3,17 @@ import { AnalysisRequestSchema } from '@/lib/api/causal';
 import type { BlockSummary } from '@/lib/api/schemas';
 import type { ModelView, View } from '../data/view';
 import { pointsIn } from './points';
-import { interventionRequest, knockoutRequest, otherPrompts, patchRequest } from './requests';
+import {
+  ablationCellRequest,
+  ablationEstimateRequest,
+  ablationRequest,
+  interventionRequest,
+  knockoutCellRequest,
+  knockoutEstimateRequest,
+  knockoutRequest,
+  otherPrompts,
+  patchRequest,
+} from './requests';
 
 const plain: BlockSummary = {
   kind: 'mamba2',
@@ -65,6 +75,32 @@ describe('what the causal tests ask of the server', () => {
       ),
     ])
       expect(AnalysisRequestSchema.safeParse(request).error).toBeUndefined();
+  });
+
+  it('estimates removals token by token in the windows of the exact test, and makes one cell of them', () => {
+    const model = modelOf('m', [plain, diff, diff]);
+    const cut = { queries: 'later', reads: 'scan', branch: '', rows: 'sentences', window: 2 } as const;
+    const replaced = { branch: '', method: 'mean', rows: 'sentences', window: 2 } as const;
+    const branch = { ...replaced, branch: 'mixer_2', method: 'self' } as const;
+    const asked = [
+      knockoutEstimateRequest(view, model, cut, 'b'),
+      knockoutCellRequest(view, model, cut, 'b', 1, [0, 1]),
+      ablationEstimateRequest(view, model, replaced, 'b', 'demo:32'),
+      ablationCellRequest(view, model, branch, 'b', 'demo:32', 1, [2, 5]),
+    ];
+    for (const request of asked) expect(AnalysisRequestSchema.safeParse(request).error).toBeUndefined();
+    const tokens = [0, 1, 2].map((t) => [t, t + 1]);
+    expect(asked).toMatchObject([
+      { kind: 'knockout_attribution', window: 2, check: 12 },
+      { kind: 'knockout', layers: [1, 2], window: 2, spans: [[0, 2]] },
+      { kind: 'ablate_attribution', unit: 'block', method: 'mean', reference: 'demo:32', spans: tokens, window: 2 },
+      { kind: 'ablate', unit: 'mixer', mixer: 'mixer_2', layers: [1, 2], reference: 'self', spans: [[2, 3]] },
+    ]);
+    expect(asked[0]).not.toHaveProperty('spans');
+    // There is no window that begins with the last layer, and no second branch in a plain one.
+    expect(knockoutCellRequest(view, model, cut, 'b', 2, [0, 0])).toBeUndefined();
+    expect(ablationCellRequest(view, model, branch, 'b', 'demo:32', 0, [0, 0])).toBeUndefined();
+    expect(ablationRequest(view, modelOf('m', [plain]), branch, 'b', 'demo:32')).toBeUndefined();
   });
 
   it('names generated tokens and targets by their ids', () => {

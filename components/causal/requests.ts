@@ -69,17 +69,30 @@ export function patchCellRequest(
   [first, last]: readonly [number, number],
 ): AnalysisRequestInput | undefined {
   const whole = patchRequest(view, model, settings, pair);
-  const ends = [first, Math.min(last, view.position)].map((token) => ownToken(model, token));
-  if (whole?.kind !== 'patch' || ends.some((end) => end === undefined)) return undefined;
-  if (layer >= model.layers || (whole.layers && !whole.layers.includes(layer))) return undefined;
-  const [start, end] = ends as number[];
-  const { window = 1 } = settings;
-  const layers = (whole.layers ?? [...model.model.blocks.keys()]).filter((each) => each >= layer).slice(0, window);
-  if (layers.length < window) return undefined;
-  return { ...whole, layers, spans: [[start, Math.min(end, model.position) + 1]] };
+  const cell = cellOf(view, model, settings.window, layer, [first, last], whole);
+  return whole?.kind === 'patch' && cell ? { ...whole, ...cell } : undefined;
 }
 
-/** Cells of every model that are patched as well, to see how far estimates hold. */
+/** The layers and the span of one cell, in a model's own tokens; undefined where the model has no such cell. */
+function cellOf(
+  view: View,
+  model: ModelView,
+  window = 1,
+  layer: number,
+  [first, last]: readonly [number, number],
+  whole: AnalysisRequestInput | undefined,
+): { layers: number[]; spans: [number, number][] } | undefined {
+  const ends = [first, Math.min(last, view.position)].map((token) => ownToken(model, token));
+  if (!whole || ends.some((end) => end === undefined) || layer >= model.layers) return undefined;
+  const having = 'layers' in whole && whole.layers ? whole.layers : [...model.model.blocks.keys()];
+  if (!having.includes(layer)) return undefined;
+  const [start, end] = ends as number[];
+  const layers = having.filter((each) => each >= layer).slice(0, window);
+  if (layers.length < window) return undefined;
+  return { layers, spans: [[start, Math.min(end, model.position) + 1]] };
+}
+
+/** Cells of every model that are computed exactly as well, to see how far estimates hold. */
 const CHECKED = 12;
 
 /** Whether a point can be estimated: the convolution's inputs have no gradient that is worth following, and the stream is passed on whole through a window. */
@@ -135,6 +148,85 @@ export function knockoutRequest(
     ...(!span && rowsOf(model, rows)),
     ...(span && { spans: [[first, Math.min(last, model.position) + 1]], together: span.together }),
   };
+}
+
+type Cut = Pick<CausalSettings, 'queries' | 'reads' | 'branch'> & Rows;
+
+/** The estimate of all knock-outs of one model, token by token. */
+export function knockoutEstimateRequest(
+  view: View,
+  model: ModelView,
+  { rows: _, ...settings }: Cut,
+  foil: string,
+): AnalysisRequestInput | undefined {
+  const whole = knockoutRequest(view, model, settings, foil);
+  return whole?.kind === 'knockout' ? { ...whole, kind: 'knockout_attribution', check: CHECKED } : undefined;
+}
+
+/** Exact knock-out of one cell: the tokens [first, last] of model A. */
+export function knockoutCellRequest(
+  view: View,
+  model: ModelView,
+  { rows: _, ...settings }: Cut,
+  foil: string,
+  layer: number,
+  tokens: readonly [number, number],
+): AnalysisRequestInput | undefined {
+  const whole = knockoutRequest(view, model, settings, foil);
+  const cell = cellOf(view, model, settings.window, layer, tokens, whole);
+  return whole?.kind === 'knockout' && cell ? { ...whole, ...cell } : undefined;
+}
+
+type Replaced = Pick<CausalSettings, 'branch' | 'method'> & Rows;
+
+/** The ablation of every block of one model, or of a branch, by tokens; undefined where it has no such branch. */
+export function ablationRequest(
+  view: View,
+  model: ModelView,
+  { branch, method, rows, ...window }: Replaced,
+  foil: string,
+  others: ReturnType<typeof otherPrompts>,
+): AnalysisRequestInput | undefined {
+  const layers = branch ? model.model.blocks.flatMap((block, layer) => (isDiff(block) ? [layer] : [])) : undefined;
+  if (layers?.length === 0) return undefined;
+  const columns = rowsOf(model, { rows, ...window });
+  const tokens = Array.from({ length: model.position + 1 }, (_, t): [number, number] => [t, t + 1]);
+  return {
+    kind: 'ablate',
+    ...questionOf(view, model, foil),
+    prompt: promptOf(model),
+    ...(branch ? { unit: 'mixer' as const, mixer: branch, layers } : { unit: 'block' as const }),
+    ...(method !== 'zero' && { method: 'mean' as const, reference: method === 'self' ? ('self' as const) : others }),
+    ...(!('spans' in columns || 'classes' in columns) && { spans: tokens }),
+    ...columns,
+  };
+}
+
+/** The estimate of the same, token by token. */
+export function ablationEstimateRequest(
+  view: View,
+  model: ModelView,
+  { rows: _, ...settings }: Replaced,
+  foil: string,
+  others: ReturnType<typeof otherPrompts>,
+): AnalysisRequestInput | undefined {
+  const whole = ablationRequest(view, model, settings, foil, others);
+  return whole?.kind === 'ablate' ? { ...whole, kind: 'ablate_attribution', check: CHECKED } : undefined;
+}
+
+/** Exact ablation at the tokens [first, last] of model A together, in one layer. */
+export function ablationCellRequest(
+  view: View,
+  model: ModelView,
+  { rows: _, ...settings }: Replaced,
+  foil: string,
+  others: ReturnType<typeof otherPrompts>,
+  layer: number,
+  tokens: readonly [number, number],
+): AnalysisRequestInput | undefined {
+  const whole = ablationRequest(view, model, settings, foil, others);
+  const cell = cellOf(view, model, settings.window, layer, tokens, whole);
+  return whole?.kind === 'ablate' && cell ? { ...whole, ...cell } : undefined;
 }
 
 /** Multiples of λ that are tried. */

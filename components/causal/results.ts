@@ -81,28 +81,42 @@ export function estimatedValues(found: ResultOf<'patch_attribution'> | undefined
   return found && own ? cellsOf(found.layers, found, own.patched) : undefined;
 }
 
-/** A cell that was estimated and patched, as effects. */
-export interface CheckedEffect {
+/** A cell that was estimated and computed exactly, as an effect or a change. */
+export interface CheckedCell {
   readonly layer: number;
   readonly token: number;
   readonly estimated: number;
   readonly exact: number;
 }
 
-/** The cells of an estimate that were patched as well. */
-export function checkedEffects(found: ResultOf<'patch_attribution'> | undefined): readonly CheckedEffect[] {
-  const { clean, corrupted, direction } = found ?? { clean: null, corrupted: null, direction: 'denoise' as const };
-  if (clean === null || corrupted === null) return [];
-  const effect = (value: number | null) => patchEffect(value ?? Number.NaN, { clean, corrupted }, direction);
-  return (found?.agreement[0]?.cells ?? [])
+/** The cells of an estimate that were computed as well. @param shown of the measure of a run */
+const checkedCells = (
+  agreement: ResultOf<'knockout_attribution'>['agreement'] | undefined,
+  shown: (value: number) => number,
+): CheckedCell[] =>
+  (agreement?.[0]?.cells ?? [])
     .map(({ layer, span: [token], estimated, exact }) => ({
       layer,
       token,
-      estimated: effect(estimated),
-      exact: effect(exact),
+      estimated: shown(estimated ?? Number.NaN),
+      exact: shown(exact ?? Number.NaN),
     }))
     .filter(({ estimated, exact }) => Number.isFinite(estimated) && Number.isFinite(exact));
+
+/** Those of patches, as effects. */
+export function checkedEffects(found: ResultOf<'patch_attribution'> | undefined): readonly CheckedCell[] {
+  const { clean, corrupted, direction } = found ?? { clean: null, corrupted: null, direction: 'denoise' as const };
+  if (clean === null || corrupted === null) return [];
+  return checkedCells(found?.agreement, (value) => patchEffect(value, { clean, corrupted }, direction));
 }
+
+/** Those of removals, as changes. */
+export const checkedChanges = (found: Removals | undefined): readonly CheckedCell[] =>
+  checkedCells(found?.agreement, (value) => value - (found?.base ?? Number.NaN));
+
+/** The checked cells of each model by `layer.token`, as grids mark them. */
+export const marksOf = (checked: readonly (readonly CheckedCell[])[]): ReadonlySet<string>[] =>
+  checked.map((cells) => new Set(cells.map(({ layer, token }) => `${layer}.${token}`)));
 
 /** What is to be kept in mind with effects by one measure, each sentence once. */
 export const warningsOf = (
@@ -116,23 +130,99 @@ export const warningsOf = (
   ),
 ];
 
-const ownLayers = (found: ResultOf<'knockout'>) => found.layers.map(([layer]) => layer);
-
 export type Norms = CausalSettings['norms'];
 
 /** The grids of a knock-out as the model is, or with frozen norms; null where those were not measured. */
 export const knockoutsOf = (found: ResultOf<'knockout'> | undefined, norms: Norms) =>
   norms === 'frozen' ? found?.frozen_norms : found;
 
-export function knockoutChanges(found: ResultOf<'knockout'> | undefined, norms: Norms): GridValues | undefined {
-  const of = knockoutsOf(found, norms);
-  return found && of ? cellsOf(ownLayers(found), found, of.change, found.tested) : undefined;
+/** What removals of one kind change, layers by columns, exactly or estimated. */
+export interface Removals extends Columns {
+  /** The first layer of every row. */
+  readonly layers: readonly number[];
+  readonly tested?: readonly boolean[];
+  readonly base: Maybe;
+  readonly change: readonly (readonly Maybe[])[];
+  readonly without: readonly (readonly Maybe[])[];
+  /** With frozen norms, where it was measured. */
+  readonly frozen: Pick<Removals, 'change' | 'without'> | undefined;
+  /** Of an estimate. */
+  readonly agreement?: ResultOf<'knockout_attribution'>['agreement'];
 }
 
-export function knockoutValues(found: ResultOf<'knockout'> | undefined, norms: Norms): GridValues | undefined {
-  const of = knockoutsOf(found, norms);
-  return found && of ? cellsOf(ownLayers(found), found, of.without, found.tested) : undefined;
+export const knockoutRemovals = (
+  found: ResultOf<'knockout'> | ResultOf<'knockout_attribution'> | undefined,
+): Removals | undefined =>
+  found && {
+    ...found,
+    layers: found.layers.map(([layer]) => layer),
+    frozen: found.kind === 'knockout' ? (found.frozen_norms ?? undefined) : undefined,
+  };
+
+/** Ablations of one part a layer, by tokens. @param classes of every token, where columns are classes */
+export function ablationRemovals(
+  found: ResultOf<'ablate'> | ResultOf<'ablate_attribution'> | undefined,
+  classes: readonly string[],
+): Removals | undefined {
+  if (!found) return undefined;
+  const runs: readonly (Partial<ResultOf<'ablate'>['runs'][number]> & {
+    layer: number;
+    value: Maybe;
+    change: Maybe;
+  })[] = found.runs;
+  const layers = [...new Set(runs.map(({ layer }) => layer))];
+  const columns = runs.filter(({ layer, span }) => layer === layers[0] && span);
+  const rows = (of: (run: (typeof runs)[number]) => Maybe) =>
+    layers.map((layer) => runs.filter((run) => run.layer === layer).map(of));
+  return {
+    layers,
+    spans: columns.flatMap(({ span }) => (span ? [span] : [])),
+    ...(columns.some((run) => run.class) && {
+      classes: columns.flatMap(({ class: name }) => (name ? [{ class: name, spans: runsOf(classes, name) }] : [])),
+    }),
+    base: found.base.value,
+    change: rows(({ change }) => change),
+    without: rows(({ value }) => value),
+    frozen:
+      found.kind === 'ablate'
+        ? {
+            change: rows((run) => run.frozen_norms?.change ?? null),
+            without: rows((run) => run.frozen_norms?.value ?? null),
+          }
+        : undefined,
+    agreement:
+      found.kind === 'ablate_attribution'
+        ? found.agreement.map((each) => ({
+            ...each,
+            cells: each.cells.flatMap(({ span, ...cell }) => (span ? [{ ...cell, span }] : [])),
+          }))
+        : undefined,
+  };
 }
+
+/** Where a class is, as spans. */
+function runsOf(classes: readonly string[], name: string): [number, number][] {
+  const runs: [number, number][] = [];
+  classes.forEach((each, t) => {
+    if (each !== name) return;
+    const last = runs.at(-1);
+    if (last?.[1] === t) last[1] = t + 1;
+    else runs.push([t, t + 1]);
+  });
+  return runs;
+}
+
+const removalGrid = (
+  found: Removals | undefined,
+  norms: Norms,
+  which: 'change' | 'without',
+): GridValues | undefined => {
+  const of = norms === 'frozen' ? found?.frozen : found;
+  return found && of ? cellsOf(found.layers, found, of[which], found.tested) : undefined;
+};
+
+export const removalChanges = (found: Removals | undefined, norms: Norms) => removalGrid(found, norms, 'change');
+export const removalValues = (found: Removals | undefined, norms: Norms) => removalGrid(found, norms, 'without');
 
 /** The largest magnitude of all cells, for a shared scale; 1 where there are none. */
 export function largest(view: View, values: readonly (GridValues | undefined)[]): number {

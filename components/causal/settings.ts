@@ -2,7 +2,7 @@ import { create } from 'zustand';
 import type { Mixer, PatchDirection, PatchMetric, PatchPoint } from '@/lib/vocabulary';
 import type { ModelSlot } from '../state/selection';
 
-export type CausalTest = 'patch' | 'knockout' | 'intervene';
+export type CausalTest = 'patch' | 'knockout' | 'ablate' | 'intervene';
 /** Empty for both. */
 export type Branch = '' | Mixer;
 
@@ -32,7 +32,7 @@ export interface CausalSettings {
   readonly direction: PatchDirection;
   /** What the patched runs are compared by. */
   readonly measure: PatchMetric;
-  /** Whether patches are estimated at once, or made one by one. */
+  /** Whether patches and removals are estimated at once, or made one by one. */
   readonly how: 'estimate' | 'exact';
   /** What has a row of its own in exact tests: a sentence, a token, or all tokens of a class. */
   readonly rows: 'sentences' | 'tokens' | 'classes';

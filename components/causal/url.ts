@@ -65,7 +65,7 @@ const field = fieldsOf(useCausal.getInitialState());
 
 /** What a link says of the causal tests. */
 export const CAUSAL: LinkedSettings<CausalSettings> = {
-  test: field('test', parseAsStringLiteral(['patch', 'knockout', 'intervene'])),
+  test: field('test', parseAsStringLiteral(['patch', 'knockout', 'ablate', 'intervene'])),
   corrupted: field('corrupted', parseAsString),
   foil: field('foil', parseAsString),
   point: field('point', parseAsStringLiteral(PATCH_POINTS)),

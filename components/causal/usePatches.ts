@@ -1,14 +1,11 @@
-import { useEffect, useMemo } from 'react';
+import { useCallback, useMemo } from 'react';
 import type { Pair } from '@/lib/vocabulary';
-import type { View } from '../data/view';
-import { dropJob, isJobBusy, type Job, sameRequest, startJob, useJobs, useJobsOf } from '../state/jobs';
+import type { ModelView, View } from '../data/view';
 import { attributionRequest, isEstimated, patchCellRequest, patchRequest } from './requests';
-import { type ResultOf, resultOf } from './results';
+import { resultOf } from './results';
 import { jobName, useCausal } from './settings';
 import { useAsked } from './useAsked';
-
-/** A choice comes to rest before its cells are patched. */
-const QUIET_MS = 250;
+import { type ExactCells, useExactCells } from './useExactCells';
 
 /** Whether patches are estimated: where a point cannot be, they are made one by one. */
 export function useHow(): 'estimate' | 'exact' {
@@ -54,52 +51,16 @@ export function usePatches(view: View, pair: Pair) {
   };
 }
 
-export interface PatchedCells {
-  readonly layer: number;
-  /** Tokens [first, last] of model A. */
-  readonly tokens: readonly [number, number];
-  readonly found: readonly (ResultOf<'patch'> | undefined)[];
-  readonly isBusy: boolean;
-}
-
-/** Patches exactly what is pinned, or the span that was drawn over the rows in the pinned or selected layer, once there are estimates. */
-export function useExactCells(view: View, pair: Pair, isOn: boolean): PatchedCells | undefined {
+/** Patches exactly what is pinned, or the span that was drawn over the rows, once there are estimates. */
+export function useExactPatches(view: View, pair: Pair, isOn: boolean): ExactCells<'patch'> | undefined {
   const point = useCausal((s) => s.point);
   const branch = useCausal((s) => s.branch);
   const direction = useCausal((s) => s.direction);
   const window = useWindow();
-  const pin = useCausal((s) => s.pin);
-  const span = useCausal((s) => s.span);
-  const names = view.models.map(({ slot }) => jobName('patch-cell', slot));
-  const jobs = useJobsOf(names);
-  const layer = pin?.layer ?? view.layer;
-  const [first, last] = span ?? (pin ? [pin.position, pin.position] : [-1, -1]);
-  const list = names.join(' ');
-  const requests = useMemo(
-    () =>
-      view.models.map((model) =>
-        isOn && first >= 0
-          ? patchCellRequest(view, model, { point, branch, direction, window }, pair, layer, [first, last])
-          : undefined,
-      ),
-    [view, isOn, point, branch, direction, window, pair, layer, first, last],
+  const request = useCallback(
+    (model: ModelView, layer: number, tokens: readonly [number, number]) =>
+      patchCellRequest(view, model, { point, branch, direction, window }, pair, layer, tokens),
+    [view, point, branch, direction, window, pair],
   );
-  useEffect(() => {
-    const timer = setTimeout(() => {
-      list.split(' ').forEach((name, k) => {
-        const request = requests[k];
-        if (!request) dropJob(name);
-        else if (!sameRequest(useJobs.getState().jobs[name]?.request, request)) void startJob(name, request);
-      });
-    }, QUIET_MS);
-    return () => clearTimeout(timer);
-  }, [list, requests]);
-  return useMemo(() => {
-    if (!isOn || first < 0) return undefined;
-    const own = (job: Job | undefined, k: number) => {
-      const request = requests[k];
-      return request && sameRequest(job?.answered, request) ? resultOf(job, 'patch') : undefined;
-    };
-    return { layer, tokens: [first, last], found: jobs.map(own), isBusy: jobs.some(isJobBusy) };
-  }, [isOn, layer, first, last, jobs, requests]);
+  return useExactCells(view, 'patch', isOn, request);
 }

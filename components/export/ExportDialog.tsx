@@ -178,7 +178,9 @@ const ANALYSIS_NAMES: Readonly<Partial<Record<AnalysisRequestInput['kind'], stri
   patch: 'Patching',
   patch_attribution: 'Patching, estimated',
   knockout: 'Knock-out',
+  knockout_attribution: 'Knock-out, estimated',
   ablate: 'Ablation',
+  ablate_attribution: 'Ablation, estimated',
   intervene: 'Switched off, λ set',
 };
 
