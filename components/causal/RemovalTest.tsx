@@ -10,7 +10,7 @@ import { Agreement } from './Agreement';
 import { CausalGrid } from './CausalGrid';
 import { ExactBlock } from './ExactBlock';
 import { EstimateWaits, GridWaits, tooLong } from './GridWaits';
-import type { GridValues } from './grid';
+import { type GridValues, UNTESTED } from './grid';
 import { JobControl } from './JobControl';
 import {
   BranchChoice,
@@ -107,7 +107,9 @@ export function RemovalTest(props: RemovalProps) {
   const brushes = isEstimate || props.span !== undefined;
   const slots = view.models.map(({ slot }) => slot);
   const change = (of: readonly (Removals | undefined)[], how: (typeof NORMS)[number]) =>
-    of.map((one) => formatSigned((how === 'frozen' ? one?.frozen : one)?.change[0]?.[0]));
+    of.map((one) =>
+      one?.tested?.[0] === false ? UNTESTED : formatSigned((how === 'frozen' ? one?.frozen : one)?.change[0]?.[0]),
+    );
   return (
     <TestSection
       staleMark={staleMark}
