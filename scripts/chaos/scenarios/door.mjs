@@ -26,15 +26,15 @@ export default {
       { HOST: '0.0.0.0' },
       { STATESCOPE_HOST: '' },
     ];
+    let server;
     for (const env of world.quick ? environments.slice(0, 2) : environments) {
-      const server = await Server.start(world, { data: 'none', env });
+      await server?.stop();
+      server = await Server.start(world, { data: 'none', env });
       const open = listeners(server.port).filter((address) => !LOOPBACK.includes(address));
       world.check('the server listens on loopback alone', open.length === 0, `${JSON.stringify(env)}: ${open}`);
       world.count('environments tried');
-      await server.stop();
     }
 
-    const server = await Server.start(world, { data: 'none' });
     const evil = `evil.example:${server.port}`;
     const strangers = [
       { host: evil },

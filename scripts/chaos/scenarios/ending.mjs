@@ -20,10 +20,8 @@ export default {
       ['SIGINT', 2],
       ['SIGTERM', 1],
     ];
+    let server = await Server.start(world, { data, models: [models] });
     for (const [signal, times] of world.random.shuffled(world.quick ? endings.slice(0, 2) : endings)) {
-      const server = await Server.start(world, { data, models: [models] });
-      await server.list();
-      await ledger.verify(server);
       const ended = await server.run(QUESTION);
       await server.kept(ended);
       await ledger.note(server);
@@ -60,20 +58,20 @@ export default {
       );
       await world.until('the event streams end', () => streams.every((stream) => stream.ended), 10);
 
-      const again = await Server.start(world, { data, models: [models] });
-      const { runs } = await again.list();
-      await ledger.verify(again);
+      server = await Server.start(world, { data, models: [models] });
+      const { runs } = await server.list();
+      await ledger.verify(server);
       for (const id of [running, waiting]) {
         const listed = runs.find((run) => run.id === id);
         const told = listed && ['cancelled', 'interrupted', 'error'].includes(listed.state);
         world.check('a run that a signal ended is listed as what it is', told, listed ?? `run ${id} is not listed`);
       }
       if (times === 1) {
-        const kept = await again.get(`/api/analyses/${batch.json.id}`);
+        const kept = await server.get(`/api/analyses/${batch.json.id}`);
         world.check('an analysis that had ended is kept', kept.status === 200, kept.status);
       }
-      await again.stop();
     }
+    await server.stop();
     world.check('no file is torn or left half written', tornFiles(data).length === 0, tornFiles(data).join(', '));
   },
 };

@@ -33,7 +33,7 @@ export default {
     const ledger = new Ledger(world);
     const first = await Server.start(world, { data });
     await first.kept(await first.run(QUESTION));
-    for (const wrap of world.random.shuffled([ELSEWHERE, []])) {
+    for (const wrap of world.quick ? [ELSEWHERE] : world.random.shuffled([ELSEWHERE, []])) {
       const other = await second(world, data, wrap);
       const ids = [];
       for (let i = 0; i < 4; i += 1) {
