@@ -5,8 +5,6 @@ import { PLAIN_DOOR } from './scripts/lib/serve.mjs';
 const PORT = Number(process.env.E2E_PORT ?? 3911);
 /** How many files of tests run at a time, each against a server and a data folder of its own. */
 const WORKERS = Number(process.env.E2E_WORKERS ?? 1);
-/** Of how quickly a server ends: in a whole run nothing computes beside it. */
-const ALONE = '**/ending.spec.ts';
 const addressOf = (worker: number) => `http://127.0.0.1:${PORT + worker}`;
 
 /** Page tests against the production build, in the Chromium that the test script found or installed. */
@@ -18,13 +16,6 @@ export default defineConfig({
   workers: WORKERS,
   // In a whole run two browsers and two servers share a machine: what failed is tried once more, and named by `npm test` where it then passes.
   retries: WORKERS > 1 ? 1 : 0,
-  projects:
-    WORKERS > 1
-      ? [
-          { name: 'beside', testIgnore: ALONE },
-          { name: 'alone', testMatch: ALONE, dependencies: ['beside'] },
-        ]
-      : [{}],
   timeout: 90_000,
   expect: { timeout: 20_000 },
   use: {
@@ -32,7 +23,7 @@ export default defineConfig({
     baseURL: addressOf(OWN),
     viewport: { width: 1440, height: 900 },
     launchOptions: {
-      executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+      executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium-headless-shell',
       args: [
         '--no-sandbox',
         '--disable-gpu',

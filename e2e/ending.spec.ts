@@ -6,6 +6,9 @@ import { expect, test } from '@playwright/test';
 import { PROMPT, writeModel } from '../lib/server/testing/workspace';
 import { launch, type OwnServer, serve } from './server';
 
+/** Milliseconds: 3 s on an idle machine, and room for a busy one. What they end would take minutes. */
+const LIMIT = 10_000;
+
 let folder: string;
 let servers: OwnServer[] = [];
 
@@ -54,14 +57,14 @@ async function expectKept(id: string): Promise<void> {
   expect((await fetch(`${next.url}/api/runs/${id}/map?layer=1`)).status).toBe(200);
 }
 
-test('a signal ends streams, keeps the run half-way, and the process leaves within 3 s', async () => {
+test('a signal ends streams, keeps the run half-way, and the process leaves', async () => {
   const server = await slow();
   const { id, stream } = await follow(server);
   await expect.poll(() => layersOf(server, id), { intervals: [20] }).toBeGreaterThan(2);
   const events = stream.text();
   const { code, ms } = await server.end('SIGINT');
   expect(code).toBe(0);
-  expect(ms).toBeLessThan(3000);
+  expect(ms).toBeLessThan(LIMIT);
   expect((await events).trim()).toMatch(/event: state\ndata: .*"cancelled".*$/);
   await expectKept(id);
 });
@@ -76,13 +79,13 @@ for (const [signal, to] of [
     const { id } = await follow(server);
     await expect.poll(() => layersOf(server, id), { intervals: [20] }).toBeGreaterThan(2);
     const { ms } = await server.end(signal, to);
-    expect(ms).toBeLessThan(3000);
+    expect(ms).toBeLessThan(LIMIT);
     const answers = () =>
       fetch(`${server.url}/api/health`).then(
         () => true,
         () => false,
       );
-    await expect.poll(answers, { timeout: 3000 }).toBe(false);
+    await expect.poll(answers, { timeout: LIMIT }).toBe(false);
     expect(server.log()).toContain('ending: what has been computed is kept');
     expect(server.log()).not.toContain('left behind');
     await expectKept(id);
@@ -116,7 +119,7 @@ async function stuck(): Promise<{ server: OwnServer; waiting: Promise<unknown> }
 
 test('a thread that does not answer holds nothing up', async () => {
   const { server } = await stuck();
-  expect((await server.end('SIGTERM')).ms).toBeLessThan(3000);
+  expect((await server.end('SIGTERM')).ms).toBeLessThan(LIMIT);
 });
 
 test('the second signal leaves a thread that does not answer at once', async () => {
@@ -135,5 +138,5 @@ test('a signal while it is only starting ends it too', async () => {
   await expect.poll(() => server.log()).toContain('open http://127.0.0.1:');
   const { code, ms } = await server.end('SIGTERM');
   expect(code).toBe(0);
-  expect(ms).toBeLessThan(3000);
+  expect(ms).toBeLessThan(LIMIT);
 });
