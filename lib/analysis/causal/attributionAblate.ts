@@ -2,7 +2,14 @@ import { isHybrid } from '@/lib/checkpoint/types';
 import type { Model } from '@/lib/models';
 import { drain, type Progress, through } from '../steps';
 import { tidied } from '../tidied';
-import { type AblatedPart, type AblationRequest, ablatedPart, ablationPlan, chosenAblationSteps } from './ablate';
+import {
+  type AblatedPart,
+  type AblationRequest,
+  ablatedPart,
+  ablationPlan,
+  chosenAblationSteps,
+  type Removal,
+} from './ablate';
 import {
   type Agreement,
   agreementOf,
@@ -101,21 +108,30 @@ export function* ablationAttributionSteps(
   const partsOf = (layer: number) => [...(parts.get(layer) ?? [])];
   const layers = [...parts.keys()].sort((a, b) => a - b);
   const changes = new Map<Component, Float64Array>();
+  /** By the first layer of each run, which the way back comes to last. */
+  const known = new Map<number, EstimatedAblation[]>();
+  const estimated = (removal: Removal): EstimatedAblation => {
+    const { components, column } = removal;
+    const tokens = columns && column >= 0 ? columns.sets[column] : everything;
+    const change = components.reduce(
+      (sum, component) => sum + sumOver(changes.get(component) as Float64Array, tokens),
+      0,
+    );
+    return { ...ablatedPart(removal, columns), value: base.value + change, change };
+  };
+  const byFirst = new Map<number, Removal[]>();
+  for (const removal of removals) {
+    const [{ layer }] = removal.components;
+    const own = byFirst.get(layer);
+    if (own) own.push(removal);
+    else byFirst.set(layer, [removal]);
+  }
   const result = (): AblationAttribution => ({
     metric: metricOf(request),
     position,
     reference: usedOf(reference),
     base,
-    components: removals.flatMap((removal): EstimatedAblation[] => {
-      const { components, column } = removal;
-      if (!components.every((component) => changes.has(component))) return [];
-      const tokens = columns && column >= 0 ? columns.sets[column] : everything;
-      const change = components.reduce(
-        (sum, component) => sum + sumOver(changes.get(component) as Float64Array, tokens),
-        0,
-      );
-      return [{ ...ablatedPart(removal, columns), value: base.value + change, change }];
-    }),
+    components: layers.flatMap((layer) => known.get(layer) ?? []),
     agreement: [],
   });
   const namesAt = (layer: number) => [...new Set(partsOf(layer).map((component) => placeOf(model, component).name))];
@@ -140,6 +156,7 @@ export function* ablationAttributionSteps(
   for (const block of blocksBehind(model, baseline, question, layers[0], asked)) {
     for (const [component, change] of changesIn(model, block, partsOf(block.layer), replaced.get(block.layer) ?? zeros))
       changes.set(component, change);
+    known.set(block.layer, (byFirst.get(block.layer) ?? []).map(estimated));
     done += 1;
     yield step();
   }
