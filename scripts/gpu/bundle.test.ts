@@ -42,7 +42,7 @@ describe('the bundle for a machine with a GPU', needs(process.arch === 'x64' && 
         found.filter((one) => one.group === group && one.step.startsWith(step));
       expect(about('machine', 'adapter')[0].description).toContain('SwiftShader');
       expect(about('machine', 'its own')[0].gb_s).toBeGreaterThan(0);
-      expect(about('operations', 'ssdScan')[0].gradient).toBeGreaterThan(0);
+      expect(about('operations', 'selectiveScan')[0].gradient).toBeGreaterThan(0);
       const otherwise = about('operations without subgroups', '').map(({ error }) => error);
       expect(otherwise).not.toEqual([]);
       for (const error of otherwise) expect(error).toBeLessThan(1e-5);
