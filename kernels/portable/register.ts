@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { KERNELS, type KernelName } from '../ops/registry';
 import { type Output, type PortableKernel, portableKernels, type View } from './kernels';
+import { replaceSlowKernels } from './overrides';
 
 /** What the portable kernels need of a tfjs back end; `cpu` and `wasm` both have it. */
 interface ArrayBackend {
@@ -13,6 +14,7 @@ interface ArrayBackend {
  * back end, before or after the back end is made; kernels that are already registered are left as they are.
  */
 export function registerPortable(backendName: 'cpu' | 'wasm'): void {
+  if (backendName === 'cpu') replaceSlowKernels();
   const taken = new Set(tf.getKernelsForBackend(backendName).map(({ kernelName }) => kernelName));
   for (const kernelName of KERNELS) {
     if (!taken.has(kernelName)) {
