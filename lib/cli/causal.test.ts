@@ -226,7 +226,7 @@ describe('ablate', () => {
         ).value,
       ).toBeCloseTo(value, 5);
     expect((await values(out, 'ablate_attribution.change'))[1]).toBeCloseTo(report.runs[1].change, 5);
-    const shown = await outcomeOf(...asked);
+    const shown = await outcomeOf(...args, '--method', 'zero,attribution', '--check', '2');
     expect(shown.out).toMatch(
       /estimated by attribution\nmixer_1.head: 2 cells ablated, rank correlation –, correlation –\n/,
     );
@@ -466,6 +466,8 @@ describe('bad input', () => {
     [['knockout', ...question, '--tokens', 'T1', '--attribution', '--method', 'exact'], /are two ways: take one/],
     [['ablate', ...question, '--tokens', 'T1', '--attribution', '--lambda', '0'], /leave --attribution out/],
     [['ablate', ...question, '--tokens', 'T1', '--unit', 'neuron'], /--unit takes block, mixer, head, channel/],
+    [['ablate', ...question, '--tokens', 'T1', '--method', 'exact,attribution'], /are two ways: take one/],
+    [['ablate', ...question, '--tokens', 'T1', '--method', 'zero,mean'], /zero and mean are two replacements/],
     [['ablate', ...question, '--tokens', 'T1', '--lambda', 'big'], /--lambda takes numbers/],
     [['ablate', ...question, '--tokens', 'T1', '--method', 'mean'], /give them as the reference, or "self"/],
     [['ablate', ...question, '--tokens', 'T1', '--lambda', '0', '--reference', 'self'], /leave --reference out/],

@@ -176,6 +176,20 @@ export const withAttribution = (command: Command): Command =>
       wholeNumber('--check', 0),
     );
 
+/** How the cells of a causal test come about. */
+export const WAYS = ['exact', 'attribution'] as const;
+export type Way = (typeof WAYS)[number];
+
+/**
+ * Whether cells are estimated: `--attribution`, or `--method attribution`, which is the same.
+ * @throws InputError where both ways are named
+ */
+export function isEstimate(attribution: boolean | undefined, named: readonly string[] = []): true | undefined {
+  const estimated = attribution || named.includes('attribution');
+  if (estimated && named.includes('exact')) throw new InputError('exact and attribution are two ways: take one.');
+  return estimated || undefined;
+}
+
 /** @throws InputError for options that only an attribution has. */
 export function requireAttribution({ attribution, check }: EstimateOptions): void {
   if (!attribution && check !== undefined)

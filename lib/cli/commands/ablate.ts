@@ -28,6 +28,7 @@ import {
   causalRequest,
   columnsAsked,
   type EstimateOptions,
+  isEstimate,
   layersName,
   namedQuestion,
   questionOf,
@@ -37,6 +38,8 @@ import {
   spanName,
   spansOf,
   strongest,
+  WAYS,
+  type Way,
   withAttribution,
   withCausal,
   withMixer,
@@ -52,7 +55,7 @@ import { openCheckpointOf, openSession } from '../session';
 
 interface AblateOptions extends CausalBatchOptions, RowOptions, EstimateOptions {
   readonly unit: Unit[];
-  readonly method: Method[];
+  readonly method: (Method | Way)[];
   readonly reference?: string;
   readonly candidates?: number[];
   readonly spans?: Span[];
@@ -71,7 +74,12 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
   );
   withReference(asked)
     .option('--unit <unit>', UNITS.join(', '), choices('--unit', UNITS), ['block'])
-    .option('--method <method>', METHODS.join(', '), choices('--method', METHODS), ['zero'])
+    .option(
+      '--method <list>',
+      `what parts are replaced by: ${METHODS.join(', ')}; and exact, or attribution (the same as --attribution)`,
+      choices('--method', [...METHODS, ...WAYS]),
+      ['zero'],
+    )
     .option('--candidates <list>', 'token ids for snr_candidates', indices('--candidates'))
     .option(
       '--spans <list>',
@@ -82,7 +90,8 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
     .option('--relative', 'values of --lambda are multiples of each layer’s own λ: 1 is the model as it is')
     .option('--together', 'override λ of all layers at once')
     .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
-    .action(async (options: AblateOptions) => {
+    .action(async (given: AblateOptions) => {
+      const options = { ...given, attribution: isEstimate(given.attribution, given.method) };
       requireAttribution(options);
       if (options.examples !== undefined) return ablateBatch(options, { io, line });
       requireTarget(options);
@@ -111,7 +120,7 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
       const reference = await readReference(options, checkpoint);
       const answer = await namedQuestion(common, checkpoint, io);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
-      const [unit, method] = [options.unit[0], options.method[0]];
+      const [unit, method] = [options.unit[0], replacementOf(options.method)];
       const request = {
         ...common,
         unit,
@@ -167,6 +176,13 @@ export function ablateCommand(program: Command, io: Io, line: string): void {
     });
 }
 
+/** @throws InputError where several are named */
+function replacementOf(named: readonly (Method | Way)[]): Method {
+  const [method = 'zero', ...more] = METHODS.filter((one) => named.includes(one));
+  if (more.length > 0) throw new InputError(`--method ${method} and ${more[0]} are two replacements: take one.`);
+  return method;
+}
+
 type Run = Ablated | LambdaRun;
 
 const numbers = (text: string): number[] =>
@@ -183,7 +199,7 @@ async function ablateBatch(options: AblateOptions, output: { readonly io: Io; re
   const first = { ...options, model: options.model.split(/[,+]/)[0] };
   const asked = {
     unit: unit[0],
-    method: method[0],
+    method: replacementOf(method),
     reference:
       reference === undefined ? undefined : await readReference(options, await openCheckpointOf(first, output.io)),
     rows: rows?.[0],

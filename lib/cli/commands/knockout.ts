@@ -22,6 +22,7 @@ import {
   causalRequest,
   columnsAsked,
   type EstimateOptions,
+  isEstimate,
   namedQuestion,
   questionOf,
   type RowOptions,
@@ -30,6 +31,8 @@ import {
   spanName,
   spansOf,
   strongest,
+  WAYS,
+  type Way,
   withAttribution,
   withCausal,
   withMixer,
@@ -43,7 +46,7 @@ import { choices, wholeNumber } from '../parse';
 import { openCheckpointOf, openSession } from '../session';
 
 interface KnockoutOptions extends CausalBatchOptions, RowOptions, EstimateOptions {
-  readonly method?: ('exact' | 'attribution')[];
+  readonly method?: Way[];
   readonly sources?: Span[];
   readonly queries: NonNullable<KnockoutRequest['queries']>;
   readonly reads: Reads[];
@@ -66,17 +69,10 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
       'scan',
     ])
     .option('--together', 'knock out in all layers at once')
-    .option(
-      '--method <name>',
-      'exact, or attribution (the same as --attribution)',
-      choices('--method', ['exact', 'attribution'] as const),
-    )
+    .option('--method <name>', 'exact, or attribution (the same as --attribution)', choices('--method', WAYS))
     .option('--batch-index <n>', 'row of the input', wholeNumber('--batch-index', 0), 0)
     .action(async (given: KnockoutOptions) => {
-      const { method } = given;
-      if (given.attribution && method?.[0] === 'exact')
-        throw new InputError('--method exact and --attribution are two ways: take one.');
-      const options = { ...given, attribution: given.attribution || method?.[0] === 'attribution' || undefined };
+      const options = { ...given, attribution: isEstimate(given.attribution, given.method) };
       requireAttribution(options);
       if (options.examples !== undefined) {
         const { sources, queries, reads, together, attribution, check, rows, needle, competing, question } = options;

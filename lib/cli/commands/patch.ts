@@ -31,6 +31,7 @@ import {
   announce,
   causalRequest,
   columnsAsked,
+  isEstimate,
   layersName,
   namedQuestion,
   questionOf,
@@ -39,6 +40,8 @@ import {
   spanName,
   spansOf,
   strongest,
+  WAYS,
+  type Way,
   withCausal,
   withMixer,
   withRows,
@@ -53,7 +56,7 @@ import { openCheckpointOf, openSession } from '../session';
 const STREAM = 'hook_resid_pre';
 
 interface PatchOptions extends CausalBatchOptions, RowOptions {
-  readonly method?: ('exact' | 'attribution')[];
+  readonly method?: Way[];
   readonly corrupted?: string;
   readonly point?: string;
   readonly attribution?: boolean;
@@ -98,11 +101,7 @@ export function patchCommand(program: Command, io: Io, line: string): void {
     .option('--channels <list>', 'patch only these channels', indices('--channels'))
     .option('--heads <list>', 'patch only these heads', indices('--heads'))
     .option('--attribution', 'estimate all cells at once by one backward pass, at several kinds of points')
-    .option(
-      '--method <name>',
-      'exact, or attribution (the same as --attribution)',
-      choices('--method', ['exact', 'attribution'] as const),
-    )
+    .option('--method <name>', 'exact, or attribution (the same as --attribution)', choices('--method', WAYS))
     .option(
       '--points <list>',
       'of an attribution: hook points, mixer_1, mixer_2, hook_h, ssm; default streams, block outputs, branches',
@@ -119,12 +118,7 @@ export function patchCommand(program: Command, io: Io, line: string): void {
       wholeNumber('--check', 0),
     )
     .action(async (given: PatchOptions) => {
-      const options = {
-        ...given,
-        attribution: given.attribution ?? (given.method?.[0] === 'attribution' ? true : undefined),
-      };
-      if (options.attribution && given.method?.[0] === 'exact')
-        throw new InputError('--method exact and --attribution are two ways: take one.');
+      const options = { ...given, attribution: isEstimate(given.attribution, given.method) };
       if (options.point !== undefined && options.points)
         throw new InputError('--point and --points name the same: take one, for an attribution of several --points.');
       if (options.examples !== undefined) {
