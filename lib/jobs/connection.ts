@@ -6,7 +6,7 @@ import { causeOf } from '@/lib/server/archive/cause';
 import { copyTemplate } from '@/lib/server/archive/database';
 import { lockFolder } from '@/lib/server/archive/lock';
 import { checkFolder, markFolder } from '@/lib/server/archive/marker';
-import { migrateInTurn } from '@/lib/server/archive/migrate';
+import { inTurn, migrateInTurn } from '@/lib/server/archive/migrate';
 import { databaseFolder } from '@/lib/server/archive/places';
 import { type JobsPlace, jobsFolder } from './place';
 
@@ -19,6 +19,8 @@ export interface Connection extends Sql {
   /** Whether other processes can use the database at the same time. */
   readonly shared: boolean;
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  /** Does what only one process at a time may do. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -55,7 +57,19 @@ async function openServer(place: JobsPlace, connectionString: string): Promise<C
   pool.on('connect', (client) => client.on('error', () => undefined));
   return {
     shared: true,
-    query: async (text, values) => (await pool.query(text, values as unknown[])).rows,
+    async query(text, values) {
+      const client = await pool.connect();
+      try {
+        const { rows } = await client.query(text, values as unknown[]);
+        client.release();
+        return rows;
+      } catch (error) {
+        // What began a transaction in the text has left it open: the connection goes with it.
+        client.release(error as Error);
+        throw error;
+      }
+    },
+    inTurn: (work) => inTurn(connectionString, 'statescope jobs', work),
     async transaction(work) {
       const client = await pool.connect();
       try {
@@ -116,6 +130,7 @@ async function openEmbedded(place: JobsPlace): Promise<Connection> {
               (await tx.query<R>(text, values?.slice())).rows,
           }),
         ),
+      inTurn: (work) => work(),
       async close() {
         await client.close();
         lock.release();

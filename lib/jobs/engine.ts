@@ -161,11 +161,15 @@ export class JobEngine {
     // A database that is away: whoever waits for an answer hears of it, and asks again.
     boss.on('error', () => undefined);
     try {
-      await boss.start();
-      await boss.createQueue(QUEUE, { name: QUEUE, policy: 'standard', retryLimit: DEATHS, expireInSeconds: lease });
+      // pg-boss makes its tables and queues without regard to others that do: many workers start at the same moment.
+      await connection.inTurn(async () => {
+        await boss.start();
+        await boss.createQueue(QUEUE, { name: QUEUE, policy: 'standard', retryLimit: DEATHS, expireInSeconds: lease });
+      });
       // Whoever has an embedded database to itself is the only worker: what somebody was doing before it, nobody does.
       if (!connection.shared) await connection.query(`${GIVE_BACK} WHERE name = $1 AND state = 'active'`, [QUEUE]);
     } catch (error) {
+      await boss.stop({ graceful: false }).catch(() => undefined);
       await connection.close().catch(() => undefined);
       throw error;
     }

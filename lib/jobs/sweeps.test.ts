@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { missingPostgres, Postgres } from '@/scripts/lib/postgres.mjs';
 import { connect } from './connection';
+import { JobEngine } from './engine';
 import { Workshop } from './testing/workshop';
 
 const MODELS = ['plain', 'middle'];
@@ -165,6 +166,23 @@ describe.skipIf(lacking)(`workers on a PostgreSQL server${lacking ? ` (needs ${l
     expect(await frozen.ended, frozen.output.err).toBe(0);
     expect(await rowsOf('frozen')).toHaveLength(ITEMS);
     expect(await summaryOf(env, 'frozen')).toBe(alone.summary);
+  });
+
+  it('make the tables of a new database once, however many come at the same moment', async () => {
+    for (const name of ['together', 'again', 'anew']) {
+      const place = { root: process.cwd(), folder: workshop.root, databaseUrl: await postgres.database(name) };
+      const engines = await Promise.all(Array.from({ length: 12 }, () => JobEngine.open(place)));
+      for (const engine of engines) expect(await engine.pending()).toBe(0);
+      await Promise.all(engines.map((engine) => engine.close()));
+    }
+  });
+
+  it('lose a connection that a failed transaction has left open, and no more', async () => {
+    const databaseUrl = await postgres.database('failed');
+    const connection = await connect({ root: process.cwd(), folder: workshop.root, databaseUrl });
+    await expect(connection.query('BEGIN; SELECT nonsense; COMMIT;')).rejects.toThrow();
+    for (let i = 0; i < 3; i++) expect(await connection.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    await connection.close();
   });
 
   it('hear of a connection that ends while a transaction holds it by its next query', async () => {

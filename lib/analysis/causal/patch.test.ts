@@ -138,7 +138,9 @@ describe('a patch', () => {
             logits.dispose();
             for (const each of [clean, corrupted, state]) disposeState(each);
           }
-        for (const row of grid.layers.keys()) expect(grid.effect[(row + 1) * L - 1]).toBeCloseTo(0, 4);
+        // Between equal prompts there is no effect to speak of.
+        if (grid.clean !== grid.corrupted)
+          for (const row of grid.layers.keys()) expect(grid.effect[(row + 1) * L - 1]).toBeCloseTo(0, 4);
         model.dispose();
       }),
       { numRuns: 5 },

@@ -1,3 +1,5 @@
+import type { Client } from 'pg';
+
 /** New tables may have to wait for a server that is busy, and nobody waits for them. */
 const MIGRATE_MS = 60_000;
 const CONNECT_MS = 2500;
@@ -7,11 +9,24 @@ const TURN = 'hashtext(current_database() || $1)';
 
 /** Brings the tables of a PostgreSQL server up to date, one process at a time. */
 export async function migrateInTurn(connectionString: string, migrationsFolder: string): Promise<void> {
-  const [{ default: pg }, { drizzle }, { migrate }] = await Promise.all([
-    import('pg'),
+  const [{ drizzle }, { migrate }] = await Promise.all([
     import('drizzle-orm/node-postgres'),
     import('drizzle-orm/node-postgres/migrator'),
   ]);
+  await inTurn(connectionString, 'statescope migrations', (client) => migrate(drizzle(client), { migrationsFolder }));
+}
+
+/**
+ * Does what only one process at a time may do on a database.
+ * @param what names it: others that come with the same name wait
+ * @param work gets the connection that holds the turn, and may use others
+ */
+export async function inTurn<T>(
+  connectionString: string,
+  what: string,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const { default: pg } = await import('pg');
   const client = new pg.Client({
     connectionString,
     connectionTimeoutMillis: CONNECT_MS,
@@ -22,8 +37,8 @@ export async function migrateInTurn(connectionString: string, migrationsFolder: 
   client.on('error', () => undefined);
   await client.connect();
   try {
-    await client.query(`SELECT pg_advisory_lock(${TURN})`, ['statescope migrations']);
-    await migrate(drizzle(client), { migrationsFolder });
+    await client.query(`SELECT pg_advisory_lock(${TURN})`, [what]);
+    return await work(client);
   } finally {
     // The lock goes with the session.
     await client.end().catch(() => undefined);
