@@ -10,6 +10,9 @@ import { modelsDigest, NUMBERS, numbersIn, TEXT, withNumbers } from './lib/doc-n
 import { ROOT } from './lib/root.mjs';
 
 const PAIR = ['demo-mamba2', 'demo-diff-mamba2'];
+/** The first example of the page, and the models that it is for. */
+const [FIRST] = JSON.parse(await readFile(join(ROOT, 'models', 'examples.json'), 'utf8'));
+export const MODELS = [...PAIR, ...FIRST.models];
 const story = (room) =>
   `Mary reached the bathroom. Sandra entered the ${room}. A bird sang outside. Mary left the book in the garden. Where is Sandra? Answer:`;
 /** Tokens of the story: the room, all of them, and where the answer is read. */
@@ -66,6 +69,29 @@ async function tensorsOf(path) {
       ],
     ),
   );
+}
+
+/** The answer by layer in the page's first example, and what the layer that raises it most reads. */
+async function firstRun(folder) {
+  const { prompt, needle, classes, target, candidates } = FIRST;
+  const file = join(folder, 'first.jsonl');
+  await writeFile(file, `${JSON.stringify({ prompt, needle, classes, target, candidates })}\n`);
+  const asked = ['--models', FIRST.models.join(), '--examples', file];
+  const [signal, { models }] = [await statescope('snr', ...asked), await statescope('allocation', ...asked)];
+  const found = {};
+  for (const [k, { layers }] of models.entries()) {
+    const letter = 'ab'[k];
+    const rows = signal.models[k].rows.filter(
+      ({ entry, metric }) => metric === 'target_prob' && entry.startsWith('layer'),
+    );
+    found[`first.p.${letter}`] = rows.map(({ mean }) => fixed(mean, 2)).join(', ');
+    const shares = layers.map(({ layer, net: { logit } }) => ({ layer, ...logit }));
+    const largest = shares.reduce((best, one) => (one.needle.mean > best.needle.mean ? one : best));
+    found[`first.layer.${letter}`] = String(largest.layer);
+    found[`first.needle.${letter}`] = fixed(largest.needle.mean, 1);
+    found[`first.competing.${letter}`] = fixed(largest.competing.mean, 1);
+  }
+  return found;
 }
 
 async function maps(folder, target) {
@@ -334,6 +360,7 @@ async function measured() {
   try {
     const { hallway, garden } = await wordsOf(PAIR[0]);
     return {
+      ...(await firstRun(folder)),
       ...(await maps(folder, hallway)),
       ...(await logits(hallway, garden)),
       ...(await causal()),
@@ -352,7 +379,7 @@ export async function problems() {
   const { models, numbers } = JSON.parse(await readFile(NUMBERS, 'utf8'));
   const text = await readFile(TEXT, 'utf8');
   const found = [];
-  if (JSON.stringify(models) !== JSON.stringify(await modelsDigest(PAIR)))
+  if (JSON.stringify(models) !== JSON.stringify(await modelsDigest(MODELS)))
     found.push('docs/numbers.json is of other files of the bundled models.');
   for (const { name, value } of numbersIn(text))
     if (value !== numbers[name]) found.push(`docs/analyses.md has "${value}" where ${name} is "${numbers[name]}".`);
@@ -367,7 +394,7 @@ async function main() {
     const numbers = await measured();
     const text = await readFile(TEXT, 'utf8');
     await writeFile(TEXT, withNumbers(text, numbers));
-    await writeFile(NUMBERS, `${JSON.stringify({ models: await modelsDigest(PAIR), numbers }, null, 2)}\n`);
+    await writeFile(NUMBERS, `${JSON.stringify({ models: await modelsDigest(MODELS), numbers }, null, 2)}\n`);
   }
   const found = await problems();
   if (found.length === 0) return;

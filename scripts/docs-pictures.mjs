@@ -1,4 +1,4 @@
-// npm run docs:pictures: draws the pictures of docs/analyses.md again: the demo pair on its first example, through the
+// npm run docs:pictures: draws the pictures of docs/analyses.md again: the page's first example, and the demo pair on its own first one, through the
 // page's own export. They change only where models, example or figures do.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -40,6 +40,12 @@ const PICTURES = [
   ['intervene', 'causal', 'layer=0&test=intervene&metric=margin&foil=office&set=demo-diff-mamba2:0-3=0', causal],
   ['allocation', 'allocation', 'layer=0', measured],
   ['signal', 'signal', 'metric=margin'],
+];
+
+const FIRST = [
+  ['first-signal', 'signal', ''],
+  ['first-attention', 'attention', 'layer=5&form=logit'],
+  ['first-allocation', 'allocation', 'layer=5', measured],
 ];
 
 /** Pixels across: sharp at the width of a page of text. */
@@ -108,19 +114,28 @@ try {
   const page = await browser.newPage({ viewport: { width: 1100, height: 900 }, colorScheme: 'light' });
   page.setDefaultTimeout(120_000);
   const home = `http://127.0.0.1:${port}/`;
-  await page.goto(`${home}?example=person-short`);
-  await page.locator('[data-testid="run-button"]:enabled').click();
-  await page.waitForSelector('[data-testid="status"][data-state="done"]', { state: 'attached' });
-  const run = new URL(page.url()).searchParams.get('run');
-  for (const [name, figure, choice, ready] of PICTURES) {
-    await openRun(page, `${home}?run=${run}&${choice}`);
-    if (ready) await approach(page, figure);
-    await ready?.(page);
-    await save(page, name, figure);
-  }
+  /** Runs an example and saves its pictures. @returns the link to the run */
+  const drawn = async (example, pictures) => {
+    await page.goto(`${home}?example=${example}`);
+    await page.locator('[data-testid="run-button"]:enabled').click();
+    await page.waitForSelector('[data-testid="status"][data-state="done"]', { state: 'attached' });
+    // The link follows a moment later.
+    await page.waitForURL(/[?&]run=/);
+    // With what the example says of its tokens.
+    const run = page.url();
+    for (const [name, figure, choice, ready] of pictures) {
+      await openRun(page, `${run}&${choice}`);
+      if (ready) await approach(page, figure);
+      await ready?.(page);
+      await save(page, name, figure);
+    }
+    return run;
+  };
+  await drawn('stories-person', FIRST);
+  const run = await drawn('person-short', PICTURES);
   const sharp = await browser.newPage({ viewport: { width: 1100, height: 900 }, deviceScaleFactor: 2 });
   sharp.setDefaultTimeout(120_000);
-  await openRun(sharp, `${home}?run=${run}&layer=0`);
+  await openRun(sharp, `${run}&layer=0`);
   await saveTables(sharp);
 } finally {
   await browser.close();
