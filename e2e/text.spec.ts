@@ -59,9 +59,8 @@ test('probabilities near one stay in their cells beside the lens', async ({ page
   await page.locator('#lens').scrollIntoViewIfNeeded();
   const cells = page.locator('#lens aside .slot-list tbody td');
   await expect(cells.first()).toContainText('1 − ');
-  // Widths of letters are fractions of a pixel, and the two are rounded apart.
   const wider = (all: Element[]) =>
-    all.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.textContent);
+    all.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.textContent);
   expect(await cells.evaluateAll(wider)).toEqual([]);
 });
 
