@@ -39,7 +39,7 @@ export const layerTick = (layer: number, { layers, narrow }: LayerAxis): string 
   layer < 0 ? (narrow ? 'E' : 'emb') : layer >= layers ? 'out' : String(layer);
 
 /**
- * Layers that get a tick label. Labels give way to the end labels and to the selected layer, whose own label is
+ * Layers that get a tick label. Labels give way to the end labels, and all to the selected layer, whose own label is
  * either a pill (`withPill`, not in the list) or an ordinary, emphasised tick.
  * @param ends whether embedding and output are named: not where a figure is of blocks only
  */
@@ -47,7 +47,8 @@ export function axisTicks(axis: LayerAxis, selected: number, withPill: boolean, 
   const { layers, pitch, narrow } = axis;
   const least = narrow ? 22 : 30;
   const step = [1, 2, 5, 10, 20, 50].find((candidate) => candidate * pitch >= least) ?? 100;
-  const ticks = ends ? [-1, layers] : [];
+  const clear = (end: number) => end === selected || Math.abs(end - selected) * pitch >= 22;
+  const ticks = ends ? [-1, layers].filter(clear) : [];
   for (let layer = 0; layer < layers; layer += step) {
     const clearOfEnds = !ends || ((layer + 1) * pitch >= 20 && (layers - layer) * pitch >= 22);
     const clearOfSelected = Math.abs(layer - selected) * pitch >= 22;
