@@ -187,13 +187,16 @@ async function compileAll(compiler, objects) {
   return { count: missing.length, failures };
 }
 
-/** Removes objects that no build has used for a day. */
+/** Removes objects that no build has used for a day, and headers that a build left which was killed. */
 function removeStale(objects) {
-  const folder = join(here, 'build', 'objects');
-  const wanted = new Set(objects.map(({ object }) => join(here, object)));
-  for (const name of readdirSync(folder)) {
-    const file = join(folder, name);
-    if (!wanted.has(file) && Date.now() - statSync(file).mtimeMs > DAY) rmSync(file, { force: true });
+  const wanted = new Set(objects.map(({ object }) => object));
+  const left = ['build', join('build', 'objects')].flatMap((folder) =>
+    readdirSync(join(here, folder)).map((name) => join(folder, name)),
+  );
+  for (const path of left) {
+    if (wanted.has(path) || !/^build.(objects.|headers\.)/.test(path)) continue;
+    const file = join(here, path);
+    if (Date.now() - statSync(file).mtimeMs > DAY) rmSync(file, { recursive: true, force: true });
   }
 }
 
