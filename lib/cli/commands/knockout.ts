@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import {
+  type Budget,
   checkedKnockoutSteps,
   type KnockoutAttribution,
   type KnockoutGrid,
@@ -107,35 +108,28 @@ export function knockoutCommand(program: Command, io: Io, line: string): void {
       };
       const answer = await namedQuestion(request, checkpoint, io);
       const { model, provenance } = await openSession(checkpoint, options, line, io);
+      const report = (found: object, { bytes }: Budget) =>
+        printJson(io, {
+          ...about(provenance),
+          ...answer,
+          reads: request.reads,
+          queries,
+          ...found,
+          memory_bytes: bytes,
+        });
       if (options.attribution) {
         const budget = knockoutAttributionBudget(model, request);
         announce(io, `estimating knock-outs of reads of the ${request.reads}`, budget);
         const found = finish(checkedKnockoutSteps(model, request, options.check ?? 0), 'block', io);
         if (options.out) await writeTensors(options.out, knockoutAttributionTensors(found), provenance);
-        if (options.json)
-          return printJson(io, {
-            ...about(provenance),
-            ...answer,
-            reads: request.reads,
-            queries,
-            ...knockoutAttributionJson(found),
-            memory_bytes: budget.bytes,
-          });
+        if (options.json) return report(knockoutAttributionJson(found), budget);
         return io.out(estimates(found));
       }
       const budget = knockoutBudget(model, request);
       announce(io, `knocking out reads of the ${request.reads}`, budget);
       const grid = finish(knockoutSteps(model, request), 'block', io);
       if (options.out) await writeTensors(options.out, knockoutTensors(grid), provenance);
-      if (options.json)
-        return printJson(io, {
-          ...about(provenance),
-          ...answer,
-          reads: request.reads,
-          queries,
-          ...knockoutJson(grid),
-          memory_bytes: budget.bytes,
-        });
+      if (options.json) return report(knockoutJson(grid), budget);
       io.out(`unchanged ${grid.base.toFixed(4)} (${grid.metric})\n${readable(grid)}`);
     });
 }
